@@ -1,0 +1,4 @@
+//! A Kafka-compatible broker. The modules, bottom-up: each uses only those above it.
+
+/// Ids and counters as types.
+pub mod model;

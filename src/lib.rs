@@ -2,3 +2,6 @@
 
 /// Ids and counters as types.
 pub mod model;
+
+/// One replica's log on disk.
+pub mod storage;

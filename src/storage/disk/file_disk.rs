@@ -1,0 +1,463 @@
+//! The real disk. File descriptors are a bounded cache: a handle opens its file at the first use,
+//! and gives the descriptor back when others need it more.
+//!
+//! Invariant: a handle never reads another file than the one it was made for. A file is renamed
+//! through [`Disk::rename`] and then [`DiskFile::relocate`]; in between a reopen finds nothing.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::UNIX_EPOCH;
+
+use parking_lot::Mutex;
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use super::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
+use crate::model::Timestamp;
+
+/// The files of this machine, with a bounded number of them open.
+///
+/// The bound is kept when a file is opened: the one used least recently (by the second-chance
+/// rule) is closed for it. Descriptors that a reader still holds are closed when it is done, so
+/// that the number can exceed the bound by those in use.
+#[derive(Debug)]
+pub struct FileDisk {
+    cache: Arc<DescriptorCache>,
+}
+
+impl FileDisk {
+    /// A disk that keeps at most `max_open_files` descriptors (at least 1) while nobody uses more.
+    pub fn new(max_open_files: usize) -> Self {
+        assert!(max_open_files > 0, "a disk needs at least one descriptor");
+        let cache = DescriptorCache {
+            limit: max_open_files,
+            open_count: AtomicUsize::new(0),
+            hand: Mutex::new(VecDeque::new()),
+        };
+        Self {
+            cache: Arc::new(cache),
+        }
+    }
+
+    /// How many descriptors are open now.
+    pub fn open_files(&self) -> usize {
+        self.cache.open_count.load(Ordering::Relaxed)
+    }
+}
+
+impl Disk for FileDisk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        let handle = Arc::new_cyclic(|this| FileHandle {
+            this: Weak::clone(this),
+            cache: Arc::clone(&self.cache),
+            path: Mutex::new(path.into()),
+            open: Mutex::new(None),
+            chances: AtomicU8::new(0),
+        });
+        if mode != OpenMode::Existing {
+            let mut options = File::options();
+            options.read(true).write(true).create(true);
+            options.truncate(mode == OpenMode::Truncate);
+            let file = self.cache.with_room(|| options.open(path))?;
+            handle.keep(file);
+        }
+        Ok(handle)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        let mut entries = Vec::new();
+        for entry in self.cache.with_room(|| fs::read_dir(dir))? {
+            let entry = entry?;
+            if let Ok(name) = entry.file_name().into_string() {
+                let is_dir = entry.file_type()?.is_dir();
+                entries.push(DirEntry { name, is_dir });
+            }
+        }
+        Ok(entries)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<FileStat>> {
+        match fs::metadata(path) {
+            Ok(metadata) => {
+                let age = metadata.modified()?.duration_since(UNIX_EPOCH);
+                let millis = age.map_or(0, |age| age.as_millis());
+                Ok(Some(FileStat {
+                    size: metadata.len(),
+                    modified: Timestamp(i64::try_from(millis).unwrap_or(i64::MAX)),
+                }))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        fs::create_dir_all(dir)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let removed = match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_dir() => self.cache.with_room(|| fs::remove_dir_all(path)),
+            Ok(_) => fs::remove_file(path),
+            Err(error) => Err(error),
+        };
+        match removed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        // The empty path is how a bare file name spells the directory it lies in.
+        let dir = if dir.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            dir
+        };
+        self.cache.with_room(|| File::open(dir))?.sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>> {
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = self.cache.with_room(|| options.open(path))?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Box::new(FileLock { _file: file }))),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The kernel drops the lock with the last descriptor of the open file.
+#[derive(Debug)]
+struct FileLock {
+    _file: File,
+}
+
+impl DiskLock for FileLock {}
+
+/// An open descriptor that is counted as long as it lives.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    file: File,
+    cache: Arc<DescriptorCache>,
+}
+
+impl AsFd for OpenFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.cache.open_count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A file by its path, open or not.
+#[derive(Debug)]
+struct FileHandle {
+    /// What the cache remembers of an open file.
+    this: Weak<Self>,
+    cache: Arc<DescriptorCache>,
+    path: Mutex<Box<Path>>,
+    open: Mutex<Option<Arc<OpenFile>>>,
+    /// How often the hand of the cache passes by before it closes this file.
+    chances: AtomicU8,
+}
+
+/// A reader may come back soon.
+const CHANCES_AFTER_READ: u8 = 1;
+/// A descriptor with unsynced writes stays longer: the kernel reports a failed write-back to those
+/// who had the file open then.
+const CHANCES_AFTER_WRITE: u8 = 2;
+
+impl FileHandle {
+    /// The descriptor, opened if need be.
+    fn descriptor(&self, chances: u8) -> io::Result<Arc<OpenFile>> {
+        self.chances.fetch_max(chances, Ordering::Relaxed);
+        if let Some(open) = &*self.open.lock() {
+            return Ok(Arc::clone(open));
+        }
+        // The path stays locked until the file is open, so that no relocation comes between.
+        let path = self.path.lock();
+        let mut options = File::options();
+        options.read(true).write(true);
+        let file = self.cache.with_room(|| options.open(&*path))?;
+        Ok(self.keep(file))
+    }
+
+    /// Makes an opened file the handle's, unless another thread was quicker.
+    fn keep(&self, file: File) -> Arc<OpenFile> {
+        let mut slot = self.open.lock();
+        if let Some(open) = &*slot {
+            return Arc::clone(open);
+        }
+        self.cache.open_count.fetch_add(1, Ordering::Relaxed);
+        let open = Arc::new(OpenFile {
+            file,
+            cache: Arc::clone(&self.cache),
+        });
+        *slot = Some(Arc::clone(&open));
+        drop(slot);
+        self.cache.register(Weak::clone(&self.this));
+        open
+    }
+}
+
+impl DiskFile for FileHandle {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.descriptor(CHANCES_AFTER_READ)?.file.metadata()?.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let open = self.descriptor(CHANCES_AFTER_READ)?;
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match open
+                .file
+                .read_at(&mut buffer[filled..], position + filled as u64)
+            {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn write_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()> {
+        let open = self.descriptor(CHANCES_AFTER_WRITE)?;
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let written = loop {
+            match rustix::io::pwritev(&*open, parts, position) {
+                Err(Errno::INTR) => {}
+                other => break other?,
+            }
+        };
+        if written < total {
+            write_rest(&open.file, parts, written, position)?;
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.descriptor(CHANCES_AFTER_WRITE)?.file.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let synced = self.descriptor(CHANCES_AFTER_READ)?.file.sync_data();
+        self.chances.store(CHANCES_AFTER_READ, Ordering::Relaxed);
+        synced
+    }
+
+    fn relocate(&self, path: &Path) {
+        *self.path.lock() = path.into();
+    }
+}
+
+/// Writes what a short vectored write left over. Rare: a nearly full disk, or a signal.
+fn write_rest(
+    file: &File,
+    parts: &[IoSlice<'_>],
+    mut skip: usize,
+    mut position: u64,
+) -> io::Result<()> {
+    position += skip as u64;
+    for part in parts {
+        let done = skip.min(part.len());
+        skip -= done;
+        file.write_all_at(&part[done..], position)?;
+        position += (part.len() - done) as u64;
+    }
+    Ok(())
+}
+
+/// Which files are open, and whose turn it is to be closed.
+#[derive(Debug)]
+struct DescriptorCache {
+    limit: usize,
+    open_count: AtomicUsize,
+    /// The open files in the order in which the hand passes by; some may be dropped by now.
+    hand: Mutex<VecDeque<Weak<FileHandle>>>,
+}
+
+impl DescriptorCache {
+    /// Runs something that opens a descriptor when there is room for one.
+    fn with_room<T>(&self, mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        while self.open_count.load(Ordering::Relaxed) >= self.limit && self.close_one() {}
+        loop {
+            match open() {
+                // The process has used up its descriptors elsewhere: go below our own limit.
+                Err(error) if is_out_of_descriptors(&error) && self.close_one() => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn register(&self, handle: Weak<FileHandle>) {
+        let mut hand = self.hand.lock();
+        if hand.len() > 2 * self.open_count.load(Ordering::Relaxed) + 16 {
+            hand.retain(|handle| handle.strong_count() > 0);
+        }
+        hand.push_back(handle);
+    }
+
+    /// Closes the file whose chances are used up first. False: there is none to close.
+    fn close_one(&self) -> bool {
+        let mut hand = self.hand.lock();
+        let rounds = hand.len() * (usize::from(CHANCES_AFTER_WRITE) + 1);
+        for _ in 0..rounds {
+            let Some(next) = hand.pop_front() else {
+                return false;
+            };
+            let Some(handle) = next.upgrade() else {
+                continue;
+            };
+            let chances = handle.chances.load(Ordering::Relaxed);
+            if chances == 0 {
+                let closed = handle.open.lock().take();
+                if closed.is_some() {
+                    return true;
+                }
+                continue;
+            }
+            handle.chances.store(chances - 1, Ordering::Relaxed);
+            hand.push_back(next);
+        }
+        false
+    }
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].contains(&Errno::from_io_error(error).unwrap_or(Errno::IO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(file: &dyn DiskFile, bytes: &[u8], position: u64) {
+        file.write_at(&[IoSlice::new(bytes)], position).unwrap();
+    }
+
+    fn read(file: &dyn DiskFile, position: u64, length: usize) -> Vec<u8> {
+        let mut buffer = vec![0; length];
+        let read = file.read_at(&mut buffer, position).unwrap();
+        buffer.truncate(read);
+        buffer
+    }
+
+    #[test]
+    fn more_files_than_descriptors_are_all_usable() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FileDisk::new(8);
+        let files: Vec<_> = (0..100_u8)
+            .map(|number| {
+                let path = dir.path().join(number.to_string());
+                let file = disk.open(&path, OpenMode::Create).unwrap();
+                write(&*file, &[number; 3], 0);
+                assert!(disk.open_files() <= 8, "{} are open", disk.open_files());
+                file
+            })
+            .collect();
+
+        for (file, number) in files.iter().zip(0_u8..) {
+            assert_eq!(read(&**file, 0, 10), vec![number; 3]);
+            assert!(disk.open_files() <= 8, "{} are open", disk.open_files());
+        }
+
+        drop(files);
+        assert_eq!(disk.open_files(), 0);
+    }
+
+    #[test]
+    fn a_relocated_file_is_found_again_after_it_was_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FileDisk::new(1);
+        let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+        let file = disk.open(&old, OpenMode::Create).unwrap();
+        write(&*file, b"content", 0);
+
+        disk.rename(&old, &new).unwrap();
+        file.relocate(&new);
+        disk.open(&dir.path().join("other"), OpenMode::Create)
+            .unwrap();
+
+        assert_eq!(read(&*file, 0, 100), b"content");
+    }
+
+    #[test]
+    fn parts_of_a_write_follow_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FileDisk::new(1);
+        let file = disk
+            .open(&dir.path().join("file"), OpenMode::Create)
+            .unwrap();
+
+        let parts = [IoSlice::new(b"ab"), IoSlice::new(b""), IoSlice::new(b"cde")];
+        file.write_at(&parts, 2).unwrap();
+
+        assert_eq!(read(&*file, 0, 100), b"\0\0abcde");
+        assert_eq!(file.size().unwrap(), 7);
+    }
+
+    #[test]
+    fn the_rest_of_a_short_write_lands_where_it_belongs() {
+        let file = tempfile::tempfile().unwrap();
+        let parts = [
+            IoSlice::new(b"ab"),
+            IoSlice::new(b"cde"),
+            IoSlice::new(b"f"),
+        ];
+        for written in 0..6 {
+            file.set_len(0).unwrap();
+
+            write_rest(&file, &parts, written, 10).unwrap();
+
+            let mut content = vec![0; 6 - written];
+            file.read_exact_at(&mut content, 10 + written as u64)
+                .unwrap();
+            assert_eq!(content, b"abcdef"[written..]);
+        }
+    }
+
+    #[test]
+    fn a_lock_excludes_a_second_holder_until_it_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".lock");
+        let disk = FileDisk::new(4);
+
+        let held = disk.lock(&path).unwrap();
+
+        assert!(held.is_some());
+        assert!(disk.lock(&path).unwrap().is_none());
+        drop(held);
+        assert!(disk.lock(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_is_not_there_can_be_asked_for_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FileDisk::new(4);
+        let path = dir.path().join("missing");
+
+        assert_eq!(disk.stat(&path).unwrap(), None);
+        disk.remove(&path).unwrap();
+        let file = disk.open(&path, OpenMode::Existing).unwrap();
+        assert_eq!(file.size().unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

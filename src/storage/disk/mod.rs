@@ -1,0 +1,134 @@
+//! The seam between the log and its disk: what the storage folder asks of a file system.
+//!
+//! [`FileDisk`] is the real one; [`CrashDisk`] keeps a live and a durable image in memory, so that
+//! a test can cut the power at any write. A write is durable only after [`DiskFile::sync`], and a
+//! created, renamed or removed name only after [`Disk::sync_dir`].
+
+mod crash_disk;
+mod file_disk;
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::model::Timestamp;
+
+pub use crash_disk::{CrashDisk, Fault, Tear};
+pub use file_disk::FileDisk;
+
+/// What to do when the file is there, or is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// The file must be there. The disk need not look before it is used: a missing file may show
+    /// itself as `NotFound` only at the first read or write.
+    Existing,
+    /// The file is made when it is missing.
+    Create,
+    /// The file is made, or emptied when it is there.
+    Truncate,
+}
+
+/// One name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirEntry {
+    /// The name alone, without the directory. Names that are not UTF-8 are left out: Kafka has none.
+    pub name: String,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+}
+
+/// What the file system knows of a file without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileStat {
+    /// Its size in bytes.
+    pub size: u64,
+    /// When its content last changed.
+    pub modified: Timestamp,
+}
+
+/// A file system. Paths are absolute or relative to where the process was started.
+pub trait Disk: fmt::Debug + Send + Sync {
+    /// A handle on a file. The parent directory must exist.
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// The names in a directory, in no particular order.
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
+
+    /// Size and time of a file; `None` when there is no such file.
+    fn stat(&self, path: &Path) -> io::Result<Option<FileStat>>;
+
+    /// Makes a directory and its missing parents; one that is there is left as it is.
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Gives a file or directory another name, in place of what had that name. Open handles must
+    /// be told ([`DiskFile::relocate`]).
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file, or a directory with all that is in it. What is not there counts as removed.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in a directory durable: those made, renamed and removed.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Takes the exclusive lock on a file, which is made when missing, until the answer is dropped.
+    /// `None`: another process holds it.
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>>;
+}
+
+/// An exclusive lock, held until it is dropped.
+pub trait DiskLock: fmt::Debug + Send + Sync {}
+
+/// A handle on one file, shared by all that use it. All positions are bytes from its beginning.
+pub trait DiskFile: fmt::Debug + Send + Sync {
+    /// The size in bytes.
+    fn size(&self) -> io::Result<u64>;
+
+    /// Reads from a position until the buffer is full or the file ends: how many bytes were read.
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
+
+    /// Writes all the parts, one after the other, from a position on. After an error any part of
+    /// it may have been written.
+    fn write_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()>;
+
+    /// Cuts the file, or makes it longer with zeros.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Makes all that was written durable (fdatasync). After an error what was written may be lost
+    /// and a second call would not tell: never retry.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Tells the handle that its file has another name now.
+    fn relocate(&self, path: &Path);
+}
+
+/// All of a file's bytes; `None` when there is no such file.
+pub fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let Some(stat) = disk.stat(path)? else {
+        return Ok(None);
+    };
+    let length = usize::try_from(stat.size).map_err(io::Error::other)?;
+    let mut content = vec![0; length];
+    let file = disk.open(path, OpenMode::Existing)?;
+    let read = file.read_at(&mut content, 0)?;
+    content.truncate(read);
+    Ok(Some(content))
+}
+
+/// Replaces a file whole: after a crash it has the old content or the new, never a part.
+///
+/// Writes `<name>.tmp`, syncs it, renames it and syncs the directory.
+pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = Path::new(&temporary);
+    let file = disk.open(temporary, OpenMode::Truncate)?;
+    file.write_at(&[IoSlice::new(content)], 0)?;
+    file.sync()?;
+    disk.rename(temporary, path)?;
+    file.relocate(path);
+    match path.parent() {
+        Some(dir) => disk.sync_dir(dir),
+        None => Ok(()),
+    }
+}

@@ -131,15 +131,19 @@ impl Disk for FileDisk {
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
         let file = self.cache.with_room(|| options.open(path))?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        // Apache Kafka takes the other kind of lock, which this kind does not see: hold both.
+        let exclusive = FlockOperation::NonBlockingLockExclusive;
+        let locked = rustix::fs::flock(&file, exclusive)
+            .and_then(|()| rustix::fs::fcntl_lock(&file, exclusive));
+        match locked {
             Ok(()) => Ok(Some(Box::new(FileLock { _file: file }))),
-            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(Errno::WOULDBLOCK | Errno::ACCESS) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-/// The kernel drops the lock with the last descriptor of the open file.
+/// The kernel drops the locks with the descriptor.
 #[derive(Debug)]
 struct FileLock {
     _file: File,

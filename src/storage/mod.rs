@@ -2,5 +2,7 @@
 //!
 //! Plain blocking code: the caller chooses the thread. Nothing here knows of sockets or clocks.
 
-/// The seam between the log and its disk, and the two disks behind it.
-pub mod disk;
+/// Text checkpoints of log directories and partition folders.
+pub mod checkpoint;
+/// Which leader epoch wrote which offsets.
+pub mod leader_epochs;

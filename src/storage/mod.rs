@@ -6,3 +6,5 @@
 pub mod checkpoint;
 /// Which leader epoch wrote which offsets.
 pub mod leader_epochs;
+/// Sequences, epochs and open transactions of a partition's producers.
+pub mod producer_state;

@@ -6,5 +6,7 @@
 pub mod checkpoint;
 /// Which leader epoch wrote which offsets.
 pub mod leader_epochs;
+/// Producer states on disk.
+pub mod producer_snapshot;
 /// Sequences, epochs and open transactions of a partition's producers.
 pub mod producer_state;

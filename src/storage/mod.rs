@@ -10,3 +10,5 @@ pub mod leader_epochs;
 pub mod producer_snapshot;
 /// Sequences, epochs and open transactions of a partition's producers.
 pub mod producer_state;
+/// The aborted transactions of a segment.
+pub mod transaction_index;

@@ -4,8 +4,16 @@
 
 /// Text checkpoints of log directories and partition folders.
 pub mod checkpoint;
+/// The mark that a log directory was closed in order.
+pub mod clean_shutdown;
 /// Which leader epoch wrote which offsets.
 pub mod leader_epochs;
+/// Log directories: locked, identified, online or not.
+pub mod log_dir;
+/// Whose log directory it is.
+pub mod meta_properties;
+/// Names of partition folders, and their topic ids.
+pub mod partition_folder;
 /// Producer states on disk.
 pub mod producer_snapshot;
 /// Sequences, epochs and open transactions of a partition's producers.

@@ -1,0 +1,384 @@
+//! The log directories of a broker: locked, known to belong to it, and online or not.
+//!
+//! Opening takes the lock, so that no second process can write; then all directories are checked
+//! against each other and the config before the first one is changed. A directory that fails goes
+//! offline for good (until a restart): nothing is retried on it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::checkpoint::StateFileError;
+use super::disk::{Disk, DiskLock};
+use super::meta_properties::{META_PROPERTIES_FILE, MetaProperties};
+use super::partition_folder::PartitionFolder;
+use crate::model::{BrokerId, DirectoryId};
+
+/// The file whose lock says that a broker uses the directory.
+pub const LOCK_FILE: &str = ".lock";
+
+/// A directory that holds partition folders.
+#[derive(Debug)]
+pub struct LogDir {
+    path: PathBuf,
+    id: DirectoryId,
+    disk: Arc<dyn Disk>,
+    failure: OnceLock<String>,
+    /// Held as long as the directory is in use.
+    _lock: Box<dyn DiskLock>,
+}
+
+/// What the config says about who the broker is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// `node.id`.
+    pub node_id: BrokerId,
+    /// `cluster.id`; `None`: whatever the directories say.
+    pub cluster_id: Option<String>,
+}
+
+/// The directories of a broker after they were opened.
+#[derive(Debug)]
+pub struct LogDirs {
+    /// Those that can be used, in the order of the config.
+    pub online: Vec<Arc<LogDir>>,
+    /// Those that failed already, and why.
+    pub failed: Vec<(PathBuf, StateFileError)>,
+    /// The cluster they belong to.
+    pub cluster_id: String,
+}
+
+/// Why the broker may not start on these directories. Each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum LogDirError {
+    /// Another process uses the directory.
+    #[error(
+        "{} is locked: another broker is running on this log directory. Stop it, or give this one \
+         another directory in log.dirs (`fuser -v` on the file shows the process)",
+        path.display()
+    )]
+    Locked {
+        /// The locked file.
+        path: PathBuf,
+    },
+    /// The directory has data of another cluster.
+    #[error(
+        "{} belongs to cluster {found}, but cluster.id is {expected}. Set cluster.id to {found}, \
+         or give the broker another directory in log.dirs",
+        path.display()
+    )]
+    ForeignCluster {
+        /// The `meta.properties`.
+        path: PathBuf,
+        /// The cluster it names.
+        found: String,
+        /// The cluster of the config, or of the other directories.
+        expected: String,
+    },
+    /// The directory has data of another broker.
+    #[error(
+        "{} belongs to node {found}, but node.id is {expected}. Set node.id to {found} if the data \
+         was moved here; for a new node use an empty directory",
+        path.display()
+    )]
+    ForeignNode {
+        /// The `meta.properties`.
+        path: PathBuf,
+        /// The node it names.
+        found: BrokerId,
+        /// `node.id`.
+        expected: BrokerId,
+    },
+    /// Two directories have one id: one is a copy of the other.
+    #[error(
+        "{} and {} have the same directory.id, {id}: one is a copy. Remove the copy from log.dirs",
+        first.display(), second.display()
+    )]
+    DuplicateDirectoryId {
+        /// One directory.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+        /// Their id.
+        id: DirectoryId,
+    },
+    /// The id is one of those that stand for "unassigned" and the like.
+    #[error(
+        "directory.id {id} of {} is reserved. Remove the line: another id will be made",
+        path.display()
+    )]
+    ReservedDirectoryId {
+        /// The `meta.properties`.
+        path: PathBuf,
+        /// The id.
+        id: DirectoryId,
+    },
+    /// Partition folders without `meta.properties`: formatting it would hide whose they are.
+    #[error(
+        "{} has partition folders (such as {folder}) but no meta.properties. Restore that file, or \
+         move the folders away",
+        path.display()
+    )]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+        /// One of the folders.
+        folder: String,
+    },
+    /// Nothing says which cluster the broker belongs to.
+    #[error("no cluster.id is configured and no log directory has one. Set cluster.id")]
+    NoClusterId,
+    /// Not one of the directories can be used.
+    #[error("no log directory can be used: {0}")]
+    AllFailed(StateFileError),
+}
+
+impl LogDirs {
+    /// Locks and opens `paths`, and formats those that are empty. `new_id` makes random ids.
+    ///
+    /// A directory whose disk fails is left out; one that is locked, or belongs to another broker,
+    /// is an error, as then the config is wrong.
+    pub fn open(
+        disk: &Arc<dyn Disk>,
+        paths: &[PathBuf],
+        identity: &Identity,
+        mut new_id: impl FnMut() -> DirectoryId,
+    ) -> Result<Self, LogDirError> {
+        let mut locked = Vec::new();
+        let mut failed = Vec::new();
+        for path in paths {
+            match Candidate::lock(&**disk, path)? {
+                Ok(candidate) => locked.push(candidate),
+                Err(error) => failed.push((path.clone(), error)),
+            }
+        }
+        let cluster_id = agreed_cluster_id(&locked, identity)?;
+        for candidate in &locked {
+            candidate.check(identity, &cluster_id)?;
+        }
+        check_unique_ids(&locked)?;
+        let mut online = Vec::new();
+        for candidate in locked {
+            let path = candidate.path.clone();
+            match candidate.format(disk, identity.node_id, &cluster_id, &mut new_id) {
+                Ok(log_dir) => online.push(Arc::new(log_dir)),
+                Err(error) => failed.push((path, error)),
+            }
+        }
+        match (online.is_empty(), failed.pop()) {
+            (true, Some((_, error))) => Err(LogDirError::AllFailed(error)),
+            (_, last) => {
+                failed.extend(last);
+                Ok(Self {
+                    online,
+                    failed,
+                    cluster_id,
+                })
+            }
+        }
+    }
+}
+
+/// A directory that is locked but not yet known to be ours.
+struct Candidate {
+    path: PathBuf,
+    lock: Box<dyn DiskLock>,
+    properties: Option<MetaProperties>,
+    /// A partition folder in a directory without properties.
+    unexpected: Option<String>,
+}
+
+impl Candidate {
+    /// The outer error stops the broker, the inner one costs the directory.
+    fn lock(disk: &dyn Disk, path: &Path) -> Result<Result<Self, StateFileError>, LogDirError> {
+        let lock_path = path.join(LOCK_FILE);
+        let created = disk.create_dir(path).and_then(|()| disk.lock(&lock_path));
+        let lock = match created {
+            Ok(Some(lock)) => lock,
+            Ok(None) => return Err(LogDirError::Locked { path: lock_path }),
+            Err(error) => return Ok(Err(StateFileError::io(&lock_path)(error))),
+        };
+        Ok(Self::read(disk, path, lock))
+    }
+
+    fn read(disk: &dyn Disk, path: &Path, lock: Box<dyn DiskLock>) -> Result<Self, StateFileError> {
+        let properties = MetaProperties::load(disk, path)?;
+        let unexpected = if properties.is_none() {
+            let entries = disk.list(path).map_err(StateFileError::io(path))?;
+            let is_partition = |name: &String| PartitionFolder::parse(name).is_some();
+            entries
+                .into_iter()
+                .map(|entry| entry.name)
+                .find(is_partition)
+        } else {
+            None
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            lock,
+            properties,
+            unexpected,
+        })
+    }
+
+    fn check(&self, identity: &Identity, cluster_id: &str) -> Result<(), LogDirError> {
+        if let Some(folder) = &self.unexpected {
+            return Err(LogDirError::NotEmpty {
+                path: self.path.clone(),
+                folder: folder.clone(),
+            });
+        }
+        let Some(properties) = &self.properties else {
+            return Ok(());
+        };
+        let path = self.path.join(META_PROPERTIES_FILE);
+        if let Some(found) = properties
+            .cluster_id
+            .as_deref()
+            .filter(|&id| id != cluster_id)
+        {
+            return Err(LogDirError::ForeignCluster {
+                path,
+                found: found.to_owned(),
+                expected: cluster_id.to_owned(),
+            });
+        }
+        if let Some(found) = properties.node_id.filter(|&id| id != identity.node_id) {
+            return Err(LogDirError::ForeignNode {
+                path,
+                found,
+                expected: identity.node_id,
+            });
+        }
+        match properties.directory_id {
+            Some(id) if is_reserved(id) => Err(LogDirError::ReservedDirectoryId { path, id }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes what is missing in `meta.properties`.
+    fn format(
+        self,
+        disk: &Arc<dyn Disk>,
+        node_id: BrokerId,
+        cluster_id: &str,
+        new_id: &mut impl FnMut() -> DirectoryId,
+    ) -> Result<LogDir, StateFileError> {
+        let known = self
+            .properties
+            .as_ref()
+            .and_then(|properties| properties.directory_id);
+        let id = known.unwrap_or_else(new_id);
+        let wanted = MetaProperties {
+            version: 1,
+            cluster_id: Some(cluster_id.to_owned()),
+            node_id: Some(node_id),
+            directory_id: Some(id),
+        };
+        if self.properties.as_ref() != Some(&wanted) {
+            wanted.save(&**disk, &self.path)?;
+        }
+        Ok(LogDir {
+            path: self.path,
+            id,
+            disk: Arc::clone(disk),
+            failure: OnceLock::new(),
+            _lock: self.lock,
+        })
+    }
+}
+
+/// The first 100 ids are kept for meanings such as "unassigned" and "lost" (KIP-858).
+fn is_reserved(id: DirectoryId) -> bool {
+    u128::from_be_bytes(*id.as_bytes()) < 100
+}
+
+fn agreed_cluster_id(found: &[Candidate], identity: &Identity) -> Result<String, LogDirError> {
+    let cluster_id = |candidate: &Candidate| candidate.properties.as_ref()?.cluster_id.clone();
+    let configured = identity.cluster_id.clone();
+    configured
+        .or_else(|| found.iter().find_map(cluster_id))
+        .ok_or(LogDirError::NoClusterId)
+}
+
+fn check_unique_ids(found: &[Candidate]) -> Result<(), LogDirError> {
+    let mut seen: BTreeMap<DirectoryId, &Path> = BTreeMap::new();
+    for candidate in found {
+        let id = candidate.properties.as_ref().and_then(|it| it.directory_id);
+        let Some(id) = id else { continue };
+        if let Some(first) = seen.insert(id, &candidate.path) {
+            return Err(LogDirError::DuplicateDirectoryId {
+                first: first.to_owned(),
+                second: candidate.path.clone(),
+                id,
+            });
+        }
+    }
+    Ok(())
+}
+
+impl LogDir {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The id that the controller knows it by.
+    pub fn id(&self) -> DirectoryId {
+        self.id
+    }
+
+    /// The disk it is on.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// Whether nothing may be read or written here any more.
+    pub fn is_offline(&self) -> bool {
+        self.failure.get().is_some()
+    }
+
+    /// Why it is offline.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    /// Takes it offline. True for the first caller, who tells the rest of the broker.
+    pub fn take_offline(&self, reason: String) -> bool {
+        self.failure.set(reason).is_ok()
+    }
+
+    /// The folders in it: partition folders, and the names of others, which nobody should use.
+    pub fn folders(&self) -> io::Result<Folders> {
+        let mut folders = Folders::default();
+        for entry in self
+            .disk
+            .list(&self.path)?
+            .into_iter()
+            .filter(|entry| entry.is_dir)
+        {
+            match PartitionFolder::parse(&entry.name) {
+                Some(folder) => folders.partitions.push((entry.name, folder)),
+                None => folders.unknown.push(entry.name),
+            }
+        }
+        folders
+            .partitions
+            .sort_by(|left, right| left.0.cmp(&right.0));
+        folders.unknown.sort();
+        Ok(folders)
+    }
+}
+
+/// What is in a log directory.
+#[derive(Debug, Default)]
+pub struct Folders {
+    /// Partition folders with their names, sorted; the metadata log is one of them.
+    pub partitions: Vec<(String, PartitionFolder)>,
+    /// Names of folders that are none, sorted.
+    pub unknown: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! Partition folders: their names, and the file in them that says which topic they belong to.
+//!
+//! `<topic>-<partition>`, or with a mark `<topic>-<partition>.<32 hex>-delete|future|stray`. A topic's
+//! name may have dashes and dots itself, so names are read from the right.
+
+use std::io;
+use std::path::Path;
+
+use super::checkpoint::{self, StateFileError};
+use super::disk::{self, Disk};
+use crate::model::{TopicId, TopicPartition};
+
+/// The file with the topic's id, in every partition folder.
+pub const PARTITION_METADATA_FILE: &str = "partition.metadata";
+
+/// A file name has at most this many bytes.
+const NAME_LIMIT: usize = 255;
+
+/// What a folder's name says about it, besides its partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FolderMark {
+    /// It is being deleted.
+    Delete,
+    /// It is being filled, to replace the partition's folder in another log directory.
+    Future,
+    /// Its partition is not assigned to this broker.
+    Stray,
+}
+
+impl FolderMark {
+    const ALL: [Self; 3] = [Self::Delete, Self::Future, Self::Stray];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Delete => "-delete",
+            Self::Future => "-future",
+            Self::Stray => "-stray",
+        }
+    }
+}
+
+/// A partition folder's name, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionFolder {
+    /// The partition. With a mark the topic's name may have been cut short.
+    pub partition: TopicPartition,
+    /// `None`: the folder is in use.
+    pub mark: Option<FolderMark>,
+}
+
+impl PartitionFolder {
+    /// Reads a folder's name; `None` if it is not that of a partition folder.
+    pub fn parse(name: &str) -> Option<Self> {
+        let mut mark = None;
+        let mut stem = name;
+        for candidate in FolderMark::ALL {
+            if let Some(marked) = name.strip_suffix(candidate.suffix()) {
+                let (rest, unique) = marked.rsplit_once('.')?;
+                // Only the mark's own id has no dash: a topic called `x.y-delete` is none.
+                let is_unique = !unique.is_empty() && !unique.contains('-');
+                (mark, stem) = (Some(candidate), is_unique.then_some(rest)?);
+            }
+        }
+        let (topic, partition) = stem.rsplit_once('-')?;
+        let is_number = partition.bytes().all(|byte| byte.is_ascii_digit());
+        if topic.is_empty() || !is_number {
+            return None;
+        }
+        Some(Self {
+            partition: TopicPartition::new(topic, partition.parse().ok()?),
+            mark,
+        })
+    }
+}
+
+/// The name of a partition's folder.
+pub fn folder_name(partition: &TopicPartition) -> String {
+    partition.to_string()
+}
+
+/// The name of a partition's folder with a mark; `unique` keeps apart those of one partition. A long
+/// topic name is cut, except in the folder that will be used again.
+pub fn marked_folder_name(
+    partition: &TopicPartition,
+    mark: FolderMark,
+    unique: [u8; 16],
+) -> String {
+    let unique = u128::from_be_bytes(unique);
+    let rest = format!("-{}.{unique:032x}{}", partition.partition, mark.suffix());
+    let mut topic = &*partition.topic;
+    if mark != FolderMark::Future {
+        let mut end = topic.len().min(NAME_LIMIT - rest.len());
+        while !topic.is_char_boundary(end) {
+            end -= 1;
+        }
+        topic = &topic[..end];
+    }
+    format!("{topic}{rest}")
+}
+
+/// Reads the topic id of a partition folder; `None` if it was never written.
+pub fn read_topic_id(disk: &dyn Disk, folder: &Path) -> Result<Option<TopicId>, StateFileError> {
+    let path = folder.join(PARTITION_METADATA_FILE);
+    let Some(text) = checkpoint::read_text(disk, &path)? else {
+        return Ok(None);
+    };
+    let mut lines = text.lines();
+    let mut value = |key: &str| {
+        let (found, value) = lines.next()?.split_once(':')?;
+        (found == key).then_some(value.trim())
+    };
+    let version = value("version").and_then(|version| version.parse::<i32>().ok());
+    let topic_id = value("topic_id").and_then(|id| id.parse::<TopicId>().ok());
+    match (version, topic_id) {
+        // Kafka reads later versions too, so that a downgrade works.
+        (Some(0..), Some(id)) if !id.is_zero() => Ok(Some(id)),
+        _ => Err(StateFileError::damaged(
+            &path,
+            "no version and topic id in it",
+        )),
+    }
+}
+
+/// Writes the topic id of a partition folder, durably.
+pub fn write_topic_id(disk: &dyn Disk, folder: &Path, topic_id: TopicId) -> io::Result<()> {
+    let text = format!("version: 0\ntopic_id: {topic_id}");
+    disk::replace_file(disk, &folder.join(PARTITION_METADATA_FILE), text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::disk::FileDisk;
+
+    fn parsed(name: &str) -> Option<(String, i32, Option<FolderMark>)> {
+        let PartitionFolder { partition, mark } = PartitionFolder::parse(name)?;
+        Some((partition.topic.to_string(), partition.partition, mark))
+    }
+
+    fn folder(
+        topic: &str,
+        partition: i32,
+        mark: Option<FolderMark>,
+    ) -> Option<(String, i32, Option<FolderMark>)> {
+        Some((topic.to_owned(), partition, mark))
+    }
+
+    #[test]
+    fn names_are_read_from_the_right() {
+        assert_eq!(parsed("events-0"), folder("events", 0, None));
+        assert_eq!(
+            parsed("my-own.events-12"),
+            folder("my-own.events", 12, None)
+        );
+        assert_eq!(
+            parsed("__consumer_offsets-49"),
+            folder("__consumer_offsets", 49, None)
+        );
+        assert_eq!(parsed("a--1"), folder("a-", 1, None));
+    }
+
+    #[test]
+    fn a_mark_is_kept_apart_from_the_partition() {
+        let unique = "0123456789abcdef0123456789abcdef";
+        for mark in FolderMark::ALL {
+            let name = format!("a.b-c-3.{unique}{}", mark.suffix());
+            assert_eq!(parsed(&name), folder("a.b-c", 3, Some(mark)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_partition_folder_is_recognised() {
+        for name in [
+            "lost+found",
+            "events",
+            "events-",
+            "-0",
+            "events-x",
+            "events-+1",
+            "events-0x1",
+            "events-delete",
+            "events-3-delete",
+            "events.x-3-delete",
+            "events-99999999999",
+        ] {
+            assert_eq!(parsed(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_marked_name_fits_in_a_file_name_and_is_read_back() {
+        let partition = TopicPartition::new("t".repeat(249), 1_234);
+        let name = marked_folder_name(&partition, FolderMark::Delete, [0xab; 16]);
+
+        assert_eq!(name.len(), NAME_LIMIT);
+        assert!(name.ends_with("t-1234.abababababababababababababababab-delete"));
+        let read = PartitionFolder::parse(&name).unwrap();
+        assert_eq!(
+            (read.partition.partition, read.mark),
+            (1_234, Some(FolderMark::Delete))
+        );
+    }
+
+    #[test]
+    fn the_topic_id_is_kafkas_two_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FileDisk::new(4);
+        assert_eq!(read_topic_id(&disk, dir.path()).unwrap(), None);
+
+        let topic_id = TopicId::from_bytes([0xff; 16]);
+        write_topic_id(&disk, dir.path(), topic_id).unwrap();
+
+        let text = std::fs::read_to_string(dir.path().join(PARTITION_METADATA_FILE)).unwrap();
+        assert_eq!(text, "version: 0\ntopic_id: _____________________w");
+        assert_eq!(read_topic_id(&disk, dir.path()).unwrap(), Some(topic_id));
+    }
+
+    #[test]
+    fn a_damaged_topic_id_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        for text in [
+            "",
+            "version: 0\n",
+            "topic_id: x\n",
+            "version: 0\ntopic_id: AAAA",
+        ] {
+            std::fs::write(dir.path().join(PARTITION_METADATA_FILE), text).unwrap();
+            assert!(
+                read_topic_id(&FileDisk::new(4), dir.path()).is_err(),
+                "{text:?}"
+            );
+        }
+    }
+}

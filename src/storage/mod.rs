@@ -6,6 +6,8 @@
 pub mod checkpoint;
 /// The mark that a log directory was closed in order.
 pub mod clean_shutdown;
+/// The seam between the log and its disk, and the two disks behind it.
+pub mod disk;
 /// Which leader epoch wrote which offsets.
 pub mod leader_epochs;
 /// Log directories: locked, identified, online or not.

@@ -3,5 +3,8 @@
 /// Ids and counters as types.
 pub mod model;
 
+/// Record batches: reading, building, compressing, validating them.
+pub mod records;
+
 /// One replica's log on disk.
 pub mod storage;

@@ -1,0 +1,297 @@
+//! The codecs of record batches, and decompression that stops at a limit.
+//!
+//! A compressed batch is decompressed as one piece into a buffer that is used again for the next;
+//! how much memory a hostile batch can ask for is the limit, never what the batch claims.
+
+mod gzip;
+mod lz4;
+mod snappy;
+mod zstd;
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::error::RecordsError;
+
+/// How the records of a batch are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// A gzip stream.
+    Gzip,
+    /// Blocks in the framing of snappy-java (xerial); one bare block is read as well.
+    Snappy,
+    /// An LZ4 frame with independent blocks.
+    Lz4,
+    /// Zstandard frames.
+    Zstd,
+}
+
+impl Compression {
+    /// The codec with this number in the attributes.
+    pub fn from_id(id: u8) -> Option<Self> {
+        [Self::None, Self::Gzip, Self::Snappy, Self::Lz4, Self::Zstd]
+            .into_iter()
+            .find(|codec| codec.id() == id)
+    }
+
+    /// Its number in the attributes.
+    pub fn id(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Gzip => 1,
+            Self::Snappy => 2,
+            Self::Lz4 => 3,
+            Self::Zstd => 4,
+        }
+    }
+
+    /// Its name in Kafka's tools and in `compression.type` of producers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Snappy => "snappy",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// The level that Kafka uses when none is set; 0 where a codec has no levels.
+    pub fn default_level(self) -> i32 {
+        match self {
+            Self::None | Self::Snappy => 0,
+            Self::Gzip => -1,
+            Self::Lz4 => 9,
+            Self::Zstd => 3,
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+/// The text names no codec.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is none of none, gzip, snappy, lz4, zstd")]
+pub struct UnknownCodec(String);
+
+impl FromStr for Compression {
+    type Err = UnknownCodec;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCodec> {
+        match text {
+            "none" => Ok(Self::None),
+            "gzip" => Ok(Self::Gzip),
+            "snappy" => Ok(Self::Snappy),
+            "lz4" => Ok(Self::Lz4),
+            "zstd" => Ok(Self::Zstd),
+            _ => Err(UnknownCodec(text.to_owned())),
+        }
+    }
+}
+
+/// A codec to compress with, and how hard it tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompressionSetting {
+    /// The codec.
+    pub codec: Compression,
+    /// gzip: 1 to 9, -1 for its default. zstd: -131072 to 22. lz4 knows one level here and snappy
+    /// has none: ignored.
+    pub level: i32,
+}
+
+impl CompressionSetting {
+    /// No compression.
+    pub const NONE: Self = Self {
+        codec: Compression::None,
+        level: 0,
+    };
+
+    /// The codec at its default level.
+    pub fn new(codec: Compression) -> Self {
+        Self {
+            codec,
+            level: codec.default_level(),
+        }
+    }
+}
+
+/// Why a stream could not be decompressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    Corrupt(&'static str),
+    TooLarge,
+}
+
+/// Decompressed bytes so far. The buffer is longer: what lies behind is left from earlier use.
+#[derive(Debug, Default)]
+struct Output {
+    buffer: Vec<u8>,
+    filled: usize,
+    limit: usize,
+}
+
+impl Output {
+    /// Begins anew.
+    fn clear(&mut self, limit: usize) {
+        self.filled = 0;
+        self.limit = limit;
+    }
+
+    fn filled(&self) -> &[u8] {
+        &self.buffer[..self.filled]
+    }
+
+    /// Room for `size` bytes more, less where the limit is nearer, none at the limit.
+    fn room(&mut self, size: usize) -> &mut [u8] {
+        let end = self.filled.saturating_add(size).min(self.limit);
+        if end > self.buffer.len() {
+            // Doubling keeps the copies few when a codec does not tell its size.
+            let doubled = self.buffer.len().saturating_mul(2).min(self.limit);
+            self.buffer.resize(end.max(doubled), 0);
+        }
+        &mut self.buffer[self.filled..end]
+    }
+
+    /// Room for `size` bytes.
+    fn exact_room(&mut self, size: usize) -> Result<&mut [u8], Failure> {
+        if size > self.limit - self.filled {
+            return Err(Failure::TooLarge);
+        }
+        Ok(self.room(size))
+    }
+
+    /// Takes over bytes that are not compressed.
+    fn extend(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.exact_room(bytes.len())?.copy_from_slice(bytes);
+        self.advance(bytes.len());
+        Ok(())
+    }
+
+    /// Takes the first `size` bytes of the room as filled.
+    fn advance(&mut self, size: usize) {
+        self.filled += size;
+    }
+}
+
+/// Buffers and codec state that are used again from batch to batch. One per thread, or per task
+/// that reads many batches.
+pub struct Scratch {
+    output: Output,
+    limit: usize,
+    gzip: gzip::Decoder,
+    snappy: snappy::Decoder,
+    zstd: zstd::Decoder,
+}
+
+impl fmt::Debug for Scratch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Scratch")
+            .field("limit", &self.limit)
+            .field("held", &self.output.buffer.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Scratch {
+    /// With Kafka's own limit, which is none: batches that were checked when they were appended.
+    fn default() -> Self {
+        Self::with_limit(i32::MAX as usize - 8)
+    }
+}
+
+impl Scratch {
+    /// More than this is not kept from one batch to the next.
+    const KEPT: usize = 4 << 20;
+
+    /// Decompresses no batch to more than `limit` bytes.
+    pub fn with_limit(limit: usize) -> Self {
+        Self {
+            output: Output::default(),
+            limit,
+            gzip: gzip::Decoder::default(),
+            snappy: snappy::Decoder::default(),
+            zstd: zstd::Decoder::default(),
+        }
+    }
+
+    /// The bytes that `input` holds, which stay here until the next call.
+    ///
+    /// # Errors
+    /// [`RecordsError::CorruptStream`], [`RecordsError::DecompressedTooLarge`].
+    pub fn decompress(&mut self, codec: Compression, input: &[u8]) -> Result<&[u8], RecordsError> {
+        self.decompress_up_to(self.limit, codec, input)
+    }
+
+    /// Like [`Self::decompress`] with another limit.
+    ///
+    /// # Errors
+    /// As [`Self::decompress`].
+    pub fn decompress_up_to(
+        &mut self,
+        limit: usize,
+        codec: Compression,
+        input: &[u8],
+    ) -> Result<&[u8], RecordsError> {
+        let output = &mut self.output;
+        output.clear(limit);
+        let decompressed = match codec {
+            Compression::None => output.extend(input),
+            Compression::Gzip => self.gzip.decompress(input, output),
+            Compression::Snappy => self.snappy.decompress(input, output),
+            Compression::Lz4 => lz4::decompress(input, output),
+            Compression::Zstd => self.zstd.decompress(input, output),
+        };
+        match decompressed {
+            Ok(()) => Ok(self.output.filled()),
+            Err(failure) => {
+                self.release();
+                Err(match failure {
+                    Failure::Corrupt(reason) => RecordsError::CorruptStream { codec, reason },
+                    Failure::TooLarge => RecordsError::DecompressedTooLarge { limit },
+                })
+            }
+        }
+    }
+
+    /// Gives back memory beyond a few MiB, after a batch that needed it.
+    pub fn release(&mut self) {
+        if self.output.buffer.len() > Self::KEPT {
+            self.output.buffer = Vec::new();
+        }
+    }
+}
+
+/// Compresses what lies in `plain` behind its first `head_size` bytes; those stay as they are.
+pub(super) fn compress_behind(
+    plain: Vec<u8>,
+    head_size: usize,
+    setting: CompressionSetting,
+) -> Vec<u8> {
+    if setting.codec == Compression::None {
+        return plain;
+    }
+    let (head, records) = plain.split_at(head_size);
+    let mut out = Vec::with_capacity(head_size + records.len() / 2);
+    out.extend_from_slice(head);
+    compress(setting, records, &mut out);
+    out
+}
+
+/// Compresses `records` to the end of `out`.
+pub(super) fn compress(setting: CompressionSetting, records: &[u8], out: &mut Vec<u8>) {
+    match setting.codec {
+        Compression::None => out.extend_from_slice(records),
+        Compression::Gzip => gzip::compress(records, setting.level, out),
+        Compression::Snappy => snappy::compress(records, out),
+        Compression::Lz4 => lz4::compress(records, out),
+        Compression::Zstd => zstd::compress(records, setting.level, out),
+    }
+}

@@ -1,0 +1,76 @@
+//! snappy in the framing of snappy-java, which all Kafka clients share; its own framing differs.
+//!
+//! ```text
+//! 0x82 "SNAPPY" 0x00 | version i32 = 1 | compatible version i32 = 1 | blocks: size i32, bytes
+//! ```
+//! Without that header the whole is one bare block, as some old clients send it.
+
+use super::{Failure, Output};
+
+const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
+const HEADER_SIZE: usize = 16;
+const VERSION: u32 = 1;
+/// What snappy-java puts in a block.
+const BLOCK_SIZE: usize = 32 << 10;
+/// No element of a block yields more: three bytes make a copy of 64.
+const MAX_RATIO: usize = 22;
+
+/// Keeps the decoder between streams.
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    raw: snap::raw::Decoder,
+}
+
+impl Decoder {
+    pub(super) fn decompress(&mut self, input: &[u8], output: &mut Output) -> Result<(), Failure> {
+        if !input.starts_with(&MAGIC) {
+            return self.block(input, output);
+        }
+        let mut rest = input
+            .get(HEADER_SIZE..)
+            .ok_or(Failure::Corrupt("header is cut off"))?;
+        while !rest.is_empty() {
+            let (size, behind) = rest
+                .split_first_chunk()
+                .ok_or(Failure::Corrupt("size of a block is cut off"))?;
+            let (block, behind) = usize::try_from(i32::from_be_bytes(*size))
+                .ok()
+                .and_then(|size| behind.split_at_checked(size))
+                .ok_or(Failure::Corrupt("block is cut off"))?;
+            self.block(block, output)?;
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, block: &[u8], output: &mut Output) -> Result<(), Failure> {
+        let claimed =
+            snap::raw::decompress_len(block).map_err(|_| Failure::Corrupt("size of a block"))?;
+        if claimed / MAX_RATIO > block.len() {
+            return Err(Failure::Corrupt("block claims more than it can hold"));
+        }
+        let room = output.exact_room(claimed)?;
+        let size = self
+            .raw
+            .decompress(block, room)
+            .map_err(|_| Failure::Corrupt("block"))?;
+        output.advance(size);
+        Ok(())
+    }
+}
+
+pub(super) fn compress(input: &[u8], out: &mut Vec<u8>) {
+    let mut encoder = snap::raw::Encoder::new();
+    let mut block = vec![0; snap::raw::max_compress_len(BLOCK_SIZE)];
+    out.extend_from_slice(&MAGIC);
+    out.extend_from_slice(&VERSION.to_be_bytes());
+    out.extend_from_slice(&VERSION.to_be_bytes());
+    for plain in input.chunks(BLOCK_SIZE) {
+        let size = encoder
+            .compress(plain, &mut block)
+            .expect("the block has room for the worst case");
+        // At most max_compress_len(32 KiB).
+        out.extend_from_slice(&(size as u32).to_be_bytes());
+        out.extend_from_slice(&block[..size]);
+    }
+}

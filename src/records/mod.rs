@@ -1,0 +1,24 @@
+//! Record batches of magic 2: reading them where they lie, building them, checking a client's.
+//!
+//! PURE: bytes in, bytes and facts out. A batch is never trusted beyond what was asked of it;
+//! hostile bytes give an error in time and memory bounded by the limits the caller sets.
+
+mod attributes;
+mod batch;
+mod builder;
+pub mod compression;
+pub mod control;
+mod error;
+mod header;
+mod record;
+mod replicated;
+mod varint;
+
+pub use attributes::{Attributes, TimestampType};
+pub use batch::{Batch, Batches};
+pub use builder::{BatchBuilder, NewRecord};
+pub use compression::{Compression, CompressionSetting, Scratch};
+pub use error::{RecordFault, RecordsError};
+pub use header::{BatchHeader, CURRENT_MAGIC, HEADER_SIZE, LENGTH_END, MAGIC_END, sequence_after};
+pub use record::{Header, Headers, Record, Records};
+pub use replicated::{CheckedBatches, Replicated, check_replicated, checked_batches};

@@ -1,0 +1,162 @@
+//! Zig-zag varints as records carry them: 7 bits a byte, lowest first, the high bit says "more".
+//!
+//! At most 5 bytes for 32 bits and 10 for 64; an encoding that is longer than it need be is
+//! accepted, as Kafka does, one that does not end within those bytes is not.
+
+use bytes::BufMut;
+
+use super::error::RecordFault;
+
+/// Reads bytes from the front of a slice; knows nothing of what they mean.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    #[inline(always)]
+    pub(super) fn byte(&mut self) -> Result<u8, RecordFault> {
+        let (&byte, rest) = self.rest.split_first().ok_or(RecordFault::Truncated)?;
+        self.rest = rest;
+        Ok(byte)
+    }
+
+    #[inline(always)]
+    pub(super) fn slice(&mut self, size: usize) -> Result<&'a [u8], RecordFault> {
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(size)
+            .ok_or(RecordFault::Truncated)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// A length and that many bytes; any negative length stands for null, as Kafka reads it.
+    #[inline(always)]
+    pub(super) fn nullable_slice(&mut self) -> Result<Option<&'a [u8]>, RecordFault> {
+        match usize::try_from(self.varint()?) {
+            Ok(size) => Ok(Some(self.slice(size)?)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn varint(&mut self) -> Result<i32, RecordFault> {
+        let first = self.byte()?;
+        let raw = if first < 0x80 {
+            u32::from(first)
+        } else {
+            self.long_varint(first)?
+        };
+        Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
+    }
+
+    #[inline(always)]
+    pub(super) fn varlong(&mut self) -> Result<i64, RecordFault> {
+        let first = self.byte()?;
+        let raw = if first < 0x80 {
+            u64::from(first)
+        } else {
+            self.long_varlong(first)?
+        };
+        Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
+    }
+
+    fn long_varint(&mut self, first: u8) -> Result<u32, RecordFault> {
+        let mut raw = u32::from(first & 0x7f);
+        for shift in [7, 14, 21, 28] {
+            let byte = self.byte()?;
+            raw |= u32::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(raw);
+            }
+        }
+        Err(RecordFault::VarintTooLong)
+    }
+
+    fn long_varlong(&mut self, first: u8) -> Result<u64, RecordFault> {
+        let mut raw = u64::from(first & 0x7f);
+        for shift in [7, 14, 21, 28, 35, 42, 49, 56, 63] {
+            let byte = self.byte()?;
+            raw |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(raw);
+            }
+        }
+        Err(RecordFault::VarintTooLong)
+    }
+}
+
+/// How many bytes [`put_varlong`] writes: 1 to 10. A varint of 32 bits takes the same.
+pub(super) fn varlong_size(value: i64) -> usize {
+    let significant = 64 - (zig_zag(value) | 1).leading_zeros();
+    significant.div_ceil(7) as usize
+}
+
+/// Writes `value` in as few bytes as hold it; values of 32 bits have the same form.
+pub(super) fn put_varlong(out: &mut impl BufMut, value: i64) {
+    let mut raw = zig_zag(value);
+    while raw >= 0x80 {
+        out.put_u8(raw as u8 | 0x80);
+        raw >>= 7;
+    }
+    out.put_u8(raw as u8);
+}
+
+fn zig_zag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_reads_back_and_has_the_size_it_says() {
+        let edges = (0..63).flat_map(|shift| {
+            let power = 1_i64 << shift;
+            [power - 1, power, -power, -power - 1]
+        });
+
+        for value in edges.chain([i64::MAX, i64::MIN]) {
+            let mut bytes = Vec::new();
+            put_varlong(&mut bytes, value);
+
+            assert_eq!(bytes.len(), varlong_size(value), "{value}");
+            assert_eq!(Reader::new(&bytes).varlong(), Ok(value));
+            if let Ok(small) = i32::try_from(value) {
+                assert_eq!(Reader::new(&bytes).varint(), Ok(small));
+            }
+        }
+    }
+
+    #[test]
+    fn varint_that_never_ends_is_refused() {
+        assert_eq!(
+            Reader::new(&[0x80; 5]).varint(),
+            Err(RecordFault::VarintTooLong)
+        );
+        assert_eq!(
+            Reader::new(&[0x80; 10]).varlong(),
+            Err(RecordFault::VarintTooLong)
+        );
+        assert_eq!(
+            Reader::new(&[0x80; 4]).varint(),
+            Err(RecordFault::Truncated)
+        );
+        assert_eq!(Reader::new(&[]).varlong(), Err(RecordFault::Truncated));
+    }
+
+    #[test]
+    fn varint_longer_than_it_need_be_is_read() {
+        assert_eq!(Reader::new(&[0x82, 0x80, 0x00]).varint(), Ok(1));
+    }
+}

@@ -12,6 +12,7 @@ mod error;
 mod header;
 mod record;
 mod replicated;
+pub mod validate;
 mod varint;
 
 pub use attributes::{Attributes, TimestampType};

@@ -1,0 +1,220 @@
+//! The way of one partition's records in a Produce request from bytes to a batch to append.
+//!
+//! The order of the checks is Kafka's, so that a batch with two faults gets the same error.
+
+use std::cell::RefCell;
+
+use bytes::Bytes;
+
+use crate::model::{Offset, Timestamp};
+use crate::records::attributes::TimestampType;
+use crate::records::batch::{Batch, Batches};
+use crate::records::compression::{Compression, Scratch};
+use crate::records::header::{BatchHeader, CURRENT_MAGIC, HEADER_SIZE};
+
+use super::ValidatedBatch;
+use super::policy::AppendPolicy;
+use super::rebuild::recompress;
+use super::record_checks::check_records;
+use super::rejection::{Rejection, RejectionReason};
+
+/// From this version of Produce on a client may send zstd (KIP-110).
+const ZSTD_SINCE: i16 = 7;
+
+thread_local! {
+    /// Buffers for compressed batches: no allocation per batch, and no lock.
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+}
+
+/// Checks the records that a client sent to one partition against the topic's `policy`, and
+/// everything in them against each other. `now` becomes the timestamp where the topic says
+/// `LogAppendTime`. Whether the producer may write (epoch, sequence, transaction) is the log's to
+/// say: the header of the result has the facts.
+///
+/// # Errors
+/// What Kafka answers, in the order in which Kafka checks.
+pub fn validate_produce(
+    records: &Bytes,
+    policy: &AppendPolicy,
+    now: Timestamp,
+) -> Result<ValidatedBatch, Rejection> {
+    let batch = only_batch(records)?;
+    check_header(&batch, policy)?;
+    let mut header = *batch.header();
+    let body = SCRATCH.with_borrow_mut(|scratch| {
+        let body = checked_body(&batch, &mut header, records, policy, now, scratch);
+        scratch.release();
+        body
+    })?;
+    check_stored_size(header.size(), policy)?;
+    Ok(ValidatedBatch {
+        header,
+        records: body,
+    })
+}
+
+/// Refuses zstd in a version of Produce that does not know it. To be called before
+/// [`validate_produce`], which does not know the version. `records` may be anything.
+///
+/// # Errors
+/// `UNSUPPORTED_COMPRESSION_TYPE`.
+pub fn check_produce_version(records: &[u8], version: i16) -> Result<(), Rejection> {
+    if version >= ZSTD_SINCE {
+        return Ok(());
+    }
+    match Batch::first_of(records) {
+        Ok(Some(batch)) if batch.compression() == Ok(Compression::Zstd) => Err(Rejection::new(
+            RejectionReason::UnsupportedCompressionType,
+            format!(
+                "Produce requests with version {version} are not allowed to use ZStandard compression"
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The one batch of magic 2 that there must be. Bytes of a partial one behind it are dropped, as
+/// Kafka drops them.
+fn only_batch(records: &[u8]) -> Result<Batch<'_>, Rejection> {
+    let mut batches = Batches::new(records);
+    let Some(batch) = batches.next().transpose()? else {
+        return Err(Rejection::invalid_record(
+            "Produce requests must have at least one record batch per partition",
+        ));
+    };
+    if batch.magic() != CURRENT_MAGIC {
+        return Err(Rejection::invalid_record(format!(
+            "Produce requests are only allowed to contain record batches with magic version 2, not {}",
+            batch.magic()
+        )));
+    }
+    if batches.next().transpose()?.is_some() {
+        return Err(Rejection::invalid_record(
+            "Produce requests are only allowed to contain exactly one record batch per partition",
+        ));
+    }
+    Ok(batch)
+}
+
+/// Everything that can be told without the records.
+fn check_header(batch: &Batch<'_>, policy: &AppendPolicy) -> Result<(), Rejection> {
+    if batch.base_offset() != Offset::ZERO {
+        return Err(Rejection::invalid_record(format!(
+            "The baseOffset of the record batch should be 0, but it is {}",
+            batch.base_offset()
+        )));
+    }
+    check_size(batch.size(), policy)?;
+    batch.check_crc()?;
+    check_count(batch)?;
+    check_flags(batch)?;
+    check_producer(batch)
+}
+
+fn check_count(header: &BatchHeader) -> Result<(), Rejection> {
+    let (count, delta) = (header.record_count(), header.last_offset_delta());
+    if delta < 0 || count <= 0 || delta != count - 1 {
+        return Err(Rejection::invalid_record(format!(
+            "Inconsistent batch offset range [0, {delta}] and count of records {count}"
+        )));
+    }
+    Ok(())
+}
+
+fn check_flags(header: &BatchHeader) -> Result<(), Rejection> {
+    if header.is_control() {
+        return Err(Rejection::invalid_record(
+            "Clients are not allowed to write control records",
+        ));
+    }
+    if header.attributes().has_delete_horizon() {
+        return Err(Rejection::invalid_record(
+            "Clients are not allowed to set a delete horizon",
+        ));
+    }
+    if header.timestamp_type() == TimestampType::LogAppendTime {
+        return Err(Rejection::new(
+            RejectionReason::InvalidTimestamp,
+            "Producer should not set timestamp type to LogAppendTime",
+        ));
+    }
+    Ok(())
+}
+
+/// Without a producer id its epoch and sequence are not looked at: some clients leave 0 there.
+fn check_producer(header: &BatchHeader) -> Result<(), Rejection> {
+    let (id, epoch, sequence) = (
+        header.producer_id(),
+        header.producer_epoch(),
+        header.base_sequence(),
+    );
+    if header.has_producer_id() && (epoch < 0 || sequence < 0) {
+        return Err(Rejection::invalid_record(format!(
+            "Invalid sequence number {sequence} or epoch {epoch} in record batch with producerId {id}"
+        )));
+    }
+    if header.is_transactional() && !header.has_producer_id() {
+        return Err(Rejection::invalid_record(
+            "Transactional record batch without a producerId",
+        ));
+    }
+    Ok(())
+}
+
+/// Checks the records, and gives them as they are to be stored; `header` follows.
+fn checked_body(
+    batch: &Batch<'_>,
+    header: &mut BatchHeader,
+    records: &Bytes,
+    policy: &AppendPolicy,
+    now: Timestamp,
+    scratch: &mut Scratch,
+) -> Result<Bytes, Rejection> {
+    let codec = batch.compression()?;
+    let (plain, record_limit) = if codec == Compression::None {
+        (batch.record_bytes(), usize::MAX)
+    } else {
+        let limit = policy.max_decompressed_batch_bytes;
+        let plain = scratch.decompress_up_to(limit, codec, batch.record_bytes())?;
+        (plain, policy.max_decompressed_message_bytes)
+    };
+    let max_timestamp = check_records(header, plain, policy, record_limit, now)?;
+    let body = match policy.compression {
+        Some(setting) if setting.codec != codec => recompress(header, plain, setting)?,
+        _ => records.slice(HEADER_SIZE..batch.size()),
+    };
+    let max_timestamp = match policy.timestamp_type {
+        TimestampType::CreateTime => max_timestamp,
+        TimestampType::LogAppendTime => now,
+    };
+    header.set_max_timestamp(policy.timestamp_type, max_timestamp, &body);
+    Ok(body)
+}
+
+fn check_size(size: usize, policy: &AppendPolicy) -> Result<(), Rejection> {
+    let limit = policy.max_message_bytes;
+    if size > limit {
+        return Err(Rejection::new(
+            RejectionReason::MessageTooLarge,
+            format!(
+                "The record batch size is {size} bytes which exceeds the maximum configured value of {limit}"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// The size after compression, and whether a segment can hold it.
+fn check_stored_size(size: usize, policy: &AppendPolicy) -> Result<(), Rejection> {
+    check_size(size, policy)?;
+    let limit = policy.segment_bytes;
+    if size > limit {
+        return Err(Rejection::new(
+            RejectionReason::RecordListTooLarge,
+            format!(
+                "The record batch size is {size} bytes which exceeds the segment size of {limit}"
+            ),
+        ));
+    }
+    Ok(())
+}

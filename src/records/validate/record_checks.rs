@@ -1,0 +1,160 @@
+//! The rules for the records of a client's batch, all checked in one pass over decompressed bytes.
+//!
+//! Structure and offsets are faults of the batch; a missing key or a bad timestamp is a fault of
+//! a record, and all such records are reported.
+
+use crate::model::Timestamp;
+use crate::records::attributes::TimestampType;
+use crate::records::error::RecordsError;
+use crate::records::header::BatchHeader;
+use crate::records::record::RawRecord;
+use crate::records::varint::Reader;
+
+use super::policy::AppendPolicy;
+use super::rejection::{Rejection, RejectionReason};
+
+/// Checks the records of the batch with this header; gives the largest timestamp, -1 if none has
+/// one. `size_limit` is the most bytes of one record.
+pub(super) fn check_records(
+    header: &BatchHeader,
+    bytes: &[u8],
+    policy: &AppendPolicy,
+    size_limit: usize,
+    now: Timestamp,
+) -> Result<Timestamp, Rejection> {
+    let rules = Rules::new(policy, now);
+    let base_timestamp = header.base_timestamp().0;
+    let mut reader = Reader::new(bytes);
+    let mut max_timestamp = Timestamp::NONE.0;
+    let mut faults = Faults::default();
+    for index in 0..header.record_count() {
+        let record =
+            RawRecord::take(&mut reader).map_err(|fault| RecordsError::Record { index, fault })?;
+        if record.offset_delta != index {
+            return Err(out_of_order(index, record.offset_delta));
+        }
+        if record.size > size_limit {
+            let (size, limit) = (record.size, size_limit);
+            return Err(RecordsError::RecordTooLarge { index, size, limit }.into());
+        }
+        let timestamp = base_timestamp.checked_add(record.timestamp_delta);
+        match rules.check(&record, timestamp) {
+            None => max_timestamp = max_timestamp.max(timestamp.unwrap_or(max_timestamp)),
+            Some(fault) => faults.add(index, fault),
+        }
+    }
+    let size = reader.rest().len();
+    if size > 0 {
+        return Err(RecordsError::BytesBehindRecords { size }.into());
+    }
+    faults
+        .into_result(&rules)
+        .map(|()| Timestamp(max_timestamp))
+}
+
+fn out_of_order(index: i32, offset_delta: i32) -> Rejection {
+    Rejection::invalid_record(format!(
+        "Record {index} of the batch has offset delta {offset_delta}: they must count up from 0"
+    ))
+}
+
+/// What one record is held against.
+struct Rules {
+    needs_key: bool,
+    lowest_timestamp: i64,
+    highest_timestamp: i64,
+}
+
+/// What is wrong with one record.
+enum Fault {
+    MissingKey,
+    Timestamp(Option<i64>),
+}
+
+impl Rules {
+    fn new(policy: &AppendPolicy, now: Timestamp) -> Self {
+        let (lowest_timestamp, highest_timestamp) = match policy.timestamp_type {
+            TimestampType::CreateTime => (
+                now.0.saturating_sub(policy.timestamp_before_max_ms),
+                now.0.saturating_add(policy.timestamp_after_max_ms),
+            ),
+            // The leader's replaces it.
+            TimestampType::LogAppendTime => (i64::MIN, i64::MAX),
+        };
+        Self {
+            needs_key: policy.compacted,
+            lowest_timestamp,
+            highest_timestamp,
+        }
+    }
+
+    #[inline]
+    fn check(&self, record: &RawRecord<'_>, timestamp: Option<i64>) -> Option<Fault> {
+        if self.needs_key && record.key.is_none() {
+            return Some(Fault::MissingKey);
+        }
+        match timestamp {
+            Some(timestamp)
+                if (self.lowest_timestamp..=self.highest_timestamp).contains(&timestamp) =>
+            {
+                None
+            }
+            Some(timestamp) if timestamp == Timestamp::NONE.0 => None,
+            outside => Some(Fault::Timestamp(outside)),
+        }
+    }
+
+    fn describe(&self, fault: &Fault) -> String {
+        match fault {
+            Fault::MissingKey => "Compacted topic cannot accept message without key".to_owned(),
+            Fault::Timestamp(Some(timestamp)) => format!(
+                "Timestamp {timestamp} is out of range. The timestamp should be within [{}, {}]",
+                self.lowest_timestamp, self.highest_timestamp
+            ),
+            Fault::Timestamp(None) => "Timestamp does not fit into 64 bits".to_owned(),
+        }
+    }
+}
+
+/// The records at fault so far.
+#[derive(Default)]
+struct Faults {
+    listed: Vec<(i32, Fault)>,
+    count: usize,
+    has_timestamp: bool,
+}
+
+impl Faults {
+    #[cold]
+    fn add(&mut self, index: i32, fault: Fault) {
+        self.count += 1;
+        self.has_timestamp |= matches!(fault, Fault::Timestamp(_));
+        if self.listed.len() < Rejection::MAX_RECORD_ERRORS {
+            self.listed.push((index, fault));
+        }
+    }
+
+    fn into_result(self, rules: &Rules) -> Result<(), Rejection> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        let (reason, message) = if self.has_timestamp {
+            let message = "One or more records have been rejected due to invalid timestamp";
+            (RejectionReason::InvalidTimestamp, message.to_owned())
+        } else {
+            let message = format!(
+                "{} records have been rejected, see the errors of each",
+                self.count
+            );
+            (RejectionReason::InvalidRecord, message)
+        };
+        let listed = self.listed.iter();
+        Err(Rejection {
+            reason,
+            message,
+            record_errors: listed
+                .map(|(index, fault)| (*index, rules.describe(fault)))
+                .collect(),
+        })
+    }
+}

@@ -1,0 +1,4 @@
+//! Record batches: what is built reads back, what Kafka wrote is understood, hostile bytes fail.
+
+mod support;
+mod validation;

@@ -3,6 +3,9 @@
 /// Ids and counters as types.
 pub mod model;
 
+/// The wire protocol: frames, messages, error codes.
+pub mod protocol;
+
 /// Record batches: reading, building, compressing, validating them.
 pub mod records;
 

@@ -1,0 +1,392 @@
+//! How each type of field looks on the wire, in old and flexible versions.
+
+use bytes::Bytes;
+
+use super::message::{Kind, Struct};
+use super::reader::MAX_STRING_SIZE;
+use super::{DecodeError, ErrorCode, Payload, Reader, Size, Str, Writer, varint};
+use crate::model::Uuid;
+
+/// A type that fields of messages can have.
+pub trait Field: Sized {
+    /// The type, as data.
+    const KIND: Kind;
+
+    /// The fewest bytes that a value takes.
+    fn min_size(version: i16, flexible: bool) -> usize;
+
+    /// Takes a value.
+    ///
+    /// # Errors
+    /// The bytes are none that the type allows, null among them.
+    fn read(reader: &mut Reader, version: i16, flexible: bool) -> Result<Self, DecodeError>;
+
+    /// Adds what [`Field::write`] writes.
+    fn add_size(&self, size: &mut Size, version: i16, flexible: bool);
+
+    /// Writes the value.
+    fn write(&self, writer: &mut Writer, version: i16, flexible: bool);
+
+    /// The fewest bytes that null, or a value, takes.
+    fn min_size_nullable(_version: i16, _flexible: bool) -> usize {
+        1
+    }
+
+    /// Takes a value or null. A nullable struct has a byte before it: -1 is null.
+    ///
+    /// # Errors
+    /// As [`Field::read`], but for null.
+    fn read_nullable(
+        reader: &mut Reader,
+        version: i16,
+        flexible: bool,
+    ) -> Result<Option<Self>, DecodeError> {
+        if reader.i8()? < 0 {
+            return Ok(None);
+        }
+        Self::read(reader, version, flexible).map(Some)
+    }
+
+    /// Adds what [`Field::write_nullable`] writes.
+    fn add_size_nullable(value: Option<&Self>, size: &mut Size, version: i16, flexible: bool) {
+        size.add(1);
+        if let Some(value) = value {
+            value.add_size(size, version, flexible);
+        }
+    }
+
+    /// Writes the value or null.
+    fn write_nullable(value: Option<&Self>, writer: &mut Writer, version: i16, flexible: bool) {
+        match value {
+            None => writer.i8(-1),
+            Some(value) => {
+                writer.i8(1);
+                value.write(writer, version, flexible);
+            }
+        }
+    }
+}
+
+/// Types of fixed size, the same in all versions.
+macro_rules! fixed {
+    ($($type:ty, $kind:ident, $size:literal, $read:expr, $write:expr;)*) => {
+        $(
+            impl Field for $type {
+                const KIND: Kind = Kind::$kind;
+
+                #[inline]
+                fn min_size(_: i16, _: bool) -> usize {
+                    $size
+                }
+
+                #[inline]
+                fn read(reader: &mut Reader, _: i16, _: bool) -> Result<Self, DecodeError> {
+                    let read: fn(&mut Reader) -> Result<$type, DecodeError> = $read;
+                    read(reader)
+                }
+
+                #[inline]
+                fn add_size(&self, size: &mut Size, _: i16, _: bool) {
+                    size.add($size);
+                }
+
+                #[inline]
+                fn write(&self, writer: &mut Writer, _: i16, _: bool) {
+                    let write: fn(&mut Writer, &$type) = $write;
+                    write(writer, self);
+                }
+            }
+        )*
+    };
+}
+
+fixed! {
+    bool, Bool, 1, |reader| Ok(reader.u8()? != 0), |writer, value| writer.u8(u8::from(*value));
+    i8, Int8, 1, Reader::i8, |writer, value| writer.i8(*value);
+    i16, Int16, 2, Reader::i16, |writer, value| writer.i16(*value);
+    u16, Uint16, 2, Reader::u16, |writer, value| writer.u16(*value);
+    i32, Int32, 4, Reader::i32, |writer, value| writer.i32(*value);
+    u32, Uint32, 4, Reader::u32, |writer, value| writer.u32(*value);
+    i64, Int64, 8, Reader::i64, |writer, value| writer.i64(*value);
+    f64, Float64, 8, Reader::f64, |writer, value| writer.f64(*value);
+    Uuid, Uuid, 16, |reader| Ok(Self::from_bytes(reader.array()?)), |writer, value| writer.raw(value.as_bytes());
+    ErrorCode, Int16, 2, |reader| Ok(Self(reader.i16()?)), |writer, value| writer.i16(value.0);
+}
+
+/// The part of a string that is written: all of it, unless it is longer than Kafka allows.
+#[inline]
+fn sent(text: &Str) -> &[u8] {
+    let end = match text.len() {
+        length @ 0..=MAX_STRING_SIZE => length,
+        _ => text.floor_char_boundary(MAX_STRING_SIZE),
+    };
+    text.as_bytes().get(..end).unwrap_or_default()
+}
+
+impl Field for Str {
+    const KIND: Kind = Kind::String;
+
+    #[inline]
+    fn min_size(_: i16, flexible: bool) -> usize {
+        if flexible { 1 } else { 2 }
+    }
+
+    #[inline]
+    fn read(reader: &mut Reader, _: i16, flexible: bool) -> Result<Self, DecodeError> {
+        reader.string(flexible)?.ok_or(DecodeError::UnexpectedNull)
+    }
+
+    fn add_size(&self, size: &mut Size, version: i16, flexible: bool) {
+        Self::add_size_nullable(Some(self), size, version, flexible);
+    }
+
+    fn write(&self, writer: &mut Writer, version: i16, flexible: bool) {
+        Self::write_nullable(Some(self), writer, version, flexible);
+    }
+
+    fn min_size_nullable(version: i16, flexible: bool) -> usize {
+        Self::min_size(version, flexible)
+    }
+
+    #[inline]
+    fn read_nullable(
+        reader: &mut Reader,
+        _: i16,
+        flexible: bool,
+    ) -> Result<Option<Self>, DecodeError> {
+        reader.string(flexible)
+    }
+
+    #[inline]
+    fn add_size_nullable(value: Option<&Self>, size: &mut Size, _: i16, flexible: bool) {
+        let length = value.map(|text| sent(text).len());
+        if flexible {
+            size.add_length(length, true);
+        } else {
+            size.add(2);
+        }
+        size.add(length.unwrap_or_default());
+    }
+
+    #[inline]
+    fn write_nullable(value: Option<&Self>, writer: &mut Writer, _: i16, flexible: bool) {
+        let bytes = value.map(sent);
+        if flexible {
+            writer.length(bytes.map(<[u8]>::len), true);
+        } else {
+            writer.i16(bytes.map_or(-1, |bytes| {
+                i16::try_from(bytes.len()).expect("at most MAX_STRING_SIZE is sent")
+            }));
+        }
+        writer.raw(bytes.unwrap_or_default());
+    }
+}
+
+impl Field for Bytes {
+    const KIND: Kind = Kind::Bytes;
+
+    #[inline]
+    fn min_size(_: i16, flexible: bool) -> usize {
+        if flexible { 1 } else { 4 }
+    }
+
+    #[inline]
+    fn read(reader: &mut Reader, version: i16, flexible: bool) -> Result<Self, DecodeError> {
+        Self::read_nullable(reader, version, flexible)?.ok_or(DecodeError::UnexpectedNull)
+    }
+
+    fn add_size(&self, size: &mut Size, version: i16, flexible: bool) {
+        Self::add_size_nullable(Some(self), size, version, flexible);
+    }
+
+    fn write(&self, writer: &mut Writer, version: i16, flexible: bool) {
+        Self::write_nullable(Some(self), writer, version, flexible);
+    }
+
+    fn min_size_nullable(version: i16, flexible: bool) -> usize {
+        Self::min_size(version, flexible)
+    }
+
+    #[inline]
+    fn read_nullable(
+        reader: &mut Reader,
+        _: i16,
+        flexible: bool,
+    ) -> Result<Option<Self>, DecodeError> {
+        match reader.length(flexible)? {
+            None => Ok(None),
+            Some(length) => reader.take(length).map(Some),
+        }
+    }
+
+    fn add_size_nullable(value: Option<&Self>, size: &mut Size, _: i16, flexible: bool) {
+        let length = value.map(Self::len);
+        size.add_length(length, flexible);
+        size.add_bytes(length.unwrap_or_default());
+    }
+
+    fn write_nullable(value: Option<&Self>, writer: &mut Writer, _: i16, flexible: bool) {
+        writer.length(value.map(Self::len), flexible);
+        if let Some(bytes) = value {
+            writer.bytes(bytes);
+        }
+    }
+}
+
+impl Field for Payload {
+    const KIND: Kind = Kind::Nullable(&Kind::Bytes);
+
+    fn min_size(_: i16, flexible: bool) -> usize {
+        if flexible { 1 } else { 4 }
+    }
+
+    fn read(reader: &mut Reader, version: i16, flexible: bool) -> Result<Self, DecodeError> {
+        let bytes = Bytes::read_nullable(reader, version, flexible)?;
+        Ok(bytes.map_or(Self::Null, Self::Bytes))
+    }
+
+    fn add_size(&self, size: &mut Size, _: i16, flexible: bool) {
+        let length = (*self != Self::Null).then(|| self.len());
+        size.add_length(length, flexible);
+        match self {
+            Self::Null => {}
+            Self::Bytes(bytes) => size.add_bytes(bytes.len()),
+            Self::File(_) => size.add_shared(self.len()),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer, _: i16, flexible: bool) {
+        let length = (*self != Self::Null).then(|| self.len());
+        writer.length(length, flexible);
+        writer.payload(self);
+    }
+}
+
+impl<T: Field> Field for Vec<T> {
+    const KIND: Kind = Kind::Array(&T::KIND);
+
+    #[inline]
+    fn min_size(_: i16, flexible: bool) -> usize {
+        if flexible { 1 } else { 4 }
+    }
+
+    fn read(reader: &mut Reader, version: i16, flexible: bool) -> Result<Self, DecodeError> {
+        Self::read_nullable(reader, version, flexible)?.ok_or(DecodeError::UnexpectedNull)
+    }
+
+    fn add_size(&self, size: &mut Size, version: i16, flexible: bool) {
+        Self::add_size_nullable(Some(self), size, version, flexible);
+    }
+
+    fn write(&self, writer: &mut Writer, version: i16, flexible: bool) {
+        Self::write_nullable(Some(self), writer, version, flexible);
+    }
+
+    fn min_size_nullable(version: i16, flexible: bool) -> usize {
+        Self::min_size(version, flexible)
+    }
+
+    fn read_nullable(
+        reader: &mut Reader,
+        version: i16,
+        flexible: bool,
+    ) -> Result<Option<Self>, DecodeError> {
+        let Some(count) = reader.count(flexible, T::min_size(version, flexible))? else {
+            return Ok(None);
+        };
+        // A false count reserves no more than the frame has; true elements make the array grow.
+        let affordable = reader
+            .remaining()
+            .checked_div(size_of::<T>())
+            .unwrap_or_default();
+        let mut elements = Self::with_capacity(count.min(affordable));
+        for _ in 0..count {
+            elements.push(T::read(reader, version, flexible)?);
+        }
+        Ok(Some(elements))
+    }
+
+    fn add_size_nullable(value: Option<&Self>, size: &mut Size, version: i16, flexible: bool) {
+        size.add_length(value.map(Self::len), flexible);
+        for element in value.into_iter().flatten() {
+            element.add_size(size, version, flexible);
+        }
+    }
+
+    fn write_nullable(value: Option<&Self>, writer: &mut Writer, version: i16, flexible: bool) {
+        writer.length(value.map(Self::len), flexible);
+        for element in value.into_iter().flatten() {
+            element.write(writer, version, flexible);
+        }
+    }
+}
+
+impl<T: Field> Field for Option<T> {
+    const KIND: Kind = Kind::Nullable(&T::KIND);
+
+    #[inline]
+    fn min_size(version: i16, flexible: bool) -> usize {
+        T::min_size_nullable(version, flexible)
+    }
+
+    #[inline]
+    fn read(reader: &mut Reader, version: i16, flexible: bool) -> Result<Self, DecodeError> {
+        T::read_nullable(reader, version, flexible)
+    }
+
+    #[inline]
+    fn add_size(&self, size: &mut Size, version: i16, flexible: bool) {
+        T::add_size_nullable(self.as_ref(), size, version, flexible);
+    }
+
+    #[inline]
+    fn write(&self, writer: &mut Writer, version: i16, flexible: bool) {
+        T::write_nullable(self.as_ref(), writer, version, flexible);
+    }
+}
+
+impl<T: Struct> Field for T {
+    const KIND: Kind = Kind::Struct(T::SCHEMA);
+
+    #[inline]
+    fn min_size(version: i16, _: bool) -> usize {
+        T::min_size(version)
+    }
+
+    #[inline]
+    fn read(reader: &mut Reader, version: i16, _: bool) -> Result<Self, DecodeError> {
+        T::decode(reader, version)
+    }
+
+    #[inline]
+    fn add_size(&self, size: &mut Size, version: i16, _: bool) {
+        Self::add_size(self, size, version);
+    }
+
+    #[inline]
+    fn write(&self, writer: &mut Writer, version: i16, _: bool) {
+        self.encode(writer, version);
+    }
+}
+
+/// Writes a tagged field: tag, size, value.
+pub(crate) fn write_tagged<T: Field>(tag: u32, value: &T, writer: &mut Writer, version: i16) {
+    let mut size = Size::default();
+    value.add_size(&mut size, version, true);
+    writer.uvarint(tag);
+    writer.uvarint(tagged_length(size));
+    value.write(writer, version, true);
+}
+
+/// Adds what [`write_tagged`] writes.
+pub(crate) fn add_tagged_size<T: Field>(tag: u32, value: &T, size: &mut Size, version: i16) {
+    let mut inner = Size::default();
+    value.add_size(&mut inner, version, true);
+    size.add(varint::size_u32(tag));
+    size.add(varint::size_u32(tagged_length(inner)));
+    size.add_inner(inner);
+}
+
+fn tagged_length(size: Size) -> u32 {
+    u32::try_from(size.total()).expect("a frame has less than 2 GiB")
+}

@@ -1,0 +1,44 @@
+//! Kafka's wire protocol: primitives, headers, frames, the table of APIs, error codes and messages.
+//!
+//! Pure: bytes in, values out, and back. It reads hostile bytes, so nothing here indexes or does
+//! arithmetic that could fail: any input gives a value or a [`DecodeError`], and the heap that a
+//! decode takes is bounded by the length of its input (see [`message`]).
+
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+/// All live API keys: name, versions, listeners.
+pub mod api_key;
+/// Why bytes are refused.
+pub mod error;
+/// Error codes that answers carry.
+pub mod error_code;
+/// How each type of field looks on the wire.
+pub mod field;
+/// A whole frame, ready to be sent.
+pub mod frame;
+/// What precedes the body of each frame.
+pub mod header;
+/// What a message is, and the notation that messages are defined in.
+#[macro_use]
+pub mod message;
+/// Bytes that are passed on without being read.
+pub mod payload;
+/// Takes values from hostile bytes.
+pub mod reader;
+/// Immutable strings that share their frame.
+pub mod str;
+/// Integers of variable length.
+pub mod varint;
+/// Collects the bytes of a frame.
+pub mod writer;
+
+pub use api_key::ApiKey;
+pub use error::DecodeError;
+pub use error_code::ErrorCode;
+pub use frame::{Frame, ResponseFrame};
+pub use header::{RequestHeader, ResponseHeader};
+pub use message::{Decode, Encode, Message, Request, decode_whole, encode_whole};
+pub use payload::{FileRegion, Payload, Segment};
+pub use reader::Reader;
+pub use str::Str;
+pub use writer::{Size, Writer};

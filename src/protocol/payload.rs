@@ -1,0 +1,105 @@
+//! Bytes that are passed on without being read: records on their way from a file to a socket.
+
+use std::fmt;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// A part of an open file, to be sent from the page cache. A value: nothing here reads it.
+#[derive(Clone)]
+pub struct FileRegion {
+    /// Stays open as long as the region is wanted, also when the file is deleted meanwhile.
+    pub file: Arc<dyn AsFd + Send + Sync>,
+    /// Where it begins, in bytes from the start of the file.
+    pub position: u64,
+    /// How many bytes it has.
+    pub length: u32,
+}
+
+impl PartialEq for FileRegion {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.file, &other.file)
+            && self.position == other.position
+            && self.length == other.length
+    }
+}
+
+impl fmt::Debug for FileRegion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("FileRegion")
+            .field("position", &self.position)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The records of one partition in an answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Payload {
+    /// No records field at all. Kafka answers empty [`Payload::Bytes`] where it has none to give.
+    #[default]
+    Null,
+    /// In memory.
+    Bytes(Bytes),
+    /// Still in their file.
+    File(FileRegion),
+}
+
+impl Payload {
+    /// Records that are there, and empty.
+    pub const EMPTY: Self = Self::Bytes(Bytes::new());
+
+    /// The number of bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Null => 0,
+            Self::Bytes(bytes) => bytes.len(),
+            Self::File(region) => region.length as usize,
+        }
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes, where they are in memory: always, when the payload was decoded.
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Null | Self::File(_) => None,
+        }
+    }
+}
+
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+/// A piece of a frame: the frame is its segments, one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Segment {
+    /// In memory.
+    Bytes(Bytes),
+    /// To be sent from a file.
+    File(FileRegion),
+}
+
+impl Segment {
+    /// The number of bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::File(region) => region.length as usize,
+        }
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

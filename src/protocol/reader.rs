@@ -1,0 +1,317 @@
+//! Takes values from hostile bytes: every length is checked against what remains before it is used.
+
+use bytes::Bytes;
+
+use super::{DecodeError, Str, varint};
+
+/// The longest string that Kafka allows, in bytes: also where the encoding could hold more.
+pub const MAX_STRING_SIZE: usize = i16::MAX as usize;
+
+/// A position in a frame. What is taken as [`Str`] or [`Bytes`] shares the frame's memory.
+#[derive(Debug)]
+pub struct Reader {
+    bytes: Bytes,
+    position: usize,
+    /// Where reading stops: the end of the bytes, or of the tagged field that is being read.
+    end: usize,
+}
+
+macro_rules! read_number {
+    ($($(#[$doc:meta])* $name:ident -> $type:ty;)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// The input ends.
+            #[inline]
+            pub fn $name(&mut self) -> Result<$type, DecodeError> {
+                self.array().map(<$type>::from_be_bytes)
+            }
+        )*
+    };
+}
+
+impl Reader {
+    /// Reads `bytes` from their start.
+    pub fn new(bytes: Bytes) -> Self {
+        let end = bytes.len();
+        Self {
+            bytes,
+            position: 0,
+            end,
+        }
+    }
+
+    /// How many bytes are left.
+    #[inline]
+    pub fn remaining(&self) -> usize {
+        self.end.saturating_sub(self.position)
+    }
+
+    /// Checks that nothing is left.
+    ///
+    /// # Errors
+    /// [`DecodeError::TrailingBytes`].
+    pub fn finish(&self) -> Result<(), DecodeError> {
+        match self.remaining() {
+            0 => Ok(()),
+            left => Err(DecodeError::TrailingBytes(left)),
+        }
+    }
+
+    read_number! {
+        /// A signed byte.
+        i8 -> i8;
+        /// A byte.
+        u8 -> u8;
+        /// A big-endian integer.
+        i16 -> i16;
+        /// A big-endian integer.
+        u16 -> u16;
+        /// A big-endian integer.
+        i32 -> i32;
+        /// A big-endian integer.
+        u32 -> u32;
+        /// A big-endian integer.
+        i64 -> i64;
+        /// A big-endian IEEE 754 double.
+        f64 -> f64;
+    }
+
+    /// `N` bytes as they are.
+    ///
+    /// # Errors
+    /// The input ends.
+    #[inline]
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let (rest, remaining) = (self.rest(), self.remaining());
+        let Some(array) = rest.first_chunk::<N>() else {
+            return Err(DecodeError::UnexpectedEnd {
+                needed: N,
+                remaining,
+            });
+        };
+        let array = *array;
+        self.position = self.position.saturating_add(N);
+        Ok(array)
+    }
+
+    /// An unsigned integer of variable length.
+    ///
+    /// # Errors
+    /// The input ends, or the number has more than 32 bits.
+    #[inline]
+    pub fn uvarint(&mut self) -> Result<u32, DecodeError> {
+        let (value, length) = varint::read_u32(self.rest())?;
+        self.position = self.position.saturating_add(length);
+        Ok(value)
+    }
+
+    /// `length` bytes, shared with the frame.
+    ///
+    /// # Errors
+    /// The input ends.
+    pub fn take(&mut self, length: usize) -> Result<Bytes, DecodeError> {
+        let end = self.end_of(length)?;
+        let bytes = self.bytes.slice(self.position..end);
+        self.position = end;
+        Ok(bytes)
+    }
+
+    /// All that is left, shared with the frame.
+    pub fn take_rest(&mut self) -> Bytes {
+        let bytes = self.bytes.slice(self.position..self.end);
+        self.position = self.end;
+        bytes
+    }
+
+    /// The length of bytes or records; `None` is null.
+    ///
+    /// # Errors
+    /// The input ends, or the length is below -1.
+    #[inline]
+    pub fn length(&mut self, flexible: bool) -> Result<Option<usize>, DecodeError> {
+        if flexible {
+            return self
+                .uvarint()
+                .map(|length| (length as usize).checked_sub(1));
+        }
+        match self.i32()? {
+            -1 => Ok(None),
+            length => match usize::try_from(length) {
+                Ok(length) => Ok(Some(length)),
+                Err(_) => Err(DecodeError::NegativeLength(length)),
+            },
+        }
+    }
+
+    /// The number of an array's elements, of which each takes `min_size` bytes at least; `None` is
+    /// null.
+    ///
+    /// # Errors
+    /// The input ends, the number is below -1, or the rest of the input cannot hold so many.
+    #[inline]
+    pub fn count(&mut self, flexible: bool, min_size: usize) -> Result<Option<usize>, DecodeError> {
+        let Some(count) = self.length(flexible)? else {
+            return Ok(None);
+        };
+        let remaining = self.remaining();
+        match count.checked_mul(min_size.max(1)) {
+            Some(size) if size <= remaining => Ok(Some(count)),
+            _ => Err(DecodeError::ArrayTooLong { count, remaining }),
+        }
+    }
+
+    /// A string; `None` is null.
+    ///
+    /// # Errors
+    /// The input ends, the length is not one a string can have, or the bytes are not UTF-8.
+    #[inline]
+    pub fn string(&mut self, flexible: bool) -> Result<Option<Str>, DecodeError> {
+        let length = if flexible {
+            self.length(true)?
+        } else {
+            match self.i16()? {
+                -1 => None,
+                length => match usize::try_from(length) {
+                    Ok(length) => Some(length),
+                    Err(_) => return Err(DecodeError::NegativeLength(length.into())),
+                },
+            }
+        };
+        match length {
+            None => Ok(None),
+            Some(length) if length > MAX_STRING_SIZE => Err(DecodeError::StringTooLong(length)),
+            Some(length) => Str::from_utf8(self.take(length)?).map(Some),
+        }
+    }
+
+    /// The tagged fields at the end of a struct. `known` reads the field with the given tag, or
+    /// answers `false` to skip it.
+    ///
+    /// # Errors
+    /// The tags do not ascend, a field is longer than the rest, `known` does not read the whole of
+    /// its field, or `known` fails.
+    pub fn tags(
+        &mut self,
+        known: &mut dyn FnMut(&mut Self, u32) -> Result<bool, DecodeError>,
+    ) -> Result<(), DecodeError> {
+        let mut previous = None;
+        for _ in 0..self.uvarint()? {
+            let tag = self.uvarint()?;
+            if let Some(previous) = previous
+                && tag <= previous
+            {
+                return Err(DecodeError::TagOrder { previous, tag });
+            }
+            previous = Some(tag);
+
+            let size = self.uvarint()?;
+            let field_end = self.end_of(size as usize)?;
+            let outer_end = std::mem::replace(&mut self.end, field_end);
+            if known(self, tag)? {
+                self.finish()?;
+            } else {
+                self.position = field_end;
+            }
+            self.end = outer_end;
+        }
+        Ok(())
+    }
+
+    /// Skips the tagged fields of a struct that knows none.
+    ///
+    /// # Errors
+    /// As [`Reader::tags`].
+    #[inline]
+    pub fn skip_tags(&mut self) -> Result<(), DecodeError> {
+        if self.rest().first() == Some(&0) {
+            self.position = self.position.saturating_add(1);
+            return Ok(());
+        }
+        self.tags(&mut |_, _| Ok(false))
+    }
+
+    #[inline]
+    fn rest(&self) -> &[u8] {
+        // `position` never passes `end`, which never passes the length.
+        self.bytes.get(self.position..self.end).unwrap_or_default()
+    }
+
+    #[inline]
+    fn end_of(&self, length: usize) -> Result<usize, DecodeError> {
+        match self.position.checked_add(length) {
+            Some(end) if end <= self.end => Ok(end),
+            _ => Err(DecodeError::UnexpectedEnd {
+                needed: length,
+                remaining: self.remaining(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader(bytes: &'static [u8]) -> Reader {
+        Reader::new(Bytes::from_static(bytes))
+    }
+
+    #[test]
+    fn only_minus_one_is_a_null_length() {
+        assert_eq!(reader(&[0xff, 0xff]).string(false), Ok(None));
+        let error = reader(&[0xff, 0xfb]).string(false).unwrap_err();
+        assert_eq!(error, DecodeError::NegativeLength(-5));
+        assert_eq!(reader(&[0xff; 4]).length(false), Ok(None));
+        let error = reader(&[0x80, 0, 0, 0]).length(false).unwrap_err();
+        assert_eq!(error, DecodeError::NegativeLength(i32::MIN));
+    }
+
+    #[test]
+    fn an_array_longer_than_the_input_is_refused() {
+        let error = reader(&[0x7f, 0xff, 0xff, 0xff, 0])
+            .count(false, 1)
+            .unwrap_err();
+        assert_eq!(
+            error,
+            DecodeError::ArrayTooLong {
+                count: 0x7fff_ffff,
+                remaining: 1
+            }
+        );
+        assert!(reader(&[3, 0, 0, 0]).count(true, 2).is_err());
+        assert_eq!(reader(&[3, 0, 0, 0, 0]).count(true, 2), Ok(Some(2)));
+    }
+
+    #[test]
+    fn tags_have_to_ascend() {
+        assert_eq!(reader(&[2, 0, 1, 9, 5, 0]).skip_tags(), Ok(()));
+        let error = reader(&[2, 5, 0, 5, 0]).skip_tags().unwrap_err();
+        assert_eq!(
+            error,
+            DecodeError::TagOrder {
+                previous: 5,
+                tag: 5
+            }
+        );
+    }
+
+    #[test]
+    fn a_tagged_field_ends_where_its_size_says() {
+        let mut longer = reader(&[1, 0, 5, 0, 0]);
+        assert!(matches!(
+            longer.skip_tags(),
+            Err(DecodeError::UnexpectedEnd { .. })
+        ));
+
+        let mut read_i32 = |reader: &mut Reader, _: u32| reader.i32().map(|_| true);
+        let mut short = reader(&[1, 0, 2, 0, 0, 0, 0]);
+        assert!(matches!(
+            short.tags(&mut read_i32),
+            Err(DecodeError::UnexpectedEnd { .. })
+        ));
+        let mut long = reader(&[1, 0, 5, 0, 0, 0, 0, 0]);
+        assert_eq!(long.tags(&mut read_i32), Err(DecodeError::TrailingBytes(1)));
+    }
+}

@@ -1,0 +1,235 @@
+//! Collects the bytes of a frame: a head that is written, and bytes that are passed on as they are.
+//!
+//! Long byte strings and records become segments of their own; they are never copied.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+
+use super::{Payload, Segment, varint};
+
+/// Byte strings from this length on are passed on, not copied: below it, a segment costs more.
+const MIN_SHARED_SIZE: usize = 1024;
+
+/// The size of an encoded value, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// What is written.
+    pub head: usize,
+    /// What is passed on.
+    pub shared: usize,
+}
+
+#[allow(
+    clippy::arithmetic_side_effects,
+    reason = "sums of sizes of values in memory"
+)]
+impl Size {
+    /// Both together.
+    pub fn total(self) -> usize {
+        self.head + self.shared
+    }
+
+    /// Adds `length` bytes that are written.
+    #[inline]
+    pub fn add(&mut self, length: usize) {
+        self.head += length;
+    }
+
+    /// Adds the length, or count, that [`Writer::length`] writes.
+    #[inline]
+    pub fn add_length(&mut self, length: Option<usize>, flexible: bool) {
+        self.head += match flexible {
+            true => varint::size_u32(compact(length)),
+            false => 4,
+        };
+    }
+
+    /// Adds the size of a part.
+    pub fn add_inner(&mut self, inner: Self) {
+        self.head += inner.head;
+        self.shared += inner.shared;
+    }
+
+    /// Adds `length` bytes that are passed on.
+    pub fn add_shared(&mut self, length: usize) {
+        self.shared += length;
+    }
+
+    /// Adds bytes that [`Writer::bytes`] writes.
+    pub fn add_bytes(&mut self, length: usize) {
+        if length < MIN_SHARED_SIZE {
+            self.head += length;
+        } else {
+            self.shared += length;
+        }
+    }
+}
+
+/// Writes the values of a frame, and collects its segments.
+#[derive(Debug, Default)]
+pub struct Writer {
+    head: BytesMut,
+    segments: Vec<Segment>,
+}
+
+impl Writer {
+    /// A writer with room for `head` bytes that are not passed on.
+    pub fn with_capacity(head: usize) -> Self {
+        Self {
+            head: BytesMut::with_capacity(head),
+            segments: Vec::new(),
+        }
+    }
+
+    /// The frame's segments in order.
+    pub fn into_segments(mut self) -> Vec<Segment> {
+        self.end_head();
+        self.segments
+    }
+
+    /// The bytes as one piece; `None` if a part of them is still in a file.
+    pub fn into_bytes(self) -> Option<Bytes> {
+        if self.segments.is_empty() {
+            return Some(self.head.freeze());
+        }
+        let segments = self.into_segments();
+        let mut whole = BytesMut::with_capacity(segments.iter().map(Segment::len).sum());
+        for segment in segments {
+            match segment {
+                Segment::Bytes(bytes) => whole.put_slice(&bytes),
+                Segment::File(_) => return None,
+            }
+        }
+        Some(whole.freeze())
+    }
+
+    /// A signed byte.
+    pub fn i8(&mut self, value: i8) {
+        self.head.put_i8(value);
+    }
+
+    /// A byte.
+    pub fn u8(&mut self, value: u8) {
+        self.head.put_u8(value);
+    }
+
+    /// A big-endian integer.
+    pub fn i16(&mut self, value: i16) {
+        self.head.put_i16(value);
+    }
+
+    /// A big-endian integer.
+    pub fn u16(&mut self, value: u16) {
+        self.head.put_u16(value);
+    }
+
+    /// A big-endian integer.
+    pub fn i32(&mut self, value: i32) {
+        self.head.put_i32(value);
+    }
+
+    /// A big-endian integer.
+    pub fn u32(&mut self, value: u32) {
+        self.head.put_u32(value);
+    }
+
+    /// A big-endian integer.
+    pub fn i64(&mut self, value: i64) {
+        self.head.put_i64(value);
+    }
+
+    /// A big-endian IEEE 754 double.
+    pub fn f64(&mut self, value: f64) {
+        self.head.put_f64(value);
+    }
+
+    /// An unsigned integer of variable length.
+    #[inline]
+    pub fn uvarint(&mut self, value: u32) {
+        varint::write_u64(value.into(), |byte| self.head.put_u8(byte));
+    }
+
+    /// Bytes as they are, copied.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.head.put_slice(bytes);
+    }
+
+    /// The length of bytes or records, or the number of an array's elements; `None` is null.
+    #[inline]
+    pub fn length(&mut self, length: Option<usize>, flexible: bool) {
+        if flexible {
+            self.uvarint(compact(length));
+        } else {
+            self.i32(length.map_or(-1, |length| {
+                i32::try_from(length).expect("a frame has less than 2 GiB")
+            }));
+        }
+    }
+
+    /// Bytes as they are: long ones are passed on.
+    pub fn bytes(&mut self, bytes: &Bytes) {
+        if bytes.len() < MIN_SHARED_SIZE {
+            self.head.put_slice(bytes);
+        } else {
+            self.end_head();
+            self.segments.push(Segment::Bytes(bytes.clone()));
+        }
+    }
+
+    /// The payload's bytes, without their length.
+    pub fn payload(&mut self, payload: &Payload) {
+        match payload {
+            Payload::Null => {}
+            Payload::Bytes(bytes) => self.bytes(bytes),
+            Payload::File(region) if region.length == 0 => {}
+            Payload::File(region) => {
+                self.end_head();
+                self.segments.push(Segment::File(region.clone()));
+            }
+        }
+    }
+
+    fn end_head(&mut self) {
+        if !self.head.is_empty() {
+            self.segments
+                .push(Segment::Bytes(self.head.split().freeze()));
+        }
+    }
+}
+
+/// Compact lengths count from 1; 0 is null.
+#[inline]
+fn compact(length: Option<usize>) -> u32 {
+    length.map_or(0, |length| {
+        let length = u32::try_from(length)
+            .ok()
+            .and_then(|length| length.checked_add(1));
+        length.expect("a frame has less than 2 GiB")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_bytes_are_passed_on_and_short_ones_copied() {
+        let long = Bytes::from(vec![7; MIN_SHARED_SIZE]);
+        let mut writer = Writer::default();
+
+        writer.i8(1);
+        writer.bytes(&Bytes::from_static(b"short"));
+        writer.bytes(&long);
+        writer.i8(2);
+
+        let segments = writer.into_segments();
+        assert_eq!(segments.len(), 3);
+        assert_eq!(
+            segments.first(),
+            Some(&Segment::Bytes(Bytes::from_static(b"\x01short")))
+        );
+        let Some(Segment::Bytes(passed_on)) = segments.get(1) else {
+            panic!("{segments:?}");
+        };
+        assert_eq!(passed_on.as_ptr(), long.as_ptr());
+    }
+}

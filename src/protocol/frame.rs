@@ -72,3 +72,71 @@ fn end(writer: Writer, size: Size) -> Frame {
     );
     Frame { segments, len }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::protocol::messages::fetch::{FetchResponse, FetchableTopicResponse, PartitionData};
+    use crate::protocol::messages::heartbeat::{HeartbeatRequest, HeartbeatResponse};
+    use crate::protocol::{ErrorCode, Payload};
+
+    #[test]
+    fn a_response_is_size_header_body() {
+        let body = HeartbeatResponse {
+            error_code: ErrorCode::REBALANCE_IN_PROGRESS,
+            ..HeartbeatResponse::default()
+        };
+
+        let frame = response(7, 1, &body, 4);
+
+        let bytes = [0, 0, 0, 12, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 27, 0];
+        assert_eq!(
+            frame.segments,
+            [Segment::Bytes(Bytes::copy_from_slice(&bytes))]
+        );
+        assert_eq!(frame.len, bytes.len());
+    }
+
+    #[test]
+    fn a_request_is_size_header_body() {
+        let body = HeartbeatRequest {
+            group_id: "g".into(),
+            generation_id: 1,
+            member_id: "m".into(),
+            ..HeartbeatRequest::default()
+        };
+
+        let frame = request(7, None, &body, 0);
+
+        let header = [0, 0, 0, 20, 0, 12, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
+        let bytes = [&header, [0, 1, b'g', 0, 0, 0, 1, 0, 1, b'm'].as_slice()].concat();
+        assert_eq!(frame.segments, [Segment::Bytes(bytes.into())]);
+    }
+
+    #[test]
+    fn records_are_passed_on_between_the_parts_of_the_head() {
+        let records = Bytes::from(vec![1; 5_000]);
+        let partition = PartitionData {
+            records: Payload::Bytes(records.clone()),
+            ..PartitionData::default()
+        };
+        let body = FetchResponse {
+            responses: vec![FetchableTopicResponse {
+                partitions: vec![partition.clone(), partition],
+                ..FetchableTopicResponse::default()
+            }],
+            ..FetchResponse::default()
+        };
+
+        let frame = response(7, 1, &body, 17);
+
+        let passed_on = |segment: &Segment| match segment {
+            Segment::Bytes(bytes) => bytes.as_ptr() == records.as_ptr(),
+            Segment::File(_) => false,
+        };
+        let shape: Vec<bool> = frame.segments.iter().map(passed_on).collect();
+        assert_eq!(shape, [false, true, false, true, false]);
+    }
+}

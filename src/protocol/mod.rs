@@ -21,6 +21,8 @@ pub mod header;
 /// What a message is, and the notation that messages are defined in.
 #[macro_use]
 pub mod message;
+/// The messages, one file per API.
+pub mod messages;
 /// Bytes that are passed on without being read.
 pub mod payload;
 /// Takes values from hostile bytes.

@@ -1,0 +1,106 @@
+//! THE table of config keys: all 350 public broker keys of Kafka 4.4 with its internal ones, its 37
+//! topic keys, and ours. Whatever reads, checks, documents or describes a key asks here.
+//!
+//! A row is: name, kind, default, rule; importance, how it may be changed, whether anything acts on
+//! it; doc. Names, kinds, rules and (but for a few, whose docs say so) defaults are Kafka's, which
+//! `tests/config` holds against a list and, if it is there, against Kafka itself.
+//!
+//! To make a key act: set its status to `Acts` and give it a field in [`super::BrokerConfig`] (or, if
+//! it is a topic's, in [`super::TopicConfig`], where it is already).
+
+#[macro_use]
+mod table;
+
+mod groups;
+mod internal;
+mod log;
+mod metadata;
+mod metrics;
+mod network;
+mod own;
+mod quotas;
+mod replication;
+mod security;
+mod tiered;
+mod topic;
+mod topics;
+mod transactions;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::key::Key;
+
+/// All tables of broker keys: Kafka's by theme, then ours.
+const BROKER_TABLES: [&[Key]; 14] = [
+    metadata::KEYS,
+    network::KEYS,
+    log::KEYS,
+    topics::KEYS,
+    replication::KEYS,
+    groups::KEYS,
+    transactions::KEYS,
+    security::KEYS,
+    quotas::KEYS,
+    quotas::DYNAMIC_KEYS,
+    tiered::KEYS,
+    metrics::KEYS,
+    internal::KEYS,
+    own::KEYS,
+];
+
+type Index = BTreeMap<&'static str, &'static Key>;
+
+static BROKER: LazyLock<Index> = LazyLock::new(|| {
+    BROKER_TABLES
+        .into_iter()
+        .flatten()
+        .map(|key| (key.name, key))
+        .collect()
+});
+static TOPIC: LazyLock<Index> =
+    LazyLock::new(|| topic::KEYS.iter().map(|key| (key.name, key)).collect());
+
+/// All broker keys, by name: also internal ones, dynamic-only ones and ours.
+pub fn broker_keys() -> impl Iterator<Item = &'static Key> {
+    BROKER.values().copied()
+}
+
+/// All topic keys, by name: also the internal one.
+pub fn topic_keys() -> impl Iterator<Item = &'static Key> {
+    TOPIC.values().copied()
+}
+
+/// The broker key with this name.
+pub fn broker_key(name: &str) -> Option<&'static Key> {
+    BROKER.get(name).copied()
+}
+
+/// The topic key with this name.
+pub fn topic_key(name: &str) -> Option<&'static Key> {
+    TOPIC.get(name).copied()
+}
+
+/// The broker key that `name` sets, which is itself, or the key behind `listener.name.NAME.`.
+pub fn broker_key_behind(name: &str) -> Option<&'static Key> {
+    broker_key(name).or_else(|| {
+        let (_listener, rest) = name.strip_prefix("listener.name.")?.split_once('.')?;
+        // SASL settings of a listener may name the mechanism before the key.
+        broker_key(rest).or_else(|| broker_key(rest.split_once('.')?.1))
+    })
+}
+
+/// The broker key whose name is most like `name`, if any is at all.
+pub fn nearest_broker_key(name: &str) -> Option<&'static str> {
+    const LEAST_LIKENESS: f64 = 0.7;
+    broker_keys()
+        .map(|key| {
+            (
+                strsim::normalized_damerau_levenshtein(name, key.name),
+                key.name,
+            )
+        })
+        .filter(|(likeness, _)| *likeness >= LEAST_LIKENESS)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, nearest)| nearest)
+}

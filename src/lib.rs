@@ -3,6 +3,9 @@
 /// Ids and counters as types.
 pub mod model;
 
+/// The table of config keys, their typed views, and how they are read.
+pub mod config;
+
 /// The wire protocol: frames, messages, error codes.
 pub mod protocol;
 

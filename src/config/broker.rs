@@ -1,0 +1,169 @@
+//! What holds for this broker, with types: a struct for each part of it that reads config.
+//!
+//! A field is here only if something acts on it; its name is its key's, with dots turned into
+//! underscores, and the table documents it. Changing a key while the broker runs means building
+//! another view from the changed layers.
+
+use tracing_subscriber::EnvFilter;
+
+use super::check;
+use super::layers::Layers;
+use super::listeners::Listeners;
+use super::network::NetworkConfig;
+use super::node::NodeConfig;
+use super::storage::{MetadataLogConfig, StorageConfig};
+use super::topic::TopicConfig;
+use super::value::InvalidValue;
+use super::view::View;
+
+/// What holds for this broker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BrokerConfig {
+    /// Who this node is.
+    pub node: NodeConfig,
+    /// Listeners, connections, memory for requests.
+    pub network: NetworkConfig,
+    /// Directories and housekeeping of logs.
+    pub storage: StorageConfig,
+    /// The metadata log.
+    pub metadata_log: MetadataLogConfig,
+    /// Topics as such, and the requests that read them.
+    pub topics: TopicsConfig,
+    /// Log lines.
+    pub logging: LoggingConfig,
+    /// What holds for topics without values of their own.
+    pub topic_defaults: TopicConfig,
+}
+
+/// Topics as such, and the requests that read them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicsConfig {
+    /// Whether a topic that is asked for is made.
+    pub auto_create_topics_enable: bool,
+    /// Whether topics can be deleted.
+    pub delete_topic_enable: bool,
+    /// 1 or above.
+    pub num_partitions: i32,
+    /// Of topics that are made without a number.
+    pub default_replication_factor: i32,
+    /// 1024 or above.
+    pub fetch_max_bytes: i32,
+    /// 0 or above.
+    pub max_incremental_fetch_session_cache_slots: i32,
+    /// 1 or above.
+    pub max_request_partition_size_limit: i32,
+}
+
+/// Log lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggingConfig {
+    /// For people or for machines.
+    pub logging_format: LoggingFormat,
+    /// The least severe lines to write, in all and in parts.
+    pub logging_level: String,
+}
+
+/// What a log line looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoggingFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl BrokerConfig {
+    /// Reads all that holds for the broker, and checks what its values are to each other.
+    ///
+    /// # Errors
+    /// Two values contradict each other, or ask for what is not there yet.
+    pub fn read(layers: &Layers<'_>) -> Result<Self, InvalidValue> {
+        let view = View { layers: *layers };
+        let topic_defaults = TopicConfig::of_broker(layers);
+        check::together(&view, &topic_defaults)?;
+        let listeners = Listeners::read(&view)?;
+        let storage = StorageConfig::read(&view);
+        Ok(Self {
+            node: NodeConfig::read(&view, &listeners)?,
+            network: NetworkConfig::read(&view, listeners)?,
+            metadata_log: MetadataLogConfig::read(&view, &storage),
+            storage,
+            topics: TopicsConfig::read(&view),
+            logging: LoggingConfig::read(&view)?,
+            topic_defaults,
+        })
+    }
+}
+
+impl TopicsConfig {
+    fn read(view: &View<'_>) -> Self {
+        Self {
+            auto_create_topics_enable: view.bool("auto.create.topics.enable"),
+            delete_topic_enable: view.bool("delete.topic.enable"),
+            num_partitions: view.int("num.partitions"),
+            default_replication_factor: view.int("default.replication.factor"),
+            fetch_max_bytes: view.int("fetch.max.bytes"),
+            max_incremental_fetch_session_cache_slots: view
+                .int("max.incremental.fetch.session.cache.slots"),
+            max_request_partition_size_limit: view.int("max.request.partition.size.limit"),
+        }
+    }
+}
+
+impl LoggingConfig {
+    fn read(view: &View<'_>) -> Result<Self, InvalidValue> {
+        let logging_format = match view.text("logging.format").as_str() {
+            "json" => LoggingFormat::Json,
+            _ => LoggingFormat::Text,
+        };
+        let logging_level = view.text("logging.level");
+        if let Err(error) = EnvFilter::builder().parse(&logging_level) {
+            return Err(view.invalid("logging.level", &error.to_string()));
+        }
+        Ok(Self {
+            logging_format,
+            logging_level,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Settings, Voter};
+    use crate::model::BrokerId;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<BrokerConfig, InvalidValue> {
+        let settings: Settings = pairs
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect();
+        BrokerConfig::read(&Layers::of(&settings))
+    }
+
+    #[test]
+    fn one_node_needs_no_settings() {
+        let config = read(&[]).unwrap();
+
+        assert_eq!(config.node.node_id, BrokerId(1));
+        assert_eq!(
+            config.network.listeners.broker[0].to_string(),
+            "PLAINTEXT://:9092"
+        );
+        assert_eq!(
+            config.network.listeners.controller[0].to_string(),
+            "CONTROLLER://:9093"
+        );
+        let voter = Voter {
+            id: BrokerId(1),
+            host: "localhost".to_owned(),
+            port: 9093,
+        };
+        assert_eq!(config.node.controller_quorum_voters, [voter]);
+        assert_eq!(
+            config.metadata_log.metadata_log_dir,
+            config.storage.log_dirs[0]
+        );
+        assert_eq!(config.topic_defaults, TopicConfig::default());
+    }
+}

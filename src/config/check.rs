@@ -1,0 +1,150 @@
+//! What values are to each other: Kafka's checks across keys, and what is refused as it is not
+//! there yet and nobody should believe that it is.
+
+use super::topic::TopicConfig;
+use super::value::InvalidValue;
+use super::view::View;
+
+type Check = Result<(), InvalidValue>;
+
+/// Checks all but the listeners, which [`super::listeners`] checks.
+pub(super) fn together(view: &View<'_>, topic_defaults: &TopicConfig) -> Check {
+    ids(view)?;
+    roles(view)?;
+    not_there_yet(view)?;
+    times_of_the_log(view)?;
+    compaction(view, topic_defaults)?;
+    replication(view)?;
+    network(view)
+}
+
+fn ids(view: &View<'_>) -> Check {
+    let both = view.is_set("node.id") && view.is_set("broker.id");
+    if both && view.int("node.id") != view.int("broker.id") {
+        let reason = format!(
+            "It is the old name of node.id, which is {}",
+            view.int("node.id")
+        );
+        return Err(view.invalid("broker.id", &reason));
+    }
+    if !view.is_set("node.id") && view.is_set("broker.id") && view.int("broker.id") < 0 {
+        return Err(view.invalid("broker.id", "Value must be at least 0"));
+    }
+    Ok(())
+}
+
+fn roles(view: &View<'_>) -> Check {
+    if view.list("process.roles").len() < 2 {
+        let reason = "A node is both broker and controller; anything else is not there yet";
+        return Err(view.invalid("process.roles", reason));
+    }
+    Ok(())
+}
+
+/// To ignore one of these would leave the operator with less protection than the file asks for.
+fn not_there_yet(view: &View<'_>) -> Check {
+    const JAVA_CLASSES: [&str; 3] = [
+        "create.topic.policy.class.name",
+        "alter.config.policy.class.name",
+        "client.quota.callback.class",
+    ];
+    for name in JAVA_CLASSES {
+        if view
+            .optional_text(name)
+            .is_some_and(|class| !class.is_empty())
+        {
+            return Err(view.invalid(name, "A Java class cannot be run here; leave it out"));
+        }
+    }
+    if !view.text("authorizer.class.name").is_empty() {
+        let reason = "There is no authorizer yet; leave it out, and the port inside a network you \
+                      trust";
+        return Err(view.invalid("authorizer.class.name", reason));
+    }
+    if view.bool("remote.log.storage.system.enable") {
+        let reason = "Tiered storage is not there yet";
+        return Err(view.invalid("remote.log.storage.system.enable", reason));
+    }
+    if view.bool("controller.quorum.auto.join.enable") {
+        let reason = "A quorum of more than one node is not there yet";
+        return Err(view.invalid("controller.quorum.auto.join.enable", reason));
+    }
+    Ok(())
+}
+
+/// Bounds that hold for the finest unit, whichever was set. Hours and minutes have none in the
+/// table.
+fn times_of_the_log(view: &View<'_>) -> Check {
+    let set = |name: &str| view.is_set(name).then(|| view.long(name));
+    if set("log.roll.ms").is_some_and(|time| time < 1) {
+        return Err(view.invalid("log.roll.ms", "Value must be at least 1"));
+    }
+    if set("log.roll.jitter.ms").is_some_and(|time| time < 0) {
+        return Err(view.invalid("log.roll.jitter.ms", "Value must be at least 0"));
+    }
+    let units = [
+        "log.retention.ms",
+        "log.retention.minutes",
+        "log.retention.hours",
+    ];
+    match units.into_iter().find(|name| view.is_set(name)) {
+        Some(finest) if view.long(finest) == 0 => {
+            Err(view.invalid(finest, "Value must be at least 1, or -1 for ever"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn compaction(view: &View<'_>, topic_defaults: &TopicConfig) -> Check {
+    let most = topic_defaults.max_compaction_lag_ms;
+    if topic_defaults.min_compaction_lag_ms > most {
+        let reason =
+            format!("Value must be no more than log.cleaner.max.compaction.lag.ms, {most}");
+        return Err(view.invalid("log.cleaner.min.compaction.lag.ms", &reason));
+    }
+    const LEAST_OF_A_THREAD: i64 = 1024 * 1024;
+    let threads = i64::from(view.int("log.cleaner.threads")).max(1);
+    if view.long("log.cleaner.dedupe.buffer.size") / threads <= LEAST_OF_A_THREAD {
+        let reason =
+            format!("Value must be over {LEAST_OF_A_THREAD} for each of {threads} threads");
+        return Err(view.invalid("log.cleaner.dedupe.buffer.size", &reason));
+    }
+    Ok(())
+}
+
+fn replication(view: &View<'_>) -> Check {
+    let wait = i64::from(view.int("replica.fetch.wait.max.ms"));
+    for name in ["replica.socket.timeout.ms", "replica.lag.time.max.ms"] {
+        if wait > view.long(name) {
+            let reason = format!("Value must be at least replica.fetch.wait.max.ms, {wait}");
+            return Err(view.invalid(name, &reason));
+        }
+    }
+    if view.is_set("inter.broker.listener.name") && view.is_set("security.inter.broker.protocol") {
+        let reason = "Only one of it and security.inter.broker.protocol can be set";
+        return Err(view.invalid("inter.broker.listener.name", reason));
+    }
+    Ok(())
+}
+
+fn network(view: &View<'_>) -> Check {
+    let largest_request = i64::from(view.int("socket.request.max.bytes"));
+    let memory = view.long("queued.max.request.bytes");
+    if memory > 0 && memory < largest_request {
+        let reason = format!("Value must be at least socket.request.max.bytes, {largest_request}");
+        return Err(view.invalid("queued.max.request.bytes", &reason));
+    }
+    if view.int("max.connections.per.ip") == 0
+        && view.text("max.connections.per.ip.overrides").is_empty()
+    {
+        let reason = "Nobody could connect; set max.connections.per.ip.overrides too";
+        return Err(view.invalid("max.connections.per.ip", reason));
+    }
+    let idle = view.long("connections.max.idle.ms");
+    let delay = i64::from(view.int("connection.failed.authentication.delay.ms"));
+    if idle >= 0 && delay >= idle {
+        let reason = format!("Value must be less than connections.max.idle.ms, {idle}");
+        return Err(view.invalid("connection.failed.authentication.delay.ms", &reason));
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Where values come from, strongest first: the broker's own dynamic config, the cluster's dynamic
+//! default, what the broker was started with, Kafka's default (KIP-226).
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+
+use super::key::{BrokerDefault, Key, Kind};
+use super::keys;
+use super::rule::Rule;
+use super::value::Value;
+
+/// What a broker was started with: values by name, as text, each checked when it was read.
+pub type Settings = BTreeMap<String, String>;
+
+/// Values by name, as text, wherever they are kept.
+pub trait Overrides {
+    /// The value of `name`, if it is set here.
+    fn value_of(&self, name: &str) -> Option<&str>;
+}
+
+impl<Name: Borrow<str> + Ord, Text: AsRef<str>> Overrides for BTreeMap<Name, Text> {
+    fn value_of(&self, name: &str) -> Option<&str> {
+        self.get(name).map(AsRef::as_ref)
+    }
+}
+
+/// Nothing is set here.
+#[derive(Clone, Copy, Debug)]
+pub struct NoOverrides;
+
+impl Overrides for NoOverrides {
+    fn value_of(&self, _name: &str) -> Option<&str> {
+        None
+    }
+}
+
+/// The layers of one broker's config.
+#[derive(Clone, Copy)]
+pub struct Layers<'a> {
+    /// Dynamic, of this broker.
+    pub of_broker: &'a dyn Overrides,
+    /// Dynamic, of all brokers.
+    pub of_cluster: &'a dyn Overrides,
+    /// What the broker was started with.
+    pub settings: &'a Settings,
+}
+
+/// Where a value comes from. The numbers are DescribeConfigs'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i8)]
+pub enum Source {
+    /// The topic itself.
+    Topic = 1,
+    /// The broker's dynamic config.
+    DynamicBroker = 2,
+    /// The cluster's dynamic default.
+    DynamicDefault = 3,
+    /// What the broker was started with.
+    Static = 4,
+    /// Nobody set it.
+    Default = 5,
+}
+
+impl<'a> Layers<'a> {
+    /// A broker whose config nobody has changed since it was started.
+    pub fn of(settings: &'a Settings) -> Self {
+        Self {
+            of_broker: &NoOverrides,
+            of_cluster: &NoOverrides,
+            settings,
+        }
+    }
+
+    /// The layers in order of strength, without the defaults.
+    pub(super) fn by_strength(&self) -> [(Source, &'a dyn Overrides); 3] {
+        [
+            (Source::DynamicBroker, self.of_broker),
+            (Source::DynamicDefault, self.of_cluster),
+            (Source::Static, self.settings),
+        ]
+    }
+
+    /// The value of a broker key that holds; `None` if it is unset and has no default.
+    ///
+    /// A dynamic value that cannot be read is passed over, as in Kafka: a log written by a newer
+    /// controller may hold some.
+    pub fn value(&self, key: &Key) -> Option<Value> {
+        self.set_value(key).or_else(|| key.default_value())
+    }
+
+    /// The value of a broker key if somebody set it.
+    pub fn set_value(&self, key: &Key) -> Option<Value> {
+        self.set_value_of(key.name, key)
+    }
+
+    /// The value of `name`, which is the key's or the key's for one listener, if somebody set it.
+    pub(super) fn set_value_of(&self, name: &str, key: &Key) -> Option<Value> {
+        self.by_strength()
+            .into_iter()
+            .filter_map(|(_, layer)| layer.value_of(name))
+            .find_map(|text| key.parse(text).ok())
+    }
+
+    /// The value that topics without one of their own take for the topic key `key`.
+    pub fn topic_default(&self, key: &Key) -> Option<Value> {
+        let set = self.by_strength().into_iter().find_map(|(_, layer)| {
+            key.broker_defaults()
+                .iter()
+                .find_map(|default| from_layer(layer, key, default))
+        });
+        set.or_else(|| key.default_value())
+    }
+}
+
+/// A topic's value as a broker key in this layer gives it.
+fn from_layer(layer: &dyn Overrides, topic_key: &Key, default: &BrokerDefault) -> Option<Value> {
+    let key = keys::broker_key(default.name).expect("a test looks up every broker default");
+    let value = key.parse(layer.value_of(key.name)?).ok()?;
+    Some(in_topic_unit(value, topic_key, default))
+}
+
+/// Hours and minutes become milliseconds, and what is below the topic key's bound becomes the
+/// bound: any negative time of retention is -1 there, for no limit.
+pub(super) fn in_topic_unit(value: Value, topic_key: &Key, default: &BrokerDefault) -> Value {
+    let (Kind::Long, Some(count)) = (topic_key.kind, value.as_i64()) else {
+        return value;
+    };
+    let count = count.saturating_mul(default.factor);
+    Value::Long(match topic_key.rule {
+        Rule::Range(Some(min), _) => count.max(min as i64),
+        _ => count,
+    })
+}

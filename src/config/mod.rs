@@ -1,0 +1,35 @@
+//! Config: one table of keys, Kafka's and ours; reading them from `broker.toml`,
+//! `server.properties` and the environment; typed views for the code; answers for DescribeConfigs.
+//!
+//! What the operator writes is text with a name. [`keys`] knows every name; [`Key::parse`] turns
+//! text into a checked [`Value`]; [`BrokerConfig`] and [`TopicConfig`] are what the rest of the
+//! broker reads: fields named as the keys, with dots turned into underscores.
+
+mod broker;
+mod check;
+mod endpoint;
+mod key;
+pub mod keys;
+mod layers;
+mod listeners;
+mod network;
+mod node;
+mod rule;
+mod storage;
+mod topic;
+mod value;
+mod view;
+
+pub use broker::{BrokerConfig, LoggingConfig, LoggingFormat, TopicsConfig};
+pub use endpoint::{Endpoint, SecurityProtocol, Voter};
+pub use key::{BrokerDefault, Default, Importance, Key, Kind, Scope, Status, Update};
+pub use layers::{Layers, NoOverrides, Overrides, Settings, Source};
+pub use listeners::Listeners;
+pub use network::NetworkConfig;
+pub use node::NodeConfig;
+pub use rule::Rule;
+pub use storage::{MetadataLogConfig, StorageConfig};
+pub use topic::{
+    CleanupPolicy, CompressionType, ThrottledReplicas, TimestampType, TopicConfig, check_overrides,
+};
+pub use value::{InvalidValue, Secret, Value};

@@ -1,0 +1,79 @@
+//! What the network part reads: listeners, connections, memory for requests.
+
+use std::collections::BTreeMap;
+
+use super::endpoint::parse_pairs;
+use super::listeners::Listeners;
+use super::value::InvalidValue;
+use super::view::View;
+
+/// Listeners, connections, memory for requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkConfig {
+    /// Where to listen, and what to tell of it.
+    pub listeners: Listeners,
+    /// 1 or above.
+    pub socket_request_max_bytes: i32,
+    /// -1 for the system's own.
+    pub socket_send_buffer_bytes: i32,
+    /// -1 for the system's own.
+    pub socket_receive_buffer_bytes: i32,
+    /// 1 or above.
+    pub socket_listen_backlog_size: i32,
+    /// Over all listeners.
+    pub max_connections: i32,
+    /// Of single listeners, by name.
+    pub max_connections_of_listener: BTreeMap<String, i32>,
+    /// From one address.
+    pub max_connections_per_ip: i32,
+    /// From these addresses or host names instead.
+    pub max_connections_per_ip_overrides: BTreeMap<String, i32>,
+    /// Negative for ever.
+    pub connections_max_idle_ms: i64,
+    /// 0 or less for no limit.
+    pub queued_max_request_bytes: i64,
+    /// 1 or above.
+    pub request_receive_timeout_ms: i64,
+}
+
+impl NetworkConfig {
+    pub(super) fn read(view: &View<'_>, listeners: Listeners) -> Result<Self, InvalidValue> {
+        Ok(Self {
+            max_connections_of_listener: limits_of_listeners(view, &listeners),
+            listeners,
+            socket_request_max_bytes: view.int("socket.request.max.bytes"),
+            socket_send_buffer_bytes: view.int("socket.send.buffer.bytes"),
+            socket_receive_buffer_bytes: view.int("socket.receive.buffer.bytes"),
+            socket_listen_backlog_size: view.int("socket.listen.backlog.size"),
+            max_connections: view.int("max.connections"),
+            max_connections_per_ip: view.int("max.connections.per.ip"),
+            max_connections_per_ip_overrides: limits_of_addresses(view)?,
+            connections_max_idle_ms: view.long("connections.max.idle.ms"),
+            queued_max_request_bytes: view.long("queued.max.request.bytes"),
+            request_receive_timeout_ms: view.long("request.receive.timeout.ms"),
+        })
+    }
+}
+
+fn limits_of_listeners(view: &View<'_>, listeners: &Listeners) -> BTreeMap<String, i32> {
+    let of_listener = |name: &String| {
+        let limit = view.of_listener(name, "max.connections")?.as_i64()?;
+        Some((name.clone(), limit.try_into().ok()?))
+    };
+    let all = listeners.broker.iter().chain(&listeners.controller);
+    all.filter_map(|endpoint| of_listener(&endpoint.listener))
+        .collect()
+}
+
+fn limits_of_addresses(view: &View<'_>) -> Result<BTreeMap<String, i32>, InvalidValue> {
+    const KEY: &str = "max.connections.per.ip.overrides";
+    let invalid = || view.invalid(KEY, "Each entry should be in the form `{host}:{count}`");
+    let pairs = parse_pairs(&view.text(KEY)).ok_or_else(invalid)?;
+    pairs
+        .into_iter()
+        .map(|(host, count)| match count.parse() {
+            Ok(count) if count >= 0 && !host.is_empty() => Ok((host, count)),
+            _ => Err(invalid()),
+        })
+        .collect()
+}

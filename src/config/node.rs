@@ -1,0 +1,88 @@
+//! Who this node is, and in which quorum.
+
+use super::endpoint::{Voter, parse_host_port, parse_voter};
+use super::listeners::Listeners;
+use super::value::InvalidValue;
+use super::view::View;
+use crate::model::{BrokerId, Uuid};
+
+/// Who this node is, and in which quorum. It is broker and controller both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeConfig {
+    /// 0 or above.
+    pub node_id: BrokerId,
+    /// `None` until the directories say.
+    pub cluster_id: Option<Uuid>,
+    /// Where the broker stands.
+    pub broker_rack: Option<String>,
+    /// The metadata quorum; this node is in it.
+    pub controller_quorum_voters: Vec<Voter>,
+}
+
+impl NodeConfig {
+    pub(super) fn read(view: &View<'_>, listeners: &Listeners) -> Result<Self, InvalidValue> {
+        let cluster_id = match view.optional_text("cluster.id") {
+            None => None,
+            Some(text) => Some(text.parse().map_err(|_| {
+                let reason = "It should be 22 characters of URL-safe base64, as `kafka-storage \
+                              random-uuid` prints them";
+                view.invalid("cluster.id", reason)
+            })?),
+        };
+        let node_id = BrokerId(match view.is_set("node.id") || !view.is_set("broker.id") {
+            true => view.int("node.id"),
+            false => view.int("broker.id"),
+        });
+        Ok(Self {
+            node_id,
+            cluster_id,
+            broker_rack: view.optional_text("broker.rack"),
+            controller_quorum_voters: voters(view, node_id, listeners)?,
+        })
+    }
+}
+
+/// The quorum: as configured, or this node alone.
+fn voters(
+    view: &View<'_>,
+    node_id: BrokerId,
+    listeners: &Listeners,
+) -> Result<Vec<Voter>, InvalidValue> {
+    const VOTERS: &str = "controller.quorum.voters";
+    const SERVERS: &str = "controller.quorum.bootstrap.servers";
+    const ONE_NODE: &str = "A quorum of more than one node is not there yet";
+
+    let entries = view.list(VOTERS);
+    let voters: Vec<Voter> = entries
+        .iter()
+        .filter_map(|entry| parse_voter(entry))
+        .collect();
+    if voters.len() > 1 {
+        return Err(view.invalid(VOTERS, ONE_NODE));
+    }
+    if let [voter] = &voters[..] {
+        if voter.id != node_id {
+            let reason = format!("This node, {node_id}, has to be in it, as it is a controller");
+            return Err(view.invalid(VOTERS, &reason));
+        }
+        return Ok(voters);
+    }
+    let servers = view.list(SERVERS);
+    let (host, port) = match &servers[..] {
+        [] => {
+            let controller = listeners.first_controller();
+            (controller.host.clone(), controller.port)
+        }
+        [server] => parse_host_port(server).expect("its rule let it pass"),
+        _ => return Err(view.invalid(SERVERS, ONE_NODE)),
+    };
+    let host = match host.as_str() {
+        "" | "0.0.0.0" | "::" => "localhost".to_owned(),
+        _ => host,
+    };
+    Ok(vec![Voter {
+        id: node_id,
+        host,
+        port,
+    }])
+}

@@ -1,0 +1,104 @@
+//! What storage and the metadata log read: directories, housekeeping, segments, retention.
+
+use std::path::PathBuf;
+
+use super::view::View;
+
+/// Directories and housekeeping of logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageConfig {
+    /// At least one.
+    pub log_dirs: Vec<PathBuf>,
+    /// 1 or above, for each directory.
+    pub num_recovery_threads_per_data_dir: i32,
+    /// 1 or above.
+    pub log_retention_check_interval_ms: i64,
+    /// `i64::MAX` for never.
+    pub log_flush_scheduler_interval_ms: i64,
+    /// 0 or above.
+    pub log_flush_offset_checkpoint_interval_ms: i32,
+    /// 0 or above.
+    pub log_flush_start_offset_checkpoint_interval_ms: i32,
+    /// How often high watermarks are written.
+    pub replica_high_watermark_checkpoint_interval_ms: i64,
+    /// 1 or above.
+    pub producer_id_expiration_ms: i32,
+    /// 1 or above.
+    pub producer_id_expiration_check_interval_ms: i32,
+    /// `None` for half of what the system allows.
+    pub open_files_max: Option<i32>,
+    /// 0 for never.
+    pub scrub_interval_ms: i64,
+    /// 1 or above.
+    pub scrub_max_bytes_per_second: i64,
+}
+
+/// The metadata log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetadataLogConfig {
+    /// The directory that `__cluster_metadata-0` lies in.
+    pub metadata_log_dir: PathBuf,
+    /// Bytes after which a new segment is begun, also below the public key's limit.
+    pub metadata_log_segment_bytes: i32,
+    /// Age at which a new segment is begun.
+    pub metadata_log_segment_ms: i64,
+    /// 1 or above.
+    pub metadata_log_max_record_bytes_between_snapshots: i64,
+    /// 0 for never.
+    pub metadata_log_max_snapshot_interval_ms: i64,
+    /// Negative for no limit.
+    pub metadata_max_retention_bytes: i64,
+    /// Negative for ever.
+    pub metadata_max_retention_ms: i64,
+    /// 0 for never.
+    pub metadata_max_idle_interval_ms: i32,
+}
+
+impl StorageConfig {
+    pub(super) fn read(view: &View<'_>) -> Self {
+        let log_dirs = view
+            .set_list("log.dirs")
+            .unwrap_or_else(|| view.list("log.dir"));
+        Self {
+            log_dirs: log_dirs.into_iter().map(PathBuf::from).collect(),
+            num_recovery_threads_per_data_dir: view.int("num.recovery.threads.per.data.dir"),
+            log_retention_check_interval_ms: view.long("log.retention.check.interval.ms"),
+            log_flush_scheduler_interval_ms: view.long("log.flush.scheduler.interval.ms"),
+            log_flush_offset_checkpoint_interval_ms: view
+                .int("log.flush.offset.checkpoint.interval.ms"),
+            log_flush_start_offset_checkpoint_interval_ms: view
+                .int("log.flush.start.offset.checkpoint.interval.ms"),
+            replica_high_watermark_checkpoint_interval_ms: view
+                .long("replica.high.watermark.checkpoint.interval.ms"),
+            producer_id_expiration_ms: view.int("producer.id.expiration.ms"),
+            producer_id_expiration_check_interval_ms: view
+                .int("producer.id.expiration.check.interval.ms"),
+            open_files_max: view.optional_int("open.files.max"),
+            scrub_interval_ms: view.long("scrub.interval.ms"),
+            scrub_max_bytes_per_second: view.long("scrub.max.bytes.per.second"),
+        }
+    }
+}
+
+impl MetadataLogConfig {
+    pub(super) fn read(view: &View<'_>, storage: &StorageConfig) -> Self {
+        let segment_bytes = view
+            .optional_int("internal.metadata.log.segment.bytes")
+            .unwrap_or_else(|| view.int("metadata.log.segment.bytes"));
+        Self {
+            metadata_log_dir: match view.optional_text("metadata.log.dir") {
+                Some(dir) => PathBuf::from(dir),
+                None => storage.log_dirs[0].clone(),
+            },
+            metadata_log_segment_bytes: segment_bytes,
+            metadata_log_segment_ms: view.long("metadata.log.segment.ms"),
+            metadata_log_max_record_bytes_between_snapshots: view
+                .long("metadata.log.max.record.bytes.between.snapshots"),
+            metadata_log_max_snapshot_interval_ms: view
+                .long("metadata.log.max.snapshot.interval.ms"),
+            metadata_max_retention_bytes: view.long("metadata.max.retention.bytes"),
+            metadata_max_retention_ms: view.long("metadata.max.retention.ms"),
+            metadata_max_idle_interval_ms: view.int("metadata.max.idle.interval.ms"),
+        }
+    }
+}

@@ -104,6 +104,20 @@ pub fn encode_whole(message: &impl Encode, version: i16) -> Bytes {
     writer.into_bytes().expect("no payload in a file")
 }
 
+/// The bytes of a message with `number` as int16 before them: its version, mostly, or its type.
+///
+/// # Panics
+/// As [`encode_whole`].
+pub fn encode_versioned(number: i16, message: &impl Encode, version: i16) -> Bytes {
+    let mut size = Size::default();
+    size.add(2);
+    message.add_size(&mut size, version);
+    let mut writer = Writer::with_capacity(size.head);
+    writer.i16(number);
+    message.encode(&mut writer, version);
+    writer.into_bytes().expect("no payload in a file")
+}
+
 /// A definition as data, for what has to know messages without being written for each of them.
 #[derive(Debug)]
 pub struct Schema {
@@ -245,6 +259,16 @@ macro_rules! first_flexible {
     };
 }
 
+/// The last version, as written in a definition.
+macro_rules! max_version {
+    ($only:literal) => {
+        $only
+    };
+    ($min:literal - $max:literal) => {
+        $max
+    };
+}
+
 /// Defines a message: the struct of its name, and those it is made of.
 ///
 /// ```ignore
@@ -264,7 +288,7 @@ macro_rules! first_flexible {
 /// ```
 macro_rules! message {
     (
-        $message:ident: versions $min_version:literal - $max_version:literal, first flexible $first_flexible:tt;
+        $message:ident: versions $min_version:literal $(- $max_version:literal)?, first flexible $first_flexible:tt;
         $(
             $(#[$meta:meta])*
             pub struct $name:ident {
@@ -283,7 +307,7 @@ macro_rules! message {
     ) => {
         impl $crate::protocol::message::Message for $message {
             const MIN_VERSION: i16 = $min_version;
-            const MAX_VERSION: i16 = $max_version;
+            const MAX_VERSION: i16 = max_version!($min_version $(- $max_version)?);
             const FIRST_FLEXIBLE: i16 = first_flexible!($first_flexible);
         }
 
@@ -318,6 +342,7 @@ macro_rules! message {
                 #[allow(clippy::arithmetic_side_effects, reason = "a sum of a few small sizes")]
                 fn min_size(version: i16) -> usize {
                     let flexible = version >= first_flexible!($first_flexible);
+                    #[allow(unused_mut, reason = "there are structs without fields")]
                     let mut size = usize::from(flexible);
                     $(
                         if has_field!(version, [$($($when)*)?]) {

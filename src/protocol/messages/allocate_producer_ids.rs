@@ -7,7 +7,7 @@ use crate::protocol::ErrorCode;
 api!(AllocateProducerIds: AllocateProducerIdsRequest -> AllocateProducerIdsResponse);
 
 message! {
-    AllocateProducerIdsRequest: versions 0-0, first flexible 0;
+    AllocateProducerIdsRequest: versions 0, first flexible 0;
 
     pub struct AllocateProducerIdsRequest {
         broker_id: i32,
@@ -16,7 +16,7 @@ message! {
 }
 
 message! {
-    AllocateProducerIdsResponse: versions 0-0, first flexible 0;
+    AllocateProducerIdsResponse: versions 0, first flexible 0;
 
     pub struct AllocateProducerIdsResponse {
         throttle_time_ms: i32,

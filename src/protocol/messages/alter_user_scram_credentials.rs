@@ -10,7 +10,7 @@ api!(AlterUserScramCredentials:
     AlterUserScramCredentialsRequest -> AlterUserScramCredentialsResponse);
 
 message! {
-    AlterUserScramCredentialsRequest: versions 0-0, first flexible 0;
+    AlterUserScramCredentialsRequest: versions 0, first flexible 0;
 
     pub struct AlterUserScramCredentialsRequest {
         deletions: Vec<ScramCredentialDeletion>,
@@ -32,7 +32,7 @@ message! {
 }
 
 message! {
-    AlterUserScramCredentialsResponse: versions 0-0, first flexible 0;
+    AlterUserScramCredentialsResponse: versions 0, first flexible 0;
 
     pub struct AlterUserScramCredentialsResponse {
         throttle_time_ms: i32,

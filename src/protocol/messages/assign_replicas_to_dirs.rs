@@ -8,7 +8,7 @@ use crate::protocol::ErrorCode;
 api!(AssignReplicasToDirs: AssignReplicasToDirsRequest -> AssignReplicasToDirsResponse);
 
 message! {
-    AssignReplicasToDirsRequest: versions 0-0, first flexible 0;
+    AssignReplicasToDirsRequest: versions 0, first flexible 0;
 
     pub struct AssignReplicasToDirsRequest {
         broker_id: i32,
@@ -32,7 +32,7 @@ message! {
 }
 
 message! {
-    AssignReplicasToDirsResponse: versions 0-0, first flexible 0;
+    AssignReplicasToDirsResponse: versions 0, first flexible 0;
 
     pub struct AssignReplicasToDirsResponse {
         throttle_time_ms: i32,

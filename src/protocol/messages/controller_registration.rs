@@ -8,7 +8,7 @@ use crate::protocol::{ErrorCode, Str};
 api!(ControllerRegistration: ControllerRegistrationRequest -> ControllerRegistrationResponse);
 
 message! {
-    ControllerRegistrationRequest: versions 0-0, first flexible 0;
+    ControllerRegistrationRequest: versions 0, first flexible 0;
 
     pub struct ControllerRegistrationRequest {
         controller_id: i32,
@@ -33,7 +33,7 @@ message! {
 }
 
 message! {
-    ControllerRegistrationResponse: versions 0-0, first flexible 0;
+    ControllerRegistrationResponse: versions 0, first flexible 0;
 
     pub struct ControllerRegistrationResponse {
         throttle_time_ms: i32,

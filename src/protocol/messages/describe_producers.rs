@@ -7,7 +7,7 @@ use crate::protocol::{ErrorCode, Str};
 api!(DescribeProducers: DescribeProducersRequest -> DescribeProducersResponse);
 
 message! {
-    DescribeProducersRequest: versions 0-0, first flexible 0;
+    DescribeProducersRequest: versions 0, first flexible 0;
 
     pub struct DescribeProducersRequest {
         topics: Vec<TopicRequest>,
@@ -20,7 +20,7 @@ message! {
 }
 
 message! {
-    DescribeProducersResponse: versions 0-0, first flexible 0;
+    DescribeProducersResponse: versions 0, first flexible 0;
 
     pub struct DescribeProducersResponse {
         throttle_time_ms: i32,

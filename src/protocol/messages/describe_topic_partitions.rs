@@ -8,7 +8,7 @@ use crate::protocol::{ErrorCode, Str};
 api!(DescribeTopicPartitions: DescribeTopicPartitionsRequest -> DescribeTopicPartitionsResponse);
 
 message! {
-    DescribeTopicPartitionsRequest: versions 0-0, first flexible 0;
+    DescribeTopicPartitionsRequest: versions 0, first flexible 0;
 
     pub struct DescribeTopicPartitionsRequest {
         topics: Vec<TopicRequest>,
@@ -27,7 +27,7 @@ message! {
 }
 
 message! {
-    DescribeTopicPartitionsResponse: versions 0-0, first flexible 0;
+    DescribeTopicPartitionsResponse: versions 0, first flexible 0;
 
     pub struct DescribeTopicPartitionsResponse {
         throttle_time_ms: i32,

@@ -7,7 +7,7 @@ use crate::protocol::{ErrorCode, Str};
 api!(DescribeTransactions: DescribeTransactionsRequest -> DescribeTransactionsResponse);
 
 message! {
-    DescribeTransactionsRequest: versions 0-0, first flexible 0;
+    DescribeTransactionsRequest: versions 0, first flexible 0;
 
     pub struct DescribeTransactionsRequest {
         transactional_ids: Vec<Str>,
@@ -15,7 +15,7 @@ message! {
 }
 
 message! {
-    DescribeTransactionsResponse: versions 0-0, first flexible 0;
+    DescribeTransactionsResponse: versions 0, first flexible 0;
 
     pub struct DescribeTransactionsResponse {
         throttle_time_ms: i32,

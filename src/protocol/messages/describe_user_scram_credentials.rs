@@ -8,7 +8,7 @@ api!(DescribeUserScramCredentials:
     DescribeUserScramCredentialsRequest -> DescribeUserScramCredentialsResponse);
 
 message! {
-    DescribeUserScramCredentialsRequest: versions 0-0, first flexible 0;
+    DescribeUserScramCredentialsRequest: versions 0, first flexible 0;
 
     pub struct DescribeUserScramCredentialsRequest {
         users: Option<Vec<UserName>>,
@@ -20,7 +20,7 @@ message! {
 }
 
 message! {
-    DescribeUserScramCredentialsResponse: versions 0-0, first flexible 0;
+    DescribeUserScramCredentialsResponse: versions 0, first flexible 0;
 
     pub struct DescribeUserScramCredentialsResponse {
         throttle_time_ms: i32,

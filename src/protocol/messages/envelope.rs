@@ -9,7 +9,7 @@ use crate::protocol::ErrorCode;
 api!(Envelope: EnvelopeRequest -> EnvelopeResponse);
 
 message! {
-    EnvelopeRequest: versions 0-0, first flexible 0;
+    EnvelopeRequest: versions 0, first flexible 0;
 
     pub struct EnvelopeRequest {
         request_data: Bytes,
@@ -19,7 +19,7 @@ message! {
 }
 
 message! {
-    EnvelopeResponse: versions 0-0, first flexible 0;
+    EnvelopeResponse: versions 0, first flexible 0;
 
     pub struct EnvelopeResponse {
         response_data: Option<Bytes>,

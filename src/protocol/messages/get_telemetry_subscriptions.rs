@@ -9,7 +9,7 @@ api!(GetTelemetrySubscriptions:
     GetTelemetrySubscriptionsRequest -> GetTelemetrySubscriptionsResponse);
 
 message! {
-    GetTelemetrySubscriptionsRequest: versions 0-0, first flexible 0;
+    GetTelemetrySubscriptionsRequest: versions 0, first flexible 0;
 
     pub struct GetTelemetrySubscriptionsRequest {
         client_instance_id: Uuid,
@@ -17,7 +17,7 @@ message! {
 }
 
 message! {
-    GetTelemetrySubscriptionsResponse: versions 0-0, first flexible 0;
+    GetTelemetrySubscriptionsResponse: versions 0, first flexible 0;
 
     pub struct GetTelemetrySubscriptionsResponse {
         throttle_time_ms: i32,

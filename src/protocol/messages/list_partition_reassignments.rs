@@ -8,7 +8,7 @@ api!(ListPartitionReassignments:
     ListPartitionReassignmentsRequest -> ListPartitionReassignmentsResponse);
 
 message! {
-    ListPartitionReassignmentsRequest: versions 0-0, first flexible 0;
+    ListPartitionReassignmentsRequest: versions 0, first flexible 0;
 
     pub struct ListPartitionReassignmentsRequest {
         timeout_ms: i32 = 60_000,
@@ -22,7 +22,7 @@ message! {
 }
 
 message! {
-    ListPartitionReassignmentsResponse: versions 0-0, first flexible 0;
+    ListPartitionReassignmentsResponse: versions 0, first flexible 0;
 
     pub struct ListPartitionReassignmentsResponse {
         throttle_time_ms: i32,

@@ -7,7 +7,7 @@ use crate::protocol::{ErrorCode, Str};
 api!(OffsetDelete: OffsetDeleteRequest -> OffsetDeleteResponse);
 
 message! {
-    OffsetDeleteRequest: versions 0-0, first flexible never;
+    OffsetDeleteRequest: versions 0, first flexible never;
 
     pub struct OffsetDeleteRequest {
         group_id: Str,
@@ -25,7 +25,7 @@ message! {
 }
 
 message! {
-    OffsetDeleteResponse: versions 0-0, first flexible never;
+    OffsetDeleteResponse: versions 0, first flexible never;
 
     pub struct OffsetDeleteResponse {
         error_code: ErrorCode,

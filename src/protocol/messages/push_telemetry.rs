@@ -10,7 +10,7 @@ use crate::protocol::ErrorCode;
 api!(PushTelemetry: PushTelemetryRequest -> PushTelemetryResponse);
 
 message! {
-    PushTelemetryRequest: versions 0-0, first flexible 0;
+    PushTelemetryRequest: versions 0, first flexible 0;
 
     pub struct PushTelemetryRequest {
         client_instance_id: Uuid,
@@ -22,7 +22,7 @@ message! {
 }
 
 message! {
-    PushTelemetryResponse: versions 0-0, first flexible 0;
+    PushTelemetryResponse: versions 0, first flexible 0;
 
     pub struct PushTelemetryResponse {
         throttle_time_ms: i32,

@@ -8,7 +8,7 @@ use crate::protocol::{ErrorCode, Str};
 api!(RemoveRaftVoter: RemoveRaftVoterRequest -> RemoveRaftVoterResponse);
 
 message! {
-    RemoveRaftVoterRequest: versions 0-0, first flexible 0;
+    RemoveRaftVoterRequest: versions 0, first flexible 0;
 
     pub struct RemoveRaftVoterRequest {
         cluster_id: Option<Str>,
@@ -18,7 +18,7 @@ message! {
 }
 
 message! {
-    RemoveRaftVoterResponse: versions 0-0, first flexible 0;
+    RemoveRaftVoterResponse: versions 0, first flexible 0;
 
     pub struct RemoveRaftVoterResponse {
         throttle_time_ms: i32,

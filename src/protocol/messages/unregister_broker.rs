@@ -7,7 +7,7 @@ use crate::protocol::{ErrorCode, Str};
 api!(UnregisterBroker: UnregisterBrokerRequest -> UnregisterBrokerResponse);
 
 message! {
-    UnregisterBrokerRequest: versions 0-0, first flexible 0;
+    UnregisterBrokerRequest: versions 0, first flexible 0;
 
     pub struct UnregisterBrokerRequest {
         broker_id: i32,
@@ -15,7 +15,7 @@ message! {
 }
 
 message! {
-    UnregisterBrokerResponse: versions 0-0, first flexible 0;
+    UnregisterBrokerResponse: versions 0, first flexible 0;
 
     pub struct UnregisterBrokerResponse {
         throttle_time_ms: i32,

@@ -7,7 +7,7 @@ use crate::protocol::{ErrorCode, Str};
 api!(UnregisterController: UnregisterControllerRequest -> UnregisterControllerResponse);
 
 message! {
-    UnregisterControllerRequest: versions 0-0, first flexible 0;
+    UnregisterControllerRequest: versions 0, first flexible 0;
 
     pub struct UnregisterControllerRequest {
         controller_id: i32,
@@ -15,7 +15,7 @@ message! {
 }
 
 message! {
-    UnregisterControllerResponse: versions 0-0, first flexible 0;
+    UnregisterControllerResponse: versions 0, first flexible 0;
 
     pub struct UnregisterControllerResponse {
         throttle_time_ms: i32,

@@ -8,7 +8,7 @@ use crate::protocol::{ErrorCode, Str};
 api!(UpdateRaftVoter: UpdateRaftVoterRequest -> UpdateRaftVoterResponse);
 
 message! {
-    UpdateRaftVoterRequest: versions 0-0, first flexible 0;
+    UpdateRaftVoterRequest: versions 0, first flexible 0;
 
     pub struct UpdateRaftVoterRequest {
         cluster_id: Option<Str>,
@@ -32,7 +32,7 @@ message! {
 }
 
 message! {
-    UpdateRaftVoterResponse: versions 0-0, first flexible 0;
+    UpdateRaftVoterResponse: versions 0, first flexible 0;
 
     pub struct UpdateRaftVoterResponse {
         throttle_time_ms: i32,

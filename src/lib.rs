@@ -14,3 +14,6 @@ pub mod records;
 
 /// One replica's log on disk.
 pub mod storage;
+
+/// The metadata image, the controller that decides its changes, the loader that publishes it.
+pub mod metadata;

@@ -1,0 +1,89 @@
+//! The metadata image at 100,000 partitions: one change must cost less than 100 us.
+
+use std::hint::black_box;
+
+use broker::metadata::delta::MetadataDelta;
+use broker::metadata::image::MetadataImage;
+use broker::model::Uuid;
+use broker::protocol::Str;
+use broker::protocol::messages::metadata_records::{
+    MetadataRecord, PartitionChangeRecord, PartitionRecord, TopicRecord,
+};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+
+const PARTITIONS: i32 = 100_000;
+
+fn topic_id(topic: i32) -> Uuid {
+    let mut bytes = [0x5a; 16];
+    // Scattered, as random ids are.
+    let scattered = (topic as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bytes[..8].copy_from_slice(&scattered.to_be_bytes());
+    Uuid::from_bytes(bytes)
+}
+
+/// An image of [`PARTITIONS`] partitions in topics of `per_topic` each.
+fn image(per_topic: i32) -> MetadataImage {
+    let mut image = MetadataImage::default();
+    let mut replay = |record: MetadataRecord| {
+        image.replay(&record, &mut |_| {}).expect("the records fit");
+    };
+    for topic in 0..PARTITIONS / per_topic {
+        let name = Str::from(format!("topic-{topic}"));
+        let topic_id = topic_id(topic);
+        replay(TopicRecord { name, topic_id }.into());
+        for partition_id in 0..per_topic {
+            let partition = PartitionRecord {
+                partition_id,
+                topic_id,
+                replicas: vec![1, 2, 3],
+                isr: vec![1, 2, 3],
+                leader: 1,
+                directories: vec![Uuid::ONE; 3],
+                ..PartitionRecord::default()
+            };
+            replay(partition.into());
+        }
+    }
+    image
+}
+
+/// Changes `count` partitions, far from each other, in one delta.
+fn change(image: MetadataImage, per_topic: i32, count: i32) -> MetadataDelta {
+    let mut delta = MetadataDelta::new(image);
+    for step in 0..count {
+        let partition = (step * 7_919 + 31) % PARTITIONS;
+        let change = PartitionChangeRecord {
+            partition_id: partition % per_topic,
+            topic_id: topic_id(partition / per_topic),
+            isr: Some(vec![1, 2]),
+            ..PartitionChangeRecord::default()
+        };
+        delta.replay(&change.into()).expect("the records fit");
+    }
+    delta
+}
+
+fn benches(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("image at 100,000 partitions");
+    for per_topic in [1, 10, PARTITIONS] {
+        let image = image(per_topic);
+        for count in [1, 1_000] {
+            let name = format!("{count} changed, {per_topic} per topic");
+            group.bench_function(name, |bencher| {
+                bencher.iter_batched(
+                    || image.clone(),
+                    |image| black_box(change(image, per_topic, count)),
+                    BatchSize::SmallInput,
+                );
+            });
+        }
+        let name = format!("a topic looked up by name, {per_topic} per topic");
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| black_box(image.topics().by_name(black_box("topic-0"))));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(metadata, benches);
+criterion_main!(metadata);

@@ -17,3 +17,6 @@ pub mod storage;
 
 /// The metadata image, the controller that decides its changes, the loader that publishes it.
 pub mod metadata;
+
+/// The replicas a broker holds: leading them, reading them, waiting for them.
+pub mod replication;

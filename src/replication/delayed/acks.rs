@@ -1,0 +1,293 @@
+//! Produce requests with acks=all, from their append until every partition's high watermark passed.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+
+use super::Woken;
+use crate::model::Offset;
+
+/// How the wait for one partition ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AckOutcome {
+    /// Not yet.
+    Waiting,
+    /// The high watermark passed, or there was nothing to wait for.
+    Committed,
+    /// It passed, but fewer than `min.insync.replicas` are in sync by now.
+    NotEnoughReplicas,
+    /// This broker stopped being the leader.
+    NotLeader,
+    /// The disk failed.
+    StorageFailed,
+}
+
+/// The wait of one Produce request for all of its partitions.
+///
+/// A future: it ends when no partition is [`AckOutcome::Waiting`] any more. To give up, drop it.
+#[derive(Debug)]
+pub struct AckWait {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    outcomes: Vec<AckOutcome>,
+    waiting: usize,
+    is_abandoned: bool,
+    waker: Option<Waker>,
+}
+
+impl AckWait {
+    /// A wait for `partition_count` partitions, none of which is waited for yet.
+    pub fn new(partition_count: usize) -> Self {
+        let state = State {
+            outcomes: vec![AckOutcome::Committed; partition_count],
+            waiting: 0,
+            is_abandoned: false,
+            waker: None,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(state),
+            }),
+        }
+    }
+
+    /// A ticket for the partition at `index` of the request. It counts once it is handed in.
+    pub fn ticket(&self, index: usize) -> AckTicket {
+        AckTicket {
+            shared: Arc::clone(&self.shared),
+            index,
+        }
+    }
+
+    /// Whether there is nothing to wait for.
+    pub fn is_done(&self) -> bool {
+        self.shared.state.lock().waiting == 0
+    }
+
+    /// How it stands with each partition, in the order of the request.
+    pub fn outcomes(&self) -> Vec<AckOutcome> {
+        self.shared.state.lock().outcomes.clone()
+    }
+}
+
+impl Drop for AckWait {
+    fn drop(&mut self) {
+        self.shared.state.lock().is_abandoned = true;
+    }
+}
+
+impl Future for &AckWait {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.shared.state.lock();
+        if state.waiting == 0 {
+            return Poll::Ready(());
+        }
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+/// One partition's place in an [`AckWait`].
+#[derive(Debug)]
+pub struct AckTicket {
+    shared: Arc<Shared>,
+    index: usize,
+}
+
+impl AckTicket {
+    fn begin(&self) {
+        let mut state = self.shared.state.lock();
+        state.outcomes[self.index] = AckOutcome::Waiting;
+        state.waiting += 1;
+    }
+
+    fn end(self, outcome: AckOutcome) -> Option<Waker> {
+        let mut state = self.shared.state.lock();
+        state.outcomes[self.index] = outcome;
+        state.waiting -= 1;
+        if state.waiting == 0 {
+            state.waker.take()
+        } else {
+            None
+        }
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.shared.state.lock().is_abandoned
+    }
+}
+
+/// The Produce requests that wait for one partition. Lives under the partition's lock.
+#[derive(Debug, Default)]
+pub struct PendingAcks {
+    /// Ascending by the high watermark they need, as they were appended.
+    waiting: VecDeque<(Offset, AckTicket)>,
+    /// At this length those that gave up are sought and dropped.
+    purge_at: usize,
+}
+
+const FIRST_PURGE: usize = 64;
+
+impl PendingAcks {
+    /// Waits until the high watermark is at or above `needed`. The offsets handed in ascend.
+    pub fn push(&mut self, needed: Offset, ticket: AckTicket) {
+        let last = self.waiting.back().map(|&(needed, _)| needed);
+        assert!(
+            last <= Some(needed),
+            "waits are handed in as batches are appended"
+        );
+        if self.waiting.len() >= self.purge_at.max(FIRST_PURGE) {
+            self.waiting.retain(|(_, ticket)| !ticket.is_abandoned());
+            self.purge_at = 2 * self.waiting.len();
+        }
+        ticket.begin();
+        self.waiting.push_back((needed, ticket));
+    }
+
+    /// The high watermark is at `high_watermark`: ends the waits for it with `outcome`.
+    pub fn advance(&mut self, high_watermark: Offset, outcome: AckOutcome) -> Woken {
+        let mut woken = Woken::default();
+        while self
+            .waiting
+            .front()
+            .is_some_and(|&(needed, _)| needed <= high_watermark)
+        {
+            if let Some((_, ticket)) = self.waiting.pop_front() {
+                woken.push(ticket.end(outcome));
+            }
+        }
+        woken
+    }
+
+    /// Ends all waits.
+    pub fn fail(&mut self, outcome: AckOutcome) -> Woken {
+        self.purge_at = 0;
+        let mut woken = Woken::default();
+        for (_, ticket) in std::mem::take(&mut self.waiting) {
+            woken.push(ticket.end(outcome));
+        }
+        woken
+    }
+
+    /// How many requests wait, those that gave up included until they are purged.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Polls once; true: the wait is over.
+    fn poll(wait: &AckWait, count: &Arc<Count>) -> bool {
+        let waker = Waker::from(Arc::clone(count));
+        let mut wait = wait;
+        Pin::new(&mut wait)
+            .poll(&mut Context::from_waker(&waker))
+            .is_ready()
+    }
+
+    #[test]
+    fn a_wait_without_tickets_is_over() {
+        assert!(poll(&AckWait::new(3), &Arc::default()));
+    }
+
+    #[test]
+    fn a_wait_ends_with_its_last_partition_and_is_woken_once() {
+        let count = Arc::new(Count::default());
+        let wait = AckWait::new(2);
+        let (mut first, mut second) = (PendingAcks::default(), PendingAcks::default());
+        first.push(Offset(10), wait.ticket(0));
+        second.push(Offset(5), wait.ticket(1));
+        assert!(!poll(&wait, &count));
+
+        first.advance(Offset(9), AckOutcome::Committed).wake();
+        second
+            .advance(Offset(5), AckOutcome::NotEnoughReplicas)
+            .wake();
+        assert!(!poll(&wait, &count));
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+
+        first.advance(Offset(12), AckOutcome::Committed).wake();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert!(poll(&wait, &count));
+        let expected = [AckOutcome::Committed, AckOutcome::NotEnoughReplicas];
+        assert_eq!(wait.outcomes(), expected);
+    }
+
+    #[test]
+    fn only_the_waits_that_the_watermark_passed_end() {
+        let waits: Vec<_> = (0..4).map(|_| AckWait::new(1)).collect();
+        let mut pending = PendingAcks::default();
+        for (wait, needed) in waits.iter().zip([3, 5, 5, 8]) {
+            pending.push(Offset(needed), wait.ticket(0));
+        }
+
+        let _ = pending.advance(Offset(5), AckOutcome::Committed);
+
+        let done: Vec<_> = waits.iter().map(AckWait::is_done).collect();
+        assert_eq!(done, [true, true, true, false]);
+        assert_eq!(pending.len(), 1);
+    }
+
+    #[test]
+    fn losing_leadership_ends_all_waits() {
+        let wait = AckWait::new(1);
+        let mut pending = PendingAcks::default();
+        pending.push(Offset(3), wait.ticket(0));
+
+        let _ = pending.fail(AckOutcome::NotLeader);
+
+        assert_eq!(wait.outcomes(), [AckOutcome::NotLeader]);
+        assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn requests_that_gave_up_do_not_pile_up() {
+        let patient = AckWait::new(1);
+        let mut pending = PendingAcks::default();
+        pending.push(Offset(0), patient.ticket(0));
+        for needed in 1..10_000 {
+            pending.push(Offset(needed), AckWait::new(1).ticket(0));
+            assert!(pending.len() <= FIRST_PURGE + 1);
+        }
+
+        let _ = pending.advance(Offset(10_000), AckOutcome::Committed);
+        assert!(patient.is_done());
+    }
+}

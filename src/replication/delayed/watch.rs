@@ -1,0 +1,416 @@
+//! Fetch requests and fetch sessions that watch partitions.
+//!
+//! A partition that has something new marks its slot in every [`FetchWatch`] that subscribed to it;
+//! a Fetch takes the marked slots and looks at those alone. A waiting Fetch is woken when the bytes
+//! that were marked suffice. The bytes are a hint: who is woken reads, and waits again if need be.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+
+use super::Woken;
+
+/// Up to where a reader may see a partition, and so what is news for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// A follower: everything in the log.
+    LogEnd,
+    /// A consumer: what is committed.
+    HighWatermark,
+    /// A consumer with read_committed: what is decided as well.
+    LastStable,
+}
+
+/// What is new in a partition. The default is: nothing in any log, yet worth an answer (as when the
+/// log start moved).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Advance {
+    /// Bytes that were appended.
+    pub log_end_bytes: u64,
+    /// Bytes that the high watermark passed.
+    pub high_watermark_bytes: u64,
+    /// Bytes that the last stable offset passed; an upper bound.
+    pub last_stable_bytes: u64,
+    /// Answer at once: the leader changed, the disk failed, the partition is gone.
+    pub is_urgent: bool,
+}
+
+impl Advance {
+    /// Something that cannot wait.
+    pub const URGENT: Self = Self {
+        log_end_bytes: 0,
+        high_watermark_bytes: 0,
+        last_stable_bytes: 0,
+        is_urgent: true,
+    };
+
+    fn bytes_for(&self, interest: Interest) -> u64 {
+        match interest {
+            Interest::LogEnd => self.log_end_bytes,
+            Interest::HighWatermark => self.high_watermark_bytes,
+            Interest::LastStable => self.last_stable_bytes,
+        }
+    }
+}
+
+/// The partitions that a fetch session, or one Fetch without a session, watches: by slot.
+#[derive(Debug, Default)]
+pub struct FetchWatch {
+    state: Mutex<WatchState>,
+}
+
+#[derive(Debug, Default)]
+struct WatchState {
+    /// Marked slots, the first marked first.
+    ready: VecDeque<u32>,
+    is_marked: Vec<bool>,
+    bytes: u64,
+    is_urgent: bool,
+    needed: u64,
+    waker: Option<Waker>,
+}
+
+impl WatchState {
+    fn mark(&mut self, slot: u32) {
+        let index = slot as usize;
+        if index >= self.is_marked.len() {
+            self.is_marked.resize(index + 1, false);
+        }
+        if !self.is_marked[index] {
+            self.is_marked[index] = true;
+            self.ready.push_back(slot);
+        }
+    }
+
+    fn is_satisfied(&self) -> bool {
+        self.is_urgent || self.bytes >= self.needed
+    }
+}
+
+impl FetchWatch {
+    /// Marks a slot without news, as its reader is not done with it.
+    pub fn mark(&self, slot: u32) {
+        self.state.lock().mark(slot);
+    }
+
+    /// Marks a slot; the waker of a wait that this ends.
+    fn notify(&self, slot: u32, bytes: u64, is_urgent: bool) -> Option<Waker> {
+        let mut state = self.state.lock();
+        state.mark(slot);
+        state.bytes = state.bytes.saturating_add(bytes);
+        state.is_urgent |= is_urgent;
+        if state.is_satisfied() {
+            state.waker.take()
+        } else {
+            None
+        }
+    }
+
+    /// Moves the marked slots to `slots`, the longest marked first, and takes the marks away.
+    pub fn take_ready(&self, slots: &mut Vec<u32>) {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        state.bytes = 0;
+        state.is_urgent = false;
+        for &slot in &state.ready {
+            state.is_marked[slot as usize] = false;
+        }
+        slots.extend(state.ready.drain(..));
+    }
+
+    /// How many slots are marked.
+    pub fn ready_count(&self) -> usize {
+        self.state.lock().ready.len()
+    }
+
+    /// Waits until `needed` bytes (at least 1) were marked since [`Self::take_ready`], or something
+    /// urgent happened.
+    pub fn wait(&self, needed: u64) -> WatchWait<'_> {
+        WatchWait {
+            watch: self,
+            needed: needed.max(1),
+        }
+    }
+}
+
+/// The wait of a Fetch for news.
+#[derive(Debug)]
+pub struct WatchWait<'a> {
+    watch: &'a FetchWatch,
+    needed: u64,
+}
+
+impl Future for WatchWait<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.watch.state.lock();
+        state.needed = self.needed;
+        if state.is_satisfied() {
+            state.waker = None;
+            return Poll::Ready(());
+        }
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for WatchWait<'_> {
+    fn drop(&mut self) {
+        self.watch.state.lock().waker = None;
+    }
+}
+
+/// Who watches one partition.
+#[derive(Debug, Default)]
+pub struct Watchers {
+    slab: Mutex<Slab>,
+}
+
+#[derive(Debug, Default)]
+struct Slab {
+    entries: Vec<Option<Entry>>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    watch: Arc<FetchWatch>,
+    slot: u32,
+    interest: Interest,
+}
+
+impl Watchers {
+    /// Has the slot of `watch` marked from now on, until the answer is dropped.
+    pub fn subscribe(
+        self: &Arc<Self>,
+        watch: &Arc<FetchWatch>,
+        slot: u32,
+        interest: Interest,
+    ) -> Subscription {
+        let entry = Some(Entry {
+            watch: Arc::clone(watch),
+            slot,
+            interest,
+        });
+        let mut slab = self.slab.lock();
+        let key = match slab.free.pop() {
+            Some(key) => {
+                slab.entries[key as usize] = entry;
+                key
+            }
+            None => {
+                slab.entries.push(entry);
+                u32::try_from(slab.entries.len() - 1).expect("watchers are connections: few")
+            }
+        };
+        Subscription {
+            watchers: Arc::clone(self),
+            key,
+        }
+    }
+
+    /// Tells all watchers what is new.
+    pub fn notify(&self, advance: &Advance) -> Woken {
+        let mut woken = Woken::default();
+        for entry in self.slab.lock().entries.iter().flatten() {
+            let bytes = advance.bytes_for(entry.interest);
+            woken.push(entry.watch.notify(entry.slot, bytes, advance.is_urgent));
+        }
+        woken
+    }
+
+    /// How many watch.
+    pub fn len(&self) -> usize {
+        let slab = self.slab.lock();
+        slab.entries.len() - slab.free.len()
+    }
+
+    /// Whether nobody watches.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Keeps a slot watching a partition; ends it when dropped.
+#[derive(Debug)]
+pub struct Subscription {
+    watchers: Arc<Watchers>,
+    key: u32,
+}
+
+impl Subscription {
+    /// Whether this watches the partition that `watchers` belongs to.
+    pub fn is_to(&self, watchers: &Arc<Watchers>) -> bool {
+        Arc::ptr_eq(&self.watchers, watchers)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut slab = self.watchers.slab.lock();
+        let entry = slab.entries[self.key as usize].take();
+        if slab.free.len() + 1 == slab.entries.len() {
+            *slab = Slab::default();
+        } else {
+            slab.free.push(self.key);
+        }
+        drop(slab);
+        // The last reference to a watch may drop more than this lock should cover.
+        drop(entry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn poll(wait: &mut WatchWait<'_>, count: &Arc<Count>) -> bool {
+        let waker = Waker::from(Arc::clone(count));
+        Pin::new(wait)
+            .poll(&mut Context::from_waker(&waker))
+            .is_ready()
+    }
+
+    fn ready(watch: &FetchWatch) -> Vec<u32> {
+        let mut slots = Vec::new();
+        watch.take_ready(&mut slots);
+        slots
+    }
+
+    fn committed(bytes: u64) -> Advance {
+        Advance {
+            log_end_bytes: bytes,
+            high_watermark_bytes: bytes,
+            ..Advance::default()
+        }
+    }
+
+    #[test]
+    fn a_wait_ends_when_the_bytes_of_all_partitions_suffice() {
+        let count = Arc::new(Count::default());
+        let watch = Arc::new(FetchWatch::default());
+        let partitions: Vec<_> = (0..2).map(|_| Arc::new(Watchers::default())).collect();
+        let _subscriptions: Vec<_> = (0..)
+            .zip(&partitions)
+            .map(|(slot, partition)| partition.subscribe(&watch, slot, Interest::HighWatermark))
+            .collect();
+        let mut wait = watch.wait(100);
+        assert!(!poll(&mut wait, &count));
+
+        partitions[1].notify(&committed(60)).wake();
+        assert!(!poll(&mut wait, &count));
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+
+        partitions[0].notify(&committed(40)).wake();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert!(poll(&mut wait, &count));
+        drop(wait);
+        assert_eq!(ready(&watch), [1, 0]);
+    }
+
+    #[test]
+    fn news_before_the_wait_count() {
+        let watch = Arc::new(FetchWatch::default());
+        let partition = Arc::new(Watchers::default());
+        let _subscription = partition.subscribe(&watch, 0, Interest::HighWatermark);
+
+        partition.notify(&committed(1)).wake();
+
+        assert!(poll(&mut watch.wait(1), &Arc::default()));
+        assert_eq!(ready(&watch), [0]);
+        assert!(!poll(&mut watch.wait(1), &Arc::default()));
+    }
+
+    #[test]
+    fn each_reader_waits_for_what_it_may_see() {
+        let appended = Advance {
+            log_end_bytes: 10,
+            ..Advance::default()
+        };
+        for (interest, is_over) in [
+            (Interest::LogEnd, true),
+            (Interest::HighWatermark, false),
+            (Interest::LastStable, false),
+        ] {
+            let watch = Arc::new(FetchWatch::default());
+            let partition = Arc::new(Watchers::default());
+            let _subscription = partition.subscribe(&watch, 0, interest);
+
+            partition.notify(&appended).wake();
+
+            assert_eq!(
+                poll(&mut watch.wait(1), &Arc::default()),
+                is_over,
+                "{interest:?}"
+            );
+            assert_eq!(
+                ready(&watch),
+                [0],
+                "a marked slot is looked at by the next Fetch"
+            );
+        }
+    }
+
+    #[test]
+    fn urgent_news_end_any_wait() {
+        let watch = Arc::new(FetchWatch::default());
+        let partition = Arc::new(Watchers::default());
+        let _subscription = partition.subscribe(&watch, 3, Interest::LogEnd);
+        let mut wait = watch.wait(u64::MAX);
+        assert!(!poll(&mut wait, &Arc::default()));
+
+        assert_eq!(partition.notify(&Advance::URGENT).len(), 1);
+
+        assert!(poll(&mut wait, &Arc::default()));
+    }
+
+    #[test]
+    fn a_slot_is_ready_once_however_often_it_is_marked() {
+        let watch = FetchWatch::default();
+        for slot in [5, 2, 5, 2, 9] {
+            watch.mark(slot);
+        }
+
+        assert_eq!(ready(&watch), [5, 2, 9]);
+        assert_eq!(ready(&watch), [] as [u32; 0]);
+    }
+
+    #[test]
+    fn a_dropped_subscription_hears_nothing_and_leaves_no_memory() {
+        let watch = Arc::new(FetchWatch::default());
+        let partition = Arc::new(Watchers::default());
+        let first = partition.subscribe(&watch, 0, Interest::LogEnd);
+        let second = partition.subscribe(&watch, 1, Interest::LogEnd);
+        assert_eq!(partition.len(), 2);
+
+        drop(first);
+        let third = partition.subscribe(&watch, 2, Interest::LogEnd);
+        assert_eq!(partition.slab.lock().entries.len(), 2);
+        let _ = partition.notify(&committed(1));
+        assert_eq!(ready(&watch), [2, 1]);
+
+        drop((second, third));
+        assert!(partition.is_empty());
+        assert_eq!(partition.slab.lock().entries.capacity(), 0);
+    }
+}

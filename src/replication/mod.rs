@@ -1,0 +1,8 @@
+//! What a broker does with the replicas it holds: leads them, serves reads, and keeps who waits.
+//!
+//! Pure except for files named `driver.rs` or `*_driver.rs`: time and effects are arguments.
+
+/// Requests that wait for a high watermark or for bytes.
+pub mod delayed;
+/// How far a partition is committed.
+pub mod high_watermark;

@@ -4,5 +4,7 @@
 
 /// Requests that wait for a high watermark or for bytes.
 pub mod delayed;
+/// What clients fetch, remembered between requests.
+pub mod fetch_session;
 /// How far a partition is committed.
 pub mod high_watermark;

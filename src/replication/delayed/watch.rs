@@ -67,23 +67,55 @@ pub struct FetchWatch {
 struct WatchState {
     /// Marked slots, the first marked first.
     ready: VecDeque<u32>,
-    is_marked: Vec<bool>,
+    /// By slot.
+    marks: Vec<Mark>,
     bytes: u64,
     is_urgent: bool,
     needed: u64,
     waker: Option<Waker>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    None,
+    /// In the queue.
+    Ready,
+    /// On its way to the front of the queue.
+    PutBack,
+}
+
 impl WatchState {
     fn mark(&mut self, slot: u32) {
-        let index = slot as usize;
-        if index >= self.is_marked.len() {
-            self.is_marked.resize(index + 1, false);
-        }
-        if !self.is_marked[index] {
-            self.is_marked[index] = true;
+        let mark = self.mark_of(slot);
+        if *mark == Mark::None {
+            *mark = Mark::Ready;
             self.ready.push_back(slot);
         }
+    }
+
+    fn put_back(&mut self, slots: impl DoubleEndedIterator<Item = u32> + Clone) {
+        let mut is_any_marked_again = false;
+        for slot in slots.clone() {
+            let before = std::mem::replace(self.mark_of(slot), Mark::PutBack);
+            is_any_marked_again |= before == Mark::Ready;
+        }
+        if is_any_marked_again {
+            let marks = &self.marks;
+            self.ready
+                .retain(|&slot| marks[slot as usize] == Mark::Ready);
+        }
+        for slot in slots.rev() {
+            *self.mark_of(slot) = Mark::Ready;
+            self.ready.push_front(slot);
+        }
+    }
+
+    fn mark_of(&mut self, slot: u32) -> &mut Mark {
+        let index = slot as usize;
+        if index >= self.marks.len() {
+            self.marks.resize(index + 1, Mark::None);
+        }
+        &mut self.marks[index]
     }
 
     fn is_satisfied(&self) -> bool {
@@ -95,6 +127,11 @@ impl FetchWatch {
     /// Marks a slot without news, as its reader is not done with it.
     pub fn mark(&self, slot: u32) {
         self.state.lock().mark(slot);
+    }
+
+    /// Marks slots that were taken and got no turn: they come before all others.
+    pub fn put_back(&self, slots: impl DoubleEndedIterator<Item = u32> + Clone) {
+        self.state.lock().put_back(slots);
     }
 
     /// Marks a slot; the waker of a wait that this ends.
@@ -110,16 +147,18 @@ impl FetchWatch {
         }
     }
 
-    /// Moves the marked slots to `slots`, the longest marked first, and takes the marks away.
-    pub fn take_ready(&self, slots: &mut Vec<u32>) {
+    /// Moves up to `limit` marked slots to `slots`, the longest marked first, and takes their marks
+    /// away. A wait counts anew.
+    pub fn take_ready(&self, limit: usize, slots: &mut Vec<u32>) {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         state.bytes = 0;
         state.is_urgent = false;
-        for &slot in &state.ready {
-            state.is_marked[slot as usize] = false;
+        let count = limit.min(state.ready.len());
+        for slot in state.ready.drain(..count) {
+            state.marks[slot as usize] = Mark::None;
+            slots.push(slot);
         }
-        slots.extend(state.ready.drain(..));
     }
 
     /// How many slots are marked.
@@ -293,7 +332,7 @@ mod tests {
 
     fn ready(watch: &FetchWatch) -> Vec<u32> {
         let mut slots = Vec::new();
-        watch.take_ready(&mut slots);
+        watch.take_ready(usize::MAX, &mut slots);
         slots
     }
 
@@ -393,6 +432,21 @@ mod tests {
 
         assert_eq!(ready(&watch), [5, 2, 9]);
         assert_eq!(ready(&watch), [] as [u32; 0]);
+    }
+
+    #[test]
+    fn slots_put_back_come_first_in_their_order_even_if_marked_again() {
+        let watch = FetchWatch::default();
+        (0..5).for_each(|slot| watch.mark(slot));
+        let mut taken = Vec::new();
+        watch.take_ready(3, &mut taken);
+        assert_eq!(taken, [0, 1, 2]);
+        watch.mark(2);
+        watch.mark(7);
+
+        watch.put_back([1, 2].into_iter());
+
+        assert_eq!(ready(&watch), [1, 2, 3, 4, 7]);
     }
 
     #[test]

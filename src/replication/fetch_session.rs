@@ -1,0 +1,81 @@
+//! Fetch sessions (KIP-227): the broker remembers which partitions a client fetches, so that a
+//! request names only what changed, and an answer only what is new.
+//!
+//! A session also watches its partitions, so that an incremental Fetch costs those with news, not
+//! all. A client that loses count of the epochs starts over; no answer depends on a session.
+
+mod cache;
+mod session;
+
+pub use cache::{SessionCache, Sessions};
+pub use session::{Answer, FetchSession, Outcome, PartitionRequest, ReadySlot};
+
+use std::sync::Arc;
+
+use crate::model::TopicId;
+
+/// The session id of a request or answer without a session.
+pub const NO_SESSION: i32 = 0;
+/// The epoch of a request that names all partitions, and would like a session.
+pub const INITIAL_EPOCH: i32 = 0;
+/// The epoch of a request that names all partitions, and ends the session it names, if any.
+pub const FINAL_EPOCH: i32 = -1;
+
+/// The epoch after `epoch`: it wraps to 1, as 0 begins a session.
+pub fn next_epoch(epoch: i32) -> i32 {
+    match epoch {
+        i32::MAX => 1,
+        ..0 => FINAL_EPOCH,
+        _ => epoch + 1,
+    }
+}
+
+/// Whether a request of this epoch names all the partitions it wants.
+pub fn is_full(epoch: i32) -> bool {
+    epoch == INITIAL_EPOCH || epoch == FINAL_EPOCH
+}
+
+/// A topic as a request names it: by id from version 13 on, by name before.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TopicKey {
+    /// By id.
+    Id(TopicId),
+    /// By name.
+    Name(Arc<str>),
+}
+
+/// As [`TopicKey`], borrowed from a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopicRef<'a> {
+    /// By id.
+    Id(TopicId),
+    /// By name.
+    Name(&'a str),
+}
+
+impl TopicRef<'_> {
+    /// Its own copy.
+    pub fn to_key(self) -> TopicKey {
+        match self {
+            Self::Id(id) => TopicKey::Id(id),
+            Self::Name(name) => TopicKey::Name(Arc::from(name)),
+        }
+    }
+}
+
+/// Why an incremental request cannot be served. The client starts over with a full one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    /// FETCH_SESSION_ID_NOT_FOUND: it was evicted, or is of another broker.
+    #[error("no such fetch session")]
+    NotFound,
+    /// INVALID_FETCH_SESSION_EPOCH: a request was lost, or arrived twice.
+    #[error("the epoch is not the next of the fetch session")]
+    InvalidEpoch,
+    /// FETCH_SESSION_TOPIC_ID_ERROR: the client changed between names and ids.
+    #[error("the fetch session names topics the other way")]
+    TopicIds,
+}
+
+#[cfg(test)]
+mod tests;

@@ -105,6 +105,7 @@ impl<'a> Batch<'a> {
             });
         }
         let bytes = match self.compression()? {
+            _ if self.record_count() == 0 => &[],
             Compression::None => self.record_bytes(),
             codec => scratch.decompress(codec, self.record_bytes())?,
         };

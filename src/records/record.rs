@@ -67,7 +67,7 @@ pub(super) struct RawRecord<'a> {
 
 impl<'a> RawRecord<'a> {
     /// Takes one record from the front of `reader` and checks its whole structure.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(reader: &mut Reader<'a>) -> Result<Self, RecordFault> {
         let before = reader.rest().len();
         let length = reader.varint()?;
@@ -124,6 +124,7 @@ impl<'a> Headers<'a> {
         }
     }
 
+    #[inline(never)]
     fn walk(&self) -> Result<Reader<'a>, RecordFault> {
         let mut reader = self.rest;
         for _ in 0..self.count {
@@ -187,6 +188,7 @@ impl<'a> Records<'a> {
         })
     }
 
+    #[inline(always)]
     fn read(&mut self) -> Result<Record<'a>, RecordsError> {
         let raw = RawRecord::take(&mut self.reader).map_err(|fault| RecordsError::Record {
             index: self.index,
@@ -212,6 +214,7 @@ impl<'a> Records<'a> {
 impl<'a> Iterator for Records<'a> {
     type Item = Result<Record<'a>, RecordsError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.index == self.count {
             return None;

@@ -48,45 +48,46 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Lengths and deltas have one or two bytes nearly always: those are read without a loop.
     #[inline(always)]
     pub(super) fn varint(&mut self) -> Result<i32, RecordFault> {
-        let first = self.byte()?;
-        let raw = if first < 0x80 {
-            u32::from(first)
-        } else {
-            self.long_varint(first)?
+        let raw = match *self.rest {
+            [first, ref rest @ ..] if first < 0x80 => {
+                self.rest = rest;
+                u32::from(first)
+            }
+            [first, second, ref rest @ ..] if second < 0x80 => {
+                self.rest = rest;
+                u32::from(first & 0x7f) | u32::from(second) << 7
+            }
+            // At most 35 bits were read; what does not fit into 32 is dropped, as in Kafka.
+            _ => self.long_varint(5)? as u32,
         };
         Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
     }
 
     #[inline(always)]
     pub(super) fn varlong(&mut self) -> Result<i64, RecordFault> {
-        let first = self.byte()?;
-        let raw = if first < 0x80 {
-            u64::from(first)
-        } else {
-            self.long_varlong(first)?
+        let raw = match *self.rest {
+            [first, ref rest @ ..] if first < 0x80 => {
+                self.rest = rest;
+                u64::from(first)
+            }
+            [first, second, ref rest @ ..] if second < 0x80 => {
+                self.rest = rest;
+                u64::from(first & 0x7f) | u64::from(second) << 7
+            }
+            _ => self.long_varint(10)?,
         };
         Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
     }
 
-    fn long_varint(&mut self, first: u8) -> Result<u32, RecordFault> {
-        let mut raw = u32::from(first & 0x7f);
-        for shift in [7, 14, 21, 28] {
+    #[inline(never)]
+    fn long_varint(&mut self, max_size: u32) -> Result<u64, RecordFault> {
+        let mut raw = 0;
+        for index in 0..max_size {
             let byte = self.byte()?;
-            raw |= u32::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(raw);
-            }
-        }
-        Err(RecordFault::VarintTooLong)
-    }
-
-    fn long_varlong(&mut self, first: u8) -> Result<u64, RecordFault> {
-        let mut raw = u64::from(first & 0x7f);
-        for shift in [7, 14, 21, 28, 35, 42, 49, 56, 63] {
-            let byte = self.byte()?;
-            raw |= u64::from(byte & 0x7f) << shift;
+            raw |= u64::from(byte & 0x7f) << (7 * index);
             if byte < 0x80 {
                 return Ok(raw);
             }

@@ -1,13 +1,20 @@
 //! gzip streams, of one or more members, as `GZIPInputStream` reads them.
+//!
+//! The header and the trailer are read here: the library keeps its state for the next stream only
+//! when it is asked for bare deflate.
 
 use std::io::Write as _;
 
-use flate2::{Decompress, FlushDecompress, Status};
+use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::{Failure, Output};
+use super::buffers::{Failure, Input, Output};
 
-/// The window of deflate: 32 KiB.
-const WINDOW_BITS: u8 = 15;
+const MAGIC_AND_DEFLATE: [u8; 3] = [0x1f, 0x8b, 8];
+const HEADER_CHECKSUM: u8 = 1 << 1;
+const EXTRA: u8 = 1 << 2;
+const NAME: u8 = 1 << 3;
+const COMMENT: u8 = 1 << 4;
+const RESERVED: u8 = 0b1110_0000;
 /// What a level of Kafka's default, -1, means.
 const DEFAULT_LEVEL: u32 = 6;
 
@@ -18,50 +25,89 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn decompress(
-        &mut self,
-        mut input: &[u8],
-        output: &mut Output,
-    ) -> Result<(), Failure> {
-        let inflate = self
-            .inflate
-            .get_or_insert_with(|| Decompress::new_gzip(WINDOW_BITS));
+    pub(super) fn decompress(&mut self, bytes: &[u8], output: &mut Output) -> Result<(), Failure> {
+        let mut input = Input::new(bytes);
         loop {
-            inflate.reset(true);
-            input = member(inflate, input, output)?;
-            if input.is_empty() {
+            self.member(&mut input, output)?;
+            if input.rest().is_empty() {
                 return Ok(());
             }
         }
     }
+
+    fn member(&mut self, input: &mut Input<'_>, output: &mut Output) -> Result<(), Failure> {
+        skip_header(input)?;
+        let begin = output.filled;
+        let inflate = self.inflate.get_or_insert_with(|| Decompress::new(false));
+        inflate.reset(false);
+        inflate_all(inflate, input, output)?;
+        let content = &output.filled()[begin..];
+        let mut crc = Crc::new();
+        crc.update(content);
+        // The size counts modulo 2^32.
+        if (input.u32()?, input.u32()?) == (crc.sum(), content.len() as u32) {
+            Ok(())
+        } else {
+            Err(Failure::Corrupt("checksum or size of the content"))
+        }
+    }
 }
 
-/// Decompresses one member; gives what follows it.
-fn member<'a>(
+fn skip_header(input: &mut Input<'_>) -> Result<(), Failure> {
+    let header = input.rest();
+    let fixed = input.take(10)?;
+    let flags = fixed[3];
+    if !fixed.starts_with(&MAGIC_AND_DEFLATE) || flags & RESERVED != 0 {
+        return Err(Failure::Corrupt("not a gzip stream"));
+    }
+    if flags & EXTRA != 0 {
+        let size = input.little_endian(2)?;
+        input.take(size as usize)?;
+    }
+    for text in [NAME, COMMENT] {
+        if flags & text != 0 {
+            while input.byte()? != 0 {}
+        }
+    }
+    if flags & HEADER_CHECKSUM != 0 {
+        let mut crc = Crc::new();
+        crc.update(&header[..header.len() - input.rest().len()]);
+        if input.little_endian(2)? != u64::from(crc.sum() & 0xffff) {
+            return Err(Failure::Corrupt("checksum of the header"));
+        }
+    }
+    Ok(())
+}
+
+/// Decompresses to the end of the deflate stream at the front of `input`.
+fn inflate_all(
     inflate: &mut Decompress,
-    mut input: &'a [u8],
+    input: &mut Input<'_>,
     output: &mut Output,
-) -> Result<&'a [u8], Failure> {
+) -> Result<(), Failure> {
     loop {
-        let (consumed, produced) = (inflate.total_in(), inflate.total_out());
-        // Small records compress to about a quarter; more room is made when that is not enough.
-        let room = output.room(input.len().saturating_mul(4).clamp(16 << 10, 1 << 20));
-        let room_size = room.len();
+        let before = (inflate.total_in(), inflate.total_out());
+        let bytes = input.rest();
+        // Records often compress to a quarter; more room is made where that is not enough.
+        let room = output.room(bytes.len().saturating_mul(4).clamp(4 << 10, 1 << 20));
+        let had_room = !room.is_empty();
         let status = inflate
-            .decompress(input, room, FlushDecompress::None)
-            .map_err(|_| Failure::Corrupt("not a gzip stream"))?;
-        let consumed = (inflate.total_in() - consumed) as usize;
-        let produced = (inflate.total_out() - produced) as usize;
+            .decompress(bytes, room, FlushDecompress::None)
+            .map_err(|_| Failure::Corrupt("not a deflate stream"))?;
+        let consumed = (inflate.total_in() - before.0) as usize;
+        let produced = (inflate.total_out() - before.1) as usize;
         output.advance(produced);
-        input = &input[consumed..];
-        match status {
-            Status::StreamEnd => return Ok(input),
-            _ if produced == 0 && room_size == 0 => return Err(Failure::TooLarge),
-            // There was room, yet nothing happened: it waits for bytes that are not there.
-            _ if produced == 0 && consumed == 0 => {
-                return Err(Failure::Corrupt("stream is cut off"));
-            }
-            _ => {}
+        input.take(consumed)?;
+        if status == Status::StreamEnd {
+            return Ok(());
+        }
+        if consumed == 0 && produced == 0 {
+            // It waits either for input, of which there is no more, or for room.
+            return Err(if had_room || input.rest().is_empty() {
+                Failure::Corrupt("stream is cut off")
+            } else {
+                Failure::TooLarge
+            });
         }
     }
 }

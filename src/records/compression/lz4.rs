@@ -8,10 +8,11 @@
 
 use std::io::Write as _;
 
+use lz4_flex::block::DecompressError;
 use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 use twox_hash::XxHash32;
 
-use super::{Failure, Output};
+use super::buffers::{Failure, Input, Output};
 
 const MAGIC: [u8; 4] = 0x184D_2204_u32.to_le_bytes();
 /// Set in a block's size if the block is not compressed.
@@ -27,7 +28,7 @@ const CONTENT_SIZE: u8 = 0b0000_1000;
 const CONTENT_CHECKSUM: u8 = 0b0000_0100;
 
 pub(super) fn decompress(input: &[u8], output: &mut Output) -> Result<(), Failure> {
-    let mut reader = Bytes { rest: input };
+    let mut reader = Input::new(input);
     let frame = Frame::read(&mut reader)?;
     let begin = output.filled;
     loop {
@@ -43,7 +44,7 @@ pub(super) fn decompress(input: &[u8], output: &mut Output) -> Result<(), Failur
             return Err(Failure::Corrupt("checksum of the content"));
         }
     }
-    if reader.rest.is_empty() {
+    if reader.rest().is_empty() {
         Ok(())
     } else {
         Err(Failure::Corrupt("bytes behind the frame"))
@@ -57,11 +58,11 @@ struct Frame {
 }
 
 impl Frame {
-    fn read(reader: &mut Bytes<'_>) -> Result<Self, Failure> {
+    fn read(reader: &mut Input<'_>) -> Result<Self, Failure> {
         if reader.take(4)? != MAGIC {
             return Err(Failure::Corrupt("no lz4 frame"));
         }
-        let header = reader.rest;
+        let header = reader.rest();
         let [flags, sizes] = [reader.byte()?, reader.byte()?];
         if flags & VERSION_AND_RESERVED != VERSION {
             return Err(Failure::Corrupt("unknown version or flags"));
@@ -77,7 +78,7 @@ impl Frame {
         if flags & CONTENT_SIZE != 0 {
             reader.take(8)?;
         }
-        let header = &header[..header.len() - reader.rest.len()];
+        let header = &header[..header.len() - reader.rest().len()];
         let checksum = (XxHash32::oneshot(0, header) >> 8) as u8;
         if reader.byte()? != checksum {
             return Err(Failure::Corrupt("checksum of the header"));
@@ -85,7 +86,7 @@ impl Frame {
         Ok(Self { flags, block_size })
     }
 
-    fn block(&self, size: u32, reader: &mut Bytes<'_>, output: &mut Output) -> Result<(), Failure> {
+    fn block(&self, size: u32, reader: &mut Input<'_>, output: &mut Output) -> Result<(), Failure> {
         let block = reader.take((size & !STORED) as usize)?;
         if block.len() > self.block_size {
             return Err(Failure::Corrupt("block is larger than the frame allows"));
@@ -94,13 +95,11 @@ impl Frame {
             let possible = self.block_size.min(block.len() * MAX_RATIO + MAX_RATIO);
             let room = output.room(possible);
             let at_limit = room.len() < possible;
-            let size = lz4_flex::block::decompress_into(block, room).map_err(|_| {
-                if at_limit {
-                    Failure::TooLarge
-                } else {
-                    Failure::Corrupt("block")
-                }
-            })?;
+            let size =
+                lz4_flex::block::decompress_into(block, room).map_err(|error| match error {
+                    DecompressError::OutputTooSmall { .. } if at_limit => Failure::TooLarge,
+                    _ => Failure::Corrupt("block"),
+                })?;
             output.advance(size);
         } else {
             output.extend(block)?;
@@ -109,32 +108,6 @@ impl Frame {
             return Err(Failure::Corrupt("checksum of a block"));
         }
         Ok(())
-    }
-}
-
-struct Bytes<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Bytes<'a> {
-    fn take(&mut self, size: usize) -> Result<&'a [u8], Failure> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(size)
-            .ok_or(Failure::Corrupt("frame is cut off"))?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    fn byte(&mut self) -> Result<u8, Failure> {
-        Ok(self.take(1)?[0])
-    }
-
-    fn u32(&mut self) -> Result<u32, Failure> {
-        let bytes = self.take(4)?;
-        Ok(u32::from_le_bytes(
-            bytes.try_into().expect("four bytes were taken"),
-        ))
     }
 }
 

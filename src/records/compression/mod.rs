@@ -3,6 +3,7 @@
 //! A compressed batch is decompressed as one piece into a buffer that is used again for the next;
 //! how much memory a hostile batch can ask for is the limit, never what the batch claims.
 
+mod buffers;
 mod gzip;
 mod lz4;
 mod snappy;
@@ -12,6 +13,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::RecordsError;
+
+use buffers::{Failure, Output};
 
 /// How the records of a batch are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -122,64 +125,6 @@ impl CompressionSetting {
     }
 }
 
-/// Why a stream could not be decompressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Failure {
-    Corrupt(&'static str),
-    TooLarge,
-}
-
-/// Decompressed bytes so far. The buffer is longer: what lies behind is left from earlier use.
-#[derive(Debug, Default)]
-struct Output {
-    buffer: Vec<u8>,
-    filled: usize,
-    limit: usize,
-}
-
-impl Output {
-    /// Begins anew.
-    fn clear(&mut self, limit: usize) {
-        self.filled = 0;
-        self.limit = limit;
-    }
-
-    fn filled(&self) -> &[u8] {
-        &self.buffer[..self.filled]
-    }
-
-    /// Room for `size` bytes more, less where the limit is nearer, none at the limit.
-    fn room(&mut self, size: usize) -> &mut [u8] {
-        let end = self.filled.saturating_add(size).min(self.limit);
-        if end > self.buffer.len() {
-            // Doubling keeps the copies few when a codec does not tell its size.
-            let doubled = self.buffer.len().saturating_mul(2).min(self.limit);
-            self.buffer.resize(end.max(doubled), 0);
-        }
-        &mut self.buffer[self.filled..end]
-    }
-
-    /// Room for `size` bytes.
-    fn exact_room(&mut self, size: usize) -> Result<&mut [u8], Failure> {
-        if size > self.limit - self.filled {
-            return Err(Failure::TooLarge);
-        }
-        Ok(self.room(size))
-    }
-
-    /// Takes over bytes that are not compressed.
-    fn extend(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.exact_room(bytes.len())?.copy_from_slice(bytes);
-        self.advance(bytes.len());
-        Ok(())
-    }
-
-    /// Takes the first `size` bytes of the room as filled.
-    fn advance(&mut self, size: usize) {
-        self.filled += size;
-    }
-}
-
 /// Buffers and codec state that are used again from batch to batch. One per thread, or per task
 /// that reads many batches.
 pub struct Scratch {
@@ -195,7 +140,7 @@ impl fmt::Debug for Scratch {
         formatter
             .debug_struct("Scratch")
             .field("limit", &self.limit)
-            .field("held", &self.output.buffer.len())
+            .field("held", &self.output.held())
             .finish_non_exhaustive()
     }
 }
@@ -263,9 +208,7 @@ impl Scratch {
 
     /// Gives back memory beyond a few MiB, after a batch that needed it.
     pub fn release(&mut self) {
-        if self.output.buffer.len() > Self::KEPT {
-            self.output.buffer = Vec::new();
-        }
+        self.output.release(Self::KEPT);
     }
 }
 

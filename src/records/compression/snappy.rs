@@ -5,7 +5,7 @@
 //! ```
 //! Without that header the whole is one bare block, as some old clients send it.
 
-use super::{Failure, Output};
+use super::buffers::{Failure, Output};
 
 const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
 const HEADER_SIZE: usize = 16;

@@ -7,7 +7,7 @@
 
 use zstd::zstd_safe::{CCtx, CParameter, DCtx, compress_bound};
 
-use super::{Failure, Output};
+use super::buffers::{Failure, Input, Output};
 
 const MAGIC: u32 = 0xFD2F_B528;
 const SKIPPABLE: u32 = 0x184D_2A50;
@@ -44,8 +44,8 @@ impl Decoder {
 /// At most how many bytes the frames hold.
 fn bound(input: &[u8]) -> Result<usize, Failure> {
     let mut bound = 0_usize;
-    let mut reader = Bytes { rest: input };
-    while !reader.rest.is_empty() {
+    let mut reader = Input::new(input);
+    while !reader.rest().is_empty() {
         let magic = reader.little_endian(4)?;
         if magic == u64::from(MAGIC) {
             bound = bound.saturating_add(frame_bound(&mut reader)?);
@@ -60,7 +60,7 @@ fn bound(input: &[u8]) -> Result<usize, Failure> {
 }
 
 /// The same for one frame whose magic was read.
-fn frame_bound(reader: &mut Bytes<'_>) -> Result<usize, Failure> {
+fn frame_bound(reader: &mut Input<'_>) -> Result<usize, Failure> {
     let descriptor = reader.little_endian(1)? as u8;
     let single_segment = descriptor & 0b10_0000 != 0;
     if single_segment {
@@ -89,7 +89,7 @@ fn frame_bound(reader: &mut Bytes<'_>) -> Result<usize, Failure> {
     Ok(content_size.map_or(blocks, |size| size.min(blocks)))
 }
 
-fn blocks_bound(reader: &mut Bytes<'_>) -> Result<usize, Failure> {
+fn blocks_bound(reader: &mut Input<'_>) -> Result<usize, Failure> {
     let mut bound = 0_usize;
     loop {
         let header = reader.little_endian(3)? as usize;
@@ -108,28 +108,6 @@ fn blocks_bound(reader: &mut Bytes<'_>) -> Result<usize, Failure> {
         if header & 1 != 0 {
             return Ok(bound);
         }
-    }
-}
-
-struct Bytes<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Bytes<'a> {
-    fn take(&mut self, size: usize) -> Result<&'a [u8], Failure> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(size)
-            .ok_or(Failure::Corrupt("frame is cut off"))?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    /// A number of up to 8 bytes.
-    fn little_endian(&mut self, size: usize) -> Result<u64, Failure> {
-        let mut bytes = [0; 8];
-        bytes[..size].copy_from_slice(self.take(size)?);
-        Ok(u64::from_le_bytes(bytes))
     }
 }
 

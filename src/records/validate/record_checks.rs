@@ -38,9 +38,10 @@ pub(super) fn check_records(
             return Err(RecordsError::RecordTooLarge { index, size, limit }.into());
         }
         let timestamp = base_timestamp.checked_add(record.timestamp_delta);
-        match rules.check(&record, timestamp) {
-            None => max_timestamp = max_timestamp.max(timestamp.unwrap_or(max_timestamp)),
-            Some(fault) => faults.add(index, fault),
+        if rules.accept(&record, timestamp) {
+            max_timestamp = max_timestamp.max(timestamp.unwrap_or(Timestamp::NONE.0));
+        } else {
+            faults.add(index, &record, timestamp, &rules);
         }
     }
     let size = reader.rest().len();
@@ -88,19 +89,21 @@ impl Rules {
         }
     }
 
-    #[inline]
-    fn check(&self, record: &RawRecord<'_>, timestamp: Option<i64>) -> Option<Fault> {
+    #[inline(always)]
+    fn accept(&self, record: &RawRecord<'_>, timestamp: Option<i64>) -> bool {
+        let in_time = timestamp.is_some_and(|timestamp| {
+            (self.lowest_timestamp..=self.highest_timestamp).contains(&timestamp)
+                || timestamp == Timestamp::NONE.0
+        });
+        in_time && (record.key.is_some() || !self.needs_key)
+    }
+
+    /// What is wrong with a record that was not accepted. As in Kafka the key comes first.
+    fn fault(&self, record: &RawRecord<'_>, timestamp: Option<i64>) -> Fault {
         if self.needs_key && record.key.is_none() {
-            return Some(Fault::MissingKey);
-        }
-        match timestamp {
-            Some(timestamp)
-                if (self.lowest_timestamp..=self.highest_timestamp).contains(&timestamp) =>
-            {
-                None
-            }
-            Some(timestamp) if timestamp == Timestamp::NONE.0 => None,
-            outside => Some(Fault::Timestamp(outside)),
+            Fault::MissingKey
+        } else {
+            Fault::Timestamp(timestamp)
         }
     }
 
@@ -126,7 +129,9 @@ struct Faults {
 
 impl Faults {
     #[cold]
-    fn add(&mut self, index: i32, fault: Fault) {
+    #[inline(never)]
+    fn add(&mut self, index: i32, record: &RawRecord<'_>, timestamp: Option<i64>, rules: &Rules) {
+        let fault = rules.fault(record, timestamp);
         self.count += 1;
         self.has_timestamp |= matches!(fault, Fault::Timestamp(_));
         if self.listed.len() < Rejection::MAX_RECORD_ERRORS {

@@ -1,0 +1,114 @@
+//! What the decoders share: bytes to take from, and a buffer that grows up to a limit.
+
+/// Why a stream could not be decompressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    Corrupt(&'static str),
+    TooLarge,
+}
+
+/// The compressed bytes not yet read.
+pub(super) struct Input<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Input<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    pub(super) fn take(&mut self, size: usize) -> Result<&'a [u8], Failure> {
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(size)
+            .ok_or(Failure::Corrupt("stream is cut off"))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8, Failure> {
+        Ok(self.take(1)?[0])
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, Failure> {
+        let bytes = self.take(4)?;
+        Ok(u32::from_le_bytes(
+            bytes.try_into().expect("four bytes were taken"),
+        ))
+    }
+
+    /// A number of up to 8 bytes.
+    pub(super) fn little_endian(&mut self, size: usize) -> Result<u64, Failure> {
+        let mut bytes = [0; 8];
+        bytes[..size].copy_from_slice(self.take(size)?);
+        Ok(u64::from_le_bytes(bytes))
+    }
+}
+
+/// Decompressed bytes so far. The buffer is longer: what lies behind is left from earlier use.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    buffer: Vec<u8>,
+    pub(super) filled: usize,
+    limit: usize,
+}
+
+impl Output {
+    /// Begins anew.
+    pub(super) fn clear(&mut self, limit: usize) {
+        self.filled = 0;
+        self.limit = limit;
+    }
+
+    pub(super) fn filled(&self) -> &[u8] {
+        &self.buffer[..self.filled]
+    }
+
+    /// Size of the buffer.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Gives the buffer back if it is larger than `kept`.
+    pub(super) fn release(&mut self, kept: usize) {
+        if self.buffer.len() > kept {
+            self.buffer = Vec::new();
+            self.filled = 0;
+        }
+    }
+
+    /// Room for `size` bytes more, less where the limit is nearer, none at the limit.
+    pub(super) fn room(&mut self, size: usize) -> &mut [u8] {
+        let end = self.filled.saturating_add(size).min(self.limit);
+        if end > self.buffer.len() {
+            // Doubling keeps the copies few when a codec does not tell its size.
+            let doubled = self.buffer.len().saturating_mul(2).min(self.limit);
+            self.buffer.resize(end.max(doubled), 0);
+        }
+        &mut self.buffer[self.filled..end]
+    }
+
+    /// Room for `size` bytes.
+    pub(super) fn exact_room(&mut self, size: usize) -> Result<&mut [u8], Failure> {
+        if size > self.limit - self.filled {
+            return Err(Failure::TooLarge);
+        }
+        Ok(self.room(size))
+    }
+
+    /// Takes over bytes that are not compressed.
+    pub(super) fn extend(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.exact_room(bytes.len())?.copy_from_slice(bytes);
+        self.advance(bytes.len());
+        Ok(())
+    }
+
+    /// Takes the first `size` bytes of the room as filled.
+    pub(super) fn advance(&mut self, size: usize) {
+        self.filled += size;
+    }
+}

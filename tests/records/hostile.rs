@@ -4,7 +4,8 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use broker::records::validate::{AppendPolicy, Rejection, RejectionReason, validate_produce};
+use broker::protocol::error_code::ErrorCode;
+use broker::records::validate::{AppendPolicy, Rejection, validate_produce};
 use broker::records::{Compression, RecordsError, Scratch};
 
 use crate::support::{CODECS, Forged, NOW, batch, policy};
@@ -36,7 +37,7 @@ fn attack(name: &str, codec: Compression, stream: Vec<u8>) -> Rejection {
     );
     let grown = peak_memory().saturating_sub(before);
     assert!(grown < 12 * LIMIT, "{name} took {grown} bytes");
-    assert_eq!(rejection.reason, RejectionReason::InvalidRecord, "{name}");
+    assert_eq!(rejection.code, ErrorCode::INVALID_RECORD, "{name}");
     rejection
 }
 

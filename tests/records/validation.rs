@@ -1,9 +1,9 @@
 //! What a client may append, and the error for each thing that it may not.
 
 use broker::model::{LeaderEpoch, Offset, Timestamp};
+use broker::protocol::error_code::ErrorCode;
 use broker::records::validate::{
-    AppendPolicy, Rejection, RejectionReason, ValidatedBatch, check_produce_version,
-    validate_produce,
+    AppendPolicy, Rejection, ValidatedBatch, check_produce_version, validate_produce,
 };
 use broker::records::{
     Batch, Compression, CompressionSetting, HEADER_SIZE, Scratch, TimestampType,
@@ -110,20 +110,20 @@ fn refused(sent: &Bytes, policy: &AppendPolicy) -> Rejection {
 }
 
 /// Changes one field of a valid batch; it must be refused for this reason.
-fn check(name: &str, reason: RejectionReason, change: impl FnOnce(&mut Forged)) {
+fn check(name: &str, code: ErrorCode, change: impl FnOnce(&mut Forged)) {
     let mut forged = Forged::valid(3);
     assert!(validate_produce(&forged.bytes(), &policy(), NOW).is_ok());
     change(&mut forged);
     let rejection = refused(&forged.bytes(), &policy());
-    assert_eq!(rejection.reason, reason, "{name}: {}", rejection.message);
+    assert_eq!(rejection.code, code, "{name}: {}", rejection.message);
 }
 
 #[test]
 fn length_magic_and_checksum_are_checked_first() {
-    let corrupt = RejectionReason::CorruptMessage;
+    let corrupt = ErrorCode::CORRUPT_MESSAGE;
     check(
         "too long: no whole batch",
-        RejectionReason::InvalidRecord,
+        ErrorCode::INVALID_RECORD,
         |batch| batch.extra_length = 1,
     );
     check("too short for its checksum", corrupt, |batch| {
@@ -137,10 +137,10 @@ fn length_magic_and_checksum_are_checked_first() {
     });
     check("magic 3", corrupt, |batch| batch.magic = 3);
     check("magic -1", corrupt, |batch| batch.magic = -1);
-    check("magic 0", RejectionReason::InvalidRecord, |batch| {
+    check("magic 0", ErrorCode::INVALID_RECORD, |batch| {
         batch.magic = 0
     });
-    check("magic 1", RejectionReason::InvalidRecord, |batch| {
+    check("magic 1", ErrorCode::INVALID_RECORD, |batch| {
         batch.magic = 1
     });
 }
@@ -149,10 +149,10 @@ fn length_magic_and_checksum_are_checked_first() {
 fn there_is_exactly_one_batch() {
     let one = Forged::valid(3).bytes();
     let rejection = refused(&Bytes::from([&one[..], &one].concat()), &policy());
-    assert_eq!(rejection.reason, RejectionReason::InvalidRecord);
+    assert_eq!(rejection.code, ErrorCode::INVALID_RECORD);
     assert_eq!(
-        refused(&Bytes::new(), &policy()).reason,
-        RejectionReason::InvalidRecord
+        refused(&Bytes::new(), &policy()).code,
+        ErrorCode::INVALID_RECORD
     );
 
     let with_tail = Bytes::from([&one[..], &one[..20]].concat());
@@ -166,7 +166,7 @@ fn there_is_exactly_one_batch() {
 
 #[test]
 fn offsets_count_from_zero() {
-    let invalid = RejectionReason::InvalidRecord;
+    let invalid = ErrorCode::INVALID_RECORD;
     for base_offset in [1, -1, i64::MAX, i64::MAX - 2, i64::MIN] {
         check("base offset", invalid, |batch| {
             batch.base_offset = base_offset
@@ -228,21 +228,17 @@ fn malformed_records_are_refused() {
                 _ => snap::raw::Encoder::new().compress_vec(&bytes).unwrap(),
             };
             let rejection = refused(&Forged::compressed(codec, 1, records).bytes(), &policy());
-            assert_eq!(rejection.reason, RejectionReason::InvalidRecord, "{name}");
+            assert_eq!(rejection.code, ErrorCode::INVALID_RECORD, "{name}");
         }
     }
     check(
         "bytes behind the records",
-        RejectionReason::InvalidRecord,
+        ErrorCode::INVALID_RECORD,
         |batch| batch.records.push(0),
     );
-    check(
-        "a record too many",
-        RejectionReason::InvalidRecord,
-        |batch| {
-            batch.records.extend(record(3, 0, b"k", b"v"));
-        },
-    );
+    check("a record too many", ErrorCode::INVALID_RECORD, |batch| {
+        batch.records.extend(record(3, 0, b"k", b"v"));
+    });
 }
 
 #[test]
@@ -253,19 +249,17 @@ fn record_with_everything_null_is_legal() {
 
 #[test]
 fn flags_that_only_a_broker_sets_are_refused() {
-    check("control", RejectionReason::InvalidRecord, |batch| {
+    check("control", ErrorCode::INVALID_RECORD, |batch| {
         batch.attributes = 1 << 5
     });
-    check("delete horizon", RejectionReason::InvalidRecord, |batch| {
+    check("delete horizon", ErrorCode::INVALID_RECORD, |batch| {
         batch.attributes = 1 << 6
     });
-    check(
-        "log append time",
-        RejectionReason::InvalidTimestamp,
-        |batch| batch.attributes = 1 << 3,
-    );
+    check("log append time", ErrorCode::INVALID_TIMESTAMP, |batch| {
+        batch.attributes = 1 << 3
+    });
     for id in 5..8 {
-        check("unknown codec", RejectionReason::InvalidRecord, |batch| {
+        check("unknown codec", ErrorCode::INVALID_RECORD, |batch| {
             batch.attributes = id
         });
     }
@@ -273,7 +267,7 @@ fn flags_that_only_a_broker_sets_are_refused() {
 
 #[test]
 fn producer_has_id_epoch_and_sequence_or_none() {
-    let invalid = RejectionReason::InvalidRecord;
+    let invalid = ErrorCode::INVALID_RECORD;
     check("no sequence", invalid, |batch| {
         (batch.producer_id, batch.producer_epoch) = (5, 0)
     });
@@ -316,9 +310,9 @@ fn size_is_judged_as_sent_and_as_stored() {
         ..policy()
     };
     let too_large = refused(&sent, &policy_of(sent.len() - 1, 1 << 30));
-    assert_eq!(too_large.reason, RejectionReason::MessageTooLarge);
+    assert_eq!(too_large.code, ErrorCode::MESSAGE_TOO_LARGE);
     let no_segment = refused(&sent, &policy_of(sent.len(), sent.len() - 1));
-    assert_eq!(no_segment.reason, RejectionReason::RecordListTooLarge);
+    assert_eq!(no_segment.code, ErrorCode::RECORD_LIST_TOO_LARGE);
 
     let compressed = batch(Compression::Zstd, 50);
     let unpacked = AppendPolicy {
@@ -327,8 +321,8 @@ fn size_is_judged_as_sent_and_as_stored() {
     };
     let rejection = refused(&compressed, &unpacked);
     assert_eq!(
-        rejection.reason,
-        RejectionReason::MessageTooLarge,
+        rejection.code,
+        ErrorCode::MESSAGE_TOO_LARGE,
         "larger once unpacked"
     );
 }
@@ -337,10 +331,7 @@ fn size_is_judged_as_sent_and_as_stored() {
 fn zstd_needs_a_version_of_produce_that_knows_it() {
     let sent = batch(Compression::Zstd, 1);
     let rejection = check_produce_version(&sent, 6).unwrap_err();
-    assert_eq!(
-        rejection.reason,
-        RejectionReason::UnsupportedCompressionType
-    );
+    assert_eq!(rejection.code, ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
     assert!(check_produce_version(&sent, 7).is_ok());
     assert!(check_produce_version(&batch(Compression::Lz4, 1), 3).is_ok());
     assert!(check_produce_version(b"anything", 3).is_ok());
@@ -355,7 +346,7 @@ fn compacted_topic_lists_the_records_without_key() {
     for codec in CODECS {
         let rejection = refused(&batch(codec, 8), &compacted);
 
-        assert_eq!(rejection.reason, RejectionReason::InvalidRecord);
+        assert_eq!(rejection.code, ErrorCode::INVALID_RECORD);
         let indexes: Vec<_> = rejection
             .record_errors
             .iter()
@@ -403,7 +394,7 @@ fn create_time_keeps_within_its_bounds() {
 
         assert_eq!(result.is_ok(), is_legal, "{delta}");
         if let Err(rejection) = result {
-            assert_eq!(rejection.reason, RejectionReason::InvalidTimestamp);
+            assert_eq!(rejection.code, ErrorCode::INVALID_TIMESTAMP);
             assert_eq!(rejection.record_errors.len(), 1);
             assert_eq!(rejection.record_errors[0].0, 1);
         }
@@ -426,8 +417,8 @@ fn timestamp_beyond_64_bits_is_refused() {
         ..policy()
     };
     assert_eq!(
-        refused(&forged.bytes(), &lax).reason,
-        RejectionReason::InvalidTimestamp
+        refused(&forged.bytes(), &lax).code,
+        ErrorCode::INVALID_TIMESTAMP
     );
 }
 
@@ -458,10 +449,7 @@ fn one_record_of_a_compressed_batch_has_a_limit_of_its_own() {
     let packed = snap::raw::Encoder::new().compress_vec(&plain).unwrap();
     let sent = Forged::compressed(Compression::Snappy, 1, packed).bytes();
 
-    assert_eq!(
-        refused(&sent, &limited).reason,
-        RejectionReason::InvalidRecord
-    );
+    assert_eq!(refused(&sent, &limited).code, ErrorCode::INVALID_RECORD);
     assert!(validate_produce(&Forged::new(1, plain).bytes(), &limited, NOW).is_ok());
 }
 

@@ -20,7 +20,7 @@ use super::header::{BatchHeader, CURRENT_MAGIC, HEADER_SIZE};
 
 pub use policy::AppendPolicy;
 pub use produce::{check_produce_version, validate_produce};
-pub use rejection::{Rejection, RejectionReason};
+pub use rejection::Rejection;
 
 /// A batch that may be appended: header and records apart, so that giving it an offset, an epoch
 /// or the leader's timestamp copies 61 bytes and leaves the client's buffer as it is. The two are

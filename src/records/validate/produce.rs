@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use bytes::Bytes;
 
 use crate::model::{Offset, Timestamp};
+use crate::protocol::error_code::ErrorCode;
 use crate::records::attributes::TimestampType;
 use crate::records::batch::{Batch, Batches};
 use crate::records::compression::{Compression, Scratch};
@@ -16,7 +17,7 @@ use super::ValidatedBatch;
 use super::policy::AppendPolicy;
 use super::rebuild::recompress;
 use super::record_checks::check_records;
-use super::rejection::{Rejection, RejectionReason};
+use super::rejection::Rejection;
 
 /// From this version of Produce on a client may send zstd (KIP-110).
 const ZSTD_SINCE: i16 = 7;
@@ -64,10 +65,8 @@ pub fn check_produce_version(records: &[u8], version: i16) -> Result<(), Rejecti
     }
     match Batch::first_of(records) {
         Ok(Some(batch)) if batch.compression() == Ok(Compression::Zstd) => Err(Rejection::new(
-            RejectionReason::UnsupportedCompressionType,
-            format!(
-                "Produce requests with version {version} are not allowed to use ZStandard compression"
-            ),
+            ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+            format!("zstd needs version {ZSTD_SINCE} of Produce, this is version {version}"),
         )),
         _ => Ok(()),
     }
@@ -78,19 +77,17 @@ pub fn check_produce_version(records: &[u8], version: i16) -> Result<(), Rejecti
 fn only_batch(records: &[u8]) -> Result<Batch<'_>, Rejection> {
     let mut batches = Batches::new(records);
     let Some(batch) = batches.next().transpose()? else {
-        return Err(Rejection::invalid_record(
-            "Produce requests must have at least one record batch per partition",
-        ));
+        return Err(Rejection::invalid_record("there is no whole record batch"));
     };
-    if batch.magic() != CURRENT_MAGIC {
+    let magic = batch.magic();
+    if magic != CURRENT_MAGIC {
         return Err(Rejection::invalid_record(format!(
-            "Produce requests are only allowed to contain record batches with magic version 2, not {}",
-            batch.magic()
+            "record batch of magic {magic}, only {CURRENT_MAGIC} is accepted"
         )));
     }
     if batches.next().transpose()?.is_some() {
         return Err(Rejection::invalid_record(
-            "Produce requests are only allowed to contain exactly one record batch per partition",
+            "more than one record batch for a partition",
         ));
     }
     Ok(batch)
@@ -98,10 +95,10 @@ fn only_batch(records: &[u8]) -> Result<Batch<'_>, Rejection> {
 
 /// Everything that can be told without the records.
 fn check_header(batch: &Batch<'_>, policy: &AppendPolicy) -> Result<(), Rejection> {
-    if batch.base_offset() != Offset::ZERO {
+    let base_offset = batch.base_offset();
+    if base_offset != Offset::ZERO {
         return Err(Rejection::invalid_record(format!(
-            "The baseOffset of the record batch should be 0, but it is {}",
-            batch.base_offset()
+            "record batch begins at offset {base_offset}, a producer's begins at 0"
         )));
     }
     check_size(batch.size(), policy)?;
@@ -112,10 +109,10 @@ fn check_header(batch: &Batch<'_>, policy: &AppendPolicy) -> Result<(), Rejectio
 }
 
 fn check_count(header: &BatchHeader) -> Result<(), Rejection> {
-    let (count, delta) = (header.record_count(), header.last_offset_delta());
-    if delta < 0 || count <= 0 || delta != count - 1 {
+    let (count, last) = (header.record_count(), header.last_offset_delta());
+    if last < 0 || count <= 0 || last != count - 1 {
         return Err(Rejection::invalid_record(format!(
-            "Inconsistent batch offset range [0, {delta}] and count of records {count}"
+            "record batch counts {count} records but ends at offset delta {last}"
         )));
     }
     Ok(())
@@ -124,18 +121,18 @@ fn check_count(header: &BatchHeader) -> Result<(), Rejection> {
 fn check_flags(header: &BatchHeader) -> Result<(), Rejection> {
     if header.is_control() {
         return Err(Rejection::invalid_record(
-            "Clients are not allowed to write control records",
+            "control records come from brokers only",
         ));
     }
     if header.attributes().has_delete_horizon() {
         return Err(Rejection::invalid_record(
-            "Clients are not allowed to set a delete horizon",
+            "a delete horizon comes from the log cleaner only",
         ));
     }
     if header.timestamp_type() == TimestampType::LogAppendTime {
         return Err(Rejection::new(
-            RejectionReason::InvalidTimestamp,
-            "Producer should not set timestamp type to LogAppendTime",
+            ErrorCode::INVALID_TIMESTAMP,
+            "timestamps of type LogAppendTime come from brokers only",
         ));
     }
     Ok(())
@@ -150,12 +147,12 @@ fn check_producer(header: &BatchHeader) -> Result<(), Rejection> {
     );
     if header.has_producer_id() && (epoch < 0 || sequence < 0) {
         return Err(Rejection::invalid_record(format!(
-            "Invalid sequence number {sequence} or epoch {epoch} in record batch with producerId {id}"
+            "producer {id} sends epoch {epoch} and sequence {sequence}, both must be at least 0"
         )));
     }
     if header.is_transactional() && !header.has_producer_id() {
         return Err(Rejection::invalid_record(
-            "Transactional record batch without a producerId",
+            "transactional record batch without a producer id",
         ));
     }
     Ok(())
@@ -195,10 +192,8 @@ fn check_size(size: usize, policy: &AppendPolicy) -> Result<(), Rejection> {
     let limit = policy.max_message_bytes;
     if size > limit {
         return Err(Rejection::new(
-            RejectionReason::MessageTooLarge,
-            format!(
-                "The record batch size is {size} bytes which exceeds the maximum configured value of {limit}"
-            ),
+            ErrorCode::MESSAGE_TOO_LARGE,
+            format!("record batch of {size} bytes exceeds max.message.bytes, {limit}"),
         ));
     }
     Ok(())
@@ -210,10 +205,8 @@ fn check_stored_size(size: usize, policy: &AppendPolicy) -> Result<(), Rejection
     let limit = policy.segment_bytes;
     if size > limit {
         return Err(Rejection::new(
-            RejectionReason::RecordListTooLarge,
-            format!(
-                "The record batch size is {size} bytes which exceeds the segment size of {limit}"
-            ),
+            ErrorCode::RECORD_LIST_TOO_LARGE,
+            format!("record batch of {size} bytes exceeds segment.bytes, {limit}"),
         ));
     }
     Ok(())

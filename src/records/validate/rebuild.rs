@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 
+use crate::protocol::error_code::ErrorCode;
 use crate::records::compression::{self, CompressionSetting};
 use crate::records::header::{BatchHeader, HEADER_SIZE};
 
-use super::rejection::{Rejection, RejectionReason};
+use super::rejection::Rejection;
 
 /// Compresses the checked `plain` records with `setting`. The records themselves keep their
 /// bytes: deltas are counted from the same base. The checksum is right for the new bytes.
@@ -21,8 +22,11 @@ pub(super) fn recompress(
         .ok()
         .filter(|&size| size <= i32::MAX as u32)
         .ok_or_else(|| {
-            let message = format!("The batch would have {size} bytes with {}", setting.codec);
-            Rejection::new(RejectionReason::MessageTooLarge, message)
+            let message = format!(
+                "record batch would have {size} bytes with {}",
+                setting.codec
+            );
+            Rejection::new(ErrorCode::MESSAGE_TOO_LARGE, message)
         })?;
     header.attributes.set_compression(setting.codec);
     header.seal(&records);

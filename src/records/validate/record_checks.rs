@@ -4,6 +4,7 @@
 //! a record, and all such records are reported.
 
 use crate::model::Timestamp;
+use crate::protocol::error_code::ErrorCode;
 use crate::records::attributes::TimestampType;
 use crate::records::error::RecordsError;
 use crate::records::header::BatchHeader;
@@ -11,7 +12,7 @@ use crate::records::record::RawRecord;
 use crate::records::varint::Reader;
 
 use super::policy::AppendPolicy;
-use super::rejection::{Rejection, RejectionReason};
+use super::rejection::Rejection;
 
 /// Checks the records of the batch with this header; gives the largest timestamp, -1 if none has
 /// one. `size_limit` is the most bytes of one record.
@@ -55,7 +56,7 @@ pub(super) fn check_records(
 
 fn out_of_order(index: i32, offset_delta: i32) -> Rejection {
     Rejection::invalid_record(format!(
-        "Record {index} of the batch has offset delta {offset_delta}: they must count up from 0"
+        "record {index} has offset delta {offset_delta}, they count up from 0"
     ))
 }
 
@@ -109,12 +110,12 @@ impl Rules {
 
     fn describe(&self, fault: &Fault) -> String {
         match fault {
-            Fault::MissingKey => "Compacted topic cannot accept message without key".to_owned(),
+            Fault::MissingKey => "record without key in a compacted topic".to_owned(),
             Fault::Timestamp(Some(timestamp)) => format!(
-                "Timestamp {timestamp} is out of range. The timestamp should be within [{}, {}]",
+                "timestamp {timestamp} is not within {} and {}",
                 self.lowest_timestamp, self.highest_timestamp
             ),
-            Fault::Timestamp(None) => "Timestamp does not fit into 64 bits".to_owned(),
+            Fault::Timestamp(None) => "timestamp does not fit into 64 bits".to_owned(),
         }
     }
 }
@@ -143,19 +144,15 @@ impl Faults {
         if self.count == 0 {
             return Ok(());
         }
-        let (reason, message) = if self.has_timestamp {
-            let message = "One or more records have been rejected due to invalid timestamp";
-            (RejectionReason::InvalidTimestamp, message.to_owned())
+        let (code, rule) = if self.has_timestamp {
+            (ErrorCode::INVALID_TIMESTAMP, "timestamps within bounds")
         } else {
-            let message = format!(
-                "{} records have been rejected, see the errors of each",
-                self.count
-            );
-            (RejectionReason::InvalidRecord, message)
+            (ErrorCode::INVALID_RECORD, "keys")
         };
+        let message = format!("{} records break the topic's rule of {rule}", self.count);
         let listed = self.listed.iter();
         Err(Rejection {
-            reason,
+            code,
             message,
             record_errors: listed
                 .map(|(index, fault)| (*index, rules.describe(fault)))

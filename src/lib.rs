@@ -12,6 +12,9 @@ pub mod protocol;
 /// Record batches: reading, building, compressing, validating them.
 pub mod records;
 
+/// Sockets: listeners, connections, the order of answers, the memory of requests.
+pub mod network;
+
 /// One replica's log on disk.
 pub mod storage;
 

@@ -1,0 +1,271 @@
+//! Who is connected: the limits on the number and the rate of connections, and the list of them.
+//!
+//! As in Kafka, a connection over the limit of its address is closed, and one over the limit of
+//! all connections, of its listener or of the rate waits unaccepted in the system's backlog.
+//! A listener for brokers only is exempt from the limits on all connections.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::connection::Connection;
+use super::options::ListenerOptions;
+use crate::config::NetworkConfig;
+
+/// How many connections there may be. All of it may change while the broker runs.
+#[derive(Clone, Debug)]
+pub struct ConnectionLimits {
+    /// Over all listeners (`max.connections`).
+    pub total: usize,
+    /// From one address (`max.connections.per.ip`).
+    pub per_ip: usize,
+    /// Other limits of single addresses (`max.connections.per.ip.overrides`).
+    pub per_ip_overrides: HashMap<IpAddr, usize>,
+    /// Accepted in a second (`max.connection.creation.rate`); `None` for any number.
+    pub creation_rate: Option<u32>,
+}
+
+impl ConnectionLimits {
+    /// As the configuration has it; host names among the overrides are looked up.
+    ///
+    /// # Errors
+    /// A name has no address; the text says which.
+    pub async fn from_config(config: &NetworkConfig) -> io::Result<Self> {
+        let limit = |count: i32| usize::try_from(count).unwrap_or(0);
+        let mut per_ip_overrides = HashMap::new();
+        for (host, count) in &config.max_connections_per_ip_overrides {
+            let addresses = tokio::net::lookup_host((host.as_str(), 0)).await;
+            let addresses = addresses.map_err(|error| {
+                io::Error::other(format!("max.connections.per.ip.overrides: {host}: {error}"))
+            })?;
+            let ips = addresses.map(|address| address.ip().to_canonical());
+            per_ip_overrides.extend(ips.map(|ip| (ip, limit(*count))));
+        }
+        Ok(Self {
+            total: limit(config.max_connections),
+            per_ip: limit(config.max_connections_per_ip),
+            per_ip_overrides,
+            creation_rate: None,
+        })
+    }
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            total: 10_000,
+            per_ip: 5_000,
+            per_ip_overrides: HashMap::new(),
+            creation_rate: None,
+        }
+    }
+}
+
+/// All connections of the broker. Clones are the same list.
+#[derive(Clone, Debug)]
+pub struct Connections(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// Told when a connection has ended or a limit has changed.
+    room: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    limits: ConnectionLimits,
+    rate: CreationRate,
+    last_id: u64,
+    by_ip: HashMap<IpAddr, usize>,
+    by_listener: BTreeMap<String, ListenerCount>,
+    open: BTreeMap<u64, Arc<Connection>>,
+}
+
+#[derive(Debug, Default)]
+struct ListenerCount {
+    open: usize,
+    rate: CreationRate,
+}
+
+/// Spaces connections: one each 1/rate seconds, of which a second's worth may come at once.
+#[derive(Debug, Default)]
+struct CreationRate {
+    /// When the next one is due if all so far had kept their distance.
+    due: Option<Instant>,
+}
+
+/// An address holds as many connections as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooMany {
+    pub(super) limit: usize,
+}
+
+/// A place in the list, freed when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+}
+
+impl Connections {
+    /// An empty list.
+    pub fn new(limits: ConnectionLimits) -> Self {
+        let state = State {
+            limits,
+            rate: CreationRate::default(),
+            last_id: 0,
+            by_ip: HashMap::new(),
+            by_listener: BTreeMap::new(),
+            open: BTreeMap::new(),
+        };
+        Self(Arc::new(Shared {
+            state: Mutex::new(state),
+            room: Notify::new(),
+        }))
+    }
+
+    /// Other limits from now on. Connections over a lower limit stay.
+    pub fn set_limits(&self, limits: ConnectionLimits) {
+        self.0.state.lock().limits = limits;
+        self.0.room.notify_waiters();
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.state.lock().open.len()
+    }
+
+    /// All connections, oldest first.
+    pub fn list(&self) -> Vec<Arc<Connection>> {
+        self.0.state.lock().open.values().cloned().collect()
+    }
+
+    /// Waits until the listener may accept one more.
+    pub(super) async fn room_for(&self, listener: &ListenerOptions) {
+        loop {
+            let mut told = std::pin::pin!(self.0.room.notified());
+            told.as_mut().enable();
+            let wait = self.0.state.lock().wait_of(listener, Instant::now());
+            match wait {
+                Wait::No => return,
+                Wait::Until(due) => tokio::time::sleep_until(due.into()).await,
+                Wait::ForRoom => told.await,
+            }
+        }
+    }
+
+    /// Enters an accepted connection, unless its address has too many.
+    pub(super) fn enter(
+        &self,
+        listener: &Arc<ListenerOptions>,
+        make: impl FnOnce(u64) -> Connection,
+    ) -> Result<Place, TooMany> {
+        let mut state = self.0.state.lock();
+        state.count_rate(listener, Instant::now());
+        state.last_id += 1;
+        let connection = Arc::new(make(state.last_id));
+        let ip = connection.peer_ip();
+        let limit = state.limits.per_ip_overrides.get(&ip).copied();
+        let limit = limit.unwrap_or(state.limits.per_ip);
+        let from_ip = state.by_ip.get(&ip).copied().unwrap_or(0);
+        if from_ip >= limit {
+            return Err(TooMany { limit });
+        }
+        state.by_ip.insert(ip, from_ip + 1);
+        state.of_listener(listener).open += 1;
+        state.open.insert(connection.id(), Arc::clone(&connection));
+        drop(state);
+        Ok(Place {
+            shared: Arc::clone(&self.0),
+            connection,
+        })
+    }
+}
+
+enum Wait {
+    No,
+    Until(Instant),
+    ForRoom,
+}
+
+impl State {
+    fn wait_of(&mut self, listener: &ListenerOptions, now: Instant) -> Wait {
+        let exempt = listener.brokers_only;
+        let is_full = !exempt && self.open.len() >= self.limits.total;
+        if is_full || self.of_listener(listener).open >= listener.max_connections {
+            return Wait::ForRoom;
+        }
+        let broker_due = if exempt {
+            None
+        } else {
+            self.rate.due_after(now)
+        };
+        let listener_due = self.of_listener(listener).rate.due_after(now);
+        broker_due.max(listener_due).map_or(Wait::No, Wait::Until)
+    }
+
+    fn count_rate(&mut self, listener: &ListenerOptions, now: Instant) {
+        if !listener.brokers_only {
+            self.rate.count(self.limits.creation_rate, now);
+        }
+        self.of_listener(listener)
+            .rate
+            .count(listener.max_creation_rate, now);
+    }
+
+    fn of_listener(&mut self, listener: &ListenerOptions) -> &mut ListenerCount {
+        let name = &listener.endpoint.listener;
+        if !self.by_listener.contains_key(name) {
+            self.by_listener
+                .insert(name.clone(), ListenerCount::default());
+        }
+        self.by_listener
+            .get_mut(name)
+            .expect("it was just inserted")
+    }
+}
+
+impl CreationRate {
+    const BURST: Duration = Duration::from_secs(1);
+
+    fn due_after(&self, now: Instant) -> Option<Instant> {
+        let due = self.due?.checked_sub(Self::BURST)?;
+        (due > now).then_some(due)
+    }
+
+    fn count(&mut self, rate: Option<u32>, now: Instant) {
+        self.due = rate.map(|rate| {
+            let distance = Duration::from_secs(1) / rate.max(1);
+            self.due.map_or(now, |due| due.max(now)) + distance
+        });
+    }
+}
+
+impl Place {
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock();
+        state.open.remove(&self.connection.id());
+        state.of_listener(self.connection.listener()).open -= 1;
+        let ip = self.connection.peer_ip();
+        match state.by_ip.get_mut(&ip) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                state.by_ip.remove(&ip);
+            }
+        }
+        drop(state);
+        self.shared.room.notify_waiters();
+    }
+}

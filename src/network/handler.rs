@@ -1,0 +1,71 @@
+//! What the network asks of its request handler. It knows sizes and order, never what a request means.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::budget::MemoryCharge;
+use super::close::CloseReason;
+use super::connection::Connection;
+use crate::protocol::ResponseFrame;
+
+/// The key of Produce, the one API that overlaps with others of its connection.
+const PRODUCE: i16 = 0;
+
+/// Serves the requests of all connections.
+pub trait RequestHandler: Send + Sync + 'static {
+    /// Starts one request. Runs on the connection's task, in order of arrival: it must not block
+    /// for long. A panic ends this connection only.
+    fn handle(&self, connection: &Arc<Connection>, frame: RequestFrame) -> Handling;
+
+    /// Whether requests of this API are started while earlier ones of the connection wait for
+    /// their answers. Every other request waits for all earlier answers, and is answered before
+    /// the next one starts.
+    fn overlaps(&self, api_key: i16) -> bool {
+        api_key == PRODUCE
+    }
+}
+
+/// One request as it arrived.
+#[derive(Debug)]
+pub struct RequestFrame {
+    /// Header and body, without the leading size; at least 8 bytes. Slices of small frames keep
+    /// the connection's whole read buffer alive: copy what is to stay for long.
+    pub bytes: Bytes,
+    /// The request's part of the memory budget: drop it together with `bytes`, as soon as the
+    /// request needs them no more.
+    pub charge: MemoryCharge,
+    /// When its last byte was read.
+    pub received_at: Instant,
+}
+
+/// An answer that is still being made. It is dropped, wherever it is, when its connection breaks.
+pub type Pending = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// What became of a request.
+pub enum Handling {
+    /// Answered at once.
+    Answer(ResponseFrame),
+    /// Answered later; nothing else of this connection is started before.
+    Later(Pending),
+    /// Answered later; the next request may be started meanwhile if [`RequestHandler::overlaps`]
+    /// says so of both. It is polled at once, and whenever its connection has something to do.
+    Pipelined(Pending),
+    /// Done, and the peer expects no answer (acks=0).
+    NoAnswer,
+    /// The connection is closed as soon as earlier answers are written.
+    Close(CloseReason),
+}
+
+/// What a pending answer ends with.
+pub enum Outcome {
+    /// The answer.
+    Answer(ResponseFrame),
+    /// The peer expects no answer.
+    NoAnswer,
+    /// The connection is closed as soon as earlier answers are written.
+    Close(CloseReason),
+}

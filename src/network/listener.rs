@@ -1,0 +1,350 @@
+//! Binds one listener, accepts its connections and stops them in the end.
+//!
+//! When descriptors or memory run out, accepting pauses and tries again: no spinning, and those
+//! who wait in the backlog are served when others have left.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+
+use super::Network;
+use super::close::CloseReason;
+use super::connection::Connection;
+use super::connections::Place;
+use super::options::{ConnectionOptions, ListenerOptions};
+use super::serve::Server;
+use crate::config::Endpoint;
+
+/// How long accepting rests after it failed for lack of descriptors or memory.
+const REST: Duration = Duration::from_millis(250);
+
+/// Why a listener cannot be opened. The text says what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {endpoint}: {source}{}", hint(source))]
+pub struct ListenError {
+    /// As written in `listeners`.
+    pub endpoint: String,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another process has this port (`ss -ltnp` names it): \
+             stop it, or set another port in `listeners`"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "; this machine has no such address: leave the host in `listeners` empty to listen \
+             on all, and name what clients connect to in `advertised.listeners`"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need a privilege: set a higher port in `listeners`"
+        }
+        _ => "",
+    }
+}
+
+/// A bound listener: peers can connect, and wait until it is served.
+#[derive(Debug)]
+pub struct Listener {
+    options: Arc<ListenerOptions>,
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+/// A listener at work.
+#[derive(Debug)]
+pub struct RunningListener {
+    address: SocketAddr,
+    stop: watch::Sender<Option<Instant>>,
+    task: JoinHandle<()>,
+}
+
+struct Acceptor {
+    network: Arc<Network>,
+    options: Arc<ListenerOptions>,
+    socket: TcpListener,
+    rest_until: Option<Instant>,
+}
+
+impl Listener {
+    /// Binds the listener's address; must be called inside the runtime.
+    ///
+    /// # Errors
+    /// With the endpoint and a hint.
+    pub async fn bind(
+        options: ListenerOptions,
+        connections: &ConnectionOptions,
+    ) -> Result<Self, ListenError> {
+        let bound = bind_endpoint(&options.endpoint, connections).await;
+        let bound = bound.and_then(|socket| Ok((socket.local_addr()?, socket)));
+        let (address, socket) = bound.map_err(|source| ListenError {
+            endpoint: options.endpoint.to_string(),
+            source,
+        })?;
+        Ok(Self {
+            options: Arc::new(options),
+            socket,
+            address,
+        })
+    }
+
+    /// Where it listens; the port is the real one also when 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Begins to accept.
+    pub fn serve(self, network: Arc<Network>) -> RunningListener {
+        let Self {
+            options,
+            socket,
+            address,
+        } = self;
+        let (stop, stopped) = watch::channel(None);
+        let acceptor = Acceptor {
+            network,
+            options,
+            socket,
+            rest_until: None,
+        };
+        RunningListener {
+            address,
+            stop,
+            task: tokio::spawn(acceptor.run(stopped)),
+        }
+    }
+}
+
+impl RunningListener {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts no more, lets started requests finish and be answered for as long as `grace`, and
+    /// closes all connections of this listener.
+    pub async fn stop(self, grace: Duration) {
+        // The task ends by itself only when its runtime does.
+        let _ = self.stop.send(Some(Instant::now() + grace));
+        let _ = self.task.await;
+    }
+}
+
+impl Acceptor {
+    async fn run(mut self, mut stopped: watch::Receiver<Option<Instant>>) {
+        let mut tasks = JoinSet::new();
+        let deadline = loop {
+            tokio::select! {
+                changed = stopped.changed() => {
+                    // A handle that was dropped stops without grace.
+                    let deadline = *stopped.borrow();
+                    break changed.ok().and(deadline).unwrap_or_else(Instant::now);
+                }
+                Some(_) = tasks.join_next() => {}
+                accepted = self.accept() => self.serve(accepted, &mut tasks),
+            }
+        };
+        self.finish(deadline, tasks).await;
+    }
+
+    async fn finish(self, deadline: Instant, mut tasks: JoinSet<()>) {
+        let Self {
+            network,
+            options,
+            socket,
+            ..
+        } = self;
+        drop(socket);
+        for connection in network.connections.list() {
+            if connection.listener_name() == options.endpoint.listener {
+                connection.stop();
+            }
+        }
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout_at(deadline, all).await.is_err() {
+            tracing::warn!(
+                listener = %options.endpoint.listener,
+                connections = tasks.len(),
+                "connections were cut: their requests did not finish in time"
+            );
+            tasks.shutdown().await;
+        }
+    }
+
+    /// Cancel-safe: a connection that was accepted is never lost.
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        if let Some(until) = self.rest_until {
+            tokio::time::sleep_until(until).await;
+        }
+        self.network.connections.room_for(&self.options).await;
+        self.socket.accept().await
+    }
+
+    fn serve(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>, tasks: &mut JoinSet<()>) {
+        self.rest_until = None;
+        let admitted = accepted.and_then(|(socket, peer)| self.admit(socket, peer));
+        match admitted {
+            Ok(Some((socket, place))) => {
+                self.network.counters.accepted.add(1);
+                let connection = Arc::clone(place.connection());
+                let server = Server::new(Arc::clone(&self.network), connection, socket);
+                tasks.spawn(async move {
+                    let network = Arc::clone(server.network());
+                    report(&network, place.connection(), &server.run().await);
+                });
+            }
+            Ok(None) => {}
+            Err(error) => self.note_failure(&error),
+        }
+    }
+
+    /// Prepares the socket and enters the connection; `None` if its address has too many.
+    fn admit(&self, socket: TcpStream, peer: SocketAddr) -> io::Result<Option<(TcpStream, Place)>> {
+        let local = socket.local_addr()?;
+        let make = |id| Connection::new(id, Arc::clone(&self.options), peer, local);
+        let place = match self.network.connections.enter(&self.options, make) {
+            Ok(place) => place,
+            Err(too_many) => {
+                self.network.counters.refused_by_ip.add(1);
+                if let Some(suppressed) = self.network.gates.too_many.pass() {
+                    let limit = too_many.limit;
+                    tracing::info!(%peer, limit, suppressed, "too many connections of one address");
+                }
+                return Ok(None);
+            }
+        };
+        // Answers are written whole: waiting for more would only add latency.
+        socket.set_nodelay(true)?;
+        let options = &self.network.options;
+        let raw = SockRef::from(&socket);
+        raw.set_keepalive(true)?;
+        if let Some(bytes) = options.send_buffer_bytes {
+            raw.set_send_buffer_size(bytes)?;
+        }
+        Ok(Some((socket, place)))
+    }
+
+    fn note_failure(&mut self, error: &io::Error) {
+        if is_peers_fault(error) {
+            return;
+        }
+        self.rest_until = Some(Instant::now() + REST);
+        self.network.counters.accept_failures.add(1);
+        if let Some(suppressed) = self.network.gates.accept.pass() {
+            let listener = &self.options.endpoint.listener;
+            tracing::error!(
+                %listener, %error, suppressed,
+                "cannot accept connections; raise the limit of open files (ulimit -n), \
+                 or lower max.connections"
+            );
+        }
+    }
+}
+
+/// A connection that broke before it was accepted says nothing about the listener.
+fn is_peers_fault(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, NotConnected};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionReset | Interrupted | NotConnected
+    )
+}
+
+/// Counts how a connection ended, and logs what someone should know.
+fn report(network: &Network, connection: &Connection, reason: &CloseReason) {
+    use CloseReason as Why;
+
+    let (peer, listener) = (connection.peer(), connection.listener_name());
+    let (counters, gates) = (&network.counters, &network.gates);
+    tracing::debug!(%peer, listener, id = connection.id(), %reason, "connection closed");
+    let gate = match reason {
+        Why::Foreign(_) | Why::RequestSize { .. } => {
+            counters.malformed.add(1);
+            &gates.malformed
+        }
+        Why::StalledRequest | Why::StalledAnswer | Why::NotAuthenticated => {
+            counters.stalled.add(1);
+            &gates.stalled
+        }
+        Why::Panicked(_) => {
+            counters.panics.add(1);
+            &gates.panic
+        }
+        Why::Idle => {
+            counters.idle.add(1);
+            return;
+        }
+        Why::Records(_) => &gates.records,
+        Why::Refused(_) => &gates.refused,
+        Why::PeerClosed
+        | Why::PeerClosedMidRequest
+        | Why::Socket(_)
+        | Why::Stopping
+        | Why::Asked => return,
+    };
+    let Some(suppressed) = gate.pass() else {
+        return;
+    };
+    match reason {
+        Why::Panicked(_) | Why::Records(_) => {
+            tracing::error!(%peer, listener, %reason, suppressed, "connection closed");
+        }
+        _ => tracing::warn!(%peer, listener, %reason, suppressed, "connection closed"),
+    }
+}
+
+async fn bind_endpoint(
+    endpoint: &Endpoint,
+    options: &ConnectionOptions,
+) -> io::Result<TcpListener> {
+    use io::ErrorKind::{AddrNotAvailable, Unsupported};
+
+    if endpoint.host.is_empty() {
+        let bound = bind_address((Ipv6Addr::UNSPECIFIED, endpoint.port).into(), options);
+        let has_no_ipv6 = |error: &io::Error| {
+            let unsupported = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+            matches!(error.kind(), AddrNotAvailable | Unsupported)
+                || error.raw_os_error() == Some(unsupported)
+        };
+        return match bound {
+            Err(error) if has_no_ipv6(&error) => {
+                bind_address((Ipv4Addr::UNSPECIFIED, endpoint.port).into(), options)
+            }
+            bound => bound,
+        };
+    }
+    let mut addresses = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await?;
+    let address = addresses.next().ok_or(AddrNotAvailable)?;
+    bind_address(address, options)
+}
+
+fn bind_address(address: SocketAddr, options: &ConnectionOptions) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        // One socket for IPv6 and IPv4.
+        socket.set_only_v6(false)?;
+    }
+    // A port whose old connections are still dying down is free.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    // Connections inherit it; set on them it would come too late for the window scale.
+    if let Some(bytes) = options.receive_buffer_bytes {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+    TcpListener::from_std(socket.into())
+}

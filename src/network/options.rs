@@ -1,0 +1,107 @@
+//! What the network is told by configuration.
+
+use std::time::Duration;
+
+use super::budget::Lane;
+use crate::config::{Endpoint, NetworkConfig};
+
+/// One listener.
+#[derive(Clone, Debug)]
+pub struct ListenerOptions {
+    /// Name, protocol, host and port. An empty host binds all addresses, IPv6 and IPv4.
+    pub endpoint: Endpoint,
+    /// Only brokers and controllers connect here: the listener is exempt from the limits on all
+    /// connections, and its requests may use the whole memory budget.
+    pub brokers_only: bool,
+    /// Connections this listener holds (`listener.name.NAME.max.connections`).
+    pub max_connections: usize,
+    /// Connections it accepts in a second; `None` for any number.
+    pub max_creation_rate: Option<u32>,
+}
+
+impl ListenerOptions {
+    /// A listener without limits of its own.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            brokers_only: false,
+            max_connections: usize::MAX,
+            max_creation_rate: None,
+        }
+    }
+
+    /// A listener with the limits that the configuration has for its name.
+    pub fn from_config(endpoint: Endpoint, config: &NetworkConfig) -> Self {
+        let limit = config.max_connections_of_listener.get(&endpoint.listener);
+        let limit = limit.and_then(|limit| usize::try_from(*limit).ok());
+        Self {
+            max_connections: limit.unwrap_or(usize::MAX),
+            ..Self::new(endpoint)
+        }
+    }
+
+    /// The part of the memory budget for requests, `bulk` being those that carry records.
+    pub(super) fn lane(&self, bulk: bool) -> Lane {
+        if bulk && !self.brokers_only {
+            Lane::Bulk
+        } else {
+            Lane::Reserved
+        }
+    }
+}
+
+/// What holds for every connection.
+#[derive(Clone, Debug)]
+pub struct ConnectionOptions {
+    /// The largest request (`socket.request.max.bytes`).
+    pub request_max_bytes: u32,
+    /// The largest request of a peer that has yet to log in (`sasl.server.max.receive.size`).
+    pub request_max_bytes_before_login: u32,
+    /// A connection without requests and answers is closed after this (`connections.max.idle.ms`).
+    pub max_idle: Duration,
+    /// Each 64 KiB of a request, once begun, must arrive within this time.
+    pub request_stall: Duration,
+    /// A peer must have logged in this long after connecting, where login is required.
+    pub login_time: Duration,
+    /// Connections the system holds until they are accepted (`socket.listen.backlog.size`).
+    pub backlog: u32,
+    /// `None` leaves the system's own (`socket.send.buffer.bytes`).
+    pub send_buffer_bytes: Option<usize>,
+    /// `None` leaves the system's own, which grows and shrinks (`socket.receive.buffer.bytes`).
+    pub receive_buffer_bytes: Option<usize>,
+}
+
+/// What stands for ever: no connection lasts 68 years.
+const FOR_EVER: Duration = Duration::from_secs(i32::MAX as u64);
+
+impl ConnectionOptions {
+    /// As the configuration has it.
+    pub fn from_config(config: &NetworkConfig) -> Self {
+        let milliseconds = |ms: i64| u64::try_from(ms).map_or(FOR_EVER, Duration::from_millis);
+        let positive = |value: i32| u32::try_from(value).unwrap_or(0);
+        Self {
+            request_max_bytes: positive(config.socket_request_max_bytes),
+            max_idle: milliseconds(config.connections_max_idle_ms).min(FOR_EVER),
+            request_stall: milliseconds(config.request_receive_timeout_ms).min(FOR_EVER),
+            backlog: positive(config.socket_listen_backlog_size),
+            send_buffer_bytes: usize::try_from(config.socket_send_buffer_bytes).ok(),
+            receive_buffer_bytes: usize::try_from(config.socket_receive_buffer_bytes).ok(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for ConnectionOptions {
+    fn default() -> Self {
+        Self {
+            request_max_bytes: 100 << 20,
+            request_max_bytes_before_login: 512 << 10,
+            max_idle: Duration::from_secs(600),
+            request_stall: Duration::from_secs(30),
+            login_time: Duration::from_secs(10),
+            backlog: 50,
+            send_buffer_bytes: None,
+            receive_buffer_bytes: None,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The answers of a connection that are still being made, in the order of their requests.
+//!
+//! Either any number of requests that overlap (Produce), up to a depth and a number of bytes, or
+//! one request that stands alone.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll};
+
+use super::close::CloseReason;
+use super::handler::{Outcome, Pending};
+use super::write::Output;
+use crate::protocol::ResponseFrame;
+
+/// Requests that may wait at once. Java keeps 5 in flight, librdkafka any number; at 64 a
+/// round to the followers of 1 ms still allows 64,000 requests a second.
+const DEPTH: usize = 64;
+/// Bytes of those requests. Their memory is given back long before they are answered; this
+/// bounds what one connection can have appended and not yet replicated.
+const BYTES: usize = 16 << 20;
+
+/// Answers in the making.
+#[derive(Default)]
+pub(super) struct Pipeline {
+    slots: VecDeque<Slot>,
+    bytes: usize,
+    /// The one request in it allows no other beside it.
+    alone: bool,
+}
+
+struct Slot {
+    answer: Answer,
+    bytes: usize,
+}
+
+enum Answer {
+    Waiting(Pending),
+    Made(Outcome),
+}
+
+impl Pipeline {
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Whether a request may be started now.
+    pub(super) fn has_room(&self, overlaps: bool) -> bool {
+        self.slots.is_empty()
+            || (overlaps && !self.alone && self.slots.len() < DEPTH && self.bytes < BYTES)
+    }
+
+    /// Adds an answer that is made already, behind others that are not.
+    pub(super) fn push_made(&mut self, frame: ResponseFrame) {
+        let answer = Answer::Made(Outcome::Answer(frame));
+        self.slots.push_back(Slot { answer, bytes: 0 });
+    }
+
+    /// Ends the connection after all earlier answers; nothing is started any more.
+    pub(super) fn push_close(&mut self, reason: CloseReason) {
+        self.slots.push_back(Slot {
+            answer: Answer::Made(Outcome::Close(reason)),
+            bytes: 0,
+        });
+        self.alone = true;
+    }
+
+    /// Adds the answer to a request of so many bytes, and sets it going.
+    pub(super) fn push(
+        &mut self,
+        context: &mut Context<'_>,
+        pending: Pending,
+        bytes: usize,
+        overlaps: bool,
+    ) {
+        let mut answer = Answer::Waiting(pending);
+        answer.poll(context);
+        self.slots.push_back(Slot { answer, bytes });
+        self.bytes += bytes;
+        self.alone = !overlaps;
+    }
+
+    /// Drives all answers, and moves those at the front that are made to the output. Says whether
+    /// there were any.
+    ///
+    /// # Errors
+    /// The handler's wish to close, when all earlier answers are in the output.
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        output: &mut Output,
+    ) -> Result<bool, CloseReason> {
+        for slot in &mut self.slots {
+            slot.answer.poll(context);
+        }
+        let mut moved = false;
+        while let Some(Slot {
+            answer: Answer::Made(_),
+            ..
+        }) = self.slots.front()
+        {
+            let slot = self.slots.pop_front().expect("it was just seen");
+            self.bytes -= slot.bytes;
+            moved = true;
+            match slot.answer {
+                Answer::Made(Outcome::Answer(frame)) => output.push(frame),
+                Answer::Made(Outcome::Close(reason)) => return Err(reason),
+                Answer::Made(Outcome::NoAnswer) | Answer::Waiting(_) => {}
+            }
+        }
+        Ok(moved)
+    }
+}
+
+impl Answer {
+    fn poll(&mut self, context: &mut Context<'_>) {
+        if let Self::Waiting(pending) = self
+            && let Poll::Ready(outcome) = pending.as_mut().poll(context)
+        {
+            *self = Self::Made(outcome);
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Cuts the bytes of a socket into requests.
+//!
+//! Small requests share one buffer: many arrive in one read, each becomes a slice, nothing is
+//! copied. A large one is read straight into memory of its own. That memory, and its charge to
+//! the budget, grow with the bytes that have arrived: a length that is only claimed costs nothing.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+use super::budget::{Lane, MemoryCharge, RequestMemory};
+use super::close::CloseReason;
+use super::handler::RequestFrame;
+use super::sniff::Foreign;
+
+const SIZE_FIELD: usize = 4;
+/// Up to this a request lives in the shared buffer.
+const SMALL_REQUEST: usize = 32 << 10;
+/// What must have arrived of a larger one before memory is taken for it.
+const LARGE_START: usize = 16 << 10;
+/// How much is read at once: at first, and when the peer sends more than that.
+const READ_LITTLE: usize = 16 << 10;
+const READ_MUCH: usize = 64 << 10;
+/// The first memory of a large request. Producers cut at 1 MiB, plus headers, by default.
+const FIRST_STEP: usize = (1 << 20) + (64 << 10);
+/// Then memory grows by this factor: few copies, and little that is taken but not yet filled.
+const STEP_FACTOR: usize = 4;
+/// The stall deadline is renewed each time so many bytes have arrived.
+const STALL_BYTES: usize = 64 << 10;
+
+/// What holds for the next request of a connection.
+pub(super) struct ReadRules<'a> {
+    pub(super) memory: &'a RequestMemory,
+    /// Nothing shorter is a frame; 2 or above. In bytes, without the size field.
+    pub(super) shortest: i32,
+    /// The longest frame, likewise.
+    pub(super) limit: u32,
+    /// Tells, by API key, whether a large request may begin now and which memory it may use.
+    pub(super) admit: &'a dyn Fn(i16) -> Option<Lane>,
+}
+
+/// The receiving half of a connection.
+#[derive(Debug, Default)]
+pub(super) struct FrameReader {
+    small: BytesMut,
+    large: Option<LargeFrame>,
+    read_much: bool,
+    began: bool,
+    stall: Stall,
+}
+
+#[derive(Debug)]
+struct LargeFrame {
+    bytes: Vec<u8>,
+    /// Memory taken and charged for `bytes`; the allocator may have given more.
+    granted: usize,
+    length: usize,
+    charge: MemoryCharge,
+}
+
+/// Since when a request has been arriving too slowly.
+#[derive(Debug, Default)]
+struct Stall {
+    since: Option<Instant>,
+    arrived: usize,
+}
+
+enum Next {
+    Whole(usize),
+    Large { length: usize, lane: Lane },
+    More(usize),
+    NotNow,
+}
+
+impl FrameReader {
+    /// The next request.
+    ///
+    /// # Errors
+    /// `PeerClosed` at an end between two requests; else why the connection cannot go on.
+    pub(super) fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+        socket: &mut TcpStream,
+        rules: &ReadRules<'_>,
+    ) -> Poll<Result<RequestFrame, CloseReason>> {
+        loop {
+            if self.large.is_some() {
+                return self.poll_large(context, socket);
+            }
+            match self.next_in_buffer(rules)? {
+                Next::Whole(length) => return Poll::Ready(Ok(self.cut(length, rules))),
+                Next::Large { length, lane } => self.begin_large(length, rules.memory.charge(lane)),
+                Next::More(bytes) => ready!(self.poll_more(context, socket, bytes))?,
+                Next::NotNow => {
+                    self.pause();
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Since when the request that is arriving has made too little progress.
+    pub(super) fn stalled_since(&self) -> Option<Instant> {
+        self.stall.since
+    }
+
+    /// Whether a request has begun and is not complete.
+    pub(super) fn is_partial(&self) -> bool {
+        self.large.is_some() || !self.small.is_empty()
+    }
+
+    /// Whether a request that is not complete holds memory of the budget.
+    pub(super) fn holds_memory(&self) -> bool {
+        self.large.is_some()
+    }
+
+    /// It is us who do not read now: the peer is not to blame for what does not arrive.
+    pub(super) fn pause(&mut self) {
+        self.stall = Stall::default();
+    }
+
+    fn next_in_buffer(&mut self, rules: &ReadRules<'_>) -> Result<Next, CloseReason> {
+        let Some((size, rest)) = self.small.split_first_chunk::<SIZE_FIELD>() else {
+            return Ok(Next::More(0));
+        };
+        if !self.began {
+            if let Some(foreign) = Foreign::recognise(*size) {
+                return Err(CloseReason::Foreign(foreign));
+            }
+            self.began = true;
+        }
+        let length = i32::from_be_bytes(*size);
+        let refused = || CloseReason::RequestSize {
+            length,
+            limit: rules.limit,
+        };
+        let size = u32::try_from(length).map_err(|_| refused())?;
+        if length < rules.shortest || size > rules.limit {
+            return Err(refused());
+        }
+        let length = size as usize;
+        if rest.len() >= length {
+            return Ok(Next::Whole(length));
+        }
+        if length > SMALL_REQUEST {
+            if rest.len() < LARGE_START {
+                return Ok(Next::More(LARGE_START - rest.len()));
+            }
+            let key = i16::from_be_bytes([rest[0], rest[1]]);
+            let lane = (rules.admit)(key);
+            return Ok(lane.map_or(Next::NotNow, |lane| Next::Large { length, lane }));
+        }
+        Ok(Next::More(length - rest.len()))
+    }
+
+    fn cut(&mut self, length: usize, rules: &ReadRules<'_>) -> RequestFrame {
+        self.small.advance(SIZE_FIELD);
+        let bytes = self.small.split_to(length).freeze();
+        let mut charge = rules.memory.charge(Lane::Reserved);
+        charge.grow_at_once(length as u64);
+        self.stall = Stall::default();
+        RequestFrame {
+            bytes,
+            charge,
+            received_at: Instant::now(),
+        }
+    }
+
+    fn poll_more(
+        &mut self,
+        context: &mut Context<'_>,
+        socket: &mut TcpStream,
+        wanted: usize,
+    ) -> Poll<Result<(), CloseReason>> {
+        let room = wanted.max(if self.read_much {
+            READ_MUCH
+        } else {
+            READ_LITTLE
+        });
+        self.small.reserve(room);
+        let polled = poll_read(context, socket, &mut (&mut self.small).limit(room));
+        let Poll::Ready(read) = polled else {
+            if self.small.is_empty() {
+                // An idle connection holds no buffer.
+                self.small = BytesMut::new();
+            } else {
+                self.stall.begin();
+            }
+            return Poll::Pending;
+        };
+        let read = read.map_err(CloseReason::Socket)?;
+        if read == 0 {
+            let is_between = self.small.is_empty();
+            let (between, within) = (CloseReason::PeerClosed, CloseReason::PeerClosedMidRequest);
+            return Poll::Ready(Err(if is_between { between } else { within }));
+        }
+        self.read_much |= read == room;
+        self.stall.advance(read);
+        Poll::Ready(Ok(()))
+    }
+
+    fn begin_large(&mut self, length: usize, charge: MemoryCharge) {
+        self.small.advance(SIZE_FIELD);
+        self.large = Some(LargeFrame {
+            bytes: Vec::new(),
+            granted: 0,
+            length,
+            charge,
+        });
+        // After a large request comes another, mostly: what is read with its size is copied.
+        self.read_much = false;
+    }
+
+    fn poll_large(
+        &mut self,
+        context: &mut Context<'_>,
+        socket: &mut TcpStream,
+    ) -> Poll<Result<RequestFrame, CloseReason>> {
+        let Some(large) = &mut self.large else {
+            return Poll::Pending;
+        };
+        while large.bytes.len() < large.length {
+            if large.bytes.len() == large.granted {
+                if large.poll_grow(context).is_pending() {
+                    // Waiting for memory is not the peer's fault.
+                    self.stall = Stall::default();
+                    return Poll::Pending;
+                }
+                large
+                    .bytes
+                    .extend_from_slice(&std::mem::take(&mut self.small));
+            }
+            let room = large.granted - large.bytes.len();
+            match poll_read(context, socket, &mut (&mut large.bytes).limit(room)) {
+                Poll::Pending => {
+                    self.stall.begin();
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(CloseReason::PeerClosedMidRequest)),
+                Poll::Ready(Ok(read)) => self.stall.advance(read),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(CloseReason::Socket(error))),
+            }
+        }
+        self.stall = Stall::default();
+        let large = self.large.take().expect("it was filled above");
+        let bytes = Bytes::from(large.bytes);
+        Poll::Ready(Ok(RequestFrame {
+            bytes,
+            charge: large.charge,
+            received_at: Instant::now(),
+        }))
+    }
+}
+
+impl LargeFrame {
+    /// Takes memory for the next step. There is always room for what the small buffer held.
+    fn poll_grow(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let step = FIRST_STEP.max(self.granted.saturating_mul(STEP_FACTOR));
+        let target = step.min(self.length);
+        ready!(
+            self.charge
+                .poll_grow(context, (target - self.granted) as u64)
+        );
+        self.bytes.reserve_exact(target - self.bytes.len());
+        self.granted = target;
+        Poll::Ready(())
+    }
+}
+
+impl Stall {
+    fn begin(&mut self) {
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.arrived += bytes;
+        if self.arrived >= STALL_BYTES {
+            *self = Self::default();
+        }
+    }
+}
+
+/// Reads once. Polling the future afresh loses nothing: the socket keeps the waker, not the future.
+fn poll_read(
+    context: &mut Context<'_>,
+    socket: &mut TcpStream,
+    buffer: &mut impl BufMut,
+) -> Poll<io::Result<usize>> {
+    pin!(socket.read_buf(buffer)).poll(context)
+}

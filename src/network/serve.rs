@@ -1,0 +1,352 @@
+//! The task of one connection: reads requests, starts them, writes their answers in order.
+//!
+//! It is one poll function over three parts (reader, pipeline, output), none of which blocks. A
+//! request that is answered at once costs a read and a write, no other task and no channel.
+//! Requests are read only while the peer takes its answers: what waits for it is bounded.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use super::Network;
+use super::budget::Lane;
+use super::close::CloseReason;
+use super::connection::Connection;
+use super::handler::{Handling, RequestFrame};
+use super::pipeline::Pipeline;
+use super::read::{FrameReader, ReadRules};
+use super::write::Output;
+
+/// A header's fixed part: key, version, correlation id. Nothing shorter is a request.
+const SHORTEST_REQUEST: i32 = 8;
+/// Requests, and their bytes, that are started before answers are written.
+const TURN_REQUESTS: usize = 32;
+const TURN_BYTES: usize = 256 << 10;
+/// Turns before other tasks of the runtime get theirs.
+const TURNS: usize = 4;
+/// No request is started while so many bytes of answers are unwritten.
+const MOST_OUTPUT: usize = 256 << 10;
+/// How long, and for how many bytes, a peer may go on sending after the last answer. If the socket
+/// were closed with bytes unread, the system would throw away what the peer has not read yet.
+const LINGER: Duration = Duration::from_millis(500);
+const LINGER_BYTES: usize = 1 << 20;
+
+/// All that one connection's task owns.
+pub(super) struct Server {
+    network: Arc<Network>,
+    connection: Arc<Connection>,
+    socket: TcpStream,
+    reader: FrameReader,
+    /// Read ahead; it waits for its turn.
+    next: Option<RequestFrame>,
+    pipeline: Pipeline,
+    output: Output,
+    /// No request is read any more; the connection ends when the last answer is written.
+    closing: Option<CloseReason>,
+    last_active: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// When something is due.
+struct Deadline {
+    at: Instant,
+    /// How the connection ends then; without a reason it goes on.
+    reason: Option<CloseReason>,
+}
+
+impl Server {
+    pub(super) fn new(
+        network: Arc<Network>,
+        connection: Arc<Connection>,
+        socket: TcpStream,
+    ) -> Self {
+        let last_active = connection.opened();
+        let first_deadline = last_active + network.options.max_idle;
+        Self {
+            network,
+            connection,
+            socket,
+            reader: FrameReader::default(),
+            next: None,
+            pipeline: Pipeline::default(),
+            output: Output::default(),
+            closing: None,
+            last_active,
+            timer: Box::pin(tokio::time::sleep_until(first_deadline.into())),
+        }
+    }
+
+    pub(super) fn network(&self) -> &Arc<Network> {
+        &self.network
+    }
+
+    /// Serves the connection until it ends, and says why.
+    pub(super) async fn run(mut self) -> CloseReason {
+        let mut is_attached = false;
+        let reason = poll_fn(|context| {
+            if !is_attached {
+                self.connection.attach_task(context.waker());
+                is_attached = true;
+            }
+            // What a panic leaves behind is dropped with the connection.
+            catch_unwind(AssertUnwindSafe(|| self.poll(context)))
+                .unwrap_or_else(|panic| Poll::Ready(CloseReason::Panicked(text_of(&*panic))))
+        })
+        .await;
+        if reason.is_orderly() {
+            self.linger().await;
+        }
+        reason
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<CloseReason> {
+        for _ in 0..TURNS {
+            let progress = match self.turn(context) {
+                Ok(progress) => progress,
+                Err(reason) => return Poll::Ready(reason),
+            };
+            if self.pipeline.is_empty()
+                && self.output.bytes() == 0
+                && let Some(reason) = self.closing.take()
+            {
+                return Poll::Ready(reason);
+            }
+            if !progress {
+                return self.poll_deadlines(context);
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Lets each part go on as far as it can; says whether another turn could do more.
+    fn turn(&mut self, context: &mut Context<'_>) -> Result<bool, CloseReason> {
+        if let Some(reason) = self.connection.ordered_end() {
+            self.close_after_answers(reason)?;
+        }
+        let started = self.start_requests(context)?;
+        let answered = match self.pipeline.poll(context, &mut self.output) {
+            Ok(answered) => answered,
+            Err(reason) => {
+                self.pipeline = Pipeline::default();
+                self.close_after_answers(reason)?;
+                true
+            }
+        };
+        if answered {
+            self.last_active = Instant::now();
+        }
+        let unwritten = self.output.bytes();
+        if let Poll::Ready(Err(reason)) = self.output.poll_write(context, &mut self.socket) {
+            return Err(reason);
+        }
+        Ok(started || answered || self.output.bytes() < unwritten)
+    }
+
+    fn start_requests(&mut self, context: &mut Context<'_>) -> Result<bool, CloseReason> {
+        let (mut requests, mut bytes) = (0, 0);
+        while requests < TURN_REQUESTS && bytes < TURN_BYTES {
+            if self.closing.is_some() || self.must_wait() {
+                self.reader.pause();
+                break;
+            }
+            let frame = match self.poll_next(context) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(frame)) => frame,
+                Poll::Ready(Err(reason)) => {
+                    self.close_after_answers(reason)?;
+                    break;
+                }
+            };
+            let overlaps = self.network.handler.overlaps(api_key(&frame));
+            if !self.pipeline.has_room(overlaps) {
+                self.next = Some(frame);
+                self.reader.pause();
+                break;
+            }
+            requests += 1;
+            bytes += frame.bytes.len();
+            self.start(context, frame, overlaps);
+        }
+        self.network.counters.requests.add(requests as u64);
+        self.network.counters.request_bytes.add(bytes as u64);
+        Ok(requests > 0)
+    }
+
+    /// Whether the peer must take its answers first, or is muted.
+    fn must_wait(&self) -> bool {
+        self.output.bytes() >= MOST_OUTPUT || self.muted_until().is_some()
+    }
+
+    fn muted_until(&self) -> Option<Instant> {
+        // Most connections are never muted: they need not look at the clock.
+        let was_muted = self.connection.was_muted();
+        was_muted
+            .then(|| self.connection.muted_until(Instant::now()))
+            .flatten()
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<RequestFrame, CloseReason>> {
+        if let Some(frame) = self.next.take() {
+            return Poll::Ready(Ok(frame));
+        }
+        let Self {
+            network,
+            connection,
+            pipeline,
+            reader,
+            socket,
+            ..
+        } = self;
+        let admit = |key: i16| -> Option<Lane> {
+            let overlaps = network.handler.overlaps(key);
+            pipeline
+                .has_room(overlaps)
+                .then(|| connection.listener().lane(overlaps))
+        };
+        let options = &network.options;
+        let limit = match connection.is_authenticated() {
+            true => options.request_max_bytes,
+            false => options.request_max_bytes_before_login,
+        };
+        let rules = ReadRules {
+            memory: &network.memory,
+            shortest: SHORTEST_REQUEST,
+            limit,
+            admit: &admit,
+        };
+        reader.poll_frame(context, socket, &rules)
+    }
+
+    fn start(&mut self, context: &mut Context<'_>, frame: RequestFrame, overlaps: bool) {
+        self.last_active = frame.received_at;
+        let bytes = frame.bytes.len();
+        match self.network.handler.handle(&self.connection, frame) {
+            Handling::Answer(frame) if self.pipeline.is_empty() => self.output.push(frame),
+            Handling::Answer(frame) => self.pipeline.push_made(frame),
+            Handling::Later(pending) => self.pipeline.push(context, pending, bytes, false),
+            Handling::Pipelined(pending) => self.pipeline.push(context, pending, bytes, overlaps),
+            Handling::NoAnswer => {}
+            Handling::Close(reason) => self.pipeline.push_close(reason),
+        }
+    }
+
+    /// Reads no more; ends the connection at once if no answer can reach the peer.
+    fn close_after_answers(&mut self, reason: CloseReason) -> Result<(), CloseReason> {
+        if !reason.is_orderly() {
+            return Err(reason);
+        }
+        self.next = None;
+        self.reader = FrameReader::default();
+        self.closing.get_or_insert(reason);
+        Ok(())
+    }
+
+    /// Ends the connection when a deadline has passed, else sets the timer to the next.
+    fn poll_deadlines(&mut self, context: &mut Context<'_>) -> Poll<CloseReason> {
+        loop {
+            let next = self.next_deadline();
+            // Deadlines move on with every request; the timer follows only when it has fired.
+            if let Some(Deadline { at, .. }) = next
+                && at < self.timer.deadline().into_std()
+            {
+                self.timer.as_mut().reset(at.into());
+            }
+            if self.timer.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            match next {
+                Some(Deadline { at, reason }) if at <= now => {
+                    if let Some(reason) = reason {
+                        return Poll::Ready(reason);
+                    }
+                    self.timer
+                        .as_mut()
+                        .reset((now + self.network.options.max_idle).into());
+                    context.waker().wake_by_ref();
+                }
+                Some(Deadline { at, .. }) => self.timer.as_mut().reset(at.into()),
+                None => self
+                    .timer
+                    .as_mut()
+                    .reset((now + self.network.options.max_idle).into()),
+            }
+        }
+    }
+
+    /// What falls due first.
+    fn next_deadline(&self) -> Option<Deadline> {
+        let options = &self.network.options;
+        let mut first: Option<Deadline> = None;
+        let mut consider = |at: Instant, reason: Option<CloseReason>| {
+            if first.as_ref().is_none_or(|first| at < first.at) {
+                first = Some(Deadline { at, reason });
+            }
+        };
+        if !self.connection.is_authenticated() {
+            let at = self.connection.opened() + options.login_time;
+            consider(at, Some(CloseReason::NotAuthenticated));
+        }
+        if let Some(since) = self.reader.stalled_since() {
+            consider(
+                since + options.request_stall,
+                Some(CloseReason::StalledRequest),
+            );
+        }
+        if let Some(since) = self.output.stalled_since() {
+            // Who holds memory that others wait for has less time.
+            let holds_memory = self.reader.holds_memory() || self.next.is_some();
+            let patience = if holds_memory {
+                options.request_stall
+            } else {
+                options.max_idle
+            };
+            consider(since + patience, Some(CloseReason::StalledAnswer));
+        } else if self.pipeline.is_empty() && !self.reader.is_partial() {
+            consider(self.last_active + options.max_idle, Some(CloseReason::Idle));
+        }
+        if let Some(until) = self.muted_until() {
+            consider(until, None);
+        }
+        first
+    }
+
+    /// Tells the peer that no more comes, and lets it read what it was sent.
+    async fn linger(&mut self) {
+        if self.socket.shutdown().await.is_err() {
+            return;
+        }
+        let drain = async {
+            let mut scratch = [0; 4096];
+            let mut left = LINGER_BYTES;
+            while let Ok(read @ 1..) = self.socket.read(&mut scratch).await {
+                left = left.saturating_sub(read);
+                if left == 0 {
+                    return;
+                }
+            }
+        };
+        // Whether it ended or the time ran out: the socket is closed next.
+        let _ = tokio::time::timeout(LINGER, drain).await;
+    }
+}
+
+/// The first field of every request. A frame has at least 8 bytes.
+fn api_key(frame: &RequestFrame) -> i16 {
+    i16::from_be_bytes([frame.bytes[0], frame.bytes[1]])
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default()
+}

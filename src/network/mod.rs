@@ -4,6 +4,7 @@
 //! peer that is not logged in, or does not read, or stops sending can cost is bounded here.
 
 mod budget;
+mod client;
 mod close;
 mod connection;
 mod connections;
@@ -21,6 +22,7 @@ mod write;
 use std::sync::Arc;
 
 pub use budget::{Lane, MemoryCharge, RequestMemory};
+pub use client::{Client, ClientError, ClientOptions};
 pub use close::CloseReason;
 pub use connection::{ClientSoftware, Connection};
 pub use connections::{ConnectionLimits, Connections};

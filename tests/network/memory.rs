@@ -1,0 +1,163 @@
+//! The memory of requests is bounded, and waiting for it ends.
+
+use std::time::Duration;
+
+use broker::network::ConnectionOptions;
+
+use crate::peer::{Peer, produce, request};
+use crate::toy::{Event, Mode, Setup, within};
+
+const MIB: usize = 1 << 20;
+
+#[tokio::test]
+async fn a_claimed_length_costs_nothing_until_it_arrives() {
+    let world = Setup {
+        memory: Some(10 * MIB as u64),
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let mut claim = produce(Mode::Echo, 0, &[0; 1000]);
+    claim[..4].copy_from_slice(&(100_i32 << 20).to_be_bytes());
+    let mut claims = Vec::new();
+    for _ in 0..200 {
+        let mut peer = Peer::connect(&world).await;
+        peer.send(&claim).await;
+        claims.push(peer);
+    }
+    let mut honest = Peer::connect(&world).await;
+
+    let body = vec![5; 5 * MIB];
+    honest.send(&produce(Mode::Echo, 1, &body)).await;
+
+    assert_eq!(honest.receive().await, Some((1, body)));
+    assert!(world.network.memory().used() <= 6 * MIB as u64);
+}
+
+#[tokio::test]
+async fn many_large_requests_at_once_share_the_budget_and_all_are_served() {
+    let limit = 8 * MIB as u64;
+    let world = Setup {
+        memory: Some(limit),
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let body = vec![3; 3 * MIB];
+    let mut peers = tokio::task::JoinSet::new();
+    for id in 0..20 {
+        let mut peer = Peer::connect(&world).await;
+        let body = body.clone();
+        peers.spawn(async move {
+            peer.send(&produce(Mode::Echo, id, &body)).await;
+            assert_eq!(peer.receive().await, Some((id, body)));
+        });
+    }
+
+    let mut most = 0;
+    while !peers.is_empty() {
+        most = most.max(world.network.memory().used());
+        tokio::select! {
+            Some(served) = peers.join_next() => served.unwrap(),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+
+    assert!(
+        most <= limit + 3 * MIB as u64 + 1000,
+        "{most} bytes were charged"
+    );
+}
+
+#[tokio::test]
+async fn half_sent_requests_hold_at_most_the_budget_and_give_way_at_their_deadline() {
+    let limit = 8 * MIB as u64;
+    let options = ConnectionOptions {
+        request_stall: Duration::from_millis(300),
+        ..ConnectionOptions::default()
+    };
+    let world = Setup {
+        memory: Some(limit),
+        options,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let half = produce(Mode::Echo, 0, &vec![0; 2 * MIB]);
+    let mut stalled = Vec::new();
+    for _ in 0..40 {
+        let peer = Peer::connect(&world).await;
+        // What does not fit the system's buffers is not read by the broker.
+        let _ = peer.stream.try_write(&half[..MIB]);
+        stalled.push(peer);
+    }
+    let mut honest = Peer::connect(&world).await;
+
+    let body = vec![5; 3 * MIB];
+    honest.send(&produce(Mode::Echo, 1, &body)).await;
+
+    assert_eq!(honest.receive().await, Some((1, body)));
+    assert!(world.network.memory().used() <= limit + 2 * MIB as u64);
+}
+
+#[tokio::test]
+async fn small_and_other_requests_are_served_while_producers_wait_for_memory() {
+    let world = Setup {
+        memory: Some(4 * MIB as u64),
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let mut holders = Vec::new();
+    for id in 0..2 {
+        let mut peer = Peer::connect(&world).await;
+        peer.send(&produce(Mode::Hold, id, &vec![0; 3 * MIB])).await;
+        world.toy.until(Event::Started(id)).await;
+        holders.push(peer);
+    }
+    let mut waiting = Peer::connect(&world).await;
+    let _ = waiting
+        .stream
+        .try_write(&produce(Mode::Echo, 2, &vec![0; MIB])[..MIB / 8]);
+    while world.network.memory().waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+
+    let mut small = Peer::connect(&world).await;
+    small.send(&produce(Mode::Echo, 3, b"small")).await;
+    assert_eq!(small.receive().await, Some((3, b"small".to_vec())));
+    let mut fetch = Peer::connect(&world).await;
+    let body = vec![1; 300 << 10];
+    fetch.send(&request(Mode::Echo, 4, &body)).await;
+    assert_eq!(fetch.receive().await, Some((4, body)));
+
+    world.toy.release([0]);
+    let rest = &produce(Mode::Echo, 2, &vec![0; MIB])[MIB / 8..];
+    within(tokio::io::AsyncWriteExt::write_all(
+        &mut waiting.stream,
+        rest,
+    ))
+    .await
+    .unwrap();
+    assert_eq!(waiting.receive_ids(1).await, [2]);
+}
+
+#[tokio::test]
+async fn memory_given_back_early_is_free_before_the_answer() {
+    let world = Setup {
+        memory: Some(4 * MIB as u64),
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let mut peer = Peer::connect(&world).await;
+
+    peer.send(&request(Mode::Later, 0, &vec![0; MIB])).await;
+    world.toy.until(Event::Started(0)).await;
+
+    while world.network.memory().used() > 0 {
+        tokio::task::yield_now().await;
+    }
+    world.toy.release([0]);
+    assert_eq!(peer.receive_ids(1).await, [0]);
+}

@@ -12,7 +12,7 @@ use crate::model::{Offset, Timestamp};
 use super::attributes::TimestampType;
 use super::error::{RecordFault, RecordsError};
 use super::header::BatchHeader;
-use super::varint::Reader;
+use super::varint::{Reader, varlong_size};
 
 /// One record. Offset and timestamp are absolute.
 #[derive(Clone, Copy, Debug)]
@@ -50,14 +50,16 @@ impl<'a> Record<'a> {
 
     /// Its size in the batch before compression, with its length field.
     pub fn size(&self) -> usize {
-        self.raw.size
+        // A length is an i32.
+        varlong_size(self.raw.length as i64) + self.raw.length
     }
 }
 
 /// A record as it is written: its deltas are not yet added to anything.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RawRecord<'a> {
-    pub(super) size: usize,
+    /// Size in bytes without the length field.
+    pub(super) length: usize,
     pub(super) timestamp_delta: i64,
     pub(super) offset_delta: i32,
     pub(super) key: Option<&'a [u8]>,
@@ -69,7 +71,6 @@ impl<'a> RawRecord<'a> {
     /// Takes one record from the front of `reader` and checks its whole structure.
     #[inline(always)]
     pub(super) fn take(reader: &mut Reader<'a>) -> Result<Self, RecordFault> {
-        let before = reader.rest().len();
         let length = reader.varint()?;
         let length = usize::try_from(length).map_err(|_| RecordFault::NegativeLength)?;
         let mut body = Reader::new(reader.slice(length)?);
@@ -81,7 +82,7 @@ impl<'a> RawRecord<'a> {
         let value = body.nullable_slice()?;
         let headers = Headers::take(body)?;
         Ok(Self {
-            size: before - reader.rest().len(),
+            length,
             timestamp_delta,
             offset_delta,
             key,

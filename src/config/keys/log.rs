@@ -72,8 +72,9 @@ keys! {
         "The largest batch of records, in bytes, as it was sent (compressed, if it is).";
     "max.decompressed.message.bytes": Int = "104857600", between(1, 2147483639);
         Medium ClusterWide Acts;
-        "The most bytes one batch may have after decompression. Finite here (Kafka: 2 GiB), about \
-         a hundred times the largest batch: a few kilobytes can expand to gigabytes.";
+        "The most bytes one record of a compressed batch may have after decompression; all of its \
+         records together may have as many, or 100 MiB if that is more. Finite here (Kafka: \
+         2 GiB a record, a batch without limit): a few kilobytes can expand to gigabytes.";
     "compression.type": String = "producer",
         one_of(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]);
         High ClusterWide Acts;

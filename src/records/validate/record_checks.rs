@@ -34,8 +34,8 @@ pub(super) fn check_records(
         if record.offset_delta != index {
             return Err(out_of_order(index, record.offset_delta));
         }
-        if record.size > size_limit {
-            let (size, limit) = (record.size, size_limit);
+        if record.length > size_limit {
+            let (size, limit) = (record.length, size_limit);
             return Err(RecordsError::RecordTooLarge { index, size, limit }.into());
         }
         let timestamp = base_timestamp.checked_add(record.timestamp_delta);

@@ -4,8 +4,6 @@
 //! underscores, and the table documents it. Changing a key while the broker runs means building
 //! another view from the changed layers.
 
-use tracing_subscriber::EnvFilter;
-
 use super::check;
 use super::layers::Layers;
 use super::listeners::Listeners;
@@ -117,14 +115,28 @@ impl LoggingConfig {
             _ => LoggingFormat::Text,
         };
         let logging_level = view.text("logging.level");
-        if let Err(error) = EnvFilter::builder().parse(&logging_level) {
-            return Err(view.invalid("logging.level", &error.to_string()));
+        if !logging_level.split(',').all(is_level) {
+            let reason = "It should be error, warn, info, debug or trace, also for parts, as in \
+                          info,broker::storage=debug";
+            return Err(view.invalid("logging.level", reason));
         }
         Ok(Self {
             logging_format,
             logging_level,
         })
     }
+}
+
+/// A level, or one for a part. The logger itself takes any other word for a part, and then writes
+/// nothing of the rest.
+fn is_level(text: &str) -> bool {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let level = match text.split_once('=') {
+        Some((part, level)) if !part.trim().is_empty() => level,
+        Some(_) => return false,
+        None => text,
+    };
+    LEVELS.contains(&level.trim().to_ascii_lowercase().as_str())
 }
 
 #[cfg(test)]
@@ -165,5 +177,21 @@ mod tests {
             config.storage.log_dirs[0]
         );
         assert_eq!(config.topic_defaults, TopicConfig::default());
+    }
+
+    #[test]
+    fn a_level_is_for_all_or_for_a_part() {
+        for text in [
+            "info",
+            "WARN",
+            "off",
+            "broker::storage=debug",
+            "broker = trace",
+        ] {
+            assert!(is_level(text), "{text}");
+        }
+        for text in ["", "loud", "loud=", "=info", "broker=loud", "broker"] {
+            assert!(!is_level(text), "{text}");
+        }
     }
 }

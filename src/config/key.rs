@@ -162,6 +162,11 @@ impl Key {
         self.scope == Scope::Internal || self.name == "internal.segment.bytes"
     }
 
+    /// Whether the key belongs in a file: all but those that Kafka only takes while brokers run.
+    pub fn is_static(&self) -> bool {
+        self.scope != Scope::DynamicOnly
+    }
+
     /// The broker keys that give topics their default, finest unit first; none for a broker key.
     pub fn broker_defaults(&self) -> &'static [BrokerDefault] {
         match self.scope {

@@ -16,11 +16,18 @@ pub type Settings = BTreeMap<String, String>;
 pub trait Overrides {
     /// The value of `name`, if it is set here.
     fn value_of(&self, name: &str) -> Option<&str>;
+
+    /// The names that are set here.
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_>;
 }
 
 impl<Name: Borrow<str> + Ord, Text: AsRef<str>> Overrides for BTreeMap<Name, Text> {
     fn value_of(&self, name: &str) -> Option<&str> {
         self.get(name).map(AsRef::as_ref)
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        Box::new(self.keys().map(Borrow::borrow))
     }
 }
 
@@ -31,6 +38,10 @@ pub struct NoOverrides;
 impl Overrides for NoOverrides {
     fn value_of(&self, _name: &str) -> Option<&str> {
         None
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        Box::new(std::iter::empty())
     }
 }
 

@@ -5,28 +5,39 @@
 //! text into a checked [`Value`]; [`BrokerConfig`] and [`TopicConfig`] are what the rest of the
 //! broker reads: fields named as the keys, with dots turned into underscores.
 
+mod alter;
 mod broker;
 mod check;
+mod describe;
 mod endpoint;
+mod environment;
 mod key;
 pub mod keys;
 mod layers;
 mod listeners;
+mod load;
 mod network;
 mod node;
+mod print;
+mod properties_file;
 mod rule;
 mod storage;
+mod toml_file;
 mod topic;
 mod value;
 mod view;
 
+pub use alter::{AlteredBroker, check_broker_alteration};
 pub use broker::{BrokerConfig, LoggingConfig, LoggingFormat, TopicsConfig};
+pub use describe::{Entry, Synonym, describe_broker, describe_cluster_default, describe_topic};
 pub use endpoint::{Endpoint, SecurityProtocol, Voter};
 pub use key::{BrokerDefault, Default, Importance, Key, Kind, Scope, Status, Update};
 pub use layers::{Layers, NoOverrides, Overrides, Settings, Source};
 pub use listeners::Listeners;
+pub use load::{LoadError, Loaded, Problem, load};
 pub use network::NetworkConfig;
 pub use node::NodeConfig;
+pub use print::effective;
 pub use rule::Rule;
 pub use storage::{MetadataLogConfig, StorageConfig};
 pub use topic::{

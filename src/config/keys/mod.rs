@@ -5,8 +5,8 @@
 //! it; doc. Names, kinds, rules and (but for a few, whose docs say so) defaults are Kafka's, which
 //! `tests/config` holds against a list and, if it is there, against Kafka itself.
 //!
-//! To make a key act: set its status to `Acts` and give it a field in [`super::BrokerConfig`] (or, if
-//! it is a topic's, in [`super::TopicConfig`], where it is already).
+//! To make a key act: set its status to `Acts` and give it a field in [`super::BrokerConfig`] (or,
+//! if it is a topic's, in [`super::TopicConfig`], where it is already).
 
 #[macro_use]
 mod table;
@@ -49,6 +49,26 @@ const BROKER_TABLES: [&[Key]; 14] = [
     own::KEYS,
 ];
 
+/// Keys that old files still have, and that Kafka 4.0 no longer knows. (All that begin with
+/// `zookeeper.` are gone, too.)
+pub const REMOVED: &[&str] = &[
+    "advertised.host.name",
+    "advertised.port",
+    "broker.id.generation.enable",
+    "control.plane.listener.name",
+    "delegation.token.master.key",
+    "host.name",
+    "inter.broker.protocol.version",
+    "leader.imbalance.per.broker.percentage",
+    "log.message.downconversion.enable",
+    "log.message.format.version",
+    "log.message.timestamp.difference.max.ms",
+    "offsets.commit.required.acks",
+    "password.encoder.secret",
+    "port",
+    "reserved.broker.max.id",
+];
+
 type Index = BTreeMap<&'static str, &'static Key>;
 
 static BROKER: LazyLock<Index> = LazyLock::new(|| {
@@ -88,6 +108,17 @@ pub fn broker_key_behind(name: &str) -> Option<&'static Key> {
         // SASL settings of a listener may name the mechanism before the key.
         broker_key(rest).or_else(|| broker_key(rest.split_once('.')?.1))
     })
+}
+
+/// Whether the names of other broker keys begin with this one and a dot: TOML then wants it in
+/// quotes.
+pub fn is_parent(name: &str) -> bool {
+    let is_child = |key: &Key| {
+        key.name
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with('.'))
+    };
+    broker_keys().any(is_child)
 }
 
 /// The broker key whose name is most like `name`, if any is at all.

@@ -1,5 +1,4 @@
-//! Our own keys. None of them begins like one of Kafka's, so that Kafka, given the same settings,
-//! takes them for keys of a plug-in and goes on.
+//! Our own keys. Kafka, given the same settings, takes them for keys of a plug-in and goes on.
 
 use super::table::{NOT_EMPTY, at_least, one_of};
 

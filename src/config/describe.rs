@@ -1,0 +1,266 @@
+//! Answers for DescribeConfigs: each key's value, where it comes from, and what else was set for it
+//! (its synonyms, strongest first). Pure: the layers are arguments.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::key::{Key, Kind};
+use super::keys;
+use super::layers::{Layers, Overrides, Source};
+use super::value::Value;
+
+/// What is told of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The key.
+    pub name: String,
+    /// Its value; `None` if it has none or is a secret.
+    pub value: Option<String>,
+    /// Where the value comes from.
+    pub source: Source,
+    /// Whether the value is hidden.
+    pub is_sensitive: bool,
+    /// Whether AlterConfigs cannot change it.
+    pub is_read_only: bool,
+    /// What was set for it anywhere, and its default; strongest first.
+    pub synonyms: Vec<Synonym>,
+    /// The kind; `None` for a key that is not in the table.
+    pub kind: Option<Kind>,
+    /// What it means; empty for a key that is not in the table.
+    pub doc: &'static str,
+}
+
+/// One setting that an [`Entry`] has its value from, or would have if no stronger one were there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Synonym {
+    /// The key that was set: the described one, or the broker key behind it.
+    pub name: String,
+    /// The text it was set to; `None` if it is a secret.
+    pub value: Option<String>,
+    /// Where it was set.
+    pub source: Source,
+}
+
+impl Kind {
+    /// The number DescribeConfigs has for the kind; 0 is an unknown one.
+    pub fn describe_configs_id(self) -> i8 {
+        match self {
+            Self::Boolean => 1,
+            Self::String => 2,
+            Self::Int => 3,
+            Self::Short => 4,
+            Self::Long => 5,
+            Self::Double => 6,
+            Self::List => 7,
+            Self::Class => 8,
+            Self::Password => 9,
+        }
+    }
+}
+
+/// All keys of a topic that has these values of its own.
+pub fn describe_topic(overrides: &dyn Overrides, layers: &Layers<'_>) -> Vec<Entry> {
+    let known = keys::topic_keys()
+        .filter(|key| !key.is_internal() || overrides.value_of(key.name).is_some())
+        .map(|key| topic_entry(key, overrides, layers));
+    // Another version may have written what is no key today.
+    let unknown = overrides
+        .names()
+        .filter(|name| keys::topic_key(name).is_none())
+        .map(|name| {
+            let synonym = Synonym {
+                name: name.to_owned(),
+                value: None,
+                source: Source::Topic,
+            };
+            unknown_entry(name, vec![synonym])
+        });
+    known.chain(unknown).collect()
+}
+
+fn topic_entry(key: &'static Key, overrides: &dyn Overrides, layers: &Layers<'_>) -> Entry {
+    let own = overrides.value_of(key.name);
+    let value = match own.and_then(|text| key.parse(text).ok()) {
+        Some(value) => Some(value),
+        None => layers.topic_default(key),
+    };
+    let names: Vec<&str> = key
+        .broker_defaults()
+        .iter()
+        .map(|default| default.name)
+        .collect();
+    let mut synonyms = broker_synonyms(&names, layers);
+    if let Some(first) = names.first() {
+        // A default of hours says nothing of milliseconds. (Kafka drops what was set in hours, too,
+        // and so calls `retention.ms` a default where the file sets `log.retention.hours`.)
+        let is_weak =
+            |synonym: &Synonym| synonym.name != *first && synonym.source == Source::Default;
+        drop_leading(&mut synonyms, is_weak);
+    }
+    if own.is_some() {
+        let value = value.as_ref().map(Value::to_string);
+        synonyms.insert(
+            0,
+            Synonym {
+                name: key.name.to_owned(),
+                value,
+                source: Source::Topic,
+            },
+        );
+    }
+    entry(key, value, synonyms, false)
+}
+
+/// All keys of a broker: Kafka's public ones, ours, and whatever else was set.
+pub fn describe_broker(layers: &Layers<'_>) -> Vec<Entry> {
+    let public = keys::broker_keys().filter(|key| !key.is_internal() && key.is_static());
+    let mut names: BTreeSet<&str> = public.map(|key| key.name).collect();
+    for (_, layer) in layers.by_strength() {
+        names.extend(layer.names());
+    }
+    names
+        .into_iter()
+        .map(|name| broker_entry(name, layers))
+        .collect()
+}
+
+fn broker_entry(name: &str, layers: &Layers<'_>) -> Entry {
+    let Some(key) = keys::broker_key_behind(name) else {
+        return unknown_entry(name, broker_synonyms(&[name], layers));
+    };
+    let value = match layers.set_value_of(name, key) {
+        Some(value) => Some(value),
+        None => layers.value(key),
+    };
+    let mut synonyms = broker_synonyms(&names_for(name, key), layers);
+    // What is set under another name has another value.
+    drop_leading(&mut synonyms, |synonym| synonym.name != name);
+    let mut entry = entry(key, value, synonyms, !key.is_dynamic());
+    name.clone_into(&mut entry.name);
+    entry
+}
+
+/// The dynamic defaults of the cluster, and nothing else.
+pub fn describe_cluster_default<Name: AsRef<str>, Text: AsRef<str>>(
+    of_cluster: &BTreeMap<Name, Text>,
+) -> Vec<Entry> {
+    let describe = |(name, text): (&Name, &Text)| {
+        let (name, text) = (name.as_ref(), text.as_ref());
+        let key = keys::broker_key_behind(name);
+        let is_sensitive = key.is_none_or(Key::is_sensitive);
+        let value = (!is_sensitive).then(|| text.to_owned());
+        let source = Source::DynamicDefault;
+        let synonym = Synonym {
+            name: name.to_owned(),
+            value: value.clone(),
+            source,
+        };
+        match key {
+            Some(key) => Entry {
+                name: name.to_owned(),
+                value,
+                ..entry(key, None, vec![synonym], !key.is_dynamic())
+            },
+            None => unknown_entry(name, vec![synonym]),
+        }
+    };
+    of_cluster.iter().map(describe).collect()
+}
+
+/// All that is set for `names` on a broker, by layer and then in the order of the names.
+fn broker_synonyms(names: &[&str], layers: &Layers<'_>) -> Vec<Synonym> {
+    let mut synonyms = Vec::new();
+    for (source, layer) in layers.by_strength() {
+        let set = names
+            .iter()
+            .filter_map(|name| Some((*name, layer.value_of(name)?)));
+        synonyms.extend(set.map(|(name, text)| synonym(name, text, source)));
+    }
+    let defaults = names.iter().filter_map(|name| {
+        let default = keys::broker_key(name)?.default_value()?;
+        Some(synonym(name, &default.to_string(), Source::Default))
+    });
+    synonyms.extend(defaults);
+    synonyms
+}
+
+fn synonym(name: &str, text: &str, source: Source) -> Synonym {
+    let is_sensitive = keys::broker_key_behind(name).is_none_or(Key::is_sensitive);
+    let value = (!is_sensitive).then(|| text.to_owned());
+    Synonym {
+        name: name.to_owned(),
+        value,
+        source,
+    }
+}
+
+/// What may set the key `name`, in order: hours behind milliseconds, and the key for all listeners
+/// behind that for one.
+fn names_for<'a>(name: &'a str, key: &'static Key) -> Vec<&'a str> {
+    if name != key.name {
+        return vec![name, key.name];
+    }
+    let is_named = |other: &&Key| {
+        // The interval of the scheduler stands in for another key, but is a key of its own.
+        let counts = name != "log.flush.scheduler.interval.ms";
+        counts
+            && other
+                .broker_defaults()
+                .iter()
+                .any(|default| default.name == name)
+    };
+    match keys::topic_keys().find(is_named) {
+        Some(topic) => topic
+            .broker_defaults()
+            .iter()
+            .map(|default| default.name)
+            .collect(),
+        None => vec![name],
+    }
+}
+
+fn drop_leading(synonyms: &mut Vec<Synonym>, drop: impl Fn(&Synonym) -> bool) {
+    let kept = synonyms
+        .iter()
+        .position(|synonym| !drop(synonym))
+        .unwrap_or(synonyms.len());
+    synonyms.drain(..kept);
+}
+
+fn entry(
+    key: &'static Key,
+    value: Option<Value>,
+    synonyms: Vec<Synonym>,
+    is_read_only: bool,
+) -> Entry {
+    let is_sensitive = key.is_sensitive();
+    Entry {
+        name: key.name.to_owned(),
+        value: value
+            .filter(|_| !is_sensitive)
+            .map(|value| value.to_string()),
+        source: synonyms
+            .first()
+            .map_or(Source::Default, |synonym| synonym.source),
+        is_sensitive,
+        is_read_only,
+        synonyms,
+        kind: Some(key.kind),
+        doc: key.doc,
+    }
+}
+
+/// A key that is not in the table may hold a secret, so nothing of its value is told.
+fn unknown_entry(name: &str, synonyms: Vec<Synonym>) -> Entry {
+    Entry {
+        name: name.to_owned(),
+        value: None,
+        source: synonyms
+            .first()
+            .map_or(Source::Default, |synonym| synonym.source),
+        is_sensitive: true,
+        is_read_only: true,
+        synonyms,
+        kind: None,
+        doc: "",
+    }
+}

@@ -1,0 +1,242 @@
+//! Reading the config at start: the file, then the environment over it, each value checked by
+//! itself, then all together. Every problem is reported, not just the first; nothing is guessed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
+
+use super::broker::BrokerConfig;
+use super::environment::{self, Meaning};
+use super::keys;
+use super::layers::{Layers, Settings};
+use super::value::InvalidValue;
+use super::{properties_file, toml_file};
+
+/// A config that was read and found good.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What holds.
+    pub config: BrokerConfig,
+    /// What was set, for DescribeConfigs and for building other views.
+    pub settings: Settings,
+    /// The file or the variable that each of them came from.
+    pub origins: BTreeMap<String, String>,
+    /// Sentences for the operator: keys that do nothing, variables that look like keys.
+    pub warnings: Vec<String>,
+}
+
+/// The config cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file, or one that a variable names, cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file is not TOML, or not Java properties.
+    #[error("{}: {message}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// Keys or values are wrong; one line for each.
+    #[error("{}", lines(.0))]
+    Problems(Vec<Problem>),
+}
+
+/// One thing that is wrong with a key or its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file or the variable.
+    pub origin: String,
+    /// Key, value, and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.origin, self.message)
+    }
+}
+
+fn lines(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+/// Reads `file` (Java properties if its name ends so, else TOML) and the variables of
+/// `environment`.
+///
+/// # Errors
+/// See [`LoadError`]. The message names file or variable, key, value and what is allowed.
+pub fn load(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, LoadError> {
+    let mut collected = Collected::default();
+    if let Some(path) = file {
+        collected.add_file(path)?;
+    }
+    collected.add_environment(environment)?;
+    collected.check_each();
+    collected.finish()
+}
+
+/// Settings on their way, with what they came from.
+#[derive(Default)]
+struct Collected {
+    settings: Settings,
+    origins: BTreeMap<String, String>,
+    warnings: Vec<String>,
+    problems: Vec<Problem>,
+}
+
+impl Collected {
+    fn add_file(&mut self, path: &Path) -> Result<(), LoadError> {
+        let text = read(path)?;
+        let is_properties = path
+            .extension()
+            .is_some_and(|extension| extension == "properties");
+        let settings = match is_properties {
+            true => properties_file::read(&text),
+            false => toml_file::read(&text),
+        };
+        let settings = settings.map_err(|message| LoadError::Syntax {
+            path: path.to_owned(),
+            message,
+        })?;
+        let origin = path.display().to_string();
+        for (name, text) in settings {
+            if self.settings.contains_key(&name) && !is_properties {
+                let message = format!("{name} is set twice: in quotes and as a dotted key");
+                self.problems.push(Problem {
+                    origin: origin.clone(),
+                    message,
+                });
+            }
+            self.set(name, text, &origin);
+        }
+        Ok(())
+    }
+
+    fn add_environment(
+        &mut self,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(), LoadError> {
+        // An image that passes on a variable that nobody set leaves it empty.
+        let mut variables: Vec<(String, String)> = environment
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty())
+            .collect();
+        variables.sort_by_key(|(name, _)| (environment::is_plain(name), name.clone()));
+        for (variable, text) in variables {
+            match environment::meaning(&variable) {
+                Meaning::Sets(key) => self.set(key, text, &variable),
+                Meaning::SetsFromFile(key) => {
+                    let text = read(Path::new(&text))?;
+                    self.set(
+                        key,
+                        text.trim_end_matches(['\r', '\n']).to_owned(),
+                        &variable,
+                    );
+                }
+                Meaning::Foreign => self.warnings.push(format!(
+                    "the variable {variable} does nothing here: there is no JVM"
+                )),
+                Meaning::Unknown(key) => self.warnings.push(format!(
+                    "the variable {variable} is ignored: there is no key {key}{}",
+                    suggestion(&key)
+                )),
+                Meaning::Nothing => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, name: String, text: String, origin: &str) {
+        self.origins.insert(name.clone(), origin.to_owned());
+        self.settings.insert(name, text);
+    }
+
+    /// Checks every value against the table.
+    fn check_each(&mut self) {
+        let mut noticed = BTreeSet::new();
+        for (name, text) in &self.settings {
+            let origin = self.origins[name].clone();
+            let Some(key) = keys::broker_key_behind(name) else {
+                let message = unknown(name, text);
+                self.problems.push(Problem { origin, message });
+                continue;
+            };
+            match key.parse(text) {
+                Err(invalid) => {
+                    let message = format!("{invalid} (allowed: {})", key.allowed());
+                    self.problems.push(Problem { origin, message });
+                }
+                // Nobody misses what would do the same.
+                Ok(value) if Some(&value) == key.default_value().as_ref() => {}
+                Ok(_) if noticed.insert(key.name) => self.warnings.extend(key.notice()),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<Loaded, LoadError> {
+        if !self.problems.is_empty() {
+            return Err(LoadError::Problems(self.problems));
+        }
+        match BrokerConfig::read(&Layers::of(&self.settings)) {
+            Ok(config) => {
+                let Self {
+                    settings,
+                    origins,
+                    warnings,
+                    ..
+                } = self;
+                Ok(Loaded {
+                    config,
+                    settings,
+                    origins,
+                    warnings,
+                })
+            }
+            Err(InvalidValue { name, message }) => {
+                let origin = self
+                    .origins
+                    .remove(&name)
+                    .unwrap_or_else(|| "config".to_owned());
+                Err(LoadError::Problems(vec![Problem { origin, message }]))
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, LoadError> {
+    fs::read_to_string(path).map_err(|source| LoadError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn unknown(name: &str, text: &str) -> String {
+    let is_of_zookeeper = name.starts_with("zookeeper.") || keys::REMOVED.contains(&name);
+    match is_of_zookeeper {
+        true => format!("{name} = {text:?}: Kafka 4.0 removed this key; delete it"),
+        false => format!(
+            "{name} = {text:?}: there is no such key{}",
+            suggestion(name)
+        ),
+    }
+}
+
+fn suggestion(name: &str) -> String {
+    match keys::nearest_broker_key(name) {
+        Some(nearest) => format!("; did you mean {nearest}?"),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,58 @@
+//! The config that holds, as a `broker.toml` that means the same (but for secrets, which are
+//! hidden): for `--print-effective-config`.
+
+use std::fmt::Write as _;
+
+use super::key::{Key, Kind};
+use super::keys;
+use super::layers::Layers;
+use super::load::Loaded;
+use super::value::Value;
+
+/// What was set, and where; among it, as comments, all defaults.
+pub fn effective(loaded: &Loaded) -> String {
+    let layers = Layers::of(&loaded.settings);
+    let mut text = String::new();
+    let in_table = keys::broker_keys()
+        .filter(|key| key.is_static() && !key.is_internal())
+        .map(|key| key.name);
+    let mut names: Vec<&str> = in_table
+        .chain(loaded.settings.keys().map(String::as_str))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let key = keys::broker_key_behind(name).expect("load refuses unknown names");
+        let value = layers.set_value_of(name, key).or_else(|| layers.value(key));
+        let line = match (value, loaded.origins.get(name)) {
+            (None, _) => format!("# {name} is unset"),
+            (Some(value), None) => format!("# {} = {}", quoted(name), in_toml(key, &value)),
+            (Some(value), Some(origin)) => {
+                format!(
+                    "{} = {} # from {origin}",
+                    quoted(name),
+                    in_toml(key, &value)
+                )
+            }
+        };
+        writeln!(text, "{line}").expect("a String takes all that is written to it");
+    }
+    text
+}
+
+/// A name that is also the parent of others has to stand in quotes.
+fn quoted(name: &str) -> String {
+    match keys::is_parent(name) {
+        true => format!("\"{name}\""),
+        false => name.to_owned(),
+    }
+}
+
+fn in_toml(key: &Key, value: &Value) -> String {
+    match key.kind {
+        Kind::Boolean | Kind::Int | Kind::Short | Kind::Long | Kind::Double => value.to_string(),
+        Kind::String | Kind::List | Kind::Class | Kind::Password => {
+            toml::Value::String(value.to_string()).to_string()
+        }
+    }
+}

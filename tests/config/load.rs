@@ -1,0 +1,276 @@
+//! The config from file and environment.
+
+use std::fs;
+use std::path::PathBuf;
+
+use broker::config::{LoadError, Loaded, load};
+use broker::model::BrokerId;
+use tempfile::TempDir;
+
+fn file(name: &str, text: &str) -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join(name);
+    fs::write(&path, text).expect("the file can be written");
+    (directory, path)
+}
+
+fn from_toml(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, LoadError> {
+    let (_directory, path) = file("broker.toml", text);
+    load(Some(&path), owned(variables))
+}
+
+fn owned(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+    variables
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect()
+}
+
+fn error(text: &str, variables: &[(&str, &str)]) -> String {
+    from_toml(text, variables)
+        .expect_err("the config is wrong")
+        .to_string()
+}
+
+#[test]
+fn the_example_is_good_and_warns_of_nothing() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/broker.toml");
+
+    let loaded = load(Some(path.as_ref()), []).unwrap();
+
+    assert_eq!(loaded.warnings, [""; 0]);
+    assert_eq!(loaded.config.node.node_id, BrokerId(1));
+    let advertised = &loaded.config.network.listeners.advertised;
+    assert_eq!(advertised[0].to_string(), "PLAINTEXT://localhost:9092");
+}
+
+#[test]
+fn nothing_at_all_is_a_good_config() {
+    assert!(load(None, []).is_ok());
+}
+
+#[test]
+fn toml_and_properties_mean_the_same() {
+    let toml = "node.id = 3\nlog.retention.ms = 1000\nlog.dirs = [\"/a\", \"/b\"]\n\
+                \"max.connections\" = 5\nauto.create.topics.enable = false";
+    let properties = "node.id=3\nlog.retention.ms=1000\nlog.dirs=/a, /b\nmax.connections: 5\n\
+                      auto.create.topics.enable=false";
+    let (_directory, path) = file("server.properties", properties);
+
+    let from_properties = load(Some(&path), []).unwrap();
+
+    assert_eq!(from_toml(toml, &[]).unwrap().config, from_properties.config);
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let variables = [
+        ("KAFKA_LOG_RETENTION_MS", "2000"),
+        ("KAFKA_CFG_NUM_PARTITIONS", "4"),
+        ("CLUSTER_ID", "MkU3OEVBNTcwNTJENDM2Qg"),
+        ("KAFKA_NODE_ID", ""),
+    ];
+
+    let loaded = from_toml("log.retention.ms = 1000\nnode.id = 5", &variables).unwrap();
+
+    assert_eq!(loaded.config.topic_defaults.retention_ms, 2000);
+    assert_eq!(loaded.config.topics.num_partitions, 4);
+    assert_eq!(loaded.config.node.node_id, BrokerId(5));
+    assert!(loaded.config.node.cluster_id.is_some());
+    assert_eq!(loaded.origins["log.retention.ms"], "KAFKA_LOG_RETENTION_MS");
+}
+
+#[test]
+fn the_plain_form_of_a_variable_wins_over_bitnamis() {
+    let variables = [
+        ("KAFKA_NUM_PARTITIONS", "2"),
+        ("KAFKA_CFG_NUM_PARTITIONS", "3"),
+    ];
+
+    assert_eq!(
+        from_toml("", &variables)
+            .unwrap()
+            .config
+            .topics
+            .num_partitions,
+        2
+    );
+}
+
+#[test]
+fn a_variable_may_name_a_file_with_a_secret() {
+    let (_directory, path) = file("secret", "hunter2\n");
+    let variables = [("KAFKA_SSL_KEY_PASSWORD_FILE", path.to_str().unwrap())];
+
+    let loaded = from_toml("", &variables).unwrap();
+
+    assert_eq!(loaded.settings["ssl.key.password"], "hunter2");
+    assert!(!format!("{:?}", loaded.config).contains("hunter2"));
+    let missing = error("", &[("KAFKA_SSL_KEY_PASSWORD_FILE", "/no/such/file")]);
+    assert!(
+        missing.starts_with("cannot read /no/such/file: "),
+        "{missing}"
+    );
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest() {
+    let error = error("log.retention.hour = 24", &[]);
+
+    assert!(
+        error.ends_with(
+            "broker.toml: log.retention.hour = \"24\": there is no such key; did you mean \
+             log.retention.hours?"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_removed_key_is_refused_as_removed() {
+    let error = error(
+        "zookeeper.connect = \"z:2181\"\nlog.message.format.version = \"3.0\"",
+        &[],
+    );
+
+    assert_eq!(
+        error
+            .matches("Kafka 4.0 removed this key; delete it")
+            .count(),
+        2,
+        "{error}"
+    );
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_what_is_allowed() {
+    let in_file = error("log.segment.bytes = 12", &[]);
+    assert!(
+        in_file.ends_with(
+            "broker.toml: Invalid value 12 for configuration log.segment.bytes: Value must be at \
+             least 1048576 (allowed: a 32-bit integer, [1048576,...])"
+        ),
+        "{in_file}"
+    );
+
+    let of_a_type = error("num.partitions = \"many\"", &[]);
+    assert!(of_a_type.contains("Invalid value many for configuration num.partitions"));
+    assert!(
+        of_a_type.contains("(allowed: a 32-bit integer, [1,...])"),
+        "{of_a_type}"
+    );
+
+    let in_variable = error("", &[("KAFKA_COMPRESSION_TYPE", "lzma")]);
+    assert!(
+        in_variable.starts_with("KAFKA_COMPRESSION_TYPE: "),
+        "{in_variable}"
+    );
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let error = error(
+        "num.partitions = 0\nno.such.key = 1\nlog.roll.hours = 0",
+        &[],
+    );
+
+    assert_eq!(error.lines().count(), 3, "{error}");
+}
+
+#[test]
+fn a_contradiction_names_the_file_and_the_key() {
+    let error = error("queued.max.request.bytes = 1000", &[]);
+
+    assert!(
+        error.contains("broker.toml: Invalid value 1000 for"),
+        "{error}"
+    );
+    assert!(
+        error.contains("queued.max.request.bytes: Value must be at least"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_key_set_twice_is_refused() {
+    let error = error("log.dirs = \"/a\"\n\"log.dirs\" = \"/b\"", &[]);
+
+    assert!(error.contains("log.dirs is set twice"), "{error}");
+}
+
+#[test]
+fn bad_toml_is_refused_with_its_place() {
+    let error = error("node.id = 1\nlog.dirs = /data", &[]);
+
+    assert!(
+        error.contains("broker.toml: ") && error.contains("line 2"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = load(Some("/no/such/broker.toml".as_ref()), [])
+        .unwrap_err()
+        .to_string();
+
+    assert!(
+        error.starts_with("cannot read /no/such/broker.toml: "),
+        "{error}"
+    );
+}
+
+#[test]
+fn keys_that_do_nothing_warn_once_and_only_if_that_matters() {
+    let text = "num.io.threads = 16\nlistener.name.plaintext.num.io.threads = 4\n\
+                group.max.size = 10\ngroup.min.session.timeout.ms = 6000";
+
+    let warnings = from_toml(text, &[]).unwrap().warnings;
+
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert_eq!(
+        warnings[0],
+        "group.max.size is accepted, but nothing acts on it yet"
+    );
+    assert!(
+        warnings[1].starts_with("num.io.threads does nothing here: "),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn variables_that_are_no_keys_warn() {
+    let variables = [
+        ("KAFKA_HEAP_OPTS", "-Xmx1G"),
+        ("KAFKA_PORT_9092_TCP", "tcp://10.0.0.1:9092"),
+        ("KAFKA_LOG_RETENTION_HOUR", "1"),
+        ("HOME", "/root"),
+    ];
+
+    let warnings = from_toml("", &variables).unwrap().warnings;
+
+    assert_eq!(
+        warnings,
+        [
+            "the variable KAFKA_HEAP_OPTS does nothing here: there is no JVM",
+            "the variable KAFKA_LOG_RETENTION_HOUR is ignored: there is no key log.retention.hour; \
+             did you mean log.retention.hours?",
+            "the variable KAFKA_PORT_9092_TCP is ignored: there is no key port.9092.tcp",
+        ]
+    );
+}
+
+#[test]
+fn the_keys_that_are_parents_are_taken_in_quotes_and_explained_without() {
+    let quoted = "\"max.connections\" = 100\n\"max.connections.per.ip\" = 50\n\
+                  max.connections.per.ip.overrides = \"127.0.0.1:60\"\n\"log.dir\" = \"/a\"\n\
+                  log.dir.failure.timeout.ms = 1000";
+    let network = from_toml(quoted, &[]).unwrap().config.network;
+    assert_eq!(
+        (network.max_connections, network.max_connections_per_ip),
+        (100, 50)
+    );
+
+    let error = error("log.dir = \"/a\"\nlog.dir.failure.timeout.ms = 1", &[]);
+    assert!(error.contains("write it in quotes"), "{error}");
+}

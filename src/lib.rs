@@ -6,6 +6,9 @@ pub mod model;
 /// The table of config keys, their typed views, and how they are read.
 pub mod config;
 
+/// Log lines and metrics.
+pub mod telemetry;
+
 /// The wire protocol: frames, messages, error codes.
 pub mod protocol;
 

@@ -1,0 +1,221 @@
+//! The broker's metrics: typed handles, raised where things happen, rendered as Prometheus reads
+//! them.
+//!
+//! Counters of hot paths are striped. Names begin with `broker_`, units are bytes and seconds;
+//! labels have few values, none that a client chooses.
+
+use std::fmt;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::striped::Count;
+
+/// Handles of all metrics, and the registry that renders them.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+
+    /// Connections held now.
+    pub connections: Gauge,
+    /// Connections accepted.
+    pub connections_accepted: Count,
+    /// Connections refused for a limit.
+    pub connections_refused: Count,
+    /// Connections that the broker closed: idle, too slow, or not speaking the protocol.
+    pub connections_closed: Count,
+    /// Bytes read from clients.
+    pub received_bytes: Count,
+    /// Bytes written to clients.
+    pub sent_bytes: Count,
+    /// Memory that requests hold now, in bytes.
+    pub request_memory_bytes: Gauge,
+    /// Requests served, by API.
+    pub requests: PerApi,
+    /// Requests that were answered later than they could have been, for a quota.
+    pub throttled_requests: Count,
+
+    /// Batches appended.
+    pub appended_batches: Count,
+    /// Records appended.
+    pub appended_records: Count,
+    /// Bytes appended.
+    pub appended_bytes: Count,
+    /// Syncs of log files to disk.
+    pub syncs: Count,
+    /// Batches that do not match their checksum, found on disk.
+    pub corrupt_batches: Count,
+    /// Partitions that have a replica here.
+    pub partitions: Gauge,
+    /// Partitions that have a replica here which cannot be served.
+    pub offline_partitions: Gauge,
+    /// Log directories that failed.
+    pub offline_log_dirs: Gauge,
+}
+
+/// A counter for each API key, found by the key as an index.
+#[derive(Clone, Debug)]
+pub struct PerApi {
+    /// `None` where no API has the key.
+    counts: Vec<Option<(&'static str, Count)>>,
+}
+
+impl Metrics {
+    /// New metrics, all at zero. `apis` are the API keys that are served, with their names.
+    pub fn new(apis: impl IntoIterator<Item = (i16, &'static str)>) -> Self {
+        let registry = &mut Registry::with_prefix("broker");
+        Self {
+            connections: gauge(registry, "connections", "Connections held now"),
+            connections_accepted: count(registry, "connections_accepted", "Connections accepted"),
+            connections_refused: count(
+                registry,
+                "connections_refused",
+                "Connections refused for a limit",
+            ),
+            connections_closed: count(
+                registry,
+                "connections_closed",
+                "Connections that the broker closed",
+            ),
+            received_bytes: bytes(registry, "received", "Bytes read from clients"),
+            sent_bytes: bytes(registry, "sent", "Bytes written to clients"),
+            request_memory_bytes: gauge(
+                registry,
+                "request_memory_bytes",
+                "Memory that requests hold now",
+            ),
+            requests: PerApi::register(registry, apis),
+            throttled_requests: count(
+                registry,
+                "throttled_requests",
+                "Requests that were answered later for a quota",
+            ),
+            appended_batches: count(registry, "appended_batches", "Batches appended"),
+            appended_records: count(registry, "appended_records", "Records appended"),
+            appended_bytes: bytes(registry, "appended", "Bytes appended"),
+            syncs: count(registry, "syncs", "Syncs of log files to disk"),
+            corrupt_batches: count(
+                registry,
+                "corrupt_batches",
+                "Batches found on disk that do not match their checksum",
+            ),
+            partitions: gauge(registry, "partitions", "Partitions with a replica here"),
+            offline_partitions: gauge(
+                registry,
+                "offline_partitions",
+                "Partitions with a replica here that cannot be served",
+            ),
+            offline_log_dirs: gauge(registry, "offline_log_dirs", "Log directories that failed"),
+            registry: std::mem::take(registry),
+        }
+    }
+
+    /// All metrics as text, in OpenMetrics' form.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a String takes all that is written to it");
+        text
+    }
+}
+
+impl PerApi {
+    fn register(
+        registry: &mut Registry,
+        apis: impl IntoIterator<Item = (i16, &'static str)>,
+    ) -> Self {
+        let mut counts = Vec::new();
+        for (key, name) in apis {
+            let index = usize::try_from(key).expect("API keys are not negative");
+            if counts.len() <= index {
+                counts.resize(index + 1, None);
+            }
+            counts[index] = Some((name, Count::default()));
+        }
+        let per_api = Self { counts };
+        registry.register("requests", "Requests served", per_api.clone());
+        per_api
+    }
+
+    /// Counts one request of the API `key`. One of an unknown API is not counted.
+    pub fn inc(&self, key: i16) {
+        if let Some(count) = self.of(key) {
+            count.inc();
+        }
+    }
+
+    /// How many there were of the API `key`.
+    pub fn get(&self, key: i16) -> u64 {
+        self.of(key).map_or(0, Count::get)
+    }
+
+    fn of(&self, key: i16) -> Option<&Count> {
+        let index = usize::try_from(key).ok()?;
+        self.counts.get(index)?.as_ref().map(|(_, count)| count)
+    }
+}
+
+impl EncodeMetric for PerApi {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+        for (name, count) in self.counts.iter().flatten() {
+            count.encode(encoder.encode_family(&[("api", *name)])?)?;
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Counter
+    }
+}
+
+fn count(registry: &mut Registry, name: &str, help: &str) -> Count {
+    let count = Count::default();
+    registry.register(name, help, count.clone());
+    count
+}
+
+fn bytes(registry: &mut Registry, name: &str, help: &str) -> Count {
+    let count = Count::default();
+    registry.register_with_unit(name, help, Unit::Bytes, count.clone());
+    count
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
+    let gauge = Gauge::default();
+    registry.register(name, help, gauge.clone());
+    gauge
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_rendered_with_its_unit_and_api() {
+        let metrics = Metrics::new([(0, "Produce"), (18, "ApiVersions")]);
+
+        metrics.connections.set(2);
+        metrics.received_bytes.inc_by(17);
+        metrics.requests.inc(18);
+        metrics.requests.inc(1);
+        metrics.requests.inc(-1);
+
+        let text = metrics.render();
+        for line in [
+            "broker_connections 2",
+            "broker_received_bytes_total 17",
+            "broker_requests_total{api=\"Produce\"} 0",
+            "broker_requests_total{api=\"ApiVersions\"} 1",
+            "# EOF",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is not in\n{text}"
+            );
+        }
+        assert_eq!(metrics.requests.get(18), 1);
+        assert_eq!(metrics.requests.get(1), 0);
+    }
+}

@@ -1,0 +1,89 @@
+//! Counters that many threads raise without passing a cache line around: each thread has its
+//! stripe, and only a reader adds the stripes up.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+
+use prometheus_client::metrics::counter::{Atomic, Counter};
+
+/// A counter that costs a thread one increment of a line of its own.
+pub type Count = Counter<u64, Striped>;
+
+/// The stripes of one counter.
+#[derive(Debug)]
+pub struct Striped {
+    stripes: Box<[Stripe]>,
+}
+
+/// Two lines of the cache: the processor fetches them in pairs.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Stripe(AtomicU64);
+
+/// As many as threads can run at a time, but no more than pay.
+static STRIPE_COUNT: LazyLock<usize> = LazyLock::new(|| {
+    const MOST: usize = 16;
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    cpus.next_power_of_two().min(MOST)
+});
+
+static THREADS_SEEN: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static THREAD: usize = THREADS_SEEN.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Default for Striped {
+    fn default() -> Self {
+        Self {
+            stripes: (0..*STRIPE_COUNT).map(|_| Stripe::default()).collect(),
+        }
+    }
+}
+
+impl Striped {
+    /// The stripe of this thread.
+    fn mine(&self) -> &AtomicU64 {
+        // Powers of two: the remainder is a mask.
+        let index = THREAD.with(|thread| thread & (self.stripes.len() - 1));
+        &self.stripes[index].0
+    }
+}
+
+impl Atomic<u64> for Striped {
+    /// Returns what this thread's stripe held before, which means nothing to anybody.
+    fn inc(&self) -> u64 {
+        self.inc_by(1)
+    }
+
+    /// Returns what this thread's stripe held before, which means nothing to anybody.
+    fn inc_by(&self, amount: u64) -> u64 {
+        self.mine().fetch_add(amount, Ordering::Relaxed)
+    }
+
+    fn get(&self) -> u64 {
+        self.stripes
+            .iter()
+            .map(|stripe| stripe.0.load(Ordering::Relaxed))
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stripes_of_all_threads_add_up() {
+        let count = Count::default();
+
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..1000).for_each(|_| _ = count.inc_by(2)));
+            }
+        });
+
+        assert_eq!(count.get(), 16_000);
+    }
+}

@@ -26,3 +26,6 @@ pub mod metadata;
 
 /// The replicas a broker holds: leading them, reading them, waiting for them.
 pub mod replication;
+
+/// The commands.
+pub mod cli;

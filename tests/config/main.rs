@@ -2,6 +2,7 @@
 //! line to typed views and DescribeConfigs.
 
 mod alter;
+mod command;
 mod describe;
 mod java;
 mod load;

@@ -1,0 +1,99 @@
+//! The `broker` command: what its arguments mean, and what it says when the config is wrong.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::config::{self, Loaded};
+use crate::telemetry::start_logging;
+
+/// The exit code for a wrong config, as clap has it for wrong arguments.
+const WRONG_INPUT: u8 = 2;
+
+/// A Kafka-compatible broker in one binary.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Every setting can also come from the environment: KAFKA_LOG_RETENTION_MS is \
+                  log.retention.ms.\nWithout a file, defaults hold: one node that listens on \
+                  port 9092 and keeps its logs in ./data."
+)]
+struct Arguments {
+    /// Read this file: TOML with Kafka's names as keys, or Java's format if it is a .properties
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Check the config, say what is wrong with it, and exit
+    #[arg(long)]
+    check_config: bool,
+
+    /// Print what is set and from where, and every default; secrets are hidden; and exit
+    #[arg(long)]
+    print_effective_config: bool,
+}
+
+/// Does what the command line says; `arguments` begin with the program's name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are "errors", too; clap knows which stream and code each gets.
+            let code = if error.use_stderr() { WRONG_INPUT } else { 0 };
+            return finish(error.print(), code);
+        }
+    };
+    let loaded = match config::load(arguments.config.as_deref(), environment()) {
+        Ok(loaded) => loaded,
+        Err(error) => return finish(writeln!(io::stderr(), "{error}"), WRONG_INPUT),
+    };
+    if arguments.print_effective_config {
+        return finish(write!(io::stdout(), "{}", config::effective(&loaded)), 0);
+    }
+    if arguments.check_config {
+        return finish(report(&loaded), 0);
+    }
+    start(loaded)
+}
+
+fn start(loaded: Loaded) -> ExitCode {
+    if let Err(error) = start_logging(&loaded.config.logging) {
+        return finish(writeln!(io::stderr(), "{error}"), WRONG_INPUT);
+    }
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    match serve(loaded) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The parts are not put together yet.
+fn serve(_loaded: Loaded) -> anyhow::Result<()> {
+    anyhow::bail!("the config is good, but this build has nothing to start with it yet")
+}
+
+/// Variables whose name or text is no Unicode are nobody's setting.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)))
+}
+
+fn report(loaded: &Loaded) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    for warning in &loaded.warnings {
+        writeln!(output, "warning: {warning}")?;
+    }
+    writeln!(output, "The config is good.")
+}
+
+/// Nobody is left to tell that a stream is closed; the exit code does.
+fn finish(written: io::Result<()>, code: u8) -> ExitCode {
+    written.map_or(ExitCode::FAILURE, |()| ExitCode::from(code))
+}

@@ -8,7 +8,8 @@ use bytes::{BufMut, Bytes};
 use crate::model::{LeaderEpoch, Offset, ProducerId, Timestamp};
 
 use super::builder::{BatchBuilder, NewRecord};
-use super::record::Record;
+use super::header::BatchHeader;
+use super::record::{Record, Records};
 
 const VERSION: i16 = 0;
 
@@ -93,6 +94,13 @@ pub struct EndTransactionMarker {
 }
 
 impl EndTransactionMarker {
+    /// The marker in a control batch, given its header and what follows it; `None` if it holds
+    /// another control record, or none that can be read.
+    pub fn of_batch(header: &BatchHeader, records: &[u8]) -> Option<Self> {
+        let record = Records::new(header, records).ok()?.next()?.ok()?;
+        Self::of(&record)
+    }
+
     /// The marker in a record of a control batch; `None` if it is another control record.
     pub fn of(record: &Record<'_>) -> Option<Self> {
         let committed = match ControlType::of(record)? {

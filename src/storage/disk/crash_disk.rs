@@ -3,6 +3,10 @@
 //!
 //! It is as strict as POSIX allows: a new file whose directory was not synced is gone.
 
+mod image;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::path::{Component, Path};
@@ -13,6 +17,9 @@ use rustix::io::Errno;
 
 use super::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
 use crate::model::Timestamp;
+use crate::protocol::payload::Payload;
+
+use image::{DirImage, FileImage, Inode, Random, index};
 
 /// What goes wrong at an operation. Operations are those that change something: making, writing,
 /// cutting, syncing, renaming and removing, counted from 0.
@@ -303,6 +310,13 @@ impl DiskFile for CrashFile {
         })
     }
 
+    fn region(&self, position: u64, length: u32) -> io::Result<Payload> {
+        let mut bytes = vec![0; length as usize];
+        let read = self.read_at(&mut bytes, position)?;
+        bytes.truncate(read);
+        Ok(Payload::Bytes(bytes.into()))
+    }
+
     fn relocate(&self, _path: &Path) {}
 }
 
@@ -416,276 +430,5 @@ fn fail(fault: Option<Fault>) -> io::Result<()> {
         None => Ok(()),
         Some(Fault::NoSpace) => Err(Errno::NOSPC.into()),
         Some(Fault::Io | Fault::PowerCut) => Err(Errno::IO.into()),
-    }
-}
-
-fn index(position: u64) -> usize {
-    usize::try_from(position).expect("a file in memory fits it")
-}
-
-#[derive(Debug)]
-enum Inode {
-    Dir(DirImage),
-    File(FileImage),
-}
-
-#[derive(Clone, Debug, Default)]
-struct DirImage {
-    live: BTreeMap<String, InodeId>,
-    durable: BTreeMap<String, InodeId>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct FileImage {
-    live: Vec<u8>,
-    durable: Vec<u8>,
-    /// What was done since the last sync, in order.
-    pending: Vec<Change>,
-    modified: Timestamp,
-}
-
-#[derive(Clone, Debug)]
-enum Change {
-    Write { position: u64, bytes: Vec<u8> },
-    SetLen(u64),
-}
-
-impl FileImage {
-    fn write(&mut self, position: u64, bytes: Vec<u8>) {
-        put(&mut self.live, position, &bytes);
-        self.pending.push(Change::Write { position, bytes });
-    }
-
-    fn set_len(&mut self, len: u64) {
-        self.live.resize(index(len), 0);
-        self.pending.push(Change::SetLen(len));
-    }
-
-    /// The durable bytes with some of the pending changes: sector by sector, in any order.
-    fn torn(&self, random: &mut Random) -> Vec<u8> {
-        const SECTOR: usize = 512;
-        let mut content = self.durable.clone();
-        for change in &self.pending {
-            match change {
-                Change::SetLen(len) if random.below(2) == 0 => content.resize(index(*len), 0),
-                Change::SetLen(_) => {}
-                Change::Write { position, bytes } => {
-                    for (number, sector) in bytes.chunks(SECTOR).enumerate() {
-                        let position = position + (number * SECTOR) as u64;
-                        let kept = random.below(sector.len() + 1);
-                        match random.below(6) {
-                            0 => {}
-                            1 => put(&mut content, position, &sector[..kept]),
-                            2 => put(&mut content, position, &vec![0; sector.len()]),
-                            3 => put(&mut content, position, &random.bytes(sector.len())),
-                            _ => put(&mut content, position, sector),
-                        }
-                    }
-                }
-            }
-        }
-        content
-    }
-}
-
-fn put(content: &mut Vec<u8>, position: u64, bytes: &[u8]) {
-    let start = index(position);
-    let end = start + bytes.len();
-    if content.len() < end {
-        content.resize(end, 0);
-    }
-    content[start..end].copy_from_slice(bytes);
-}
-
-impl Inode {
-    fn after_power_cut(&self, tear: Tear, random: &mut Random) -> Self {
-        match self {
-            Self::Dir(dir) => {
-                let names = match tear {
-                    Tear::Lost => dir.durable.clone(),
-                    Tear::Kept => dir.live.clone(),
-                    Tear::Torn(_) => dir.torn(random),
-                };
-                Self::Dir(DirImage {
-                    live: names.clone(),
-                    durable: names,
-                })
-            }
-            Self::File(file) => {
-                let content = match tear {
-                    Tear::Lost => file.durable.clone(),
-                    Tear::Kept => file.live.clone(),
-                    Tear::Torn(_) => file.torn(random),
-                };
-                Self::File(FileImage {
-                    live: content.clone(),
-                    durable: content,
-                    pending: Vec::new(),
-                    modified: file.modified,
-                })
-            }
-        }
-    }
-}
-
-impl DirImage {
-    /// Each name that changed is as it was or as it is.
-    fn torn(&self, random: &mut Random) -> BTreeMap<String, InodeId> {
-        let mut names = self.durable.clone();
-        for name in self.durable.keys().chain(self.live.keys()) {
-            if self.live.get(name) != self.durable.get(name) && random.below(2) == 0 {
-                match self.live.get(name) {
-                    Some(inode) => names.insert(name.clone(), *inode),
-                    None => names.remove(name),
-                };
-            }
-        }
-        names
-    }
-}
-
-/// A small generator (xorshift): the same seed tears the same way for ever.
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit as u64).expect("it is below a usize")
-    }
-
-    fn bytes(&mut self, length: usize) -> Vec<u8> {
-        (0..length).map(|_| (self.next() >> 32) as u8).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{read_file, replace_file};
-    use super::*;
-
-    fn write(disk: &CrashDisk, path: &str, bytes: &[u8]) -> Arc<dyn DiskFile> {
-        let file = disk.open(Path::new(path), OpenMode::Create).unwrap();
-        file.write_at(&[IoSlice::new(bytes)], 0).unwrap();
-        file
-    }
-
-    fn content(disk: &CrashDisk, path: &str) -> Option<Vec<u8>> {
-        read_file(disk, Path::new(path)).unwrap()
-    }
-
-    #[test]
-    fn only_what_was_synced_survives_a_power_cut() {
-        let disk = CrashDisk::new();
-        let file = write(&disk, "/synced", b"old");
-        file.sync().unwrap();
-        disk.sync_dir(Path::new("/")).unwrap();
-        file.write_at(&[IoSlice::new(b"new")], 3).unwrap();
-        write(&disk, "/nameless", b"content").sync().unwrap();
-
-        let lost = disk.after_power_cut(Tear::Lost);
-        let kept = disk.after_power_cut(Tear::Kept);
-
-        assert_eq!(content(&lost, "/synced").unwrap(), b"old");
-        assert_eq!(content(&lost, "/nameless"), None);
-        assert_eq!(content(&kept, "/synced").unwrap(), b"oldnew");
-        assert_eq!(content(&kept, "/nameless").unwrap(), b"content");
-    }
-
-    #[test]
-    fn a_torn_write_leaves_the_synced_bytes_alone() {
-        let disk = CrashDisk::new();
-        let file = write(&disk, "/file", &[7; 1000]);
-        file.sync().unwrap();
-        disk.sync_dir(Path::new("/")).unwrap();
-        file.write_at(&[IoSlice::new(&[8; 3000])], 1000).unwrap();
-
-        let images: Vec<_> = (0..20)
-            .map(|seed| {
-                let after = disk.after_power_cut(Tear::Torn(seed));
-                content(&after, "/file").unwrap()
-            })
-            .collect();
-
-        assert!(images.iter().all(|image| image[..1000] == [7; 1000]));
-        assert!(images.iter().any(|image| image.len() < 4000));
-        assert!(images.iter().any(|image| image[1000..].contains(&0)));
-    }
-
-    #[test]
-    fn a_replaced_file_is_old_or_new_wherever_the_power_is_cut() {
-        let path = Path::new("/dir/file");
-        for operation in 0.. {
-            let disk = CrashDisk::new();
-            disk.create_dir(Path::new("/dir")).unwrap();
-            disk.sync_dir(Path::new("/")).unwrap();
-            replace_file(&disk, path, b"old").unwrap();
-            disk.inject(disk.operations() + operation, Fault::PowerCut);
-
-            let replaced = replace_file(&disk, path, b"new");
-
-            for tear in [Tear::Lost, Tear::Kept, Tear::Torn(operation)] {
-                let found = content(&disk.after_power_cut(tear), "/dir/file").unwrap();
-                assert!(
-                    found == b"old" || found == b"new",
-                    "{found:?} after {tear:?}"
-                );
-                assert!(replaced.is_err() || found == b"new");
-            }
-            if replaced.is_ok() {
-                break;
-            }
-        }
-    }
-
-    #[test]
-    fn a_failed_sync_loses_what_it_should_have_written() {
-        let disk = CrashDisk::new();
-        let file = write(&disk, "/file", b"content");
-        disk.sync_dir(Path::new("/")).unwrap();
-
-        disk.inject(disk.operations(), Fault::Io);
-
-        assert!(file.sync().is_err());
-        assert_eq!(
-            content(&disk.after_power_cut(Tear::Torn(1)), "/file").unwrap(),
-            b""
-        );
-    }
-
-    #[test]
-    fn a_full_disk_refuses_to_grow_until_space_is_freed() {
-        let disk = CrashDisk::new();
-        let file = write(&disk, "/file", b"1234");
-        disk.inject(disk.operations(), Fault::NoSpace);
-
-        let refused = file.write_at(&[IoSlice::new(b"abcd")], 4).unwrap_err();
-
-        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
-        assert_eq!(content(&disk, "/file").unwrap(), b"1234ab");
-        file.set_len(4).unwrap();
-        disk.heal();
-        file.write_at(&[IoSlice::new(b"abcd")], 4).unwrap();
-        assert_eq!(content(&disk, "/file").unwrap(), b"1234abcd");
-    }
-
-    #[test]
-    fn a_renamed_directory_takes_its_files_along() {
-        let disk = CrashDisk::new();
-        disk.create_dir(Path::new("/a/b")).unwrap();
-        write(&disk, "/a/b/file", b"content");
-
-        disk.rename(Path::new("/a/b"), Path::new("/a/c")).unwrap();
-
-        assert_eq!(content(&disk, "/a/c/file").unwrap(), b"content");
-        assert_eq!(content(&disk, "/a/b/file"), None);
-        disk.remove(Path::new("/a")).unwrap();
-        assert_eq!(disk.list(Path::new("/")).unwrap(), []);
     }
 }

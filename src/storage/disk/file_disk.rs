@@ -20,6 +20,7 @@ use rustix::io::Errno;
 
 use super::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
 use crate::model::Timestamp;
+use crate::protocol::payload::{FileRegion, Payload};
 
 /// The files of this machine, with a bounded number of them open.
 ///
@@ -266,6 +267,14 @@ impl DiskFile for FileHandle {
         let synced = self.descriptor(CHANCES_AFTER_READ)?.file.sync_data();
         self.chances.store(CHANCES_AFTER_READ, Ordering::Relaxed);
         synced
+    }
+
+    fn region(&self, position: u64, length: u32) -> io::Result<Payload> {
+        Ok(Payload::File(FileRegion {
+            file: self.descriptor(CHANCES_AFTER_READ)?,
+            position,
+            length,
+        }))
     }
 
     fn relocate(&self, path: &Path) {

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::Timestamp;
+use crate::protocol::payload::Payload;
 
 pub use crash_disk::{CrashDisk, Fault, Tear};
 pub use file_disk::FileDisk;
@@ -97,6 +98,9 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     /// Makes all that was written durable (fdatasync). After an error what was written may be lost
     /// and a second call would not tell: never retry.
     fn sync(&self) -> io::Result<()>;
+
+    /// A part of the file as it goes to a socket. It may end before the part does if the file is cut.
+    fn region(&self, position: u64, length: u32) -> io::Result<Payload>;
 
     /// Tells the handle that its file has another name now.
     fn relocate(&self, path: &Path);

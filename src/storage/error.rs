@@ -1,0 +1,87 @@
+//! What can go wrong with a log, by cause. Which answer a client gets for it is not decided here.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::model::Offset;
+use crate::records::RecordsError;
+
+/// A fault of the disk or of what is on it.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The disk failed. What was written may be lost, and trying again would not tell: the log is
+    /// offline, and so must be its log directory.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as in "cannot ... the file".
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The disk is full. Nothing of the batch is in the log; reads go on.
+    #[error("no space left to write {}", path.display())]
+    Full {
+        /// The file or directory.
+        path: PathBuf,
+    },
+    /// A part of the log that was complete and durable once is damaged. The log is never cut
+    /// there: the replica must go offline, and be repaired or fetched again.
+    #[error(
+        "{} is corrupt at position {position}, after offset {after}: {reason}",
+        path.display()
+    )]
+    Corrupt {
+        /// The segment's file.
+        path: PathBuf,
+        /// Where in the file, in bytes.
+        position: u64,
+        /// The last offset that was read before it, or the one before the segment's first.
+        after: Offset,
+        /// What is wrong there.
+        reason: RecordsError,
+    },
+    /// What is in a partition folder cannot be one log.
+    #[error("{}: {reason}", path.display())]
+    Inconsistent {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong, as a sentence.
+        reason: String,
+    },
+    /// The log went offline before, by an error that was told then.
+    #[error("the log is offline")]
+    Offline,
+    /// A segment was deleted while it was read. Locate the offset again.
+    #[error("the segment was deleted")]
+    SegmentDeleted,
+}
+
+impl StorageError {
+    /// Whether the disk failed, so that its whole log directory must go offline.
+    pub fn is_disk_failure(&self) -> bool {
+        matches!(self, Self::Io { .. })
+    }
+
+    /// Sorts an error of the disk.
+    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        if is_full(&source) {
+            Self::Full { path }
+        } else {
+            Self::Io {
+                action,
+                path,
+                source,
+            }
+        }
+    }
+}
+
+/// Whether the disk, or what this process may have of it, is used up.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    [Errno::NOSPC, Errno::DQUOT].contains(&Errno::from_io_error(error).unwrap_or(Errno::IO))
+}

@@ -1,0 +1,159 @@
+//! What a crash may have left in a partition folder: deleted files, half-done work of the cleaner,
+//! indexes without their log. The rules are Kafka's, so that either broker can clear up after the
+//! other.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::batch_walk::{HeaderWalk, SCAN_CHUNK};
+use super::disk::OpenMode;
+use super::error::StorageError;
+use super::folder::{FileKind, FileName, Folder, Stage};
+use crate::model::Offset;
+
+/// What a folder holds.
+#[derive(Debug)]
+pub(super) struct FolderContent {
+    /// The segments in order.
+    pub(super) segments: Vec<SegmentFiles>,
+    /// The offsets of the producer snapshots.
+    pub(super) snapshots: Vec<Offset>,
+}
+
+/// The files of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SegmentFiles {
+    pub(super) base_offset: Offset,
+    /// Size of the log in bytes.
+    pub(super) size: u64,
+    /// Both the offset index and the time index are there.
+    pub(super) has_indexes: bool,
+    /// There is an index of aborted transactions.
+    pub(super) has_aborts: bool,
+}
+
+/// Clears up, and says what is there.
+pub(super) fn clear(folder: &Folder) -> Result<FolderContent, StorageError> {
+    let mut names = list(folder)?;
+    if names.iter().any(|name| name.stage != Stage::Live) {
+        finish_swap(folder, &mut names)?;
+        remove_where(folder, &mut names, |name| name.stage != Stage::Live)?;
+    }
+    let mut kinds: BTreeMap<Offset, Vec<FileKind>> = BTreeMap::new();
+    for name in &names {
+        kinds.entry(name.offset).or_default().push(name.kind);
+    }
+    let has = |offset: Offset, kind| kinds.get(&offset).is_some_and(|it| it.contains(&kind));
+    remove_where(folder, &mut names, |name| {
+        name.kind != FileKind::ProducerSnapshot && !has(name.offset, FileKind::Log)
+    })?;
+    let of_kind = |kind| {
+        let wanted = names.iter().filter(move |name| name.kind == kind);
+        wanted.map(|name| name.offset)
+    };
+    let mut segments = of_kind(FileKind::Log)
+        .map(|base_offset| {
+            Ok(SegmentFiles {
+                base_offset,
+                size: size(folder, &folder.file(base_offset, FileKind::Log))?,
+                has_indexes: has(base_offset, FileKind::OffsetIndex)
+                    && has(base_offset, FileKind::TimeIndex),
+                has_aborts: has(base_offset, FileKind::TransactionIndex),
+            })
+        })
+        .collect::<Result<Vec<_>, StorageError>>()?;
+    segments.sort_unstable_by_key(|segment| segment.base_offset);
+    Ok(FolderContent {
+        segments,
+        snapshots: of_kind(FileKind::ProducerSnapshot).collect(),
+    })
+}
+
+fn list(folder: &Folder) -> Result<Vec<FileName>, StorageError> {
+    let path = folder.path();
+    let entries = folder.disk().list(&path);
+    let entries = entries.map_err(|error| StorageError::io("list", &path, error))?;
+    Ok(entries
+        .iter()
+        .filter(|entry| !entry.is_dir)
+        .filter_map(|entry| FileName::parse(&entry.name))
+        .collect())
+}
+
+/// Puts complete output of the cleaner in the place of what it was made from. Output with
+/// incomplete output at or below it is part of an incomplete whole, and is dropped.
+fn finish_swap(folder: &Folder, names: &mut Vec<FileName>) -> Result<(), StorageError> {
+    let in_stage = |names: &[FileName], stage| -> Vec<FileName> {
+        let wanted = names.iter().filter(|name| name.stage == stage);
+        wanted.copied().collect()
+    };
+    let lowest_cleaned = in_stage(names, Stage::Cleaned)
+        .iter()
+        .map(|name| name.offset)
+        .min();
+    remove_where(folder, names, |name| {
+        name.stage == Stage::Swap && lowest_cleaned.is_some_and(|it| name.offset >= it)
+    })?;
+    let swap = in_stage(names, Stage::Swap);
+    if swap.is_empty() {
+        return Ok(());
+    }
+    let (mut start, mut end) = (Offset(i64::MAX), Offset::NONE);
+    for name in swap.iter().filter(|name| name.kind == FileKind::Log) {
+        start = start.min(name.offset);
+        end = end.max(end_of(folder, name)?);
+    }
+    remove_where(folder, names, |name| {
+        name.stage == Stage::Live && (start..end).contains(&name.offset)
+    })?;
+    for name in names.iter_mut().filter(|name| name.stage == Stage::Swap) {
+        let from = folder.staged(name.offset, name.kind, Stage::Swap);
+        let to = folder.file(name.offset, name.kind);
+        let renamed = folder.disk().rename(&from, &to);
+        renamed.map_err(|error| StorageError::io("rename", &from, error))?;
+        name.stage = Stage::Live;
+    }
+    names.sort_unstable_by_key(|name| (name.offset, name.kind));
+    names.dedup();
+    let path = folder.path();
+    let synced = folder.disk().sync_dir(&path);
+    synced.map_err(|error| StorageError::io("sync", &path, error))
+}
+
+/// The offset after the last batch of a file.
+fn end_of(folder: &Folder, name: &FileName) -> Result<Offset, StorageError> {
+    let path = folder.staged(name.offset, name.kind, name.stage);
+    let failed = |error| StorageError::io("read", &path, error);
+    let file = folder
+        .disk()
+        .open(&path, OpenMode::Existing)
+        .map_err(failed)?;
+    let mut walk = HeaderWalk::new(&*file, 0, size(folder, &path)?, SCAN_CHUNK);
+    let mut end = name.offset;
+    // What cannot be read is left to the recovery of the segment.
+    while let Ok(Some(batch)) = walk.next() {
+        end = batch.header.next_offset();
+    }
+    Ok(end)
+}
+
+fn size(folder: &Folder, path: &Path) -> Result<u64, StorageError> {
+    let stat = folder.disk().stat(path);
+    let stat = stat.map_err(|error| StorageError::io("read", path, error))?;
+    Ok(stat.map_or(0, |stat| stat.size))
+}
+
+fn remove_where(
+    folder: &Folder,
+    names: &mut Vec<FileName>,
+    unwanted: impl Fn(&FileName) -> bool,
+) -> Result<(), StorageError> {
+    for name in names.iter().filter(|name| unwanted(name)) {
+        let path = folder.staged(name.offset, name.kind, name.stage);
+        let removed = folder.disk().remove(&path);
+        removed.map_err(|error| StorageError::io("delete", &path, error))?;
+        tracing::info!(file = %path.display(), "removed what was left over");
+    }
+    names.retain(|name| !unwanted(name));
+    Ok(())
+}

@@ -1,0 +1,457 @@
+//! Finds batches in a segment: by offset, by position, by time.
+//!
+//! An index is a hint that is checked: the batch it points to must be the one it names. If not,
+//! the indexes are made again from the log, once.
+
+use super::super::batch_walk::{
+    BatchWalk, HeaderWalk, LOOKUP_CHUNK, Located, SCAN_CHUNK, WalkError,
+};
+use super::super::error::StorageError;
+use super::super::index_file::{Search, Slot};
+use super::super::offset_index::OffsetEntry;
+use super::super::time_index::TimeEntry;
+use super::{Segment, TimestampOffset};
+use crate::model::{LeaderEpoch, Offset, Timestamp};
+use crate::records::{Batch, CURRENT_MAGIC, RecordsError, Scratch};
+
+/// A batch, and the index entry at or before it.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Found {
+    pub(in super::super) batch: Located,
+    /// Where in the offset index a search near the batch should begin.
+    pub(in super::super) slot: usize,
+}
+
+/// A record found by its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOffset {
+    /// The record's offset.
+    pub offset: Offset,
+    /// The record's timestamp.
+    pub timestamp: Timestamp,
+    /// The leader epoch of its batch; [`LeaderEpoch::NONE`] if it has none.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// Where the last readers of a segment stopped: the next read of each begins there, and so need
+/// not search.
+#[derive(Debug, Default)]
+pub(super) struct Cursors {
+    cursors: [Cursor; 4],
+    oldest: usize,
+}
+
+/// A batch begins at `position`; it holds the relative offsets above `above`, up to `up_to`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cursor {
+    above: u32,
+    up_to: u32,
+    position: u32,
+    slot: u32,
+}
+
+/// How far behind the entry that leads to it a batch may lie before the index is called too short.
+/// Generous, as the interval may have been larger when the segment was written.
+fn longest_gap(index_interval: u32) -> u64 {
+    (16 * u64::from(index_interval)).max(1 << 20)
+}
+
+impl Segment {
+    /// The first batch whose last offset is not below `target`. Bytes from `end` on, which is a
+    /// border between batches, are not looked at. `None`: there is no such batch before `end`.
+    pub(in super::super) fn find(
+        &self,
+        target: Offset,
+        end: u64,
+    ) -> Result<Option<Found>, StorageError> {
+        if let Some(found) = self.find_by_cursor(target, end)? {
+            return Ok(Some(found));
+        }
+        match self.find_by_index(target, end)? {
+            Ok(found) => Ok(found),
+            Err(Misled) => {
+                self.rebuild()?;
+                let again = self.find_by_index(target, end)?;
+                // The new index is right. If it misleads, the log changed beneath it.
+                again.map_err(|Misled| StorageError::SegmentDeleted)
+            }
+        }
+    }
+
+    /// Remembers where the next read of a reader that got everything up to `position` begins: at
+    /// the batch there, which is the first above `above` and reaches to `up_to`.
+    pub(in super::super) fn remember(
+        &self,
+        above: Offset,
+        up_to: Offset,
+        position: u64,
+        slot: usize,
+    ) {
+        let mut cursors = self.cursors.lock();
+        let (Some(above), Some(up_to), Ok(position), Ok(slot)) = (
+            self.relative(above),
+            self.relative(up_to),
+            u32::try_from(position),
+            u32::try_from(slot),
+        ) else {
+            return;
+        };
+        let oldest = cursors.oldest;
+        cursors.cursors[oldest] = Cursor {
+            above,
+            up_to,
+            position,
+            slot,
+        };
+        cursors.oldest = (oldest + 1) % cursors.cursors.len();
+    }
+
+    fn find_by_cursor(&self, target: Offset, end: u64) -> Result<Option<Found>, StorageError> {
+        let Some(relative) = self.relative(target) else {
+            return Ok(None);
+        };
+        let cursors = self.cursors.lock();
+        let fits = |cursor: &&Cursor| cursor.above < relative && relative <= cursor.up_to;
+        let Some(cursor) = cursors.cursors.iter().find(fits).copied() else {
+            return Ok(None);
+        };
+        drop(cursors);
+        let mut walk = HeaderWalk::new(&*self.log, cursor.position.into(), end, LOOKUP_CHUNK);
+        match walk.next() {
+            Ok(Some(batch)) if holds(&batch, target) => Ok(Some(Found {
+                batch,
+                slot: cursor.slot as usize,
+            })),
+            // The log was cut since, or the cursor is that of offsets that compaction removed.
+            Ok(_) | Err(WalkError::Bad(_)) => Ok(None),
+            Err(WalkError::Disk(error)) => Err(self.io("read")(error)),
+        }
+    }
+
+    fn find_by_index(
+        &self,
+        target: Offset,
+        end: u64,
+    ) -> Result<Result<Option<Found>, Misled>, StorageError> {
+        let entry = match self.relative(target) {
+            Some(target) => self.last_entry(usize::MAX, |it| it.relative_offset <= target)?,
+            None if target < self.base_offset => None,
+            None => self.last_entry(usize::MAX, |_| true)?,
+        };
+        let start = entry.map_or(0, |slot| u64::from(slot.entry.position));
+        let slot = entry.map_or(0, |slot| slot.number);
+        let mut walk = HeaderWalk::new(&*self.log, start, end, LOOKUP_CHUNK);
+        let mut after = self.base_offset + -1;
+        loop {
+            let batch = match walk.next() {
+                Ok(Some(batch)) => batch,
+                Ok(None) if walk.position() == end => return Ok(Ok(None)),
+                Ok(None) if walk.position() == start && entry.is_some() => return Ok(Err(Misled)),
+                Err(WalkError::Bad(_)) if walk.position() == start && entry.is_some() => {
+                    return Ok(Err(Misled));
+                }
+                Ok(None) => return Err(self.cut_off(walk.position(), after)),
+                Err(error) => return Err(self.walk_error(error, walk.position(), after)),
+            };
+            let names = entry.filter(|_| batch.position == start);
+            if names.is_some_and(|it| {
+                self.absolute(it.entry.relative_offset) != batch.header.last_offset()
+            }) {
+                return Ok(Err(Misled));
+            }
+            after = batch.header.last_offset();
+            if after >= target {
+                return Ok(Ok(Some(Found { batch, slot })));
+            }
+            if batch.position - start > longest_gap(self.index_interval) {
+                return Ok(Err(Misled));
+            }
+        }
+    }
+
+    /// The last index entry for which `holds`, which is so for entries at the front.
+    pub(super) fn last_entry(
+        &self,
+        near: usize,
+        holds: impl Fn(&OffsetEntry) -> bool,
+    ) -> Result<Option<Slot<OffsetEntry>>, StorageError> {
+        let search = self
+            .loaded_offsets(&mut self.lock_indexes())?
+            .search(&holds);
+        match search {
+            Search::Found(slot) => Ok(Some(slot)),
+            Search::InFile(written) => written.last_where(near, holds).map_err(self.io("read")),
+        }
+    }
+
+    /// The last batch with an index entry that begins at `position` or before: where it begins,
+    /// its last offset, and its entry's place, which is near `near`.
+    pub(in super::super) fn border(
+        &self,
+        position: u64,
+        near: usize,
+    ) -> Result<Option<(u64, Offset, usize)>, StorageError> {
+        let slot = self.last_entry(near, |entry| u64::from(entry.position) <= position)?;
+        Ok(slot.map(|Slot { number, entry }| {
+            let offset = self.absolute(entry.relative_offset);
+            (u64::from(entry.position), offset, number)
+        }))
+    }
+
+    /// The largest timestamp in the segment and the batch that has it first; a timestamp of -1 if
+    /// there is none.
+    pub(in super::super) fn largest(&self) -> Result<TimestampOffset, StorageError> {
+        if let Some(largest) = self.lock_indexes().largest {
+            return Ok(largest);
+        }
+        let largest = self.largest_before(self.size())?;
+        let mut indexes = self.lock_indexes();
+        Ok(*indexes.largest.get_or_insert(largest))
+    }
+
+    /// The largest timestamp of the batches before `end`. The time index may lack its last
+    /// entries: the headers behind the last one that is there are read.
+    pub(in super::super) fn largest_before(
+        &self,
+        end: u64,
+    ) -> Result<TimestampOffset, StorageError> {
+        let last = self.loaded_times(&mut self.lock_indexes())?.last();
+        let (mut largest, start) = match last {
+            None => (self.no_timestamp(), 0),
+            Some(last) => match self.find_named(last, end)? {
+                Some(batch) => (self.named(last), batch.end()),
+                None => {
+                    self.rebuild()?;
+                    (self.no_timestamp(), 0)
+                }
+            },
+        };
+        let mut walk = HeaderWalk::new(&*self.log, start, end, SCAN_CHUNK);
+        loop {
+            let batch = match walk.next() {
+                Ok(Some(batch)) => batch.header,
+                Ok(None) if walk.position() == end => return Ok(largest),
+                Ok(None) => return Err(self.cut_off(walk.position(), largest.offset)),
+                Err(error) => return Err(self.walk_error(error, walk.position(), largest.offset)),
+            };
+            if batch.max_timestamp() > largest.timestamp {
+                largest = TimestampOffset {
+                    timestamp: batch.max_timestamp(),
+                    offset: batch.last_offset(),
+                };
+            }
+        }
+    }
+
+    /// The batch that an entry of the time index is about; `None`: there is no such batch.
+    fn find_named(&self, entry: TimeEntry, end: u64) -> Result<Option<Located>, StorageError> {
+        let offset = self.absolute(entry.relative_offset);
+        let found = self.find(offset, end)?.map(|found| found.batch);
+        Ok(found.filter(|batch| {
+            batch.header.last_offset() == offset && batch.header.max_timestamp() == entry.timestamp
+        }))
+    }
+
+    fn named(&self, entry: TimeEntry) -> TimestampOffset {
+        TimestampOffset {
+            timestamp: entry.timestamp,
+            offset: self.absolute(entry.relative_offset),
+        }
+    }
+
+    fn no_timestamp(&self) -> TimestampOffset {
+        TimestampOffset {
+            timestamp: Timestamp::NONE,
+            offset: self.base_offset,
+        }
+    }
+
+    /// The first record at or after `timestamp` whose offset is at least `from`, in the batches
+    /// before `end`.
+    pub(in super::super) fn find_timestamp(
+        &self,
+        timestamp: Timestamp,
+        from: Offset,
+        end: u64,
+        scratch: &mut Scratch,
+    ) -> Result<Option<TimedOffset>, StorageError> {
+        let start = self.last_before(timestamp, end)?.max(from);
+        let Some(first) = self.find(start, end)? else {
+            return Ok(None);
+        };
+        let mut walk = HeaderWalk::new(&*self.log, first.batch.position, end, LOOKUP_CHUNK);
+        loop {
+            let position = walk.position();
+            let next = walk.find(|it| it.max_timestamp() >= timestamp && it.last_offset() >= from);
+            let next = next.map_err(|error| self.walk_error(error, position, start))?;
+            let Some(batch) = next else {
+                return Ok(None);
+            };
+            let found = self.with_batch(batch, |batch| {
+                batch.find_timestamp(timestamp, from, scratch)
+            })?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The record that has the batch's largest timestamp first.
+    pub(in super::super) fn record_of_largest(
+        &self,
+        batch: Located,
+        scratch: &mut Scratch,
+    ) -> Result<Option<TimedOffset>, StorageError> {
+        self.with_batch(batch, |batch| {
+            let offset = batch.offset_of_max_timestamp(scratch)?;
+            Ok(offset.map(|offset| (offset, batch.max_timestamp())))
+        })
+    }
+
+    /// The offset of the last batch known to be the first of its timestamp, where that is not
+    /// above `timestamp`; the segment's base if there is none.
+    fn last_before(&self, timestamp: Timestamp, end: u64) -> Result<Offset, StorageError> {
+        let holds = |entry: &TimeEntry| entry.timestamp <= timestamp;
+        for _ in 0..2 {
+            let search = self.loaded_times(&mut self.lock_indexes())?.search(holds);
+            let slot = match search {
+                Search::Found(slot) => Some(slot),
+                Search::InFile(written) => written
+                    .last_where(usize::MAX, holds)
+                    .map_err(self.io("read"))?,
+            };
+            let Some(entry) = slot.map(|slot| slot.entry) else {
+                break;
+            };
+            if self.find_named(entry, end)?.is_some() {
+                return Ok(self.absolute(entry.relative_offset));
+            }
+            self.rebuild()?;
+        }
+        Ok(self.base_offset)
+    }
+
+    /// Reads a batch and looks into its records. Those of the old formats cannot be read: the
+    /// batch itself is the answer then.
+    fn with_batch(
+        &self,
+        at: Located,
+        look: impl FnOnce(&Batch<'_>) -> Result<Option<(Offset, Timestamp)>, RecordsError>,
+    ) -> Result<Option<TimedOffset>, StorageError> {
+        let leader_epoch = at.header.partition_leader_epoch();
+        let timed = |(offset, timestamp)| TimedOffset {
+            offset,
+            timestamp,
+            leader_epoch,
+        };
+        if at.header.magic() < CURRENT_MAGIC {
+            return Ok(Some(timed((
+                at.header.last_offset(),
+                at.header.max_timestamp(),
+            ))));
+        }
+        let before = at.header.base_offset() + -1;
+        let looked = self.with_whole(&at, |batch| {
+            look(batch).map_err(|reason| (reason, batch.crc_is_valid()))
+        })?;
+        match looked {
+            Ok(found) => Ok(found.map(timed)),
+            Err((reason, false)) => Err(self.corrupt(at.position, before, reason)),
+            // It is as it was written; but it is too large, or nobody can read it.
+            Err((reason, true)) => {
+                let segment = self.log_path();
+                tracing::warn!(segment = %segment.display(), position = at.position, %reason, "a batch cannot be read");
+                Ok(Some(timed((
+                    at.header.base_offset(),
+                    at.header.max_timestamp(),
+                ))))
+            }
+        }
+    }
+
+    /// Reads a whole batch for `look`.
+    pub(in super::super) fn with_whole<T>(
+        &self,
+        at: &Located,
+        look: impl FnOnce(&Batch<'_>) -> T,
+    ) -> Result<T, StorageError> {
+        let before = at.header.base_offset() + -1;
+        let mut walk = BatchWalk::new(&*self.log, at.position, at.end());
+        match walk.next() {
+            Ok(Some((_, batch))) => Ok(look(&batch)),
+            Ok(None) => Err(self.cut_off(at.position, before)),
+            Err(error) => Err(self.walk_error(error, at.position, before)),
+        }
+    }
+
+    /// Calls `each` for the batches that reach `from`, or lie above it, until it says false.
+    pub(in super::super) fn each_header(
+        &self,
+        from: Offset,
+        mut each: impl FnMut(&Located) -> Result<bool, StorageError>,
+    ) -> Result<(), StorageError> {
+        let end = self.size();
+        let Some(first) = self.find(from, end)? else {
+            return Ok(());
+        };
+        let mut after = from + -1;
+        let mut walk = HeaderWalk::new(&*self.log, first.batch.position, end, SCAN_CHUNK);
+        loop {
+            let batch = match walk.next() {
+                Ok(Some(batch)) => batch,
+                Ok(None) if walk.position() == end => return Ok(()),
+                Ok(None) => return Err(self.cut_off(walk.position(), after)),
+                Err(error) => return Err(self.walk_error(error, walk.position(), after)),
+            };
+            after = batch.header.last_offset();
+            if !each(&batch)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The last batch of the segment.
+    pub(in super::super) fn last_batch(&self) -> Result<Option<Located>, StorageError> {
+        let mut last = None;
+        let newest = self.border(self.size(), usize::MAX)?;
+        let from = newest.map_or(self.base_offset, |(_, offset, _)| offset);
+        self.each_header(from, |batch| {
+            last = Some(*batch);
+            Ok(true)
+        })?;
+        Ok(last)
+    }
+
+    pub(in super::super) fn walk_error(
+        &self,
+        error: WalkError,
+        position: u64,
+        after: Offset,
+    ) -> StorageError {
+        match error {
+            WalkError::Disk(error) => self.io("read")(error),
+            WalkError::Bad(reason) => self.corrupt(position, after, reason),
+        }
+    }
+
+    pub(in super::super) fn corrupt(
+        &self,
+        position: u64,
+        after: Offset,
+        reason: RecordsError,
+    ) -> StorageError {
+        StorageError::Corrupt {
+            path: self.log_path(),
+            position,
+            after,
+            reason,
+        }
+    }
+}
+
+/// The offset index pointed to a batch that is not there.
+struct Misled;
+
+fn holds(batch: &Located, target: Offset) -> bool {
+    batch.header.base_offset() <= target && target <= batch.header.last_offset()
+}

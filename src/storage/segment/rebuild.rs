@@ -1,0 +1,191 @@
+//! Makes the indexes of a segment again from its batches, all of which must be good.
+
+use std::io;
+
+use super::super::batch_walk::{BatchWalk, HeaderWalk, LOOKUP_CHUNK, Located, WalkError};
+use super::super::disk::OpenMode;
+use super::super::error::StorageError;
+use super::super::folder::FileKind;
+use super::super::index_file::IndexFault;
+use super::super::offset_index::OffsetIndex;
+use super::super::time_index::TimeIndex;
+use super::{Indexes, Segment, TimestampOffset};
+use crate::model::{Offset, Timestamp};
+use crate::records::{BatchHeader, HEADER_SIZE, RecordsError, checked_batches};
+
+impl Segment {
+    /// Reads every batch and writes both indexes anew.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] at the first bad batch.
+    pub(in super::super) fn rebuild(&self) -> Result<(), StorageError> {
+        self.rebuild_indexes(&mut self.lock_indexes())
+    }
+
+    pub(super) fn rebuild_indexes(&self, indexes: &mut Indexes) -> Result<(), StorageError> {
+        tracing::warn!(segment = %self.log_path().display(), "making the indexes of a segment again");
+        self.start_indexes_anew(indexes)?;
+        let mut last_offset = self.base_offset + -1;
+        let mut indexed_up_to = 0;
+        let end = self.size();
+        let mut walk = BatchWalk::new(&*self.log, 0, end);
+        loop {
+            let position = walk.position();
+            let (position, batch) = match walk.next() {
+                Ok(Some(next)) => next,
+                Ok(None) if position == end => break,
+                Ok(None) => return Err(self.cut_off(position, last_offset)),
+                Err(error) => return Err(self.walk_error(error, position, last_offset)),
+            };
+            if let Some(Err(error)) = checked_batches(batch.bytes(), last_offset).next() {
+                return Err(self.corrupt(position, last_offset, error));
+            }
+            let header = *batch.header();
+            last_offset = header.last_offset();
+            let indexed = position - indexed_up_to > u64::from(self.index_interval);
+            if indexed {
+                indexed_up_to = position;
+            }
+            self.add_entries(indexes, &header, position, indexed)?;
+        }
+        let largest = indexes.largest.expect("it was set at the start");
+        self.push_time(indexes, largest)?;
+        Self::write_out(indexes).map_err(self.io("write"))
+    }
+
+    /// Empties both index files.
+    pub(super) fn start_indexes_anew(&self, indexes: &mut Indexes) -> Result<(), StorageError> {
+        let open = |kind| {
+            let opened = self.folder.open(self.base_offset, kind, OpenMode::Truncate);
+            opened.map_err(self.io("make"))
+        };
+        *indexes = Indexes {
+            offsets: Some(OffsetIndex::empty(open(FileKind::OffsetIndex)?)),
+            times: Some(TimeIndex::empty(open(FileKind::TimeIndex)?)),
+            largest: Some(TimestampOffset {
+                timestamp: Timestamp::NONE,
+                offset: self.base_offset,
+            }),
+        };
+        Ok(())
+    }
+
+    /// Prepares the segment for a scan from the last indexed batch that ends below `offset`, or
+    /// from its beginning: the indexes keep what is before it. They are checked for that, as a crash
+    /// may have lost any part of them.
+    pub(in super::super) fn resume_before(&self, offset: Offset) -> Result<Resumed, StorageError> {
+        let found = self.last_indexed_below(offset)?;
+        let resumed = match found {
+            Some(batch) => Resumed {
+                position: batch.end(),
+                offset: batch.header.next_offset(),
+                since_entry: batch.header.size() as u64,
+            },
+            None => Resumed {
+                position: 0,
+                offset: self.base_offset,
+                since_entry: 0,
+            },
+        };
+        // From here on the segment is what is before the scan.
+        self.set_size(resumed.position);
+        self.clear_aborted(resumed.offset)?;
+        if found.is_none() {
+            self.start_indexes_anew(&mut self.lock_indexes())?;
+            return Ok(resumed);
+        }
+        self.truncate_indexes(resumed.offset)?;
+        let largest = self.largest_before(resumed.position)?;
+        self.lock_indexes().largest = Some(largest);
+        Ok(resumed)
+    }
+
+    /// The batch of the last index entry below `offset`, if both indexes are in order and the entry
+    /// is right.
+    fn last_indexed_below(&self, offset: Offset) -> Result<Option<Located>, StorageError> {
+        let Some(below) = self.relative(offset) else {
+            return Ok(None);
+        };
+        if below == 0 || !self.indexes_are_whole()? {
+            return Ok(None);
+        }
+        let Some(slot) = self.last_entry(usize::MAX, |entry| entry.relative_offset < below)? else {
+            return Ok(None);
+        };
+        let position = u64::from(slot.entry.position);
+        let mut walk = HeaderWalk::new(&*self.log, position, self.size(), LOOKUP_CHUNK);
+        match walk.next() {
+            Ok(Some(batch)) => {
+                let named = self.absolute(slot.entry.relative_offset);
+                Ok((batch.header.last_offset() == named).then_some(batch))
+            }
+            Ok(None) | Err(WalkError::Bad(_)) => Ok(None),
+            Err(WalkError::Disk(error)) => Err(self.io("read")(error)),
+        }
+    }
+
+    /// Reads both indexes; false if one is missing or damaged.
+    fn indexes_are_whole(&self) -> Result<bool, StorageError> {
+        let mut indexes = self.lock_indexes();
+        *indexes = Indexes::default();
+        let open = |kind| {
+            let opened = self.folder.open(self.base_offset, kind, OpenMode::Existing);
+            opened.map_err(IndexFault::from)
+        };
+        let loaded = open(FileKind::OffsetIndex)
+            .and_then(OffsetIndex::load)
+            .and_then(|offsets| {
+                indexes.offsets = Some(offsets);
+                indexes.times = Some(open(FileKind::TimeIndex).and_then(TimeIndex::load)?);
+                Ok(())
+            });
+        match loaded {
+            Ok(()) => Ok(true),
+            Err(IndexFault::Damaged) => Ok(false),
+            Err(IndexFault::Disk(error)) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(IndexFault::Disk(error)) => Err(self.io("read")(error)),
+        }
+    }
+
+    /// Relies on indexes that were completed when the log was closed in order: only their last
+    /// entries are read.
+    pub(in super::super) fn trust_indexes(&self) -> Result<(), StorageError> {
+        let mut indexes = self.lock_indexes();
+        let open = |kind| self.folder.open(self.base_offset, kind, OpenMode::Existing);
+        if let Ok(offsets) = open(FileKind::OffsetIndex).and_then(OffsetIndex::trust) {
+            indexes.offsets = offsets;
+        }
+        if let Ok(times) = open(FileKind::TimeIndex).and_then(TimeIndex::trust) {
+            indexes.times = times;
+        }
+        Ok(())
+    }
+
+    /// An error that says that the batches are cut off before the segment's end.
+    pub(super) fn cut_off(&self, position: u64, after: Offset) -> StorageError {
+        self.corrupt(position, after, self.truncated(position, self.size()))
+    }
+
+    /// Bytes from `position` to `end` that are not a whole batch.
+    pub(in super::super) fn truncated(&self, position: u64, end: u64) -> RecordsError {
+        let available = usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX);
+        let mut head = [0; HEADER_SIZE];
+        let read = self.log.read_at(&mut head, position).unwrap_or(0);
+        let header = BatchHeader::parse(&head[..read.min(available)]);
+        let size = header
+            .ok()
+            .flatten()
+            .map_or(HEADER_SIZE, |header| header.size());
+        RecordsError::Truncated { size, available }
+    }
+}
+
+/// Where a scan of a segment begins.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Resumed {
+    pub(in super::super) position: u64,
+    /// No batch before the position reaches it.
+    pub(in super::super) offset: Offset,
+    /// Bytes from the last index entry's batch on to the position.
+    pub(in super::super) since_entry: u64,
+}

@@ -37,16 +37,21 @@ pub struct ProducerSnapshots {
 impl ProducerSnapshots {
     /// Finds the snapshots in `folder`.
     pub fn list(disk: &dyn Disk, folder: &Path) -> io::Result<Self> {
-        let mut offsets: Vec<_> = disk
+        let offsets = disk
             .list(folder)?
             .iter()
             .filter_map(|entry| entry.name.strip_suffix(SUFFIX)?.parse().ok().map(Offset))
             .collect();
+        Ok(Self::at(offsets))
+    }
+
+    /// The snapshots that are known to be in a folder.
+    pub fn at(mut offsets: Vec<Offset>) -> Self {
         offsets.sort_unstable();
-        Ok(Self {
+        Self {
             offsets,
             last: Offset::ZERO,
-        })
+        }
     }
 
     /// The offsets of all snapshots, ascending.

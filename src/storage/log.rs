@@ -1,0 +1,207 @@
+//! One replica's log: the segments of a partition folder, and what is known of their content.
+//!
+//! A value behind its partition's lock. Only `&mut self` changes it; readers take a [`LogView`] or
+//! a [`ReadPlan`] under the lock and do their I/O outside. Invariant: offsets rise, leader epochs
+//! never go back, and after a failed write or sync nothing is written any more.
+
+mod append;
+mod delete;
+mod flush;
+mod open;
+mod read;
+mod recover;
+mod roll;
+mod truncate;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::error::StorageError;
+use super::folder::Folder;
+use super::leader_epochs::{EpochEnd, LeaderEpochs};
+use super::log_config::LogConfig;
+use super::producer_snapshot::ProducerSnapshots;
+use super::producer_state::ProducerState;
+use super::segment::Segment;
+use crate::model::{LeaderEpoch, Offset, Timestamp};
+
+pub use super::segment::TimedOffset;
+pub use append::{AppendError, AppendInfo, LeaderAppend};
+pub use delete::DeletedFiles;
+pub use flush::{FlushPlan, FlushScope};
+pub use open::Opening;
+pub use read::{OffsetOutOfRange, ReadOutcome, ReadPlan};
+pub use view::{LogView, SegmentDescription};
+
+use roll::Tail;
+
+/// The segments in order; the last is the active one. Shared with readers, so replaced to change.
+type Segments = Arc<Vec<Arc<Segment>>>;
+
+/// One replica's log.
+#[derive(Debug)]
+pub struct Log {
+    folder: Arc<Folder>,
+    config: Arc<LogConfig>,
+    segments: Segments,
+    log_start_offset: Offset,
+    end_offset: Offset,
+    /// Everything below is on stable storage.
+    flushed_offset: Offset,
+    /// How often the log was cut: a sync that began before says nothing about what came after.
+    cuts: u32,
+    /// Counts the changes of names in the folder that matter, and those of them that are synced.
+    names: u32,
+    synced_names: u32,
+    last_flush: Timestamp,
+    offline: bool,
+    tail: Tail,
+    epochs: LeaderEpochs,
+    producers: ProducerState,
+    snapshots: ProducerSnapshots,
+    deletions: Vec<DeletedFiles>,
+}
+
+impl Log {
+    /// The partition folder.
+    pub fn path(&self) -> Arc<Path> {
+        self.folder.path()
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> &Arc<LogConfig> {
+        &self.config
+    }
+
+    /// Takes over other settings. What is written stays as it is.
+    pub fn set_config(&mut self, config: Arc<LogConfig>) {
+        self.config = config;
+    }
+
+    /// The first offset that may be read.
+    pub fn log_start_offset(&self) -> Offset {
+        self.log_start_offset
+    }
+
+    /// The offset that the next record gets.
+    pub fn end_offset(&self) -> Offset {
+        self.end_offset
+    }
+
+    /// Everything below is on stable storage: with `flush.messages=1` what may be acknowledged,
+    /// and what the recovery-point checkpoint says.
+    pub fn flushed_offset(&self) -> Offset {
+        self.flushed_offset
+    }
+
+    /// The size of all batches in bytes.
+    pub fn size(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.size()).sum()
+    }
+
+    /// How many segments there are: at least one.
+    pub fn segment_count(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Whether the log takes no more writes because one failed.
+    pub fn is_offline(&self) -> bool {
+        self.offline
+    }
+
+    /// Takes the log offline: its disk failed, or it is corrupt.
+    pub fn set_offline(&mut self) {
+        self.offline = true;
+    }
+
+    /// The leader epochs that wrote the log.
+    pub fn epochs(&self) -> &LeaderEpochs {
+        &self.epochs
+    }
+
+    /// Notes that a leader begins `epoch` at the end of the log, before it has written anything.
+    pub fn begin_epoch(&mut self, epoch: LeaderEpoch) {
+        self.epochs.assign(epoch, self.end_offset);
+    }
+
+    /// Where `epoch`, or the largest known one below it, ends in this log (KIP-101, KIP-279).
+    pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<EpochEnd> {
+        self.epochs.end_offset_for(epoch, self.end_offset)
+    }
+
+    /// What is known of the producers, for DescribeProducers and the last stable offset.
+    pub fn producers(&self) -> &ProducerState {
+        &self.producers
+    }
+
+    /// As [`Self::producers`], for verifications and expiry. It is part of the log's content:
+    /// batches are noted by the log itself.
+    pub fn producers_mut(&mut self) -> &mut ProducerState {
+        &mut self.producers
+    }
+
+    /// The first offset that is held back from readers of committed data, if a transaction is open
+    /// or ended above the high watermark. With the high watermark it bounds the last stable offset.
+    pub fn first_unstable_offset(&self) -> Option<Offset> {
+        let unstable = self.producers.first_unstable_offset();
+        unstable.map(|offset| offset.max(self.log_start_offset))
+    }
+
+    /// The high watermark moved: ended transactions below it hold nothing back any more.
+    pub fn on_high_watermark(&mut self, high_watermark: Offset) {
+        self.producers.on_high_watermark(high_watermark);
+    }
+
+    /// Raises the log start offset (DeleteRecords, or as the leader says). Segments below are
+    /// deleted by retention. False: it was there already.
+    ///
+    /// The caller has checked that it is not above the high watermark.
+    pub fn raise_log_start_offset(&mut self, offset: Offset) -> bool {
+        if offset <= self.log_start_offset {
+            return false;
+        }
+        assert!(
+            offset <= self.end_offset,
+            "a log starts at or below its end"
+        );
+        self.log_start_offset = offset;
+        self.flushed_offset = self.flushed_offset.max(offset);
+        self.epochs.truncate_from_start(offset);
+        self.producers.on_log_start(offset);
+        true
+    }
+
+    fn active(&self) -> &Arc<Segment> {
+        self.segments
+            .last()
+            .expect("a log has at least one segment")
+    }
+
+    /// Passes an outcome on; a failure of the disk takes the log offline.
+    fn watch<T>(&mut self, outcome: Result<T, StorageError>) -> Result<T, StorageError> {
+        if let Err(error) = &outcome {
+            let fatal = matches!(
+                error,
+                StorageError::Io { .. } | StorageError::Corrupt { .. }
+            );
+            self.offline |= fatal;
+        }
+        outcome
+    }
+
+    fn check_online(&self) -> Result<(), StorageError> {
+        if self.offline {
+            return Err(StorageError::Offline);
+        }
+        Ok(())
+    }
+}
+
+/// When something happened or is to happen, given as the time now.
+pub(super) fn later(now: Timestamp, delay_ms: i64) -> Timestamp {
+    Timestamp(now.0.saturating_add(delay_ms))
+}

@@ -1,0 +1,407 @@
+//! Appending: a leader's validated batch, or the batches that a leader has sent.
+//!
+//! A batch is checked before anything is written, written by one call, and only then noted in
+//! indexes, epochs and producers: a refused append leaves no trace.
+
+use std::io::IoSlice;
+use std::sync::Arc;
+
+use super::Log;
+use super::roll::Incoming;
+use crate::model::{LeaderEpoch, Offset, Timestamp};
+use crate::records::control::EndTransactionMarker;
+use crate::records::validate::ValidatedBatch;
+use crate::records::{Batch, BatchHeader, Batches, RecordsError, check_replicated};
+use crate::storage::batch_walk::Located;
+use crate::storage::error::{StorageError, is_full};
+use crate::storage::producer_state::{
+    Origin, ProducerBatch, ProducerRefusal, TransactionMarker, Verdict, VerificationGuard,
+};
+use crate::storage::segment::Segment;
+use crate::storage::transaction_index::AbortedTransaction;
+
+/// Who appends, and as what.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaderAppend {
+    /// The leader's epoch; it is written into the batch.
+    pub epoch: LeaderEpoch,
+    /// A client or a coordinator of this broker.
+    pub origin: Origin,
+    /// `transaction.partition.verification.enable`: a transaction opens only with `guard`.
+    pub verify: bool,
+    /// Proof that the partition belongs to the transaction (KIP-890).
+    pub guard: Option<VerificationGuard>,
+    /// The version of transactions that a marker was written with.
+    pub transaction_version: i16,
+}
+
+impl LeaderAppend {
+    /// An append for a client without transactions.
+    pub fn client(epoch: LeaderEpoch) -> Self {
+        Self {
+            epoch,
+            origin: Origin::Client,
+            verify: false,
+            guard: None,
+            transaction_version: 0,
+        }
+    }
+
+    /// An append of this broker itself: of a coordinator, or the quorum.
+    pub fn coordinator(epoch: LeaderEpoch) -> Self {
+        Self {
+            origin: Origin::Coordinator,
+            ..Self::client(epoch)
+        }
+    }
+}
+
+/// Where a batch is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppendInfo {
+    /// The offset of its first record.
+    pub first_offset: Offset,
+    /// The offset of its last record.
+    pub last_offset: Offset,
+    /// The timestamp that the leader gave it, if the topic wants that.
+    pub log_append_time: Option<Timestamp>,
+    /// The first offset that may be read.
+    pub log_start_offset: Offset,
+    /// It was in the log already: the producer has sent it twice.
+    pub duplicate: bool,
+}
+
+/// Why nothing was appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The batch does not fit what its producer wrote before.
+    #[error(transparent)]
+    Producer(#[from] ProducerRefusal),
+    /// The batch is larger than a segment: RECORD_LIST_TOO_LARGE.
+    #[error("batch of {size} bytes is larger than a segment of {segment_bytes}")]
+    LargerThanSegment {
+        /// Size of the batch in bytes.
+        size: u64,
+        /// `segment.bytes`.
+        segment_bytes: u32,
+    },
+    /// A batch from the leader is damaged, or does not follow the end of the log.
+    #[error("batch from the leader: {0}")]
+    Batch(#[from] RecordsError),
+    /// A batch from the leader is of an older epoch than one before it.
+    #[error("batch of epoch {found} after one of epoch {latest}")]
+    EpochWentBack {
+        /// The batch's epoch.
+        found: LeaderEpoch,
+        /// The newest epoch of the log.
+        latest: LeaderEpoch,
+    },
+    /// The disk failed or is full, or the log is offline.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// What a batch means to its producer.
+enum Produced {
+    /// It has none.
+    Nothing,
+    Data(ProducerBatch),
+    Marker(TransactionMarker),
+}
+
+impl Produced {
+    /// `records` is what follows the header. A marker that cannot be read ends nothing.
+    fn of(header: &BatchHeader, records: &[u8]) -> Self {
+        if !header.has_producer_id() {
+            return Self::Nothing;
+        }
+        if !header.is_control() {
+            return Self::Data(ProducerBatch {
+                producer_id: header.producer_id(),
+                producer_epoch: header.producer_epoch(),
+                first_sequence: header.base_sequence(),
+                last_sequence: header.last_sequence(),
+                first_offset: header.base_offset(),
+                last_offset: header.last_offset(),
+                max_timestamp: header.max_timestamp(),
+                transactional: header.is_transactional(),
+            });
+        }
+        EndTransactionMarker::of_batch(header, records).map_or(Self::Nothing, |marker| {
+            Self::Marker(TransactionMarker {
+                producer_id: header.producer_id(),
+                producer_epoch: header.producer_epoch(),
+                coordinator_epoch: marker.coordinator_epoch,
+                offset: header.last_offset(),
+                timestamp: header.max_timestamp(),
+                aborted: !marker.committed,
+            })
+        })
+    }
+}
+
+impl Log {
+    /// Appends a batch at the end of the log, or finds where it is if it was sent twice.
+    pub fn append_as_leader(
+        &mut self,
+        batch: &ValidatedBatch,
+        append: &LeaderAppend,
+        now: Timestamp,
+    ) -> Result<AppendInfo, AppendError> {
+        self.check_online()?;
+        assert!(
+            self.epochs
+                .latest()
+                .is_none_or(|it| it.epoch <= append.epoch),
+            "leader epochs never go back"
+        );
+        let header = batch.header().placed_at(self.end_offset, append.epoch);
+        let produced = Produced::of(&header, batch.records());
+        if let Some(duplicate) = self.check_producer(&produced, append)? {
+            return Ok(duplicate);
+        }
+        let size = header.size() as u64;
+        if size > u64::from(self.config.segment_bytes) {
+            return Err(AppendError::LargerThanSegment {
+                size,
+                segment_bytes: self.config.segment_bytes,
+            });
+        }
+        let head = header.to_bytes();
+        let parts = [IoSlice::new(&head), IoSlice::new(batch.records())];
+        let appended = self
+            .roll_if_due(&header, 0, now)
+            .and_then(|()| self.write(&parts))
+            .and_then(|position| self.note(&header, &produced, position));
+        self.watch(appended)?;
+        Ok(AppendInfo {
+            first_offset: header.base_offset(),
+            last_offset: header.last_offset(),
+            log_append_time: batch.log_append_time(),
+            log_start_offset: self.log_start_offset,
+            duplicate: false,
+        })
+    }
+
+    /// Appends the whole batches that the leader has sent, with their offsets and epochs. All of
+    /// them, or after an error none, unless the disk failed between two segments. A partial batch
+    /// at the end is left out. The first and last offset; `None` if there was no whole batch.
+    pub fn append_as_follower(
+        &mut self,
+        records: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<(Offset, Offset)>, AppendError> {
+        self.check_online()?;
+        let checked = check_replicated(records, self.end_offset + -1)?;
+        let records = &records[..checked.size];
+        self.check_epochs(records)?;
+        let appended = self.append_run(records, now);
+        self.watch(appended)
+            .map(|first| first.map(|first| (first, checked.last_offset)))
+            .map_err(AppendError::from)
+    }
+
+    /// Appends whole, checked batches: those that fit one segment by one write.
+    fn append_run(
+        &mut self,
+        records: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<Offset>, StorageError> {
+        let mut first_offset = None;
+        let mut pending = 0;
+        let mut batches = Batches::new(records);
+        let mut start = 0;
+        while let Some(Ok(batch)) = batches.next() {
+            first_offset = first_offset.or(Some(batch.base_offset()));
+            let incoming = incoming(batch.header(), pending as u64);
+            if self.should_roll(&incoming, now)? {
+                self.append_together(&records[start..start + pending])?;
+                (start, pending) = (start + pending, 0);
+                self.roll_at(batch.base_offset().max(self.end_offset), now)?;
+            }
+            pending += batch.size();
+        }
+        self.append_together(&records[start..start + pending])?;
+        Ok(first_offset)
+    }
+
+    fn append_together(&mut self, records: &[u8]) -> Result<(), StorageError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut position = self.write(&[IoSlice::new(records)])?;
+        let mut batches = Batches::new(records);
+        while let Some(Ok(batch)) = batches.next() {
+            let produced = Produced::of(batch.header(), batch.record_bytes());
+            self.note(batch.header(), &produced, position)?;
+            position += batch.size() as u64;
+        }
+        Ok(())
+    }
+
+    fn check_epochs(&self, records: &[u8]) -> Result<(), AppendError> {
+        let mut latest = self.epochs.latest().map(|it| it.epoch);
+        for batch in Batches::new(records) {
+            let found = batch?.partition_leader_epoch();
+            match latest {
+                Some(latest) if LeaderEpoch::NONE < found && found < latest => {
+                    return Err(AppendError::EpochWentBack { found, latest });
+                }
+                _ => latest = latest.max(Some(found)),
+            }
+        }
+        Ok(())
+    }
+
+    fn roll_if_due(
+        &mut self,
+        header: &BatchHeader,
+        ahead: u64,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        if self.should_roll(&incoming(header, ahead), now)? {
+            self.roll_at(header.base_offset(), now)?;
+        }
+        Ok(())
+    }
+
+    /// Writes at the end of the active segment: at which position. On a full disk what was written
+    /// is taken away again; any other failure takes the log offline.
+    fn write(&mut self, parts: &[IoSlice<'_>]) -> Result<u64, StorageError> {
+        let active = Arc::clone(self.active());
+        let position = active.size();
+        let Err(error) = active.log().write_at(parts, position) else {
+            return Ok(position);
+        };
+        let path = active.log_path();
+        if is_full(&error) {
+            active
+                .log()
+                .set_len(position)
+                .map_err(|source| StorageError::Io {
+                    action: "cut",
+                    path: path.clone(),
+                    source,
+                })?;
+        }
+        Err(StorageError::io("write", &path, error))
+    }
+
+    /// Learns of a batch that was written.
+    pub(super) fn note_written(
+        &mut self,
+        batch: &Batch<'_>,
+        position: u64,
+    ) -> Result<(), StorageError> {
+        let produced = Produced::of(batch.header(), batch.record_bytes());
+        self.note(batch.header(), &produced, position)
+    }
+
+    /// Learns what a batch that is in the log already means to its producer, and nothing else.
+    pub(super) fn replay_producer(
+        &mut self,
+        segment: &Segment,
+        batch: &Located,
+    ) -> Result<(), StorageError> {
+        if !batch.header.has_producer_id() {
+            return Ok(());
+        }
+        let produced = if batch.header.is_control() {
+            segment.with_whole(batch, |whole| {
+                Produced::of(whole.header(), whole.record_bytes())
+            })?
+        } else {
+            Produced::of(&batch.header, &[])
+        };
+        match produced {
+            Produced::Nothing => {}
+            Produced::Data(batch) => self.producers.append(&batch),
+            Produced::Marker(marker) => {
+                self.producers.append_marker(&marker);
+            }
+        }
+        Ok(())
+    }
+
+    fn note(
+        &mut self,
+        header: &BatchHeader,
+        produced: &Produced,
+        position: u64,
+    ) -> Result<(), StorageError> {
+        assert!(
+            header.last_offset() >= self.end_offset,
+            "offsets in a log rise"
+        );
+        let active = Arc::clone(self.active());
+        let interval = self.config.index_interval_bytes;
+        let indexed = self.tail.note(&active, header, position, interval);
+        self.end_offset = header.next_offset();
+        let epoch = header.partition_leader_epoch();
+        if epoch > LeaderEpoch::NONE && self.epochs.latest().is_none_or(|it| it.epoch < epoch) {
+            self.epochs.assign(epoch, header.base_offset());
+        }
+        active.note_batch(header, position, indexed)?;
+        self.note_producer(produced)?;
+        self.producers.advance_to(self.end_offset);
+        Ok(())
+    }
+
+    fn note_producer(&mut self, produced: &Produced) -> Result<(), StorageError> {
+        match produced {
+            Produced::Nothing => {}
+            Produced::Data(batch) => self.producers.append(batch),
+            Produced::Marker(marker) => {
+                let completed = self.producers.append_marker(marker);
+                if let Some(aborted) = completed.filter(|it| it.aborted) {
+                    self.active().append_aborted(&AbortedTransaction {
+                        producer_id: aborted.producer_id,
+                        first_offset: aborted.first_offset,
+                        last_offset: aborted.last_offset,
+                        last_stable_offset: aborted.last_stable_offset,
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the producer may append: the place of the batch if it has before.
+    fn check_producer(
+        &self,
+        produced: &Produced,
+        append: &LeaderAppend,
+    ) -> Result<Option<AppendInfo>, ProducerRefusal> {
+        let batch = match produced {
+            Produced::Nothing => return Ok(None),
+            Produced::Marker(marker) => {
+                self.producers
+                    .check_marker(marker, append.transaction_version)?;
+                return Ok(None);
+            }
+            Produced::Data(batch) => batch,
+        };
+        let verdict = self
+            .producers
+            .check(batch, append.origin, append.verify, append.guard)?;
+        Ok(match verdict {
+            Verdict::Append => None,
+            Verdict::Duplicate(earlier) => Some(AppendInfo {
+                first_offset: earlier.first_offset(),
+                last_offset: earlier.last_offset,
+                log_append_time: Some(earlier.timestamp),
+                log_start_offset: self.log_start_offset,
+                duplicate: true,
+            }),
+        })
+    }
+}
+
+fn incoming(header: &BatchHeader, ahead: u64) -> Incoming {
+    Incoming {
+        size: header.size() as u64,
+        last_offset: header.last_offset(),
+        max_timestamp: header.max_timestamp(),
+        ahead,
+    }
+}

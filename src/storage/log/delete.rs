@@ -1,0 +1,142 @@
+//! Deleting segments, in two steps: the files get the suffix `.deleted`, and are removed when those
+//! who read them have had `file.delete.delay.ms` to finish. And moving the whole folder.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Log, later};
+use crate::model::{Offset, Timestamp};
+use crate::storage::error::StorageError;
+use crate::storage::folder::Folder;
+
+/// Files that nobody finds any more, to be removed later.
+#[derive(Debug)]
+pub struct DeletedFiles {
+    folder: Arc<Folder>,
+    names: Vec<PathBuf>,
+    due: Timestamp,
+}
+
+impl DeletedFiles {
+    /// When they may be removed.
+    pub fn due(&self) -> Timestamp {
+        self.due
+    }
+
+    /// Removes the files. Slow for large ones: not to be called under a lock.
+    pub fn remove(&self) -> Result<(), StorageError> {
+        let folder = self.folder.path();
+        for name in &self.names {
+            let path = folder.join(name);
+            let removed = self.folder.disk().remove(&path);
+            removed.map_err(|error| StorageError::io("delete", &path, error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Deletes the first `count` segments; the log starts at the next one then. If they are all,
+    /// an empty one is made first.
+    pub fn delete_first(&mut self, count: usize, now: Timestamp) -> Result<(), StorageError> {
+        self.check_online()?;
+        if count == 0 {
+            return Ok(());
+        }
+        assert!(
+            count <= self.segments.len(),
+            "only what is there is deleted"
+        );
+        let deleted = self.delete_front(count, now);
+        self.watch(deleted)
+    }
+
+    fn delete_front(&mut self, mut count: usize, now: Timestamp) -> Result<(), StorageError> {
+        if count == self.segments.len() {
+            if self.active().size() == 0 {
+                count -= 1;
+            } else {
+                self.roll_at(self.end_offset, now)?;
+            }
+        }
+        let start = self.segments[count].base_offset();
+        let bases: Vec<Offset> = self.segments[..count]
+            .iter()
+            .map(|segment| segment.base_offset())
+            .collect();
+        // First for those who look: then the files can go.
+        self.raise_log_start_offset(start.min(self.end_offset));
+        self.remove_segments(0..count, now)?;
+        let path = self.folder.path();
+        for base in bases {
+            if let Some(snapshot) = self.snapshots.forget(&path, base) {
+                let removed = self.folder.disk().remove(&snapshot);
+                removed.map_err(|error| StorageError::io("delete", &snapshot, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes segments out of the log, the last first: a crash in between leaves no hole when the
+    /// end is removed. (At the front a hole only hides what is to be deleted anyway.)
+    pub(super) fn remove_segments(
+        &mut self,
+        range: Range<usize>,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let removed: Vec<_> = Arc::make_mut(&mut self.segments).drain(range).collect();
+        let mut names = Vec::new();
+        for segment in removed.iter().rev() {
+            for path in segment.mark_deleted()? {
+                names.extend(path.file_name().map(PathBuf::from));
+            }
+        }
+        self.names += 1;
+        self.deletions.push(DeletedFiles {
+            folder: Arc::clone(&self.folder),
+            names,
+            due: later(now, self.config.file_delete_delay_ms),
+        });
+        Ok(())
+    }
+
+    /// When the next files are to be removed.
+    pub fn next_deletion(&self) -> Option<Timestamp> {
+        self.deletions.iter().map(DeletedFiles::due).min()
+    }
+
+    /// The files whose time has come: [`DeletedFiles::remove`] is for outside the lock.
+    pub fn take_due_deletions(&mut self, now: Timestamp) -> Vec<DeletedFiles> {
+        let due = self.deletions.extract_if(.., |files| files.due <= now);
+        due.collect()
+    }
+
+    /// Gives the folder another path on the same disk. The log goes on there.
+    pub fn move_to(&mut self, to: &Path) -> Result<(), StorageError> {
+        let from = self.folder.path();
+        let moved = self.folder.disk().rename(&from, to).and_then(|()| {
+            self.folder.relocate(to);
+            for segment in self.segments.iter() {
+                segment.relocate();
+            }
+            self.folder.disk().sync_dir(to.parent().unwrap_or(to))
+        });
+        let moved = moved.map_err(|error| StorageError::io("rename", &from, error));
+        self.watch(moved)
+    }
+
+    /// Gives up the log: its folder becomes `<name>` beside it, to be removed after a while.
+    /// Readers can finish; nothing is written any more. Where it is now.
+    ///
+    /// The name is that of [`marked_folder_name`](super::super::partition_folder::marked_folder_name).
+    pub fn mark_folder_deleted(&mut self, name: &str) -> Result<PathBuf, StorageError> {
+        let to = self.path().with_file_name(name);
+        let moved = self.move_to(&to);
+        self.offline = true;
+        moved.map(|()| to)
+    }
+}

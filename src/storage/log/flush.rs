@@ -1,0 +1,180 @@
+//! Making the log durable: planned under the partition's lock, done outside it, noted under it.
+//!
+//! A disk's sync thread plans for all its partitions, syncs, and tells each how far it got. After
+//! a failed sync the log is offline: the kernel may have dropped what it could not write.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Log;
+use crate::model::{Offset, Timestamp};
+use crate::storage::checkpoint::StateFileError;
+use crate::storage::error::StorageError;
+use crate::storage::folder::Folder;
+use crate::storage::segment::Segment;
+
+/// What must be synced so that everything below [`Self::end_offset`] is on stable storage.
+#[derive(Debug)]
+pub struct FlushPlan {
+    folder: Arc<Folder>,
+    /// And whether nothing is appended to it any more.
+    segments: Vec<(Arc<Segment>, bool)>,
+    /// The state of the folder's names that a sync of it makes durable.
+    names: Option<u32>,
+    end_offset: Offset,
+    cuts: u32,
+}
+
+/// How much a flush makes durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlushScope {
+    /// All that is written.
+    All,
+    /// What is below the active segment.
+    ClosedSegments,
+}
+
+impl FlushPlan {
+    /// Up to where the log is durable when the plan was carried out.
+    pub fn end_offset(&self) -> Offset {
+        self.end_offset
+    }
+
+    /// Syncs. To be called without any lock, once: an error is for good.
+    pub fn run(&self) -> Result<(), StorageError> {
+        for (segment, sealed) in &self.segments {
+            segment.sync(*sealed)?;
+        }
+        if self.names.is_some() {
+            let path = self.folder.path();
+            // The folder's own name too: it may be as new as the first segment.
+            for dir in path.ancestors().take(2) {
+                let synced = self.folder.disk().sync_dir(dir);
+                synced.map_err(|source| sync_error(dir, source))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Whether a sync is due by the settings, or because a segment was closed: the recovery point
+    /// moves up to the active segment, so that a crash leaves little to check.
+    pub fn flush_is_due(&self, now: Timestamp) -> bool {
+        let unflushed = self.end_offset - self.flushed_offset;
+        self.flushed_offset < self.active().base_offset()
+            || unflushed >= self.config.flush_messages
+            || (unflushed > 0 && now.0 - self.last_flush.0 >= self.config.flush_ms)
+    }
+
+    /// What to sync; `None`: it is durable already.
+    pub fn plan_flush(
+        &mut self,
+        scope: FlushScope,
+        now: Timestamp,
+    ) -> Result<Option<FlushPlan>, StorageError> {
+        self.check_online()?;
+        let end_offset = match scope {
+            FlushScope::All => self.end_offset,
+            FlushScope::ClosedSegments => self.active().base_offset().min(self.end_offset),
+        };
+        let names = (self.names != self.synced_names).then_some(self.names);
+        if self.flushed_offset >= end_offset && names.is_none() {
+            return Ok(None);
+        }
+        let saved = self.save_epochs();
+        self.watch(saved)?;
+        self.last_flush = now;
+        let active = self.segments.len() - 1;
+        let end = match scope {
+            FlushScope::All => active + 1,
+            FlushScope::ClosedSegments => active,
+        };
+        let unflushed = (self.segment_of(self.flushed_offset)..end)
+            .map(|index| (Arc::clone(&self.segments[index]), index < active))
+            .collect();
+        Ok(Some(FlushPlan {
+            folder: Arc::clone(&self.folder),
+            segments: unflushed,
+            names,
+            end_offset,
+            cuts: self.cuts,
+        }))
+    }
+
+    /// Notes that a plan was carried out, or that it failed: then the log is offline.
+    pub fn flushed(
+        &mut self,
+        plan: &FlushPlan,
+        outcome: Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        self.watch(outcome)?;
+        // What was cut and written again since was not synced by this plan.
+        if plan.cuts == self.cuts {
+            self.flushed_offset = self.flushed_offset.max(plan.end_offset);
+        }
+        self.synced_names = plan.names.unwrap_or(self.synced_names);
+        Ok(())
+    }
+
+    /// Makes the log durable now, under the lock.
+    pub fn flush(&mut self, now: Timestamp) -> Result<(), StorageError> {
+        match self.plan_flush(FlushScope::All, now)? {
+            Some(plan) => {
+                let outcome = plan.run();
+                self.flushed(&plan, outcome)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the use of the log in order: after this, and the mark of a clean stop, it is opened
+    /// without a look at its batches. Everything is durable.
+    pub fn close(&mut self, now: Timestamp) -> Result<(), StorageError> {
+        self.check_online()?;
+        let closed = self.complete_files();
+        self.watch(closed)?;
+        self.flush(now)
+    }
+
+    fn complete_files(&mut self) -> Result<(), StorageError> {
+        self.active().seal()?;
+        if self.config.preallocate {
+            self.active().trim()?;
+        }
+        self.take_snapshot(true)?;
+        self.active().sync(true)?;
+        // The snapshot is a new name.
+        self.names += 1;
+        Ok(())
+    }
+
+    /// The epochs are durable before anything that recovery will not read again: it learns those
+    /// above the recovery point from the batches.
+    pub(super) fn save_epochs(&mut self) -> Result<(), StorageError> {
+        let path = self.folder.path();
+        self.epochs
+            .save(self.folder.disk(), &path)
+            .map_err(state_file_error)
+    }
+}
+
+fn sync_error(path: &Path, source: io::Error) -> StorageError {
+    StorageError::Io {
+        action: "sync",
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Sorts an error of one of the small files.
+pub(super) fn state_file_error(error: StateFileError) -> StorageError {
+    match error {
+        StateFileError::Io { path, source } => StorageError::io("replace", &path, source),
+        StateFileError::Damaged { path, found } => StorageError::Inconsistent {
+            path,
+            reason: found,
+        },
+    }
+}

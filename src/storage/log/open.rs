@@ -1,0 +1,239 @@
+//! Opening a log: few system calls after a clean stop, recovery after any other.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Log;
+use super::flush::state_file_error;
+use super::roll::Tail;
+use crate::model::{LeaderEpoch, Offset, Timestamp};
+use crate::records::BatchHeader;
+use crate::storage::checkpoint::StateFileError;
+use crate::storage::disk::Disk;
+use crate::storage::error::StorageError;
+use crate::storage::folder::Folder;
+use crate::storage::leader_epochs::LeaderEpochs;
+use crate::storage::leftovers::{self, SegmentFiles};
+use crate::storage::log_config::LogConfig;
+use crate::storage::producer_snapshot::ProducerSnapshots;
+use crate::storage::producer_state::ProducerState;
+use crate::storage::segment::Segment;
+
+/// What the log directory knows of a log that is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening {
+    /// From the recovery-point checkpoint: everything below was on stable storage.
+    pub recovery_point: Offset,
+    /// From the log-start checkpoint; 0 if it has no entry.
+    pub log_start_offset: Offset,
+    /// The log directory was closed in order.
+    pub clean: bool,
+    /// The time now.
+    pub now: Timestamp,
+}
+
+impl Opening {
+    /// A log that is new, or of which nothing is known.
+    pub fn unknown(now: Timestamp) -> Self {
+        Self {
+            recovery_point: Offset::ZERO,
+            log_start_offset: Offset::ZERO,
+            clean: false,
+            now,
+        }
+    }
+}
+
+impl Log {
+    /// Opens the log in the folder `path`, which must be there; an empty one becomes a new log.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] if what is below the recovery point, or anything after a clean
+    /// stop, is damaged: then nothing was cut.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        config: Arc<LogConfig>,
+        opening: &Opening,
+    ) -> Result<Self, StorageError> {
+        let folder = Arc::new(Folder::new(disk, path));
+        let files = leftovers::clear(&folder)?;
+        let epochs = LeaderEpochs::load(folder.disk(), path);
+        let (epochs, epochs_lost) = match epochs {
+            Ok(epochs) => (epochs, false),
+            Err(StateFileError::Damaged { found, .. }) => {
+                tracing::warn!(log = %path.display(), found, "reading the leader epochs from the log");
+                (LeaderEpochs::default(), true)
+            }
+            Err(error) => return Err(state_file_error(error)),
+        };
+        let mut log = Self {
+            segments: Arc::default(),
+            log_start_offset: opening.log_start_offset,
+            end_offset: opening.log_start_offset,
+            flushed_offset: opening.log_start_offset,
+            cuts: 0,
+            names: 0,
+            synced_names: 0,
+            last_flush: opening.now,
+            offline: false,
+            tail: Tail::new(opening.now),
+            epochs,
+            producers: ProducerState::default(),
+            snapshots: ProducerSnapshots::at(files.snapshots),
+            deletions: Vec::new(),
+            folder,
+            config,
+        };
+        let rescan = log.add_segments(&files.segments)?;
+        if log.segments.is_empty() {
+            log.begin_empty(opening.log_start_offset, opening.now)?;
+            return Ok(log);
+        }
+        log.load(opening, rescan, &files.segments)?;
+        if epochs_lost || !log.epochs_hold()? {
+            log.read_epochs()?;
+        }
+        Ok(log)
+    }
+
+    /// Adds what was found in the folder. From which offset on the log must be scanned to make
+    /// transaction indexes again, if one is damaged.
+    fn add_segments(&mut self, files: &[SegmentFiles]) -> Result<Option<Offset>, StorageError> {
+        let mut rescan = None;
+        let mut segments = Vec::with_capacity(files.len());
+        for found in files {
+            let opened = Segment::open(&self.folder, found, &self.config);
+            let segment = opened.map_err(|error| self.folder_error("read", error))?;
+            if found.has_aborts && !segment.load_aborted()? {
+                rescan = rescan.or(Some(found.base_offset));
+            }
+            segments.push(Arc::new(segment));
+        }
+        self.segments = Arc::new(segments);
+        Ok(rescan)
+    }
+
+    fn load(
+        &mut self,
+        opening: &Opening,
+        rescan: Option<Offset>,
+        files: &[SegmentFiles],
+    ) -> Result<(), StorageError> {
+        let start = files[0].base_offset.max(opening.log_start_offset);
+        self.log_start_offset = start;
+        let bases: Vec<_> = files.iter().map(|found| found.base_offset).collect();
+        let path = self.folder.path();
+        let cleared = self
+            .snapshots
+            .delete_strays(self.folder.disk(), &path, &bases);
+        cleared.map_err(|error| self.folder_error("delete", error))?;
+        if opening.clean && rescan.is_none() {
+            self.rebuild_missing(files)?;
+            self.load_end()?;
+            self.flushed_offset = self.end_offset;
+            self.load_producers(opening.now)?;
+        } else {
+            // After a clean stop all of it was durable.
+            let durable = if opening.clean {
+                Offset(i64::MAX)
+            } else {
+                opening.recovery_point
+            };
+            let scan_from = rescan.unwrap_or(durable).min(durable);
+            let first = self.segment_of(scan_from);
+            self.rebuild_missing(&files[..first])?;
+            self.recover(first, scan_from, durable, opening.now)?;
+            self.flushed_offset = durable.min(self.end_offset);
+        }
+        if self.end_offset < opening.log_start_offset {
+            // All that is left of the log was deleted before.
+            let start = opening.log_start_offset;
+            return self.truncate_fully(start, start, opening.now);
+        }
+        self.flushed_offset = self.flushed_offset.max(start);
+        self.epochs.truncate_from_end(self.end_offset);
+        self.epochs.truncate_from_start(start);
+        self.producers.on_log_start(start);
+        Ok(())
+    }
+
+    /// Makes indexes that are not there.
+    fn rebuild_missing(&self, files: &[SegmentFiles]) -> Result<(), StorageError> {
+        for (found, segment) in files.iter().zip(self.segments.iter()) {
+            if !found.has_indexes {
+                segment.rebuild()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the end of a log that was closed in order.
+    fn load_end(&mut self) -> Result<(), StorageError> {
+        let active = Arc::clone(self.active());
+        active.trust_indexes()?;
+        self.end_offset = match active.last_batch()? {
+            Some(last) => last.header.next_offset(),
+            None => active.base_offset(),
+        };
+        active.largest()?;
+        Ok(())
+    }
+
+    /// The place of the segment that holds `offset`, or of the first.
+    pub(super) fn segment_of(&self, offset: Offset) -> usize {
+        self.segments
+            .partition_point(|segment| segment.base_offset() <= offset)
+            .saturating_sub(1)
+    }
+
+    /// Whether each epoch begins where the file says. The file has no checksum, and a wrong start
+    /// would make a follower cut its log at the wrong place.
+    fn epochs_hold(&self) -> Result<bool, StorageError> {
+        for entry in self.epochs.entries() {
+            let offset = entry.start_offset;
+            if offset >= self.end_offset {
+                continue;
+            }
+            let at_start = self.batch_at(offset)?;
+            let starts = at_start.is_none_or(|batch| {
+                batch.base_offset() != offset || batch.partition_leader_epoch() == entry.epoch
+            });
+            let before = match offset > self.log_start_offset {
+                true => self.batch_at(offset + -1)?,
+                false => None,
+            };
+            let is_first = before.is_none_or(|batch| {
+                batch.base_offset() >= offset || batch.partition_leader_epoch() < entry.epoch
+            });
+            if !starts || !is_first {
+                tracing::warn!(log = %self.path().display(), %entry, "the log has no such epoch: reading the leader epochs from it");
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn batch_at(&self, offset: Offset) -> Result<Option<BatchHeader>, StorageError> {
+        let segment = &self.segments[self.segment_of(offset)];
+        let found = segment.find(offset, segment.size())?;
+        Ok(found.map(|found| found.batch.header))
+    }
+
+    /// Learns the leader epochs from the batches.
+    fn read_epochs(&mut self) -> Result<(), StorageError> {
+        self.epochs.clear();
+        for segment in Arc::clone(&self.segments).iter() {
+            segment.each_header(segment.base_offset(), |batch| {
+                let epoch = batch.header.partition_leader_epoch();
+                let newer = self.epochs.latest().is_none_or(|it| it.epoch < epoch);
+                if epoch > LeaderEpoch::NONE && newer {
+                    self.epochs.assign(epoch, batch.header.base_offset());
+                }
+                Ok(true)
+            })?;
+        }
+        self.epochs.truncate_from_start(self.log_start_offset);
+        Ok(())
+    }
+}

@@ -1,0 +1,266 @@
+//! Reading: a plan made under the partition's lock without I/O, carried out outside it.
+//!
+//! A read begins at the batch that holds the offset and ends at a border between batches wherever
+//! one is known; a reader at the tail needs no I/O at all to find its place.
+
+use super::Log;
+use super::view::LogView;
+use crate::model::Offset;
+use crate::protocol::payload::Payload;
+use crate::storage::error::StorageError;
+use crate::storage::segment::Segment;
+
+/// The offset is below the start of the log or above its end: OFFSET_OUT_OF_RANGE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("offset {offset} is not within {log_start_offset} to {end_offset}")]
+pub struct OffsetOutOfRange {
+    /// What was asked for.
+    pub offset: Offset,
+    /// The first offset that may be read.
+    pub log_start_offset: Offset,
+    /// The offset after the last record.
+    pub end_offset: Offset,
+}
+
+/// Where to read, as known under the lock.
+#[derive(Debug)]
+pub struct ReadPlan {
+    view: LogView,
+    offset: Offset,
+    /// Nothing at or above it is returned.
+    up_to: Offset,
+    /// The segment that may hold the offset.
+    index: usize,
+    /// The batch that holds the offset, if it is one of the newest.
+    start: Option<Span>,
+    /// Where in the active segment the batch at `up_to` begins, if that is known.
+    up_to_position: Option<u64>,
+}
+
+/// A part of a segment's file.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    position: u64,
+    end: u64,
+}
+
+/// What a read returns.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReadOutcome {
+    /// Batches, the last of them perhaps cut.
+    pub payload: Payload,
+    /// No record in the payload is at or above this offset: up to here the aborted transactions
+    /// must be told to a reader of committed data.
+    pub up_to: Offset,
+}
+
+impl Log {
+    /// Plans a read of the records from `offset` on that are below `up_to`: the high watermark, the
+    /// last stable offset, or the end of the log for a follower.
+    pub fn locate(&self, offset: Offset, up_to: Offset) -> Result<ReadPlan, OffsetOutOfRange> {
+        if offset < self.log_start_offset || offset > self.end_offset {
+            return Err(OffsetOutOfRange {
+                offset,
+                log_start_offset: self.log_start_offset,
+                end_offset: self.end_offset,
+            });
+        }
+        let view = self.view();
+        let index = view.index_of(offset).unwrap_or(0);
+        let mut plan = ReadPlan {
+            view,
+            offset,
+            up_to: up_to.min(self.end_offset),
+            index,
+            start: None,
+            up_to_position: None,
+        };
+        let end = plan.view.end_position;
+        let active = self.active();
+        if index + 1 == self.segments.len() {
+            let found = self.tail.find(active, offset, end);
+            plan.start = found.map(|(position, end)| Span { position, end });
+        }
+        plan.up_to_position = if plan.up_to == self.end_offset {
+            Some(end)
+        } else {
+            let found = self.tail.find(active, plan.up_to, end);
+            found.map(|(position, _)| position)
+        };
+        Ok(plan)
+    }
+}
+
+impl ReadPlan {
+    /// The log as it was when the read was planned.
+    pub fn view(&self) -> &LogView {
+        &self.view
+    }
+
+    /// Whether there is nothing to read: the reader must wait.
+    pub fn is_empty(&self) -> bool {
+        self.offset >= self.up_to
+    }
+
+    /// Reads at most `max_bytes`. The first batch is returned whole or not at all: if it is larger,
+    /// only with `at_least_one`.
+    pub fn read(&self, max_bytes: u32, at_least_one: bool) -> Result<ReadOutcome, StorageError> {
+        let nothing = ReadOutcome {
+            payload: Payload::EMPTY,
+            up_to: self.up_to,
+        };
+        if self.is_empty() {
+            return Ok(nothing);
+        }
+        for index in self.index..self.view.segments.len() {
+            let segment = &self.view.segments[index];
+            if segment.base_offset() >= self.up_to {
+                break;
+            }
+            let found = self.find_start(segment, index)?;
+            if let Some((first, near)) = found {
+                let limit = Limit {
+                    max_bytes: u64::from(max_bytes),
+                    at_least_one,
+                };
+                return self.read_segment(index, first, near, &limit);
+            }
+            // Compaction left nothing of the offset's segment: the next one has the next record.
+        }
+        Ok(nothing)
+    }
+
+    /// The first batch that reaches the offset, and an index entry near it.
+    fn find_start(
+        &self,
+        segment: &Segment,
+        index: usize,
+    ) -> Result<Option<(Span, Option<usize>)>, StorageError> {
+        if let Some(start) = self.start {
+            return Ok(Some((start, None)));
+        }
+        let found = segment.find(self.offset, self.view.size_of(index))?;
+        Ok(found.map(|found| {
+            let span = Span {
+                position: found.batch.position,
+                end: found.batch.end(),
+            };
+            (span, Some(found.slot))
+        }))
+    }
+
+    fn read_segment(
+        &self,
+        index: usize,
+        first: Span,
+        near: Option<usize>,
+        limit: &Limit,
+    ) -> Result<ReadOutcome, StorageError> {
+        let segment = &self.view.segments[index];
+        let mut outcome = ReadOutcome {
+            payload: Payload::EMPTY,
+            up_to: self.up_to,
+        };
+        let Some(wanted) = limit.end(first) else {
+            return Ok(outcome);
+        };
+        let mut end = wanted;
+        match self.border_within(index, first.position, wanted, near)? {
+            Border::End(border) => {
+                end = end.min(border);
+                if near.is_some() && index + 1 == self.view.segments.len() {
+                    segment.remember(self.offset, self.up_to, end, near.unwrap_or(0));
+                }
+            }
+            // What lies behind the border is cut off: the reader asks for it again anyway.
+            Border::Batch {
+                position,
+                last,
+                slot,
+            } => {
+                end = position;
+                outcome.up_to = last.min(self.up_to);
+                segment.remember(self.offset, last, position, slot);
+            }
+            Border::Unknown => {}
+        }
+        if let Some(length) = end.checked_sub(first.position).filter(|length| *length > 0) {
+            let length = u32::try_from(length).expect("a segment is smaller than 4 GiB");
+            outcome.payload = segment.region(first.position, length)?;
+        }
+        Ok(outcome)
+    }
+
+    /// The last border between batches that an index knows above `start`, up to `wanted`; or where
+    /// the records that may be read end, if that comes before.
+    fn border_within(
+        &self,
+        index: usize,
+        start: u64,
+        wanted: u64,
+        near: Option<usize>,
+    ) -> Result<Border, StorageError> {
+        let segment = &self.view.segments[index];
+        let size = self.view.size_of(index);
+        let readable_end = match self.view.segments.get(index + 1) {
+            Some(next) if next.base_offset() <= self.up_to => Some(size),
+            None => self.up_to_position,
+            Some(_) => None,
+        };
+        if let Some(end) = readable_end.filter(|end| wanted >= *end) {
+            return Ok(Border::End(end));
+        }
+        let border = segment.border(wanted.min(size), near.unwrap_or(usize::MAX))?;
+        if let Some((position, last, slot)) = border.filter(|(position, ..)| *position > start)
+            && (readable_end.is_some() || last < self.up_to)
+        {
+            return Ok(Border::Batch {
+                position,
+                last,
+                slot,
+            });
+        }
+        if readable_end.is_some() {
+            return Ok(Border::Unknown);
+        }
+        // The records that may be read end near by.
+        let found = segment.find(self.up_to, size)?;
+        Ok(Border::End(
+            found.map_or(size, |found| found.batch.position),
+        ))
+    }
+}
+
+/// How much may be read.
+struct Limit {
+    max_bytes: u64,
+    at_least_one: bool,
+}
+
+impl Limit {
+    /// Where a read that begins with the batch `first` ends at the latest; `None`: before it does.
+    fn end(&self, first: Span) -> Option<u64> {
+        let size = first.end - first.position;
+        if size <= self.max_bytes {
+            Some(first.position + self.max_bytes)
+        } else {
+            self.at_least_one.then_some(first.end)
+        }
+    }
+}
+
+/// Where a read may end without cutting a batch.
+enum Border {
+    /// The records that may be read end here.
+    End(u64),
+    /// A batch begins here.
+    Batch {
+        position: u64,
+        /// Its last offset.
+        last: Offset,
+        /// Its entry in the offset index.
+        slot: usize,
+    },
+    /// None is known before the place wanted.
+    Unknown,
+}

@@ -1,0 +1,236 @@
+//! After a crash: everything from the recovery point on is checked, and the log is cut at the first
+//! bad batch. Producers, epochs and indexes are made again from what is good.
+//!
+//! Below the recovery point all was durable: a bad batch there is damage, and nothing is cut.
+
+use std::sync::Arc;
+
+use super::Log;
+use super::roll::Tail;
+use crate::model::{Offset, Timestamp};
+use crate::records::{Batch, RecordsError, checked_batches};
+use crate::storage::batch_walk::{BatchWalk, WalkError};
+use crate::storage::error::StorageError;
+use crate::storage::producer_snapshot::Expiry;
+use crate::storage::segment::Segment;
+
+/// Where the good part of a segment ends, and why.
+struct Cut {
+    position: u64,
+    reason: RecordsError,
+}
+
+impl Log {
+    /// Checks the log from the batch of `scan_from` on, which is in segment `first`. What is below
+    /// `durable` must be good.
+    pub(super) fn recover(
+        &mut self,
+        first: usize,
+        scan_from: Offset,
+        durable: Offset,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        let all = std::mem::take(&mut self.segments);
+        self.segments = Arc::new(all[..=first].to_vec());
+        let mut file_size = all[first].size();
+        let resumed = all[first].resume_before(scan_from)?;
+        self.end_offset = resumed.offset;
+        self.load_producers_at(resumed.offset, now)?;
+        self.tail = Tail::new(now);
+        self.tail.since_entry = resumed.since_entry;
+        let mut cut = self.scan(resumed.position, file_size, durable)?;
+        let mut rest = all[first + 1..].iter();
+        while cut.is_none() {
+            let Some(segment) = rest.next() else {
+                break;
+            };
+            if self.leaves_hole(segment, durable)? {
+                self.drop_segments(std::iter::once(segment), now)?;
+                break;
+            }
+            file_size = segment.size();
+            self.active().seal()?;
+            let resumed = segment.resume_before(segment.base_offset())?;
+            self.end_offset = self.end_offset.max(resumed.offset);
+            Arc::make_mut(&mut self.segments).push(Arc::clone(segment));
+            self.producers.advance_to(self.end_offset);
+            self.take_snapshot(false)?;
+            self.tail = Tail::new(now);
+            cut = self.scan(0, file_size, durable)?;
+        }
+        if let Some(cut) = cut {
+            self.cut_after_crash(&cut, file_size)?;
+        }
+        self.drop_segments(rest, now)?;
+        self.check_durable(durable)
+    }
+
+    /// Takes the good batches of the active segment from `position` on into account.
+    fn scan(
+        &mut self,
+        position: u64,
+        file_size: u64,
+        durable: Offset,
+    ) -> Result<Option<Cut>, StorageError> {
+        let segment = Arc::clone(self.active());
+        segment.set_size(position);
+        let log = Arc::clone(segment.log());
+        let mut walk = BatchWalk::new(&*log, position, file_size);
+        loop {
+            let after = self.end_offset + -1;
+            let position = walk.position();
+            let reason = match walk.next() {
+                Ok(Some((_, batch))) => match check(&segment, &batch, after) {
+                    Ok(()) => {
+                        self.note_written(&batch, position)?;
+                        continue;
+                    }
+                    Err(reason) => reason,
+                },
+                Ok(None) if position == file_size => return Ok(None),
+                Ok(None) => segment.truncated(position, file_size),
+                Err(WalkError::Bad(reason)) => reason,
+                Err(error @ WalkError::Disk(_)) => {
+                    return Err(segment.walk_error(error, position, after));
+                }
+            };
+            return self.judge(Cut { position, reason }, durable).map(Some);
+        }
+    }
+
+    /// A cut is fine above what was durable; below it is damage.
+    fn judge(&self, cut: Cut, durable: Offset) -> Result<Cut, StorageError> {
+        if self.end_offset >= durable {
+            return Ok(cut);
+        }
+        Err(self
+            .active()
+            .corrupt(cut.position, self.end_offset + -1, cut.reason))
+    }
+
+    fn cut_after_crash(&self, cut: &Cut, file_size: u64) -> Result<(), StorageError> {
+        let active = self.active();
+        tracing::warn!(
+            segment = %active.log_path().display(),
+            position = cut.position,
+            end = %self.end_offset,
+            bytes = file_size.saturating_sub(cut.position),
+            reason = %cut.reason,
+            "cutting off what a crash left"
+        );
+        active.trim()
+    }
+
+    fn check_durable(&self, durable: Offset) -> Result<(), StorageError> {
+        if self.end_offset >= durable || durable == Offset(i64::MAX) {
+            return Ok(());
+        }
+        Err(self.lost(durable))
+    }
+
+    /// Whether a crash lost what was right before a segment. In a compacted log offsets may be
+    /// missing.
+    fn leaves_hole(&self, segment: &Segment, durable: Offset) -> Result<bool, StorageError> {
+        let from = segment.base_offset();
+        if from <= self.end_offset || self.config.compact {
+            return Ok(false);
+        }
+        if self.end_offset < durable {
+            return Err(self.lost(durable.min(from)));
+        }
+        tracing::warn!(
+            log = %self.path().display(),
+            end = %self.end_offset,
+            %from,
+            "a crash lost what was before a segment: dropping it"
+        );
+        Ok(true)
+    }
+
+    fn lost(&self, durable: Offset) -> StorageError {
+        StorageError::Inconsistent {
+            path: self.path().to_path_buf(),
+            reason: format!(
+                "batches end at {} but were durable up to {durable}: a file was lost or cut, or the \
+                 recovery-point checkpoint belongs to another log",
+                self.end_offset
+            ),
+        }
+    }
+
+    fn drop_segments<'s>(
+        &mut self,
+        unwanted: impl Iterator<Item = &'s Arc<Segment>>,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        let unwanted: Vec<_> = unwanted.map(Arc::clone).collect();
+        let kept = self.segments.len();
+        Arc::make_mut(&mut self.segments).extend(unwanted);
+        self.remove_segments(kept..self.segments.len(), now)
+    }
+
+    /// Loads the producers as of the end of a log that was closed in order.
+    pub(super) fn load_producers(&mut self, now: Timestamp) -> Result<(), StorageError> {
+        if self.snapshots.latest().is_none() {
+            // Written before there were snapshots, or by a log without a record: nothing to know.
+            self.producers.advance_to(self.end_offset);
+            return Ok(());
+        }
+        self.load_producers_at(self.end_offset, now)
+    }
+
+    /// Loads the producers after the log was cut.
+    pub(super) fn reload_producers(&mut self, now: Timestamp) -> Result<(), StorageError> {
+        self.load_producers_at(self.end_offset, now)
+    }
+
+    /// Loads the newest snapshot up to `offset`, and replays the log from there.
+    fn load_producers_at(&mut self, offset: Offset, now: Timestamp) -> Result<(), StorageError> {
+        let path = self.folder.path();
+        let disk = self.folder.disk();
+        let expiry = Expiry {
+            now,
+            after_ms: self.config.producer_id_expiration_ms,
+        };
+        let start = self.log_start_offset.min(offset);
+        let loaded = self
+            .snapshots
+            .delete_outside(disk, &path, start, offset)
+            .and_then(|()| self.snapshots.load(disk, &path, start, expiry));
+        self.producers = loaded.map_err(|error| self.folder_error("read", error))?;
+        self.replay_producers(offset)
+    }
+
+    fn replay_producers(&mut self, up_to: Offset) -> Result<(), StorageError> {
+        let from = self.producers.end_offset();
+        if from < up_to {
+            let first = self.segment_of(from);
+            for segment in Arc::clone(&self.segments).iter().skip(first) {
+                segment.each_header(from, |batch| {
+                    if batch.header.base_offset() >= up_to {
+                        return Ok(false);
+                    }
+                    self.replay_producer(segment, batch)?;
+                    Ok(true)
+                })?;
+            }
+        }
+        self.producers.advance_to(up_to);
+        Ok(())
+    }
+}
+
+/// Whether a batch is good where it is.
+fn check(segment: &Segment, batch: &Batch<'_>, after: Offset) -> Result<(), RecordsError> {
+    if let Some(checked) = checked_batches(batch.bytes(), after).next() {
+        checked?;
+    }
+    if segment.relative(batch.last_offset()).is_none() {
+        return Err(RecordsError::OffsetsOutOfOrder {
+            base_offset: batch.base_offset().0,
+            last_offset: batch.last_offset().0,
+            previous: after.0,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Cutting the log: what a follower does when its leader's log says otherwise.
+//!
+//! The caller first lowers the log's entry in the recovery-point checkpoint to the offset that it
+//! cuts at. If it did not, a crash would leave a recovery point above the end of the log, and that
+//! is how lost data looks like.
+
+use std::sync::Arc;
+
+use super::Log;
+use super::roll::Tail;
+use crate::model::{Offset, Timestamp};
+use crate::storage::error::StorageError;
+use crate::storage::segment::Segment;
+
+impl Log {
+    /// Removes all batches that reach `offset` or lie above it. A batch is removed whole, so the
+    /// end of the log, which is returned, may be lower than `offset`.
+    pub fn truncate_to(&mut self, offset: Offset, now: Timestamp) -> Result<Offset, StorageError> {
+        self.check_online()?;
+        if offset >= self.end_offset {
+            // An epoch that began here and wrote nothing may have been another leader's.
+            self.epochs.truncate_from_end(self.end_offset);
+            return Ok(self.end_offset);
+        }
+        tracing::info!(log = %self.path().display(), %offset, end = %self.end_offset, "truncating");
+        if offset < self.segments[0].base_offset() {
+            self.truncate_fully(offset, offset, now)?;
+            return Ok(offset);
+        }
+        let cut = self.cut_at(offset, now);
+        self.watch(cut)?;
+        Ok(self.end_offset)
+    }
+
+    /// Removes all batches; the next record gets `offset`. The log start offset is usually the
+    /// same; it is lower when a follower fetches what its leader has no more of locally.
+    pub fn truncate_fully(
+        &mut self,
+        offset: Offset,
+        log_start_offset: Offset,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        self.check_online()?;
+        assert!(
+            log_start_offset <= offset,
+            "a log starts at or below its end"
+        );
+        let emptied = self.start_again_at(offset, now);
+        self.watch(emptied)?;
+        self.log_start_offset = log_start_offset;
+        Ok(())
+    }
+
+    fn cut_at(&mut self, offset: Offset, now: Timestamp) -> Result<(), StorageError> {
+        let keep = self
+            .segments
+            .partition_point(|segment| segment.base_offset() <= offset);
+        self.remove_segments(keep..self.segments.len(), now)?;
+        let active = Arc::clone(self.active());
+        let found = active.find(offset, active.size())?;
+        let (position, end_offset) = match found {
+            Some(found) => {
+                let base_offset = found.batch.header.base_offset();
+                (found.batch.position, base_offset.min(offset))
+            }
+            None => (active.size(), offset),
+        };
+        active.truncate(position, end_offset)?;
+        // It is the largest of what is left, which appends go on from.
+        active.largest()?;
+        self.cuts += 1;
+        self.tail = Tail::new(now);
+        self.end_offset = end_offset;
+        self.log_start_offset = self.log_start_offset.min(end_offset);
+        self.flushed_offset = self.flushed_offset.min(end_offset);
+        self.epochs.truncate_from_end(end_offset);
+        self.reload_producers(now)
+    }
+
+    fn start_again_at(&mut self, offset: Offset, now: Timestamp) -> Result<(), StorageError> {
+        self.cuts += 1;
+        self.remove_segments(0..self.segments.len(), now)?;
+        self.begin_empty(offset, now)?;
+        self.flushed_offset = offset;
+        Ok(())
+    }
+
+    /// Makes the log one empty segment at `offset`; there is no other.
+    pub(super) fn begin_empty(
+        &mut self,
+        offset: Offset,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        let created = Segment::create(&self.folder, offset, &self.config);
+        let created = created.map_err(|error| self.folder_error("make", error))?;
+        self.segments = Arc::new(vec![Arc::new(created)]);
+        self.names += 1;
+        self.tail = Tail::new(now);
+        self.end_offset = offset;
+        self.log_start_offset = offset;
+        self.epochs.clear();
+        let path = self.folder.path();
+        let deleted = self.snapshots.delete_all(self.folder.disk(), &path);
+        deleted.map_err(|error| self.folder_error("delete", error))?;
+        self.reload_producers(now)
+    }
+}

@@ -1,0 +1,158 @@
+//! What readers see of a log: a snapshot taken under the partition's lock, looked into outside it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Log, Segments};
+use crate::model::{Offset, Timestamp};
+use crate::records::Scratch;
+use crate::storage::error::StorageError;
+use crate::storage::segment::{Segment, TimedOffset};
+use crate::storage::transaction_index::AbortedTransaction;
+
+/// A log as it was at one moment. Cheap to take; looking something up does I/O.
+#[derive(Clone, Debug)]
+pub struct LogView {
+    pub(super) segments: Segments,
+    pub(super) log_start_offset: Offset,
+    pub(super) end_offset: Offset,
+    /// Where the active segment ended.
+    pub(super) end_position: u64,
+}
+
+/// One segment, for DescribeLogDirs and the admin page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentDescription {
+    /// The lowest offset it may have.
+    pub base_offset: Offset,
+    /// The size of its batches in bytes.
+    pub size: u64,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+impl Log {
+    /// The log as it is now.
+    pub fn view(&self) -> LogView {
+        LogView {
+            segments: Arc::clone(&self.segments),
+            log_start_offset: self.log_start_offset,
+            end_offset: self.end_offset,
+            end_position: self.active().size(),
+        }
+    }
+}
+
+impl LogView {
+    /// The first offset that may be read.
+    pub fn log_start_offset(&self) -> Offset {
+        self.log_start_offset
+    }
+
+    /// The offset after the last record.
+    pub fn end_offset(&self) -> Offset {
+        self.end_offset
+    }
+
+    /// The segments in order.
+    pub fn segments(&self) -> Vec<SegmentDescription> {
+        let described =
+            self.segments
+                .iter()
+                .enumerate()
+                .map(|(index, segment)| SegmentDescription {
+                    base_offset: segment.base_offset(),
+                    size: self.size_of(index),
+                    path: segment.log_path(),
+                });
+        described.collect()
+    }
+
+    /// The first record at or after `timestamp`, by offset, and not below the log start. `scratch`
+    /// decompresses the batch that has it.
+    pub fn offset_for_timestamp(
+        &self,
+        timestamp: Timestamp,
+        scratch: &mut Scratch,
+    ) -> Result<Option<TimedOffset>, StorageError> {
+        let from = self.log_start_offset;
+        for (index, segment) in self.from(from) {
+            if segment.largest()?.timestamp < timestamp {
+                continue;
+            }
+            let end = self.size_of(index);
+            let found = segment.find_timestamp(timestamp, from, end, scratch)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first record that has the largest timestamp of all; `None` if there is no record.
+    pub fn max_timestamp(
+        &self,
+        scratch: &mut Scratch,
+    ) -> Result<Option<TimedOffset>, StorageError> {
+        let mut newest = None;
+        for (index, segment) in self.from(self.log_start_offset) {
+            let largest = segment.largest()?;
+            if newest.is_none_or(|(_, known)| largest.timestamp > known) {
+                newest = Some((index, largest.timestamp));
+            }
+        }
+        let Some((index, _)) = newest else {
+            return Ok(None);
+        };
+        let segment = &self.segments[index];
+        let offset = segment.largest()?.offset;
+        match segment.find(offset, self.size_of(index))? {
+            Some(found) => segment.record_of_largest(found.batch, scratch),
+            None => Ok(None),
+        }
+    }
+
+    /// The aborted transactions that a reader of `[from, up_to)` must skip.
+    pub fn aborted_transactions(
+        &self,
+        from: Offset,
+        up_to: Offset,
+    ) -> Result<Vec<AbortedTransaction>, StorageError> {
+        let mut aborted = Vec::new();
+        for (_, segment) in self.from(from) {
+            let collected = segment.aborted(from, up_to)?;
+            aborted.extend(collected.aborted);
+            if collected.is_complete {
+                break;
+            }
+        }
+        Ok(aborted)
+    }
+
+    /// The segments from the one that may hold `offset` on, and their places.
+    fn from(&self, offset: Offset) -> impl Iterator<Item = (usize, &Arc<Segment>)> {
+        let first = self.index_of(offset).unwrap_or(0);
+        self.segments.iter().enumerate().skip(first)
+    }
+
+    /// The place of the segment that may hold `offset`; `None`: all begin above it.
+    pub(super) fn index_of(&self, offset: Offset) -> Option<usize> {
+        let active = self.segments.len() - 1;
+        // Almost all readers are in the active segment.
+        if self.segments[active].base_offset() <= offset {
+            return Some(active);
+        }
+        self.segments
+            .partition_point(|segment| segment.base_offset() <= offset)
+            .checked_sub(1)
+    }
+
+    /// How much of a segment was filled.
+    pub(super) fn size_of(&self, index: usize) -> u64 {
+        if index + 1 == self.segments.len() {
+            self.end_position
+        } else {
+            self.segments[index].size()
+        }
+    }
+}

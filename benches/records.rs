@@ -158,5 +158,31 @@ fn write(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, validate, validate_single, read, write);
+/// What an attacker gets for a megabyte: the time until a stream that would fill gigabytes is
+/// refused, with the default limit of 100 MiB.
+fn refuse_bombs(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("refuse-bomb");
+    group.sample_size(10);
+    let policy = AppendPolicy::default();
+    for codec in &CODECS[1..] {
+        let batch = build(&[vec![0; 150 << 20]], *codec);
+        let policy = AppendPolicy {
+            max_message_bytes: batch.len(),
+            ..policy.clone()
+        };
+        group.bench_function(codec.name(), |bencher| {
+            bencher.iter(|| validate_produce(black_box(&batch), &policy, NOW).expect_err("a bomb"));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(
+    benches,
+    validate,
+    validate_single,
+    read,
+    write,
+    refuse_bombs
+);
 criterion_main!(benches);

@@ -6,6 +6,8 @@
 /// The state of the cluster at one offset of the metadata log.
 pub mod image;
 
+/// Decides what the metadata becomes.
+pub mod controller;
 /// What changed from one image to the next.
 pub mod delta;
 

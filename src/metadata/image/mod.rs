@@ -30,6 +30,7 @@ pub use features::{
     supported_range,
 };
 pub use partition::{LEADER_UNCHANGED, LeaderRecovery, PartitionImage};
+pub(in crate::metadata) use records::feature_level;
 pub use shared_map::SharedMap;
 pub use topics::{TopicImage, TopicsImage};
 

@@ -1,0 +1,213 @@
+//! What altering configs has in common: which resources may be altered, and whether what they
+//! would have then is allowed.
+
+use std::collections::BTreeMap;
+
+use super::decision::Refusal;
+use super::{Controller, topic_name};
+use crate::config::keys;
+use crate::config::{AlteredBroker, Key, Kind, check_broker_alteration, check_overrides};
+use crate::metadata::image::ResourceKind;
+use crate::model::BrokerId;
+use crate::protocol::Str;
+use crate::protocol::error_code::ErrorCode;
+use crate::protocol::messages::create_topics::CreatableTopicConfigs;
+use crate::protocol::messages::metadata_records::{ConfigRecord, MetadataRecord};
+
+/// The most UTF-16 units of a value, as in Kafka.
+const MAX_VALUE_LENGTH: usize = 32_767;
+
+/// A resource, and the values it is to get by key; `None` removes one.
+pub(super) struct ConfigChange<'a> {
+    pub kind: ResourceKind,
+    pub name: &'a str,
+    pub values: BTreeMap<Str, Option<Str>>,
+}
+
+impl Controller {
+    /// The kind of a resource whose configs may be altered. Groups and client metrics come with
+    /// what they configure.
+    pub(super) fn alterable(&self, number: i8, name: &str) -> Result<ResourceKind, Refusal> {
+        let invalid = |message| Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+        match ResourceKind::from_wire(number) {
+            Some(ResourceKind::Topic) => Ok(ResourceKind::Topic),
+            Some(ResourceKind::Broker) if name.is_empty() => Ok(ResourceKind::Broker),
+            // A broker's own configs are altered through itself, as only it can check them.
+            Some(ResourceKind::Broker) => match name.parse::<i32>() {
+                Ok(id) if BrokerId(id) == self.settings.node_id => Ok(ResourceKind::Broker),
+                Ok(_) => invalid(format!(
+                    "Unexpected broker id, expected {}, but received {name}",
+                    self.settings.node_id
+                )),
+                Err(_) => invalid(format!("Node id must be an integer, but it is: {name}")),
+            },
+            _ => invalid(format!("Unknown resource type {number}")),
+        }
+    }
+
+    /// The records of a change that is allowed.
+    pub(super) fn config_records(
+        &self,
+        change: &ConfigChange<'_>,
+    ) -> Result<Vec<MetadataRecord>, Refusal> {
+        self.check_change(change)?;
+        self.check_resource_exists(change.kind, change.name)?;
+        let current = self.image.configs().of(change.kind, change.name);
+        let is_new = |key: &Str, value: &Option<Str>| {
+            let current = current.and_then(|current| current.get(&**key));
+            current.map(|value| &**value) != value.as_deref()
+        };
+        // A broker reloads its key files when their paths are set again, even to the same.
+        let is_record = |(key, value): &(&Str, &Option<Str>)| {
+            change.kind == ResourceKind::Broker || is_new(key, value)
+        };
+        let changed = change.values.iter().filter(is_record);
+        Ok(changed
+            .map(|(key, value)| {
+                ConfigRecord {
+                    resource_type: change.kind.to_wire(),
+                    resource_name: Str::copy_from(change.name),
+                    name: key.clone(),
+                    value: value.clone(),
+                }
+                .into()
+            })
+            .collect())
+    }
+
+    fn check_change(&self, change: &ConfigChange<'_>) -> Result<(), Refusal> {
+        let too_long = |value: &Str| value.encode_utf16().count() > MAX_VALUE_LENGTH;
+        if change.values.values().flatten().any(too_long) {
+            let message = format!(
+                "The configuration value cannot be added because it exceeds the maximum value \
+                 size of {MAX_VALUE_LENGTH} bytes."
+            );
+            return Err(Refusal::new(ErrorCode::INVALID_CONFIG, message));
+        }
+        match change.kind {
+            ResourceKind::Topic => {
+                if change.name.is_empty() {
+                    let message = "Default topic resources are not allowed.";
+                    return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+                }
+                topic_name::check(change.name)?;
+                self.check_topic_configs(&self.after(change))
+            }
+            _ => self.check_broker_configs(change),
+        }
+    }
+
+    /// All that a resource would have after a change.
+    fn after(&self, change: &ConfigChange<'_>) -> BTreeMap<String, String> {
+        let current = self.image.configs().of(change.kind, change.name);
+        let current = current.into_iter().flatten();
+        let mut after: BTreeMap<String, String> = current
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect();
+        for (key, value) in &change.values {
+            match value {
+                Some(value) => after.insert(key.to_string(), value.to_string()),
+                None => after.remove(&**key),
+            };
+        }
+        after
+    }
+
+    fn check_topic_configs<Name: AsRef<str>, Text: AsRef<str>>(
+        &self,
+        overrides: &BTreeMap<Name, Text>,
+    ) -> Result<(), Refusal> {
+        let defaults = crate::config::TopicConfig::of_broker(&self.layers());
+        check_overrides(overrides, &defaults)
+            .map_err(|invalid| Refusal::new(ErrorCode::INVALID_CONFIG, invalid.message))
+    }
+
+    fn check_broker_configs(&self, change: &ConfigChange<'_>) -> Result<(), Refusal> {
+        let cordons = change.values.contains_key("cordoned.log.dirs");
+        if cordons && !self.image.metadata_version().cordons_directories() {
+            let message = "The cordoned.log.dirs configuration value cannot be set because it \
+                           requires metadata.version >= 4.3-IV0";
+            return Err(Refusal::new(ErrorCode::INVALID_CONFIG, message));
+        }
+        let whose = if change.name.is_empty() {
+            AlteredBroker::All
+        } else {
+            AlteredBroker::This
+        };
+        check_broker_alteration(&self.after(change), whose, &self.layers())
+            .map_err(|invalid| Refusal::new(ErrorCode::INVALID_REQUEST, invalid.message))
+    }
+
+    fn check_resource_exists(&self, kind: ResourceKind, name: &str) -> Result<(), Refusal> {
+        match kind {
+            ResourceKind::Topic if self.image.topics().id_of(name).is_none() => Err(Refusal::new(
+                ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                format!("The topic '{name}' does not exist."),
+            )),
+            // This node, or all: `alterable` let no other pass.
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the configs of a topic that is about to be created.
+    pub(super) fn check_new_topic_configs(
+        &self,
+        name: &str,
+        overrides: &BTreeMap<Str, Str>,
+    ) -> Result<(), Refusal> {
+        if overrides.is_empty() {
+            return Ok(());
+        }
+        let values = overrides.iter();
+        self.check_change(&ConfigChange {
+            kind: ResourceKind::Topic,
+            name,
+            values: values
+                .map(|(key, value)| (key.clone(), Some(value.clone())))
+                .collect(),
+        })
+    }
+
+    /// What holds for a topic with these overrides, as CreateTopics tells it.
+    pub(super) fn effective_topic_configs(
+        &self,
+        overrides: &BTreeMap<Str, Str>,
+    ) -> Vec<CreatableTopicConfigs> {
+        crate::config::describe_topic(overrides, &self.layers())
+            .into_iter()
+            .map(|entry| CreatableTopicConfigs {
+                name: entry.name.into(),
+                value: entry.value.map(Str::from),
+                read_only: false,
+                config_source: entry.source as i8,
+                is_sensitive: entry.is_sensitive,
+            })
+            .collect()
+    }
+
+    /// Whether a replica that is not in sync may lead a topic's partitions.
+    pub(super) fn allows_unclean_election(&self, topic: &str) -> bool {
+        const KEY: &str = "unclean.leader.election.enable";
+        let own = self.image.configs().get(ResourceKind::Topic, topic, KEY);
+        let key = keys::topic_key(KEY).expect("the table has all topic keys");
+        let value = match own.and_then(|text| key.parse(text).ok()) {
+            Some(value) => Some(value),
+            None => self.layers().topic_default(key),
+        };
+        value.and_then(|value| value.as_bool()).unwrap_or(false)
+    }
+}
+
+/// The entry of the table for a key of a resource.
+pub(super) fn key_of(kind: ResourceKind, name: &str) -> Option<&'static Key> {
+    match kind {
+        ResourceKind::Topic => keys::topic_key(name),
+        ResourceKind::Broker => keys::broker_key_behind(name),
+        ResourceKind::ClientMetrics | ResourceKind::Group => None,
+    }
+}
+
+/// Whether values can be added to a key and taken from it.
+pub(super) fn is_list(kind: ResourceKind, name: &str) -> bool {
+    key_of(kind, name).is_some_and(|key| key.kind == Kind::List)
+}

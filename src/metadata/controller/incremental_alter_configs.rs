@@ -1,0 +1,213 @@
+//! IncrementalAlterConfigs: single values set, removed, or added to lists and taken from them.
+
+use std::collections::BTreeMap;
+
+use super::Controller;
+use super::config_changes::{ConfigChange, is_list, key_of};
+use super::create_topics::duplicates;
+use super::decision::{Decision, Refusal, error_fields};
+use crate::metadata::image::ResourceKind;
+use crate::protocol::Str;
+use crate::protocol::error_code::ErrorCode;
+use crate::protocol::messages::incremental_alter_configs::{
+    AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+};
+use crate::protocol::messages::metadata_records::MetadataRecord;
+
+/// What is done to a value, by Kafka's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    Set,
+    Delete,
+    Append,
+    Subtract,
+}
+
+impl Operation {
+    fn from_wire(number: i8) -> Result<Self, Refusal> {
+        match number {
+            0 => Ok(Self::Set),
+            1 => Ok(Self::Delete),
+            2 => Ok(Self::Append),
+            3 => Ok(Self::Subtract),
+            _ => {
+                let message = format!("Unknown operations type {number}");
+                Err(Refusal::new(ErrorCode::INVALID_REQUEST, message))
+            }
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Set => "SET",
+            Self::Delete => "DELETE",
+            Self::Append => "APPEND",
+            Self::Subtract => "SUBTRACT",
+        }
+    }
+}
+
+impl Controller {
+    /// Decides which of the resources are altered.
+    pub fn incremental_alter_configs(
+        &self,
+        request: &IncrementalAlterConfigsRequest,
+    ) -> Decision<IncrementalAlterConfigsResponse> {
+        let keys: Vec<(i8, &Str)> = request.resources.iter().map(resource_key).collect();
+        let duplicates = duplicates(keys.iter());
+        let mut records = Vec::new();
+        let mut response = IncrementalAlterConfigsResponse::default();
+        for resource in &request.resources {
+            let outcome = if duplicates.contains(&resource_key(resource)) {
+                Err(Refusal::new(
+                    ErrorCode::INVALID_REQUEST,
+                    "Each resource must appear at most once.",
+                ))
+            } else {
+                self.alter_incrementally(resource)
+            };
+            let outcome = outcome.map(|new| records.extend(new));
+            response.responses.push(result(resource, &outcome));
+        }
+        if request.validate_only {
+            records.clear();
+        }
+        Decision {
+            records,
+            answer: response,
+        }
+    }
+
+    fn alter_incrementally(
+        &self,
+        resource: &AlterConfigsResource,
+    ) -> Result<Vec<MetadataRecord>, Refusal> {
+        check_form(resource)?;
+        let kind = self.alterable(resource.resource_type, &resource.resource_name)?;
+        let mut values = BTreeMap::new();
+        for config in &resource.configs {
+            let value = self.altered_value(kind, &resource.resource_name, config)?;
+            values.insert(config.name.clone(), value);
+        }
+        self.config_records(&ConfigChange {
+            kind,
+            name: &resource.resource_name,
+            values,
+        })
+    }
+
+    /// The value of a key after one operation; `None` removes it.
+    fn altered_value(
+        &self,
+        kind: ResourceKind,
+        name: &str,
+        config: &AlterableConfig,
+    ) -> Result<Option<Str>, Refusal> {
+        let operation = Operation::from_wire(config.config_operation)?;
+        let operand = config.value.clone().unwrap_or_default();
+        match operation {
+            Operation::Set => return Ok(Some(operand)),
+            Operation::Delete => return Ok(None),
+            Operation::Append | Operation::Subtract => {}
+        }
+        if !is_list(kind, &config.name) {
+            return Err(not_a_list(kind, operation, &config.name));
+        }
+        let current = self.image.configs().get(kind, name, &config.name);
+        let current = current.map(|value| value.to_string());
+        let current = current.or_else(|| {
+            let key = key_of(kind, &config.name)?;
+            Some(key.default_value()?.to_string())
+        });
+        let current = current.unwrap_or_default();
+        let mut entries: Vec<&str> = current
+            .split(',')
+            .filter(|entry| !entry.is_empty())
+            .collect();
+        for entry in operand.split(',') {
+            let position = entries.iter().position(|existing| *existing == entry);
+            match (operation, position) {
+                (Operation::Append, None) => entries.push(entry),
+                (Operation::Subtract, Some(position)) => {
+                    entries.remove(position);
+                }
+                _ => {}
+            }
+        }
+        Ok(Some(entries.join(",").into()))
+    }
+}
+
+fn not_a_list(kind: ResourceKind, operation: Operation, key: &str) -> Refusal {
+    let message = match kind {
+        ResourceKind::Broker if key_of(kind, key).is_none() => {
+            format!("Unknown config name: {key}")
+        }
+        ResourceKind::Broker => {
+            let operation = operation.name().to_ascii_lowercase();
+            format!("Config value {operation} is not allowed for config key: {key}")
+        }
+        _ => format!(
+            "Can't {} to key {key} because its type is not LIST.",
+            operation.name()
+        ),
+    };
+    Refusal::new(ErrorCode::INVALID_CONFIG, message)
+}
+
+fn check_form(resource: &AlterConfigsResource) -> Result<(), Refusal> {
+    let invalid = |message: String| Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+    let configs = resource.configs.iter();
+    if !duplicates(configs.clone().map(|config| &config.name)).is_empty() {
+        return invalid("Error due to duplicate config keys".to_owned());
+    }
+    // Any operation but DELETE needs a value, one that is unknown too.
+    let is_null = |config: &&AlterableConfig| {
+        config.value.is_none()
+            && Operation::from_wire(config.config_operation) != Ok(Operation::Delete)
+    };
+    let nulls: Vec<&str> = configs
+        .filter(is_null)
+        .map(|config| &*config.name)
+        .collect();
+    if !nulls.is_empty() {
+        return invalid(format!(
+            "Null value not supported for : {}",
+            nulls.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// The response in which every resource of the request is refused for the same reason.
+pub fn refuse_incremental_alter_configs(
+    request: &IncrementalAlterConfigsRequest,
+    refusal: &Refusal,
+) -> IncrementalAlterConfigsResponse {
+    let refused = Err(refusal.clone());
+    let resources = request.resources.iter();
+    IncrementalAlterConfigsResponse {
+        responses: resources
+            .map(|resource| result(resource, &refused))
+            .collect(),
+        ..IncrementalAlterConfigsResponse::default()
+    }
+}
+
+fn resource_key(resource: &AlterConfigsResource) -> (i8, &Str) {
+    (resource.resource_type, &resource.resource_name)
+}
+
+fn result(
+    resource: &AlterConfigsResource,
+    outcome: &Result<(), Refusal>,
+) -> AlterConfigsResourceResponse {
+    let (error_code, error_message) = error_fields(outcome);
+    AlterConfigsResourceResponse {
+        error_code,
+        error_message,
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone(),
+    }
+}

@@ -1,0 +1,209 @@
+//! Who leads a partition after brokers came or went: the records of fencing, unfencing and
+//! controlled shutdown.
+//!
+//! Without eligible leader replicas (KIP-966, not served yet) an in-sync set is never emptied: the
+//! last member stays in it, as the only one that may lead without loss when it returns.
+
+use super::Controller;
+use super::partition_index::PartitionKey;
+use crate::metadata::image::{LEADER_UNCHANGED, LeaderRecovery, PartitionImage};
+use crate::model::{BrokerId, DirectoryId, Uuid};
+use crate::protocol::messages::metadata_records::{
+    BrokerRegistrationChangeRecord, MetadataRecord, PartitionChangeRecord,
+};
+
+/// The brokers that a decision treats otherwise than the state before it says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Movement {
+    /// Leaves every in-sync set, and may not lead.
+    pub leaving: Option<BrokerId>,
+    /// May lead, though it is still fenced.
+    pub arriving: Option<BrokerId>,
+}
+
+/// In a [`BrokerRegistrationChangeRecord`].
+const FENCE: i8 = 1;
+const UNFENCE: i8 = -1;
+
+impl Controller {
+    /// The records that fence a broker: its partitions get other leaders, or none.
+    pub(super) fn fence_records(&self, broker: BrokerId, epoch: i64) -> Vec<MetadataRecord> {
+        let mut records = self.departure_records(broker);
+        records.push(registration_change(broker, epoch, |change| {
+            change.fenced = FENCE;
+        }));
+        records
+    }
+
+    /// The records that unfence a broker: it leads again what has no leader.
+    pub(super) fn unfence_records(&self, broker: BrokerId, epoch: i64) -> Vec<MetadataRecord> {
+        let mut records = vec![registration_change(broker, epoch, |change| {
+            change.fenced = UNFENCE;
+        })];
+        let movement = Movement {
+            arriving: Some(broker),
+            ..Movement::default()
+        };
+        self.leadership_changes(movement, self.index.leaderless(), &mut records);
+        records
+    }
+
+    /// The records that begin a controlled shutdown, or go on with it.
+    pub(super) fn controlled_shutdown_records(
+        &self,
+        broker: BrokerId,
+        epoch: i64,
+    ) -> Vec<MetadataRecord> {
+        let registered = self.image.brokers().get(broker);
+        let has_begun = registered.is_some_and(|broker| broker.in_controlled_shutdown);
+        let mut records = Vec::new();
+        if !has_begun {
+            records.push(registration_change(broker, epoch, |change| {
+                change.in_controlled_shutdown = 1;
+            }));
+        }
+        records.extend(self.departure_records(broker));
+        records
+    }
+
+    /// The records that take a broker out of every in-sync set and every leadership.
+    pub(super) fn departure_records(&self, broker: BrokerId) -> Vec<MetadataRecord> {
+        let movement = Movement {
+            leaving: Some(broker),
+            ..Movement::default()
+        };
+        let mut records = Vec::new();
+        self.leadership_changes(movement, self.index.in_sync_on(broker), &mut records);
+        records
+    }
+
+    /// Adds a change for each partition that is led otherwise after the movement.
+    pub(super) fn leadership_changes(
+        &self,
+        movement: Movement,
+        partitions: impl Iterator<Item = PartitionKey>,
+        records: &mut Vec<MetadataRecord>,
+    ) {
+        let raise_epoch_on_shrink = self
+            .image
+            .metadata_version()
+            .isr_shrink_raises_leader_epoch();
+        for (topic_id, index) in partitions {
+            let topic = self.image.topics().by_id(&topic_id);
+            let topic = topic.expect("the index holds only partitions of the image");
+            let partition = topic.partition(index).expect("as above");
+            let election = Election {
+                partition,
+                may_lead: &|broker| self.may_lead(partition, broker, movement),
+                leaving: movement.leaving,
+                unclean_allowed: self.allows_unclean_election(&topic.name),
+                raise_epoch_on_shrink,
+            };
+            if let Some(change) = election.change() {
+                let change = PartitionChangeRecord {
+                    partition_id: index,
+                    topic_id,
+                    ..change
+                };
+                records.push(change.into());
+            }
+        }
+    }
+
+    fn may_lead(&self, partition: &PartitionImage, broker: BrokerId, movement: Movement) -> bool {
+        let Some(registered) = self.image.brokers().get(broker) else {
+            return false;
+        };
+        if movement.leaving == Some(broker) {
+            return false;
+        }
+        let directory = partition.directory_of(broker).unwrap_or(Uuid::ZERO);
+        (movement.arriving == Some(broker) || registered.is_active())
+            && is_online(directory, &registered.directories)
+    }
+}
+
+/// Whether a replica's directory is known to be gone. Replicas that are not assigned to a
+/// directory yet count as online, as do all of a broker that has not told its directories.
+fn is_online(directory: DirectoryId, online: &[DirectoryId]) -> bool {
+    if directory == Uuid::UNASSIGNED_DIRECTORY || directory == Uuid::ZERO {
+        return true;
+    }
+    directory != Uuid::LOST_DIRECTORY && (online.is_empty() || online.contains(&directory))
+}
+
+/// A change of a broker's registration in which only `set` is set.
+pub(super) fn registration_change(
+    broker: BrokerId,
+    epoch: i64,
+    set: impl FnOnce(&mut BrokerRegistrationChangeRecord),
+) -> MetadataRecord {
+    let mut change = BrokerRegistrationChangeRecord {
+        broker_id: broker.0,
+        broker_epoch: epoch,
+        ..BrokerRegistrationChangeRecord::default()
+    };
+    set(&mut change);
+    change.into()
+}
+
+/// The question who leads a partition now.
+struct Election<'a> {
+    partition: &'a PartitionImage,
+    may_lead: &'a dyn Fn(BrokerId) -> bool,
+    leaving: Option<BrokerId>,
+    unclean_allowed: bool,
+    raise_epoch_on_shrink: bool,
+}
+
+impl Election<'_> {
+    /// The change that follows, without the partition's name; `None` if there is none.
+    fn change(&self) -> Option<PartitionChangeRecord> {
+        let partition = self.partition;
+        let target_isr: Vec<BrokerId> = partition
+            .isr
+            .iter()
+            .copied()
+            .filter(|broker| Some(*broker) != self.leaving)
+            .collect();
+        let (leader, is_unclean) = self.elect(&target_isr);
+        let mut change = PartitionChangeRecord::default();
+        if leader != partition.leader {
+            change.leader = leader.0;
+            if is_unclean {
+                change.isr = Some(vec![leader.0]);
+                if partition.leader_recovery != LeaderRecovery::Recovering {
+                    change.leader_recovery_state = LeaderRecovery::Recovering.to_wire();
+                }
+            }
+        }
+        // Left by a log in which eligible leader replicas were on.
+        if !partition.elr.is_empty() {
+            change.eligible_leader_replicas = Some(Vec::new());
+        }
+        if change.isr.is_none() && !target_isr.is_empty() && *target_isr != *partition.isr {
+            change.isr = Some(target_isr.iter().map(|broker| broker.0).collect());
+            if self.raise_epoch_on_shrink && change.leader == LEADER_UNCHANGED {
+                change.leader = partition.leader.0;
+            }
+        }
+        (change != PartitionChangeRecord::default()).then_some(change)
+    }
+
+    /// The leader, and whether it was chosen from outside the in-sync set.
+    fn elect(&self, target_isr: &[BrokerId]) -> (BrokerId, bool) {
+        let in_sync = |broker: &BrokerId| target_isr.contains(broker) && (self.may_lead)(*broker);
+        if in_sync(&self.partition.leader) {
+            return (self.partition.leader, false);
+        }
+        let mut replicas = self.partition.replicas.iter();
+        if let Some(leader) = replicas.clone().find(|replica| in_sync(replica)) {
+            return (*leader, false);
+        }
+        let unclean = replicas.find(|replica| self.unclean_allowed && (self.may_lead)(**replica));
+        match unclean {
+            Some(leader) => (*leader, true),
+            None => (BrokerId::NONE, false),
+        }
+    }
+}

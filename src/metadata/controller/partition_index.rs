@@ -1,0 +1,96 @@
+//! Which partitions a broker matters for, so that fencing one costs what it leads and follows and
+//! not a walk over all partitions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::metadata::image::{MetadataImage, PartitionImage, TopicImage};
+use crate::model::{BrokerId, TopicId};
+
+/// One partition, by its topic's id.
+pub(super) type PartitionKey = (TopicId, i32);
+
+/// The partitions by the brokers in their in-sync set, and those without a leader.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct PartitionIndex {
+    in_sync: BTreeMap<BrokerId, BTreeSet<PartitionKey>>,
+    leaderless: BTreeSet<PartitionKey>,
+    /// How many partitions each broker leads.
+    led: BTreeMap<BrokerId, usize>,
+}
+
+impl PartitionIndex {
+    pub(super) fn of(image: &MetadataImage) -> Self {
+        let mut index = Self::default();
+        for topic in image.topics().iter() {
+            for (partition, state) in &topic.partitions {
+                index.add((topic.id, *partition), state);
+            }
+        }
+        index
+    }
+
+    /// The partitions that have `broker` in their in-sync set, ascending.
+    pub(super) fn in_sync_on(&self, broker: BrokerId) -> impl Iterator<Item = PartitionKey> {
+        self.in_sync.get(&broker).into_iter().flatten().copied()
+    }
+
+    /// The partitions without a leader, ascending.
+    pub(super) fn leaderless(&self) -> impl Iterator<Item = PartitionKey> {
+        self.leaderless.iter().copied()
+    }
+
+    /// Whether `broker` leads any partition.
+    pub(super) fn leads_any(&self, broker: BrokerId) -> bool {
+        self.led.contains_key(&broker)
+    }
+
+    pub(super) fn change(
+        &mut self,
+        key: PartitionKey,
+        previous: Option<&PartitionImage>,
+        current: &PartitionImage,
+    ) {
+        if let Some(previous) = previous {
+            self.remove(key, previous);
+        }
+        self.add(key, current);
+    }
+
+    pub(super) fn remove_topic(&mut self, topic: &TopicImage) {
+        for (partition, state) in &topic.partitions {
+            self.remove((topic.id, *partition), state);
+        }
+    }
+
+    fn add(&mut self, key: PartitionKey, state: &PartitionImage) {
+        for broker in &state.isr {
+            self.in_sync.entry(*broker).or_default().insert(key);
+        }
+        if state.has_leader() {
+            *self.led.entry(state.leader).or_default() += 1;
+        } else {
+            self.leaderless.insert(key);
+        }
+    }
+
+    fn remove(&mut self, key: PartitionKey, state: &PartitionImage) {
+        for broker in &state.isr {
+            if let Some(partitions) = self.in_sync.get_mut(broker) {
+                partitions.remove(&key);
+                if partitions.is_empty() {
+                    self.in_sync.remove(broker);
+                }
+            }
+        }
+        if state.has_leader() {
+            if let Some(count) = self.led.get_mut(&state.leader) {
+                *count -= 1;
+                if *count == 0 {
+                    self.led.remove(&state.leader);
+                }
+            }
+        } else {
+            self.leaderless.remove(&key);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Which brokers hold the replicas of a new partition: striped over racks and brokers, so that
+//! leaders, replicas and the brokers that succeed a failed leader are spread evenly.
+//!
+//! Replicas go to different racks as far as there are enough of them; fenced brokers take
+//! replicas only where unfenced ones do not suffice, and never the first, which leads. Each list
+//! is read from a random start and moved on by one with each partition; once every unfenced broker
+//! has led, the lists are shuffled, so that the same sets do not recur.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::decision::Refusal;
+use crate::metadata::image::BrokersImage;
+use crate::model::BrokerId;
+use crate::protocol::error_code::ErrorCode;
+
+/// Fills a buffer with random bytes: from the operating system, or from a seed in tests.
+pub type Entropy<'a> = &'a mut dyn FnMut(&mut [u8]);
+
+/// A random number below `bound`, which is above 0.
+fn below(entropy: Entropy<'_>, bound: usize) -> usize {
+    let mut bytes = [0; 8];
+    entropy(&mut bytes);
+    // The bias of a 64-bit number over a few brokers is far below what anyone could measure.
+    let bound = bound as u64;
+    (u64::from_be_bytes(bytes) % bound) as usize
+}
+
+fn shuffle<T>(items: &mut [T], entropy: Entropy<'_>) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, below(entropy, last + 1));
+    }
+}
+
+/// Brokers of a rack that are alike, read in turn.
+#[derive(Debug, Default)]
+struct BrokerList {
+    brokers: Vec<BrokerId>,
+    /// How many were taken for the current partition.
+    index: usize,
+    offset: usize,
+    epoch: usize,
+}
+
+impl BrokerList {
+    fn next(&mut self, epoch: usize) -> Option<BrokerId> {
+        if self.brokers.is_empty() {
+            return None;
+        }
+        if self.epoch != epoch {
+            self.epoch = epoch;
+            self.index = 0;
+            self.offset = (self.offset + 1) % self.brokers.len();
+        }
+        if self.index >= self.brokers.len() {
+            return None;
+        }
+        let broker = self.brokers[(self.index + self.offset) % self.brokers.len()];
+        self.index += 1;
+        Some(broker)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Rack {
+    fenced: BrokerList,
+    unfenced: BrokerList,
+}
+
+impl Rack {
+    fn next(&mut self, epoch: usize) -> Option<BrokerId> {
+        let unfenced = self.unfenced.next(epoch);
+        unfenced.or_else(|| self.fenced.next(epoch))
+    }
+}
+
+/// The racks with their brokers, read in turn.
+struct Racks {
+    racks: Vec<Rack>,
+    brokers: usize,
+    unfenced: usize,
+    /// How many partitions were placed since the last shuffle.
+    epoch: usize,
+    /// The rack of the next leader.
+    offset: usize,
+}
+
+impl Racks {
+    fn new(brokers: &BrokersImage, entropy: Entropy<'_>) -> Self {
+        // Ordered by name, brokers without a rack first.
+        let mut racks: BTreeMap<Option<Arc<str>>, Rack> = BTreeMap::new();
+        let (mut count, mut unfenced) = (0, 0);
+        for broker in brokers.iter() {
+            if broker.in_controlled_shutdown || !broker.takes_new_replicas() {
+                continue;
+            }
+            let rack = racks.entry(broker.rack.clone()).or_default();
+            count += 1;
+            if broker.fenced {
+                rack.fenced.brokers.push(broker.id);
+            } else {
+                unfenced += 1;
+                rack.unfenced.brokers.push(broker.id);
+            }
+        }
+        let mut racks: Vec<Rack> = racks.into_values().collect();
+        for list in racks.iter_mut().flat_map(lists) {
+            if !list.brokers.is_empty() {
+                list.offset = below(entropy, list.brokers.len());
+            }
+        }
+        let offset = if racks.is_empty() {
+            0
+        } else {
+            below(entropy, racks.len())
+        };
+        Self {
+            racks,
+            brokers: count,
+            unfenced,
+            epoch: 0,
+            offset,
+        }
+    }
+
+    fn check(&self, replication_factor: i16) -> Result<(), Refusal> {
+        let refused =
+            |message: String| Err(Refusal::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
+        if replication_factor <= 0 {
+            return refused(format!(
+                "Invalid replication factor {replication_factor}: the replication factor must be \
+                 positive."
+            ));
+        }
+        if self.unfenced == 0 {
+            return refused(
+                "All brokers are currently fenced, or have all their log directories cordoned."
+                    .to_owned(),
+            );
+        }
+        if usize::from(replication_factor.unsigned_abs()) > self.brokers {
+            return refused(format!(
+                "The target replication factor of {replication_factor} cannot be reached because \
+                 only {} broker(s) are registered or some brokers have all their log directories \
+                 cordoned.",
+                self.brokers
+            ));
+        }
+        Ok(())
+    }
+
+    /// The replicas of one partition. `check` has passed, so that both loops find what they need.
+    fn place(&mut self, count: usize, entropy: Entropy<'_>) -> Vec<BrokerId> {
+        // A single unfenced broker would be shuffled for ever.
+        if self.epoch == self.unfenced && self.unfenced > 1 {
+            shuffle(&mut self.racks, entropy);
+            for list in self.racks.iter_mut().flat_map(lists) {
+                shuffle(&mut list.brokers, entropy);
+            }
+            self.epoch = 0;
+        }
+        self.offset %= self.racks.len();
+        let mut replicas = Vec::with_capacity(count);
+        let mut leader_rack = self.offset;
+        let leader = loop {
+            if let Some(leader) = self.racks[leader_rack].unfenced.next(self.epoch) {
+                break leader;
+            }
+            leader_rack = (leader_rack + 1) % self.racks.len();
+        };
+        replicas.push(leader);
+        // The leader's rack is passed over once: it has a replica already.
+        let mut skip = Some(leader_rack);
+        let mut rack = self.offset;
+        while replicas.len() < count {
+            if skip == Some(rack) {
+                skip = None;
+            } else if let Some(replica) = self.racks[rack].next(self.epoch) {
+                replicas.push(replica);
+            }
+            rack = (rack + 1) % self.racks.len();
+        }
+        self.epoch += 1;
+        self.offset += 1;
+        replicas
+    }
+}
+
+fn lists(rack: &mut Rack) -> [&mut BrokerList; 2] {
+    [&mut rack.fenced, &mut rack.unfenced]
+}
+
+/// The replicas of `partitions` new partitions, the preferred leader of each first.
+///
+/// # Errors
+/// INVALID_REPLICATION_FACTOR: there are too few brokers, or none is unfenced.
+pub(super) fn place(
+    brokers: &BrokersImage,
+    partitions: usize,
+    replication_factor: i16,
+    entropy: Entropy<'_>,
+) -> Result<Vec<Vec<BrokerId>>, Refusal> {
+    let mut racks = Racks::new(brokers, entropy);
+    racks.check(replication_factor)?;
+    let count = usize::from(replication_factor.unsigned_abs());
+    Ok((0..partitions)
+        .map(|_| racks.place(count, entropy))
+        .collect())
+}

@@ -19,6 +19,9 @@ pub enum DecodeError {
         /// What is left of the input, or of the tagged field.
         remaining: usize,
     },
+    /// The arrays would take too much heap: see [`super::reader::MAX_HEAP_FACTOR`].
+    #[error("arrays of many empty elements take too much memory for the size of the input")]
+    HeapBudgetExceeded,
     /// A length below zero that does not stand for null.
     #[error("length {0} is negative")]
     NegativeLength(i32),

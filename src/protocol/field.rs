@@ -27,12 +27,25 @@ pub trait Field: Sized {
     /// Writes the value.
     fn write(&self, writer: &mut Writer, version: i16, flexible: bool);
 
+    /// Takes the value of a tagged field, which is in a flexible version.
+    ///
+    /// # Errors
+    /// As [`Field::read`].
+    fn read_tagged(reader: &mut Reader, version: i16) -> Result<Self, DecodeError> {
+        Self::read(reader, version, true)
+    }
+
+    /// Writes the value of a tagged field; it takes as much as [`Field::write`] does.
+    fn write_tagged(&self, writer: &mut Writer, version: i16) {
+        self.write(writer, version, true);
+    }
+
     /// The fewest bytes that null, or a value, takes.
     fn min_size_nullable(_version: i16, _flexible: bool) -> usize {
         1
     }
 
-    /// Takes a value or null. A nullable struct has a byte before it: -1 is null.
+    /// Takes a value or null.
     ///
     /// # Errors
     /// As [`Field::read`], but for null.
@@ -294,12 +307,7 @@ impl<T: Field> Field for Vec<T> {
         let Some(count) = reader.count(flexible, T::min_size(version, flexible))? else {
             return Ok(None);
         };
-        // A false count reserves no more than the frame has; true elements make the array grow.
-        let affordable = reader
-            .remaining()
-            .checked_div(size_of::<T>())
-            .unwrap_or_default();
-        let mut elements = Self::with_capacity(count.min(affordable));
+        let mut elements = reader.reserve(count)?;
         for _ in 0..count {
             elements.push(T::read(reader, version, flexible)?);
         }
@@ -321,6 +329,7 @@ impl<T: Field> Field for Vec<T> {
     }
 }
 
+/// A nullable struct has a byte before it: 1, or for null -1; but as a tagged field, for null 0.
 impl<T: Field> Field for Option<T> {
     const KIND: Kind = Kind::Nullable(&T::KIND);
 
@@ -342,6 +351,21 @@ impl<T: Field> Field for Option<T> {
     #[inline]
     fn write(&self, writer: &mut Writer, version: i16, flexible: bool) {
         T::write_nullable(self.as_ref(), writer, version, flexible);
+    }
+
+    fn read_tagged(reader: &mut Reader, version: i16) -> Result<Self, DecodeError> {
+        match T::KIND {
+            Kind::Struct(_) if reader.u8()? == 0 => Ok(None),
+            Kind::Struct(_) => T::read(reader, version, true).map(Some),
+            _ => Self::read(reader, version, true),
+        }
+    }
+
+    fn write_tagged(&self, writer: &mut Writer, version: i16) {
+        match (T::KIND, self) {
+            (Kind::Struct(_), None) => writer.u8(0),
+            _ => self.write(writer, version, true),
+        }
     }
 }
 
@@ -375,7 +399,7 @@ pub(crate) fn write_tagged<T: Field>(tag: u32, value: &T, writer: &mut Writer, v
     value.add_size(&mut size, version, true);
     writer.uvarint(tag);
     writer.uvarint(tagged_length(size));
-    value.write(writer, version, true);
+    value.write_tagged(writer, version);
 }
 
 /// Adds what [`write_tagged`] writes.

@@ -6,15 +6,12 @@
 //! default after decoding. Tagged fields are written where they differ from their default; unknown
 //! ones are skipped.
 //!
-//! Memory: a decoded value takes at most [`MAX_HEAP_FACTOR`] times the bytes it was decoded from.
+//! Strings and bytes are slices of the input. Arrays take heap, which the input's length bounds: see
+//! [`reader`](super::reader).
 
 use bytes::Bytes;
 
 use super::{ApiKey, DecodeError, Reader, Size, Writer};
-
-/// The most heap that decoding takes, as a multiple of the frame's length: an empty array of one
-/// byte becomes a `Vec`, and arrays grow by doubling.
-pub const MAX_HEAP_FACTOR: usize = 128;
 
 /// Taken from bytes.
 pub trait Decode: Sized {
@@ -455,7 +452,7 @@ macro_rules! read_tags {
         $reader.tags(&mut |reader, tag| match tag {
             $(
                 $tag if has_field!($version, [$($when)*]) => {
-                    $value.$field = $crate::protocol::field::Field::read(reader, $version, true)?;
+                    $value.$field = $crate::protocol::field::Field::read_tagged(reader, $version)?;
                     Ok(true)
                 }
             )+

@@ -7,6 +7,15 @@ use super::{DecodeError, Str, varint};
 /// The longest string that Kafka allows, in bytes: also where the encoding could hold more.
 pub const MAX_STRING_SIZE: usize = i16::MAX as usize;
 
+/// The heap that decoding may take for each byte of input, in bytes.
+///
+/// An empty string of one byte becomes a [`Str`] of 32; but real requests take 3 to 5 times their
+/// size, so that this leaves room and still keeps crafted ones from multiplying.
+pub const MAX_HEAP_FACTOR: usize = 16;
+
+/// The heap that decoding may take however short the input is, in bytes.
+pub const MIN_HEAP_BUDGET: usize = 64 * 1024;
+
 /// A position in a frame. What is taken as [`Str`] or [`Bytes`] shares the frame's memory.
 #[derive(Debug)]
 pub struct Reader {
@@ -14,6 +23,8 @@ pub struct Reader {
     position: usize,
     /// Where reading stops: the end of the bytes, or of the tagged field that is being read.
     end: usize,
+    /// The heap that arrays may still take, in bytes.
+    budget: usize,
 }
 
 macro_rules! read_number {
@@ -39,6 +50,9 @@ impl Reader {
             bytes,
             position: 0,
             end,
+            budget: end
+                .saturating_mul(MAX_HEAP_FACTOR)
+                .saturating_add(MIN_HEAP_BUDGET),
         }
     }
 
@@ -162,6 +176,20 @@ impl Reader {
         }
     }
 
+    /// Room for `count` values, empty.
+    ///
+    /// # Errors
+    /// Together with earlier ones they would take more heap than the input allows.
+    #[inline]
+    pub fn reserve<T>(&mut self, count: usize) -> Result<Vec<T>, DecodeError> {
+        let size = count.saturating_mul(size_of::<T>());
+        match self.budget.checked_sub(size) {
+            Some(left) => self.budget = left,
+            None => return Err(DecodeError::HeapBudgetExceeded),
+        }
+        Ok(Vec::with_capacity(count))
+    }
+
     /// A string; `None` is null.
     ///
     /// # Errors
@@ -282,6 +310,26 @@ mod tests {
         );
         assert!(reader(&[3, 0, 0, 0]).count(true, 2).is_err());
         assert_eq!(reader(&[3, 0, 0, 0, 0]).count(true, 2), Ok(Some(2)));
+    }
+
+    #[test]
+    fn heap_is_bounded_by_the_input() {
+        let mut reader = reader(&[0; 10]);
+        let all = MIN_HEAP_BUDGET + 10 * MAX_HEAP_FACTOR;
+
+        assert_eq!(
+            reader.reserve::<u8>(all - 8).map(|array| array.capacity()),
+            Ok(all - 8)
+        );
+        assert_eq!(
+            reader.reserve::<u16>(5),
+            Err(DecodeError::HeapBudgetExceeded)
+        );
+        assert_eq!(
+            reader.reserve::<u16>(usize::MAX),
+            Err(DecodeError::HeapBudgetExceeded)
+        );
+        assert!(reader.reserve::<u16>(4).is_ok());
     }
 
     #[test]

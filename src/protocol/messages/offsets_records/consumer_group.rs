@@ -76,7 +76,9 @@ message! {
         server_assignor: Option<Str>,
     }
     tagged {
-        0 => classic_member_metadata: Option<ClassicMemberMetadata>,
+        /// `None` for members that speak the consumer protocol. That is written: Kafka takes a
+        /// field that is not there for an empty value, not for null.
+        0 => classic_member_metadata: Option<ClassicMemberMetadata> = Some(ClassicMemberMetadata::default()),
     }
 
     pub struct ClassicMemberMetadata {
@@ -156,7 +158,8 @@ message! {
         partitions: Vec<i32>,
     }
     tagged {
-        0 => assignment_epochs: Option<Vec<i32>>,
+        /// An epoch for each partition; Kafka takes them for empty, not null, where there are none.
+        0 => assignment_epochs: Option<Vec<i32>> = Some(Vec::new()),
     }
 }
 

@@ -19,7 +19,7 @@ message! {
     }
     tagged {
         0 => validated_topology_epoch: i32 = -1,
-        1 => last_assignment_configs: Option<Vec<LastAssignmentConfig>>,
+        1 => last_assignment_configs: Option<Vec<LastAssignmentConfig>> = Some(Vec::new()),
     }
 
     pub struct LastAssignmentConfig {
@@ -135,7 +135,8 @@ message! {
         partitions: Vec<i32>,
     }
     tagged {
-        0 => assignment_epochs: Option<Vec<i32>>,
+        /// An epoch for each partition; Kafka takes them for empty, not null, where there are none.
+        0 => assignment_epochs: Option<Vec<i32>> = Some(Vec::new()),
     }
 }
 

@@ -8,7 +8,7 @@ use super::check;
 use super::layers::Layers;
 use super::listeners::Listeners;
 use super::network::NetworkConfig;
-use super::node::NodeConfig;
+use super::node::{NodeConfig, QuorumConfig};
 use super::storage::{MetadataLogConfig, StorageConfig};
 use super::topic::TopicConfig;
 use super::value::InvalidValue;
@@ -19,6 +19,8 @@ use super::view::View;
 pub struct BrokerConfig {
     /// Who this node is.
     pub node: NodeConfig,
+    /// How patient the quorum is.
+    pub quorum: QuorumConfig,
     /// Listeners, connections, memory for requests.
     pub network: NetworkConfig,
     /// Directories and housekeeping of logs.
@@ -83,6 +85,7 @@ impl BrokerConfig {
         let storage = StorageConfig::read(&view);
         Ok(Self {
             node: NodeConfig::read(&view, &listeners)?,
+            quorum: QuorumConfig::read(&view),
             network: NetworkConfig::read(&view, listeners)?,
             metadata_log: MetadataLogConfig::read(&view, &storage),
             storage,

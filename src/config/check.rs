@@ -11,6 +11,7 @@ type Check = Result<(), InvalidValue>;
 pub(super) fn together(view: &View<'_>, topic_defaults: &TopicConfig) -> Check {
     ids(view)?;
     roles(view)?;
+    heartbeats(view)?;
     not_there_yet(view)?;
     times_of_the_log(view)?;
     compaction(view, topic_defaults)?;
@@ -39,6 +40,21 @@ fn roles(view: &View<'_>) -> Check {
         return Err(view.invalid("process.roles", reason));
     }
     Ok(())
+}
+
+/// Kafka starts with a session that ends before the next report; its broker is then fenced and
+/// unfenced without end.
+fn heartbeats(view: &View<'_>) -> Check {
+    const INTERVAL: &str = "broker.heartbeat.interval.ms";
+    let session = view.int("broker.session.timeout.ms");
+    match view.int(INTERVAL) {
+        ..1 => Err(view.invalid(INTERVAL, "Value must be at least 1")),
+        interval if interval >= session => {
+            let reason = format!("Value must be less than broker.session.timeout.ms, {session}");
+            Err(view.invalid(INTERVAL, &reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// To ignore one of these would leave the operator with less protection than the file asks for.

@@ -36,7 +36,7 @@ pub use layers::{Layers, NoOverrides, Overrides, Settings, Source};
 pub use listeners::Listeners;
 pub use load::{LoadError, Loaded, Problem, load};
 pub use network::NetworkConfig;
-pub use node::NodeConfig;
+pub use node::{NodeConfig, QuorumConfig};
 pub use print::effective;
 pub use rule::Rule;
 pub use storage::{MetadataLogConfig, StorageConfig};

@@ -1,10 +1,30 @@
-//! Who this node is, and in which quorum.
+//! Who this node is, in which quorum, and how patient the quorum is.
 
 use super::endpoint::{Voter, parse_host_port, parse_voter};
 use super::listeners::Listeners;
 use super::value::InvalidValue;
 use super::view::View;
 use crate::model::{BrokerId, Uuid};
+
+/// How patient the members of the quorum are with each other, and the controller with brokers. All
+/// in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuorumConfig {
+    /// 0 or above.
+    pub controller_quorum_election_timeout_ms: i32,
+    /// 0 or above.
+    pub controller_quorum_election_backoff_max_ms: i32,
+    /// 0 or above.
+    pub controller_quorum_fetch_timeout_ms: i32,
+    /// 0 or above.
+    pub controller_quorum_request_timeout_ms: i32,
+    /// 0 or above.
+    pub controller_quorum_retry_backoff_ms: i32,
+    /// How often a broker reports.
+    pub broker_heartbeat_interval_ms: i32,
+    /// After how long without a report it is fenced.
+    pub broker_session_timeout_ms: i32,
+}
 
 /// Who this node is, and in which quorum. It is broker and controller both.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +37,22 @@ pub struct NodeConfig {
     pub broker_rack: Option<String>,
     /// The metadata quorum; this node is in it.
     pub controller_quorum_voters: Vec<Voter>,
+}
+
+impl QuorumConfig {
+    pub(super) fn read(view: &View<'_>) -> Self {
+        Self {
+            controller_quorum_election_timeout_ms: view
+                .int("controller.quorum.election.timeout.ms"),
+            controller_quorum_election_backoff_max_ms: view
+                .int("controller.quorum.election.backoff.max.ms"),
+            controller_quorum_fetch_timeout_ms: view.int("controller.quorum.fetch.timeout.ms"),
+            controller_quorum_request_timeout_ms: view.int("controller.quorum.request.timeout.ms"),
+            controller_quorum_retry_backoff_ms: view.int("controller.quorum.retry.backoff.ms"),
+            broker_heartbeat_interval_ms: view.int("broker.heartbeat.interval.ms"),
+            broker_session_timeout_ms: view.int("broker.session.timeout.ms"),
+        }
+    }
 }
 
 impl NodeConfig {

@@ -151,6 +151,11 @@ fn limits_of_listeners_and_addresses_are_read() {
 /// Settings that do not go together, and what the complaint names.
 const CONTRADICTIONS: &[(&[(&str, &str)], &str)] = &[
     (&[("process.roles", "broker")], "process.roles"),
+    (&[("broker.heartbeat.interval.ms", "0")], "at least 1"),
+    (
+        &[("broker.session.timeout.ms", "2000")],
+        "broker.session.timeout.ms, 2000",
+    ),
     (&[("listeners", "nonsense")], "{name}://{host}:{port}"),
     (
         &[("listeners", "X://:1,CONTROLLER://:2")],

@@ -81,8 +81,8 @@ keys! {
         "How batches are stored: in this codec, or in the `producer`'s.";
     "compression.gzip.level": Int = "-1", Rule::GzipLevel; Medium ClusterWide Acts;
         "Level of gzip when the broker compresses; -1 for the codec's default.";
-    "compression.lz4.level": Int = "9", between(1, 17); Medium ClusterWide Acts;
-        "Level of lz4 when the broker compresses.";
+    "compression.lz4.level": Int = "9", between(1, 17); Medium ClusterWide ByDesign;
+        "Level of lz4 when the broker compresses. The codec used here has only one.";
     "compression.zstd.level": Int = "3", between(-131072, 22); Medium ClusterWide Acts;
         "Level of zstd when the broker compresses.";
     "log.cleaner.enable": Boolean = "true", ANY; Medium ReadOnly NotYet;

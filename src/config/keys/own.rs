@@ -11,14 +11,14 @@ keys! {
     "logging.format": String = "text", one_of(&["text", "json"]); Low ReadOnly Acts;
         "Log lines for people (`text`) or for machines (`json`, one object a line).";
     "logging.level": String = "info", NOT_EMPTY; Medium ReadOnly Acts;
-        "The least severe log lines to write: `error`, `warn`, `info`, `debug` or `trace`; also for \
-         one part, as in `info,broker::storage=debug`.";
+        "The least severe log lines to write: `error`, `warn`, `info`, `debug` or `trace`; also \
+         for one part, as in `info,broker::storage=debug`.";
     "open.files.max": Int = unset, at_least(16); Low ReadOnly Acts;
         "How many segment and index files are held open at a time; half of what the system allows \
          the process, if unset. More partitions than that work, by opening files again.";
     "request.receive.timeout.ms": Long = "30000", at_least(1); Low ReadOnly Acts;
-        "How long a client may take to send the rest of a request that it began, as it holds memory \
-         that others wait for.";
+        "How long a client may take to send the next 64 KiB of a request that it began: it holds \
+         memory that others wait for.";
     "scrub.interval.ms": Long = "604800000", at_least(0); Low ReadOnly Acts;
         "How often every byte of every log is read and its checksums compared, to find what a disk \
          has lost while there are replicas to repair it from; 0 never.";

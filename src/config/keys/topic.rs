@@ -14,8 +14,8 @@ topic_keys! {
         "How batches are stored: in this codec, or in the `producer`'s.";
     "compression.gzip.level": Int = "-1", Rule::GzipLevel; Acts; from ["compression.gzip.level"];
         "Level of gzip when the broker compresses; -1 for the codec's default.";
-    "compression.lz4.level": Int = "9", between(1, 17); Acts; from ["compression.lz4.level"];
-        "Level of lz4 when the broker compresses.";
+    "compression.lz4.level": Int = "9", between(1, 17); ByDesign; from ["compression.lz4.level"];
+        "Level of lz4 when the broker compresses. The codec used here has only one.";
     "compression.zstd.level": Int = "3", between(-131072, 22); Acts;
         from ["compression.zstd.level"];
         "Level of zstd when the broker compresses.";
@@ -85,7 +85,9 @@ topic_keys! {
     "retention.bytes": Long = "-1", ANY; Acts; from ["log.retention.bytes"];
         "How large a partition may grow before its oldest segments go; -1 without limit.";
     "retention.ms": Long = "604800000", at_least(-1); Acts;
-        from ["log.retention.ms", "log.retention.minutes" * MINUTE_MS, "log.retention.hours" * HOUR_MS];
+        from [
+            "log.retention.ms", "log.retention.minutes" * MINUTE_MS, "log.retention.hours" * HOUR_MS
+        ];
         "How long records are kept; -1 for ever.";
     "segment.bytes": Int = "1073741824", at_least(1048576); Acts; from ["log.segment.bytes"];
         "Bytes after which a new segment is begun.";

@@ -187,6 +187,15 @@ impl FromStr for Uuid {
     }
 }
 
+/// One partition of a topic, by the topic's id: what names it for as long as it exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicIdPartition {
+    /// The topic's id.
+    pub topic_id: TopicId,
+    /// 0 or above.
+    pub partition: i32,
+}
+
 /// One partition of a topic, by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartition {

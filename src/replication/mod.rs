@@ -4,7 +4,13 @@
 
 /// Requests that wait for a high watermark or for bytes.
 pub mod delayed;
+/// Why a replica refuses, or fails.
+pub mod error;
 /// What clients fetch, remembered between requests.
 pub mod fetch_session;
 /// How far a partition is committed.
 pub mod high_watermark;
+/// What a leader knows of its followers.
+pub mod leadership;
+/// One replica that this broker holds.
+pub mod partition;

@@ -137,7 +137,7 @@ impl AckTicket {
 /// The Produce requests that wait for one partition. Lives under the partition's lock.
 #[derive(Debug, Default)]
 pub struct PendingAcks {
-    /// Ascending by the high watermark they need, as they were appended.
+    /// Ascending by the high watermark they need.
     waiting: VecDeque<(Offset, AckTicket)>,
     /// At this length those that gave up are sought and dropped.
     purge_at: usize,
@@ -146,19 +146,16 @@ pub struct PendingAcks {
 const FIRST_PURGE: usize = 64;
 
 impl PendingAcks {
-    /// Waits until the high watermark is at or above `needed`. The offsets handed in ascend.
+    /// Waits until the high watermark is at or above `needed`.
     pub fn push(&mut self, needed: Offset, ticket: AckTicket) {
-        let last = self.waiting.back().map(|&(needed, _)| needed);
-        assert!(
-            last <= Some(needed),
-            "waits are handed in as batches are appended"
-        );
         if self.waiting.len() >= self.purge_at.max(FIRST_PURGE) {
             self.waiting.retain(|(_, ticket)| !ticket.is_abandoned());
             self.purge_at = 2 * self.waiting.len();
         }
         ticket.begin();
-        self.waiting.push_back((needed, ticket));
+        // Batches come in ascending order, but for one that was sent again.
+        let place = self.waiting.partition_point(|&(other, _)| other <= needed);
+        self.waiting.insert(place, (needed, ticket));
     }
 
     /// The high watermark is at `high_watermark`: ends the waits for it with `outcome`.
@@ -254,7 +251,7 @@ mod tests {
     fn only_the_waits_that_the_watermark_passed_end() {
         let waits: Vec<_> = (0..4).map(|_| AckWait::new(1)).collect();
         let mut pending = PendingAcks::default();
-        for (wait, needed) in waits.iter().zip([3, 5, 5, 8]) {
+        for (wait, needed) in waits.iter().zip([3, 5, 4, 8]) {
             pending.push(Offset(needed), wait.ticket(0));
         }
 

@@ -1,0 +1,134 @@
+//! Why a replica does not do what it was asked: each reason has one of Kafka's error codes.
+
+use crate::model::LeaderEpoch;
+use crate::protocol::error_code::ErrorCode;
+use crate::storage::error::StorageError;
+use crate::storage::log::{AppendError, OffsetOutOfRange};
+use crate::storage::producer_state::ProducerRefusal;
+
+/// A request to a replica was refused, or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplicaError {
+    /// The partition is led, or followed, elsewhere.
+    #[error("this broker does not lead the partition")]
+    NotLeader,
+    /// No topic of that name, or no such partition.
+    #[error("no such topic or partition")]
+    UnknownTopicOrPartition,
+    /// No topic of that id.
+    #[error("no topic has this id")]
+    UnknownTopicId,
+    /// The partition was deleted, and a topic of the same name has another id.
+    #[error("the topic has another id")]
+    InconsistentTopicId,
+    /// The caller believes in a leader that is not any more.
+    #[error("leader epoch {asked} is over: it is {current}")]
+    FencedLeaderEpoch {
+        /// The epoch in the request.
+        asked: LeaderEpoch,
+        /// The epoch of this replica.
+        current: LeaderEpoch,
+    },
+    /// The caller knows of a leader that this broker has not heard of.
+    #[error("leader epoch {asked} is not known yet: it is {current}")]
+    UnknownLeaderEpoch {
+        /// The epoch in the request.
+        asked: LeaderEpoch,
+        /// The epoch of this replica.
+        current: LeaderEpoch,
+    },
+    /// acks=all, and too few replicas are in sync to make the write safe.
+    #[error("{in_sync} replicas are in sync, min.insync.replicas is {needed}")]
+    NotEnoughReplicas {
+        /// How many are in sync.
+        in_sync: usize,
+        /// How many must be.
+        needed: usize,
+    },
+    /// There is no record at the offset.
+    #[error(transparent)]
+    OffsetOutOfRange(#[from] OffsetOutOfRange),
+    /// The epoch of the reader's last record is none of this log's.
+    #[error("epoch {0} of the last fetched record is unknown")]
+    UnknownLastEpoch(LeaderEpoch),
+    /// The leader does not know yet up to where its predecessor had committed.
+    #[error("the high watermark is below the start of the leader's epoch")]
+    OffsetNotAvailable,
+    /// The records of a compacted topic cannot be deleted from the front.
+    #[error("the topic's cleanup.policy does not allow it")]
+    PolicyViolation,
+    /// The batch does not fit what its producer wrote before.
+    #[error(transparent)]
+    Producer(#[from] ProducerRefusal),
+    /// The batch is larger than a segment may be.
+    #[error("batch of {size} bytes is larger than a segment of {segment_bytes}")]
+    LargerThanSegment {
+        /// Size of the batch in bytes.
+        size: u64,
+        /// `segment.bytes`.
+        segment_bytes: u32,
+    },
+    /// What a leader sent does not continue the log.
+    #[error("from the leader: {0}")]
+    Replicated(String),
+    /// The disk failed or is full, or the log directory is offline.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl ReplicaError {
+    /// The code that says so to a client.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotLeader => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            Self::UnknownTopicOrPartition => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Self::UnknownTopicId => ErrorCode::UNKNOWN_TOPIC_ID,
+            Self::InconsistentTopicId => ErrorCode::INCONSISTENT_TOPIC_ID,
+            Self::FencedLeaderEpoch { .. } => ErrorCode::FENCED_LEADER_EPOCH,
+            Self::UnknownLeaderEpoch { .. } => ErrorCode::UNKNOWN_LEADER_EPOCH,
+            Self::NotEnoughReplicas { .. } => ErrorCode::NOT_ENOUGH_REPLICAS,
+            Self::OffsetOutOfRange(_) | Self::UnknownLastEpoch(_) => ErrorCode::OFFSET_OUT_OF_RANGE,
+            Self::OffsetNotAvailable => ErrorCode::OFFSET_NOT_AVAILABLE,
+            Self::PolicyViolation => ErrorCode::POLICY_VIOLATION,
+            Self::Producer(refusal) => producer_code(*refusal),
+            Self::LargerThanSegment { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
+            Self::Replicated(_) => ErrorCode::CORRUPT_MESSAGE,
+            Self::Storage(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+        }
+    }
+
+    /// Whether the log directory must go offline.
+    pub fn is_disk_failure(&self) -> bool {
+        matches!(self, Self::Storage(error) if error.is_disk_failure())
+    }
+}
+
+fn producer_code(refusal: ProducerRefusal) -> ErrorCode {
+    match refusal {
+        ProducerRefusal::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+        ProducerRefusal::InvalidProducerEpoch { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
+        ProducerRefusal::InTransaction { .. } | ProducerRefusal::NotVerified { .. } => {
+            ErrorCode::INVALID_TXN_STATE
+        }
+        ProducerRefusal::CoordinatorFenced { .. } => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
+    }
+}
+
+impl From<AppendError> for ReplicaError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Producer(refusal) => Self::Producer(refusal),
+            AppendError::LargerThanSegment {
+                size,
+                segment_bytes,
+            } => Self::LargerThanSegment {
+                size,
+                segment_bytes,
+            },
+            AppendError::Storage(error) => Self::Storage(error),
+            other @ (AppendError::Batch(_) | AppendError::EpochWentBack { .. }) => {
+                Self::Replicated(other.to_string())
+            }
+        }
+    }
+}

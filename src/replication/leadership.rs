@@ -1,0 +1,303 @@
+//! What a leader knows of its followers: how far each has fetched, which are in sync, and which
+//! changes of the in-sync set to ask the controller for (KIP-497).
+//!
+//! The controller decides; until it has, the leader counts the larger of the two sets (the maximal
+//! ISR), which is always safe.
+
+use std::time::{Duration, Instant};
+
+use super::high_watermark::{self, Follower, Leader};
+use crate::model::{BrokerId, Offset};
+
+/// How far one follower is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FollowerProgress {
+    /// The follower.
+    pub id: BrokerId,
+    /// The end of its log; [`Offset::NONE`] if it has not fetched in this epoch.
+    pub end_offset: Offset,
+    /// The start of its log.
+    pub log_start_offset: Offset,
+    /// When it last had everything that the leader had; `None` if it never had.
+    pub caught_up_at: Option<Instant>,
+    /// The broker epoch it fetched with (KIP-903); -1 if it did not say.
+    pub broker_epoch: i64,
+    /// It may join the in-sync set: neither fenced, nor shutting down, nor an earlier incarnation.
+    pub is_eligible: bool,
+    /// When it last fetched.
+    fetched_at: Option<Instant>,
+    /// The end of the leader's log when it last fetched.
+    leader_end_offset: Offset,
+}
+
+impl FollowerProgress {
+    fn new(id: BrokerId) -> Self {
+        Self {
+            id,
+            end_offset: Offset::NONE,
+            log_start_offset: Offset::NONE,
+            caught_up_at: None,
+            broker_epoch: -1,
+            is_eligible: false,
+            fetched_at: None,
+            leader_end_offset: Offset::NONE,
+        }
+    }
+
+    fn is_caught_up(&self, leader_end_offset: Offset, now: Instant, max_lag: Duration) -> bool {
+        let is_recent = |at| now.saturating_duration_since(at) <= max_lag;
+        self.end_offset == leader_end_offset || self.caught_up_at.is_some_and(is_recent)
+    }
+}
+
+/// A follower's Fetch, as far as it says where the follower is.
+#[derive(Clone, Copy, Debug)]
+pub struct FollowerFetch {
+    /// The follower.
+    pub id: BrokerId,
+    /// The end of its log.
+    pub end_offset: Offset,
+    /// The start of its log.
+    pub log_start_offset: Offset,
+    /// Its broker epoch; -1 if it did not say.
+    pub broker_epoch: i64,
+    /// See [`FollowerProgress::is_eligible`].
+    pub is_eligible: bool,
+    /// When it arrived.
+    pub at: Instant,
+}
+
+/// A change of the in-sync set to ask the controller for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IsrProposal {
+    /// The in-sync replicas with their broker epochs, -1 where unknown.
+    pub isr: Vec<(BrokerId, i64)>,
+}
+
+/// The leader's view of a partition's replicas.
+#[derive(Clone, Debug)]
+pub struct Leadership {
+    local: BrokerId,
+    /// Where the log ended when this epoch began.
+    start_offset: Offset,
+    isr: Vec<BrokerId>,
+    /// Asked for, and not decided.
+    proposed: Option<Vec<BrokerId>>,
+    followers: Vec<FollowerProgress>,
+}
+
+impl Leadership {
+    /// The leadership of `local`, in an epoch that begins at `start_offset`.
+    ///
+    /// Followers in sync are given `now` as the time they were caught up: they have the full lag
+    /// to show themselves.
+    pub fn begin(
+        local: BrokerId,
+        start_offset: Offset,
+        replicas: &[BrokerId],
+        isr: &[BrokerId],
+        now: Instant,
+    ) -> Self {
+        let mut this = Self {
+            local,
+            start_offset,
+            isr: isr.to_vec(),
+            proposed: None,
+            followers: Vec::new(),
+        };
+        this.assign(replicas, isr);
+        for follower in &mut this.followers {
+            follower.caught_up_at = isr.contains(&follower.id).then_some(now);
+        }
+        this
+    }
+
+    /// Takes over what the controller has decided, within the epoch.
+    pub fn assign(&mut self, replicas: &[BrokerId], isr: &[BrokerId]) {
+        let known = std::mem::take(&mut self.followers);
+        let others = replicas.iter().copied().filter(|&id| id != self.local);
+        self.followers = others
+            .map(|id| {
+                let before = known.iter().find(|follower| follower.id == id);
+                before.copied().unwrap_or_else(|| FollowerProgress::new(id))
+            })
+            .collect();
+        self.isr = isr.to_vec();
+        self.proposed = None;
+    }
+
+    /// Begins another epoch of the same leader: followers keep what they have fetched.
+    pub fn begin_epoch(&mut self, start_offset: Offset, now: Instant) {
+        self.start_offset = start_offset;
+        for follower in &mut self.followers {
+            let is_in_sync = self.isr.contains(&follower.id);
+            follower.leader_end_offset = start_offset;
+            follower.caught_up_at = is_in_sync.then_some(now);
+            follower.fetched_at = is_in_sync.then_some(now);
+        }
+    }
+
+    /// Where the log ended when this epoch began.
+    pub fn start_offset(&self) -> Offset {
+        self.start_offset
+    }
+
+    /// The in-sync replicas by the controller's word.
+    pub fn isr(&self) -> &[BrokerId] {
+        &self.isr
+    }
+
+    /// How many are in sync at most: with those that the controller was asked to add.
+    pub fn maximal_isr_len(&self) -> usize {
+        let proposed = self.proposed.as_deref().unwrap_or_default();
+        let added = proposed.iter().filter(|id| !self.isr.contains(id)).count();
+        self.isr.len() + added
+    }
+
+    /// How many replicas there are.
+    pub fn replica_count(&self) -> usize {
+        self.followers.len() + 1
+    }
+
+    /// All followers.
+    pub fn followers(&self) -> &[FollowerProgress] {
+        &self.followers
+    }
+
+    /// Notes a follower's Fetch. `None`: it holds no replica of the partition. `Some(true)`: its
+    /// log grew, so that the high watermark may move.
+    pub fn fetched(&mut self, fetch: &FollowerFetch, leader_end_offset: Offset) -> Option<bool> {
+        let follower = self.followers.iter_mut().find(|it| it.id == fetch.id)?;
+        // To have all that the leader had at the Fetch before counts as of then: a leader that is
+        // written to all the time is always a little ahead (KAFKA-2143).
+        if fetch.end_offset >= leader_end_offset {
+            follower.caught_up_at = follower.caught_up_at.max(Some(fetch.at));
+        } else if fetch.end_offset >= follower.leader_end_offset {
+            follower.caught_up_at = follower.caught_up_at.max(follower.fetched_at);
+        }
+        let grew = follower.end_offset != fetch.end_offset;
+        follower.end_offset = fetch.end_offset;
+        follower.log_start_offset = fetch.log_start_offset;
+        follower.broker_epoch = fetch.broker_epoch;
+        follower.is_eligible = fetch.is_eligible;
+        follower.fetched_at = Some(fetch.at);
+        follower.leader_end_offset = follower.leader_end_offset.max(leader_end_offset);
+        Some(grew)
+    }
+
+    /// A follower whose session goes on, and who had everything, was caught up as of its last
+    /// request: to be said before the leader appends, as an idle partition is not fetched by name.
+    pub fn still_caught_up(&mut self, id: BrokerId, leader_end_offset: Offset, at: Instant) {
+        let follower = self.followers.iter_mut().find(|it| it.id == id);
+        if let Some(follower) = follower.filter(|it| it.end_offset == leader_end_offset) {
+            follower.caught_up_at = follower.caught_up_at.max(Some(at));
+            follower.fetched_at = follower.fetched_at.max(Some(at));
+        }
+    }
+
+    /// Says again who may join the in-sync set, as brokers came and went.
+    pub fn set_eligible(&mut self, is_eligible: impl Fn(BrokerId, i64) -> bool) {
+        for follower in &mut self.followers {
+            follower.is_eligible = is_eligible(follower.id, follower.broker_epoch);
+        }
+    }
+
+    /// How far the partition is committed, see [`high_watermark::advanced`].
+    pub fn high_watermark(
+        &self,
+        current: Offset,
+        end_offset: Offset,
+        min_in_sync: usize,
+        (now, max_lag): (Instant, Duration),
+    ) -> Offset {
+        let leader = Leader {
+            high_watermark: current,
+            end_offset,
+            in_sync_count: self.isr.len(),
+            min_in_sync,
+        };
+        let proposed = self.proposed.as_deref().unwrap_or_default();
+        let followers = self.followers.iter().map(|follower| Follower {
+            end_offset: follower.end_offset,
+            must_have: self.isr.contains(&follower.id)
+                || proposed.contains(&follower.id)
+                || follower.is_eligible && follower.is_caught_up(end_offset, now, max_lag),
+        });
+        high_watermark::advanced(&leader, followers)
+    }
+
+    /// The in-sync set with a follower that has caught up: with the high watermark, and with all
+    /// that this epoch began with. The proposal counts from now on.
+    pub fn propose_expansion(
+        &mut self,
+        id: BrokerId,
+        high_watermark: Offset,
+    ) -> Option<IsrProposal> {
+        if self.proposed.is_some() || self.isr.contains(&id) {
+            return None;
+        }
+        let follower = self.followers.iter().find(|it| it.id == id)?;
+        let is_in_sync =
+            follower.end_offset >= high_watermark && follower.end_offset >= self.start_offset;
+        if !is_in_sync || !follower.is_eligible {
+            return None;
+        }
+        let isr = self.isr.iter().copied().chain([id]).collect();
+        Some(self.propose(isr))
+    }
+
+    /// The in-sync set without the followers that lag behind by more than `max_lag`.
+    pub fn propose_shrinking(
+        &mut self,
+        end_offset: Offset,
+        now: Instant,
+        max_lag: Duration,
+    ) -> Option<IsrProposal> {
+        if self.proposed.is_some() {
+            return None;
+        }
+        let is_in_sync = |id: &BrokerId| {
+            let mut followers = self.followers.iter();
+            *id == self.local
+                || followers.any(|it| it.id == *id && it.is_caught_up(end_offset, now, max_lag))
+        };
+        let isr: Vec<_> = self.isr.iter().copied().filter(is_in_sync).collect();
+        (isr.len() < self.isr.len()).then(|| self.propose(isr))
+    }
+
+    fn propose(&mut self, isr: Vec<BrokerId>) -> IsrProposal {
+        let epoch_of = |id| {
+            self.followers
+                .iter()
+                .find(|it| it.id == id)
+                .map_or(-1, |it| it.broker_epoch)
+        };
+        let proposal = IsrProposal {
+            isr: isr.iter().map(|&id| (id, epoch_of(id))).collect(),
+        };
+        self.proposed = Some(isr);
+        proposal
+    }
+
+    /// The controller has refused the proposal, or nobody knows: with `Some` what it said is true.
+    pub fn proposal_ended(&mut self, decided: Option<&[BrokerId]>) {
+        self.proposed = None;
+        if let Some(isr) = decided {
+            self.isr = isr.to_vec();
+        }
+    }
+
+    /// The lowest log start of all replicas that are alive: below it, records are deleted for good.
+    pub fn low_watermark(&self, log_start: Offset, is_alive: impl Fn(BrokerId) -> bool) -> Offset {
+        let alive = self
+            .followers
+            .iter()
+            .filter(|follower| is_alive(follower.id));
+        alive
+            .map(|follower| follower.log_start_offset)
+            .fold(log_start, Offset::min)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! Appending: as the leader, for clients and coordinators; as a follower, what the leader has.
+
+use super::{News, Partition, Role, State};
+use crate::model::{LeaderEpoch, Offset, Timestamp};
+use crate::records::validate::ValidatedBatch;
+use crate::replication::delayed::{AckTicket, Advance};
+use crate::replication::error::ReplicaError;
+use crate::replication::high_watermark::effective_min_in_sync;
+use crate::replication::partition::Moment;
+use crate::storage::log::{AppendInfo, LeaderAppend};
+use crate::storage::producer_state::{Origin, VerificationGuard};
+
+/// A batch that is about to be written by the leader.
+#[derive(Debug)]
+pub struct LeaderWrite<'a> {
+    /// The batch, validated.
+    pub batch: &'a ValidatedBatch,
+    /// A client, or a coordinator of this broker.
+    pub origin: Origin,
+    /// The leader epoch that a coordinator believes in; a client's requests name none.
+    pub expected_epoch: Option<LeaderEpoch>,
+    /// Proof that the partition belongs to the producer's transaction (KIP-890).
+    pub guard: Option<VerificationGuard>,
+    /// The version of transactions that a marker was written with.
+    pub transaction_version: i16,
+    /// With acks=all: where to wait until the batch is committed. It is refused if too few replicas
+    /// are in sync.
+    pub ticket: Option<AckTicket>,
+}
+
+/// A batch that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Where it is.
+    pub info: AppendInfo,
+    /// The epoch it was written in.
+    pub leader_epoch: LeaderEpoch,
+    /// A sync of the log is due: so that the batch counts, or because a segment was closed.
+    pub needs_flush: bool,
+}
+
+impl Partition {
+    /// Writes a batch as the leader. The ticket is waiting when this returns, unless the batch is
+    /// committed already.
+    pub fn append_as_leader(
+        &self,
+        write: LeaderWrite<'_>,
+        now: Moment,
+    ) -> Result<Appended, ReplicaError> {
+        let mut state = self.state.lock();
+        state.check_may_write(&write)?;
+        let before = state.log.end_offset();
+        let append = LeaderAppend {
+            epoch: state.leader_epoch,
+            origin: write.origin,
+            verify: state.config.verifies_transactions,
+            guard: write.guard,
+            transaction_version: write.transaction_version,
+        };
+        let info = state.log.append_as_leader(write.batch, &append, now.wall)?;
+        let mut news = News::default();
+        if !info.duplicate {
+            assert!(info.first_offset == before, "offsets are contiguous");
+            let (end_offset, bytes) = (state.log.end_offset(), write.batch.size() as u64);
+            state.ledger.appended(end_offset, bytes);
+            news = state.advance(now.instant);
+            news.advance.get_or_insert_default().log_end_bytes = bytes;
+        }
+        let needed = info.last_offset + 1;
+        if let Some(ticket) = write.ticket.filter(|_| state.high_watermark < needed) {
+            state.acks.push(needed, ticket);
+        }
+        let appended = Appended {
+            info,
+            leader_epoch: state.leader_epoch,
+            needs_flush: state.log.flush_is_due(now.wall),
+        };
+        self.finish(state, news);
+        Ok(appended)
+    }
+
+    /// Writes what was fetched from the leader, and follows its high watermark and log start.
+    /// Returns the log end offset.
+    pub fn append_as_follower(
+        &self,
+        records: &[u8],
+        leader_high_watermark: Offset,
+        leader_log_start_offset: Offset,
+        now: Timestamp,
+    ) -> Result<Offset, ReplicaError> {
+        let mut state = self.state.lock();
+        state.check_running()?;
+        if matches!(state.role, Role::Leader(_)) {
+            return Err(ReplicaError::NotLeader);
+        }
+        if state.log.append_as_follower(records, now)?.is_some() {
+            let end_offset = state.log.end_offset();
+            state.ledger.appended(end_offset, records.len() as u64);
+        }
+        let end_offset = state.log.end_offset();
+        let to = leader_high_watermark.min(state.counted_end_offset());
+        let mut news = state.move_high_watermark(to, super::AckOutcome::Committed);
+        if state.raise_log_start(leader_log_start_offset.min(end_offset)) {
+            news.advance.get_or_insert_default();
+        }
+        self.finish(state, news);
+        Ok(end_offset)
+    }
+
+    /// Cuts the log of a follower, as its leader's says otherwise. Returns the log end offset.
+    pub fn truncate(&self, offset: Offset, now: Timestamp) -> Result<Offset, ReplicaError> {
+        let mut state = self.state.lock();
+        state.check_running()?;
+        assert!(
+            matches!(state.role, Role::Follower),
+            "a leader's log is never cut"
+        );
+        let cut = state.log.truncate_to(offset, now);
+        state.follow_truncated_log();
+        let end_offset = state.log.end_offset();
+        let news = News {
+            advance: Some(Advance::URGENT),
+            ..News::default()
+        };
+        self.finish(state, news);
+        cut?;
+        Ok(end_offset)
+    }
+
+    /// Empties the log of a follower, which goes on at `offset`: the leader has nothing older.
+    pub fn truncate_fully(&self, offset: Offset, now: Timestamp) -> Result<(), ReplicaError> {
+        let mut state = self.state.lock();
+        state.check_running()?;
+        assert!(
+            matches!(state.role, Role::Follower),
+            "a leader's log is never cut"
+        );
+        let emptied = state.log.truncate_fully(offset, offset, now);
+        state.high_watermark = state.high_watermark.max(offset);
+        state.follow_truncated_log();
+        let news = News {
+            advance: Some(Advance::URGENT),
+            ..News::default()
+        };
+        self.finish(state, news);
+        Ok(emptied?)
+    }
+
+    /// Begins to verify that a transaction includes this partition, see
+    /// [`crate::storage::producer_state::ProducerState::start_verification`].
+    pub fn start_verification(
+        &self,
+        producer: (crate::model::ProducerId, i16),
+        sequence: i32,
+        bumps_epoch: bool,
+        now: Timestamp,
+    ) -> Result<Option<VerificationGuard>, ReplicaError> {
+        let mut state = self.state.lock();
+        state.leadership()?;
+        let producers = state.log.producers_mut();
+        Ok(producers.start_verification(producer, sequence, bumps_epoch, now)?)
+    }
+}
+
+impl State {
+    fn check_may_write(&self, write: &LeaderWrite<'_>) -> Result<(), ReplicaError> {
+        let leadership = self.leadership()?;
+        if let Some(asked) = write.expected_epoch {
+            self.check_epoch(asked)?;
+        }
+        if write.ticket.is_some() {
+            let configured = self.config.min_insync_replicas;
+            let needed = effective_min_in_sync(configured, leadership.replica_count());
+            let in_sync = leadership.isr().len();
+            if in_sync < needed {
+                return Err(ReplicaError::NotEnoughReplicas { in_sync, needed });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn raise_log_start(&mut self, offset: Offset) -> bool {
+        let raised = self.log.raise_log_start_offset(offset);
+        if raised {
+            self.high_watermark = self.high_watermark.max(offset);
+            self.last_stable_offset = self.computed_last_stable_offset();
+        }
+        raised
+    }
+}

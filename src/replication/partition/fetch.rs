@@ -1,0 +1,143 @@
+//! Reading a partition for a Fetch: checked and located under the lock, read outside it.
+
+use super::{Partition, Role, State};
+use crate::model::{LeaderEpoch, Offset};
+use crate::protocol::payload::Payload;
+use crate::replication::delayed::Interest;
+use crate::replication::error::ReplicaError;
+use crate::replication::fetch_session::PartitionRequest;
+use crate::storage::error::StorageError;
+use crate::storage::leader_epochs::EpochEnd;
+use crate::storage::log::{OffsetOutOfRange, ReadPlan};
+use crate::storage::transaction_index::AbortedTransaction;
+
+/// Who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// Up to where it may see the partition.
+    pub interest: Interest,
+    /// It wants the leader's answer: a follower, or a client that does not know other replicas.
+    pub only_leader: bool,
+}
+
+/// Where a partition stands, and what there is to read.
+#[derive(Debug)]
+pub struct FetchPlan {
+    /// The high watermark.
+    pub high_watermark: Offset,
+    /// The last stable offset.
+    pub last_stable_offset: Offset,
+    /// The log start offset.
+    pub log_start_offset: Offset,
+    /// The log end offset.
+    pub end_offset: Offset,
+    /// The reader's log is not this one's: where they may have parted. There is nothing to read.
+    pub diverging: Option<EpochEnd>,
+    /// Whether aborted transactions must be told.
+    is_committed_only: bool,
+    fetch_offset: Offset,
+    read: Option<ReadPlan>,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FetchedRecords {
+    /// The batches.
+    pub payload: Payload,
+    /// For readers of committed data: the transactions in it that were aborted.
+    pub aborted: Option<Vec<AbortedTransaction>>,
+}
+
+impl Partition {
+    /// Checks a Fetch and finds what there is for it, without I/O.
+    pub fn plan_fetch(
+        &self,
+        request: &PartitionRequest,
+        reader: Reader,
+    ) -> Result<FetchPlan, ReplicaError> {
+        let state = self.state.lock();
+        state.check_reader(request.current_leader_epoch, reader.only_leader)?;
+        let mut plan = FetchPlan {
+            high_watermark: state.high_watermark,
+            last_stable_offset: state.last_stable_offset,
+            log_start_offset: state.log.log_start_offset(),
+            end_offset: state.log.end_offset(),
+            diverging: None,
+            is_committed_only: reader.interest == Interest::LastStable,
+            fetch_offset: request.fetch_offset,
+            read: None,
+        };
+        if request.last_fetched_epoch != LeaderEpoch::NONE {
+            plan.diverging = state.divergence(request)?;
+        }
+        if plan.diverging.is_none() {
+            let up_to = match reader.interest {
+                Interest::LogEnd => plan.end_offset,
+                Interest::HighWatermark => plan.high_watermark,
+                Interest::LastStable => plan.last_stable_offset,
+            };
+            plan.read = Some(state.log.locate(request.fetch_offset, up_to)?);
+        }
+        Ok(plan)
+    }
+}
+
+impl State {
+    /// Whether a reader that believes in `epoch` may read here.
+    pub(super) fn check_reader(
+        &self,
+        epoch: LeaderEpoch,
+        only_leader: bool,
+    ) -> Result<(), ReplicaError> {
+        self.check_running()?;
+        self.check_epoch(epoch)?;
+        if only_leader && !matches!(self.role, Role::Leader(_)) {
+            return Err(ReplicaError::NotLeader);
+        }
+        Ok(())
+    }
+
+    /// Where the reader's log and this one part, if they do: by the epoch of its last record.
+    fn divergence(&self, request: &PartitionRequest) -> Result<Option<EpochEnd>, ReplicaError> {
+        let asked = request.last_fetched_epoch;
+        let unknown = ReplicaError::UnknownLastEpoch(asked);
+        let end = self.log.end_offset_for_epoch(asked).ok_or(unknown)?;
+        let log_start_offset = self.log.log_start_offset();
+        if request.fetch_offset < log_start_offset {
+            return Err(ReplicaError::OffsetOutOfRange(OffsetOutOfRange {
+                offset: request.fetch_offset,
+                log_start_offset,
+                end_offset: self.log.end_offset(),
+            }));
+        }
+        let diverges = end.epoch < asked || end.end_offset < request.fetch_offset;
+        Ok(diverges.then_some(end))
+    }
+}
+
+impl FetchPlan {
+    /// Whether there is nothing to read, at the moment or at all.
+    pub fn is_empty(&self) -> bool {
+        self.read.as_ref().is_none_or(ReadPlan::is_empty)
+    }
+
+    /// Reads; the batches themselves stay in their file until they are sent. May do I/O to find
+    /// their place. If a segment was deleted meanwhile, the Fetch must be planned again.
+    pub fn read(&self, max_bytes: u32, at_least_one: bool) -> Result<FetchedRecords, StorageError> {
+        let mut fetched = FetchedRecords {
+            payload: Payload::EMPTY,
+            aborted: self.is_committed_only.then(Vec::new),
+        };
+        let Some(read) = self.read.as_ref().filter(|read| !read.is_empty()) else {
+            return Ok(fetched);
+        };
+        let outcome = read.read(max_bytes, at_least_one)?;
+        if self.is_committed_only && !outcome.payload.is_empty() {
+            let view = read.view();
+            let aborted = view.aborted_transactions(self.fetch_offset, outcome.up_to)?;
+            fetched.aborted = Some(aborted);
+        }
+        fetched.payload = outcome.payload;
+        Ok(fetched)
+    }
+}

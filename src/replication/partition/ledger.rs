@@ -1,0 +1,73 @@
+//! How many bytes the high watermark passes when it moves: what a waiting Fetch gets.
+
+use std::collections::VecDeque;
+
+use crate::model::Offset;
+
+/// The sizes of what is appended and not committed.
+#[derive(Debug, Default)]
+pub(super) struct ByteLedger {
+    /// The offset after a batch, and its size in bytes; ascending.
+    waiting: VecDeque<(Offset, u64)>,
+}
+
+/// Beyond this many batches sizes are added to the last entry: a hint need not be exact.
+const LIMIT: usize = 1024;
+
+impl ByteLedger {
+    /// Notes batches that end at `end_offset`.
+    pub(super) fn appended(&mut self, end_offset: Offset, bytes: u64) {
+        if self.waiting.len() == LIMIT
+            && let Some(last) = self.waiting.back_mut()
+        {
+            *last = (end_offset, last.1 + bytes);
+        } else {
+            self.waiting.push_back((end_offset, bytes));
+        }
+    }
+
+    /// Takes out what is below the high watermark: its bytes.
+    pub(super) fn committed(&mut self, high_watermark: Offset) -> u64 {
+        let mut bytes = 0;
+        while let Some(&(end_offset, size)) = self.waiting.front()
+            && end_offset <= high_watermark
+        {
+            bytes += size;
+            self.waiting.pop_front();
+        }
+        bytes
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.waiting = VecDeque::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_watermark_passed_is_counted_once() {
+        let mut ledger = ByteLedger::default();
+        for (end_offset, bytes) in [(1, 10), (5, 20), (6, 30)] {
+            ledger.appended(Offset(end_offset), bytes);
+        }
+
+        assert_eq!(ledger.committed(Offset(0)), 0);
+        assert_eq!(ledger.committed(Offset(5)), 30);
+        assert_eq!(ledger.committed(Offset(5)), 0);
+        assert_eq!(ledger.committed(Offset(9)), 30);
+    }
+
+    #[test]
+    fn a_long_wait_takes_bounded_memory_and_loses_no_bytes() {
+        let mut ledger = ByteLedger::default();
+        for end_offset in 1..=10_000 {
+            ledger.appended(Offset(end_offset), 1);
+        }
+
+        assert_eq!(ledger.waiting.len(), LIMIT);
+        assert_eq!(ledger.committed(Offset(10_000)), 10_000);
+    }
+}

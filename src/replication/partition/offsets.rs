@@ -1,0 +1,229 @@
+//! Questions about offsets: ListOffsets, OffsetForLeaderEpoch, DescribeProducers, DeleteRecords.
+
+use super::{News, Partition, Role};
+use crate::model::{BrokerId, LeaderEpoch, Offset, ProducerId, Timestamp};
+use crate::records::Scratch;
+use crate::replication::delayed::Interest;
+use crate::replication::error::ReplicaError;
+use crate::storage::leader_epochs::EpochEnd;
+use crate::storage::log::{LogView, OffsetOutOfRange};
+use crate::storage::producer_state::ProducerEntry;
+
+/// The end of what may be read.
+const LATEST: i64 = -1;
+/// The log start.
+const EARLIEST: i64 = -2;
+/// The record with the largest timestamp.
+const MAX_TIMESTAMP: i64 = -3;
+/// The start of what is on local disk: all of it, without tiering.
+const EARLIEST_LOCAL: i64 = -4;
+/// The end of what is in tiered storage: there is none.
+const LATEST_TIERED: i64 = -5;
+/// The start of what is to be tiered: nothing is.
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+
+/// A ListOffsets question for one partition.
+#[derive(Clone, Copy, Debug)]
+pub struct OffsetQuery {
+    /// A time, or one of Kafka's numbers for special offsets.
+    pub timestamp: i64,
+    /// Up to where the caller may see; `None` for a broker, which sees all.
+    pub isolation: Option<Interest>,
+    /// The leader epoch the caller believes in.
+    pub current_leader_epoch: LeaderEpoch,
+    /// It wants the leader's answer.
+    pub only_leader: bool,
+}
+
+/// An offset that was asked for. All fields are "none" where there is no such record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedOffset {
+    /// The record's timestamp; none for the special offsets.
+    pub timestamp: Timestamp,
+    /// The offset.
+    pub offset: Offset,
+    /// The leader epoch of the record.
+    pub leader_epoch: LeaderEpoch,
+}
+
+impl ListedOffset {
+    const NONE: Self = Self {
+        timestamp: Timestamp::NONE,
+        offset: Offset::NONE,
+        leader_epoch: LeaderEpoch::NONE,
+    };
+}
+
+/// An offset that is known, or must be looked for in the log.
+#[derive(Debug)]
+pub enum OffsetSearch {
+    /// The answer.
+    Known(ListedOffset),
+    /// To be run where blocking is allowed.
+    Search(TimestampSearch),
+}
+
+/// A search in the log for a record by its time.
+#[derive(Debug)]
+pub struct TimestampSearch {
+    view: LogView,
+    /// `None`: the largest.
+    timestamp: Option<Timestamp>,
+    /// Records from here on are not to be seen.
+    up_to: Offset,
+    /// What a record above `up_to` means: the leader does not know yet what is committed.
+    is_lagging: bool,
+}
+
+impl TimestampSearch {
+    /// Searches. Reads and decompresses up to a batch.
+    pub fn run(self, scratch: &mut Scratch) -> Result<ListedOffset, ReplicaError> {
+        let found = match self.timestamp {
+            Some(timestamp) => self.view.offset_for_timestamp(timestamp, scratch)?,
+            None => self.view.max_timestamp(scratch)?,
+        };
+        match found {
+            Some(found) if found.offset < self.up_to => Ok(ListedOffset {
+                timestamp: found.timestamp,
+                offset: found.offset,
+                leader_epoch: found.leader_epoch,
+            }),
+            Some(_) if self.is_lagging => Err(ReplicaError::OffsetNotAvailable),
+            _ => Ok(ListedOffset::NONE),
+        }
+    }
+}
+
+/// The replicas of a partition, as its leader knows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replicas {
+    /// In sync by the controller's word.
+    pub isr: Vec<BrokerId>,
+    /// How many there are.
+    pub count: usize,
+    /// The smallest number that must be in sync.
+    pub min_in_sync: usize,
+}
+
+impl Partition {
+    /// Answers a ListOffsets question, or prepares the search for it.
+    pub fn list_offset(&self, query: &OffsetQuery) -> Result<OffsetSearch, ReplicaError> {
+        let state = self.state.lock();
+        state.check_reader(query.current_leader_epoch, query.only_leader)?;
+        let up_to = match query.isolation {
+            None | Some(Interest::LogEnd) => state.log.end_offset(),
+            Some(Interest::HighWatermark) => state.high_watermark,
+            Some(Interest::LastStable) => state.last_stable_offset,
+        };
+        let epoch_start = match &state.role {
+            Role::Leader(leadership) => leadership.start_offset(),
+            Role::Follower | Role::Stopped(_) => Offset::ZERO,
+        };
+        let is_lagging = query.isolation.is_some() && epoch_start > state.high_watermark;
+        let known = |offset, leader_epoch| {
+            Ok(OffsetSearch::Known(ListedOffset {
+                timestamp: Timestamp::NONE,
+                offset,
+                leader_epoch,
+            }))
+        };
+        let timestamp = match query.timestamp {
+            LATEST if is_lagging => return Err(ReplicaError::OffsetNotAvailable),
+            LATEST => return known(up_to, state.leader_epoch),
+            EARLIEST | EARLIEST_LOCAL => {
+                let start = state.log.log_start_offset();
+                let first = state.log.epochs().earliest();
+                let epoch = first.filter(|first| first.start_offset <= start);
+                return known(start, epoch.map_or(LeaderEpoch::NONE, |first| first.epoch));
+            }
+            LATEST_TIERED | EARLIEST_PENDING_UPLOAD => {
+                return Ok(OffsetSearch::Known(ListedOffset::NONE));
+            }
+            MAX_TIMESTAMP => None,
+            other => Some(Timestamp(other)),
+        };
+        Ok(OffsetSearch::Search(TimestampSearch {
+            view: state.log.view(),
+            timestamp,
+            up_to,
+            is_lagging,
+        }))
+    }
+
+    /// Where a leader epoch ends in this log; `None` if it is unknown.
+    pub fn offset_for_leader_epoch(
+        &self,
+        asked: LeaderEpoch,
+        current_leader_epoch: LeaderEpoch,
+        only_leader: bool,
+    ) -> Result<Option<EpochEnd>, ReplicaError> {
+        let state = self.state.lock();
+        state.check_reader(current_leader_epoch, only_leader)?;
+        Ok(state.log.end_offset_for_epoch(asked))
+    }
+
+    /// The producers that are remembered, by ascending id.
+    pub fn producers(&self) -> Result<Vec<(ProducerId, ProducerEntry)>, ReplicaError> {
+        let state = self.state.lock();
+        state.check_running()?;
+        let entries = state.log.producers().entries();
+        Ok(entries
+            .into_iter()
+            .map(|(id, entry)| (id, entry.clone()))
+            .collect())
+    }
+
+    /// Deletes the records below `offset`; -1 stands for the high watermark. Returns the offset that
+    /// the log starts at then.
+    pub fn delete_records(&self, offset: i64) -> Result<Offset, ReplicaError> {
+        let mut state = self.state.lock();
+        state.leadership()?;
+        if !state.config.deletes_records {
+            return Err(ReplicaError::PolicyViolation);
+        }
+        let offset = if offset == -1 {
+            state.high_watermark
+        } else {
+            Offset(offset)
+        };
+        if offset < Offset::ZERO || offset > state.high_watermark {
+            return Err(ReplicaError::OffsetOutOfRange(OffsetOutOfRange {
+                offset,
+                log_start_offset: state.log.log_start_offset(),
+                end_offset: state.high_watermark,
+            }));
+        }
+        let mut news = News::default();
+        if state.raise_log_start(offset) {
+            news.advance.get_or_insert_default();
+        }
+        self.finish(state, news);
+        Ok(offset)
+    }
+
+    /// The log as it is now, for housekeeping and descriptions.
+    pub fn view(&self) -> Result<LogView, ReplicaError> {
+        let state = self.state.lock();
+        state.check_running()?;
+        Ok(state.log.view())
+    }
+
+    /// The size of the log in bytes; 0 once the partition was stopped.
+    pub fn size(&self) -> u64 {
+        let state = self.state.lock();
+        state.check_running().map_or(0, |()| state.log.size())
+    }
+
+    /// What the leader knows of the replicas; `None` on a follower.
+    pub fn replicas(&self) -> Option<Replicas> {
+        let state = self.state.lock();
+        let leadership = state.leadership().ok()?;
+        let count = leadership.replica_count();
+        let configured = state.config.min_insync_replicas;
+        Some(Replicas {
+            isr: leadership.isr().to_vec(),
+            count,
+            min_in_sync: super::effective_min_in_sync(configured, count),
+        })
+    }
+}

@@ -1,0 +1,228 @@
+//! Becoming the leader, a follower, or nothing at all, as the controller's log says.
+
+use std::time::Instant;
+
+use super::{News, Partition, Role, State};
+use crate::model::{BrokerId, LeaderEpoch, Offset};
+use crate::replication::delayed::{AckOutcome, Advance};
+use crate::replication::error::ReplicaError;
+use crate::replication::leadership::{FollowerFetch, IsrProposal, Leadership};
+use crate::storage::error::StorageError;
+
+/// What the controller says of a partition, as far as its replicas need to know.
+#[derive(Clone, Copy, Debug)]
+pub struct RoleChange<'a> {
+    /// This broker.
+    pub local: BrokerId,
+    /// The leader, or [`BrokerId::NONE`].
+    pub leader: BrokerId,
+    /// Counts the leaders.
+    pub leader_epoch: LeaderEpoch,
+    /// Counts every change.
+    pub partition_epoch: i32,
+    /// All that hold the partition.
+    pub replicas: &'a [BrokerId],
+    /// Those in sync.
+    pub isr: &'a [BrokerId],
+}
+
+/// Why a partition is of no use any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// It was deleted, or moved to other brokers.
+    Removed,
+    /// Its log directory is offline.
+    Offline,
+}
+
+impl Stopped {
+    pub(super) fn error(self) -> ReplicaError {
+        match self {
+            Self::Removed => ReplicaError::NotLeader,
+            Self::Offline => ReplicaError::Storage(StorageError::Offline),
+        }
+    }
+}
+
+impl Partition {
+    /// Takes over a role. False: it is older than what is known.
+    pub fn change_role(&self, change: &RoleChange<'_>, now: Instant) -> bool {
+        let mut state = self.state.lock();
+        let is_stopped = matches!(state.role, Role::Stopped(_));
+        if is_stopped || change.partition_epoch < state.partition_epoch {
+            return false;
+        }
+        let is_new_epoch = change.leader_epoch > state.leader_epoch;
+        assert!(
+            change.leader_epoch >= state.leader_epoch,
+            "leader epochs never go back"
+        );
+        state.leader = change.leader;
+        state.leader_epoch = change.leader_epoch;
+        state.partition_epoch = change.partition_epoch;
+        let mut news = News::default();
+        if change.leader == change.local {
+            state.lead(change, is_new_epoch, now);
+            news = state.advance(now);
+        } else {
+            state.role = Role::Follower;
+            news.woken = state.acks.fail(AckOutcome::NotLeader);
+        }
+        if is_new_epoch {
+            news.advance = Some(Advance::URGENT);
+        }
+        self.finish(state, news);
+        true
+    }
+
+    /// Says again which followers may join the in-sync set, as brokers came and went.
+    pub fn set_eligible(&self, is_eligible: impl Fn(BrokerId, i64) -> bool, now: Instant) {
+        let mut state = self.state.lock();
+        if let Role::Leader(leadership) = &mut state.role {
+            leadership.set_eligible(is_eligible);
+            let news = state.advance(now);
+            self.finish(state, news);
+        }
+    }
+
+    /// Ends the use of the partition: who waits is told, who comes is refused.
+    pub fn stop(&self, stopped: Stopped) {
+        let mut state = self.state.lock();
+        if matches!(state.role, Role::Stopped(_)) {
+            return;
+        }
+        state.role = Role::Stopped(stopped);
+        state.log.set_offline();
+        let outcome = match stopped {
+            Stopped::Removed => AckOutcome::NotLeader,
+            Stopped::Offline => AckOutcome::StorageFailed,
+        };
+        let news = News {
+            advance: Some(Advance::URGENT),
+            woken: state.acks.fail(outcome),
+        };
+        self.finish(state, news);
+    }
+
+    /// The leader's epoch if this broker leads the partition.
+    pub fn leader_epoch_if_leader(&self) -> Option<LeaderEpoch> {
+        let state = self.state.lock();
+        matches!(state.role, Role::Leader(_)).then_some(state.leader_epoch)
+    }
+
+    /// The leader and its epoch, as known here.
+    pub fn leader(&self) -> (BrokerId, LeaderEpoch) {
+        let state = self.state.lock();
+        (state.leader, state.leader_epoch)
+    }
+
+    /// Notes where a follower is that fetches, and with that may move the high watermark. An answer
+    /// asks the controller to take it into the in-sync set.
+    pub fn follower_fetched(
+        &self,
+        fetch: &FollowerFetch,
+    ) -> Result<Option<IsrProposal>, ReplicaError> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let end_offset = state.log.end_offset();
+        let leader_epoch = state.leader_epoch;
+        let leadership = state.leadership_mut()?;
+        let unknown = ReplicaError::UnknownLeaderEpoch {
+            asked: leader_epoch,
+            current: leader_epoch,
+        };
+        let grew = leadership.fetched(fetch, end_offset).ok_or(unknown)?;
+        let news = if grew {
+            state.advance(fetch.at)
+        } else {
+            News::default()
+        };
+        let high_watermark = state.high_watermark;
+        let proposal = state
+            .leadership_mut()?
+            .propose_expansion(fetch.id, high_watermark);
+        self.finish(guard, news);
+        Ok(proposal)
+    }
+
+    /// Followers that lag behind, as a change of the in-sync set to ask the controller for.
+    pub fn propose_shrinking(&self, now: Instant) -> Option<(IsrProposal, LeaderEpoch, i32)> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let (end_offset, max_lag) = (state.log.end_offset(), state.config.max_lag);
+        let leadership = state.leadership_mut().ok()?;
+        let proposal = leadership.propose_shrinking(end_offset, now, max_lag)?;
+        Some((proposal, state.leader_epoch, state.partition_epoch))
+    }
+
+    /// What became of a proposal: the in-sync set and partition epoch that the controller answered,
+    /// or `None` if it refused.
+    pub fn proposal_ended(&self, decided: Option<(&[BrokerId], i32)>, now: Instant) {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let Role::Leader(leadership) = &mut state.role else {
+            return;
+        };
+        match decided {
+            // The metadata log was quicker: what it says is newer.
+            Some((_, partition_epoch)) if partition_epoch < state.partition_epoch => return,
+            Some((isr, partition_epoch)) => {
+                leadership.proposal_ended(Some(isr));
+                state.partition_epoch = partition_epoch;
+            }
+            None => leadership.proposal_ended(None),
+        }
+        let news = state.advance(now);
+        self.finish(guard, news);
+    }
+
+    /// The lowest log start of the living replicas; DeleteRecords waits for it.
+    pub fn low_watermark(
+        &self,
+        is_alive: impl Fn(BrokerId) -> bool,
+    ) -> Result<Offset, ReplicaError> {
+        let state = self.state.lock();
+        let start = state.log.log_start_offset();
+        Ok(state.leadership()?.low_watermark(start, is_alive))
+    }
+}
+
+impl State {
+    pub(super) fn leadership(&self) -> Result<&Leadership, ReplicaError> {
+        match &self.role {
+            Role::Leader(leadership) => Ok(leadership),
+            Role::Follower => Err(ReplicaError::NotLeader),
+            Role::Stopped(stopped) => Err(stopped.error()),
+        }
+    }
+
+    fn leadership_mut(&mut self) -> Result<&mut Leadership, ReplicaError> {
+        match &mut self.role {
+            Role::Leader(leadership) => Ok(leadership),
+            Role::Follower => Err(ReplicaError::NotLeader),
+            Role::Stopped(stopped) => Err(stopped.error()),
+        }
+    }
+
+    fn lead(&mut self, change: &RoleChange<'_>, is_new_epoch: bool, now: Instant) {
+        let start_offset = self.log.end_offset();
+        match &mut self.role {
+            Role::Leader(leadership) => {
+                leadership.assign(change.replicas, change.isr);
+                if is_new_epoch {
+                    leadership.begin_epoch(start_offset, now);
+                }
+            }
+            Role::Follower | Role::Stopped(_) => {
+                let begun =
+                    Leadership::begin(change.local, start_offset, change.replicas, change.isr, now);
+                self.role = Role::Leader(begun);
+            }
+        }
+        if is_new_epoch {
+            // Followers may have batches of epochs in which this replica wrote nothing: they find
+            // where to cut only if its own epoch is known from the start.
+            self.log.begin_epoch(change.leader_epoch);
+        }
+    }
+}

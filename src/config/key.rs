@@ -14,7 +14,7 @@ pub struct Key {
     /// How its value is read.
     pub kind: Kind,
     /// What holds if nobody sets it.
-    pub default: Default,
+    pub default: KeyDefault,
     /// Which values of the kind are allowed.
     pub rule: Rule,
     /// How likely an operator is to touch it.
@@ -54,7 +54,7 @@ pub enum Kind {
 
 /// What holds if nobody sets a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Default {
+pub enum KeyDefault {
     /// No value; DescribeConfigs shows null.
     Unset,
     /// This value, written as DescribeConfigs shows it.
@@ -140,8 +140,8 @@ impl Key {
     /// The value that holds if nobody sets the key; `None` if it has none.
     pub fn default_value(&self) -> Option<Value> {
         match self.default {
-            Default::Unset => None,
-            Default::Is(text) => {
+            KeyDefault::Unset => None,
+            KeyDefault::Is(text) => {
                 Some(Value::parse(self.kind, text).expect("a test parses every default"))
             }
         }

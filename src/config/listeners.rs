@@ -52,9 +52,10 @@ impl Listeners {
             }
         };
         let advertised = routable(advertised)?;
-        let advertised_controller = match advertised_controller.is_empty() {
-            true => controller.clone(),
-            false => advertised_controller,
+        let advertised_controller = if advertised_controller.is_empty() {
+            controller.clone()
+        } else {
+            advertised_controller
         };
         Ok(Self {
             broker,

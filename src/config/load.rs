@@ -102,9 +102,10 @@ impl Collected {
         let is_properties = path
             .extension()
             .is_some_and(|extension| extension == "properties");
-        let settings = match is_properties {
-            true => properties_file::read(&text),
-            false => toml_file::read(&text),
+        let settings = if is_properties {
+            properties_file::read(&text)
+        } else {
+            toml_file::read(&text)
         };
         let settings = settings.map_err(|message| LoadError::Syntax {
             path: path.to_owned(),
@@ -224,14 +225,13 @@ fn read(path: &Path) -> Result<String, LoadError> {
 }
 
 fn unknown(name: &str, text: &str) -> String {
-    let is_of_zookeeper = name.starts_with("zookeeper.") || keys::REMOVED.contains(&name);
-    match is_of_zookeeper {
-        true => format!("{name} = {text:?}: Kafka 4.0 removed this key; delete it"),
-        false => format!(
-            "{name} = {text:?}: there is no such key{}",
-            suggestion(name)
-        ),
+    if name.starts_with("zookeeper.") || keys::REMOVED.contains(&name) {
+        return format!("{name} = {text:?}: Kafka 4.0 removed this key; delete it");
     }
+    format!(
+        "{name} = {text:?}: there is no such key{}",
+        suggestion(name)
+    )
 }
 
 fn suggestion(name: &str) -> String {

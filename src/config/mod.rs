@@ -31,7 +31,7 @@ pub use alter::{AlteredBroker, check_broker_alteration};
 pub use broker::{BrokerConfig, LoggingConfig, LoggingFormat, TopicsConfig};
 pub use describe::{Entry, Synonym, describe_broker, describe_cluster_default, describe_topic};
 pub use endpoint::{Endpoint, SecurityProtocol, Voter};
-pub use key::{BrokerDefault, Default, Importance, Key, Kind, Scope, Status, Update};
+pub use key::{BrokerDefault, Importance, Key, KeyDefault, Kind, Scope, Status, Update};
 pub use layers::{Layers, NoOverrides, Overrides, Settings, Source};
 pub use listeners::Listeners;
 pub use load::{LoadError, Loaded, Problem, load};

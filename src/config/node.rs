@@ -65,9 +65,10 @@ impl NodeConfig {
                 view.invalid("cluster.id", reason)
             })?),
         };
-        let node_id = BrokerId(match view.is_set("node.id") || !view.is_set("broker.id") {
-            true => view.int("node.id"),
-            false => view.int("broker.id"),
+        let node_id = BrokerId(if view.is_set("broker.id") && !view.is_set("node.id") {
+            view.int("broker.id")
+        } else {
+            view.int("node.id")
         });
         Ok(Self {
             node_id,

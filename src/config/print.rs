@@ -42,9 +42,10 @@ pub fn effective(loaded: &Loaded) -> String {
 
 /// A name that is also the parent of others has to stand in quotes.
 fn quoted(name: &str) -> String {
-    match keys::is_parent(name) {
-        true => format!("\"{name}\""),
-        false => name.to_owned(),
+    if keys::is_parent(name) {
+        format!("\"{name}\"")
+    } else {
+        name.to_owned()
     }
 }
 

@@ -47,9 +47,10 @@ impl<W: io::Write> io::Write for EscapingWriter<W> {
         if text.chars().any(char::is_control) {
             let mut escaped = String::with_capacity(text.len() + 16);
             for character in text.chars() {
-                match character.is_control() {
-                    true => escaped.extend(character.escape_default()),
-                    false => escaped.push(character),
+                if character.is_control() {
+                    escaped.extend(character.escape_default());
+                } else {
+                    escaped.push(character);
                 }
             }
             escaped.push_str(end);

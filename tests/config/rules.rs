@@ -57,9 +57,10 @@ fn choices_are_taken_and_nothing_else() {
         };
         for choice in choices {
             assert!(key.parse(choice).is_ok(), "{} refuses {choice}", key.name);
-            let other_case = match choice.chars().any(char::is_lowercase) {
-                true => choice.to_uppercase(),
-                false => choice.to_lowercase(),
+            let other_case = if choice.chars().any(char::is_lowercase) {
+                choice.to_uppercase()
+            } else {
+                choice.to_lowercase()
             };
             assert_eq!(
                 key.parse(&other_case).is_ok(),

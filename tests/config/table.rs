@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use broker::config::keys::{
     REMOVED, broker_key, broker_key_behind, broker_keys, is_parent, nearest_broker_key, topic_keys,
 };
-use broker::config::{Default, Importance, Key, Kind, Rule, Scope, Status, Update};
+use broker::config::{Importance, Key, KeyDefault, Kind, Rule, Scope, Status, Update};
 
 const FACTS: &str = include_str!("kafka-4.4.0.tsv");
 
@@ -81,8 +81,8 @@ pub fn agree(name: &(String, String), ours: &[String], kafkas: &[String]) -> boo
 
 fn facts_of(key: &Key) -> Vec<String> {
     let default = match key.default {
-        Default::Unset => "<unset>",
-        Default::Is(text) => text,
+        KeyDefault::Unset => "<unset>",
+        KeyDefault::Is(text) => text,
     };
     let visibility = if key.is_internal() {
         "internal"
@@ -185,7 +185,7 @@ fn every_key_is_as_in_kafka_but_for_the_listed_defaults() {
 #[test]
 fn every_default_can_be_read_and_is_written_as_the_table_has_it() {
     for key in broker_keys().chain(topic_keys()) {
-        if let Default::Is(text) = key.default {
+        if let KeyDefault::Is(text) = key.default {
             let value = key
                 .parse(text)
                 .unwrap_or_else(|invalid| panic!("{invalid}"));

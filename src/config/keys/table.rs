@@ -48,10 +48,10 @@ pub(super) const fn filled_list_of(allowed: &'static [&'static str]) -> Rule {
 
 macro_rules! default_value {
     (unset) => {
-        $crate::config::key::Default::Unset
+        $crate::config::key::KeyDefault::Unset
     };
     ($text:literal) => {
-        $crate::config::key::Default::Is($text)
+        $crate::config::key::KeyDefault::Is($text)
     };
 }
 

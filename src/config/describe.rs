@@ -134,7 +134,7 @@ fn broker_entry(name: &str, layers: &Layers<'_>) -> Entry {
     let mut synonyms = broker_synonyms(&names_for(name, key), layers);
     // What is set under another name has another value.
     drop_leading(&mut synonyms, |synonym| synonym.name != name);
-    let mut entry = entry(key, value, synonyms, !key.is_dynamic());
+    let mut entry = entry(key, value, synonyms, is_read_only(name, key));
     name.clone_into(&mut entry.name);
     entry
 }
@@ -158,12 +158,17 @@ pub fn describe_cluster_default<Name: AsRef<str>, Text: AsRef<str>>(
             Some(key) => Entry {
                 name: name.to_owned(),
                 value,
-                ..entry(key, None, vec![synonym], !key.is_dynamic())
+                ..entry(key, None, vec![synonym], is_read_only(name, key))
             },
             None => unknown_entry(name, vec![synonym]),
         }
     };
     of_cluster.iter().map(describe).collect()
+}
+
+/// Kafka calls a listener's own keys read-only, though it lets them be altered.
+fn is_read_only(name: &str, key: &Key) -> bool {
+    !key.is_dynamic() || name != key.name
 }
 
 /// All that is set for `names` on a broker, by layer and then in the order of the names.

@@ -3,6 +3,8 @@
 //!
 //! The rows themselves are in [`super::keys`]. Nothing here reads a file or keeps a value.
 
+use std::collections::HashSet;
+
 use super::rule::Rule;
 use super::value::{InvalidValue, Value};
 
@@ -131,8 +133,11 @@ impl Key {
         } else {
             text
         };
-        let value = Value::parse(self.kind, text)
+        let mut value = Value::parse(self.kind, text)
             .map_err(|reason| InvalidValue::new(self.name, shown, &reason))?;
+        if let (Rule::List { .. }, Value::List(entries)) = (self.rule, &mut value) {
+            drop_duplicates(entries);
+        }
         self.rule.check(self.name, &value)?;
         Ok(value)
     }
@@ -194,6 +199,12 @@ impl Key {
             None => self.kind.describe().to_owned(),
         }
     }
+}
+
+/// As Kafka does, which would else refuse what older versions took.
+fn drop_duplicates(entries: &mut Vec<String>) {
+    let mut seen = HashSet::new();
+    entries.retain(|entry| seen.insert(entry.clone()));
 }
 
 impl Kind {

@@ -187,10 +187,20 @@ impl Collected {
         }
     }
 
+    /// The old name of the node's id goes with the new one, whichever was set.
+    fn add_twin_of_node_id(&mut self) {
+        for (name, twin) in [("node.id", "broker.id"), ("broker.id", "node.id")] {
+            if let Some(text) = self.settings.get(name).cloned() {
+                self.settings.entry(twin.to_owned()).or_insert(text);
+            }
+        }
+    }
+
     fn finish(mut self) -> Result<Loaded, LoadError> {
         if !self.problems.is_empty() {
             return Err(LoadError::Problems(self.problems));
         }
+        self.add_twin_of_node_id();
         match BrokerConfig::read(&Layers::of(&self.settings)) {
             Ok(config) => {
                 let Self {

@@ -19,7 +19,7 @@ pub enum Rule {
     NotEmpty,
     /// A level of gzip: 1 to 9, or -1 for the codec's default.
     GzipLevel,
-    /// A list without duplicates and without empty entries.
+    /// A list without empty entries. Duplicates are dropped before it is checked.
     List {
         /// What the entries may be; anything if none are named.
         allowed: &'static [&'static str],
@@ -176,12 +176,6 @@ fn check_list(
         };
         let message =
             format!("Configuration '{name}' must not be empty. Valid values include: {allowed}");
-        return Err(InvalidValue::in_full(name, message));
-    }
-    let mut sorted: Vec<&String> = entries.iter().collect();
-    sorted.sort_unstable();
-    if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
-        let message = format!("Configuration '{name}' values must not be duplicated.");
         return Err(InvalidValue::in_full(name, message));
     }
     for entry in entries {

@@ -164,6 +164,9 @@ fn a_broker_key_says_whether_it_can_be_changed() {
     assert!(of(&entries, "node.id").is_read_only);
     assert!(!of(&entries, "log.retention.ms").is_read_only);
     assert!(of(&entries, "cluster.id").is_read_only);
+    let of_listener = settings(&[("listener.name.in.max.connections", "2")]);
+    let entries_of_listener = describe_broker(&Layers::of(&of_listener));
+    assert!(of(&entries_of_listener, "listener.name.in.max.connections").is_read_only);
     assert_eq!(of(&entries, "node.id").source, Source::Static);
     assert!(!of(&entries, "node.id").doc.is_empty());
 }

@@ -81,6 +81,14 @@ fn the_environment_wins_over_the_file() {
 }
 
 #[test]
+fn both_names_of_the_node_id_are_set_by_one() {
+    for name in ["node.id", "broker.id"] {
+        let settings = from_toml(&format!("{name} = 5"), &[]).unwrap().settings;
+        assert_eq!((&*settings["node.id"], &*settings["broker.id"]), ("5", "5"));
+    }
+}
+
+#[test]
 fn the_plain_form_of_a_variable_wins_over_bitnamis() {
     let variables = [
         ("KAFKA_NUM_PARTITIONS", "2"),

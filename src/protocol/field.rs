@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::message::{Kind, Struct};
+use super::message::Struct;
 use super::reader::MAX_STRING_SIZE;
+use super::schema::Kind;
 use super::{DecodeError, ErrorCode, Payload, Reader, Size, Str, Writer, varint};
 use crate::model::Uuid;
 

@@ -16,6 +16,9 @@ pub struct Frame {
 pub type ResponseFrame = Frame;
 
 /// The frame of a response. `header_version` is that of [`super::ApiKey::response_header_version`].
+///
+/// # Panics
+/// The frame has 2 GiB or more: what an answer may hold is bounded by who makes it.
 pub fn response(
     correlation_id: i32,
     header_version: i16,
@@ -34,6 +37,9 @@ pub fn response(
 }
 
 /// The frame of a request.
+///
+/// # Panics
+/// As [`response`].
 pub fn request<R: Request>(
     correlation_id: i32,
     client_id: Option<Str>,

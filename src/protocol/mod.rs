@@ -18,15 +18,19 @@ pub mod field;
 pub mod frame;
 /// What precedes the body of each frame.
 pub mod header;
-/// What a message is, and the notation that messages are defined in.
-#[macro_use]
+/// What a message is.
 pub mod message;
+/// The notation that messages are defined in.
+#[macro_use]
+mod notation;
 /// The messages, one file per API.
 pub mod messages;
 /// Bytes that are passed on without being read.
 pub mod payload;
 /// Takes values from hostile bytes.
 pub mod reader;
+/// Definitions of messages as data.
+pub mod schema;
 /// Immutable strings that share their frame.
 pub mod str;
 /// Integers of variable length.

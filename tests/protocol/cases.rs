@@ -3,11 +3,11 @@
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
-use broker::protocol::message::{Schema, decode_whole, encode_whole};
 use broker::protocol::messages::metadata_records as metadata;
 use broker::protocol::messages::offsets_records as offsets;
 use broker::protocol::messages::{consumer_protocol, principal, raft_records as raft};
-use broker::protocol::{ApiKey, DecodeError, Message, Request};
+use broker::protocol::schema::Schema;
+use broker::protocol::{ApiKey, DecodeError, Message, Request, decode_whole, encode_whole};
 use bytes::Bytes;
 
 /// Calls `$callback!` with the messages of all APIs.

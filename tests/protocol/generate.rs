@@ -1,6 +1,6 @@
 //! Values made up from a definition, written as bytes without the encoder that is under test.
 
-use broker::protocol::message::{FieldSchema, Kind, Schema};
+use broker::protocol::schema::{FieldSchema, Kind, Schema};
 
 /// A generator of numbers (SplitMix64) that a seed determines.
 pub struct Random(u64);

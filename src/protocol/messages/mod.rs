@@ -2,8 +2,9 @@
 //!
 //! Names are those of Kafka's schemas, fields in snake case (`type` is `kind`, `match` is
 //! `match_value`). Where a request and its response have different structs of one name, the name has
-//! `Request` or `Response` before it. `Option` is what may be null, and `None` by default. Epochs,
-//! ids and offsets are plain integers here, -1 mostly for "none".
+//! `Request` or `Response` before it. `Option` is what may be null, and `None` by default unless the
+//! definition says otherwise (where Kafka's default is empty but null is allowed, too). Epochs, ids
+//! and offsets are plain integers here, -1 mostly for "none".
 
 pub mod add_offsets_to_txn;
 pub mod add_partitions_to_txn;

@@ -11,7 +11,7 @@ use broker::config::{Importance, Key, KeyDefault, Kind, Rule, Scope, Status, Upd
 const FACTS: &str = include_str!("kafka-4.4.0.tsv");
 
 /// Where our default is not Kafka's, and why.
-const OTHER_DEFAULTS: [(&str, &str, &str); 10] = [
+const OTHER_DEFAULTS: [(&str, &str, &str); 12] = [
     (
         "broker",
         "node.id",
@@ -28,6 +28,16 @@ const OTHER_DEFAULTS: [(&str, &str, &str); 10] = [
     ("broker", "max.connections", "finite by default"),
     ("broker", "max.connections.per.ip", "finite by default"),
     ("broker", "queued.max.request.bytes", "finite by default"),
+    (
+        "broker",
+        "socket.receive.buffer.bytes",
+        "half the CPU of receiving",
+    ),
+    (
+        "broker",
+        "socket.send.buffer.bytes",
+        "as the receive buffer",
+    ),
     (
         "broker",
         "max.decompressed.message.bytes",

@@ -28,10 +28,12 @@ keys! {
          other ever is.";
     "socket.request.max.bytes": Int = "104857600", at_least(1); High ReadOnly Acts;
         "The largest request in bytes. The size is checked before memory is taken for it.";
-    "socket.send.buffer.bytes": Int = "102400", ANY; High ReadOnly Acts;
-        "Bytes of each socket's send buffer; -1 leaves the system's own.";
-    "socket.receive.buffer.bytes": Int = "102400", ANY; High ReadOnly Acts;
-        "Bytes of each socket's receive buffer; -1 leaves the system's own.";
+    "socket.send.buffer.bytes": Int = "-1", ANY; High ReadOnly Acts;
+        "Bytes of each socket's send buffer; -1 leaves the system's own, which follows the need \
+         (Kafka: 102400).";
+    "socket.receive.buffer.bytes": Int = "-1", ANY; High ReadOnly Acts;
+        "Bytes of each socket's receive buffer; -1 leaves the system's own, which follows the \
+         need. Kafka's 102400 doubles the CPU of receiving large requests.";
     "socket.listen.backlog.size": Int = "50", at_least(1); Medium ReadOnly Acts;
         "How many connections the system holds until they are accepted.";
     "socket.connection.setup.timeout.ms": Long = "10000", ANY; Medium ReadOnly NotYet;

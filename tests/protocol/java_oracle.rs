@@ -2,7 +2,8 @@
 //!
 //! Needs a JDK and two directories of jars: `KAFKA_CLIENTS_44_JARS` with `kafka-clients` 4.4.0, for
 //! requests and responses, and `KAFKA_JARS` with Apache Kafka 4.3.1, for the records that it has to
-//! be able to read. Where one is not set, its tests say so and pass.
+//! be able to read. Where one is not set, its tests say so and pass,
+//! unless `REQUIRE_TOOLS` is set.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -207,6 +208,8 @@ impl Comparison {
 /// What Kafka's classes in the jars that `variable` names answer; `None` if it is not set.
 fn ask_kafka(variable: &str, sources: &[&str], questions: &[Question]) -> Option<Vec<String>> {
     let Some(jars) = std::env::var_os(variable) else {
+        let is_required = std::env::var_os("REQUIRE_TOOLS").is_some();
+        assert!(!is_required, "{variable} is not set");
         // Not `eprintln`: of a test that passes, that is not shown.
         let skipped = format!("\n*** SKIPPED: {variable} is not set: no comparison with Kafka\n");
         std::io::stderr()

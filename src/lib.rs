@@ -21,6 +21,9 @@ pub mod network;
 /// One replica's log on disk.
 pub mod storage;
 
+/// The KRaft quorum: who leads the metadata log, and what of it is committed.
+pub mod raft;
+
 /// The metadata image, the controller that decides its changes, the loader that publishes it.
 pub mod metadata;
 

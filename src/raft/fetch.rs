@@ -1,0 +1,206 @@
+//! Inputs [`FetchRequest`] and [`FetchSnapshotRequest`]: a leader serves its log to replicas.
+//!
+//! A fetch tells that all below its offset is flushed there, so it may move the high watermark.
+//! One that has nothing to say is parked until there is data, a new high watermark, or no time.
+
+use std::time::Instant;
+
+use super::effect::{Effect, RequestToken};
+use super::log_state::{OffsetAndEpoch, Validity};
+use super::message::{
+    FetchAnswer, FetchRequest, FetchSnapshotRequest, Refusal, Response, ResponseBody, SnapshotChunk,
+};
+use super::node::RaftNode;
+use super::role::{ParkedFetch, Role};
+use crate::model::{BrokerId, LeaderEpoch, Offset};
+
+impl RaftNode {
+    pub(super) fn on_fetch(
+        &mut self,
+        now: Instant,
+        token: RequestToken,
+        request: FetchRequest,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Err(refusal) = self.check_fetch(&request) {
+            let body = ResponseBody::Fetch(FetchAnswer::default());
+            let response = self.refuse(refusal, body);
+            effects.push(Effect::Reply { token, response });
+            return;
+        }
+        let validity = self.validate_fetch(request.position);
+        if validity == Validity::Valid {
+            self.note_fetch(now, &request, effects);
+        }
+        let answer = self.fetch_answer(validity);
+        let has_something_to_say = validity != Validity::Valid
+            || request.position.offset < self.log.end_offset()
+            || answer.high_watermark > request.high_watermark
+            || request.max_wait.is_zero();
+        if has_something_to_say {
+            self.answer_fetch(token, &request, answer, effects);
+        } else if let Role::Leader(leader) = &mut self.role {
+            let deadline = now + request.max_wait;
+            leader.parked.push(ParkedFetch {
+                token,
+                request,
+                deadline,
+            });
+        }
+    }
+
+    fn check_fetch(&self, request: &FetchRequest) -> Result<(), Refusal> {
+        let position = request.position;
+        if position.offset < Offset::ZERO
+            || position.epoch < LeaderEpoch(0)
+            || position.epoch > request.epoch
+            || request.replica.id == self.local.id
+        {
+            return Err(Refusal::InvalidRequest);
+        }
+        self.check_leads(request.epoch)
+    }
+
+    fn check_leads(&self, epoch: LeaderEpoch) -> Result<(), Refusal> {
+        match epoch.cmp(&self.election.epoch) {
+            std::cmp::Ordering::Less => Err(Refusal::FencedLeaderEpoch),
+            std::cmp::Ordering::Greater => Err(Refusal::UnknownLeaderEpoch),
+            std::cmp::Ordering::Equal if self.is_leader() => Ok(()),
+            std::cmp::Ordering::Equal => Err(Refusal::NotLeaderOrFollower),
+        }
+    }
+
+    /// An empty log is better filled from a snapshot than from the segments.
+    fn validate_fetch(&self, position: OffsetAndEpoch) -> Validity {
+        match self.log.latest_snapshot() {
+            Some(latest)
+                if position.offset == Offset::ZERO && latest != OffsetAndEpoch::BOOTSTRAP =>
+            {
+                Validity::Snapshot(latest)
+            }
+            _ => self.log.validate(position),
+        }
+    }
+
+    fn note_fetch(&mut self, now: Instant, request: &FetchRequest, effects: &mut Vec<Effect>) {
+        let leader_end = self.log.end_offset();
+        let Role::Leader(leader) = &mut self.role else {
+            return;
+        };
+        // A consumer that reads the log is no replica.
+        if request.replica.id < BrokerId(0) {
+            return;
+        }
+        let offset = request.position.offset;
+        if leader
+            .progress
+            .fetched(now, request.replica, offset, leader_end)
+        {
+            self.commit_as_leader(now, effects);
+        }
+    }
+
+    fn fetch_answer(&self, validity: Validity) -> FetchAnswer {
+        let mut answer = FetchAnswer {
+            high_watermark: self
+                .progress()
+                .and_then(super::progress::Progress::high_watermark),
+            log_start_offset: self.log.start_offset(),
+            ..FetchAnswer::default()
+        };
+        match validity {
+            Validity::Valid => {}
+            Validity::Diverging(position) => answer.diverging = Some(position),
+            Validity::Snapshot(id) => answer.snapshot = Some(id),
+        }
+        answer
+    }
+
+    fn answer_fetch(
+        &self,
+        token: RequestToken,
+        request: &FetchRequest,
+        answer: FetchAnswer,
+        effects: &mut Vec<Effect>,
+    ) {
+        let from = request.position.offset;
+        let has_data =
+            answer.diverging.is_none() && answer.snapshot.is_none() && from < self.log.end_offset();
+        let response = self.response(ResponseBody::Fetch(answer));
+        effects.push(if has_data {
+            Effect::ReplyWithLog {
+                token,
+                from,
+                max_bytes: request.max_bytes,
+                response,
+            }
+        } else {
+            Effect::Reply { token, response }
+        });
+    }
+
+    /// Answers the parked fetches that now have something to say. They were valid when they came,
+    /// and a leader's log is never truncated.
+    pub(super) fn wake_fetches(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let end = self.log.end_offset();
+        let high_watermark = self
+            .progress()
+            .and_then(super::progress::Progress::high_watermark);
+        self.release_fetches(effects, |fetch| {
+            fetch.request.position.offset < end
+                || high_watermark > fetch.request.high_watermark
+                || fetch.deadline <= now
+        });
+    }
+
+    /// Answers the parked fetches whose time is over.
+    pub(super) fn expire_fetches(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        self.release_fetches(effects, |fetch| fetch.deadline <= now);
+    }
+
+    fn release_fetches(
+        &mut self,
+        effects: &mut Vec<Effect>,
+        is_due: impl Fn(&ParkedFetch) -> bool,
+    ) {
+        let Role::Leader(leader) = &mut self.role else {
+            return;
+        };
+        let due: Vec<ParkedFetch> = leader
+            .parked
+            .extract_if(.., |fetch| is_due(fetch))
+            .collect();
+        for fetch in due {
+            let answer = self.fetch_answer(self.validate_fetch(fetch.request.position));
+            self.answer_fetch(fetch.token, &fetch.request, answer, effects);
+        }
+    }
+
+    pub(super) fn on_fetch_snapshot(
+        &mut self,
+        now: Instant,
+        token: RequestToken,
+        request: FetchSnapshotRequest,
+        effects: &mut Vec<Effect>,
+    ) {
+        let body = ResponseBody::FetchSnapshot(SnapshotChunk {
+            id: request.id,
+            position: request.position,
+            ..SnapshotChunk::default()
+        });
+        if let Err(refusal) = self.check_leads(request.epoch) {
+            let response = self.refuse(refusal, body);
+            effects.push(Effect::Reply { token, response });
+            return;
+        }
+        if let Role::Leader(leader) = &mut self.role {
+            leader.progress.heard_of(now, request.replica.id);
+        }
+        let response: Response = self.response(body);
+        effects.push(Effect::ReplyWithSnapshot {
+            token,
+            request,
+            response,
+        });
+    }
+}

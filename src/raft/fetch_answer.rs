@@ -1,0 +1,197 @@
+//! What a follower does with its leader's answers: append, truncate, or start from a snapshot.
+//!
+//! Invariant: it truncates only to where the logs can agree, and never below the high watermark
+//! (KAFKA-12460); it moves the high watermark only after the data is flushed (KAFKA-14704).
+
+use std::time::Instant;
+
+use super::effect::Effect;
+use super::log_state::OffsetAndEpoch;
+use super::message::{
+    FetchAnswer, FetchRequest, FetchSnapshotRequest, FetchedBatch, Request, SnapshotChunk,
+};
+use super::node::{FETCH_MAX_BYTES, FETCH_MAX_WAIT, RaftNode};
+use super::role::{Follower, Role, SnapshotProgress};
+use crate::model::{BrokerId, Offset};
+
+impl RaftNode {
+    pub(super) fn on_fetch_answer(
+        &mut self,
+        now: Instant,
+        from: BrokerId,
+        answer: FetchAnswer,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.is_following(from) {
+            return;
+        }
+        if let Some(position) = answer.diverging {
+            self.truncate(position, effects);
+        } else if let Some(id) = answer.snapshot {
+            self.begin_snapshot(id);
+        } else if !self.append_fetched(answer.batches, effects) {
+            self.connections.back_off(now, from);
+            return;
+        } else if let Some(high_watermark) = answer.high_watermark {
+            // Not above what this replica has: the rest of it is still to come.
+            self.commit(high_watermark.min(self.log.end_offset()), effects);
+        }
+        self.heard_leader(now);
+    }
+
+    fn is_following(&self, leader: BrokerId) -> bool {
+        matches!(&self.role, Role::Follower(follower) if follower.leader == leader)
+    }
+
+    fn heard_leader(&mut self, now: Instant) {
+        let deadline = now + self.timeouts.fetch;
+        if let Role::Follower(follower) = &mut self.role {
+            follower.has_fetched = true;
+            follower.deadline = follower.deadline.map(|_| deadline);
+        }
+    }
+
+    fn truncate(&mut self, leader_end: OffsetAndEpoch, effects: &mut Vec<Effect>) {
+        let keep = self.log.truncation_for(leader_end);
+        let committed = self.high_watermark.unwrap_or(Offset::ZERO);
+        if keep < committed || keep < self.log.start_offset() {
+            let reason = format!(
+                "the leader of the metadata quorum asks to truncate to offset {keep}, but all \
+                 below {committed} is committed: one of the two logs lost data; restore the \
+                 metadata directory of the voter that did"
+            );
+            self.halt(reason, effects);
+            return;
+        }
+        self.log.truncate(keep);
+        effects.push(Effect::Truncate(keep));
+    }
+
+    /// False if the batches do not continue the log: the answer is of no use.
+    fn append_fetched(&mut self, batches: Vec<FetchedBatch>, effects: &mut Vec<Effect>) -> bool {
+        let mut is_empty = true;
+        let mut continues = true;
+        for batch in batches {
+            continues = batch.base_offset == self.log.end_offset()
+                && batch.last_offset >= batch.base_offset
+                && (self.log.last_epoch()..=self.election.epoch).contains(&batch.epoch);
+            if !continues {
+                break;
+            }
+            is_empty = false;
+            self.log.append(batch.last_offset, batch.epoch);
+            effects.push(Effect::AppendFetched(batch));
+        }
+        if !is_empty {
+            effects.push(Effect::Flush);
+        }
+        continues
+    }
+
+    fn begin_snapshot(&mut self, id: OffsetAndEpoch) {
+        if let Role::Follower(follower) = &mut self.role {
+            follower.snapshot = Some(SnapshotProgress { id, position: 0 });
+        }
+    }
+
+    pub(super) fn on_snapshot_chunk(
+        &mut self,
+        now: Instant,
+        from: BrokerId,
+        chunk: SnapshotChunk,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.is_following(from) {
+            return;
+        }
+        let Role::Follower(Follower {
+            snapshot: Some(progress),
+            ..
+        }) = &mut self.role
+        else {
+            return;
+        };
+        let end = chunk.position + chunk.bytes.len() as u64;
+        let continues = chunk.id == progress.id && chunk.position == progress.position;
+        if !continues || chunk.bytes.is_empty() || end > chunk.size {
+            self.connections.back_off(now, from);
+            return;
+        }
+        progress.position = end;
+        effects.push(Effect::StoreSnapshot {
+            id: chunk.id,
+            position: chunk.position,
+            bytes: chunk.bytes,
+            is_last: end == chunk.size,
+        });
+        self.heard_leader(now);
+    }
+
+    pub(super) fn on_snapshot_stored(&mut self, id: OffsetAndEpoch, effects: &mut Vec<Effect>) {
+        let Role::Follower(follower) = &mut self.role else {
+            return;
+        };
+        if follower.snapshot.is_none_or(|progress| progress.id != id) {
+            return;
+        }
+        follower.snapshot = None;
+        let committed = self.high_watermark.unwrap_or(Offset::ZERO);
+        if id.offset < committed || id <= self.log.end() {
+            let reason = format!(
+                "the leader of the metadata quorum sent a snapshot up to {id}, but this node has \
+                 all below offset {committed} committed: one of the two lost data; restore the \
+                 metadata directory of the voter that did"
+            );
+            self.halt(reason, effects);
+            return;
+        }
+        self.log.restart_at_snapshot(id);
+        effects.push(Effect::RestartAtSnapshot(id));
+        self.high_watermark = Some(id.offset);
+    }
+
+    /// Fetches from the leader; from any other voter while the leader does not answer, to learn of
+    /// a new one.
+    pub(super) fn fetch(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        // The offset of a fetch says what is flushed.
+        let is_flushed = self.log.flushed_offset() == self.log.end_offset();
+        if !is_flushed || self.connections.is_any_waiting() {
+            return;
+        }
+        let (to, snapshot) = match &self.role {
+            Role::Follower(follower) if self.connections.is_idle(follower.leader) => {
+                (Some(follower.leader), follower.snapshot)
+            }
+            Role::Follower(_) | Role::Unattached(_) => (self.any_idle_voter(), None),
+            _ => return,
+        };
+        let Some(to) = to else {
+            return;
+        };
+        let request = match snapshot {
+            Some(progress) => Request::FetchSnapshot(FetchSnapshotRequest {
+                replica: self.local,
+                epoch: self.election.epoch,
+                id: progress.id,
+                position: progress.position,
+                max_bytes: FETCH_MAX_BYTES,
+            }),
+            None => Request::Fetch(FetchRequest {
+                replica: self.local,
+                epoch: self.election.epoch,
+                position: self.log.end(),
+                high_watermark: self.high_watermark,
+                max_wait: FETCH_MAX_WAIT,
+                max_bytes: FETCH_MAX_BYTES,
+            }),
+        };
+        self.ask(now, to, request, effects);
+    }
+
+    fn any_idle_voter(&mut self) -> Option<BrokerId> {
+        let others = self.voters.others(self.local.id);
+        let idle: Vec<BrokerId> = others.filter(|id| self.connections.is_idle(*id)).collect();
+        let chosen = self.jitter.below(idle.len().max(1) as u64) as usize;
+        idle.get(chosen).copied()
+    }
+}

@@ -1,0 +1,274 @@
+//! What the quorum knows of its log: where it begins and ends, what is durable, which epochs and
+//! snapshots it holds. The bytes are the driver's.
+//!
+//! Invariant: `start_offset <= flushed_offset <= end_offset`, and epochs and their start offsets
+//! both ascend. Answers about diverging logs come only from here (KIP-595, KIP-101).
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use crate::model::{LeaderEpoch, Offset};
+
+/// A position between batches of the log: the offset of the next record, and the epoch of the last.
+///
+/// Names a snapshot by what it holds; compares logs: the higher epoch wins, then the longer log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct OffsetAndEpoch {
+    /// The offset after the last record.
+    pub offset: Offset,
+    /// The epoch of the last record.
+    pub epoch: LeaderEpoch,
+}
+
+impl OffsetAndEpoch {
+    /// Names the bootstrap snapshot, which is not part of the log's history.
+    pub const BOOTSTRAP: Self = Self::new(0, 0);
+
+    /// The position after `offset - 1`, written in `epoch`.
+    pub const fn new(offset: i64, epoch: i32) -> Self {
+        Self {
+            offset: Offset(offset),
+            epoch: LeaderEpoch(epoch),
+        }
+    }
+}
+
+impl Ord for OffsetAndEpoch {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.epoch, self.offset).cmp(&(other.epoch, other.offset))
+    }
+}
+
+impl PartialOrd for OffsetAndEpoch {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for OffsetAndEpoch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "offset {} of epoch {}", self.offset, self.epoch)
+    }
+}
+
+/// The first offset that a leader's epoch wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochStart {
+    /// The leader's epoch.
+    pub epoch: LeaderEpoch,
+    /// The offset of its first batch.
+    pub start_offset: Offset,
+}
+
+/// How a replica's log relates to ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// It is a prefix of ours: go on from there.
+    Valid,
+    /// It differs; the two may agree up to here, no further.
+    Diverging(OffsetAndEpoch),
+    /// It ends before ours begins: fetch this snapshot.
+    Snapshot(OffsetAndEpoch),
+}
+
+/// Where the log begins and ends, and its epochs and snapshots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogState {
+    start_offset: Offset,
+    end_offset: Offset,
+    flushed_offset: Offset,
+    epochs: Vec<EpochStart>,
+    snapshots: Vec<OffsetAndEpoch>,
+}
+
+impl LogState {
+    /// What was found on disk. All of it counts as durable: opening a log syncs what it keeps.
+    pub fn recovered(
+        start_offset: Offset,
+        end_offset: Offset,
+        epochs: Vec<EpochStart>,
+        mut snapshots: Vec<OffsetAndEpoch>,
+    ) -> Self {
+        assert!(
+            start_offset <= end_offset,
+            "a log ends where it begins or after"
+        );
+        let ascend = |pair: &[EpochStart]| {
+            pair[0].epoch < pair[1].epoch && pair[0].start_offset <= pair[1].start_offset
+        };
+        assert!(epochs.windows(2).all(ascend), "epochs ascend with the log");
+        snapshots.sort_unstable();
+        Self {
+            start_offset,
+            end_offset,
+            flushed_offset: end_offset,
+            epochs,
+            snapshots,
+        }
+    }
+
+    /// The first offset that is kept.
+    pub fn start_offset(&self) -> Offset {
+        self.start_offset
+    }
+
+    /// The offset of the next record.
+    pub fn end_offset(&self) -> Offset {
+        self.end_offset
+    }
+
+    /// Everything below it is on disk and synced.
+    pub fn flushed_offset(&self) -> Offset {
+        self.flushed_offset
+    }
+
+    /// The newest snapshot.
+    pub fn latest_snapshot(&self) -> Option<OffsetAndEpoch> {
+        self.snapshots.last().copied()
+    }
+
+    /// The oldest snapshot that is kept.
+    pub fn earliest_snapshot(&self) -> Option<OffsetAndEpoch> {
+        self.snapshots.first().copied()
+    }
+
+    /// The epoch of the last record, or of the snapshot in its place; 0 when there is nothing.
+    pub fn last_epoch(&self) -> LeaderEpoch {
+        let last = self.epochs.last().map(|entry| entry.epoch);
+        last.or_else(|| self.latest_snapshot().map(|id| id.epoch))
+            .unwrap_or(LeaderEpoch(0))
+    }
+
+    /// The end of the log with its last epoch: what elections compare.
+    pub fn end(&self) -> OffsetAndEpoch {
+        OffsetAndEpoch {
+            offset: self.end_offset,
+            epoch: self.last_epoch(),
+        }
+    }
+
+    /// The largest epoch that is not above `epoch`, and where the log stops being of it.
+    pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> OffsetAndEpoch {
+        if epoch == self.last_epoch() {
+            return self.end();
+        }
+        let next = self.epochs.partition_point(|entry| entry.epoch <= epoch);
+        let Some(higher) = self.epochs.get(next) else {
+            return self.end();
+        };
+        let floor = next.checked_sub(1).map_or(epoch, |i| self.epochs[i].epoch);
+        match self.earliest_snapshot() {
+            Some(earliest) if higher.start_offset == earliest.offset && floor == epoch => earliest,
+            _ => OffsetAndEpoch {
+                offset: higher.start_offset,
+                epoch: floor,
+            },
+        }
+    }
+
+    /// Whether a log whose last record is the one before `position` is a prefix of this one.
+    pub fn validate(&self, position: OffsetAndEpoch) -> Validity {
+        if self.start_offset == Offset::ZERO && position == OffsetAndEpoch::BOOTSTRAP {
+            return Validity::Valid;
+        }
+        if let (Some(earliest), Some(latest)) = (self.earliest_snapshot(), self.latest_snapshot()) {
+            let before_start = position.offset < self.start_offset;
+            let other_start =
+                position.offset == self.start_offset && position.epoch != earliest.epoch;
+            if before_start || other_start || position.epoch < earliest.epoch {
+                return Validity::Snapshot(latest);
+            }
+        }
+        let ours = self.end_offset_for_epoch(position.epoch);
+        if ours.epoch != position.epoch || ours.offset < position.offset {
+            Validity::Diverging(ours)
+        } else {
+            Validity::Valid
+        }
+    }
+
+    /// How much of the log to keep when the leader's ends at `leader_end` for that epoch.
+    pub fn truncation_for(&self, leader_end: OffsetAndEpoch) -> Offset {
+        if leader_end.epoch == LeaderEpoch(0) {
+            return leader_end.offset.min(self.end_offset);
+        }
+        let ours = self.end_offset_for_epoch(leader_end.epoch);
+        if ours.epoch == leader_end.epoch {
+            ours.offset.min(leader_end.offset)
+        } else {
+            ours.offset
+        }
+    }
+
+    /// A batch was written at the end.
+    pub(super) fn append(&mut self, last_offset: Offset, epoch: LeaderEpoch) {
+        assert!(
+            last_offset >= self.end_offset,
+            "a batch is written at the end of the log"
+        );
+        assert!(
+            epoch >= self.last_epoch(),
+            "epochs of the log never go back"
+        );
+        if self.epochs.last().is_none_or(|entry| entry.epoch < epoch) {
+            self.epochs.push(EpochStart {
+                epoch,
+                start_offset: self.end_offset,
+            });
+        }
+        self.end_offset = last_offset + 1;
+    }
+
+    /// Everything below `offset` is durable.
+    pub(super) fn flush(&mut self, offset: Offset) {
+        assert!(
+            offset <= self.end_offset,
+            "only what was written can be flushed"
+        );
+        self.flushed_offset = self.flushed_offset.max(offset);
+    }
+
+    /// What was at and above `offset` is gone.
+    pub(super) fn truncate(&mut self, offset: Offset) {
+        assert!(
+            offset >= self.start_offset,
+            "a log is not truncated below its start"
+        );
+        self.end_offset = self.end_offset.min(offset);
+        self.flushed_offset = self.flushed_offset.min(offset);
+        self.epochs.retain(|entry| entry.start_offset < offset);
+    }
+
+    /// A snapshot was written.
+    pub(super) fn add_snapshot(&mut self, id: OffsetAndEpoch) {
+        if let Err(place) = self.snapshots.binary_search(&id) {
+            self.snapshots.insert(place, id);
+        }
+    }
+
+    /// The log now begins at this snapshot; older snapshots are gone.
+    pub(super) fn start_at_snapshot(&mut self, id: OffsetAndEpoch) {
+        assert!(
+            id.offset <= self.end_offset,
+            "a log starts at a snapshot that it covers"
+        );
+        self.start_offset = self.start_offset.max(id.offset);
+        self.snapshots.retain(|snapshot| *snapshot >= id);
+        let dead = self
+            .epochs
+            .partition_point(|entry| entry.start_offset <= id.offset);
+        if let Some(floor) = dead.checked_sub(1) {
+            self.epochs.drain(..floor);
+            self.epochs[0].start_offset = self.epochs[0].start_offset.max(id.offset);
+        }
+    }
+
+    /// The log was emptied to go on from this snapshot.
+    pub(super) fn restart_at_snapshot(&mut self, id: OffsetAndEpoch) {
+        self.epochs.clear();
+        self.snapshots.retain(|snapshot| *snapshot > id);
+        self.add_snapshot(id);
+        (self.start_offset, self.end_offset, self.flushed_offset) =
+            (id.offset, id.offset, id.offset);
+    }
+}

@@ -1,0 +1,42 @@
+//! The KRaft quorum: who leads the metadata log, and what of it is committed (KIP-595, KIP-996).
+//!
+//! [`RaftNode`] is the whole protocol as a pure state machine; `driver.rs` gives it a disk, a clock
+//! and the state machine of `metadata`. Every size of quorum takes the same path: with one voter
+//! the majority is one.
+
+mod connections;
+mod effect;
+mod election_state;
+mod fetch;
+mod fetch_answer;
+mod jitter;
+mod log_state;
+mod message;
+mod node;
+mod progress;
+mod proposed;
+mod quorum_epoch;
+mod response;
+mod role;
+mod started;
+mod tally;
+mod transition;
+mod vote;
+mod voters;
+
+pub use effect::{
+    Announcement, BatchContent, Correlation, Effect, Input, LeaderBatch, RequestToken,
+};
+pub use election_state::{ElectionState, ElectionStateError};
+pub use jitter::Jitter;
+pub use log_state::{EpochStart, LogState, OffsetAndEpoch, Validity};
+pub use message::{
+    BeginQuorumEpochRequest, EndQuorumEpochRequest, FetchAnswer, FetchRequest,
+    FetchSnapshotRequest, FetchedBatch, Refusal, Request, Response, ResponseBody, SnapshotChunk,
+    VoteRequest,
+};
+pub use node::{Identity, RaftNode, Timeouts};
+pub use progress::{Progress, ReplicaProgress};
+pub use role::Role;
+pub use tally::Tally;
+pub use voters::{ReplicaKey, Voter, Voters};

@@ -1,0 +1,320 @@
+//! One replica of the metadata quorum as a state machine: inputs and time in, effects out.
+//!
+//! Owns the epoch, the vote, the role and the high watermark; knows the log only by its offsets,
+//! epochs and snapshots. Inputs are handled by the file that is named after them. Invariants: the
+//! epoch never goes back, a vote or leadership counts only after [`Effect::Persist`], and nothing
+//! below the high watermark is ever truncated.
+
+use std::time::{Duration, Instant};
+
+use super::connections::Connections;
+use super::effect::{Effect, Input};
+use super::election_state::ElectionState;
+use super::jitter::Jitter;
+use super::log_state::LogState;
+use super::message::{Refusal, Request, Response, ResponseBody};
+use super::progress::Progress;
+use super::role::{Resigned, Role, Unattached};
+use super::voters::{ReplicaKey, Voters};
+use crate::model::{BrokerId, LeaderEpoch, Offset};
+
+/// The quorum's durations, named as their configs.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// `controller.quorum.election.timeout.ms`: between once and twice this without a leader
+    /// starts an election.
+    pub election: Duration,
+    /// `controller.quorum.election.backoff.max.ms`: the longest pause before a successor stands.
+    pub election_backoff_max: Duration,
+    /// `controller.quorum.fetch.timeout.ms`: so long without an answer of the leader, and a
+    /// follower seeks election; one and a half times so long without fetches, and a leader resigns.
+    pub fetch: Duration,
+    /// `controller.quorum.request.timeout.ms`.
+    pub request: Duration,
+    /// `controller.quorum.retry.backoff.ms`.
+    pub retry_backoff: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            election: Duration::from_millis(1000),
+            election_backoff_max: Duration::from_millis(1000),
+            fetch: Duration::from_millis(2000),
+            request: Duration::from_millis(2000),
+            retry_backoff: Duration::from_millis(20),
+        }
+    }
+}
+
+/// How long a leader may hold a fetch that has nothing to say.
+pub(super) const FETCH_MAX_WAIT: Duration = Duration::from_millis(500);
+/// How much of the log one answer brings.
+pub(super) const FETCH_MAX_BYTES: u32 = 8 * 1024 * 1024;
+
+/// Who a replica is, and what it found on its disk.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// This replica.
+    pub local: ReplicaKey,
+    /// Who votes.
+    pub voters: Voters,
+    /// As read from `quorum-state`; the default if there was no file.
+    pub election: ElectionState,
+    /// As read from the log.
+    pub log: LogState,
+}
+
+/// A replica of the metadata quorum.
+#[derive(Debug)]
+pub struct RaftNode {
+    pub(super) local: ReplicaKey,
+    pub(super) voters: Voters,
+    pub(super) timeouts: Timeouts,
+    pub(super) jitter: Jitter,
+    pub(super) election: ElectionState,
+    pub(super) role: Role,
+    pub(super) log: LogState,
+    pub(super) high_watermark: Option<Offset>,
+    pub(super) connections: Connections,
+    pub(super) is_shutting_down: bool,
+    is_halted: bool,
+}
+
+impl RaftNode {
+    /// A replica that has not started: give it [`Input::Started`].
+    pub fn new(identity: Identity, timeouts: Timeouts, jitter: Jitter) -> Self {
+        Self {
+            local: identity.local,
+            voters: identity.voters,
+            timeouts,
+            jitter,
+            election: identity.election,
+            role: Role::Unattached(Unattached { deadline: None }),
+            log: identity.log,
+            high_watermark: None,
+            connections: Connections::new(timeouts.request, timeouts.retry_backoff),
+            is_shutting_down: false,
+            is_halted: false,
+        }
+    }
+
+    /// Takes in what happened and adds to `effects` what is to be done about it.
+    pub fn handle(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
+        if self.is_halted {
+            return;
+        }
+        match input {
+            Input::Started => self.on_started(now, effects),
+            Input::Proposed { epoch, batches } => self.on_proposed(now, epoch, batches, effects),
+            Input::Flushed(offset) => self.on_flushed(now, offset, effects),
+            Input::Requested { token, request } => match request {
+                Request::Vote(request) => self.on_vote(now, token, request, effects),
+                Request::BeginQuorumEpoch(request) => {
+                    self.on_begin_quorum_epoch(now, token, request, effects);
+                }
+                Request::EndQuorumEpoch(request) => {
+                    self.on_end_quorum_epoch(now, token, &request, effects);
+                }
+                Request::Fetch(request) => self.on_fetch(now, token, request, effects),
+                Request::FetchSnapshot(request) => {
+                    self.on_fetch_snapshot(now, token, request, effects);
+                }
+            },
+            Input::Responded {
+                from,
+                correlation,
+                response,
+            } => {
+                if self.connections.finish(from, correlation) {
+                    self.on_response(now, from, response, effects);
+                }
+            }
+            Input::Unreachable { to, correlation } => self.connections.fail(now, to, correlation),
+            Input::SnapshotWritten(id) => self.log.add_snapshot(id),
+            Input::Cleaned(id) => self.log.start_at_snapshot(id),
+            Input::SnapshotStored(id) => self.on_snapshot_stored(id, effects),
+            Input::ResignRequested { epoch } => {
+                if epoch == self.election.epoch && self.is_leader() {
+                    self.become_resigned(now, effects);
+                }
+            }
+            Input::ShutdownRequested => self.on_shutdown_requested(now, effects),
+        }
+        self.send_due(now, effects);
+        self.check(effects);
+    }
+
+    /// The moment at which [`Self::on_deadline`] has something to do.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        if self.is_halted {
+            return None;
+        }
+        let role = match &self.role {
+            Role::Unattached(unattached) => unattached.deadline,
+            Role::Prospective(nominee) | Role::Candidate(nominee) => Some(nominee.deadline),
+            Role::Leader(leader) => {
+                let parked = leader.parked.iter().map(|fetch| fetch.deadline).min();
+                let timers = [leader.check_quorum, leader.begin_epoch, parked];
+                timers.into_iter().flatten().min()
+            }
+            Role::Follower(follower) => follower.deadline,
+            Role::Resigned(resigned) => Some(resigned.deadline),
+        };
+        let role = role.filter(|_| !self.is_shutting_down || self.is_leader());
+        role.into_iter()
+            .chain(self.connections.next_deadline())
+            .min()
+    }
+
+    /// Does what is due by now.
+    pub fn on_deadline(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if self.is_halted {
+            return;
+        }
+        self.connections.expire(now);
+        match &self.role {
+            // A node that stops seeks no election; it only waits for another's.
+            Role::Leader(_) => self.on_leader_deadline(now, effects),
+            _ if self.is_shutting_down => {}
+            Role::Unattached(Unattached {
+                deadline: Some(deadline),
+            }) if *deadline <= now => self.become_prospective(now, effects),
+            Role::Prospective(nominee) if nominee.deadline <= now => {
+                self.give_up_candidacy(now, effects);
+            }
+            Role::Candidate(nominee) if nominee.deadline <= now => {
+                self.become_prospective(now, effects);
+            }
+            Role::Follower(follower) if follower.deadline.is_some_and(|at| at <= now) => {
+                self.become_prospective(now, effects);
+            }
+            Role::Resigned(Resigned { deadline, .. }) if *deadline <= now => {
+                // In the same epoch this replica would take itself for the leader to follow.
+                let next = LeaderEpoch(self.election.epoch.0 + 1);
+                self.become_unattached(now, next, None, effects);
+            }
+            _ => {}
+        }
+        self.send_due(now, effects);
+        self.check(effects);
+    }
+
+    /// The epoch, with its leader and the vote in it.
+    pub fn election(&self) -> ElectionState {
+        self.election
+    }
+
+    /// The present role.
+    pub fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// Whether this replica leads.
+    pub fn is_leader(&self) -> bool {
+        matches!(self.role, Role::Leader(_))
+    }
+
+    /// What this node knows of its log.
+    pub fn log(&self) -> &LogState {
+        &self.log
+    }
+
+    /// Everything below is committed; `None` while this replica has not learned of any.
+    pub fn high_watermark(&self) -> Option<Offset> {
+        self.high_watermark
+    }
+
+    /// How far the replicas are, if this one leads.
+    pub fn progress(&self) -> Option<&Progress> {
+        match &self.role {
+            Role::Leader(leader) => Some(&leader.progress),
+            _ => None,
+        }
+    }
+
+    /// Whether a node that is to stop may: nobody needs it to hand over.
+    pub fn may_stop(&self) -> bool {
+        let has_remote_leader = self
+            .election
+            .leader
+            .is_some_and(|leader| leader != self.local.id);
+        self.is_halted
+            || has_remote_leader
+            || !self.is_voter()
+            || self.voters.is_only(self.local.id)
+    }
+
+    pub(super) fn is_voter(&self) -> bool {
+        self.voters.contains(self.local.id)
+    }
+
+    pub(super) fn response(&self, body: ResponseBody) -> Response {
+        Response {
+            refusal: None,
+            epoch: self.election.epoch,
+            leader: self.election.leader,
+            body,
+        }
+    }
+
+    pub(super) fn refuse(&self, refusal: Refusal, body: ResponseBody) -> Response {
+        Response {
+            refusal: Some(refusal),
+            ..self.response(body)
+        }
+    }
+
+    /// A voter's key in a request must be ours, if it is there.
+    pub(super) fn is_addressed(&self, voter: Option<ReplicaKey>) -> bool {
+        voter.is_none_or(|key| key.matches(&self.local))
+    }
+
+    /// Asks another replica, if nothing is under way there.
+    pub(super) fn ask(
+        &mut self,
+        now: Instant,
+        to: BrokerId,
+        request: Request,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.connections.is_idle(to) {
+            let correlation = self.connections.start(now, to);
+            effects.push(Effect::Send {
+                to,
+                correlation,
+                request,
+            });
+        }
+    }
+
+    /// Sends what the present role has to ask of others.
+    fn send_due(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        match &self.role {
+            _ if self.is_halted => {}
+            Role::Prospective(_) | Role::Candidate(_) => self.ask_for_votes(now, effects),
+            Role::Leader(_) => self.tell_voters(now, effects),
+            Role::Resigned(_) => self.tell_resignation(now, effects),
+            Role::Unattached(_) | Role::Follower(_) => self.fetch(now, effects),
+        }
+    }
+
+    pub(super) fn halt(&mut self, reason: String, effects: &mut Vec<Effect>) {
+        self.is_halted = true;
+        effects.push(Effect::Halt(reason));
+    }
+
+    /// The invariants that guard committed data.
+    fn check(&self, effects: &[Effect]) {
+        let halting = matches!(effects.last(), Some(Effect::Halt(_)));
+        let high_watermark = self.high_watermark.unwrap_or(Offset::ZERO);
+        assert!(
+            halting || high_watermark <= self.log.end_offset(),
+            "the high watermark is never above the end of the log"
+        );
+        assert!(
+            self.log.last_epoch() <= self.election.epoch,
+            "no batch is of an epoch that is yet to come"
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! Inputs [`Proposed`](super::Input::Proposed) and [`Flushed`](super::Input::Flushed): a leader
+//! writes its log, and commits what a majority has flushed.
+//!
+//! Invariant: offsets are contiguous, and a leader counts itself only for what it has flushed.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::effect::{BatchContent, Effect, LeaderBatch};
+use super::node::RaftNode;
+use super::role::Role;
+use crate::model::{LeaderEpoch, Offset};
+
+impl RaftNode {
+    pub(super) fn on_proposed(
+        &mut self,
+        now: Instant,
+        epoch: LeaderEpoch,
+        batches: Vec<Vec<Bytes>>,
+        effects: &mut Vec<Effect>,
+    ) {
+        // Who proposed was told, or is about to be, that the leadership was lost.
+        if !self.is_leader() || epoch != self.election.epoch || batches.is_empty() {
+            return;
+        }
+        for records in batches {
+            assert!(!records.is_empty(), "a batch has at least one record");
+            let batch = LeaderBatch {
+                base_offset: self.log.end_offset(),
+                epoch,
+                content: BatchContent::Records(records),
+            };
+            self.append(batch, effects);
+        }
+        // Followers may write it while the leader's own disk does.
+        self.wake_fetches(now, effects);
+        effects.push(Effect::Flush);
+    }
+
+    pub(super) fn append(&mut self, batch: LeaderBatch, effects: &mut Vec<Effect>) {
+        self.log.append(batch.last_offset(), batch.epoch);
+        effects.push(Effect::Append(batch));
+    }
+
+    pub(super) fn on_flushed(&mut self, now: Instant, offset: Offset, effects: &mut Vec<Effect>) {
+        self.log.flush(offset);
+        let flushed = self.log.flushed_offset();
+        if let Role::Leader(leader) = &mut self.role {
+            let moved = leader.progress.leader_flushed(flushed);
+            if moved {
+                self.commit_as_leader(now, effects);
+            }
+        }
+    }
+
+    /// The leader's progress has a new high watermark.
+    pub(super) fn commit_as_leader(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let high_watermark = self
+            .progress()
+            .and_then(super::progress::Progress::high_watermark);
+        if let Some(high_watermark) = high_watermark {
+            self.commit(high_watermark, effects);
+            self.wake_fetches(now, effects);
+        }
+    }
+
+    /// Everything below is committed, as the leader or this node has learned.
+    pub(super) fn commit(&mut self, offset: Offset, effects: &mut Vec<Effect>) {
+        if self.high_watermark.is_none_or(|current| current < offset) {
+            self.high_watermark = Some(offset);
+            effects.push(Effect::Commit(offset));
+        }
+    }
+
+    pub(super) fn on_leader_deadline(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let timeout = self.check_quorum_timeout();
+        let Role::Leader(leader) = &mut self.role else {
+            return;
+        };
+        if leader.check_quorum.is_some_and(|at| at <= now) {
+            let heard = leader
+                .progress
+                .majority_heard_since(now)
+                .map(|since| since + timeout);
+            match heard.filter(|at| *at > now) {
+                Some(deadline) => leader.check_quorum = Some(deadline),
+                None => {
+                    // Cut off from a majority: its callers must not wait for commits here.
+                    self.become_resigned(now, effects);
+                    return;
+                }
+            }
+        }
+        self.expire_fetches(now, effects);
+    }
+
+    pub(super) fn on_shutdown_requested(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        self.is_shutting_down = true;
+        if self.is_leader() {
+            self.become_resigned(now, effects);
+        }
+    }
+
+    /// One and a half times the fetch timeout leaves a follower time for one more try.
+    pub(super) fn check_quorum_timeout(&self) -> Duration {
+        self.timeouts.fetch * 3 / 2
+    }
+}

@@ -1,0 +1,64 @@
+//! Input [`Responded`](super::Input::Responded): what any answer tells of epochs and leaders,
+//! before it is taken for what it answers.
+
+use std::time::Instant;
+
+use super::effect::Effect;
+use super::message::{Refusal, Response, ResponseBody};
+use super::node::RaftNode;
+use super::role::Role;
+use crate::model::BrokerId;
+
+impl RaftNode {
+    pub(super) fn on_response(
+        &mut self,
+        now: Instant,
+        from: BrokerId,
+        response: Response,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.learn_from(now, &response, effects) {
+            if response.refusal.is_some() && self.connections.is_idle(from) {
+                self.connections.back_off(now, from);
+            }
+            return;
+        }
+        match (response.refusal, response.body) {
+            (None, ResponseBody::Vote { granted }) => {
+                self.on_vote_answer(now, from, granted, effects);
+            }
+            (None, ResponseBody::BeginQuorumEpoch) => {}
+            (None, ResponseBody::EndQuorumEpoch) => self.on_resignation_acknowledged(from),
+            (None, ResponseBody::Fetch(answer)) => self.on_fetch_answer(now, from, answer, effects),
+            (None, ResponseBody::FetchSnapshot(chunk)) => {
+                self.on_snapshot_chunk(now, from, chunk, effects);
+            }
+            (Some(Refusal::SnapshotNotFound | Refusal::PositionOutOfRange), _) => {
+                // The leader has a newer one by now: its answer to a fetch will name it.
+                if let Role::Follower(follower) = &mut self.role {
+                    follower.snapshot = None;
+                }
+            }
+            (Some(_), _) => self.connections.back_off(now, from),
+        }
+    }
+
+    /// Takes in the epoch and the leader of an answer. True: the answer is of our epoch, and worth
+    /// reading on.
+    fn learn_from(&mut self, now: Instant, response: &Response, effects: &mut Vec<Effect>) -> bool {
+        let ours = self.election;
+        let is_stale = response.epoch < ours.epoch;
+        if is_stale || response.refusal == Some(Refusal::UnknownLeaderEpoch) {
+            return false;
+        }
+        let is_newer = response.epoch > ours.epoch;
+        let denies_leader = matches!(
+            response.refusal,
+            Some(Refusal::FencedLeaderEpoch | Refusal::NotLeaderOrFollower)
+        );
+        if is_newer || denies_leader || ours.leader.is_none() {
+            self.learn_leader(now, response.epoch, response.leader, effects);
+        }
+        !is_newer && !denies_leader && !matches!(effects.last(), Some(Effect::Halt(_)))
+    }
+}

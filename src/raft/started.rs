@@ -1,0 +1,55 @@
+//! Input [`Started`](super::Input::Started): from what the disk says to a first role.
+//!
+//! A replica comes back as what it was, except that a leader comes back resigned: it must not
+//! write in an epoch of which it may have lost the end.
+
+use std::time::Instant;
+
+use super::effect::Effect;
+use super::election_state::ElectionState;
+use super::node::RaftNode;
+use super::role::{Resigned, Role, Unattached};
+
+impl RaftNode {
+    pub(super) fn on_started(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let log_epoch = self.log.last_epoch();
+        if self.election.epoch < log_epoch {
+            // The file was lost or is older than the log; who led that epoch is not known.
+            self.election = ElectionState {
+                epoch: log_epoch,
+                ..ElectionState::default()
+            };
+            effects.push(Effect::Persist(self.election));
+        }
+        self.resume(now, effects);
+        let stands_alone = self.voters.is_only(self.local.id);
+        if stands_alone && !matches!(self.role, Role::Candidate(_) | Role::Leader(_)) {
+            // Nobody else could be leading: there is nothing to wait for.
+            self.become_prospective(now, effects);
+        }
+    }
+
+    fn resume(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let voted_for_itself = self
+            .election
+            .voted
+            .is_some_and(|key| key.matches(&self.local));
+        match self.election.leader {
+            Some(leader) if leader == self.local.id => {
+                self.role = Role::Resigned(Resigned {
+                    deadline: self.election_deadline(now),
+                    unacknowledged: self.voters.others(self.local.id).collect(),
+                    successors: Vec::new(),
+                });
+            }
+            None if voted_for_itself && self.is_voter() => self.stand_again(now, effects),
+            Some(leader) if self.voters.contains(leader) => {
+                self.role = Role::Follower(self.new_follower(now, leader));
+            }
+            _ => {
+                let deadline = self.is_voter().then(|| self.election_deadline(now));
+                self.role = Role::Unattached(Unattached { deadline });
+            }
+        }
+    }
+}

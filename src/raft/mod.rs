@@ -5,6 +5,7 @@
 //! the majority is one.
 
 mod connections;
+mod control_record;
 mod effect;
 mod election_state;
 mod fetch;
@@ -16,8 +17,12 @@ mod node;
 mod progress;
 mod proposed;
 mod quorum_epoch;
+mod quorum_state_driver;
 mod response;
+mod retention;
 mod role;
+mod snapshot;
+mod snapshot_driver;
 mod started;
 mod tally;
 mod transition;
@@ -37,6 +42,12 @@ pub use message::{
 };
 pub use node::{Identity, RaftNode, Timeouts};
 pub use progress::{Progress, ReplicaProgress};
+pub use quorum_state_driver::{QuorumStateError, QuorumStateStore};
+pub use retention::{Retention, SnapshotInfo};
 pub use role::Role;
+pub use snapshot::{Snapshot, SnapshotEncoder, SnapshotError};
+pub use snapshot_driver::{
+    SnapshotFileError, SnapshotStore, SnapshotWriter, read_bootstrap, write_bootstrap,
+};
 pub use tally::Tally;
 pub use voters::{ReplicaKey, Voter, Voters};

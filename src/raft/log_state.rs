@@ -97,6 +97,8 @@ impl LogState {
             pair[0].epoch < pair[1].epoch && pair[0].start_offset <= pair[1].start_offset
         };
         assert!(epochs.windows(2).all(ascend), "epochs ascend with the log");
+        // The oldest stands for all below the start.
+        snapshots.retain(|id| id.offset >= start_offset);
         snapshots.sort_unstable();
         Self {
             start_offset,
@@ -270,5 +272,110 @@ impl LogState {
         self.add_snapshot(id);
         (self.start_offset, self.end_offset, self.flushed_offset) =
             (id.offset, id.offset, id.offset);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn starts(entries: &[(i32, i64)]) -> Vec<EpochStart> {
+        let start = |(epoch, offset): &(i32, i64)| EpochStart {
+            epoch: LeaderEpoch(*epoch),
+            start_offset: Offset(*offset),
+        };
+        entries.iter().map(start).collect()
+    }
+
+    /// Offsets 0-9 of epoch 1, 10-19 of epoch 3, 20-29 of epoch 4.
+    fn whole() -> LogState {
+        let epochs = starts(&[(1, 0), (3, 10), (4, 20)]);
+        LogState::recovered(Offset(0), Offset(30), epochs, Vec::new())
+    }
+
+    /// The same after a snapshot at offset 15, where it begins.
+    fn cut() -> LogState {
+        let mut log = whole();
+        log.add_snapshot(OffsetAndEpoch::new(15, 3));
+        log.start_at_snapshot(OffsetAndEpoch::new(15, 3));
+        log
+    }
+
+    #[test]
+    fn a_prefix_is_valid_and_what_parted_goes_back_to_the_common_epoch() {
+        let at = OffsetAndEpoch::new;
+        for (position, expected) in [
+            (at(0, 0), Validity::Valid),
+            (at(30, 4), Validity::Valid),
+            (at(10, 1), Validity::Valid),
+            (at(11, 1), Validity::Diverging(at(10, 1))),
+            (at(12, 2), Validity::Diverging(at(10, 1))),
+            (at(25, 3), Validity::Diverging(at(20, 3))),
+            (at(31, 4), Validity::Diverging(at(30, 4))),
+            (at(30, 5), Validity::Diverging(at(30, 4))),
+        ] {
+            assert_eq!(whole().validate(position), expected, "{position}");
+        }
+    }
+
+    #[test]
+    fn a_log_that_ends_before_ours_begins_needs_the_snapshot() {
+        let at = OffsetAndEpoch::new;
+        let snapshot = Validity::Snapshot(at(15, 3));
+        for (position, expected) in [
+            (at(0, 0), snapshot),
+            (at(14, 3), snapshot),
+            (at(15, 2), snapshot),
+            (at(17, 2), snapshot),
+            (at(15, 3), Validity::Valid),
+            (at(18, 3), Validity::Valid),
+            (at(21, 3), Validity::Diverging(at(20, 3))),
+        ] {
+            assert_eq!(cut().validate(position), expected, "{position}");
+        }
+    }
+
+    #[test]
+    fn snapshots_below_the_start_are_of_no_use() {
+        let snapshots = vec![OffsetAndEpoch::new(20, 3), OffsetAndEpoch::new(15, 3)];
+        let log = LogState::recovered(Offset(20), Offset(20), Vec::new(), snapshots);
+
+        assert_eq!(log.earliest_snapshot(), Some(OffsetAndEpoch::new(20, 3)));
+        assert_eq!(log.validate(OffsetAndEpoch::new(20, 3)), Validity::Valid);
+    }
+
+    #[test]
+    fn truncation_keeps_what_both_logs_have() {
+        let at = OffsetAndEpoch::new;
+        for (leader_end, keep) in [
+            (at(25, 4), 25),
+            (at(15, 3), 15),
+            (at(12, 2), 10),
+            (at(99, 4), 30),
+        ] {
+            assert_eq!(
+                whole().truncation_for(leader_end),
+                Offset(keep),
+                "{leader_end}"
+            );
+        }
+
+        let mut log = whole();
+        log.truncate(Offset(20));
+        assert_eq!(log.end(), at(20, 3));
+        log.truncate(Offset(0));
+        assert_eq!(log.end(), at(0, 0));
+    }
+
+    #[test]
+    fn a_log_that_was_emptied_for_a_snapshot_has_its_epoch() {
+        let mut log = whole();
+
+        log.restart_at_snapshot(OffsetAndEpoch::new(50, 7));
+
+        assert_eq!(log.end(), OffsetAndEpoch::new(50, 7));
+        assert_eq!(log.start_offset(), Offset(50));
+        log.append(Offset(52), LeaderEpoch(7));
+        assert_eq!(log.validate(OffsetAndEpoch::new(50, 7)), Validity::Valid);
     }
 }

@@ -11,7 +11,7 @@ use super::connections::Connections;
 use super::effect::{Effect, Input};
 use super::election_state::ElectionState;
 use super::jitter::Jitter;
-use super::log_state::LogState;
+use super::log_state::{LogState, OffsetAndEpoch};
 use super::message::{Refusal, Request, Response, ResponseBody};
 use super::progress::Progress;
 use super::role::{Resigned, Role, Unattached};
@@ -84,6 +84,9 @@ pub struct RaftNode {
 impl RaftNode {
     /// A replica that has not started: give it [`Input::Started`].
     pub fn new(identity: Identity, timeouts: Timeouts, jitter: Jitter) -> Self {
+        // Only what is committed goes into a snapshot.
+        let snapshot = identity.log.latest_snapshot();
+        let high_watermark = snapshot.filter(|id| *id != OffsetAndEpoch::BOOTSTRAP);
         Self {
             local: identity.local,
             voters: identity.voters,
@@ -92,7 +95,7 @@ impl RaftNode {
             election: identity.election,
             role: Role::Unattached(Unattached { deadline: None }),
             log: identity.log,
-            high_watermark: None,
+            high_watermark: high_watermark.map(|id| id.offset),
             connections: Connections::new(timeouts.request, timeouts.retry_backoff),
             is_shutting_down: false,
             is_halted: false,
@@ -198,6 +201,16 @@ impl RaftNode {
         }
         self.send_due(now, effects);
         self.check(effects);
+    }
+
+    /// This replica.
+    pub fn local(&self) -> ReplicaKey {
+        self.local
+    }
+
+    /// Who votes.
+    pub fn voters(&self) -> &Voters {
+        &self.voters
     }
 
     /// The epoch, with its leader and the vote in it.
@@ -318,3 +331,6 @@ impl RaftNode {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! State machine safety and leader completeness: what was committed anywhere is what is committed
+//! everywhere, and every later leader has it.
+
+use std::collections::BTreeMap;
+
+use broker::model::Offset;
+use broker::raft::OffsetAndEpoch;
+use bytes::{Bytes, BytesMut};
+
+use crate::quorum::disk::{Entry, SimulatedDisk};
+
+#[derive(Default)]
+pub struct CommittedRecordsSurvive {
+    committed: BTreeMap<Offset, Entry>,
+    /// By node and incarnation: what was looked at already.
+    checked: BTreeMap<(usize, u64), Offset>,
+    marked: usize,
+}
+
+impl CommittedRecordsSurvive {
+    /// All below `offset` is committed, says this process.
+    pub fn on_commit(&mut self, process: (usize, u64), disk: &SimulatedDisk, offset: Offset) {
+        let checked = self.checked.entry(process).or_default();
+        let first = disk
+            .log
+            .partition_point(|entry| entry.base_offset < *checked);
+        for entry in disk.log[first..]
+            .iter()
+            .take_while(|entry| entry.last_offset < offset)
+        {
+            let known = self
+                .committed
+                .entry(entry.base_offset)
+                .or_insert_with(|| entry.clone());
+            assert_eq!(known, entry, "{process:?} has committed something else");
+            *checked = entry.last_offset + 1;
+        }
+    }
+
+    pub fn on_leader(&self, node: usize, disk: &SimulatedDisk) {
+        let ours: BTreeMap<_, _> = disk
+            .log
+            .iter()
+            .map(|entry| (entry.base_offset, entry))
+            .collect();
+        for (offset, committed) in self.committed.range(disk.start.offset..) {
+            let found = ours.get(offset);
+            assert_eq!(
+                found,
+                Some(&committed),
+                "leader {node} lacks what is committed"
+            );
+        }
+    }
+
+    /// A node has thrown away its log for a snapshot.
+    pub fn on_snapshot(&self, disk: &SimulatedDisk, id: OffsetAndEpoch) {
+        let (_, content) = disk
+            .snapshots
+            .iter()
+            .find(|(other, _)| *other == id)
+            .expect("it was stored");
+        assert_eq!(
+            *content,
+            self.content_up_to(id),
+            "a snapshot is of what is committed"
+        );
+    }
+
+    /// The state that a snapshot stands for.
+    pub fn content_up_to(&self, id: OffsetAndEpoch) -> Bytes {
+        let mut content = BytesMut::new();
+        for entry in self.committed.range(..id.offset).map(|(_, entry)| entry) {
+            content.extend_from_slice(&entry.content);
+        }
+        content.freeze()
+    }
+
+    pub fn mark(&mut self) {
+        self.marked = self.committed.len();
+    }
+
+    pub fn assert_grew_since_faults(&self, seed: u64) {
+        assert!(
+            self.committed.len() > self.marked + 10,
+            "seed {seed}: nothing was committed"
+        );
+    }
+}

@@ -1,0 +1,19 @@
+//! What must hold in every run, one property a file.
+
+mod committed_records_survive;
+mod epochs_never_go_back;
+mod high_watermark_never_retreats;
+mod logs_match;
+mod one_vote_per_epoch;
+mod single_leader_per_epoch;
+
+/// All of them, with what each has seen so far.
+#[derive(Default)]
+pub struct Invariants {
+    pub committed: committed_records_survive::CommittedRecordsSurvive,
+    pub epochs: epochs_never_go_back::EpochsNeverGoBack,
+    pub watermarks: high_watermark_never_retreats::HighWatermarkNeverRetreats,
+    pub logs: logs_match::LogsMatch,
+    pub votes: one_vote_per_epoch::OneVotePerEpoch,
+    pub leaders: single_leader_per_epoch::SingleLeaderPerEpoch,
+}

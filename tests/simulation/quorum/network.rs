@@ -1,0 +1,126 @@
+//! The network: every message takes its own time; with faults on some are lost, some come twice,
+//! and some links are cut in one direction.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use broker::raft::{Correlation, Request, RequestToken, Response};
+
+use crate::random::Random;
+
+/// One message on its way, or another thing that happens at its time.
+#[derive(Debug)]
+pub enum Event {
+    Request {
+        from: usize,
+        from_incarnation: u64,
+        to: usize,
+        correlation: Correlation,
+        request: Request,
+    },
+    Response {
+        from: usize,
+        to: usize,
+        to_incarnation: u64,
+        correlation: Correlation,
+        response: Response,
+    },
+    /// The node's own deadline.
+    Deadline {
+        node: usize,
+        incarnation: u64,
+    },
+    Restart {
+        node: usize,
+    },
+    /// A client writes, somewhere.
+    Write,
+    /// A node writes a snapshot.
+    Snapshot,
+    /// Links are cut, or mended.
+    Weather,
+}
+
+/// Who asked, to whom the answer goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    pub node: usize,
+    pub incarnation: u64,
+    pub correlation: Correlation,
+}
+
+/// What is on its way, by time and then by order of sending.
+#[derive(Default)]
+pub struct Network {
+    queue: BTreeMap<(Duration, u64), Event>,
+    sequence: u64,
+    cut: BTreeSet<(usize, usize)>,
+    callers: BTreeMap<RequestToken, Caller>,
+    pub has_faults: bool,
+}
+
+impl Network {
+    pub fn schedule(&mut self, at: Duration, event: Event) {
+        self.sequence += 1;
+        self.queue.insert((at, self.sequence), event);
+    }
+
+    pub fn next(&mut self) -> Option<(Duration, Event)> {
+        let ((at, _), event) = self.queue.pop_first()?;
+        Some((at, event))
+    }
+
+    /// When copies of a message from one node to another arrive: usually one.
+    pub fn arrivals(
+        &self,
+        random: &mut Random,
+        now: Duration,
+        from: usize,
+        to: usize,
+    ) -> Vec<Duration> {
+        if !self.has_faults {
+            return vec![now + random.millis(1..5)];
+        }
+        if self.cut.contains(&(from, to)) || random.one_in(20) {
+            return Vec::new();
+        }
+        let slow = if random.one_in(10) { 3000 } else { 20 };
+        let copies = if random.one_in(20) { 2 } else { 1 };
+        (0..copies).map(|_| now + random.millis(1..slow)).collect()
+    }
+
+    /// Cuts some links in one direction or both, or mends them all.
+    pub fn change_weather(&mut self, random: &mut Random, nodes: usize) {
+        self.cut.clear();
+        if random.one_in(3) {
+            return;
+        }
+        // One side of a split, or single links.
+        let side = random.next();
+        let is_split = random.one_in(2);
+        for from in 0..nodes {
+            for to in 0..nodes {
+                let crosses = (side >> from) & 1 != (side >> to) & 1;
+                if if is_split { crosses } else { random.one_in(4) } {
+                    self.cut.insert((from, to));
+                }
+            }
+        }
+    }
+
+    pub fn mend(&mut self) {
+        self.has_faults = false;
+        self.cut.clear();
+    }
+
+    pub fn expect_answer(&mut self, caller: Caller) -> RequestToken {
+        self.sequence += 1;
+        let token = RequestToken(self.sequence);
+        self.callers.insert(token, caller);
+        token
+    }
+
+    pub fn caller_of(&mut self, token: RequestToken) -> Option<Caller> {
+        self.callers.remove(&token)
+    }
+}

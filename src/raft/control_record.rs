@@ -1,60 +1,77 @@
 //! The values of the quorum's own control records, at the versions of kraft.version 0.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::model::{BrokerId, Timestamp};
+use crate::protocol::messages::raft_records::{
+    LeaderChangeMessage, SnapshotFooterRecord, SnapshotHeaderRecord, Voter,
+};
+use crate::protocol::{DecodeError, decode_whole, encode_whole};
 
 /// The version of each of these records that static voters use.
 const VERSION: i16 = 0;
-/// No tagged fields follow.
-const NO_TAGS: u8 = 0;
 
-/// A `LeaderChangeMessage`: who leads, who may vote, and who voted for the leader.
+/// Who leads, who may vote, and who voted for the leader.
 pub fn leader_change(leader: BrokerId, voters: &[BrokerId], granting: &[BrokerId]) -> Bytes {
-    let mut value = BytesMut::new();
-    value.put_i16(VERSION);
-    value.put_i32(leader.0);
-    put_voters(&mut value, voters);
-    put_voters(&mut value, granting);
-    value.put_u8(NO_TAGS);
-    value.freeze()
+    let voter = |id: &BrokerId| Voter {
+        voter_id: id.0,
+        ..Voter::default()
+    };
+    let message = LeaderChangeMessage {
+        version: VERSION,
+        leader_id: leader.0,
+        voters: voters.iter().map(voter).collect(),
+        granting_voters: granting.iter().map(voter).collect(),
+    };
+    encode_whole(&message, VERSION)
 }
 
-/// A `SnapshotHeaderRecord`: when the last batch that the snapshot covers was appended.
+/// When the last batch that the snapshot covers was appended.
 pub fn snapshot_header(last_contained_log_timestamp: Timestamp) -> Bytes {
-    let mut value = BytesMut::new();
-    value.put_i16(VERSION);
-    value.put_i64(last_contained_log_timestamp.0);
-    value.put_u8(NO_TAGS);
-    value.freeze()
+    let record = SnapshotHeaderRecord {
+        version: VERSION,
+        last_contained_log_timestamp: last_contained_log_timestamp.0,
+    };
+    encode_whole(&record, VERSION)
 }
 
-/// The timestamp in a `SnapshotHeaderRecord`; `None` if the value is none.
-pub fn last_contained_log_timestamp(value: &[u8]) -> Option<Timestamp> {
-    let fixed = value.first_chunk::<10>()?;
-    let (_, timestamp) = fixed.split_first_chunk::<2>()?;
-    let timestamp = <[u8; 8]>::try_from(timestamp).ok()?;
-    Some(Timestamp(i64::from_be_bytes(timestamp)))
+/// The timestamp in the value of a snapshot's header.
+pub fn last_contained_log_timestamp(value: &[u8]) -> Result<Timestamp, DecodeError> {
+    let value = Bytes::copy_from_slice(value);
+    let record: SnapshotHeaderRecord = decode_whole(value, VERSION)?;
+    Ok(Timestamp(record.last_contained_log_timestamp))
 }
 
-/// A `SnapshotFooterRecord`, which says nothing.
+/// The end of a snapshot, which says nothing.
 pub fn snapshot_footer() -> Bytes {
-    let mut value = BytesMut::new();
-    value.put_i16(VERSION);
-    value.put_u8(NO_TAGS);
-    value.freeze()
+    encode_whole(&SnapshotFooterRecord { version: VERSION }, VERSION)
 }
 
-/// A compact array: its length plus one as an unsigned varint, then each id and its tags.
-fn put_voters(value: &mut BytesMut, voters: &[BrokerId]) {
-    let mut rest = voters.len() + 1;
-    while rest >= 0x80 {
-        value.put_u8((rest & 0x7f) as u8 | 0x80);
-        rest >>= 7;
-    }
-    value.put_u8(rest as u8);
-    for voter in voters {
-        value.put_i32(voter.0);
-        value.put_u8(NO_TAGS);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{LeaderEpoch, Offset};
+    use crate::records::control::{self, Placement};
+
+    /// The first batch that Apache Kafka 4.3.1 wrote as the only voter, id 1.
+    const BY_APACHE: &str = "\
+        00000000000000000000004f00000001025d6ae663002000000000000001a205c8f39e000001a205c8f39eff\
+        ffffffffffffffffffffffffff000000013a0000000800000002260000000000010200000001000200000001\
+        000000";
+
+    #[test]
+    fn the_first_batch_of_an_epoch_is_apaches_byte_for_byte() {
+        let placement = Placement {
+            base_offset: Offset::ZERO,
+            leader_epoch: LeaderEpoch(1),
+            timestamp: Timestamp(0x01a2_05c8_f39e),
+        };
+        let voters = [BrokerId(1)];
+
+        let value = leader_change(BrokerId(1), &voters, &voters);
+        let batch = control::leader_change(placement, &value);
+
+        let hex: String = batch.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, BY_APACHE);
     }
 }

@@ -4,19 +4,28 @@
 //! and the state machine of `metadata`. Every size of quorum takes the same path: with one voter
 //! the majority is one.
 
+mod accumulator;
+mod cleanup_driver;
 mod connections;
 mod control_record;
+mod delivery;
+/// The quorum at work: its handle, its config, its errors.
+pub mod driver;
 mod effect;
 mod election_state;
+mod event;
 mod fetch;
 mod fetch_answer;
 mod jitter;
+mod log_driver;
 mod log_state;
+mod loop_driver;
 mod message;
 mod node;
 mod progress;
 mod proposed;
 mod quorum_epoch;
+mod quorum_info;
 mod quorum_state_driver;
 mod response;
 mod retention;
@@ -29,10 +38,13 @@ mod transition;
 mod vote;
 mod voters;
 
+pub use accumulator::{Accumulator, AppendError};
+pub use driver::{Raft, RaftConfig, RaftError, WriteSnapshotError};
 pub use effect::{
     Announcement, BatchContent, Correlation, Effect, Input, LeaderBatch, RequestToken,
 };
 pub use election_state::{ElectionState, ElectionStateError};
+pub use event::{CommittedBatch, RaftEvent, RaftListener};
 pub use jitter::Jitter;
 pub use log_state::{EpochStart, LogState, OffsetAndEpoch, Validity};
 pub use message::{
@@ -42,6 +54,7 @@ pub use message::{
 };
 pub use node::{Identity, RaftNode, Timeouts};
 pub use progress::{Progress, ReplicaProgress};
+pub use quorum_info::{QuorumInfo, ReplicaInfo};
 pub use quorum_state_driver::{QuorumStateError, QuorumStateStore};
 pub use retention::{Retention, SnapshotInfo};
 pub use role::Role;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::control_record;
 use super::log_state::OffsetAndEpoch;
 use crate::model::{LeaderEpoch, Offset, Timestamp};
+use crate::protocol::DecodeError;
 use crate::records::control::{self, ControlType, Placement};
 use crate::records::{Batch, BatchBuilder, Batches, Compression, NewRecord, RecordsError, Scratch};
 
@@ -159,6 +160,9 @@ pub enum SnapshotError {
     /// A batch can't be read.
     #[error(transparent)]
     Records(#[from] RecordsError),
+    /// A control record can't be read.
+    #[error("its header can't be read: {0}")]
+    Header(#[from] DecodeError),
     /// The first batch is not a header.
     #[error("it does not begin with a snapshot header")]
     NoHeader,
@@ -224,6 +228,13 @@ impl Snapshot {
     }
 }
 
+/// When the last batch that a snapshot covers was appended, from the snapshot's first bytes.
+pub fn header_timestamp(head: &[u8]) -> Result<Timestamp, SnapshotError> {
+    let batch = Batch::first_of(head)?.ok_or(SnapshotError::NoHeader)?;
+    batch.check_crc()?;
+    read_header(&batch, &mut Scratch::with_limit(head.len()))
+}
+
 fn read_header(batch: &Batch<'_>, scratch: &mut Scratch) -> Result<Timestamp, SnapshotError> {
     if !batch.is_control() {
         return Err(SnapshotError::NoHeader);
@@ -233,9 +244,8 @@ fn read_header(batch: &Batch<'_>, scratch: &mut Scratch) -> Result<Timestamp, Sn
         let record = record?;
         match ControlType::of(&record) {
             Some(ControlType::SnapshotHeader) => {
-                timestamp = record
-                    .value()
-                    .and_then(control_record::last_contained_log_timestamp);
+                let value = record.value().unwrap_or_default();
+                timestamp = Some(control_record::last_contained_log_timestamp(value)?);
             }
             Some(ControlType::KraftVersion | ControlType::KraftVoters) => {
                 return Err(SnapshotError::DynamicQuorum);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::log_state::OffsetAndEpoch;
+use super::retention::SnapshotInfo;
 use super::snapshot::{self, Snapshot, SnapshotEncoder, SnapshotError, SnapshotFile};
 use crate::model::{Offset, Timestamp};
 use crate::storage::disk::{self, Disk, DiskFile, OpenMode};
@@ -42,6 +43,8 @@ pub enum SnapshotFileError {
     },
 }
 
+/// The header's batch is well within it.
+const HEAD_BYTES: usize = 4096;
 const REPAIR: &str = "Restore it from a backup of the metadata directory, or, if other voters are \
                       alive, remove this node's metadata directory, so that it is fetched again";
 
@@ -111,6 +114,23 @@ impl SnapshotStore {
         let path = self.path(id);
         let stat = self.disk.stat(&path).map_err(self.io("look at", &path))?;
         Ok(stat.map(|stat| stat.size))
+    }
+
+    /// Size and age of a snapshot.
+    pub fn info(&self, id: OffsetAndEpoch) -> Result<SnapshotInfo, SnapshotFileError> {
+        let path = self.path(id);
+        let file = self
+            .disk
+            .open(&path, OpenMode::Existing)
+            .map_err(self.io("open", &path))?;
+        let mut head = vec![0; HEAD_BYTES];
+        let read = file.read_at(&mut head, 0).map_err(self.io("read", &path))?;
+        let timestamp = snapshot::header_timestamp(&head[..read]);
+        Ok(SnapshotInfo {
+            id,
+            size: file.size().map_err(self.io("look at", &path))?,
+            last_contained_log_timestamp: timestamp.map_err(damaged(&path))?,
+        })
     }
 
     /// Removes a snapshot. Its name is gone first, so that no reader finds half of it.
@@ -242,12 +262,12 @@ fn write_batches(
 fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Snapshot>, SnapshotFileError> {
     let content = disk::read_file(disk, path).map_err(io_error("read", path))?;
     let snapshot = content.map(|content| Snapshot::parse(&Bytes::from(content)));
-    snapshot
-        .transpose()
-        .map_err(|source| SnapshotFileError::Damaged {
-            path: path.to_owned(),
-            source,
-        })
+    snapshot.transpose().map_err(damaged(path))
+}
+
+fn damaged(path: &Path) -> impl FnOnce(SnapshotError) -> SnapshotFileError + use<> {
+    let path = path.to_owned();
+    move |source| SnapshotFileError::Damaged { path, source }
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

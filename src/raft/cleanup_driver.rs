@@ -1,0 +1,39 @@
+//! Gives up old snapshots, and with them the log below the next one.
+//!
+//! Order of a clean-up, so that a crash between any two steps leaves a log that can be opened: the
+//! segments below the snapshot that stays go first, then the snapshots that are older.
+
+use super::driver::{RaftError, wall_clock};
+use super::effect::Input;
+use super::log_state::OffsetAndEpoch;
+use super::loop_driver::RaftThread;
+
+impl RaftThread {
+    /// Notes a snapshot that was found or written. A bootstrap snapshot is no part of the log's
+    /// history, and is not cleaned up.
+    pub(super) fn learn_snapshot(&mut self, id: OffsetAndEpoch) -> Result<(), RaftError> {
+        if id != OffsetAndEpoch::BOOTSTRAP {
+            let info = self.shared.snapshots.info(id)?;
+            self.snapshots.push(info);
+            self.snapshots.sort_unstable_by_key(|info| info.id);
+        }
+        Ok(())
+    }
+
+    /// Cleans up what the retention settings do not keep.
+    pub(super) fn clean(&mut self) -> Result<(), RaftError> {
+        let log = &self.log;
+        let log_size = |id: OffsetAndEpoch| log.size_from(id.offset);
+        let now = wall_clock();
+        let Some(start) = self.retention.new_start(now, &self.snapshots, log_size) else {
+            return Ok(());
+        };
+        self.log.delete_before(start.offset, now)?;
+        let older = self.snapshots.partition_point(|info| info.id < start);
+        for info in self.snapshots.drain(..older) {
+            self.shared.snapshots.delete(info.id)?;
+        }
+        tracing::info!(%start, "the metadata log begins at a later snapshot");
+        self.step(Input::Cleaned(start))
+    }
+}

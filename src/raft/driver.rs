@@ -1,0 +1,336 @@
+//! The quorum at work: opens the metadata log, runs the state machine on a thread of its own, and
+//! is the handle that everyone else has on it.
+//!
+//! Appends get their offsets at once and are written together: one write and one sync serve all
+//! that came while the one before was under way. Invariant: after any failure of the disk nothing
+//! more is written, acknowledged or delivered; the listener is told, and the node must stop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
+
+use super::accumulator::{Accumulator, AppendError};
+use super::delivery::Delivery;
+use super::event::{RaftEvent, RaftListener};
+use super::jitter::Jitter;
+use super::log_driver::MetadataLog;
+use super::log_state::OffsetAndEpoch;
+use super::loop_driver::RaftThread;
+use super::node::{Identity, RaftNode, Timeouts};
+use super::quorum_info::QuorumInfo;
+use super::quorum_state_driver::{QuorumStateError, QuorumStateStore};
+use super::retention::Retention;
+use super::snapshot_driver::{SnapshotFileError, SnapshotStore};
+use super::voters::{ReplicaKey, Voter, Voters};
+use crate::model::{BrokerId, DirectoryId, LeaderEpoch, Offset, Timestamp};
+use crate::storage::checkpoint::StateFileError;
+use crate::storage::disk::Disk;
+use crate::storage::error::StorageError;
+use crate::storage::log;
+
+/// The folder of the metadata log, within its log directory.
+pub const METADATA_FOLDER: &str = "__cluster_metadata-0";
+
+/// How the quorum is set up.
+#[derive(Clone, Debug)]
+pub struct RaftConfig {
+    /// `node.id`.
+    pub node_id: BrokerId,
+    /// `directory.id` of the log directory that holds the metadata log.
+    pub directory_id: DirectoryId,
+    /// `controller.quorum.voters`.
+    pub voters: Vec<Voter>,
+    /// `metadata.log.dir`, or the first of `log.dirs`: the log is in its [`METADATA_FOLDER`].
+    pub log_dir: PathBuf,
+    /// `metadata.log.segment.bytes`.
+    pub segment_bytes: u32,
+    /// `metadata.log.segment.ms`.
+    pub segment_ms: i64,
+    /// `metadata.max.retention.*`.
+    pub retention: Retention,
+    /// `controller.quorum.*`.
+    pub timeouts: Timeouts,
+    /// Seeds the spread of election timeouts; to be drawn anew at each start.
+    pub seed: u64,
+}
+
+/// Why the quorum can't run (any more). Each message says what happened and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum RaftError {
+    /// More than one voter.
+    #[error(
+        "controller.quorum.voters names {0} voters; this version runs a quorum of one. Name only \
+         this node"
+    )]
+    ManyVoters(usize),
+    /// The node itself is not among the voters.
+    #[error("controller.quorum.voters does not name this node. Add {0}@host:port")]
+    NotAVoter(BrokerId),
+    /// The election state can't be read or written.
+    #[error(transparent)]
+    QuorumState(#[from] QuorumStateError),
+    /// A snapshot can't be read or written.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotFileError),
+    /// The log can't be read or written.
+    #[error("the metadata log: {0}")]
+    Log(#[from] StorageError),
+    /// A batch could not be written.
+    #[error("the metadata log: {0}")]
+    Append(#[from] log::AppendError),
+    /// A small file of the folder can't be read or written.
+    #[error("the metadata log: {0}")]
+    StateFile(#[from] StateFileError),
+    /// What is committed in the log is damaged or missing.
+    #[error(
+        "the metadata log in {} is damaged: {reason}. It was complete and durable once, so nothing \
+         is cut off: restore the folder from a backup, or, if other voters are alive, remove it, so \
+         that it is fetched again",
+        path.display()
+    )]
+    Damaged {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The quorum runs with voters that change (KIP-853).
+    #[error(
+        "the metadata log in {} belongs to a quorum with kraft.version 1, whose voters are in the \
+         log; only the static voters of controller.quorum.voters are supported",
+        .0.display()
+    )]
+    DynamicQuorum(PathBuf),
+    /// Going on would lose or contradict what is committed.
+    #[error("the metadata quorum stopped: {0}")]
+    Halted(String),
+    /// The thread could not be started.
+    #[error("cannot start the quorum's thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Why a snapshot was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteSnapshotError {
+    /// It would hold what may yet be undone.
+    #[error("a snapshot up to offset {offset} is above the high watermark {high_watermark}")]
+    NotCommitted {
+        /// Where the snapshot ends.
+        offset: Offset,
+        /// Up to where the log is committed.
+        high_watermark: Offset,
+    },
+    /// The disk failed.
+    #[error(transparent)]
+    File(#[from] SnapshotFileError),
+}
+
+/// A handle on the quorum. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Raft {
+    shared: Arc<Shared>,
+}
+
+/// What the handles and the thread share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) mailbox: Mutex<Mailbox>,
+    pub(super) wake: Condvar,
+    pub(super) info: ArcSwap<QuorumInfo>,
+    pub(super) snapshots: SnapshotStore,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+/// What waits for the thread.
+#[derive(Debug, Default)]
+pub(super) struct Mailbox {
+    pub(super) accumulator: Accumulator,
+    pub(super) commands: Vec<Command>,
+    pub(super) is_closing: bool,
+}
+
+/// What others ask of the thread.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Command {
+    SnapshotWritten(OffsetAndEpoch),
+    Resign(LeaderEpoch),
+}
+
+impl Raft {
+    /// Opens the metadata log and starts the quorum. The listener gets the latest snapshot and
+    /// then the committed log, from the quorum's thread.
+    ///
+    /// # Errors
+    /// The config, the disk, or what is on it does not allow to start.
+    pub fn open(
+        config: &RaftConfig,
+        disk: Arc<dyn Disk>,
+        listener: Box<dyn RaftListener>,
+    ) -> Result<Self, RaftError> {
+        let voters = check_voters(config)?;
+        let dir = config.log_dir.join(METADATA_FOLDER);
+        let mut log = MetadataLog::open(&disk, &dir, config, wall_clock())?;
+        let snapshots = SnapshotStore::new(Arc::clone(&disk), &dir);
+        let ids = snapshots.recover(log.start_offset())?;
+        let newest = ids
+            .last()
+            .copied()
+            .filter(|id| *id != OffsetAndEpoch::BOOTSTRAP);
+        log.align_with_snapshot(newest, wall_clock())?;
+        // Older snapshots are rubbish, if the log begins later now.
+        let ids = snapshots.recover(log.start_offset())?;
+        let loaded = newest.map(|id| snapshots.read(id).map(|snapshot| (id, snapshot)));
+        let loaded = loaded.transpose()?;
+        let delivered = newest.map_or(log.start_offset(), |id| id.offset);
+        log.verify(delivered)?;
+
+        let quorum_state = QuorumStateStore::new(disk, &dir);
+        let identity = Identity {
+            local: ReplicaKey {
+                id: config.node_id,
+                directory_id: Some(config.directory_id),
+            },
+            voters: voters.clone(),
+            election: quorum_state.load()?.unwrap_or_default(),
+            log: log.state(ids.clone()),
+        };
+        let node = RaftNode::new(identity, config.timeouts, Jitter::new(config.seed));
+        let shared = Arc::new(Shared {
+            mailbox: Mutex::default(),
+            wake: Condvar::new(),
+            info: ArcSwap::from_pointee(QuorumInfo::of(&node, Instant::now(), wall_clock())),
+            snapshots,
+            thread: Mutex::new(None),
+        });
+        let mut thread = RaftThread {
+            shared: Arc::clone(&shared),
+            node,
+            log,
+            quorum_state,
+            voters,
+            delivery: Delivery::new(delivered),
+            snapshots: Vec::new(),
+            retention: config.retention,
+            listener,
+            effects: Vec::new(),
+        };
+        for id in ids {
+            thread.learn_snapshot(id)?;
+        }
+        let first_event = loaded.map(|(id, snapshot)| RaftEvent::LoadSnapshot {
+            id,
+            last_contained_log_timestamp: snapshot.last_contained_log_timestamp,
+            batches: snapshot.batches,
+        });
+        let builder = thread::Builder::new().name("raft".to_owned());
+        let handle = builder
+            .spawn(move || thread.run(first_event))
+            .map_err(RaftError::Thread)?;
+        *shared.thread.lock() = Some(handle);
+        Ok(Self { shared })
+    }
+
+    /// Appends records as one batch of `epoch`, which this node leads. Returns the offset of the
+    /// last one; that it is durable and committed is told to the listener.
+    ///
+    /// # Errors
+    /// Nothing of the batch is or will be in the log.
+    pub fn append(&self, epoch: LeaderEpoch, records: Vec<Bytes>) -> Result<Offset, AppendError> {
+        let mut mailbox = self.shared.mailbox.lock();
+        let last_offset = mailbox.accumulator.append(epoch, records)?;
+        drop(mailbox);
+        self.shared.wake.notify_one();
+        Ok(last_offset)
+    }
+
+    /// Writes a snapshot of the state machine as of `end`, the end of a batch that it was given;
+    /// on the caller's thread. False: there is one already, or the log begins later.
+    ///
+    /// # Errors
+    /// What it holds is not committed, or the disk failed.
+    pub fn write_snapshot(
+        &self,
+        end: OffsetAndEpoch,
+        last_contained_log_timestamp: Timestamp,
+        batches: impl Iterator<Item = Vec<Bytes>>,
+    ) -> Result<bool, WriteSnapshotError> {
+        let info = self.info();
+        let high_watermark = info.high_watermark.unwrap_or(Offset::ZERO);
+        if end.offset > high_watermark {
+            return Err(WriteSnapshotError::NotCommitted {
+                offset: end.offset,
+                high_watermark,
+            });
+        }
+        let snapshots = &self.shared.snapshots;
+        if end.offset < info.log_start_offset || snapshots.size(end)?.is_some() {
+            return Ok(false);
+        }
+        snapshots.write(end, last_contained_log_timestamp, batches, wall_clock())?;
+        self.command(Command::SnapshotWritten(end));
+        Ok(true)
+    }
+
+    /// Gives up leading `epoch`, as what was decided in it can't be applied. Told to the listener.
+    pub fn resign(&self, epoch: LeaderEpoch) {
+        self.command(Command::Resign(epoch));
+    }
+
+    /// The leader, if it is known, and the epoch.
+    pub fn leader_and_epoch(&self) -> (Option<BrokerId>, LeaderEpoch) {
+        let info = self.shared.info.load();
+        (info.leader, info.epoch)
+    }
+
+    /// Everything below is committed; `None` until the first commit in this run is known.
+    pub fn high_watermark(&self) -> Option<Offset> {
+        self.shared.info.load().high_watermark
+    }
+
+    /// The quorum as it is now, as this node knows it.
+    pub fn info(&self) -> Arc<QuorumInfo> {
+        self.shared.info.load_full()
+    }
+
+    /// Writes and syncs what was appended, stops the thread and closes the log. The listener gets
+    /// what is committed by then, and nothing after this returns.
+    pub fn close(&self) {
+        self.shared.mailbox.lock().is_closing = true;
+        self.shared.wake.notify_one();
+        let thread = self.shared.thread.lock().take();
+        if let Some(thread) = thread {
+            // The thread reports its own failures; a second report would say less.
+            let _ = thread.join();
+        }
+    }
+
+    fn command(&self, command: Command) {
+        self.shared.mailbox.lock().commands.push(command);
+        self.shared.wake.notify_one();
+    }
+}
+
+/// The time of day, as records carry it.
+pub(super) fn wall_clock() -> Timestamp {
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn check_voters(config: &RaftConfig) -> Result<Voters, RaftError> {
+    let voters = Voters::new(config.voters.iter().map(|voter| voter.id));
+    match voters.ids() {
+        _ if !voters.contains(config.node_id) => Err(RaftError::NotAVoter(config.node_id)),
+        [_] => Ok(voters),
+        several => Err(RaftError::ManyVoters(several.len())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

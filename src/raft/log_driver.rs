@@ -1,0 +1,419 @@
+//! The metadata log on its disk, as the quorum needs it: always synced, checked in full when it is
+//! opened, never cut where it was durable once.
+//!
+//! Apache keeps no recovery point for this log. Ours is a checkpoint in the log's own folder, where
+//! Apache leaves it alone: what is below it was synced, so damage there is not a torn write, and
+//! the log is not opened. It is saved at open, at close, and now and then.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::driver::{RaftConfig, RaftError};
+use super::event::CommittedBatch;
+use super::log_state::{EpochStart, LogState, OffsetAndEpoch};
+use super::snapshot;
+use crate::model::{LeaderEpoch, Offset, Timestamp, TopicPartition, Uuid};
+use crate::protocol::payload::{FileRegion, Payload};
+use crate::records::control::ControlType;
+use crate::records::{Batch, Batches, Scratch};
+use crate::storage::checkpoint::{self, Offsets, RECOVERY_POINT_FILE};
+use crate::storage::disk::Disk;
+use crate::storage::error::StorageError;
+use crate::storage::log::{Log, Opening};
+use crate::storage::log_config::LogConfig;
+use crate::storage::partition_folder;
+
+/// How much is read at once.
+const READ_BYTES: u32 = 1024 * 1024;
+/// The most that one compressed batch may hold; nothing here compresses, nor does Apache.
+const MAX_DECOMPRESSED_BYTES: usize = 256 * 1024 * 1024;
+
+/// The metadata log of this node.
+#[derive(Debug)]
+pub(super) struct MetadataLog {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    log: Log,
+    /// Batches that wait to be written together.
+    unwritten: BytesMut,
+    recovery_point: Offset,
+}
+
+impl MetadataLog {
+    /// Opens the log in `dir`, or makes a new one. All of it is durable then.
+    pub(super) fn open(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        config: &RaftConfig,
+        now: Timestamp,
+    ) -> Result<Self, RaftError> {
+        make_folder(&**disk, dir)?;
+        let recovery_point = read_recovery_point(&**disk, dir)?;
+        let opening = Opening {
+            recovery_point,
+            ..Opening::unknown(now)
+        };
+        let log = Log::open(Arc::clone(disk), dir, log_config(config), &opening);
+        let log = log.map_err(|error| open_error(dir, error))?;
+        let mut log = Self {
+            disk: Arc::clone(disk),
+            dir: dir.to_owned(),
+            log,
+            unwritten: BytesMut::new(),
+            recovery_point,
+        };
+        log.flush(now)?;
+        log.save_recovery_point()?;
+        Ok(log)
+    }
+
+    /// The first offset that is kept.
+    pub(super) fn start_offset(&self) -> Offset {
+        self.log.log_start_offset()
+    }
+
+    /// The offset after the last record that was written.
+    pub(super) fn end_offset(&self) -> Offset {
+        self.log.end_offset()
+    }
+
+    /// What the state machine needs to know of the log, with these snapshots.
+    pub(super) fn state(&self, snapshots: Vec<OffsetAndEpoch>) -> LogState {
+        let epochs = self.log.epochs().entries().iter().map(|entry| EpochStart {
+            epoch: entry.epoch,
+            start_offset: entry.start_offset,
+        });
+        LogState::recovered(
+            self.start_offset(),
+            self.end_offset(),
+            epochs.collect(),
+            snapshots,
+        )
+    }
+
+    /// Makes the log go on from the newest snapshot, if that is later than its end: a node that
+    /// stopped after it had fetched the snapshot. Refuses a log whose beginning no snapshot covers.
+    pub(super) fn align_with_snapshot(
+        &mut self,
+        newest: Option<OffsetAndEpoch>,
+        now: Timestamp,
+    ) -> Result<(), RaftError> {
+        let end = self.end_offset();
+        let last_epoch = self.log.epochs().latest().map(|entry| entry.epoch);
+        if let Some(id) = newest
+            && (id.offset > end || last_epoch.is_some_and(|epoch| id.epoch > epoch))
+        {
+            self.lower_recovery_point(Offset::ZERO)?;
+            self.log.truncate_fully(id.offset, id.offset, now)?;
+            self.flush(now)?;
+            return self.save_recovery_point();
+        }
+        let start = self.start_offset();
+        if start > Offset::ZERO && newest.is_none_or(|id| id.offset < start) {
+            let reason =
+                format!("it begins at offset {start}, but there is no snapshot up to there");
+            return Err(self.damaged(reason));
+        }
+        Ok(())
+    }
+
+    /// Reads the log from an offset on and checks every batch of it.
+    pub(super) fn verify(&self, from: Offset) -> Result<(), RaftError> {
+        let mut last_epoch = LeaderEpoch::NONE;
+        let mut next = from;
+        while next < self.end_offset() {
+            let content = self.read_bytes(next, self.end_offset())?;
+            let before = next;
+            for batch in Batches::new(&content) {
+                let batch = batch.map_err(|error| self.damaged_at(next, error))?;
+                self.check_batch(&batch, next, last_epoch)?;
+                last_epoch = batch.partition_leader_epoch();
+                next = batch.next_offset();
+            }
+            if next == before {
+                return Err(self.damaged(format!("nothing can be read at offset {next}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_batch(
+        &self,
+        batch: &Batch<'_>,
+        expected: Offset,
+        last_epoch: LeaderEpoch,
+    ) -> Result<(), RaftError> {
+        batch
+            .check_crc()
+            .map_err(|error| self.damaged_at(expected, error))?;
+        let found = batch.base_offset();
+        if found != expected {
+            return Err(self.damaged(format!(
+                "offset {expected} is missing: {found} is in its place"
+            )));
+        }
+        let epoch = batch.partition_leader_epoch();
+        if epoch < last_epoch {
+            let reason = format!("epoch {epoch} at offset {found} is below {last_epoch} before it");
+            return Err(self.damaged(reason));
+        }
+        if batch.is_control() && self.has_voters(batch)? {
+            return Err(RaftError::DynamicQuorum(self.dir.clone()));
+        }
+        Ok(())
+    }
+
+    fn has_voters(&self, batch: &Batch<'_>) -> Result<bool, RaftError> {
+        let mut scratch = Scratch::with_limit(MAX_DECOMPRESSED_BYTES);
+        let at = batch.base_offset();
+        let records = batch
+            .records(&mut scratch)
+            .map_err(|error| self.damaged_at(at, error))?;
+        for record in records {
+            let record = record.map_err(|error| self.damaged_at(at, error))?;
+            let kind = ControlType::of(&record);
+            if matches!(
+                kind,
+                Some(ControlType::KraftVersion | ControlType::KraftVoters)
+            ) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The next batches from `from` on that are below `up_to`; at least one.
+    pub(super) fn read(
+        &self,
+        from: Offset,
+        up_to: Offset,
+    ) -> Result<Vec<CommittedBatch>, RaftError> {
+        let content = self.read_bytes(from, up_to)?;
+        let mut scratch = Scratch::with_limit(MAX_DECOMPRESSED_BYTES);
+        let mut batches = Vec::new();
+        for batch in Batches::new(&content) {
+            let batch = batch.map_err(|error| self.damaged_at(from, error))?;
+            if batch.last_offset() >= up_to {
+                break;
+            }
+            batch
+                .check_crc()
+                .map_err(|error| self.damaged_at(batch.base_offset(), error))?;
+            let records = if batch.is_control() {
+                Vec::new()
+            } else {
+                snapshot::values(&content, &batch, &mut scratch)
+                    .map_err(|error| self.damaged_at(batch.base_offset(), error))?
+            };
+            batches.push(CommittedBatch {
+                base_offset: batch.base_offset(),
+                last_offset: batch.last_offset(),
+                epoch: batch.partition_leader_epoch(),
+                append_time: batch.max_timestamp(),
+                records,
+            });
+        }
+        if batches.is_empty() {
+            return Err(self.damaged(format!("nothing can be read at offset {from}")));
+        }
+        Ok(batches)
+    }
+
+    /// Takes a batch that follows the end of the log; it is written with the next flush.
+    pub(super) fn append(&mut self, batch: &Bytes) {
+        self.unwritten.extend_from_slice(batch);
+    }
+
+    /// Writes what was taken, by one write if it fits one segment, and makes it durable.
+    pub(super) fn flush(&mut self, now: Timestamp) -> Result<(), RaftError> {
+        if !self.unwritten.is_empty() {
+            self.log.append_as_follower(&self.unwritten, now)?;
+            self.unwritten.clear();
+        }
+        Ok(self.log.flush(now)?)
+    }
+
+    /// Removes what is at and above an offset, durably.
+    pub(super) fn truncate(&mut self, offset: Offset, now: Timestamp) -> Result<(), RaftError> {
+        assert!(
+            self.unwritten.is_empty(),
+            "what was fetched is flushed before more is fetched"
+        );
+        self.lower_recovery_point(offset)?;
+        self.log.truncate_to(offset, now)?;
+        self.flush(now)
+    }
+
+    /// Moves the start of the log up to a snapshot and deletes the segments below it.
+    pub(super) fn delete_before(
+        &mut self,
+        offset: Offset,
+        now: Timestamp,
+    ) -> Result<(), RaftError> {
+        self.log.raise_log_start_offset(offset);
+        for _ in 0..self.dead_segments(offset) {
+            // One after the other, durably: Apache keeps no start offset for this log, so a hole
+            // between its segments would look like lost data.
+            self.log.delete_first(1, now)?;
+            self.flush(now)?;
+        }
+        Ok(())
+    }
+
+    /// The size of the segments that hold this offset and later ones, in bytes.
+    pub(super) fn size_from(&self, offset: Offset) -> u64 {
+        let segments = self.log.view().segments();
+        let live = &segments[self.dead_segments(offset)..];
+        live.iter().map(|segment| segment.size).sum()
+    }
+
+    /// How many segments end at or below this offset.
+    fn dead_segments(&self, offset: Offset) -> usize {
+        let segments = self.log.view().segments();
+        let next_bases = segments.iter().skip(1).map(|next| next.base_offset);
+        next_bases
+            .take_while(|next_base| *next_base <= offset)
+            .count()
+    }
+
+    /// What is to be done now and then: removes deleted files when nobody reads them any more, and
+    /// saves how far the log is durable.
+    pub(super) fn tend(&mut self, now: Timestamp) -> Result<(), RaftError> {
+        for files in self.log.take_due_deletions(now) {
+            files.remove()?;
+        }
+        self.save_recovery_point()
+    }
+
+    /// Writes what was taken, and ends the use of the log in order.
+    pub(super) fn close(&mut self, now: Timestamp) -> Result<(), RaftError> {
+        self.flush(now)?;
+        self.log.close(now)?;
+        self.save_recovery_point()
+    }
+
+    fn read_bytes(&self, from: Offset, up_to: Offset) -> Result<Bytes, RaftError> {
+        let plan = self
+            .log
+            .locate(from, up_to)
+            .map_err(|error| self.damaged_at(from, error))?;
+        let outcome = plan.read(READ_BYTES, true)?;
+        in_memory(outcome.payload).map_err(|source| {
+            RaftError::Log(StorageError::Io {
+                action: "read",
+                path: self.dir.clone(),
+                source,
+            })
+        })
+    }
+
+    fn save_recovery_point(&mut self) -> Result<(), RaftError> {
+        let flushed = self.log.flushed_offset();
+        if flushed != self.recovery_point {
+            self.write_recovery_point(flushed)?;
+        }
+        Ok(())
+    }
+
+    /// A log that is about to be cut must not look as if it had lost its end.
+    fn lower_recovery_point(&mut self, offset: Offset) -> Result<(), RaftError> {
+        if offset < self.recovery_point {
+            self.write_recovery_point(offset)?;
+        }
+        Ok(())
+    }
+
+    fn write_recovery_point(&mut self, offset: Offset) -> Result<(), RaftError> {
+        let offsets = Offsets::from([(partition(), offset)]);
+        let path = self.dir.join(RECOVERY_POINT_FILE);
+        checkpoint::write_offsets(&*self.disk, &path, &offsets)?;
+        self.recovery_point = offset;
+        Ok(())
+    }
+
+    fn damaged(&self, reason: String) -> RaftError {
+        RaftError::Damaged {
+            path: self.dir.clone(),
+            reason,
+        }
+    }
+
+    fn damaged_at(&self, offset: Offset, error: impl std::fmt::Display) -> RaftError {
+        self.damaged(format!("at offset {offset}: {error}"))
+    }
+}
+
+fn partition() -> TopicPartition {
+    TopicPartition::new("__cluster_metadata", 0)
+}
+
+/// Makes the folder if it is missing, with the id of the metadata topic in it.
+fn make_folder(disk: &dyn Disk, dir: &Path) -> Result<(), RaftError> {
+    let failed = |source| {
+        RaftError::Log(StorageError::Io {
+            action: "make",
+            path: dir.to_owned(),
+            source,
+        })
+    };
+    disk.create_dir(dir).map_err(failed)?;
+    match partition_folder::read_topic_id(disk, dir)? {
+        Some(Uuid::METADATA_TOPIC) => Ok(()),
+        Some(other) => Err(RaftError::Damaged {
+            path: dir.to_owned(),
+            reason: format!("its partition.metadata names the topic {other}"),
+        }),
+        None => partition_folder::write_topic_id(disk, dir, Uuid::METADATA_TOPIC).map_err(failed),
+    }
+}
+
+fn read_recovery_point(disk: &dyn Disk, dir: &Path) -> Result<Offset, RaftError> {
+    let offsets = checkpoint::read_offsets(disk, &dir.join(RECOVERY_POINT_FILE))?;
+    Ok(offsets.get(&partition()).copied().unwrap_or(Offset::ZERO))
+}
+
+/// Segments are deleted only below a snapshot, never by their own age or size.
+fn log_config(config: &RaftConfig) -> Arc<LogConfig> {
+    Arc::new(LogConfig {
+        segment_bytes: config.segment_bytes,
+        segment_ms: config.segment_ms,
+        retention_ms: -1,
+        retention_bytes: -1,
+        ..LogConfig::default()
+    })
+}
+
+fn open_error(dir: &Path, error: StorageError) -> RaftError {
+    match error {
+        StorageError::Corrupt { .. } | StorageError::Inconsistent { .. } => RaftError::Damaged {
+            path: dir.to_owned(),
+            reason: error.to_string(),
+        },
+        other => RaftError::Log(other),
+    }
+}
+
+fn in_memory(payload: Payload) -> io::Result<Bytes> {
+    match payload {
+        Payload::Null => Ok(Bytes::new()),
+        Payload::Bytes(bytes) => Ok(bytes),
+        Payload::File(region) => read_region(&region),
+    }
+}
+
+fn read_region(region: &FileRegion) -> io::Result<Bytes> {
+    let mut content = vec![0; region.length as usize];
+    let mut filled = 0;
+    while filled < content.len() {
+        let position = region.position + filled as u64;
+        match rustix::io::pread(region.file.as_fd(), &mut content[filled..], position)? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    content.truncate(filled);
+    Ok(content.into())
+}

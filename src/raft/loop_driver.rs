@@ -1,0 +1,257 @@
+//! The quorum's thread: takes what waits, gives it to the state machine, carries out its effects in
+//! order, and hands what is committed to the listener.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::control_record;
+use super::delivery::{Delivery, Step};
+use super::driver::{Command, RaftError, Shared, wall_clock};
+use super::effect::{Announcement, BatchContent, Effect, Input, LeaderBatch};
+use super::event::{CommittedBatch, RaftEvent, RaftListener};
+use super::log_driver::MetadataLog;
+use super::node::RaftNode;
+use super::quorum_info::QuorumInfo;
+use super::quorum_state_driver::QuorumStateStore;
+use super::retention::{Retention, SnapshotInfo};
+use super::snapshot::data_batch;
+use super::voters::Voters;
+use crate::model::LeaderEpoch;
+use crate::records::control::{self, Placement};
+
+/// How often old snapshots and segments are looked for, as Kafka does.
+const CLEAN_INTERVAL: Duration = Duration::from_secs(60);
+
+/// All that the thread owns.
+pub(super) struct RaftThread {
+    pub(super) shared: Arc<Shared>,
+    pub(super) node: RaftNode,
+    pub(super) log: MetadataLog,
+    pub(super) quorum_state: QuorumStateStore,
+    pub(super) voters: Voters,
+    pub(super) delivery: Delivery,
+    /// Ascending; without the bootstrap snapshot, which is no part of the log's history.
+    pub(super) snapshots: Vec<SnapshotInfo>,
+    pub(super) retention: Retention,
+    pub(super) listener: Box<dyn RaftListener>,
+    pub(super) effects: Vec<Effect>,
+}
+
+/// What the thread woke up for.
+struct Work {
+    proposed: Option<(LeaderEpoch, Vec<Vec<bytes::Bytes>>)>,
+    commands: Vec<Command>,
+    is_closing: bool,
+}
+
+impl RaftThread {
+    /// Runs until the quorum is closed or fails.
+    pub(super) fn run(mut self, first_event: Option<RaftEvent>) {
+        if let Some(event) = first_event {
+            self.listener.on_event(event);
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.serve()));
+        self.shared.mailbox.lock().accumulator.close();
+        let reason = match outcome {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "a bug in the metadata quorum; the log tells where".to_owned(),
+        };
+        tracing::error!(reason, "the metadata quorum stopped");
+        self.listener.on_event(RaftEvent::Failed(reason));
+    }
+
+    fn serve(&mut self) -> Result<(), RaftError> {
+        self.step(Input::Started)?;
+        self.catch_up()?;
+        let mut next_clean = Instant::now();
+        loop {
+            let work = self.wait(next_clean);
+            if let Some((epoch, batches)) = work.proposed {
+                self.step(Input::Proposed { epoch, batches })?;
+            }
+            for command in work.commands {
+                self.obey(command)?;
+            }
+            let now = Instant::now();
+            if self
+                .node
+                .next_deadline()
+                .is_some_and(|deadline| deadline <= now)
+            {
+                self.node.on_deadline(now, &mut self.effects);
+                self.carry_out_all()?;
+            }
+            if next_clean <= now {
+                next_clean = now + CLEAN_INTERVAL;
+                self.clean()?;
+                self.log.tend(wall_clock())?;
+            }
+            self.catch_up()?;
+            if work.is_closing {
+                self.step(Input::ShutdownRequested)?;
+                self.catch_up()?;
+                return self.log.close(wall_clock());
+            }
+        }
+    }
+
+    fn wait(&self, next_clean: Instant) -> Work {
+        let mut mailbox = self.shared.mailbox.lock();
+        let deadline = self
+            .node
+            .next_deadline()
+            .map_or(next_clean, |at| at.min(next_clean));
+        while mailbox.accumulator.is_empty() && mailbox.commands.is_empty() && !mailbox.is_closing {
+            if self
+                .shared
+                .wake
+                .wait_until(&mut mailbox, deadline)
+                .timed_out()
+            {
+                break;
+            }
+        }
+        Work {
+            proposed: mailbox.accumulator.drain(),
+            commands: std::mem::take(&mut mailbox.commands),
+            is_closing: mailbox.is_closing,
+        }
+    }
+
+    fn obey(&mut self, command: Command) -> Result<(), RaftError> {
+        match command {
+            Command::SnapshotWritten(id) => {
+                self.learn_snapshot(id)?;
+                self.step(Input::SnapshotWritten(id))?;
+                self.clean()
+            }
+            Command::Resign(epoch) => self.step(Input::ResignRequested { epoch }),
+        }
+    }
+
+    pub(super) fn step(&mut self, input: Input) -> Result<(), RaftError> {
+        self.node.handle(Instant::now(), input, &mut self.effects);
+        self.carry_out_all()
+    }
+
+    /// Carries out effects, and gives the state machine what comes of them, until there is nothing
+    /// left to do.
+    fn carry_out_all(&mut self) -> Result<(), RaftError> {
+        while !self.effects.is_empty() {
+            for effect in std::mem::take(&mut self.effects) {
+                if let Some(input) = self.carry_out(effect)? {
+                    self.node.handle(Instant::now(), input, &mut self.effects);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Result<Option<Input>, RaftError> {
+        match effect {
+            Effect::Persist(state) => self.quorum_state.save(&state, &self.voters)?,
+            Effect::Append(batch) => self.append(batch),
+            Effect::AppendFetched(batch) => self.log.append(&batch.bytes),
+            Effect::Truncate(offset) => self.log.truncate(offset, wall_clock())?,
+            Effect::Flush => {
+                self.log.flush(wall_clock())?;
+                return Ok(Some(Input::Flushed(self.log.end_offset())));
+            }
+            Effect::Commit(offset) => self.delivery.commit(offset),
+            Effect::Announce(announcement) => self.announce(announcement),
+            Effect::Halt(reason) => return Err(RaftError::Halted(reason)),
+            Effect::Send { .. }
+            | Effect::Reply { .. }
+            | Effect::ReplyWithLog { .. }
+            | Effect::ReplyWithSnapshot { .. }
+            | Effect::StoreSnapshot { .. }
+            | Effect::RestartAtSnapshot(_) => {
+                unreachable!("the only voter, as open() has checked, has nobody to talk to")
+            }
+        }
+        Ok(None)
+    }
+
+    fn append(&mut self, batch: LeaderBatch) {
+        let append_time = wall_clock();
+        let placement = Placement {
+            base_offset: batch.base_offset,
+            leader_epoch: batch.epoch,
+            timestamp: append_time,
+        };
+        let last_offset = batch.last_offset();
+        let (bytes, records) = match batch.content {
+            BatchContent::LeaderChange { voters, granting } => {
+                let leader = self.node.local().id;
+                let value = control_record::leader_change(leader, &voters, &granting);
+                (control::leader_change(placement, &value), Vec::new())
+            }
+            BatchContent::Records(records) => (data_batch(placement, &records), records),
+        };
+        self.log.append(&bytes);
+        self.delivery.wrote(CommittedBatch {
+            base_offset: batch.base_offset,
+            last_offset,
+            epoch: batch.epoch,
+            append_time,
+            records,
+        });
+    }
+
+    fn announce(&mut self, announcement: Announcement) {
+        let event = match announcement {
+            Announcement::BecameLeader {
+                epoch,
+                start_offset,
+            } => {
+                let mut mailbox = self.shared.mailbox.lock();
+                mailbox.accumulator.open(epoch, start_offset + 1);
+                drop(mailbox);
+                self.delivery.lead(epoch, start_offset);
+                tracing::info!(%epoch, %start_offset, "leading the metadata quorum");
+                let leader = Some(self.node.local().id);
+                Some(RaftEvent::LeaderChanged { leader, epoch })
+            }
+            Announcement::Resigned { epoch } => {
+                self.shared.mailbox.lock().accumulator.close();
+                tracing::info!(%epoch, "no longer leading the metadata quorum");
+                let was_told = self.delivery.resign();
+                was_told.then_some(RaftEvent::Resigned { epoch })
+            }
+            Announcement::LeaderChanged { leader, epoch } => {
+                Some(RaftEvent::LeaderChanged { leader, epoch })
+            }
+        };
+        if let Some(event) = event {
+            self.listener.on_event(event);
+        }
+    }
+
+    /// Publishes where the quorum is, then gives the listener what is committed: who hears of a
+    /// commit finds it in the picture.
+    fn catch_up(&mut self) -> Result<(), RaftError> {
+        let info = QuorumInfo::of(&self.node, Instant::now(), wall_clock());
+        self.shared.info.store(Arc::new(info));
+        while let Some(step) = self.delivery.next() {
+            match step {
+                Step::Deliver(batch) => self.listener.on_event(RaftEvent::Committed(batch)),
+                Step::Read { from, up_to } => {
+                    for batch in self.log.read(from, up_to)? {
+                        self.delivery.delivered(&batch);
+                        self.listener.on_event(RaftEvent::Committed(batch));
+                    }
+                }
+                Step::BecomeLeader {
+                    epoch,
+                    start_offset,
+                } => self.listener.on_event(RaftEvent::BecameLeader {
+                    epoch,
+                    start_offset,
+                }),
+            }
+        }
+        Ok(())
+    }
+}

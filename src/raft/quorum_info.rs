@@ -1,0 +1,98 @@
+//! The quorum as one node knows it at a moment, for DescribeQuorum, metrics and the admin page.
+
+use std::time::Instant;
+
+use super::node::RaftNode;
+use super::progress::ReplicaProgress;
+use super::voters::ReplicaKey;
+use crate::model::{BrokerId, LeaderEpoch, Offset, Timestamp};
+
+/// A picture of the quorum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuorumInfo {
+    /// The leader, if it is known.
+    pub leader: Option<BrokerId>,
+    /// The epoch.
+    pub epoch: LeaderEpoch,
+    /// What this node is: Kafka's name of the role.
+    pub role: &'static str,
+    /// Everything below is committed; `None` until that is known.
+    pub high_watermark: Option<Offset>,
+    /// The first offset of this node's log.
+    pub log_start_offset: Offset,
+    /// The end of this node's log.
+    pub log_end_offset: Offset,
+    /// The voters, by ascending id; only the leader knows how far the others are.
+    pub voters: Vec<ReplicaInfo>,
+    /// Replicas that fetch without a vote; only the leader knows them.
+    pub observers: Vec<ReplicaInfo>,
+}
+
+/// A picture of one replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaInfo {
+    /// Which replica.
+    pub key: ReplicaKey,
+    /// Everything below is flushed there, as far as the leader knows.
+    pub log_end_offset: Option<Offset>,
+    /// When it last fetched; now for the leader itself.
+    pub last_fetch: Option<Timestamp>,
+    /// When it last had all that the leader had; now for the leader itself.
+    pub last_caught_up: Option<Timestamp>,
+}
+
+impl QuorumInfo {
+    /// The picture of this moment, which is `now` by one clock and `wall` by the other.
+    pub fn of(node: &RaftNode, now: Instant, wall: Timestamp) -> Self {
+        let local = node.local().id;
+        let date = |at: Instant| {
+            let age = now.saturating_duration_since(at).as_millis();
+            Timestamp(wall.0 - i64::try_from(age).unwrap_or(wall.0))
+        };
+        let picture = |replica: &ReplicaProgress| {
+            let is_leader = replica.key.id == local;
+            ReplicaInfo {
+                key: if is_leader { node.local() } else { replica.key },
+                log_end_offset: replica.end_offset,
+                last_fetch: replica.last_fetch.map(date).or(is_leader.then_some(wall)),
+                last_caught_up: replica
+                    .last_caught_up
+                    .map(date)
+                    .or(is_leader.then_some(wall)),
+            }
+        };
+        let (voters, observers) = match node.progress() {
+            Some(progress) => (
+                progress.voters().map(picture).collect(),
+                progress.observers().map(picture).collect(),
+            ),
+            None => (
+                node.voters().ids().iter().map(|id| unknown(*id)).collect(),
+                Vec::new(),
+            ),
+        };
+        let election = node.election();
+        Self {
+            leader: election.leader,
+            epoch: election.epoch,
+            role: node.role().name(),
+            high_watermark: node.high_watermark(),
+            log_start_offset: node.log().start_offset(),
+            log_end_offset: node.log().end_offset(),
+            voters,
+            observers,
+        }
+    }
+}
+
+fn unknown(id: BrokerId) -> ReplicaInfo {
+    ReplicaInfo {
+        key: ReplicaKey {
+            id,
+            directory_id: None,
+        },
+        log_end_offset: None,
+        last_fetch: None,
+        last_caught_up: None,
+    }
+}

@@ -1,15 +1,30 @@
-//! Cluster metadata: the immutable image that every request reads, and the replay of Kafka's
-//! metadata records into it.
+//! Cluster metadata: the immutable image that every request reads, the controller that decides its
+//! changes, and the threads that tie both to the metadata log.
 //!
 //! PURE, except files named `driver.rs` or `*_driver.rs`.
 
 /// The state of the cluster at one offset of the metadata log.
 pub mod image;
 
-/// Decides what the metadata becomes.
-pub mod controller;
 /// What changed from one image to the next.
 pub mod delta;
+
+/// Decides what the metadata becomes.
+pub mod controller;
+
+/// Follows the committed log.
+pub mod loader;
+
+/// The threads, and the handles on them.
+pub mod driver;
+
+mod controller_driver;
+mod controller_handle_driver;
+mod lifecycle_driver;
+mod loader_driver;
+
+pub use controller_handle_driver::ControllerHandle;
+pub use lifecycle_driver::{BrokerIdentity, BrokerLifecycle, LifecycleError, LifecycleState};
 
 #[cfg(test)]
 mod history;

@@ -43,7 +43,7 @@ pub use delete_topics::refuse_delete_topics;
 pub use incremental_alter_configs::refuse_incremental_alter_configs;
 pub use placement::Entropy;
 pub use topic_name::{METADATA_TOPIC_NAME, check as check_topic_name};
-pub use transaction::{MAX_RECORDS_PER_BATCH, batches};
+pub use transaction::{LogBatches, MAX_BYTES_PER_BATCH, MAX_RECORDS_PER_BATCH};
 
 use crate::config::{Layers, NoOverrides, Overrides, Settings};
 use crate::metadata::image::{Change, MetadataImage, ReplayError, ResourceKind};

@@ -1,6 +1,8 @@
 //! Large decisions: what does not fit one batch of the log becomes a metadata transaction
 //! (KIP-868), which readers apply as a whole or not at all.
 
+use bytes::Bytes;
+
 use crate::metadata::image::MetadataVersion;
 use crate::protocol::messages::metadata_records::{
     BeginTransactionRecord, EndTransactionRecord, MetadataRecord,
@@ -9,65 +11,127 @@ use crate::protocol::messages::metadata_records::{
 /// The most records of a batch, as in Kafka.
 pub const MAX_RECORDS_PER_BATCH: usize = 10_000;
 
-/// The batches in which the records of a decision are appended. More than one are wrapped in a
-/// transaction, unless the log's level has none: then they are a sequence like any other.
-pub fn batches(
-    mut records: Vec<MetadataRecord>,
-    version: MetadataVersion,
-) -> Vec<Vec<MetadataRecord>> {
-    if records.len() <= MAX_RECORDS_PER_BATCH {
-        return vec![records];
-    }
-    if version.has_transactions() {
+/// The most bytes of a batch's records: half of what the quorum takes in one piece, to leave room
+/// for what it adds to each.
+pub const MAX_BYTES_PER_BATCH: usize = 4 * 1024 * 1024;
+
+/// A decision as it goes into the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogBatches {
+    /// All records in order: those of the decision, and the marks of a transaction around them.
+    pub records: Vec<MetadataRecord>,
+    /// The same records encoded, batch by batch.
+    pub batches: Vec<Vec<Bytes>>,
+}
+
+impl LogBatches {
+    /// Encodes the records of one decision at the log's level. If they need more than one batch
+    /// they are wrapped in a transaction, unless the level has none.
+    pub fn new(records: Vec<MetadataRecord>, version: MetadataVersion) -> Self {
+        let encode = |record: &MetadataRecord| record.encode(version.record_version(record));
+        let batches = split(records.iter().map(encode));
+        if batches.len() < 2 || !version.has_transactions() {
+            return Self { records, batches };
+        }
         let begin = BeginTransactionRecord {
             name: Some("Large decision".into()),
         };
-        records.insert(0, begin.into());
-        records.push(EndTransactionRecord {}.into());
+        let mut marked = Vec::with_capacity(records.len() + 2);
+        marked.push(begin.into());
+        marked.extend(records);
+        marked.push(EndTransactionRecord {}.into());
+        Self {
+            batches: split(marked.iter().map(encode)),
+            records: marked,
+        }
     }
-    let mut batches = Vec::new();
-    while records.len() > MAX_RECORDS_PER_BATCH {
-        let rest = records.split_off(MAX_RECORDS_PER_BATCH);
-        batches.push(std::mem::replace(&mut records, rest));
+}
+
+fn split(records: impl Iterator<Item = Bytes>) -> Vec<Vec<Bytes>> {
+    let mut batches: Vec<Vec<Bytes>> = Vec::new();
+    let mut size = 0;
+    for record in records {
+        let fits = |batch: &&mut Vec<Bytes>| {
+            batch.len() < MAX_RECORDS_PER_BATCH && size + record.len() <= MAX_BYTES_PER_BATCH
+        };
+        match batches.last_mut().filter(fits) {
+            Some(batch) => {
+                size += record.len();
+                batch.push(record);
+            }
+            None => {
+                size = record.len();
+                batches.push(vec![record]);
+            }
+        }
     }
-    batches.push(records);
     batches
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::messages::metadata_records::NoOpRecord;
+    use crate::protocol::messages::metadata_records::{ConfigRecord, NoOpRecord};
 
     fn no_ops(count: usize) -> Vec<MetadataRecord> {
         vec![NoOpRecord {}.into(); count]
     }
 
+    fn sizes(batches: &LogBatches) -> Vec<usize> {
+        batches.batches.iter().map(Vec::len).collect()
+    }
+
     #[test]
     fn what_fits_one_batch_stays_as_it_is() {
-        let batches = batches(no_ops(MAX_RECORDS_PER_BATCH), MetadataVersion::LATEST);
+        let batches = LogBatches::new(no_ops(MAX_RECORDS_PER_BATCH), MetadataVersion::LATEST);
 
-        assert_eq!(batches, [no_ops(MAX_RECORDS_PER_BATCH)]);
+        assert_eq!(batches.records, no_ops(MAX_RECORDS_PER_BATCH));
+        assert_eq!(sizes(&batches), [MAX_RECORDS_PER_BATCH]);
     }
 
     #[test]
     fn what_does_not_fit_becomes_a_transaction() {
-        let batches = batches(no_ops(25_000), MetadataVersion::LATEST);
+        let batches = LogBatches::new(no_ops(25_000), MetadataVersion::LATEST);
 
-        let sizes: Vec<usize> = batches.iter().map(Vec::len).collect();
-        assert_eq!(sizes, [10_000, 10_000, 5_002]);
-        assert!(matches!(batches[0][0], MetadataRecord::BeginTransaction(_)));
+        assert_eq!(sizes(&batches), [10_000, 10_000, 5_002]);
         assert!(matches!(
-            batches[2][5_001],
+            batches.records[0],
+            MetadataRecord::BeginTransaction(_)
+        ));
+        assert!(matches!(
+            batches.records[25_001],
             MetadataRecord::EndTransaction(_)
         ));
     }
 
     #[test]
-    fn a_log_that_has_no_transactions_gets_plain_batches() {
-        let batches = batches(no_ops(25_000), MetadataVersion::MIN);
+    fn few_but_large_records_are_split_too() {
+        let large = ConfigRecord {
+            value: Some("x".repeat(30_000).into()),
+            ..ConfigRecord::default()
+        };
 
-        let sizes: Vec<usize> = batches.iter().map(Vec::len).collect();
-        assert_eq!(sizes, [10_000, 10_000, 5_000]);
+        let batches = LogBatches::new(vec![large.into(); 300], MetadataVersion::LATEST);
+
+        assert_eq!(batches.batches.len(), 3);
+        for batch in &batches.batches {
+            assert!(batch.iter().map(Bytes::len).sum::<usize>() <= MAX_BYTES_PER_BATCH);
+        }
+    }
+
+    #[test]
+    fn a_log_that_has_no_transactions_gets_plain_batches() {
+        let batches = LogBatches::new(no_ops(25_000), MetadataVersion::MIN);
+
+        assert_eq!(sizes(&batches), [10_000, 10_000, 5_000]);
+    }
+
+    #[test]
+    fn no_records_need_no_batch() {
+        assert!(
+            LogBatches::new(Vec::new(), MetadataVersion::LATEST)
+                .batches
+                .is_empty()
+        );
     }
 }

@@ -1,0 +1,446 @@
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::*;
+use crate::metadata::controller::bootstrap_records;
+use crate::metadata::{BrokerIdentity, BrokerLifecycle, LifecycleState};
+use crate::model::Uuid;
+use crate::protocol::ErrorCode;
+use crate::protocol::messages::alter_configs;
+use crate::protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
+use crate::protocol::messages::broker_registration::Listener;
+use crate::protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
+use crate::protocol::messages::delete_topics::DeleteTopicsRequest;
+use crate::raft::{RaftConfig, Retention, Timeouts, Voter};
+use crate::storage::disk::{CrashDisk, Disk, Fault, Tear};
+
+/// Longer than anything takes on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const CLUSTER: &str = "MkU3OEVBNTcwNTJENDM2Qk";
+
+/// What the publisher of a node was given: names of topics created and deleted, each time.
+type Publications = Arc<Mutex<Vec<(Vec<String>, Vec<String>)>>>;
+
+struct Recorder(Publications);
+
+impl MetadataPublisher for Recorder {
+    fn on_update(&mut self, delta: &MetadataDelta, image: &Arc<MetadataImage>) {
+        assert_eq!(delta.image(), &**image);
+        let created = delta
+            .created_topics()
+            .map(|topic| topic.name.to_string())
+            .collect();
+        let deleted = delta
+            .deleted_topics()
+            .map(|topic| topic.name.to_string())
+            .collect();
+        self.0.lock().unwrap().push((created, deleted));
+    }
+}
+
+/// One node: the quorum, metadata and a broker.
+struct Node {
+    raft: Raft,
+    metadata: Metadata,
+    publications: Publications,
+    fatal: watch::Receiver<Option<String>>,
+}
+
+fn config() -> MetadataConfig {
+    MetadataConfig {
+        controller: ControllerSettings {
+            node_id: BrokerId(1),
+            cluster_id: CLUSTER.to_owned(),
+            quorum: vec![BrokerId(1)],
+            num_partitions: 1,
+            default_replication_factor: 1,
+            delete_topic_enable: true,
+            broker_session_timeout: PATIENCE,
+            settings: crate::config::Settings::new(),
+        },
+        bootstrap: bootstrap_records(),
+        registration: ControllerRegistrationRequest {
+            controller_id: 1,
+            incarnation_id: Uuid::from_bytes([9; 16]),
+            ..ControllerRegistrationRequest::default()
+        },
+        max_idle_interval: None,
+        max_bytes_between_snapshots: u64::MAX,
+        max_snapshot_interval: None,
+    }
+}
+
+fn identity(incarnation: u8) -> BrokerIdentity {
+    BrokerIdentity {
+        id: BrokerId(1),
+        cluster_id: CLUSTER.to_owned(),
+        incarnation: Uuid::from_bytes([incarnation; 16]),
+        listeners: vec![Listener {
+            name: "PLAINTEXT".into(),
+            host: "localhost".into(),
+            port: 9092,
+            security_protocol: 0,
+        }],
+        rack: None,
+        log_dirs: vec![Uuid::from_bytes([7; 16])],
+        previous_epoch: -1,
+        heartbeat_interval: Duration::from_millis(50),
+        registration_timeout: PATIENCE,
+    }
+}
+
+fn formatted_disk() -> CrashDisk {
+    let disk = CrashDisk::new();
+    disk.create_dir(Path::new("data")).unwrap();
+    disk.sync_dir(Path::new("")).unwrap();
+    disk
+}
+
+fn is_fenced(image: &MetadataImage) -> bool {
+    image
+        .brokers()
+        .get(BrokerId(1))
+        .is_some_and(|broker| broker.fenced)
+}
+
+impl Node {
+    fn start(disk: &CrashDisk, config: MetadataConfig) -> Self {
+        let raft_config = RaftConfig {
+            node_id: BrokerId(1),
+            directory_id: Uuid::from_bytes([7; 16]),
+            voters: vec![Voter {
+                id: BrokerId(1),
+                host: "localhost".to_owned(),
+                port: 9093,
+            }],
+            log_dir: PathBuf::from("data"),
+            segment_bytes: 1 << 30,
+            segment_ms: i64::MAX,
+            retention: Retention::default(),
+            timeouts: Timeouts::default(),
+            seed: 1,
+        };
+        let (listener, events) = events();
+        let raft = Raft::open(&raft_config, Arc::new(disk.clone()), listener).unwrap();
+        let publications = Publications::default();
+        let (sender, fatal) = watch::channel(None);
+        let on_fatal: OnFatal = Arc::new(move |reason| {
+            sender.send_replace(Some(reason));
+        });
+        let publisher = Box::new(Recorder(Arc::clone(&publications)));
+        let metadata = Metadata::start(config, events, &raft, vec![publisher], &on_fatal).unwrap();
+        Self {
+            raft,
+            metadata,
+            publications,
+            fatal,
+        }
+    }
+
+    /// A broker of this node, unfenced.
+    async fn join(&self, incarnation: u8) -> BrokerLifecycle {
+        let lifecycle = self.broker(incarnation);
+        lifecycle.caught_up().await.unwrap();
+        lifecycle.set_ready();
+        lifecycle.unfenced().await.unwrap();
+        lifecycle
+    }
+
+    fn broker(&self, incarnation: u8) -> BrokerLifecycle {
+        let identity = identity(incarnation);
+        let controller = self.metadata.controller().clone();
+        BrokerLifecycle::start(identity, controller, self.metadata.published().offset()).unwrap()
+    }
+
+    async fn create(&self, name: &str) -> ErrorCode {
+        let request = CreateTopicsRequest {
+            topics: vec![CreatableTopic {
+                name: name.to_owned().into(),
+                num_partitions: 1,
+                replication_factor: 1,
+                ..CreatableTopic::default()
+            }],
+            ..CreateTopicsRequest::default()
+        };
+        let response = self.metadata.controller().create_topics(request).await;
+        response.topics[0].error_code
+    }
+
+    async fn delete(&self, name: &'static str) -> ErrorCode {
+        let request = DeleteTopicsRequest {
+            topic_names: vec![name.into()],
+            timeout_ms: 10_000,
+            ..DeleteTopicsRequest::default()
+        };
+        let response = self.metadata.controller().delete_topics(request, 5).await;
+        response.responses[0].error_code
+    }
+
+    fn topics(&self) -> Vec<String> {
+        let image = self.metadata.published().image_full();
+        image
+            .topics()
+            .iter()
+            .map(|topic| topic.name.to_string())
+            .collect()
+    }
+
+    /// Waits until the image is as it should become: answers to heartbeats come with the commit,
+    /// and do not wait for publishers.
+    async fn until(&self, is_there: impl Fn(&MetadataImage) -> bool) -> Arc<MetadataImage> {
+        let published = self.metadata.published();
+        let mut offset = published.offset();
+        let there = offset.wait_for(|_| is_there(&published.image()));
+        tokio::time::timeout(PATIENCE, there)
+            .await
+            .unwrap()
+            .unwrap();
+        published.image_full()
+    }
+
+    async fn published_beyond(&self, offset: Offset) {
+        let mut published = self.metadata.published().offset();
+        let beyond = published.wait_for(|published| *published > offset);
+        tokio::time::timeout(PATIENCE, beyond)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+
+    fn stop(self) {
+        self.metadata.stop();
+        self.raft.close();
+    }
+}
+
+#[tokio::test]
+async fn a_topic_is_there_when_its_creation_is_answered() {
+    let node = Node::start(&formatted_disk(), config());
+    let _broker = node.join(1).await;
+
+    assert_eq!(node.create("orders").await, ErrorCode::NONE);
+
+    assert_eq!(node.topics(), ["orders"]);
+    let image = node.metadata.published().image_full();
+    let topic = image.topics().by_name("orders").unwrap();
+    assert_eq!(topic.partition(0).unwrap().leader, BrokerId(1));
+    assert_eq!(image.metadata_version().0, 30);
+    assert!(image.controllers().get(BrokerId(1)).is_some());
+    let created = node.publications.lock().unwrap().last().unwrap().0.clone();
+    assert_eq!(created, ["orders"]);
+    assert_eq!(node.delete("orders").await, ErrorCode::NONE);
+    assert!(node.topics().is_empty());
+    node.stop();
+}
+
+#[tokio::test]
+async fn a_restart_finds_what_was_answered_and_publishes_it_at_once() {
+    let disk = formatted_disk();
+    let node = Node::start(&disk, config());
+    let broker = node.join(1).await;
+    let first_epoch = broker.epoch();
+    node.create("kept").await;
+    node.create("gone").await;
+    node.delete("gone").await;
+    assert!(broker.shut_down(PATIENCE).await);
+    node.until(is_fenced).await;
+    node.stop();
+
+    let node = Node::start(&disk, config());
+    let broker = node.join(2).await;
+
+    assert_eq!(node.topics(), ["kept"]);
+    let first = node.publications.lock().unwrap()[0].clone();
+    assert_eq!(
+        first,
+        (vec!["kept".to_owned()], vec![]),
+        "never what is undone later"
+    );
+    assert!(broker.epoch() > first_epoch);
+    let image = node.until(|image| !is_fenced(image)).await;
+    let topic = image.topics().by_name("kept").unwrap();
+    let partition = topic.partition(0).unwrap();
+    assert_eq!(
+        (partition.leader, partition.leader_epoch.0),
+        (BrokerId(1), 2)
+    );
+    node.stop();
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_a_power_cut_and_the_broker_returns_at_once() {
+    for tear in [Tear::Lost, Tear::Kept, Tear::Torn(1), Tear::Torn(2)] {
+        let disk = formatted_disk();
+        let node = Node::start(&disk, config());
+        let _broker = node.join(1).await;
+        assert_eq!(node.create("orders").await, ErrorCode::NONE);
+        let cut = disk.after_power_cut(tear);
+
+        // The session of the first incarnation lasts for longer than the test waits.
+        let again = Node::start(&cut, config());
+        let _broker = tokio::time::timeout(PATIENCE / 2, again.join(2))
+            .await
+            .unwrap();
+
+        assert_eq!(again.topics(), ["orders"]);
+        again.until(|image| !is_fenced(image)).await;
+        again.stop();
+        node.stop();
+    }
+}
+
+#[tokio::test]
+async fn requests_that_come_together_are_decided_one_after_the_other() {
+    let node = Arc::new(Node::start(&formatted_disk(), config()));
+    let _broker = node.join(1).await;
+
+    let mut tasks = tokio::task::JoinSet::new();
+    for attempt in 0..60 {
+        let node = Arc::clone(&node);
+        tasks.spawn(async move { node.create(&format!("topic-{}", attempt % 20)).await });
+    }
+    let codes = tasks.join_all().await;
+
+    let created = codes
+        .iter()
+        .filter(|code| **code == ErrorCode::NONE)
+        .count();
+    let refused = codes
+        .iter()
+        .filter(|code| **code == ErrorCode::TOPIC_ALREADY_EXISTS)
+        .count();
+    assert_eq!((created, refused), (20, 40));
+    assert_eq!(node.topics().len(), 20);
+}
+
+#[tokio::test]
+async fn a_snapshot_stands_for_the_log_before_it() {
+    let disk = formatted_disk();
+    let often = || MetadataConfig {
+        max_bytes_between_snapshots: 400,
+        ..config()
+    };
+    let node = Node::start(&disk, often());
+    let broker = node.join(1).await;
+    for name in ["a", "b", "c", "d", "e"] {
+        node.create(name).await;
+    }
+    assert!(broker.shut_down(PATIENCE).await);
+    let before = node.until(is_fenced).await;
+    node.stop();
+    let folder = Path::new("data/__cluster_metadata-0");
+    let files = disk.list(folder).unwrap();
+    let is_snapshot = |name: &str| name.ends_with(".checkpoint") && name.len() > 30;
+    assert!(
+        files.iter().any(|file| is_snapshot(&file.name)),
+        "{files:?}"
+    );
+
+    let node = Node::start(&disk, often());
+    node.published_beyond(before.provenance().offset).await;
+
+    let after = node.metadata.published().image_full();
+    assert_eq!(after.topics(), before.topics());
+    assert_eq!(after.brokers(), before.brokers());
+    assert_eq!(after.features(), before.features());
+    node.stop();
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_is_fatal_and_nothing_is_answered_well_after_it() {
+    let disk = formatted_disk();
+    let node = Node::start(&disk, config());
+    let _broker = node.join(1).await;
+    disk.inject(disk.operations(), Fault::Io);
+
+    let code = node.create("lost").await;
+
+    assert_eq!(code, ErrorCode::NOT_CONTROLLER);
+    let mut fatal = node.fatal.clone();
+    let told = fatal.wait_for(Option::is_some);
+    tokio::time::timeout(PATIENCE, told).await.unwrap().unwrap();
+    assert_eq!(node.create("later").await, ErrorCode::NOT_CONTROLLER);
+    node.stop();
+}
+
+#[tokio::test]
+async fn an_idle_log_gets_a_record_now_and_then() {
+    let node = Node::start(
+        &formatted_disk(),
+        MetadataConfig {
+            max_idle_interval: Some(Duration::from_millis(10)),
+            ..config()
+        },
+    );
+    let _broker = node.join(1).await;
+    let before = node.metadata.published().image_full();
+
+    node.published_beyond(before.provenance().offset + 3).await;
+
+    let after = node.metadata.published().image_full();
+    assert_eq!(after.topics(), before.topics());
+    node.stop();
+}
+
+#[tokio::test]
+async fn a_broker_that_falls_silent_is_fenced() {
+    let mut quick = config();
+    quick.controller.broker_session_timeout = Duration::from_millis(200);
+    let node = Node::start(&formatted_disk(), quick);
+    let controller = node.metadata.controller();
+    let request = identity(1).registration();
+    let epoch = loop {
+        let response = controller.register_broker(request.clone()).await;
+        if !response.error_code.is_error() {
+            break response.broker_epoch;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    let heartbeat = BrokerHeartbeatRequest {
+        broker_id: 1,
+        broker_epoch: epoch,
+        current_metadata_offset: epoch,
+        ..BrokerHeartbeatRequest::default()
+    };
+    assert!(!controller.broker_heartbeat(heartbeat).await.is_fenced);
+
+    let image = node.until(is_fenced).await;
+
+    assert_eq!(image.brokers().get(BrokerId(1)).unwrap().epoch, epoch);
+    node.stop();
+}
+
+#[tokio::test]
+async fn a_broker_of_another_cluster_is_told_so() {
+    let mut other = config();
+    other.controller.cluster_id = "another".to_owned();
+    let node = Node::start(&formatted_disk(), other);
+
+    let broker = node.broker(1);
+    let refusal = broker.caught_up().await.unwrap_err();
+
+    assert!(
+        refusal.to_string().contains("INCONSISTENT_CLUSTER_ID"),
+        "{refusal}"
+    );
+    assert!(matches!(broker.state(), LifecycleState::Failed(_)));
+    node.stop();
+}
+
+#[tokio::test]
+async fn a_stopped_controller_refuses_instead_of_letting_wait() {
+    let node = Node::start(&formatted_disk(), config());
+    let controller = node.metadata.controller().clone();
+    node.join(1).await;
+    node.stop();
+
+    let request = alter_configs::AlterConfigsRequest {
+        resources: vec![alter_configs::AlterConfigsResource::default()],
+        validate_only: false,
+    };
+    let response = controller.alter_configs(request).await;
+
+    assert_eq!(response.responses[0].error_code, ErrorCode::NOT_CONTROLLER);
+}

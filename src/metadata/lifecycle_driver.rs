@@ -1,0 +1,403 @@
+//! The life of this broker in the cluster: it registers, catches up, is unfenced, sends
+//! heartbeats, and hands its partitions over before it stops (KIP-631).
+//!
+//! It has a thread of its own: neither a stalled disk nor a storm of requests may keep a healthy
+//! broker from saying that it lives. It talks to the controller by the requests of the wire.
+
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::controller_handle_driver::ControllerHandle;
+use super::image::SUPPORTED_FEATURES;
+use crate::model::{BrokerId, DirectoryId, Offset, Uuid};
+use crate::protocol::ErrorCode;
+use crate::protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
+use crate::protocol::messages::broker_registration::{
+    BrokerRegistrationRequest, Feature, Listener,
+};
+
+/// The pause after the first attempt to register that found no controller; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+
+/// The longest pause between attempts.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The pause between heartbeats of a broker that wants to stop.
+const SHUTDOWN_PAUSE: Duration = Duration::from_millis(20);
+
+/// Who this broker is.
+#[derive(Clone, Debug)]
+pub struct BrokerIdentity {
+    /// Its `node.id`.
+    pub id: BrokerId,
+    /// The cluster it belongs to.
+    pub cluster_id: String,
+    /// Chosen anew by each process that starts.
+    pub incarnation: Uuid,
+    /// Its advertised listeners, but for the controllers' ones.
+    pub listeners: Vec<Listener>,
+    /// Its `broker.rack`.
+    pub rack: Option<String>,
+    /// The ids of its log directories that are online.
+    pub log_dirs: Vec<DirectoryId>,
+    /// The epoch it had when it last stopped cleanly; -1 if it did not.
+    pub previous_epoch: i64,
+    /// `broker.heartbeat.interval.ms`.
+    pub heartbeat_interval: Duration,
+    /// `initial.broker.registration.timeout.ms`.
+    pub registration_timeout: Duration,
+}
+
+impl BrokerIdentity {
+    /// How the broker makes itself known.
+    pub(super) fn registration(&self) -> BrokerRegistrationRequest {
+        let features = SUPPORTED_FEATURES.iter();
+        let features = features.map(|(name, min, max)| Feature {
+            name: (*name).into(),
+            min_supported_version: *min,
+            max_supported_version: *max,
+        });
+        BrokerRegistrationRequest {
+            broker_id: self.id.0,
+            cluster_id: self.cluster_id.clone().into(),
+            incarnation_id: self.incarnation,
+            listeners: self.listeners.clone(),
+            features: features.collect(),
+            rack: self.rack.clone().map(Into::into),
+            is_migrating_zk_broker: false,
+            log_dirs: self.log_dirs.clone(),
+            previous_broker_epoch: self.previous_epoch,
+        }
+    }
+}
+
+/// How far the broker is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LifecycleState {
+    /// It has no epoch yet.
+    Registering,
+    /// It is registered with this epoch, and fenced.
+    Registered(i64),
+    /// It has read its registration.
+    CaughtUp(i64),
+    /// It leads partitions and is shown to clients.
+    Unfenced(i64),
+    /// It may stop: the cluster does not count on it any more.
+    Stopped,
+    /// The cluster does not take it; the text says why.
+    Failed(String),
+}
+
+/// The cluster does not take this broker.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LifecycleError(String);
+
+/// What the thread is told.
+#[derive(Clone, Copy)]
+enum Command {
+    Ready,
+    DirectoryOffline(DirectoryId),
+    ShutDown,
+}
+
+/// A handle on the thread.
+#[derive(Debug)]
+pub struct BrokerLifecycle {
+    commands: mpsc::UnboundedSender<Command>,
+    state: watch::Receiver<LifecycleState>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl BrokerLifecycle {
+    /// Starts to register. `published` tells up to where this broker has acted on the metadata.
+    ///
+    /// # Errors
+    /// The operating system gives no thread.
+    pub fn start(
+        identity: BrokerIdentity,
+        controller: ControllerHandle,
+        published: watch::Receiver<Offset>,
+    ) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
+        let (sender, commands) = mpsc::unbounded_channel();
+        let (reporter, state) = watch::channel(LifecycleState::Registering);
+        let life = Life {
+            identity,
+            controller,
+            published,
+            commands,
+            state: reporter,
+            is_ready: false,
+            wants_to_stop: false,
+            is_orphaned: false,
+            offline: Vec::new(),
+        };
+        let builder = thread::Builder::new().name("broker-heartbeat".to_owned());
+        let thread = builder.spawn(move || runtime.block_on(life.run()))?;
+        Ok(Self {
+            commands: sender,
+            state,
+            thread: Some(thread),
+        })
+    }
+
+    /// How far the broker is.
+    pub fn state(&self) -> LifecycleState {
+        self.state.borrow().clone()
+    }
+
+    /// The broker's epoch; -1 before it is registered.
+    pub fn epoch(&self) -> i64 {
+        epoch_of(&self.state.borrow())
+    }
+
+    /// Waits until the broker has acted on its own registration; gives its epoch.
+    ///
+    /// # Errors
+    /// The cluster does not take it.
+    pub async fn caught_up(&self) -> Result<i64, LifecycleError> {
+        self.reached(|state| {
+            matches!(
+                state,
+                LifecycleState::CaughtUp(_) | LifecycleState::Unfenced(_)
+            )
+        })
+        .await
+    }
+
+    /// The broker can serve: it wants to be unfenced.
+    pub fn set_ready(&self) {
+        self.command(Command::Ready);
+    }
+
+    /// Waits until the broker is unfenced; gives its epoch.
+    ///
+    /// # Errors
+    /// The cluster does not take it.
+    pub async fn unfenced(&self) -> Result<i64, LifecycleError> {
+        self.reached(|state| matches!(state, LifecycleState::Unfenced(_)))
+            .await
+    }
+
+    /// A log directory is gone: the replicas in it are to be led elsewhere.
+    pub fn directory_offline(&self, id: DirectoryId) {
+        self.command(Command::DirectoryOffline(id));
+    }
+
+    /// Hands all partitions over; returns when the cluster does not count on this broker any more,
+    /// but after `timeout` in any case. True if it was handed over.
+    pub async fn shut_down(mut self, timeout: Duration) -> bool {
+        self.command(Command::ShutDown);
+        let stopped = tokio::time::timeout(
+            timeout,
+            self.reached(|state| *state == LifecycleState::Stopped),
+        )
+        .await;
+        let was_handed_over = matches!(stopped, Ok(Ok(_)));
+        if let Some(thread) = self.thread.take().filter(|_| was_handed_over) {
+            // It ends at once after it has told that it stopped.
+            let _ = thread.join();
+        }
+        was_handed_over
+    }
+
+    async fn reached(
+        &self,
+        is_there: impl Fn(&LifecycleState) -> bool,
+    ) -> Result<i64, LifecycleError> {
+        let mut state = self.state.clone();
+        let is_decided = |state: &LifecycleState| {
+            is_there(state) || matches!(state, LifecycleState::Stopped | LifecycleState::Failed(_))
+        };
+        match state.wait_for(is_decided).await.as_deref() {
+            Ok(LifecycleState::Failed(reason)) => Err(LifecycleError(reason.clone())),
+            Ok(state) if is_there(state) => Ok(epoch_of(state)),
+            Ok(_) | Err(_) => Err(LifecycleError("the broker is stopping".to_owned())),
+        }
+    }
+
+    fn command(&self, command: Command) {
+        // The thread is gone only after the broker has stopped.
+        let _ = self.commands.send(command);
+    }
+}
+
+fn epoch_of(state: &LifecycleState) -> i64 {
+    match state {
+        LifecycleState::Registered(epoch)
+        | LifecycleState::CaughtUp(epoch)
+        | LifecycleState::Unfenced(epoch) => *epoch,
+        _ => -1,
+    }
+}
+
+/// All that the thread owns.
+struct Life {
+    identity: BrokerIdentity,
+    controller: ControllerHandle,
+    published: watch::Receiver<Offset>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    state: watch::Sender<LifecycleState>,
+    is_ready: bool,
+    wants_to_stop: bool,
+    /// The handle was dropped: nobody waits for anything any more.
+    is_orphaned: bool,
+    offline: Vec<DirectoryId>,
+}
+
+impl Life {
+    async fn run(mut self) {
+        match self.register().await {
+            Ok(Some(epoch)) => self.live(epoch).await,
+            Ok(None) => self.become_state(LifecycleState::Stopped),
+            Err(reason) => {
+                tracing::error!(reason, "the cluster does not take this broker");
+                self.become_state(LifecycleState::Failed(reason));
+            }
+        }
+    }
+
+    /// The epoch; `None` if the broker is told to stop before it has one.
+    async fn register(&mut self) -> Result<Option<i64>, String> {
+        let deadline = Instant::now() + self.identity.registration_timeout;
+        let request = self.identity.registration();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let response = self.controller.register_broker(request.clone()).await;
+            match response.error_code {
+                ErrorCode::NONE => {
+                    let epoch = response.broker_epoch;
+                    tracing::info!(epoch, "registered");
+                    self.become_state(LifecycleState::Registered(epoch));
+                    return Ok(Some(epoch));
+                }
+                // No controller yet, or one that waits for the session of our predecessor to end.
+                ErrorCode::NOT_CONTROLLER
+                | ErrorCode::DUPLICATE_BROKER_REGISTRATION
+                | ErrorCode::REQUEST_TIMED_OUT
+                    if Instant::now() < deadline => {}
+                code => {
+                    let name = code.name();
+                    return Err(format!(
+                        "the controller refuses to register this broker: {name}"
+                    ));
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                command = self.commands.recv() => self.obey(command),
+            }
+            if self.wants_to_stop {
+                return Ok(None);
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Sends heartbeats until the broker may stop.
+    async fn live(&mut self, epoch: i64) {
+        let mut has_caught_up = false;
+        loop {
+            let pause = match self.heartbeat(epoch, has_caught_up).await {
+                Pause::Stop => {
+                    self.become_state(LifecycleState::Stopped);
+                    return;
+                }
+                Pause::For(pause) => pause,
+            };
+            match self.wake(epoch, pause, has_caught_up).await {
+                Woken::ByTime => {}
+                Woken::CaughtUp => has_caught_up = true,
+                Woken::Told(command) => self.obey(command),
+            }
+        }
+    }
+
+    /// Waits for what makes the next heartbeat due.
+    async fn wake(&mut self, epoch: i64, pause: Duration, has_caught_up: bool) -> Woken {
+        let published = &mut self.published;
+        let caught_up = async { published.wait_for(|offset| offset.0 >= epoch).await.is_ok() };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => Woken::ByTime,
+            true = caught_up, if !has_caught_up => Woken::CaughtUp,
+            command = self.commands.recv(), if !self.is_orphaned => Woken::Told(command),
+        }
+    }
+
+    async fn heartbeat(&mut self, epoch: i64, has_caught_up: bool) -> Pause {
+        let request = BrokerHeartbeatRequest {
+            broker_id: self.identity.id.0,
+            broker_epoch: epoch,
+            current_metadata_offset: self.published.borrow().0,
+            want_fence: !self.is_ready && !self.wants_to_stop,
+            want_shut_down: self.wants_to_stop,
+            offline_log_dirs: self.offline.clone(),
+            // Only a broker that knows the configs can say which directories they cordon.
+            cordoned_log_dirs: has_caught_up.then(Vec::new),
+        };
+        let response = self.controller.broker_heartbeat(request).await;
+        if response.error_code.is_error() {
+            let code = response.error_code.name();
+            tracing::warn!(code, "the controller refuses a heartbeat");
+            if self.is_orphaned {
+                return Pause::Stop;
+            }
+            return Pause::For(self.identity.heartbeat_interval.min(LONGEST_PAUSE));
+        }
+        if response.should_shut_down {
+            return Pause::Stop;
+        }
+        self.become_state(match (response.is_caught_up, response.is_fenced) {
+            (true, false) => LifecycleState::Unfenced(epoch),
+            (true, true) => LifecycleState::CaughtUp(epoch),
+            (false, _) => LifecycleState::Registered(epoch),
+        });
+        Pause::For(if self.wants_to_stop {
+            SHUTDOWN_PAUSE
+        } else {
+            self.identity.heartbeat_interval
+        })
+    }
+
+    fn obey(&mut self, command: Option<Command>) {
+        match command {
+            Some(Command::Ready) => self.is_ready = true,
+            Some(Command::DirectoryOffline(id)) => self.offline.push(id),
+            Some(Command::ShutDown) => self.wants_to_stop = true,
+            None => {
+                self.wants_to_stop = true;
+                self.is_orphaned = true;
+            }
+        }
+    }
+
+    fn become_state(&self, state: LifecycleState) {
+        self.state.send_if_modified(|current| {
+            let is_new = *current != state;
+            if is_new {
+                tracing::info!(?state, "the broker's state in the cluster");
+                *current = state;
+            }
+            is_new
+        });
+    }
+}
+
+/// Why the next heartbeat is due.
+enum Woken {
+    ByTime,
+    CaughtUp,
+    Told(Option<Command>),
+}
+
+/// What follows a heartbeat.
+enum Pause {
+    For(Duration),
+    Stop,
+}

@@ -1,0 +1,290 @@
+//! The loader's thread: takes the quorum's events, hands commits on to the controller at once,
+//! publishes what changed, and writes snapshots.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::controller_driver::ControllerInput;
+use super::driver::{MetadataPublisher, Published};
+use super::image::{MetadataImage, Provenance, ReplayError};
+use super::loader::Loader;
+use crate::model::Offset;
+use crate::raft::{CommittedBatch, OffsetAndEpoch, Raft, RaftEvent};
+
+/// How many events are taken in before what they changed is published.
+const MAX_EVENTS_PER_PUBLICATION: usize = 1_000;
+
+/// The records of one batch of a snapshot, as in Kafka.
+const SNAPSHOT_BATCH_RECORDS: usize = 1_024;
+
+/// How often the loader looks whether it has caught up for the first time: the quorum tells its
+/// commits and its high watermark on different ways.
+const CATCH_UP_POLL: Duration = Duration::from_millis(2);
+
+/// What the thread is told.
+pub(super) enum LoaderInput {
+    Log(RaftEvent),
+    Stop,
+}
+
+/// When snapshots are written.
+#[derive(Debug)]
+pub(super) struct SnapshotSchedule {
+    max_bytes: u64,
+    max_interval: Option<Duration>,
+    last: Instant,
+    writer: Option<thread::JoinHandle<()>>,
+}
+
+impl SnapshotSchedule {
+    pub(super) fn new(max_bytes: u64, max_interval: Option<Duration>) -> Self {
+        Self {
+            max_bytes,
+            max_interval,
+            last: Instant::now(),
+            writer: None,
+        }
+    }
+
+    fn is_due(&self, bytes: u64) -> bool {
+        let is_old = self
+            .max_interval
+            .is_some_and(|max| self.last.elapsed() >= max);
+        bytes >= self.max_bytes || (is_old && bytes > 0)
+    }
+
+    fn is_writing(&self) -> bool {
+        self.writer
+            .as_ref()
+            .is_some_and(|writer| !writer.is_finished())
+    }
+}
+
+/// All that the thread owns.
+pub(super) struct LoaderThread {
+    inputs: mpsc::Receiver<LoaderInput>,
+    raft: Raft,
+    controller: mpsc::Sender<ControllerInput>,
+    published: Arc<Published>,
+    publishers: Vec<Box<dyn MetadataPublisher>>,
+    snapshots: SnapshotSchedule,
+    loader: Loader,
+    /// Where the snapshot ended that was loaded at start.
+    snapshot_end: Option<Offset>,
+    has_caught_up: bool,
+}
+
+impl LoaderThread {
+    pub(super) fn new(
+        inputs: mpsc::Receiver<LoaderInput>,
+        raft: Raft,
+        controller: mpsc::Sender<ControllerInput>,
+        published: Arc<Published>,
+        publishers: Vec<Box<dyn MetadataPublisher>>,
+        snapshots: SnapshotSchedule,
+    ) -> Self {
+        Self {
+            inputs,
+            raft,
+            controller,
+            published,
+            publishers,
+            snapshots,
+            loader: Loader::default(),
+            snapshot_end: None,
+            has_caught_up: false,
+        }
+    }
+
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    /// The log cannot be followed any further; the text says why.
+    pub(super) fn run(mut self) -> Result<(), String> {
+        let outcome = self.serve();
+        // Nobody hears of commits any more: what waits for one must not wait for ever.
+        self.tell(ControllerInput::Stop);
+        if let Some(writer) = self.snapshots.writer.take() {
+            // It has logged its own failure.
+            let _ = writer.join();
+        }
+        outcome
+    }
+
+    fn serve(&mut self) -> Result<(), String> {
+        loop {
+            let first = if self.has_caught_up {
+                self.inputs.recv().ok()
+            } else {
+                match self.inputs.recv_timeout(CATCH_UP_POLL) {
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.publish();
+                        continue;
+                    }
+                    received => received.ok(),
+                }
+            };
+            let mut next = first;
+            let mut count = 0;
+            loop {
+                match next {
+                    None | Some(LoaderInput::Stop) => return Ok(()),
+                    Some(LoaderInput::Log(event)) => self.take(event)?,
+                }
+                count += 1;
+                if count == MAX_EVENTS_PER_PUBLICATION {
+                    break;
+                }
+                let Ok(waiting) = self.inputs.try_recv() else {
+                    break;
+                };
+                next = Some(waiting);
+            }
+            self.publish();
+            self.write_snapshot_if_due();
+        }
+    }
+
+    fn take(&mut self, event: RaftEvent) -> Result<(), String> {
+        match event {
+            RaftEvent::Committed(batch) => self.load(&batch)?,
+            RaftEvent::LoadSnapshot {
+                id,
+                last_contained_log_timestamp,
+                batches,
+            } => {
+                let provenance = Provenance {
+                    offset: id.offset + -1,
+                    epoch: id.epoch,
+                    timestamp: last_contained_log_timestamp,
+                };
+                let loaded = self.loader.load_snapshot(id, provenance, &batches);
+                loaded.map_err(|error| unreadable("the snapshot", id.offset, &error))?;
+                tracing::info!(
+                    offset = id.offset.0,
+                    epoch = id.epoch.0,
+                    "loaded a snapshot"
+                );
+            }
+            RaftEvent::BecameLeader {
+                epoch,
+                start_offset,
+            } => self.tell(ControllerInput::Activate {
+                epoch,
+                image: Box::new(self.loader.image().clone()),
+                next_offset: start_offset + 1,
+                has_open_transaction: self.loader.has_open_transaction(),
+            }),
+            RaftEvent::Resigned { epoch } => self.tell(ControllerInput::Resigned { epoch }),
+            RaftEvent::LeaderChanged { leader, epoch } => {
+                self.published.leader.send_replace((leader, epoch));
+            }
+            RaftEvent::Failed(reason) => return Err(reason),
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, batch: &CommittedBatch) -> Result<(), String> {
+        // First the answers that wait for it: they need the commit, not the image.
+        self.tell(ControllerInput::Committed(batch.last_offset));
+        let loaded = self.loader.load(batch);
+        loaded.map_err(|error| unreadable("the batch", batch.base_offset, &error))
+    }
+
+    fn tell(&self, input: ControllerInput) {
+        // The controller's thread is gone only when the process stops.
+        let _ = self.controller.send(input);
+    }
+
+    fn publish(&mut self) {
+        if !self.loader.has_news() || !self.may_publish() {
+            return;
+        }
+        let delta = self.loader.take();
+        let image = Arc::new(delta.image().clone());
+        if !delta.is_empty() {
+            for publisher in &mut self.publishers {
+                publisher.on_update(&delta, &image);
+            }
+        }
+        let offset = image.provenance().offset;
+        self.published.image.store(image);
+        self.published.offset.send_replace(offset);
+    }
+
+    /// Nothing is published before all that was committed at start is known: acting on a past
+    /// state could remove or create what later records undo.
+    fn may_publish(&mut self) -> bool {
+        if !self.has_caught_up {
+            let high_watermark = self.raft.high_watermark();
+            let next = self.loader.last_read() + 1;
+            // The quorum takes the end of its snapshot for committed before it knows how far the
+            // log is. A leader begins with a record, so the true end is always beyond it.
+            self.has_caught_up =
+                high_watermark.is_some_and(|end| next >= end && Some(end) > self.snapshot_end);
+        }
+        self.has_caught_up
+    }
+
+    fn write_snapshot_if_due(&mut self) {
+        let is_due = self.snapshots.is_due(self.loader.bytes_since_snapshot());
+        // Within a transaction the image stands before it, but what was read counts.
+        if !is_due || self.loader.has_open_transaction() || self.snapshots.is_writing() {
+            return;
+        }
+        let image = self.published.image.load_full();
+        if image.provenance().offset == Offset::NONE {
+            return;
+        }
+        self.loader.snapshot_begun();
+        self.snapshots.last = Instant::now();
+        let raft = self.raft.clone();
+        let write = move || write_snapshot(&raft, &image);
+        match thread::Builder::new()
+            .name("metadata-snapshot".to_owned())
+            .spawn(write)
+        {
+            Ok(writer) => self.snapshots.writer = Some(writer),
+            Err(error) => tracing::error!(%error, "no thread to write a metadata snapshot"),
+        }
+    }
+}
+
+fn write_snapshot(raft: &Raft, image: &MetadataImage) {
+    let provenance = image.provenance();
+    let end = OffsetAndEpoch {
+        offset: provenance.offset + 1,
+        epoch: provenance.epoch,
+    };
+    let begun = Instant::now();
+    match raft.write_snapshot(end, provenance.timestamp, snapshot_batches(image)) {
+        Ok(true) => tracing::info!(
+            offset = end.offset.0,
+            epoch = end.epoch.0,
+            milliseconds = begun.elapsed().as_millis() as u64,
+            "wrote a metadata snapshot"
+        ),
+        Ok(false) => {}
+        Err(error) => tracing::error!(%error, offset = end.offset.0, "no metadata snapshot"),
+    }
+}
+
+/// The image as the batches of a snapshot, encoded one at a time.
+fn snapshot_batches(image: &MetadataImage) -> impl Iterator<Item = Vec<Bytes>> {
+    let version = image.metadata_version();
+    let mut records = image
+        .records()
+        .map(move |record| record.encode(version.record_version(&record)));
+    std::iter::from_fn(move || {
+        let batch: Vec<Bytes> = records.by_ref().take(SNAPSHOT_BATCH_RECORDS).collect();
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
+fn unreadable(what: &str, offset: Offset, error: &ReplayError) -> String {
+    format!("the metadata log cannot be followed beyond {what} at offset {offset}: {error}")
+}

@@ -58,7 +58,8 @@ pub(super) struct FrameReader {
 #[derive(Debug)]
 struct LargeFrame {
     bytes: Vec<u8>,
-    /// Memory taken and charged for `bytes`; the allocator may have given more.
+    /// Memory taken for `bytes`, all of it charged: with huge pages it is resident as soon as its
+    /// first byte is written. The allocator may have given more.
     granted: usize,
     length: usize,
     charge: MemoryCharge,

@@ -34,6 +34,8 @@ const TURN_BYTES: usize = 256 << 10;
 const TURNS: usize = 4;
 /// No request is started while so many bytes of answers are unwritten.
 const MOST_OUTPUT: usize = 256 << 10;
+/// While others wait for memory, who holds some and does not send has this part of the usual time.
+const HURRY: u32 = 10;
 /// How long, and for how many bytes, a peer may go on sending after the last answer. If the socket
 /// were closed with bytes unread, the system would throw away what the peer has not read yet.
 const LINGER: Duration = Duration::from_millis(500);
@@ -297,10 +299,18 @@ impl Server {
             consider(at, Some(CloseReason::NotAuthenticated));
         }
         if let Some(since) = self.reader.stalled_since() {
-            consider(
-                since + options.request_stall,
-                Some(CloseReason::StalledRequest),
-            );
+            let hurry = options.request_stall / HURRY;
+            let in_the_way = self.reader.holds_memory() && self.network.memory.waiting() > 0;
+            let patience = if in_the_way {
+                hurry
+            } else {
+                options.request_stall
+            };
+            consider(since + patience, Some(CloseReason::StalledRequest));
+            if self.reader.holds_memory() {
+                // By then others may wait for that memory.
+                consider(Instant::now() + hurry, None);
+            }
         }
         if let Some(since) = self.output.stalled_since() {
             // Who holds memory that others wait for has less time.

@@ -101,6 +101,41 @@ async fn half_sent_requests_hold_at_most_the_budget_and_give_way_at_their_deadli
 }
 
 #[tokio::test]
+async fn who_stops_sending_gives_way_sooner_when_others_wait_for_memory() {
+    let options = ConnectionOptions {
+        request_stall: Duration::from_secs(3),
+        ..ConnectionOptions::default()
+    };
+    let world = Setup {
+        memory: Some(8 * MIB as u64),
+        options,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let half = produce(Mode::Echo, 0, &vec![0; 2 * MIB]);
+    let mut stalled = Vec::new();
+    for _ in 0..20 {
+        let mut peer = Peer::connect(&world).await;
+        peer.send(&half[..100_000]).await;
+        stalled.push(peer);
+    }
+    let mut honest = Peer::connect(&world).await;
+    let begin = std::time::Instant::now();
+
+    honest
+        .send(&produce(Mode::Echo, 1, &vec![5; 2 * MIB]))
+        .await;
+
+    assert_eq!(honest.receive_ids(1).await, [1]);
+    assert!(
+        begin.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        begin.elapsed()
+    );
+}
+
+#[tokio::test]
 async fn small_and_other_requests_are_served_while_producers_wait_for_memory() {
     let world = Setup {
         memory: Some(4 * MIB as u64),

@@ -278,6 +278,8 @@ impl Candidate {
         };
         if self.properties.as_ref() != Some(&wanted) {
             wanted.save(&**disk, &self.path)?;
+            // The directory may be as new as the file.
+            sync_parent(&**disk, &self.path).map_err(StateFileError::io(&self.path))?;
         }
         Ok(LogDir {
             path: self.path,
@@ -286,6 +288,14 @@ impl Candidate {
             failure: OnceLock::new(),
             _lock: self.lock,
         })
+    }
+}
+
+fn sync_parent(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match path.parent().map_or(Ok(()), |parent| disk.sync_dir(parent)) {
+        // A directory that was made for us may lie in one that we may not read.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
     }
 }
 

@@ -45,6 +45,11 @@ pub enum StateFileError {
 }
 
 impl StateFileError {
+    /// Whether the disk failed, so that its whole log directory must go offline.
+    pub fn is_disk_failure(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if !super::error::is_full(source))
+    }
+
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         |source| Self::Io { path, source }

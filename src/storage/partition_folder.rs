@@ -3,11 +3,11 @@
 //! `<topic>-<partition>`, or with a mark `<topic>-<partition>.<32 hex>-delete|future|stray`. A topic's
 //! name may have dashes and dots itself, so names are read from the right.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::Path;
 
 use super::checkpoint::{self, StateFileError};
-use super::disk::{self, Disk};
+use super::disk::{self, Disk, OpenMode};
 use crate::model::{TopicId, TopicPartition};
 
 /// The file with the topic's id, in every partition folder.
@@ -123,8 +123,34 @@ pub fn read_topic_id(disk: &dyn Disk, folder: &Path) -> Result<Option<TopicId>, 
 
 /// Writes the topic id of a partition folder, durably.
 pub fn write_topic_id(disk: &dyn Disk, folder: &Path, topic_id: TopicId) -> io::Result<()> {
-    let text = format!("version: 0\ntopic_id: {topic_id}");
-    disk::replace_file(disk, &folder.join(PARTITION_METADATA_FILE), text.as_bytes())
+    let path = folder.join(PARTITION_METADATA_FILE);
+    disk::replace_file(disk, &path, topic_id_text(topic_id).as_bytes())
+}
+
+/// Writes the topic id of a new partition folder. After a power cut it may be missing or damaged,
+/// until [`sync_topic_id`].
+pub fn write_topic_id_unsynced(
+    disk: &dyn Disk,
+    folder: &Path,
+    topic_id: TopicId,
+) -> io::Result<()> {
+    let file = disk.open(&folder.join(PARTITION_METADATA_FILE), OpenMode::Truncate)?;
+    file.write_at(&[IoSlice::new(topic_id_text(topic_id).as_bytes())], 0)
+}
+
+/// Makes the topic id of a partition folder durable, and the folder's name.
+pub fn sync_topic_id(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    let path = folder.join(PARTITION_METADATA_FILE);
+    disk.open(&path, OpenMode::Existing)?.sync()?;
+    disk.sync_dir(folder)?;
+    match folder.parent() {
+        Some(log_dir) => disk.sync_dir(log_dir),
+        None => Ok(()),
+    }
+}
+
+fn topic_id_text(topic_id: TopicId) -> String {
+    format!("version: 0\ntopic_id: {topic_id}")
 }
 
 #[cfg(test)]
@@ -208,6 +234,9 @@ mod tests {
         assert_eq!(read_topic_id(&disk, dir.path()).unwrap(), None);
 
         let topic_id = TopicId::from_bytes([0xff; 16]);
+        write_topic_id_unsynced(&disk, dir.path(), topic_id).unwrap();
+        sync_topic_id(&disk, dir.path()).unwrap();
+        assert_eq!(read_topic_id(&disk, dir.path()).unwrap(), Some(topic_id));
         write_topic_id(&disk, dir.path(), topic_id).unwrap();
 
         let text = std::fs::read_to_string(dir.path().join(PARTITION_METADATA_FILE)).unwrap();

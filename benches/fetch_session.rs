@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Instant;
 
 use broker::model::{LeaderEpoch, Offset, TopicId};
 use broker::replication::delayed::{Advance, Interest, Watchers};
@@ -21,7 +22,8 @@ struct Setup {
 
 impl Setup {
     fn new() -> Self {
-        let mut session = FetchSession::new(1, false, true, Interest::HighWatermark);
+        let mut session =
+            FetchSession::new(1, false, true, Interest::HighWatermark, Instant::now());
         let mut partitions = Vec::new();
         for partition in 0..PARTITIONS {
             let slot = session.update(TopicRef::Id(TOPIC), partition.cast_signed(), request(0));

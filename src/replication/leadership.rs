@@ -4,13 +4,45 @@
 //! The controller decides; until it has, the leader counts the larger of the two sets (the maximal
 //! ISR), which is always safe.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::high_watermark::{self, Follower, Leader};
 use crate::model::{BrokerId, Offset};
 
+/// When a fetch session was last used. It stands for the Fetches of the partitions that a request
+/// does not name, as nothing changed.
+#[derive(Debug)]
+pub struct SessionClock {
+    created_at: Instant,
+    millis: AtomicU64,
+}
+
+impl SessionClock {
+    /// A session that begins now.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            created_at: now,
+            millis: AtomicU64::new(0),
+        }
+    }
+
+    /// A request of the session arrived.
+    pub fn touch(&self, now: Instant) {
+        let age = now.saturating_duration_since(self.created_at).as_millis();
+        let age = u64::try_from(age).unwrap_or(u64::MAX);
+        self.millis.fetch_max(age, Ordering::Relaxed);
+    }
+
+    /// When the last request arrived.
+    pub fn last_used(&self) -> Instant {
+        self.created_at + Duration::from_millis(self.millis.load(Ordering::Relaxed))
+    }
+}
+
 /// How far one follower is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct FollowerProgress {
     /// The follower.
     pub id: BrokerId,
@@ -28,6 +60,8 @@ pub struct FollowerProgress {
     fetched_at: Option<Instant>,
     /// The end of the leader's log when it last fetched.
     leader_end_offset: Offset,
+    /// The session it fetches in.
+    session: Option<Arc<SessionClock>>,
 }
 
 impl FollowerProgress {
@@ -41,6 +75,7 @@ impl FollowerProgress {
             is_eligible: false,
             fetched_at: None,
             leader_end_offset: Offset::NONE,
+            session: None,
         }
     }
 
@@ -51,7 +86,7 @@ impl FollowerProgress {
 }
 
 /// A follower's Fetch, as far as it says where the follower is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FollowerFetch {
     /// The follower.
     pub id: BrokerId,
@@ -65,9 +100,11 @@ pub struct FollowerFetch {
     pub is_eligible: bool,
     /// When it arrived.
     pub at: Instant,
+    /// The session it belongs to.
+    pub session: Option<Arc<SessionClock>>,
 }
 
-/// A change of the in-sync set to ask the controller for.
+/// An in-sync set that the controller is to be asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IsrProposal {
     /// The in-sync replicas with their broker epochs, -1 where unknown.
@@ -119,7 +156,7 @@ impl Leadership {
         self.followers = others
             .map(|id| {
                 let before = known.iter().find(|follower| follower.id == id);
-                before.copied().unwrap_or_else(|| FollowerProgress::new(id))
+                before.cloned().unwrap_or_else(|| FollowerProgress::new(id))
             })
             .collect();
         self.isr = isr.to_vec();
@@ -181,17 +218,23 @@ impl Leadership {
         follower.broker_epoch = fetch.broker_epoch;
         follower.is_eligible = fetch.is_eligible;
         follower.fetched_at = Some(fetch.at);
+        follower.session.clone_from(&fetch.session);
         follower.leader_end_offset = follower.leader_end_offset.max(leader_end_offset);
         Some(grew)
     }
 
-    /// A follower whose session goes on, and who had everything, was caught up as of its last
-    /// request: to be said before the leader appends, as an idle partition is not fetched by name.
-    pub fn still_caught_up(&mut self, id: BrokerId, leader_end_offset: Offset, at: Instant) {
-        let follower = self.followers.iter_mut().find(|it| it.id == id);
-        if let Some(follower) = follower.filter(|it| it.end_offset == leader_end_offset) {
-            follower.caught_up_at = follower.caught_up_at.max(Some(at));
-            follower.fetched_at = follower.fetched_at.max(Some(at));
+    /// The leader is about to append to a log that ends at `end_offset`. Followers that have all of
+    /// it were caught up as of the last request of their session: an idle partition is not fetched
+    /// by name.
+    pub fn before_append(&mut self, end_offset: Offset) {
+        for follower in self
+            .followers
+            .iter_mut()
+            .filter(|it| it.end_offset == end_offset)
+        {
+            let last_used = follower.session.as_ref().map(|session| session.last_used());
+            follower.caught_up_at = follower.caught_up_at.max(last_used);
+            follower.fetched_at = follower.fetched_at.max(last_used);
         }
     }
 

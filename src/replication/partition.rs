@@ -31,7 +31,7 @@ use crate::storage::log_dir::LogDir;
 pub use append::{Appended, LeaderWrite};
 pub use fetch::{FetchPlan, FetchedRecords, Reader};
 pub use offsets::{ListedOffset, OffsetQuery, OffsetSearch, Replicas};
-pub use role::{RoleChange, Stopped};
+pub use role::{IsrChange, RoleChange, Stopped};
 
 use ledger::ByteLedger;
 
@@ -55,14 +55,17 @@ pub struct PartitionConfig {
     pub max_lag: Duration,
     /// `transaction.partition.verification.enable`.
     pub verifies_transactions: bool,
-    /// Whether `cleanup.policy` lets records be deleted from the front.
-    pub deletes_records: bool,
 }
 
 impl PartitionConfig {
     /// Whether a write counts only once it is on stable storage: `flush.messages=1`.
     pub fn syncs_writes(&self) -> bool {
         self.log.flush_messages <= 1
+    }
+
+    /// Whether `cleanup.policy` lets records be deleted from the front.
+    pub fn deletes_records(&self) -> bool {
+        self.log.delete || !self.log.compact
     }
 }
 
@@ -201,6 +204,11 @@ impl Partition {
         let done = act(&mut state.log);
         self.finish(state, News::default());
         Ok(done?)
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> Arc<PartitionConfig> {
+        Arc::clone(&self.state.lock().config)
     }
 
     /// Takes over other settings.

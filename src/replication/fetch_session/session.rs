@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::{INITIAL_EPOCH, SessionError, TopicKey, TopicRef, next_epoch};
 use crate::model::{LeaderEpoch, Offset, TopicId};
 use crate::replication::delayed::{FetchWatch, Interest, Subscription};
+use crate::replication::leadership::SessionClock;
 
 /// What a client asks of one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,11 +86,18 @@ pub struct FetchSession {
     slots: Vec<Option<CachedPartition>>,
     free: Vec<u32>,
     watch: Arc<FetchWatch>,
+    clock: Arc<SessionClock>,
 }
 
 impl FetchSession {
     /// A session without partitions, after the full request that began it.
-    pub fn new(id: i32, is_follower: bool, uses_topic_ids: bool, interest: Interest) -> Self {
+    pub fn new(
+        id: i32,
+        is_follower: bool,
+        uses_topic_ids: bool,
+        interest: Interest,
+        now: Instant,
+    ) -> Self {
         Self {
             id,
             epoch: next_epoch(INITIAL_EPOCH),
@@ -102,6 +111,7 @@ impl FetchSession {
             slots: Vec::new(),
             free: Vec::new(),
             watch: Arc::default(),
+            clock: Arc::new(SessionClock::new(now)),
         }
     }
 
@@ -133,6 +143,11 @@ impl FetchSession {
     /// Where its partitions mark their news.
     pub fn watch(&self) -> &Arc<FetchWatch> {
         &self.watch
+    }
+
+    /// When it was last used, for the followers' progress.
+    pub fn clock(&self) -> &Arc<SessionClock> {
+        &self.clock
     }
 
     /// Takes the next incremental request. Its partitions follow by [`Self::update`] and

@@ -26,7 +26,7 @@ fn answer(high_watermark: i64, outcome: Outcome) -> Answer {
 
 /// A consumer's session on partitions 0 to `count` of topic `t`, all of which are caught up.
 fn session(count: i32) -> FetchSession {
-    let mut session = FetchSession::new(7, false, false, Interest::HighWatermark);
+    let mut session = FetchSession::new(7, false, false, Interest::HighWatermark, Instant::now());
     for partition in 0..count {
         let slot = session.update(TopicRef::Name("t"), partition, request(10));
         answered(&mut session, slot, answer(10, Outcome::CaughtUp));
@@ -84,7 +84,7 @@ fn names_and_ids_of_topics_do_not_mix() {
     let changed = by_name.begin(1, true, Interest::HighWatermark);
     assert_eq!(changed, Err(SessionError::TopicIds));
 
-    let mut by_id = FetchSession::new(7, false, true, Interest::HighWatermark);
+    let mut by_id = FetchSession::new(7, false, true, Interest::HighWatermark, Instant::now());
     assert_eq!(begin(&mut by_id, 1), Err(SessionError::TopicIds));
     assert_eq!(by_id.begin(1, true, Interest::HighWatermark), Ok(()));
 }
@@ -240,7 +240,13 @@ fn another_isolation_level_looks_at_all_partitions_again() {
 // The cache: who gives way to whom.
 
 fn new_session(id: i32, is_follower: bool, count: i32) -> FetchSession {
-    let mut session = FetchSession::new(id, is_follower, false, Interest::HighWatermark);
+    let mut session = FetchSession::new(
+        id,
+        is_follower,
+        false,
+        Interest::HighWatermark,
+        Instant::now(),
+    );
     for partition in 0..count {
         session.update(TopicRef::Name("t"), partition, request(0));
     }

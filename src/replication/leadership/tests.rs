@@ -8,6 +8,7 @@ const MAX_LAG: Duration = Duration::from_secs(30);
 struct Script {
     leadership: Leadership,
     start: Instant,
+    session: Arc<SessionClock>,
     high_watermark: Offset,
     end_offset: Offset,
 }
@@ -21,6 +22,7 @@ impl Script {
         Self {
             leadership: Leadership::begin(LEADER, Offset(10), &replicas, &isr, start),
             start,
+            session: Arc::new(SessionClock::new(start)),
             high_watermark: Offset(10),
             end_offset: Offset(10),
         }
@@ -31,6 +33,7 @@ impl Script {
     }
 
     fn append(&mut self, count: i64) {
+        self.leadership.before_append(self.end_offset);
         self.end_offset = self.end_offset + count;
     }
 
@@ -42,6 +45,7 @@ impl Script {
             broker_epoch: 100,
             is_eligible: true,
             at: self.at(seconds),
+            session: Some(Arc::clone(&self.session)),
         };
         self.leadership.fetched(&fetch, self.end_offset).unwrap();
         self.advance(seconds);
@@ -206,10 +210,7 @@ fn the_watermark_waits_for_one_that_is_about_to_join() {
 fn an_idle_follower_is_caught_up_as_long_as_its_session_fetches() {
     let mut script = Script::new(&[1, 2]);
     script.fetch(1, 2, 10);
-    let now = script.at(600);
-    script
-        .leadership
-        .still_caught_up(BrokerId(2), Offset(10), now);
+    script.session.touch(script.at(600));
     script.append(1);
 
     assert_eq!(script.shrink(630), None);
@@ -226,6 +227,7 @@ fn a_stranger_is_no_follower() {
         broker_epoch: -1,
         is_eligible: true,
         at: script.at(1),
+        session: None,
     };
 
     assert_eq!(script.leadership.fetched(&fetch, Offset(10)), None);

@@ -50,6 +50,9 @@ impl Partition {
         let mut state = self.state.lock();
         state.check_may_write(&write)?;
         let before = state.log.end_offset();
+        if let Role::Leader(leadership) = &mut state.role {
+            leadership.before_append(before);
+        }
         let append = LeaderAppend {
             epoch: state.leader_epoch,
             origin: write.origin,

@@ -178,7 +178,7 @@ impl Partition {
     pub fn delete_records(&self, offset: i64) -> Result<Offset, ReplicaError> {
         let mut state = self.state.lock();
         state.leadership()?;
-        if !state.config.deletes_records {
+        if !state.config.deletes_records() {
             return Err(ReplicaError::PolicyViolation);
         }
         let offset = if offset == -1 {

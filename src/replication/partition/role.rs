@@ -1,9 +1,10 @@
 //! Becoming the leader, a follower, or nothing at all, as the controller's log says.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::{News, Partition, Role, State};
-use crate::model::{BrokerId, LeaderEpoch, Offset};
+use crate::model::{BrokerId, LeaderEpoch, Offset, Timestamp, TopicIdPartition};
 use crate::replication::delayed::{AckOutcome, Advance};
 use crate::replication::error::ReplicaError;
 use crate::replication::leadership::{FollowerFetch, IsrProposal, Leadership};
@@ -24,6 +25,19 @@ pub struct RoleChange<'a> {
     pub replicas: &'a [BrokerId],
     /// Those in sync.
     pub isr: &'a [BrokerId],
+}
+
+/// A change of an in-sync set to ask the controller for (AlterPartition).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IsrChange {
+    /// The partition.
+    pub partition: TopicIdPartition,
+    /// The epoch of the leader that asks.
+    pub leader_epoch: LeaderEpoch,
+    /// The state of the partition that the change is based on.
+    pub partition_epoch: i32,
+    /// The set it should be: brokers with their epochs, -1 where unknown.
+    pub isr: Vec<(BrokerId, i64)>,
 }
 
 /// Why a partition is of no use any more.
@@ -104,6 +118,36 @@ impl Partition {
         self.finish(state, news);
     }
 
+    /// Ends the use of the partition and gives its folder another name, under which it is to be
+    /// removed. Where it is then, and after how many milliseconds it may be removed.
+    pub fn remove(&self, name: &str) -> Result<(PathBuf, i64), ReplicaError> {
+        let mut state = self.state.lock();
+        state.check_running()?;
+        let delay_ms = state.log.config().file_delete_delay_ms;
+        let marked = state.log.mark_folder_deleted(name);
+        state.role = Role::Stopped(Stopped::Removed);
+        let news = News {
+            advance: Some(Advance::URGENT),
+            woken: state.acks.fail(AckOutcome::NotLeader),
+        };
+        self.finish(state, news);
+        Ok((marked?, delay_ms))
+    }
+
+    /// Closes the log in order, see [`crate::storage::log::Log::close`], and ends its use.
+    pub fn close(&self, now: Timestamp) -> Result<(), ReplicaError> {
+        let mut state = self.state.lock();
+        state.check_running()?;
+        let closed = state.log.close(now);
+        state.role = Role::Stopped(Stopped::Removed);
+        let news = News {
+            advance: Some(Advance::URGENT),
+            woken: state.acks.fail(AckOutcome::NotLeader),
+        };
+        self.finish(state, news);
+        Ok(closed?)
+    }
+
     /// The leader's epoch if this broker leads the partition.
     pub fn leader_epoch_if_leader(&self) -> Option<LeaderEpoch> {
         let state = self.state.lock();
@@ -121,7 +165,7 @@ impl Partition {
     pub fn follower_fetched(
         &self,
         fetch: &FollowerFetch,
-    ) -> Result<Option<IsrProposal>, ReplicaError> {
+    ) -> Result<Option<IsrChange>, ReplicaError> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let end_offset = state.log.end_offset();
@@ -141,18 +185,28 @@ impl Partition {
         let proposal = state
             .leadership_mut()?
             .propose_expansion(fetch.id, high_watermark);
+        let change = proposal.map(|proposal| self.isr_change(state, proposal));
         self.finish(guard, news);
-        Ok(proposal)
+        Ok(change)
     }
 
     /// Followers that lag behind, as a change of the in-sync set to ask the controller for.
-    pub fn propose_shrinking(&self, now: Instant) -> Option<(IsrProposal, LeaderEpoch, i32)> {
+    pub fn propose_shrinking(&self, now: Instant) -> Option<IsrChange> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let (end_offset, max_lag) = (state.log.end_offset(), state.config.max_lag);
         let leadership = state.leadership_mut().ok()?;
         let proposal = leadership.propose_shrinking(end_offset, now, max_lag)?;
-        Some((proposal, state.leader_epoch, state.partition_epoch))
+        Some(self.isr_change(state, proposal))
+    }
+
+    fn isr_change(&self, state: &State, proposal: IsrProposal) -> IsrChange {
+        IsrChange {
+            partition: self.id,
+            leader_epoch: state.leader_epoch,
+            partition_epoch: state.partition_epoch,
+            isr: proposal.isr,
+        }
     }
 
     /// What became of a proposal: the in-sync set and partition epoch that the controller answered,

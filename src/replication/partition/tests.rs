@@ -42,7 +42,6 @@ fn config(change: impl FnOnce(&mut LogConfig)) -> Arc<PartitionConfig> {
         min_insync_replicas: 1,
         max_lag: Duration::from_secs(30),
         verifies_transactions: false,
-        deletes_records: true,
     })
 }
 
@@ -143,6 +142,7 @@ impl Script {
             broker_epoch: -1,
             is_eligible: true,
             at: self.start,
+            session: None,
         };
         self.partition.follower_fetched(&fetch).unwrap();
     }

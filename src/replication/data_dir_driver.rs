@@ -1,0 +1,212 @@
+//! A log directory in use: how many partitions it has, what it remembers of logs that could not be
+//! opened, its queue of syncs, and the folders that are to be removed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::flush_driver::FlushQueue;
+use crate::model::{Offset, TopicPartition};
+use crate::storage::checkpoint::{
+    self, HIGH_WATERMARK_FILE, LOG_START_FILE, Offsets, RECOVERY_POINT_FILE, StateFileError,
+};
+use crate::storage::log_dir::LogDir;
+use crate::storage::partition_folder::{self, FolderMark};
+
+/// A log directory and what the broker keeps about it.
+#[derive(Debug)]
+pub(super) struct DataDir {
+    pub(super) log_dir: Arc<LogDir>,
+    pub(super) flushes: FlushQueue,
+    partition_count: AtomicUsize,
+    /// Entries of the checkpoints whose logs could not be opened: without its recovery point a
+    /// damaged log would be cut at the next start.
+    unopened: Mutex<Checkpoints>,
+    removals: Mutex<Vec<Removal>>,
+}
+
+/// The checkpoints of a log directory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Checkpoints {
+    pub(super) recovery_points: Offsets,
+    pub(super) high_watermarks: Offsets,
+    pub(super) log_starts: Offsets,
+}
+
+/// One of the files of [`Checkpoints`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CheckpointKind {
+    RecoveryPoint,
+    HighWatermark,
+    LogStart,
+}
+
+impl CheckpointKind {
+    pub(super) const ALL: [Self; 3] = [Self::RecoveryPoint, Self::HighWatermark, Self::LogStart];
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::RecoveryPoint => RECOVERY_POINT_FILE,
+            Self::HighWatermark => HIGH_WATERMARK_FILE,
+            Self::LogStart => LOG_START_FILE,
+        }
+    }
+}
+
+impl Checkpoints {
+    fn of_mut(&mut self, kind: CheckpointKind) -> &mut Offsets {
+        match kind {
+            CheckpointKind::RecoveryPoint => &mut self.recovery_points,
+            CheckpointKind::HighWatermark => &mut self.high_watermarks,
+            CheckpointKind::LogStart => &mut self.log_starts,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Removal {
+    folder: PathBuf,
+    due: Instant,
+}
+
+impl DataDir {
+    pub(super) fn new(log_dir: Arc<LogDir>) -> Self {
+        Self {
+            log_dir,
+            flushes: FlushQueue::default(),
+            partition_count: AtomicUsize::new(0),
+            unopened: Mutex::default(),
+            removals: Mutex::default(),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.log_dir.path()
+    }
+
+    /// How many partitions lie here: new ones go where the fewest are.
+    pub(super) fn partition_count(&self) -> usize {
+        self.partition_count.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn partition_added(&self) {
+        self.partition_count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn partition_removed(&self) {
+        self.partition_count.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Reads the checkpoints. A damaged one counts as empty: the logs are read instead.
+    pub(super) fn read_checkpoints(&self) -> Result<Checkpoints, StateFileError> {
+        let mut checkpoints = Checkpoints::default();
+        for kind in CheckpointKind::ALL {
+            let path = self.path().join(kind.file());
+            *checkpoints.of_mut(kind) = match checkpoint::read_offsets(
+                &**self.log_dir.disk(),
+                &path,
+            ) {
+                Err(StateFileError::Damaged { path, found }) => {
+                    tracing::warn!(file = %path.display(), found, "ignoring a damaged checkpoint");
+                    Offsets::new()
+                }
+                read => read?,
+            };
+        }
+        Ok(checkpoints)
+    }
+
+    /// Writes a checkpoint: these entries, and those of the logs that could not be opened.
+    pub(super) fn write_checkpoint(
+        &self,
+        kind: CheckpointKind,
+        mut entries: Offsets,
+    ) -> Result<(), StateFileError> {
+        for (partition, offset) in self.unopened.lock().of_mut(kind).iter() {
+            entries.entry(partition.clone()).or_insert(*offset);
+        }
+        let path = self.path().join(kind.file());
+        checkpoint::write_offsets(&**self.log_dir.disk(), &path, &entries)
+    }
+
+    /// Keeps the entries of a log that could not be opened.
+    pub(super) fn keep_entries(&self, partition: &TopicPartition, checkpoints: &Checkpoints) {
+        let mut unopened = self.unopened.lock();
+        for kind in CheckpointKind::ALL {
+            let entry = checkpoints.clone().of_mut(kind).remove(partition);
+            if let Some(offset) = entry {
+                unopened.of_mut(kind).insert(partition.clone(), offset);
+            }
+        }
+    }
+
+    /// Forgets what [`Self::keep_entries`] kept: the folder is gone.
+    pub(super) fn drop_entries(&self, partition: &TopicPartition) {
+        let mut unopened = self.unopened.lock();
+        for kind in CheckpointKind::ALL {
+            unopened.of_mut(kind).remove(partition);
+        }
+    }
+
+    /// Makes a partition's folder, with the topic's id in it. The id is durable at once only with
+    /// `sync`; otherwise the sync thread sees to it.
+    pub(super) fn create_folder(
+        &self,
+        partition: &TopicPartition,
+        topic_id: crate::model::TopicId,
+        sync: bool,
+    ) -> io::Result<PathBuf> {
+        let disk = &**self.log_dir.disk();
+        let folder = self.path().join(partition_folder::folder_name(partition));
+        disk.create_dir(&folder)?;
+        if sync {
+            partition_folder::write_topic_id(disk, &folder, topic_id)?;
+        } else {
+            partition_folder::write_topic_id_unsynced(disk, &folder, topic_id)?;
+        }
+        Ok(folder)
+    }
+
+    /// Gives a folder a name that takes it out of use.
+    pub(super) fn set_aside(
+        &self,
+        folder: &str,
+        partition: &TopicPartition,
+        mark: FolderMark,
+        unique: [u8; 16],
+    ) -> io::Result<()> {
+        let to = partition_folder::marked_folder_name(partition, mark, unique);
+        let disk = self.log_dir.disk();
+        disk.rename(&self.path().join(folder), &self.path().join(to))?;
+        disk.sync_dir(self.path())
+    }
+
+    /// Has a folder removed after `delay`, which its readers have to finish.
+    pub(super) fn remove_later(&self, folder: PathBuf, now: Instant, delay: Duration) {
+        let due = now.checked_add(delay).unwrap_or(now);
+        self.removals.lock().push(Removal { folder, due });
+    }
+
+    /// Removes the folders whose time has come.
+    pub(super) fn remove_due(&self, now: Instant) -> io::Result<()> {
+        let mut removals = self.removals.lock();
+        let due: Vec<_> = removals
+            .extract_if(.., |removal| removal.due <= now)
+            .collect();
+        drop(removals);
+        for removal in due {
+            tracing::info!(folder = %removal.folder.display(), "removing a deleted partition");
+            self.log_dir.disk().remove(&removal.folder)?;
+        }
+        Ok(())
+    }
+
+    /// The entry of a checkpoint for a new log: none of an earlier log by that name.
+    pub(super) fn offset_in(offsets: &Offsets, partition: &TopicPartition) -> Offset {
+        offsets.get(partition).copied().unwrap_or(Offset::ZERO)
+    }
+}

@@ -1,0 +1,99 @@
+//! What is in the log directories, for DescribeLogDirs and the admin page.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::data_dir_driver::DataDir;
+use super::driver::ReplicaManager;
+use super::partition::Partition;
+use crate::model::{DirectoryId, TopicIdPartition, TopicPartition};
+
+/// A log directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirDescription {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its id; `None` if it could not be opened.
+    pub id: Option<DirectoryId>,
+    /// Why it is offline, if it is.
+    pub failure: Option<String>,
+    /// The size of its volume in bytes; -1 if unknown.
+    pub total_bytes: i64,
+    /// What is left of it for this process, in bytes; -1 if unknown.
+    pub usable_bytes: i64,
+    /// The logs in it.
+    pub logs: Vec<LogDescription>,
+}
+
+/// A log in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogDescription {
+    /// By id.
+    pub id: TopicIdPartition,
+    /// By name.
+    pub name: TopicPartition,
+    /// The size of its batches in bytes.
+    pub size: u64,
+    /// How far its end is behind the high watermark: above 0 on a follower that catches up.
+    pub offset_lag: i64,
+}
+
+impl ReplicaManager {
+    /// Describes all log directories, in the order of the config as far as they could be opened.
+    /// Asks the file system for its free space: blocks shortly.
+    pub fn describe_log_dirs(&self) -> Vec<DirDescription> {
+        let partitions = self.partitions();
+        let opened = self
+            .shared
+            .dirs
+            .iter()
+            .map(|dir| describe(dir, &partitions));
+        let failed = self
+            .shared
+            .failed_at_start
+            .iter()
+            .map(|path| DirDescription {
+                path: path.clone(),
+                id: None,
+                failure: Some("it could not be opened at the start".to_owned()),
+                total_bytes: -1,
+                usable_bytes: -1,
+                logs: Vec::new(),
+            });
+        opened.chain(failed).collect()
+    }
+}
+
+fn describe(dir: &DataDir, partitions: &[Arc<Partition>]) -> DirDescription {
+    let here = partitions
+        .iter()
+        .filter(|it| Arc::ptr_eq(it.dir(), &dir.log_dir));
+    let (total_bytes, usable_bytes) = volume_of(dir);
+    DirDescription {
+        path: dir.path().to_owned(),
+        id: Some(dir.log_dir.id()),
+        failure: dir.log_dir.failure().map(str::to_owned),
+        total_bytes,
+        usable_bytes,
+        logs: here.map(|partition| describe_log(partition)).collect(),
+    }
+}
+
+fn describe_log(partition: &Partition) -> LogDescription {
+    let lag = partition.high_watermark() - partition.end_offset();
+    LogDescription {
+        id: partition.id(),
+        name: partition.name().clone(),
+        size: partition.size(),
+        offset_lag: lag.max(0),
+    }
+}
+
+fn volume_of(dir: &DataDir) -> (i64, i64) {
+    let Ok(volume) = rustix::fs::statvfs(dir.path()) else {
+        return (-1, -1);
+    };
+    let bytes =
+        |blocks: u64| i64::try_from(blocks.saturating_mul(volume.f_frsize)).unwrap_or(i64::MAX);
+    (bytes(volume.f_blocks), bytes(volume.f_bavail))
+}

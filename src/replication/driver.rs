@@ -1,0 +1,214 @@
+//! The replicas of this broker: the partitions it holds, their log directories, and the threads
+//! that keep them. What it should hold comes from the metadata log; clients come by the API.
+//!
+//! Appends run on the caller's thread. Syncing, retention, checkpoints and cold reads have threads
+//! of their own. A log directory that fails is offline until a restart, with all its partitions.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use super::data_dir_driver::DataDir;
+use super::error::ReplicaError;
+use super::fetch_session::Sessions;
+use super::hosted::{Hosted, HostedPartition};
+use super::housekeeping_driver::Alarm;
+use super::partition::{IsrChange, Moment, Partition, Stopped};
+use super::settings::ReplicaSettings;
+use crate::metadata::image::MetadataImage;
+use crate::model::{DirectoryId, Timestamp, TopicIdPartition, TopicPartition};
+use crate::storage::error::StorageError;
+
+pub use super::describe_driver::{DirDescription, LogDescription};
+pub use super::fetch_driver::{
+    Fetch, FetchAnswer, FetchParams, FollowerIdentity, PartitionAnswer, SessionRequest,
+};
+pub use super::metadata_driver::Assignment;
+pub use super::start_driver::{StartError, Started};
+
+/// What the replicas tell the rest of the broker. Called from any thread; must not block.
+pub trait ReplicaListener: Send + Sync {
+    /// A log directory went offline: the controller is to hear of it. With the last one gone the
+    /// broker must stop.
+    fn log_dir_failed(&self, dir: DirectoryId, is_last: bool);
+
+    /// The controller is to be asked for a change of an in-sync set (AlterPartition); what becomes
+    /// of it is told to [`Partition::proposal_ended`].
+    fn isr_change_wanted(&self, change: IsrChange);
+}
+
+/// A handle on the replicas of this broker.
+#[derive(Clone)]
+pub struct ReplicaManager {
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub(super) settings: ArcSwap<ReplicaSettings>,
+    /// All that could be opened at the start, in the order of the config.
+    pub(super) dirs: Vec<Arc<DataDir>>,
+    /// Those that could not.
+    pub(super) failed_at_start: Vec<PathBuf>,
+    pub(super) hosted: Hosted,
+    pub(super) image: ArcSwap<MetadataImage>,
+    pub(super) sessions: Sessions,
+    pub(super) listener: Box<dyn ReplicaListener>,
+    /// One change of the metadata is applied at a time.
+    pub(super) applying: Mutex<()>,
+    /// Ends the housekeeping thread.
+    pub(super) alarm: Arc<Alarm>,
+    pub(super) threads: Mutex<Vec<JoinHandle<()>>>,
+    pub(super) is_closed: AtomicBool,
+}
+
+/// The time now, by both clocks.
+pub(super) fn now() -> Moment {
+    Moment {
+        wall: wall_clock(),
+        instant: Instant::now(),
+    }
+}
+
+fn wall_clock() -> Timestamp {
+    let age = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = age.map_or(0, |age| age.as_millis());
+    Timestamp(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+/// Sixteen bytes from the operating system.
+pub(super) fn random_bytes() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the operating system has random numbers");
+    bytes
+}
+
+impl ReplicaManager {
+    /// The partition of a topic's id, if this broker holds it.
+    ///
+    /// # Errors
+    /// The topic id or the partition is unknown, it is held elsewhere, or its disk is offline.
+    pub fn partition(&self, id: &TopicIdPartition) -> Result<Arc<Partition>, ReplicaError> {
+        self.shared.partition(id)
+    }
+
+    /// The partition of a topic's name, see [`Self::partition`].
+    pub fn partition_by_name(&self, name: &TopicPartition) -> Result<Arc<Partition>, ReplicaError> {
+        let topic_id = self.shared.image.load().topics().id_of(&name.topic);
+        self.partition(&TopicIdPartition {
+            topic_id: topic_id.ok_or(ReplicaError::UnknownTopicOrPartition)?,
+            partition: name.partition,
+        })
+    }
+
+    /// All partitions whose logs are open.
+    pub fn partitions(&self) -> Vec<Arc<Partition>> {
+        self.shared.hosted.online()
+    }
+
+    /// The partitions that this broker should serve and cannot.
+    pub fn offline_partitions(&self) -> Vec<TopicIdPartition> {
+        self.shared.hosted.offline()
+    }
+
+    /// The log directories that went offline, for the heartbeat.
+    pub fn offline_dirs(&self) -> Vec<DirectoryId> {
+        let dirs = self.shared.dirs.iter();
+        let offline = dirs.filter(|dir| dir.log_dir.is_offline());
+        offline.map(|dir| dir.log_dir.id()).collect()
+    }
+
+    /// The log directories that are online, for the registration.
+    pub fn online_dirs(&self) -> Vec<DirectoryId> {
+        let dirs = self.shared.dirs.iter();
+        let online = dirs.filter(|dir| !dir.log_dir.is_offline());
+        online.map(|dir| dir.log_dir.id()).collect()
+    }
+
+    /// The fetch sessions, for metrics: how many, their partitions, and how many were evicted.
+    pub fn fetch_session_counts(&self) -> (usize, usize, u64) {
+        let (sessions, partitions) = self.shared.sessions.counts();
+        (sessions, partitions, self.shared.sessions.evicted_count())
+    }
+}
+
+impl Shared {
+    pub(super) fn partition(&self, id: &TopicIdPartition) -> Result<Arc<Partition>, ReplicaError> {
+        match self.hosted.get(id) {
+            Some(HostedPartition::Online(partition)) => Ok(partition),
+            Some(HostedPartition::Offline) => Err(StorageError::Offline.into()),
+            None => Err(self.why_not_here(id)),
+        }
+    }
+
+    fn why_not_here(&self, id: &TopicIdPartition) -> ReplicaError {
+        let image = self.image.load();
+        match image.topics().by_id(&id.topic_id) {
+            None => ReplicaError::UnknownTopicId,
+            Some(topic) if topic.partition(id.partition).is_none() => {
+                ReplicaError::UnknownTopicOrPartition
+            }
+            Some(_) => ReplicaError::NotLeader,
+        }
+    }
+
+    /// The directory that a partition lies in.
+    pub(super) fn dir_of(&self, partition: &Partition) -> Option<&Arc<DataDir>> {
+        self.dirs
+            .iter()
+            .find(|dir| Arc::ptr_eq(&dir.log_dir, partition.dir()))
+    }
+
+    /// Takes the directory offline if this error means that its disk failed.
+    pub(super) fn check_failure(&self, dir: &DataDir, error: &ReplicaError) {
+        if error.is_disk_failure() {
+            self.fail_dir(dir, &error.to_string());
+        }
+    }
+
+    /// As [`Self::check_failure`], by partition.
+    pub(super) fn check_partition_failure(&self, partition: &Partition, error: &ReplicaError) {
+        if error.is_disk_failure()
+            && let Some(dir) = self.dir_of(partition)
+        {
+            self.fail_dir(dir, &error.to_string());
+        }
+    }
+
+    /// Takes a log directory offline, with all its partitions. Nothing on it is tried again.
+    pub(super) fn fail_dir(&self, dir: &DataDir, reason: &str) {
+        if !dir.log_dir.take_offline(reason.to_owned()) {
+            return;
+        }
+        tracing::error!(dir = %dir.path().display(), reason, "log directory is offline");
+        for partition in self.hosted.online() {
+            if Arc::ptr_eq(partition.dir(), &dir.log_dir) {
+                self.hosted.insert(partition.id(), HostedPartition::Offline);
+                partition.stop(Stopped::Offline);
+            }
+        }
+        let is_last = self.dirs.iter().all(|dir| dir.log_dir.is_offline());
+        self.listener.log_dir_failed(dir.log_dir.id(), is_last);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The threads hold no strong reference while they wait.
+        self.alarm.stop();
+        for dir in &self.dirs {
+            dir.flushes.stop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

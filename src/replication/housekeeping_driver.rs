@@ -1,0 +1,250 @@
+//! What has to be done to logs now and then, on one thread that sleeps in between: checkpoints,
+//! time-based syncs, retention, forgetting producers, removing deleted folders. And the clean stop.
+
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::data_dir_driver::{CheckpointKind, DataDir};
+use super::driver::{ReplicaManager, Shared, now};
+use super::partition::Partition;
+use crate::model::Offset;
+use crate::storage::checkpoint::Offsets;
+use crate::storage::clean_shutdown;
+
+/// Wakes the housekeeping thread when it is to end.
+#[derive(Debug, Default)]
+pub(super) struct Alarm {
+    is_stopped: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Alarm {
+    pub(super) fn stop(&self) {
+        *self.is_stopped.lock() = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until `deadline`. True: the thread is to end.
+    fn wait_until(&self, deadline: Instant) -> bool {
+        let mut is_stopped = self.is_stopped.lock();
+        while !*is_stopped {
+            if self
+                .changed
+                .wait_until(&mut is_stopped, deadline)
+                .timed_out()
+            {
+                return *is_stopped;
+            }
+        }
+        true
+    }
+}
+
+/// A chore and how often it is due.
+struct Chore {
+    every: Duration,
+    next: Instant,
+    run: fn(&Shared),
+}
+
+/// How often folders whose time has come are removed.
+const REMOVAL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Starts the housekeeping thread.
+pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
+    let (alarm, weak) = (Arc::clone(&shared.alarm), Arc::downgrade(shared));
+    let chores = chores(shared);
+    let builder = thread::Builder::new().name("housekeeping".to_owned());
+    builder.spawn(move || run(&alarm, &weak, chores))
+}
+
+fn chores(shared: &Shared) -> Vec<Chore> {
+    let settings = shared.settings.load();
+    let storage = &settings.storage;
+    let started = now().instant;
+    let chore = |every_ms: i64, run: fn(&Shared)| {
+        let every = Duration::from_millis(u64::try_from(every_ms).unwrap_or(0).max(1));
+        let next = started.checked_add(every)?;
+        Some(Chore { every, next, run })
+    };
+    let removal_ms = i64::try_from(REMOVAL_INTERVAL.as_millis()).unwrap_or(i64::MAX);
+    let recovery_ms = i64::from(storage.log_flush_offset_checkpoint_interval_ms);
+    let start_ms = i64::from(storage.log_flush_start_offset_checkpoint_interval_ms);
+    let producers_ms = i64::from(storage.producer_id_expiration_check_interval_ms);
+    [
+        chore(removal_ms, Shared::remove_due_folders),
+        chore(
+            storage.replica_high_watermark_checkpoint_interval_ms,
+            |shared| {
+                shared.write_checkpoints(&[CheckpointKind::HighWatermark]);
+            },
+        ),
+        chore(recovery_ms, |shared| {
+            shared.write_checkpoints(&[CheckpointKind::RecoveryPoint])
+        }),
+        chore(start_ms, |shared| {
+            shared.write_checkpoints(&[CheckpointKind::LogStart])
+        }),
+        chore(
+            storage.log_flush_scheduler_interval_ms,
+            Shared::queue_due_flushes,
+        ),
+        chore(producers_ms, Shared::expire_producers),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn run(alarm: &Alarm, shared: &Weak<Shared>, mut chores: Vec<Chore>) {
+    loop {
+        let Some(next) = chores.iter().map(|chore| chore.next).min() else {
+            return;
+        };
+        if alarm.wait_until(next) {
+            return;
+        }
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        for chore in chores
+            .iter_mut()
+            .filter(|chore| chore.next <= now().instant)
+        {
+            (chore.run)(&shared);
+            // Counted from the end: a slow disk is not made slower.
+            chore.next = now().instant + chore.every;
+        }
+    }
+}
+
+impl Shared {
+    /// Writes checkpoints of all directories, of the partitions that are open.
+    pub(super) fn write_checkpoints(&self, kinds: &[CheckpointKind]) {
+        let partitions = self.hosted.online();
+        for dir in self.dirs.iter().filter(|dir| !dir.log_dir.is_offline()) {
+            let here = || {
+                let all = partitions.iter();
+                all.filter(|partition| Arc::ptr_eq(partition.dir(), &dir.log_dir))
+            };
+            for &kind in kinds {
+                let entries = here().filter_map(|partition| {
+                    let offset = checkpointed(kind, partition)?;
+                    Some((partition.name().clone(), offset))
+                });
+                self.write_checkpoint(dir, kind, entries.collect());
+            }
+        }
+    }
+
+    fn write_checkpoint(&self, dir: &DataDir, kind: CheckpointKind, entries: Offsets) {
+        if let Err(error) = dir.write_checkpoint(kind, entries) {
+            // A full disk keeps the older checkpoint, which is as good.
+            if error.is_disk_failure() {
+                self.fail_dir(dir, &error.to_string());
+            } else {
+                tracing::warn!(%error, "cannot write a checkpoint");
+            }
+        }
+    }
+
+    fn remove_due_folders(&self) {
+        for dir in self.dirs.iter().filter(|dir| !dir.log_dir.is_offline()) {
+            if let Err(error) = dir.remove_due(now().instant) {
+                self.fail_dir(dir, &error.to_string());
+            }
+        }
+    }
+
+    /// Queues the logs that `flush.ms` asks to sync.
+    fn queue_due_flushes(&self) {
+        let wall = now().wall;
+        for partition in self.hosted.online() {
+            if partition.flush_is_due(wall)
+                && let Some(dir) = self.dir_of(&partition)
+            {
+                dir.flushes.push_log(&partition);
+            }
+        }
+    }
+
+    fn expire_producers(&self) {
+        for partition in self.hosted.online() {
+            partition.expire_producers(now().wall);
+        }
+    }
+}
+
+/// What a checkpoint says of a partition; `None`: nothing.
+fn checkpointed(kind: CheckpointKind, partition: &Partition) -> Option<Offset> {
+    match kind {
+        CheckpointKind::RecoveryPoint => Some(partition.flushed_offset()),
+        CheckpointKind::HighWatermark => Some(partition.high_watermark()),
+        CheckpointKind::LogStart => {
+            Some(partition.log_start_offset()).filter(|&start| start > Offset::ZERO)
+        }
+    }
+}
+
+impl ReplicaManager {
+    /// Stops in order: no partition is served any more, all logs are closed and durable, and each
+    /// directory for which that worked is marked so, with the broker epoch. Blocks.
+    pub fn close(&self, broker_epoch: i64) {
+        let shared = &*self.shared;
+        let _no_change_of_metadata = shared.applying.lock();
+        if shared
+            .is_closed
+            .swap(true, std::sync::atomic::Ordering::AcqRel)
+        {
+            return;
+        }
+        shared.alarm.stop();
+        for dir in &shared.dirs {
+            dir.flushes.stop();
+        }
+        for thread in std::mem::take(&mut *shared.threads.lock()) {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+        let partitions = shared.hosted.online();
+        thread::scope(|scope| {
+            for dir in &shared.dirs {
+                let here = partitions.iter();
+                let here = here.filter(|partition| Arc::ptr_eq(partition.dir(), &dir.log_dir));
+                let here: Vec<_> = here.collect();
+                scope.spawn(move || shared.close_dir(dir, &here, broker_epoch));
+            }
+        });
+    }
+}
+
+impl Shared {
+    fn close_dir(&self, dir: &DataDir, partitions: &[&Arc<Partition>], broker_epoch: i64) {
+        let mut is_clean = true;
+        for partition in partitions {
+            if let Err(error) = partition.close(now().wall) {
+                tracing::error!(partition = %partition.name(), %error, "cannot close the log");
+                self.check_failure(dir, &error);
+                is_clean = false;
+            }
+        }
+        if dir.log_dir.is_offline() {
+            return;
+        }
+        for kind in CheckpointKind::ALL {
+            let entries = partitions.iter().filter_map(|partition| {
+                Some((partition.name().clone(), checkpointed(kind, partition)?))
+            });
+            self.write_checkpoint(dir, kind, entries.collect());
+        }
+        if is_clean && !dir.log_dir.is_offline() {
+            let marked = clean_shutdown::mark(&**dir.log_dir.disk(), dir.path(), broker_epoch);
+            if let Err(error) = marked {
+                tracing::error!(dir = %dir.path().display(), %error, "cannot mark the clean stop");
+            }
+        }
+    }
+}

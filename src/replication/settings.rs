@@ -1,0 +1,128 @@
+//! What of the config the replicas of a broker act on, and the settings of a topic's partitions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::partition::PartitionConfig;
+use crate::config::{BrokerConfig, StorageConfig, TopicConfig};
+use crate::model::BrokerId;
+use crate::storage::log_config::LogConfig;
+
+/// What of the broker's config concerns its replicas.
+#[derive(Clone, Debug)]
+pub struct ReplicaSettings {
+    /// `node.id`.
+    pub node_id: BrokerId,
+    /// Log directories and housekeeping.
+    pub storage: StorageConfig,
+    /// What holds for topics without values of their own.
+    pub topic_defaults: TopicConfig,
+    /// `replica.lag.time.max.ms`.
+    pub max_lag: Duration,
+    /// `transaction.partition.verification.enable`: a transaction opens in a partition only after
+    /// its coordinator has confirmed it.
+    pub verifies_transactions: bool,
+    /// `max.incremental.fetch.session.cache.slots`.
+    pub max_fetch_sessions: usize,
+}
+
+impl ReplicaSettings {
+    /// Reads them from the broker's config.
+    pub fn of(config: &BrokerConfig) -> Self {
+        let sessions = config.topics.max_incremental_fetch_session_cache_slots;
+        Self {
+            node_id: config.node.node_id,
+            storage: config.storage.clone(),
+            topic_defaults: config.topic_defaults.clone(),
+            // Kafka's defaults; the keys act once followers and transactions are served.
+            max_lag: Duration::from_secs(30),
+            verifies_transactions: false,
+            max_fetch_sessions: usize::try_from(sessions).unwrap_or(0),
+        }
+    }
+
+    /// The settings of a topic's partitions, with the topic's own values. Values that are not
+    /// allowed are passed over: they were refused when they were set, or another version knows them.
+    pub fn of_topic<'a>(
+        &self,
+        overrides: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Arc<PartitionConfig> {
+        let (topic, passed_over) = self.topic_defaults.with_overrides(overrides);
+        for invalid in passed_over {
+            tracing::warn!(%invalid, "passing over a topic's setting");
+        }
+        Arc::new(PartitionConfig {
+            log: Arc::new(self.log_config(&topic)),
+            min_insync_replicas: topic.min_insync_replicas,
+            max_lag: self.max_lag,
+            verifies_transactions: self.verifies_transactions,
+        })
+    }
+
+    fn log_config(&self, topic: &TopicConfig) -> LogConfig {
+        LogConfig {
+            segment_bytes: unsigned(topic.segment_size()),
+            segment_ms: topic.max_segment_ms(),
+            segment_jitter_ms: topic.segment_jitter_ms,
+            segment_index_bytes: unsigned(topic.segment_index_bytes),
+            index_interval_bytes: unsigned(topic.index_interval_bytes),
+            compact: topic.cleanup_policy.compact,
+            delete: topic.cleanup_policy.delete,
+            retention_ms: topic.retention_ms,
+            retention_bytes: topic.retention_bytes,
+            file_delete_delay_ms: topic.file_delete_delay_ms,
+            flush_messages: topic.flush_messages,
+            flush_ms: topic.flush_ms,
+            preallocate: topic.preallocate,
+            producer_id_expiration_ms: i64::from(self.storage.producer_id_expiration_ms),
+        }
+    }
+}
+
+/// The key's rule allows no negative values.
+fn unsigned(value: i32) -> u32 {
+    u32::try_from(value).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Layers, Settings};
+
+    fn settings() -> ReplicaSettings {
+        let nothing = Settings::default();
+        ReplicaSettings::of(&BrokerConfig::read(&Layers::of(&nothing)).unwrap())
+    }
+
+    #[test]
+    fn a_topics_values_are_laid_over_the_brokers() {
+        let config = settings().of_topic([("retention.ms", "1000"), ("min.insync.replicas", "2")]);
+
+        assert_eq!(config.log.retention_ms, 1_000);
+        assert_eq!(config.min_insync_replicas, 2);
+        assert_eq!(config.log.segment_bytes, 1 << 30);
+        assert!(!config.syncs_writes());
+    }
+
+    #[test]
+    fn records_of_a_topic_that_is_only_compacted_are_not_deleted_from_the_front() {
+        let deletes = |policy| {
+            settings()
+                .of_topic([("cleanup.policy", policy)])
+                .deletes_records()
+        };
+
+        assert!(deletes("delete") && deletes("compact,delete"));
+        assert!(!deletes("compact"));
+    }
+
+    #[test]
+    fn a_value_that_is_not_allowed_is_passed_over() {
+        let config = settings().of_topic([("flush.messages", "never"), ("flush.ms", "5")]);
+
+        assert_eq!(
+            (config.log.flush_messages, config.log.flush_ms),
+            (i64::MAX, 5)
+        );
+    }
+}

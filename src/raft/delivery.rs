@@ -79,11 +79,11 @@ impl Delivery {
         self.leadership = Some((epoch, start_offset));
     }
 
-    /// This node leads no more. True if the state machine knew that it did.
-    pub fn resign(&mut self) -> bool {
+    /// This node leads no more.
+    pub fn resign(&mut self) {
         self.kept.clear();
         self.kept_bytes = 0;
-        self.leadership.take().is_none()
+        self.leadership = None;
     }
 
     /// What to do next; `None` when there is nothing.
@@ -185,7 +185,6 @@ mod tests {
         };
         assert_eq!(delivery.next(), Some(lead));
         assert_eq!(delivery.next(), None);
-        assert!(delivery.resign());
     }
 
     #[test]
@@ -193,7 +192,7 @@ mod tests {
         let mut delivery = Delivery::new(Offset(5));
         delivery.lead(LeaderEpoch(2), Offset(5));
 
-        assert!(!delivery.resign());
+        delivery.resign();
         delivery.commit(Offset(6));
 
         let read = Step::Read {

@@ -217,6 +217,7 @@ impl Raft {
             snapshots: Vec::new(),
             retention: config.retention,
             listener,
+            told_leadership: None,
             effects: Vec::new(),
         };
         for id in ids {
@@ -298,7 +299,8 @@ impl Raft {
     }
 
     /// Writes and syncs what was appended, stops the thread and closes the log. The listener gets
-    /// what is committed by then, and nothing after this returns.
+    /// what is committed by then, and nothing after this returns. Not to be called by the listener,
+    /// which runs on that thread.
     pub fn close(&self) {
         self.shared.mailbox.lock().is_closing = true;
         self.shared.wake.notify_one();

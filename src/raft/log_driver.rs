@@ -236,6 +236,11 @@ impl MetadataLog {
         Ok(self.log.flush(now)?)
     }
 
+    /// Forgets what was taken and not written.
+    pub(super) fn discard_unwritten(&mut self) {
+        self.unwritten.clear();
+    }
+
     /// Removes what is at and above an offset, durably.
     pub(super) fn truncate(&mut self, offset: Offset, now: Timestamp) -> Result<(), RaftError> {
         assert!(

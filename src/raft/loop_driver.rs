@@ -35,6 +35,8 @@ pub(super) struct RaftThread {
     pub(super) snapshots: Vec<SnapshotInfo>,
     pub(super) retention: Retention,
     pub(super) listener: Box<dyn RaftListener>,
+    /// The leadership that the listener knows of.
+    pub(super) told_leadership: Option<LeaderEpoch>,
     pub(super) effects: Vec<Effect>,
 }
 
@@ -51,7 +53,7 @@ impl RaftThread {
         if let Some(event) = first_event {
             self.listener.on_event(event);
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.serve()));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.serve_with_patience()));
         self.shared.mailbox.lock().accumulator.close();
         let reason = match outcome {
             Ok(Ok(())) => return,
@@ -62,7 +64,7 @@ impl RaftThread {
         self.listener.on_event(RaftEvent::Failed(reason));
     }
 
-    fn serve(&mut self) -> Result<(), RaftError> {
+    pub(super) fn serve(&mut self) -> Result<(), RaftError> {
         self.step(Input::Started)?;
         self.catch_up()?;
         let mut next_clean = Instant::now();
@@ -217,8 +219,9 @@ impl RaftThread {
             Announcement::Resigned { epoch } => {
                 self.shared.mailbox.lock().accumulator.close();
                 tracing::info!(%epoch, "no longer leading the metadata quorum");
-                let was_told = self.delivery.resign();
-                was_told.then_some(RaftEvent::Resigned { epoch })
+                self.delivery.resign();
+                let told = self.told_leadership.take();
+                told.map(|epoch| RaftEvent::Resigned { epoch })
             }
             Announcement::LeaderChanged { leader, epoch } => {
                 Some(RaftEvent::LeaderChanged { leader, epoch })
@@ -246,10 +249,13 @@ impl RaftThread {
                 Step::BecomeLeader {
                     epoch,
                     start_offset,
-                } => self.listener.on_event(RaftEvent::BecameLeader {
-                    epoch,
-                    start_offset,
-                }),
+                } => {
+                    self.told_leadership = Some(epoch);
+                    self.listener.on_event(RaftEvent::BecameLeader {
+                        epoch,
+                        start_offset,
+                    });
+                }
             }
         }
         Ok(())

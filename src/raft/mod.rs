@@ -16,6 +16,7 @@ mod election_state;
 mod event;
 mod fetch;
 mod fetch_answer;
+mod full_disk_driver;
 mod jitter;
 mod log_driver;
 mod log_state;

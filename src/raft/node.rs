@@ -102,6 +102,22 @@ impl RaftNode {
         }
     }
 
+    /// Begins again from what the disk says, as after a new start of the process; only what is
+    /// known to be committed is not forgotten. Give it [`Input::Started`].
+    pub fn restart(&mut self, election: ElectionState, log: LogState) {
+        let identity = Identity {
+            local: self.local,
+            voters: self.voters.clone(),
+            election,
+            log,
+        };
+        let restarted = Self::new(identity, self.timeouts, self.jitter.clone());
+        *self = Self {
+            high_watermark: self.high_watermark.max(restarted.high_watermark),
+            ..restarted
+        };
+    }
+
     /// Takes in what happened and adds to `effects` what is to be done about it.
     pub fn handle(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
         if self.is_halted {

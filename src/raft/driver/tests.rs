@@ -308,6 +308,71 @@ fn what_was_told_as_committed_survives_a_power_cut_at_every_operation() {
 }
 
 #[test]
+fn what_was_told_as_committed_survives_an_io_error_at_every_operation() {
+    let operations = {
+        let disk = formatted_disk();
+        live(&disk, "first");
+        disk.operations()
+    };
+    for operation in formatted_disk().operations()..operations {
+        for tear in [Tear::Lost, Tear::Kept] {
+            let disk = formatted_disk();
+            disk.inject(operation, Fault::Io);
+            let told = live(&disk, "first");
+
+            let (raft, recorder, _) = lead(&config(), &disk.after_power_cut(tear));
+            raft.close();
+
+            let found = recorder.records();
+            assert!(
+                found.starts_with(&told),
+                "operation {operation}, {tear:?}: {told:?} {found:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_stops_the_leader_until_there_is_space() {
+    let disk = formatted_disk();
+    let (raft, recorder, epoch) = lead(&config(), &disk);
+    let last = raft.append(epoch, vec![record("kept")]).unwrap();
+    assert!(recorder.wait_for_commit(last));
+    disk.inject(disk.operations(), Fault::NoSpace);
+
+    raft.append(epoch, vec![record("refused")]).unwrap();
+    recorder.wait_for(|event| (*event == RaftEvent::Resigned { epoch }).then_some(()));
+    assert_eq!(
+        raft.append(epoch, vec![record("x")]),
+        Err(AppendError::NotLeader { epoch })
+    );
+    disk.heal();
+
+    let next = recorder.wait_for(|event| match event {
+        RaftEvent::BecameLeader { epoch: next, .. } if *next > epoch => Some(*next),
+        _ => None,
+    });
+    let last = raft.append(next, vec![record("again")]).unwrap();
+    assert!(recorder.wait_for_commit(last));
+    raft.close();
+    assert_eq!(recorder.records(), ["kept", "again"].map(record));
+}
+
+#[test]
+fn a_quorum_on_a_full_disk_can_be_closed() {
+    let disk = formatted_disk();
+    let (raft, recorder, epoch) = lead(&config(), &disk);
+    disk.inject(disk.operations(), Fault::NoSpace);
+    raft.append(epoch, vec![record("refused")]).unwrap();
+    recorder.wait_for(|event| (*event == RaftEvent::Resigned { epoch }).then_some(()));
+
+    raft.close();
+
+    let failed = |event: &RaftEvent| matches!(event, RaftEvent::Failed(_));
+    assert!(!recorder.0.0.lock().iter().any(failed));
+}
+
+#[test]
 fn a_failing_disk_stops_the_quorum_and_nothing_is_told_after() {
     let disk = formatted_disk();
     let (raft, recorder, epoch) = lead(&config(), &disk);

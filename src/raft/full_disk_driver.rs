@@ -1,0 +1,90 @@
+//! A full disk is not a broken one: the leader steps down, what is committed stays readable, and
+//! the quorum begins again, in a new epoch, when there is space.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::driver::{RaftError, wall_clock};
+use super::event::RaftEvent;
+use super::loop_driver::RaftThread;
+use super::quorum_state_driver::QuorumStateError;
+use crate::storage::checkpoint::StateFileError;
+use crate::storage::error::StorageError;
+use crate::storage::log::AppendError;
+
+/// How long to wait before the disk is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl RaftError {
+    /// Whether only space is missing. A sync that failed is not among them: what it should have
+    /// written is gone.
+    fn is_full_disk(&self) -> bool {
+        let is_full = |error: &io::Error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            )
+        };
+        match self {
+            Self::Log(error) | Self::Append(AppendError::Storage(error)) => {
+                matches!(error, StorageError::Full { .. })
+            }
+            // These files are made anew at each try, and have their name only when they are whole.
+            Self::QuorumState(QuorumStateError::Io { source, .. })
+            | Self::StateFile(StateFileError::Io { source, .. }) => is_full(source),
+            _ => false,
+        }
+    }
+}
+
+impl RaftThread {
+    /// Serves until the quorum is closed or fails.
+    pub(super) fn serve_with_patience(&mut self) -> Result<(), RaftError> {
+        let mut outcome = self.serve();
+        while let Err(error) = &outcome
+            && error.is_full_disk()
+        {
+            tracing::error!(%error, "no space for the metadata log: no leader until there is some");
+            self.step_down();
+            if self.is_closed_within(PAUSE) {
+                return Ok(());
+            }
+            outcome = self.begin_again().and_then(|()| self.serve());
+        }
+        outcome
+    }
+
+    fn step_down(&mut self) {
+        self.shared.mailbox.lock().accumulator.close();
+        self.effects.clear();
+        self.log.discard_unwritten();
+        self.delivery.resign();
+        if let Some(epoch) = self.told_leadership.take() {
+            self.listener.on_event(RaftEvent::Resigned { epoch });
+        }
+    }
+
+    fn is_closed_within(&self, pause: Duration) -> bool {
+        let deadline = Instant::now() + pause;
+        let mut mailbox = self.shared.mailbox.lock();
+        while !mailbox.is_closing {
+            if self
+                .shared
+                .wake
+                .wait_until(&mut mailbox, deadline)
+                .timed_out()
+            {
+                break;
+            }
+        }
+        mailbox.is_closing
+    }
+
+    fn begin_again(&mut self) -> Result<(), RaftError> {
+        self.log.flush(wall_clock())?;
+        let election = self.quorum_state.load()?.unwrap_or_default();
+        let snapshots = self.snapshots.iter().map(|info| info.id).collect();
+        self.node.restart(election, self.log.state(snapshots));
+        Ok(())
+    }
+}

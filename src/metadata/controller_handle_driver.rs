@@ -313,7 +313,10 @@ fn entropy(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system has random bytes");
 }
 
+/// How long a request may wait to be decided; clients that set no limit send 0 or less.
 fn timeout(milliseconds: i32) -> Option<Duration> {
-    let milliseconds = u64::try_from(milliseconds).ok()?;
+    let milliseconds = u64::try_from(milliseconds)
+        .ok()
+        .filter(|limit| *limit > 0)?;
     Some(Duration::from_millis(milliseconds))
 }

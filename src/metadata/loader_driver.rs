@@ -132,7 +132,11 @@ impl LoaderThread {
             let mut count = 0;
             loop {
                 match next {
-                    None | Some(LoaderInput::Stop) => return Ok(()),
+                    None | Some(LoaderInput::Stop) => {
+                        // Somebody may wait to see what was committed.
+                        self.publish();
+                        return Ok(());
+                    }
                     Some(LoaderInput::Log(event)) => self.take(event)?,
                 }
                 count += 1;

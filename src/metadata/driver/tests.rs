@@ -316,6 +316,48 @@ async fn requests_that_come_together_are_decided_one_after_the_other() {
 }
 
 #[tokio::test]
+async fn a_decision_that_needs_several_batches_is_seen_as_a_whole() {
+    let disk = formatted_disk();
+    let node = Node::start(&disk, config());
+    let _broker = node.join(1).await;
+    let topic = |name: &'static str, num_partitions| CreatableTopic {
+        name: name.into(),
+        num_partitions,
+        replication_factor: 1,
+        ..CreatableTopic::default()
+    };
+    let request = CreateTopicsRequest {
+        topics: vec![topic("large", 9_000), topic("small", 1_000)],
+        ..CreateTopicsRequest::default()
+    };
+
+    let response = node.metadata.controller().create_topics(request).await;
+
+    assert!(
+        response
+            .topics
+            .iter()
+            .all(|topic| !topic.error_code.is_error())
+    );
+    let image = node.metadata.published().image_full();
+    assert_eq!(image.topics().partition_count(), 10_000);
+    let both = (vec!["large".to_owned(), "small".to_owned()], vec![]);
+    let mut last = node.publications.lock().unwrap().last().unwrap().clone();
+    last.0.sort_unstable();
+    assert_eq!(
+        last, both,
+        "both topics at once, though they are two batches"
+    );
+    node.stop();
+
+    let again = Node::start(&disk, config());
+    again
+        .until(|image| image.topics().partition_count() == 10_000)
+        .await;
+    again.stop();
+}
+
+#[tokio::test]
 async fn a_snapshot_stands_for_the_log_before_it() {
     let disk = formatted_disk();
     let often = || MetadataConfig {

@@ -7,6 +7,7 @@ mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod features;
+mod index;
 mod placement;
 
 use std::collections::BTreeMap;

@@ -1,3 +1,5 @@
+//! Deltas against what a full replay gives, over random histories.
+
 use super::MetadataDelta;
 use crate::metadata::history::{Dice, random_history};
 use crate::metadata::image::{MetadataImage, Provenance};

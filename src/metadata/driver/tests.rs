@@ -1,3 +1,5 @@
+//! A whole node on a disk in memory: what was answered is seen, survives, and is found again.
+
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! What records make of an image, and what an image is as records.
+
 use super::{Change, MetadataImage, MetadataVersion, ReplayError};
 use crate::metadata::history::random_history;
 use crate::model::Uuid;

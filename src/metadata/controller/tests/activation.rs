@@ -1,3 +1,5 @@
+//! What a controller that begins to lead appends first.
+
 use crate::metadata::controller::{activation_records, bootstrap_records};
 use crate::metadata::history::random_history;
 use crate::metadata::image::MetadataImage;

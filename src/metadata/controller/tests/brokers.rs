@@ -1,3 +1,5 @@
+//! Registration, heartbeats, fencing, shutdown, and blocks of producer ids.
+
 use std::time::Duration;
 
 use super::{CLUSTER, SESSION, World, directory, registration, settings};

@@ -1,3 +1,5 @@
+//! IncrementalAlterConfigs and AlterConfigs: records and refusals.
+
 use super::World;
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::alter_configs::{self, AlterConfigsRequest};

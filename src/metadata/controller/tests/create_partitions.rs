@@ -1,3 +1,5 @@
+//! CreatePartitions: records and refusals.
+
 use super::{World, directory};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::create_partitions::{

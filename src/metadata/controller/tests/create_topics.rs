@@ -1,3 +1,5 @@
+//! CreateTopics: records, answers and refusals.
+
 use super::{World, config, directory, settings, topic};
 use crate::metadata::controller::ControllerSettings;
 use crate::model::Uuid;

@@ -1,3 +1,5 @@
+//! DeleteTopics: by name, by id, and in contradiction with itself.
+
 use super::{World, settings, topic};
 use crate::metadata::controller::ControllerSettings;
 use crate::model::{TopicId, Uuid};

@@ -1,3 +1,5 @@
+//! UpdateFeatures: what is finalised, and what is refused with which words.
+
 use super::World;
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::metadata_records::{FeatureLevelRecord, MetadataRecord};

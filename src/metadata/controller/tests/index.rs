@@ -1,3 +1,5 @@
+//! Random lives of a cluster: what must hold of every state in them.
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

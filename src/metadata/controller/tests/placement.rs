@@ -1,3 +1,5 @@
+//! Where replicas are put: evenly, over racks, and never where they should not be.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{World, registration, settings};

@@ -8,7 +8,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-/// How many bytes are looked at, and sent, at a time. The system reads ahead in such pieces, so
+/// How many bytes are looked at, sent or read at a time. The system reads ahead in such pieces, so
 /// the ends of a piece speak for its middle.
 const PIECE: usize = 128 << 10;
 
@@ -17,13 +17,14 @@ const PIECE: usize = 128 << 10;
 pub(super) enum FileSend {
     /// So many bytes were taken by the socket.
     Sent(usize),
-    /// The next bytes are not in memory, or the system cannot tell: read them elsewhere.
+    /// The next bytes are not in memory: let a thread that may block call [`fetch`] first.
     Cold,
     /// The file ends here.
     Ended,
 }
 
-/// Sends up to `length` bytes of a file to a socket, without waiting for the disk.
+/// Sends some of `length` bytes of a file to a socket, without waiting for the disk. `is_fetched`
+/// says that they were read a moment ago, for file systems that cannot tell what is in memory.
 ///
 /// # Errors
 /// `WouldBlock` when the socket takes no more; else the socket's or the file's failure.
@@ -33,57 +34,85 @@ pub(super) fn send_file(
     file: impl AsFd,
     position: u64,
     length: usize,
+    is_fetched: bool,
 ) -> io::Result<FileSend> {
     let length = length.min(PIECE);
-    match (
-        is_in_memory(&file, position)?,
-        is_in_memory(&file, position + length as u64 - 1)?,
-    ) {
-        (Probe::InMemory, Probe::InMemory) => {}
-        (Probe::Ended, _) | (_, Probe::Ended) => return Ok(FileSend::Ended),
-        _ => return Ok(FileSend::Cold),
+    for place in [position, position + length as u64 - 1] {
+        match presence(&file, place)? {
+            Presence::InMemory => {}
+            Presence::Unknown if is_fetched => {}
+            Presence::Unknown | Presence::Absent => return Ok(FileSend::Cold),
+            Presence::BeyondEnd => return Ok(FileSend::Ended),
+        }
     }
     let mut offset = position;
     let sent = rustix::fs::sendfile(socket, file, Some(&mut offset), length)?;
-    Ok(if sent == 0 {
-        FileSend::Ended
-    } else {
-        FileSend::Sent(sent)
+    Ok(match sent {
+        0 => FileSend::Ended,
+        sent => FileSend::Sent(sent),
     })
 }
 
+/// Where a byte of a file is.
 #[cfg(target_os = "linux")]
-#[derive(Clone, Copy)]
-enum Probe {
+enum Presence {
     InMemory,
     Absent,
-    Ended,
+    /// This file system cannot tell.
+    Unknown,
+    BeyondEnd,
 }
 
 #[cfg(target_os = "linux")]
-fn is_in_memory(file: &impl AsFd, position: u64) -> io::Result<Probe> {
+fn presence(file: &impl AsFd, position: u64) -> io::Result<Presence> {
     use rustix::io::{Errno, ReadWriteFlags};
 
     let mut byte = [0];
     let mut buffers = [io::IoSliceMut::new(&mut byte)];
     match rustix::io::preadv2(file, &mut buffers, position, ReadWriteFlags::NOWAIT) {
-        Ok(0) => Ok(Probe::Ended),
-        Ok(_) => Ok(Probe::InMemory),
-        // The second: this file system cannot say, so a thread that may block reads it.
-        Err(Errno::AGAIN | Errno::OPNOTSUPP) => Ok(Probe::Absent),
+        Ok(0) => Ok(Presence::BeyondEnd),
+        Ok(_) => Ok(Presence::InMemory),
+        Err(Errno::AGAIN) => Ok(Presence::Absent),
+        Err(Errno::OPNOTSUPP) => Ok(Presence::Unknown),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Where there is no such sendfile, every part is read by a thread that may block.
+/// Elsewhere nothing tells what is in memory; what was fetched is read again and sent.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn send_file(
-    _socket: impl AsFd,
-    _file: impl AsFd,
-    _position: u64,
-    _length: usize,
+    socket: impl AsFd,
+    file: impl AsFd,
+    position: u64,
+    length: usize,
+    is_fetched: bool,
 ) -> io::Result<FileSend> {
-    Ok(FileSend::Cold)
+    if !is_fetched {
+        return Ok(FileSend::Cold);
+    }
+    let mut buffer = [0; 16 << 10];
+    let length = length.min(buffer.len());
+    match rustix::io::pread(file, &mut buffer[..length], position)? {
+        0 => Ok(FileSend::Ended),
+        read => Ok(FileSend::Sent(rustix::io::write(socket, &buffer[..read])?)),
+    }
+}
+
+/// Reads `length` bytes of a file for the sake of the page cache; blocks.
+///
+/// # Errors
+/// The file's failure. A file that ends sooner is none: sending finds that out.
+pub(super) fn fetch(file: impl AsFd, position: u64, length: usize) -> io::Result<()> {
+    let mut buffer = vec![0; length.min(PIECE)];
+    let mut fetched = 0;
+    while fetched < length {
+        let piece = buffer.len().min(length - fetched);
+        match rustix::io::pread(&file, &mut buffer[..piece], position + fetched as u64)? {
+            0 => return Ok(()),
+            read => fetched += read,
+        }
+    }
+    Ok(())
 }
 
 /// Sends bytes that the records of a file follow, so that both can share a packet.
@@ -110,18 +139,4 @@ pub(super) fn send_with_more_to_come(
     slices: &[io::IoSlice<'_>],
 ) -> io::Result<usize> {
     Ok(rustix::io::writev(socket, slices)?)
-}
-
-/// Reads exactly `length` bytes; blocks.
-pub(super) fn read_file(file: impl AsFd, position: u64, length: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(length);
-    while bytes.len() < length {
-        let at = position + bytes.len() as u64;
-        let space = rustix::buffer::spare_capacity(&mut bytes);
-        if rustix::io::pread(&file, space, at)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    bytes.truncate(length);
-    Ok(bytes)
 }

@@ -5,30 +5,35 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use tokio::io::{AsyncWrite, Interest};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::close::CloseReason;
 use super::sys::{self, FileSend};
-use crate::protocol::{FileRegion, ResponseFrame, Segment};
+use crate::protocol::{ResponseFrame, Segment};
 
 /// Pieces of memory handed to the system at once.
 const MOST_SLICES: usize = 32;
+/// Bytes that are written before other tasks of the runtime get their turn.
+const TURN_BYTES: usize = 256 << 10;
 /// How much is read at once of records that are not in memory.
-const COLD_READ: u32 = 1 << 20;
+const COLD_READ: usize = 1 << 20;
 
 /// The sending half of a connection: what is yet to be written.
 #[derive(Debug, Default)]
 pub(super) struct Output {
     segments: VecDeque<Segment>,
     bytes: usize,
-    /// A thread reads the beginning of the first segment.
-    cold: Option<JoinHandle<io::Result<Vec<u8>>>>,
+    /// A thread brings the beginning of the first segment into memory.
+    fetching: Option<JoinHandle<io::Result<()>>>,
+    /// How much of the first segment a thread has brought into memory.
+    fetched: usize,
     stalled_since: Option<Instant>,
 }
 
@@ -53,19 +58,24 @@ impl Output {
         self.stalled_since
     }
 
-    /// Writes until all is written or the socket takes no more.
+    /// Writes until all is written, the socket takes no more, or it is the turn of other tasks.
     pub(super) fn poll_write(
         &mut self,
         context: &mut Context<'_>,
         socket: &mut TcpStream,
     ) -> Poll<Result<(), CloseReason>> {
+        let before = self.bytes;
         while let Some(first) = self.segments.front() {
+            if before - self.bytes >= TURN_BYTES {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let polled = match first {
                 Segment::Bytes(_) => self.poll_bytes(context, socket),
-                Segment::File(_) if self.cold.is_some() => self.poll_cold(context),
+                Segment::File(_) if self.fetching.is_some() => self.poll_fetch(context),
                 Segment::File(_) => self.poll_file(context, socket),
             };
-            if polled.is_pending() && self.cold.is_none() {
+            if polled.is_pending() && self.fetching.is_none() {
                 self.stalled_since.get_or_insert_with(Instant::now);
             }
             ready!(polled)?;
@@ -114,12 +124,16 @@ impl Output {
         let Some(Segment::File(region)) = self.segments.front() else {
             return Poll::Ready(Ok(()));
         };
-        let length = region.length as usize;
-        let send =
-            |socket: &TcpStream| sys::send_file(socket, &region.file, region.position, length);
+        let (length, is_fetched) = match self.fetched {
+            0 => (region.length as usize, false),
+            fetched => (fetched, true),
+        };
+        let send = |socket: &TcpStream| {
+            sys::send_file(socket, &region.file, region.position, length, is_fetched)
+        };
         match ready!(poll_io(context, socket, send)).map_err(CloseReason::Socket)? {
             FileSend::Sent(sent) => self.advance(sent),
-            FileSend::Cold => self.cold = Some(read_cold(region)),
+            FileSend::Cold => self.start_fetch(),
             FileSend::Ended => {
                 let ended = io::Error::from(io::ErrorKind::UnexpectedEof);
                 return Poll::Ready(Err(CloseReason::Records(ended)));
@@ -128,24 +142,33 @@ impl Output {
         Poll::Ready(Ok(()))
     }
 
-    /// Puts what a thread has read in place of that part of the file.
-    fn poll_cold(&mut self, context: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
-        let Some(reading) = &mut self.cold else {
+    fn start_fetch(&mut self) {
+        let Some(Segment::File(region)) = self.segments.front() else {
+            return;
+        };
+        let (file, position) = (Arc::clone(&region.file), region.position);
+        let length = COLD_READ.min(region.length as usize);
+        let fetch = move || sys::fetch(&file, position, length);
+        self.fetching = Some(tokio::task::spawn_blocking(fetch));
+        self.fetched = length;
+    }
+
+    fn poll_fetch(&mut self, context: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
+        let Some(fetching) = &mut self.fetching else {
             return Poll::Ready(Ok(()));
         };
-        let read = ready!(Pin::new(reading).poll(context));
-        self.cold = None;
-        let read = read.map_err(io::Error::other).and_then(|read| read);
-        let read = Bytes::from(read.map_err(CloseReason::Records)?);
-        self.bytes += read.len();
-        self.advance(read.len());
-        self.segments.push_front(Segment::Bytes(read));
-        Poll::Ready(Ok(()))
+        let fetched = ready!(Pin::new(fetching).poll(context));
+        self.fetching = None;
+        let fetched = fetched
+            .map_err(io::Error::other)
+            .and_then(|fetched| fetched);
+        Poll::Ready(fetched.map_err(CloseReason::Records))
     }
 
     /// Takes `count` bytes from the front.
     fn advance(&mut self, mut count: usize) {
         self.bytes -= count;
+        self.fetched = self.fetched.saturating_sub(count);
         while count > 0 {
             let first = self
                 .segments
@@ -182,10 +205,4 @@ fn poll_io<T>(
             done => return Poll::Ready(done),
         }
     }
-}
-
-fn read_cold(region: &FileRegion) -> JoinHandle<io::Result<Vec<u8>>> {
-    let (file, position) = (region.file.clone(), region.position);
-    let length = region.length.min(COLD_READ) as usize;
-    tokio::task::spawn_blocking(move || sys::read_file(&file, position, length))
 }

@@ -103,7 +103,7 @@ async fn half_sent_requests_hold_at_most_the_budget_and_give_way_at_their_deadli
 #[tokio::test]
 async fn who_stops_sending_gives_way_sooner_when_others_wait_for_memory() {
     let options = ConnectionOptions {
-        request_stall: Duration::from_secs(3),
+        request_stall: Duration::from_secs(5),
         ..ConnectionOptions::default()
     };
     let world = Setup {
@@ -129,7 +129,7 @@ async fn who_stops_sending_gives_way_sooner_when_others_wait_for_memory() {
 
     assert_eq!(honest.receive_ids(1).await, [1]);
     assert!(
-        begin.elapsed() < Duration::from_secs(3),
+        begin.elapsed() < Duration::from_secs(5),
         "{:?}",
         begin.elapsed()
     );

@@ -31,6 +31,10 @@ pub mod partition_folder;
 pub mod producer_snapshot;
 /// Sequences, epochs and open transactions of a partition's producers.
 pub mod producer_state;
+/// Which segments are no longer kept.
+pub mod retention;
+/// Finding damage by reading everything again.
+pub mod scrub;
 mod segment;
 mod time_index;
 /// The aborted transactions of a segment.

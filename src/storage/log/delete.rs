@@ -37,28 +37,28 @@ impl DeletedFiles {
 }
 
 impl Log {
-    /// Deletes the first `count` segments; the log starts at the next one then. If they are all,
-    /// an empty one is made first.
-    pub fn delete_first(&mut self, count: usize, now: Timestamp) -> Result<(), StorageError> {
+    /// Deletes the segments that end at `offset` or below it; the log starts at the next one
+    /// then. If they are all, an empty one is made first. How many were deleted.
+    pub fn delete_below(&mut self, offset: Offset, now: Timestamp) -> Result<usize, StorageError> {
         self.check_online()?;
-        if count == 0 {
-            return Ok(());
+        let begins_below = self
+            .segments
+            .partition_point(|segment| segment.base_offset() <= offset);
+        let all = self.end_offset <= offset && self.active().size() > 0;
+        let count = match all {
+            true => self.segments.len(),
+            false => begins_below.saturating_sub(1),
+        };
+        if count > 0 {
+            let deleted = self.delete_front(count, now);
+            self.watch(deleted)?;
         }
-        assert!(
-            count <= self.segments.len(),
-            "only what is there is deleted"
-        );
-        let deleted = self.delete_front(count, now);
-        self.watch(deleted)
+        Ok(count)
     }
 
-    fn delete_front(&mut self, mut count: usize, now: Timestamp) -> Result<(), StorageError> {
+    fn delete_front(&mut self, count: usize, now: Timestamp) -> Result<(), StorageError> {
         if count == self.segments.len() {
-            if self.active().size() == 0 {
-                count -= 1;
-            } else {
-                self.roll_at(self.end_offset, now)?;
-            }
+            self.roll_at(self.end_offset, now)?;
         }
         let start = self.segments[count].base_offset();
         let bases: Vec<Offset> = self.segments[..count]

@@ -9,7 +9,7 @@ use super::*;
 use crate::protocol::payload::Payload;
 use crate::records::validate::ValidatedBatch;
 use crate::records::{BatchBuilder, Batches, NewRecord, Scratch};
-use crate::storage::disk::{CrashDisk, Disk};
+use crate::storage::disk::{CrashDisk, Disk, OpenMode};
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 const PATH: &str = "/data/topic-0";
@@ -426,10 +426,10 @@ fn deleted_segments_are_gone_from_the_log_at_once_and_from_the_disk_later() {
     fill(&mut log, 30);
     let plan = log.locate(Offset(0), log.end_offset()).unwrap();
 
-    log.delete_first(2, NOW).unwrap();
+    let start = log.view().segments()[2].base_offset.0;
+    assert_eq!(log.delete_below(Offset(start + 1), NOW).unwrap(), 2);
 
-    let start = log.log_start_offset().0;
-    assert!(start > 2);
+    assert_eq!(log.log_start_offset(), Offset(start));
     assert!(log.locate(Offset(0), log.end_offset()).is_err());
     assert_eq!(read(&log, start, 1), [start]);
     assert!(!plan.read(1_000, true).unwrap().payload.is_empty());
@@ -455,12 +455,12 @@ fn deleting_every_segment_leaves_an_empty_one_at_the_end() {
     let (_disk, mut log) = new_log(small_segments());
     fill(&mut log, 10);
 
-    log.delete_first(log.segment_count(), NOW).unwrap();
+    let count = log.segment_count();
+    assert_eq!(log.delete_below(Offset(20), NOW).unwrap(), count);
 
     assert_eq!((log.segment_count(), log.size()), (1, 0));
     assert_eq!(log.log_start_offset(), Offset(20));
-    log.delete_first(1, NOW).unwrap();
-    assert_eq!(log.segment_count(), 1);
+    assert_eq!(log.delete_below(Offset(20), NOW).unwrap(), 0);
     fill(&mut log, 1);
     assert_eq!(read(&log, 20, 1), [20]);
 }
@@ -482,4 +482,71 @@ fn a_moved_folder_takes_its_log_along() {
         refused,
         Err(AppendError::Storage(StorageError::Offline))
     ));
+}
+
+#[test]
+fn retention_deletes_by_the_newest_record_of_a_segment() {
+    let (_disk, mut log) = new_log(small_segments());
+    fill(&mut log, 30);
+    let segments = log.view().segments();
+    let second = segments[1].base_offset;
+    let newest_of_first = NOW.0 + (second.0 - 2) * 10 + 1;
+    let config = LogConfig {
+        retention_ms: 1_000,
+        ..LogConfig::default()
+    };
+    let expired = |log: &Log, now| {
+        let view = log.view();
+        view.expired_below(&config, log.end_offset(), Timestamp(now))
+            .unwrap()
+    };
+
+    assert_eq!(expired(&log, newest_of_first + 1_000), None);
+    assert_eq!(expired(&log, newest_of_first + 1_001), Some(second));
+    assert_eq!(expired(&log, i64::MAX), Some(log.end_offset()));
+}
+
+#[test]
+fn retention_goes_by_the_file_if_records_have_no_time() {
+    let (_disk, mut log) = new_log(Arc::default());
+    append(&mut log, &batch(1, 10, -1));
+    let view = log.view();
+    let written = view.segments[0].modified().unwrap();
+    let config = LogConfig {
+        retention_ms: 1_000,
+        ..LogConfig::default()
+    };
+    let expired = |now| view.expired_below(&config, log.end_offset(), now).unwrap();
+
+    assert_eq!(expired(later(written, 1_000)), None);
+    assert_eq!(expired(later(written, 1_001)), Some(Offset(1)));
+}
+
+#[test]
+fn a_scrub_reads_every_batch_and_finds_the_bad_one() {
+    let (disk, mut log) = new_log(small_segments());
+    fill(&mut log, 30);
+    let (mut next, mut total) = (Some(Offset(0)), 0);
+    while let Some(from) = next {
+        let scrubbed = log.view().scrub(from, 300).unwrap();
+        (next, total) = (scrubbed.next, total + scrubbed.bytes);
+    }
+    assert_eq!(total, log.size());
+
+    let damaged = log.view().segments()[1].clone();
+    let file = disk.open(&damaged.path, OpenMode::Existing).unwrap();
+    file.write_at(&[std::io::IoSlice::new(b"y")], 150).unwrap();
+
+    match log.view().scrub(Offset(0), u64::MAX) {
+        Err(StorageError::Corrupt {
+            path,
+            position,
+            after,
+            ..
+        }) => {
+            assert_eq!((path, position), (damaged.path, 0));
+            assert_eq!(after, damaged.base_offset + -1);
+        }
+        other => panic!("{other:?}"),
+    }
 }

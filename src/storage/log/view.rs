@@ -7,6 +7,8 @@ use super::{Log, Segments};
 use crate::model::{Offset, Timestamp};
 use crate::records::Scratch;
 use crate::storage::error::StorageError;
+use crate::storage::log_config::LogConfig;
+use crate::storage::retention::{self, LogFacts, SegmentFacts};
 use crate::storage::segment::{Segment, TimedOffset};
 use crate::storage::transaction_index::AbortedTransaction;
 
@@ -127,6 +129,47 @@ impl LogView {
             }
         }
         Ok(aborted)
+    }
+
+    /// The offset below which retention deletes; `None`: nothing. Does I/O for segments whose
+    /// largest timestamp is not known yet.
+    pub fn expired_below(
+        &self,
+        config: &LogConfig,
+        high_watermark: Offset,
+        now: Timestamp,
+    ) -> Result<Option<Offset>, StorageError> {
+        let next = self.segments.iter().skip(1).map(|next| next.base_offset());
+        let end_offsets = next.chain([self.end_offset]);
+        let facts: Vec<_> = end_offsets
+            .enumerate()
+            .map(|(index, end_offset)| SegmentFacts {
+                end_offset,
+                size: self.size_of(index),
+            })
+            .collect();
+        let log = LogFacts {
+            segments: &facts,
+            log_start_offset: self.log_start_offset,
+            high_watermark,
+        };
+        let count = retention::choose(&log, config, now, |index| {
+            let segment = &self.segments[index];
+            match segment.largest()?.timestamp {
+                Timestamp::NONE => segment.modified(),
+                largest => Ok(largest),
+            }
+        })?;
+        Ok(count.checked_sub(1).map(|last| facts[last].end_offset))
+    }
+
+    /// The segments from the one that may hold `offset` on, and how much of each was filled.
+    pub(in super::super) fn segments_from(
+        &self,
+        offset: Offset,
+    ) -> impl Iterator<Item = (&Segment, u64)> {
+        self.from(offset)
+            .map(|(index, segment)| (&**segment, self.size_of(index)))
     }
 
     /// The segments from the one that may hold `offset` on, and their places.

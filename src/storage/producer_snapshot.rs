@@ -188,6 +188,14 @@ pub struct Expiry {
     pub after_ms: i64,
 }
 
+impl Expiry {
+    /// All are remembered.
+    pub const NEVER: Self = Self {
+        now: Timestamp::NONE,
+        after_ms: i64::MAX,
+    };
+}
+
 fn path(folder: &Path, offset: Offset) -> PathBuf {
     folder.join(format!("{:020}{SUFFIX}", offset.0))
 }

@@ -8,7 +8,6 @@ use super::error::StorageError;
 use super::log::LogView;
 use super::segment::Segment;
 use crate::model::{Offset, Timestamp};
-use crate::records::checked_batches;
 
 /// How many bytes of a disk to read by now.
 #[derive(Clone, Debug)]
@@ -97,7 +96,7 @@ fn scrub_segment(
         let position = walk.position();
         match walk.next() {
             Ok(Some((_, batch))) => {
-                if let Some(Err(reason)) = checked_batches(batch.bytes(), after).next() {
+                if let Err(reason) = segment.check_batch(&batch, after) {
                     return Err(segment.corrupt(position, after, reason));
                 }
                 after = batch.last_offset();

@@ -14,19 +14,22 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::disk::{DiskFile, OpenMode};
+use super::disk::{self, DiskFile, OpenMode};
 use super::error::StorageError;
 use super::folder::{FileKind, Folder, Stage};
 use super::index_file::IndexFault;
 use super::leftovers::SegmentFiles;
 use super::log_config::LogConfig;
 use super::offset_index::{OffsetEntry, OffsetIndex};
+use super::producer_snapshot::{self, Expiry};
+use super::producer_state::ProducerState;
 use super::time_index::{TimeEntry, TimeIndex};
 use super::transaction_index::{AbortedTransaction, Collected, TransactionIndex};
 use crate::model::{Offset, Timestamp};
 use crate::protocol::payload::Payload;
 use crate::records::BatchHeader;
 
+pub(super) use lookup::Border;
 pub use lookup::TimedOffset;
 
 use lookup::Cursors;
@@ -52,6 +55,8 @@ pub(super) struct Segment {
     deleted: AtomicBool,
     indexes: Mutex<Indexes>,
     transactions: Mutex<TransactionIndex>,
+    /// The aborted transactions are those of the batches: the file has no checksum.
+    aborts_checked: AtomicBool,
     cursors: Mutex<Cursors>,
 }
 
@@ -117,6 +122,7 @@ impl Segment {
         match opened {
             Ok(index) => {
                 *self.transactions.lock() = index;
+                self.aborts_checked.store(false, Ordering::Release);
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -143,6 +149,7 @@ impl Segment {
             deleted: AtomicBool::new(false),
             indexes: Mutex::default(),
             transactions: Mutex::default(),
+            aborts_checked: AtomicBool::new(true),
             cursors: Mutex::default(),
         }
     }
@@ -343,6 +350,56 @@ impl Segment {
     pub(super) fn clear_aborted(&self, from: Offset) -> Result<(), StorageError> {
         let mut transactions = self.transactions.lock();
         transactions.truncate_to(from).map_err(self.io("cut"))
+    }
+
+    /// Whether the aborted transactions are known to be those of the batches.
+    pub(super) fn aborts_are_checked(&self) -> bool {
+        self.aborts_checked.load(Ordering::Acquire)
+    }
+
+    /// Says which transactions were aborted below `end`, as the batches tell. If the index says
+    /// otherwise it is written again.
+    pub(super) fn check_aborts(
+        &self,
+        mut told: Vec<AbortedTransaction>,
+        end: Offset,
+    ) -> Result<(), StorageError> {
+        let path = self
+            .folder
+            .file(self.base_offset, FileKind::TransactionIndex);
+        let mut transactions = self.transactions.lock();
+        let all = transactions.all().map_err(self.io("read"))?;
+        // What was aborted since the batches were read.
+        for entry in all.iter().filter(|entry| entry.last_offset >= end) {
+            let marker = self.find(entry.last_offset, self.size())?;
+            if marker.is_some_and(|it| it.batch.header.last_offset() == entry.last_offset) {
+                told.push(*entry);
+            }
+        }
+        if all != told {
+            tracing::warn!(index = %path.display(), "making an index of aborted transactions again");
+            let disk = self.folder.disk();
+            let removed = disk.remove(&path);
+            removed.map_err(|error| StorageError::io("delete", &path, error))?;
+            *transactions = TransactionIndex::default();
+            for entry in &told {
+                let appended = transactions.append(disk, &path, entry);
+                appended.map_err(|error| StorageError::io("write", &path, error))?;
+            }
+        }
+        self.aborts_checked.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// The producers as of the segment's base; `None`: no snapshot tells.
+    pub(super) fn producers_at_base(&self) -> Result<Option<ProducerState>, StorageError> {
+        let path = self
+            .folder
+            .file(self.base_offset, FileKind::ProducerSnapshot);
+        let content = disk::read_file(self.folder.disk(), &path);
+        let content = content.map_err(|error| StorageError::io("read", &path, error))?;
+        Ok(content
+            .and_then(|bytes| producer_snapshot::decode(&bytes, self.base_offset, Expiry::NEVER)))
     }
 
     /// The aborted transactions that a read of `[from, up_to)` must know of.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::disk::{Disk, DiskFile, OpenMode};
+use super::producer_state::CompletedTransaction;
 use crate::model::{Offset, ProducerId};
 
 /// Version, producer id and three offsets.
@@ -27,6 +28,17 @@ pub struct AbortedTransaction {
     pub last_offset: Offset,
     /// The last stable offset when it was aborted: later entries cannot begin below it.
     pub last_stable_offset: Offset,
+}
+
+impl From<CompletedTransaction> for AbortedTransaction {
+    fn from(completed: CompletedTransaction) -> Self {
+        Self {
+            producer_id: completed.producer_id,
+            first_offset: completed.first_offset,
+            last_offset: completed.last_offset,
+            last_stable_offset: completed.last_stable_offset,
+        }
+    }
 }
 
 /// The aborted transactions found for a read.

@@ -30,7 +30,8 @@ pub enum Fault {
     /// One operation fails with EIO. Of a write the first half is done; a failed sync forgets what
     /// it should have written, as Linux does.
     Io,
-    /// From here on nothing can grow: a write does its first half and fails with ENOSPC.
+    /// From here on nothing can grow: a write does its first half and fails with ENOSPC. What is
+    /// there can be cut, synced and removed.
     NoSpace,
 }
 
@@ -187,7 +188,8 @@ impl Disk for CrashDisk {
             return Ok(());
         }
         self.change(|state, fault| {
-            fail(fault)?;
+            // Neither needs space.
+            fail(fault.filter(|fault| *fault != Fault::NoSpace))?;
             let (dir, name) = state.parent(path)?;
             state.dir(dir)?.live.remove(&name);
             Ok(())
@@ -196,7 +198,7 @@ impl Disk for CrashDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.change(|state, fault| {
-            fail(fault)?;
+            fail(fault.filter(|fault| *fault != Fault::NoSpace))?;
             let inode = state.find(dir).ok_or(Errno::NOENT)?;
             let image = state.dir(inode)?;
             image.durable.clone_from(&image.live);

@@ -7,17 +7,13 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use super::Log;
+use super::produced::Produced;
 use super::roll::Incoming;
 use crate::model::{LeaderEpoch, Offset, Timestamp};
-use crate::records::control::EndTransactionMarker;
 use crate::records::validate::ValidatedBatch;
 use crate::records::{Batch, BatchHeader, Batches, RecordsError, check_replicated};
-use crate::storage::batch_walk::Located;
 use crate::storage::error::{StorageError, is_full};
-use crate::storage::producer_state::{
-    Origin, ProducerBatch, ProducerRefusal, TransactionMarker, Verdict, VerificationGuard,
-};
-use crate::storage::segment::Segment;
+use crate::storage::producer_state::{Origin, ProducerRefusal, Verdict, VerificationGuard};
 use crate::storage::transaction_index::AbortedTransaction;
 
 /// Who appends, and as what.
@@ -99,45 +95,6 @@ pub enum AppendError {
     /// The disk failed or is full, or the log is offline.
     #[error(transparent)]
     Storage(#[from] StorageError),
-}
-
-/// What a batch means to its producer.
-enum Produced {
-    /// It has none.
-    Nothing,
-    Data(ProducerBatch),
-    Marker(TransactionMarker),
-}
-
-impl Produced {
-    /// `records` is what follows the header. A marker that cannot be read ends nothing.
-    fn of(header: &BatchHeader, records: &[u8]) -> Self {
-        if !header.has_producer_id() {
-            return Self::Nothing;
-        }
-        if !header.is_control() {
-            return Self::Data(ProducerBatch {
-                producer_id: header.producer_id(),
-                producer_epoch: header.producer_epoch(),
-                first_sequence: header.base_sequence(),
-                last_sequence: header.last_sequence(),
-                first_offset: header.base_offset(),
-                last_offset: header.last_offset(),
-                max_timestamp: header.max_timestamp(),
-                transactional: header.is_transactional(),
-            });
-        }
-        EndTransactionMarker::of_batch(header, records).map_or(Self::Nothing, |marker| {
-            Self::Marker(TransactionMarker {
-                producer_id: header.producer_id(),
-                producer_epoch: header.producer_epoch(),
-                coordinator_epoch: marker.coordinator_epoch,
-                offset: header.last_offset(),
-                timestamp: header.max_timestamp(),
-                aborted: !marker.committed,
-            })
-        })
-    }
 }
 
 impl Log {
@@ -297,32 +254,6 @@ impl Log {
         self.note(batch.header(), &produced, position)
     }
 
-    /// Learns what a batch that is in the log already means to its producer, and nothing else.
-    pub(super) fn replay_producer(
-        &mut self,
-        segment: &Segment,
-        batch: &Located,
-    ) -> Result<(), StorageError> {
-        if !batch.header.has_producer_id() {
-            return Ok(());
-        }
-        let produced = if batch.header.is_control() {
-            segment.with_whole(batch, |whole| {
-                Produced::of(whole.header(), whole.record_bytes())
-            })?
-        } else {
-            Produced::of(&batch.header, &[])
-        };
-        match produced {
-            Produced::Nothing => {}
-            Produced::Data(batch) => self.producers.append(&batch),
-            Produced::Marker(marker) => {
-                self.producers.append_marker(&marker);
-            }
-        }
-        Ok(())
-    }
-
     fn note(
         &mut self,
         header: &BatchHeader,
@@ -342,27 +273,11 @@ impl Log {
             self.epochs.assign(epoch, header.base_offset());
         }
         active.note_batch(header, position, indexed)?;
-        self.note_producer(produced)?;
-        self.producers.advance_to(self.end_offset);
-        Ok(())
-    }
-
-    fn note_producer(&mut self, produced: &Produced) -> Result<(), StorageError> {
-        match produced {
-            Produced::Nothing => {}
-            Produced::Data(batch) => self.producers.append(batch),
-            Produced::Marker(marker) => {
-                let completed = self.producers.append_marker(marker);
-                if let Some(aborted) = completed.filter(|it| it.aborted) {
-                    self.active().append_aborted(&AbortedTransaction {
-                        producer_id: aborted.producer_id,
-                        first_offset: aborted.first_offset,
-                        last_offset: aborted.last_offset,
-                        last_stable_offset: aborted.last_stable_offset,
-                    })?;
-                }
-            }
+        let completed = produced.apply(&mut self.producers);
+        if let Some(aborted) = completed.filter(|it| it.aborted) {
+            active.append_aborted(&AbortedTransaction::from(aborted))?;
         }
+        self.producers.advance_to(self.end_offset);
         Ok(())
     }
 

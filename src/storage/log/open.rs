@@ -12,7 +12,7 @@ use crate::storage::checkpoint::StateFileError;
 use crate::storage::disk::Disk;
 use crate::storage::error::StorageError;
 use crate::storage::folder::Folder;
-use crate::storage::leader_epochs::LeaderEpochs;
+use crate::storage::leader_epochs::{EpochStart, LeaderEpochs};
 use crate::storage::leftovers::{self, SegmentFiles};
 use crate::storage::log_config::LogConfig;
 use crate::storage::producer_snapshot::ProducerSnapshots;
@@ -172,10 +172,14 @@ impl Log {
     fn load_end(&mut self) -> Result<(), StorageError> {
         let active = Arc::clone(self.active());
         active.trust_indexes()?;
-        self.end_offset = match active.last_batch()? {
-            Some(last) => last.header.next_offset(),
-            None => active.base_offset(),
-        };
+        self.end_offset = active.base_offset();
+        if let Some(last) = active.last_batch()? {
+            let near = active.check_near(&last.header, last.header.base_offset());
+            near.map_err(|reason| {
+                active.corrupt(last.position, last.header.base_offset(), reason)
+            })?;
+            self.end_offset = last.header.next_offset();
+        }
         active.largest()?;
         Ok(())
     }
@@ -187,31 +191,43 @@ impl Log {
             .saturating_sub(1)
     }
 
-    /// Whether each epoch begins where the file says. The file has no checksum, and a wrong start
-    /// would make a follower cut its log at the wrong place.
+    /// Whether each epoch begins where the file says, and none is missing at the end. The file has
+    /// no checksum, and a wrong start would make a follower cut its log at the wrong place.
     fn epochs_hold(&self) -> Result<bool, StorageError> {
         for entry in self.epochs.entries() {
-            let offset = entry.start_offset;
-            if offset >= self.end_offset {
-                continue;
-            }
-            let at_start = self.batch_at(offset)?;
-            let starts = at_start.is_none_or(|batch| {
-                batch.base_offset() != offset || batch.partition_leader_epoch() == entry.epoch
-            });
-            let before = match offset > self.log_start_offset {
-                true => self.batch_at(offset + -1)?,
-                false => None,
-            };
-            let is_first = before.is_none_or(|batch| {
-                batch.base_offset() >= offset || batch.partition_leader_epoch() < entry.epoch
-            });
-            if !starts || !is_first {
-                tracing::warn!(log = %self.path().display(), %entry, "the log has no such epoch: reading the leader epochs from it");
+            if !self.epoch_holds(entry)? {
+                tracing::warn!(log = %self.path().display(), %entry, "the log has no such epoch");
                 return Ok(false);
             }
         }
-        Ok(true)
+        if self.end_offset == self.log_start_offset {
+            return Ok(true);
+        }
+        let last = self.batch_at(self.end_offset + -1)?;
+        Ok(last.is_none_or(|batch| {
+            let epoch = batch.partition_leader_epoch();
+            epoch == LeaderEpoch::NONE || self.epochs.epoch_of(batch.last_offset()) == Some(epoch)
+        }))
+    }
+
+    fn epoch_holds(&self, entry: &EpochStart) -> Result<bool, StorageError> {
+        let offset = entry.start_offset;
+        if offset >= self.end_offset {
+            return Ok(true);
+        }
+        // A compacted log may lack the batch at the start: then there is nothing to compare with.
+        let at_start = self.batch_at(offset)?.is_none_or(|batch| {
+            let begins = batch.base_offset() == offset || offset == self.log_start_offset;
+            batch.base_offset() > offset
+                || (begins && batch.partition_leader_epoch() == entry.epoch)
+        });
+        if offset == self.log_start_offset {
+            return Ok(at_start);
+        }
+        let before = self.batch_at(offset + -1)?.is_none_or(|batch| {
+            batch.base_offset() >= offset || batch.partition_leader_epoch() < entry.epoch
+        });
+        Ok(at_start && before)
     }
 
     fn batch_at(&self, offset: Offset) -> Result<Option<BatchHeader>, StorageError> {

@@ -8,7 +8,7 @@ use super::view::LogView;
 use crate::model::Offset;
 use crate::protocol::payload::Payload;
 use crate::storage::error::StorageError;
-use crate::storage::segment::Segment;
+use crate::storage::segment::{Border, Segment};
 
 /// The offset is below the start of the log or above its end: OFFSET_OUT_OF_RANGE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -184,24 +184,20 @@ impl ReadPlan {
             return Ok(outcome);
         };
         let mut end = wanted;
-        match self.border_within(index, first.position, wanted, near)? {
-            Border::End(border) => {
-                end = end.min(border);
-                if near.is_some() && index + 1 == self.view.segments.len() {
-                    segment.remember(self.offset, self.up_to, end, near.unwrap_or(0));
+        match self.end_within(index, first, wanted, near)? {
+            End::Readable(readable) => {
+                end = end.min(readable);
+                if let Some(near) = near.filter(|_| index + 1 == self.view.segments.len()) {
+                    segment.remember(self.offset, self.up_to, end, near);
                 }
             }
             // What lies behind the border is cut off: the reader asks for it again anyway.
-            Border::Batch {
-                position,
-                last,
-                slot,
-            } => {
-                end = position;
-                outcome.up_to = last.min(self.up_to);
-                segment.remember(self.offset, last, position, slot);
+            End::Border(border) => {
+                end = border.position;
+                outcome.up_to = border.last_offset.min(self.up_to);
+                segment.remember(self.offset, border.last_offset, end, border.slot);
             }
-            Border::Unknown => {}
+            End::Anywhere => {}
         }
         if let Some(length) = end.checked_sub(first.position).filter(|length| *length > 0) {
             let length = u32::try_from(length).expect("a segment is smaller than 4 GiB");
@@ -210,15 +206,15 @@ impl ReadPlan {
         Ok(outcome)
     }
 
-    /// The last border between batches that an index knows above `start`, up to `wanted`; or where
-    /// the records that may be read end, if that comes before.
-    fn border_within(
+    /// Where a read of the batches from `first` on ends, that may go on to `wanted`: where the
+    /// records that may be read end, or else at the last batch that an index knows.
+    fn end_within(
         &self,
         index: usize,
-        start: u64,
+        first: Span,
         wanted: u64,
         near: Option<usize>,
-    ) -> Result<Border, StorageError> {
+    ) -> Result<End, StorageError> {
         let segment = &self.view.segments[index];
         let size = self.view.size_of(index);
         let readable_end = match self.view.segments.get(index + 1) {
@@ -227,24 +223,20 @@ impl ReadPlan {
             Some(_) => None,
         };
         if let Some(end) = readable_end.filter(|end| wanted >= *end) {
-            return Ok(Border::End(end));
+            return Ok(End::Readable(end));
         }
         let border = segment.border(wanted.min(size), near.unwrap_or(usize::MAX))?;
-        if let Some((position, last, slot)) = border.filter(|(position, ..)| *position > start)
-            && (readable_end.is_some() || last < self.up_to)
+        if let Some(border) = border.filter(|border| border.position >= first.end)
+            && (readable_end.is_some() || border.last_offset < self.up_to)
         {
-            return Ok(Border::Batch {
-                position,
-                last,
-                slot,
-            });
+            return Ok(End::Border(border));
         }
         if readable_end.is_some() {
-            return Ok(Border::Unknown);
+            return Ok(End::Anywhere);
         }
         // The records that may be read end near by.
         let found = segment.find(self.up_to, size)?;
-        Ok(Border::End(
+        Ok(End::Readable(
             found.map_or(size, |found| found.batch.position),
         ))
     }
@@ -268,18 +260,12 @@ impl Limit {
     }
 }
 
-/// Where a read may end without cutting a batch.
-enum Border {
-    /// The records that may be read end here.
-    End(u64),
-    /// A batch begins here.
-    Batch {
-        position: u64,
-        /// Its last offset.
-        last: Offset,
-        /// Its entry in the offset index.
-        slot: usize,
-    },
-    /// None is known before the place wanted.
-    Unknown,
+/// Where a read ends.
+enum End {
+    /// Here, as the rest may not be read.
+    Readable(u64),
+    /// Before this batch.
+    Border(Border),
+    /// In the middle of a batch: none is known to begin near by.
+    Anywhere,
 }

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use super::Log;
+use super::produced::Produced;
 use super::roll::Tail;
 use crate::model::{Offset, Timestamp};
-use crate::records::{Batch, RecordsError, checked_batches};
+use crate::records::RecordsError;
 use crate::storage::batch_walk::{BatchWalk, WalkError};
 use crate::storage::error::StorageError;
 use crate::storage::producer_snapshot::Expiry;
@@ -80,7 +81,7 @@ impl Log {
             let after = self.end_offset + -1;
             let position = walk.position();
             let reason = match walk.next() {
-                Ok(Some((_, batch))) => match check(&segment, &batch, after) {
+                Ok(Some((_, batch))) => match segment.check_batch(&batch, after) {
                     Ok(()) => {
                         self.note_written(&batch, position)?;
                         continue;
@@ -210,7 +211,7 @@ impl Log {
                     if batch.header.base_offset() >= up_to {
                         return Ok(false);
                     }
-                    self.replay_producer(segment, batch)?;
+                    Produced::of_located(segment, batch)?.apply(&mut self.producers);
                     Ok(true)
                 })?;
             }
@@ -218,19 +219,4 @@ impl Log {
         self.producers.advance_to(up_to);
         Ok(())
     }
-}
-
-/// Whether a batch is good where it is.
-fn check(segment: &Segment, batch: &Batch<'_>, after: Offset) -> Result<(), RecordsError> {
-    if let Some(checked) = checked_batches(batch.bytes(), after).next() {
-        checked?;
-    }
-    if segment.relative(batch.last_offset()).is_none() {
-        return Err(RecordsError::OffsetsOutOfOrder {
-            base_offset: batch.base_offset().0,
-            last_offset: batch.last_offset().0,
-            previous: after.0,
-        });
-    }
-    Ok(())
 }

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::produced::Produced;
 use super::{Log, Segments};
 use crate::model::{Offset, Timestamp};
 use crate::records::Scratch;
 use crate::storage::error::StorageError;
 use crate::storage::log_config::LogConfig;
+use crate::storage::producer_state::ProducerState;
 use crate::storage::retention::{self, LogFacts, SegmentFacts};
 use crate::storage::segment::{Segment, TimedOffset};
 use crate::storage::transaction_index::AbortedTransaction;
@@ -121,7 +123,10 @@ impl LogView {
         up_to: Offset,
     ) -> Result<Vec<AbortedTransaction>, StorageError> {
         let mut aborted = Vec::new();
-        for (_, segment) in self.from(from) {
+        for (index, segment) in self.from(from) {
+            if !segment.aborts_are_checked() {
+                self.check_aborts(index)?;
+            }
             let collected = segment.aborted(from, up_to)?;
             aborted.extend(collected.aborted);
             if collected.is_complete {
@@ -129,6 +134,34 @@ impl LogView {
             }
         }
         Ok(aborted)
+    }
+
+    /// Compares a segment's index of aborted transactions with its batches, before its first use.
+    fn check_aborts(&self, index: usize) -> Result<(), StorageError> {
+        let mut first = index;
+        let mut producers = loop {
+            match self.segments[first].producers_at_base()? {
+                Some(producers) => break producers,
+                None if first == 0 => break ProducerState::default(),
+                None => first -= 1,
+            }
+        };
+        let mut aborted = Vec::new();
+        for segment in &self.segments[first..=index] {
+            aborted.clear();
+            segment.each_header(segment.base_offset(), |batch| {
+                if batch.header.base_offset() >= self.end_offset {
+                    return Ok(false);
+                }
+                let completed = Produced::of_located(segment, batch)?.apply(&mut producers);
+                let ended = completed.filter(|it| it.aborted);
+                aborted.extend(ended.map(AbortedTransaction::from));
+                Ok(true)
+            })?;
+        }
+        let next = self.segments.get(index + 1);
+        let end = next.map_or(self.end_offset, |next| next.base_offset());
+        self.segments[index].check_aborts(aborted, end)
     }
 
     /// The offset below which retention deletes; `None`: nothing. Does I/O for segments whose

@@ -12,13 +12,22 @@ use super::super::offset_index::OffsetEntry;
 use super::super::time_index::TimeEntry;
 use super::{Segment, TimestampOffset};
 use crate::model::{LeaderEpoch, Offset, Timestamp};
-use crate::records::{Batch, CURRENT_MAGIC, RecordsError, Scratch};
+use crate::records::{Batch, BatchHeader, CURRENT_MAGIC, HEADER_SIZE, RecordsError, Scratch};
 
 /// A batch, and the index entry at or before it.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Found {
     pub(in super::super) batch: Located,
     /// Where in the offset index a search near the batch should begin.
+    pub(in super::super) slot: usize,
+}
+
+/// A batch that an index entry points to.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Border {
+    pub(in super::super) position: u64,
+    pub(in super::super) last_offset: Offset,
+    /// The entry's place in the index.
     pub(in super::super) slot: usize,
 }
 
@@ -190,12 +199,33 @@ impl Segment {
         &self,
         position: u64,
         near: usize,
-    ) -> Result<Option<(u64, Offset, usize)>, StorageError> {
-        let slot = self.last_entry(near, |entry| u64::from(entry.position) <= position)?;
-        Ok(slot.map(|Slot { number, entry }| {
-            let offset = self.absolute(entry.relative_offset);
-            (u64::from(entry.position), offset, number)
-        }))
+    ) -> Result<Option<Border>, StorageError> {
+        for _ in 0..2 {
+            let entry = self.last_entry(near, |it| u64::from(it.position) <= position)?;
+            let Some(Slot { number, entry }) = entry else {
+                return Ok(None);
+            };
+            let border = Border {
+                position: u64::from(entry.position),
+                last_offset: self.absolute(entry.relative_offset),
+                slot: number,
+            };
+            if self.names(&border)? {
+                return Ok(Some(border));
+            }
+            self.rebuild()?;
+        }
+        // The log was cut meanwhile.
+        Err(StorageError::SegmentDeleted)
+    }
+
+    /// Whether a border is what its entry says.
+    fn names(&self, border: &Border) -> Result<bool, StorageError> {
+        let mut head = [0; HEADER_SIZE];
+        let read = self.log.read_at(&mut head, border.position);
+        let read = read.map_err(self.io("read"))?;
+        let header = BatchHeader::parse(&head[..read]).ok().flatten();
+        Ok(header.is_some_and(|header| header.last_offset() == border.last_offset))
     }
 
     /// The largest timestamp in the segment and the batch that has it first; a timestamp of -1 if
@@ -414,7 +444,7 @@ impl Segment {
     pub(in super::super) fn last_batch(&self) -> Result<Option<Located>, StorageError> {
         let mut last = None;
         let newest = self.border(self.size(), usize::MAX)?;
-        let from = newest.map_or(self.base_offset, |(_, offset, _)| offset);
+        let from = newest.map_or(self.base_offset, |border| border.last_offset);
         self.each_header(from, |batch| {
             last = Some(*batch);
             Ok(true)

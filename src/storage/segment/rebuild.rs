@@ -11,7 +11,7 @@ use super::super::offset_index::OffsetIndex;
 use super::super::time_index::TimeIndex;
 use super::{Indexes, Segment, TimestampOffset};
 use crate::model::{Offset, Timestamp};
-use crate::records::{BatchHeader, HEADER_SIZE, RecordsError, checked_batches};
+use crate::records::{Batch, BatchHeader, HEADER_SIZE, RecordsError, checked_batches};
 
 impl Segment {
     /// Reads every batch and writes both indexes anew.
@@ -37,8 +37,8 @@ impl Segment {
                 Ok(None) => return Err(self.cut_off(position, last_offset)),
                 Err(error) => return Err(self.walk_error(error, position, last_offset)),
             };
-            if let Some(Err(error)) = checked_batches(batch.bytes(), last_offset).next() {
-                return Err(self.corrupt(position, last_offset, error));
+            if let Err(reason) = self.check_batch(&batch, last_offset) {
+                return Err(self.corrupt(position, last_offset, reason));
             }
             let header = *batch.header();
             last_offset = header.last_offset();
@@ -51,6 +51,34 @@ impl Segment {
         let largest = indexes.largest.expect("it was set at the start");
         self.push_time(indexes, largest)?;
         Self::write_out(indexes).map_err(self.io("write"))
+    }
+
+    /// Whether a batch is good, and may be where it is: behind `after`, near enough to the base.
+    pub(in super::super) fn check_batch(
+        &self,
+        batch: &Batch<'_>,
+        after: Offset,
+    ) -> Result<(), RecordsError> {
+        if let Some(checked) = checked_batches(batch.bytes(), after).next() {
+            checked?;
+        }
+        self.check_near(batch.header(), after)
+    }
+
+    /// The base offset is not covered by a batch's checksum: one far off shows that it is damaged.
+    pub(in super::super) fn check_near(
+        &self,
+        header: &BatchHeader,
+        after: Offset,
+    ) -> Result<(), RecordsError> {
+        match self.relative(header.last_offset()) {
+            Some(_) => Ok(()),
+            None => Err(RecordsError::OffsetsOutOfOrder {
+                base_offset: header.base_offset().0,
+                last_offset: header.last_offset().0,
+                previous: after.0,
+            }),
+        }
     }
 
     /// Empties both index files.

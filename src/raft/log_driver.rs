@@ -262,7 +262,8 @@ impl MetadataLog {
         for _ in 0..self.dead_segments(offset) {
             // One after the other, durably: Apache keeps no start offset for this log, so a hole
             // between its segments would look like lost data.
-            self.log.delete_first(1, now)?;
+            let next_base = self.log.view().segments()[1].base_offset;
+            self.log.delete_below(next_base, now)?;
             self.flush(now)?;
         }
         Ok(())

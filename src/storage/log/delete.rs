@@ -78,8 +78,8 @@ impl Log {
         Ok(())
     }
 
-    /// Takes segments out of the log, the last first: a crash in between leaves no hole when the
-    /// end is removed. (At the front a hole only hides what is to be deleted anyway.)
+    /// Takes segments out of the log: from an end of it inwards, so that a crash in between leaves
+    /// no hole.
     pub(super) fn remove_segments(
         &mut self,
         range: Range<usize>,
@@ -88,9 +88,13 @@ impl Log {
         if range.is_empty() {
             return Ok(());
         }
-        let removed: Vec<_> = Arc::make_mut(&mut self.segments).drain(range).collect();
+        let is_front = range.start == 0 && range.end < self.segments.len();
+        let mut removed: Vec<_> = Arc::make_mut(&mut self.segments).drain(range).collect();
+        if !is_front {
+            removed.reverse();
+        }
         let mut names = Vec::new();
-        for segment in removed.iter().rev() {
+        for segment in &removed {
             for path in segment.mark_deleted()? {
                 names.extend(path.file_name().map(PathBuf::from));
             }

@@ -428,14 +428,19 @@ fn a_snapshot_of_what_is_not_committed_is_refused() {
 fn damage_below_the_recovery_point_is_refused_and_says_what_to_do() {
     let disk = formatted_disk();
     let (raft, recorder, epoch) = lead(&config(), &disk);
-    let last = raft.append(epoch, vec![record("precious")]).unwrap();
-    assert!(recorder.wait_for_commit(last));
+    // Enough for index entries, so that storage does not look at the beginning.
+    for _ in 0..4 {
+        let last = raft
+            .append(epoch, vec![record(&"precious".repeat(500))])
+            .unwrap();
+        assert!(recorder.wait_for_commit(last));
+    }
     raft.close();
 
     let path = Path::new("data/__cluster_metadata-0/00000000000000000000.log");
     let file = disk.open(path, OpenMode::Existing).unwrap();
     let size = file.size().unwrap();
-    for position in [70, size - 5] {
+    for position in [70, 1000, size - 5] {
         let mut byte = [0];
         file.read_at(&mut byte, position).unwrap();
         file.write_at(&[std::io::IoSlice::new(&[byte[0] ^ 4])], position)

@@ -7,6 +7,7 @@
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -109,7 +110,7 @@ enum Command {
 pub struct BrokerLifecycle {
     commands: mpsc::UnboundedSender<Command>,
     state: watch::Receiver<LifecycleState>,
-    thread: Option<thread::JoinHandle<()>>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
 impl BrokerLifecycle {
@@ -143,7 +144,7 @@ impl BrokerLifecycle {
         Ok(Self {
             commands: sender,
             state,
-            thread: Some(thread),
+            thread: Mutex::new(Some(thread)),
         })
     }
 
@@ -192,7 +193,7 @@ impl BrokerLifecycle {
 
     /// Hands all partitions over; returns when the cluster does not count on this broker any more,
     /// but after `timeout` in any case. True if it was handed over.
-    pub async fn shut_down(mut self, timeout: Duration) -> bool {
+    pub async fn shut_down(&self, timeout: Duration) -> bool {
         self.command(Command::ShutDown);
         let stopped = tokio::time::timeout(
             timeout,
@@ -200,7 +201,8 @@ impl BrokerLifecycle {
         )
         .await;
         let was_handed_over = matches!(stopped, Ok(Ok(_)));
-        if let Some(thread) = self.thread.take().filter(|_| was_handed_over) {
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread.filter(|_| was_handed_over) {
             // It ends at once after it has told that it stopped.
             let _ = thread.join();
         }

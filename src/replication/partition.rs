@@ -23,6 +23,7 @@ use super::error::ReplicaError;
 use super::high_watermark::effective_min_in_sync;
 use super::leadership::Leadership;
 use crate::model::{BrokerId, LeaderEpoch, Offset, Timestamp, TopicIdPartition, TopicPartition};
+use crate::records::validate::AppendPolicy;
 use crate::storage::error::StorageError;
 use crate::storage::log::Log;
 use crate::storage::log_config::LogConfig;
@@ -49,6 +50,8 @@ pub struct Moment {
 pub struct PartitionConfig {
     /// The settings of the log.
     pub log: Arc<LogConfig>,
+    /// What a client's batch must be like.
+    pub append: AppendPolicy,
     /// `min.insync.replicas`.
     pub min_insync_replicas: i32,
     /// `replica.lag.time.max.ms`.
@@ -206,7 +209,7 @@ impl Partition {
         Ok(done?)
     }
 
-    /// The settings in force.
+    /// The settings that hold now.
     pub fn config(&self) -> Arc<PartitionConfig> {
         Arc::clone(&self.state.lock().config)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::partition::PartitionConfig;
 use crate::config::{BrokerConfig, StorageConfig, TopicConfig};
 use crate::model::BrokerId;
+use crate::records::validate::AppendPolicy;
 use crate::storage::log_config::LogConfig;
 
 /// What of the broker's config concerns its replicas.
@@ -53,6 +54,7 @@ impl ReplicaSettings {
         }
         Arc::new(PartitionConfig {
             log: Arc::new(self.log_config(&topic)),
+            append: AppendPolicy::of(&topic),
             min_insync_replicas: topic.min_insync_replicas,
             max_lag: self.max_lag,
             verifies_transactions: self.verifies_transactions,

@@ -5,7 +5,7 @@ use crate::records::attributes::TimestampType;
 use crate::records::compression::{Compression, CompressionSetting};
 
 /// The configs of a topic, or the broker's defaults, that validation obeys.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppendPolicy {
     /// `compression.type`: `None` keeps the producer's codec.
     pub compression: Option<CompressionSetting>,

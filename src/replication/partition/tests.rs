@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::config::{Layers, Settings, TopicConfig};
 use crate::model::{DirectoryId, ProducerId, TopicId};
 use crate::records::control::{self, EndTransactionMarker, Placement};
 use crate::records::validate::ValidatedBatch;
@@ -38,6 +39,7 @@ fn config(change: impl FnOnce(&mut LogConfig)) -> Arc<PartitionConfig> {
     let mut log = LogConfig::default();
     change(&mut log);
     Arc::new(PartitionConfig {
+        append: AppendPolicy::of(&TopicConfig::of_broker(&Layers::of(&Settings::default()))),
         log: Arc::new(log),
         min_insync_replicas: 1,
         max_lag: Duration::from_secs(30),

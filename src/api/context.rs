@@ -1,0 +1,42 @@
+//! What a handler knows of the request besides its body.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::network::{Connection, MemoryCharge};
+use crate::protocol::{RequestHeader, Str};
+
+/// The circumstances of one request.
+#[derive(Debug)]
+pub struct RequestContext {
+    /// The connection it came on.
+    pub connection: Arc<Connection>,
+    /// Its header: API, version, correlation id, client id.
+    pub header: RequestHeader,
+    /// When its last byte arrived.
+    pub received_at: Instant,
+    /// Its part of the request memory budget, until it is given back.
+    pub charge: Option<MemoryCharge>,
+}
+
+impl RequestContext {
+    /// The version that the request was written in, and that its answer must have.
+    pub fn version(&self) -> i16 {
+        self.header.api_version
+    }
+
+    /// The client's name for itself; empty if it gave none.
+    pub fn client_id(&self) -> &str {
+        self.header.client_id.as_ref().map_or("", Str::as_str)
+    }
+
+    /// Gives the request's memory back: its bytes must be gone, but for what is copied.
+    pub fn release_memory(&mut self) {
+        self.charge = None;
+    }
+
+    /// The name of the listener it came to: answers name the endpoints of this listener.
+    pub fn listener(&self) -> &str {
+        self.connection.listener_name()
+    }
+}

@@ -1,0 +1,264 @@
+//! Fetch (key 1), versions 4-18: records of several partitions, waiting for enough of them.
+//!
+//! Version 5 adds the log start offset, 7 sessions (KIP-227), 9 leader epochs, 11 racks, 12 diverging
+//! epochs, 13 topic ids, 15 the follower's state (KIP-903), 16 names the leader (KIP-951). Records
+//! are handed on as regions of their files.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::context::RequestContext;
+use super::route::answer;
+use super::{Api, nodes};
+use crate::metadata::image::MetadataImage;
+use crate::model::{BrokerId, LeaderEpoch, Offset};
+use crate::network::{Handling, Outcome};
+use crate::protocol::messages::fetch::{
+    AbortedTransaction, EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchTopic,
+    FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+};
+use crate::protocol::{DecodeError, ErrorCode, Str, decode_whole};
+use crate::replication::delayed::Interest;
+use crate::replication::driver::{
+    FetchAnswer, FetchParams, FollowerIdentity, PartitionAnswer, SessionRequest,
+};
+
+use crate::replication::fetch_session::{PartitionRequest, SessionError, TopicKey, TopicRef};
+
+/// The first version that names topics by id.
+const FIRST_BY_ID: i16 = 13;
+/// The first version whose followers tell their state in a structure of its own.
+const FIRST_WITH_STATE: i16 = 15;
+/// The first version that names the leader to one who asked the wrong broker.
+const FIRST_WITH_LEADER: i16 = 16;
+/// The first version that knows KAFKA_STORAGE_ERROR.
+const FIRST_WITH_STORAGE_ERROR: i16 = 6;
+/// The replica id of a tool that may ask any replica.
+const DEBUGGING: i32 = -2;
+
+/// Begins to serve, and answers when there is enough, or the wait is over.
+///
+/// # Errors
+/// The body is malformed.
+pub fn handle(
+    api: &Arc<Api>,
+    mut context: RequestContext,
+    body: Bytes,
+) -> Result<Handling, DecodeError> {
+    let version = context.version();
+    let request = decode_whole::<FetchRequest>(body, version)?;
+    let session = SessionRequest {
+        id: request.session_id,
+        epoch: request.session_epoch,
+        uses_topic_ids: version >= FIRST_BY_ID,
+    };
+    let by_id = session.uses_topic_ids;
+    let partitions = request
+        .topics
+        .iter()
+        .flat_map(|topic| partitions(topic, by_id));
+    let forgotten = request.forgotten_topics_data.iter().flat_map(|topic| {
+        let key = match by_id {
+            true => TopicRef::Id(topic.topic_id),
+            false => TopicRef::Name(&topic.topic),
+        };
+        topic.partitions.iter().map(move |index| (key, *index))
+    });
+    let params = params(api, &request, version);
+    let begun = api
+        .replicas()
+        .begin_fetch(params, session, partitions, forgotten);
+    drop(request);
+    context.release_memory();
+    match begun {
+        Err(error) => {
+            let response = FetchResponse {
+                error_code: code(error),
+                ..FetchResponse::default()
+            };
+            Ok(Handling::Answer(answer::<FetchRequest>(
+                &context, &response,
+            )))
+        }
+        Ok(fetch) => {
+            let api = Arc::clone(api);
+            Ok(Handling::Later(Box::pin(async move {
+                let fetched = fetch.run(|_| true).await;
+                let response = response(&api, &context, fetched);
+                Outcome::Answer(answer::<FetchRequest>(&context, &response))
+            })))
+        }
+    }
+}
+
+fn code(error: SessionError) -> ErrorCode {
+    match error {
+        SessionError::NotFound => ErrorCode::FETCH_SESSION_ID_NOT_FOUND,
+        SessionError::InvalidEpoch => ErrorCode::INVALID_FETCH_SESSION_EPOCH,
+        SessionError::TopicIds => ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR,
+    }
+}
+
+fn partitions(
+    topic: &FetchTopic,
+    by_id: bool,
+) -> impl Iterator<Item = (TopicRef<'_>, i32, PartitionRequest)> {
+    let key = match by_id {
+        true => TopicRef::Id(topic.topic_id),
+        false => TopicRef::Name(&topic.topic),
+    };
+    topic
+        .partitions
+        .iter()
+        .map(move |asked| (key, asked.partition, partition_request(asked)))
+}
+
+fn partition_request(asked: &FetchPartition) -> PartitionRequest {
+    PartitionRequest {
+        fetch_offset: Offset(asked.fetch_offset),
+        max_bytes: asked.partition_max_bytes,
+        current_leader_epoch: LeaderEpoch(asked.current_leader_epoch),
+        last_fetched_epoch: LeaderEpoch(asked.last_fetched_epoch),
+        log_start_offset: Offset(asked.log_start_offset),
+    }
+}
+
+fn params(api: &Api, request: &FetchRequest, version: i16) -> FetchParams {
+    let (replica, epoch) = match version >= FIRST_WITH_STATE {
+        true => (
+            request.replica_state.replica_id,
+            request.replica_state.replica_epoch,
+        ),
+        false => (request.replica_id, -1),
+    };
+    let follower = (replica >= 0).then_some(FollowerIdentity {
+        id: BrokerId(replica),
+        epoch,
+    });
+    let size = |bytes: i32| u32::try_from(bytes).unwrap_or(0);
+    let max_bytes = size(request.max_bytes.min(api.config().topics.fetch_max_bytes));
+    FetchParams {
+        follower,
+        max_wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)),
+        min_bytes: size(request.min_bytes).min(max_bytes),
+        max_bytes,
+        interest: match (follower, request.isolation_level) {
+            (Some(_), _) => Interest::LogEnd,
+            (None, 0) => Interest::HighWatermark,
+            (None, _) => Interest::LastStable,
+        },
+        only_leader: replica != DEBUGGING,
+    }
+}
+
+fn response(api: &Api, context: &RequestContext, fetched: FetchAnswer) -> FetchResponse {
+    let mut responses: Vec<FetchableTopicResponse> = Vec::new();
+    let mut leaders = Vec::new();
+    let mut last: Option<TopicKey> = None;
+    for partition in fetched.partitions {
+        leaders.extend(partition.current_leader.map(|(leader, _)| leader));
+        if last.as_ref() != Some(&partition.topic) {
+            responses.push(topic_response(&partition.topic));
+            last = Some(partition.topic.clone());
+        }
+        let topic = responses
+            .last_mut()
+            .expect("one was just pushed, if there was none");
+        topic
+            .partitions
+            .push(partition_data(partition, context.version()));
+    }
+    FetchResponse {
+        error_code: fetched.error,
+        session_id: fetched.session_id,
+        responses,
+        node_endpoints: match context.version() >= FIRST_WITH_LEADER {
+            true => endpoints(&api.image(), leaders, context.listener()),
+            false => Vec::new(),
+        },
+        ..FetchResponse::default()
+    }
+}
+
+fn topic_response(topic: &TopicKey) -> FetchableTopicResponse {
+    match topic {
+        TopicKey::Id(id) => FetchableTopicResponse {
+            topic_id: *id,
+            ..FetchableTopicResponse::default()
+        },
+        TopicKey::Name(name) => FetchableTopicResponse {
+            topic: Str::copy_from(name),
+            ..FetchableTopicResponse::default()
+        },
+    }
+}
+
+fn partition_data(answer: PartitionAnswer, version: i16) -> PartitionData {
+    let error_code = match answer.error {
+        ErrorCode::KAFKA_STORAGE_ERROR if version < FIRST_WITH_STORAGE_ERROR => {
+            ErrorCode::NOT_LEADER_OR_FOLLOWER
+        }
+        code => code,
+    };
+    let diverging_epoch = answer
+        .diverging
+        .map_or_else(EpochEndOffset::default, |end| EpochEndOffset {
+            epoch: end.epoch.0,
+            end_offset: end.end_offset.0,
+        });
+    let current_leader =
+        answer
+            .current_leader
+            .map_or_else(LeaderIdAndEpoch::default, |(leader, epoch)| {
+                LeaderIdAndEpoch {
+                    leader_id: leader.0,
+                    leader_epoch: epoch.0,
+                }
+            });
+    let aborted = answer.aborted.map(|aborted| {
+        let aborted = aborted.into_iter();
+        let told = aborted.map(|transaction| AbortedTransaction {
+            producer_id: transaction.producer_id.0,
+            first_offset: transaction.first_offset.0,
+        });
+        told.collect()
+    });
+    PartitionData {
+        partition_index: answer.partition,
+        error_code,
+        high_watermark: answer.high_watermark.0,
+        last_stable_offset: answer.last_stable_offset.0,
+        log_start_offset: answer.log_start_offset.0,
+        diverging_epoch,
+        current_leader,
+        aborted_transactions: aborted,
+        records: answer.records,
+        ..PartitionData::default()
+    }
+}
+
+fn endpoints(
+    image: &MetadataImage,
+    mut leaders: Vec<BrokerId>,
+    listener: &str,
+) -> Vec<NodeEndpoint> {
+    leaders.sort_unstable();
+    leaders.dedup();
+    let endpoint = |leader: BrokerId| {
+        let endpoint = nodes::endpoint(image, leader, listener)?;
+        Some(NodeEndpoint {
+            node_id: leader.0,
+            host: Str::copy_from(&endpoint.host),
+            port: i32::from(endpoint.port),
+            rack: image
+                .brokers()
+                .get(leader)?
+                .rack
+                .as_deref()
+                .map(Str::copy_from),
+        })
+    };
+    leaders.into_iter().filter_map(endpoint).collect()
+}

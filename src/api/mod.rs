@@ -1,0 +1,247 @@
+//! The APIs: a route table, and one thin file per API key.
+//!
+//! A handler translates: it takes a decoded request, asks the part that owns the matter, and makes
+//! the answer. It holds no state. Versions stop here and in `protocol/`; so do error codes, except
+//! where a domain's own answers carry them.
+
+/// AlterConfigs.
+pub mod alter_configs;
+/// ApiVersions.
+pub mod api_versions;
+/// What a handler knows of the request besides its body.
+pub mod context;
+/// CreatePartitions.
+pub mod create_partitions;
+/// CreateTopics, asked for or automatic.
+pub mod create_topics;
+/// DeleteTopics.
+pub mod delete_topics;
+/// DescribeCluster.
+pub mod describe_cluster;
+/// DescribeConfigs.
+pub mod describe_configs;
+/// DescribeLogDirs.
+pub mod describe_log_dirs;
+/// DescribeProducers.
+pub mod describe_producers;
+/// DescribeTopicPartitions.
+pub mod describe_topic_partitions;
+/// Fetch.
+pub mod fetch;
+/// IncrementalAlterConfigs.
+pub mod incremental_alter_configs;
+/// InitProducerId.
+pub mod init_producer_id;
+/// Topics that clients may not write.
+mod internal_topics;
+/// ListConfigResources.
+pub mod list_config_resources;
+/// ListOffsets.
+pub mod list_offsets;
+/// Metadata.
+pub mod metadata;
+/// Brokers as clients of one listener see them.
+mod nodes;
+/// OffsetForLeaderEpoch.
+pub mod offset_for_leader_epoch;
+/// Authorized operations as bit fields.
+mod operations;
+/// Produce.
+pub mod produce;
+/// Blocks of producer ids.
+mod producer_ids;
+/// The route table.
+pub mod route;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arc_swap::Guard;
+use bytes::Bytes;
+
+use crate::config::{BrokerConfig, Settings};
+use crate::metadata::driver::Published;
+use crate::metadata::image::MetadataImage;
+use crate::metadata::{BrokerLifecycle, ControllerHandle};
+use crate::model::BrokerId;
+use crate::network::{CloseReason, Connection, Handling, RequestFrame, RequestHandler};
+use crate::protocol::{ApiKey, DecodeError, Reader, RequestHeader, Str, frame};
+use crate::replication::driver::ReplicaManager;
+use context::RequestContext;
+use producer_ids::ProducerIds;
+use route::{ListenerKind, Route};
+
+/// The parts that handlers reach.
+pub struct Parts {
+    /// The static configuration.
+    pub config: Arc<BrokerConfig>,
+    /// What the broker was started with: the static layer of configs.
+    pub settings: Settings,
+    /// The cluster's id.
+    pub cluster_id: String,
+    /// What this broker knows of the cluster.
+    pub metadata: Arc<Published>,
+    /// The way to the active controller.
+    pub controller: ControllerHandle,
+    /// This broker's place in the cluster.
+    pub lifecycle: Arc<BrokerLifecycle>,
+    /// The partitions on this broker.
+    pub replicas: ReplicaManager,
+}
+
+/// All that handlers reach.
+pub struct Api {
+    parts: Parts,
+    cluster_id: Str,
+    producer_ids: ProducerIds,
+}
+
+impl Api {
+    /// The APIs over these parts.
+    pub fn new(parts: Parts) -> Self {
+        let cluster_id = Str::copy_from(&parts.cluster_id);
+        Self {
+            parts,
+            cluster_id,
+            producer_ids: ProducerIds::default(),
+        }
+    }
+
+    /// The newest metadata. Read it once per request: two reads may see two images.
+    pub fn image(&self) -> Guard<Arc<MetadataImage>> {
+        self.parts.metadata.image()
+    }
+
+    /// The static configuration.
+    pub fn config(&self) -> &BrokerConfig {
+        &self.parts.config
+    }
+
+    /// What the broker was started with: the static layer of configs.
+    pub fn settings(&self) -> &Settings {
+        &self.parts.settings
+    }
+
+    /// This broker's id.
+    pub fn node_id(&self) -> BrokerId {
+        self.parts.config.node.node_id
+    }
+
+    /// The cluster's id as clients see it.
+    pub fn cluster_id_text(&self) -> &Str {
+        &self.cluster_id
+    }
+
+    /// The partitions on this broker.
+    pub fn replicas(&self) -> &ReplicaManager {
+        &self.parts.replicas
+    }
+
+    /// The broker's epoch: which of its registrations holds.
+    pub fn broker_epoch(&self) -> i64 {
+        self.parts.lifecycle.epoch()
+    }
+
+    /// The way to the active controller.
+    pub fn controller(&self) -> &ControllerHandle {
+        &self.parts.controller
+    }
+
+    /// The active controller's id, or [`BrokerId::NONE`].
+    pub fn active_controller(&self) -> BrokerId {
+        self.parts.metadata.leader().0.unwrap_or(BrokerId::NONE)
+    }
+
+    /// Whom the listener of `context` serves.
+    pub fn listener_kind(&self, context: &RequestContext) -> ListenerKind {
+        self.kind_of(context.listener())
+    }
+
+    fn kind_of(&self, listener: &str) -> ListenerKind {
+        match self
+            .parts
+            .config
+            .network
+            .listeners
+            .controller
+            .iter()
+            .any(|it| it.listener == listener)
+        {
+            true => ListenerKind::Controller,
+            false => ListenerKind::Broker,
+        }
+    }
+}
+
+/// The request handler of all listeners.
+pub struct Dispatcher(Arc<Api>);
+
+impl Dispatcher {
+    /// Dispatches to `api`.
+    pub fn new(api: Arc<Api>) -> Self {
+        Self(api)
+    }
+}
+
+impl RequestHandler for Dispatcher {
+    fn handle(&self, connection: &Arc<Connection>, frame: RequestFrame) -> Handling {
+        let peek = |at: usize| {
+            frame
+                .bytes
+                .get(at..at + 2)
+                .map(|b| i16::from_be_bytes([b[0], b[1]]))
+        };
+        let (Some(key), Some(version)) = (peek(0), peek(2)) else {
+            return close("a request without a header");
+        };
+        let Some(route) = Route::find(key, self.0.kind_of(connection.listener_name())) else {
+            return close(format!("API key {key} is not served on this listener"));
+        };
+        if !route.versions().contains(&version) {
+            return unsupported_version(route, version, &frame.bytes);
+        }
+        self.serve(route, connection, frame)
+            .unwrap_or_else(|error| {
+                close(format!(
+                    "{} version {version} is malformed: {error}",
+                    route.key
+                ))
+            })
+    }
+}
+
+impl Dispatcher {
+    fn serve(
+        &self,
+        route: &Route,
+        connection: &Arc<Connection>,
+        frame: RequestFrame,
+    ) -> Result<Handling, DecodeError> {
+        let mut reader = Reader::new(frame.bytes);
+        let context = RequestContext {
+            connection: Arc::clone(connection),
+            header: RequestHeader::decode(&mut reader)?,
+            received_at: frame.received_at,
+            charge: Some(frame.charge),
+        };
+        route.serve(&self.0, context, reader.take_rest())
+    }
+}
+
+fn close(why: impl Into<Cow<'static, str>>) -> Handling {
+    Handling::Close(CloseReason::refused(why))
+}
+
+/// Only ApiVersions has an answer that every client can read; the others end the connection.
+fn unsupported_version(route: &Route, version: i16, frame: &Bytes) -> Handling {
+    let Some(id) = frame.get(4..8).filter(|_| route.key == ApiKey::ApiVersions) else {
+        return close(format!("version {version} of {} is not served", route.key));
+    };
+    let correlation_id = i32::from_be_bytes([id[0], id[1], id[2], id[3]]);
+    Handling::Answer(frame::response(
+        correlation_id,
+        0,
+        &api_versions::unsupported(),
+        0,
+    ))
+}

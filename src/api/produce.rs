@@ -1,0 +1,347 @@
+//! Produce (key 0), versions 3-13: appends a batch to each of several partitions.
+//!
+//! acks=0 has no answer: an error closes the connection, so that the client looks for the leader
+//! again. acks=1 is answered after the append, acks=all when the high watermark has passed; the
+//! request's memory is given back before that wait.
+//!
+//! Version 7 allows zstd, 8 adds errors of single records, 10 names the new leader (KIP-951), 13
+//! names topics by id. Transactions are not served yet, so transactional batches are refused.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+
+use super::context::RequestContext;
+use super::route::answer;
+use super::{Api, internal_topics, nodes};
+use crate::metadata::image::MetadataImage;
+use crate::model::{BrokerId, Offset, Timestamp, TopicIdPartition, Uuid};
+use crate::network::{CloseReason, Handling, Outcome};
+use crate::protocol::messages::produce::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData,
+    PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData,
+    TopicProduceResponse,
+};
+use crate::protocol::{DecodeError, ErrorCode, Str, decode_whole};
+use crate::records::validate::{
+    Rejection, ValidatedBatch, check_produce_version, validate_produce,
+};
+use crate::replication::delayed::{AckOutcome, AckWait};
+use crate::replication::error::ReplicaError;
+use crate::replication::partition::{Appended, LeaderWrite, Partition};
+use crate::storage::producer_state::Origin;
+
+/// `acks` of a request that is answered when all in-sync replicas have the batch.
+const ACKS_ALL: i16 = -1;
+/// The first version that names topics by id.
+const FIRST_BY_ID: i16 = 13;
+/// The first version that names the leader to one who asked the wrong broker.
+const FIRST_WITH_LEADER: i16 = 10;
+/// The client id that may write to the topics of coordinators, as in Kafka.
+const ADMIN_CLIENT: &str = "__admin_client";
+
+/// Appends everything, and answers or waits as `acks` demands.
+///
+/// # Errors
+/// The body is malformed.
+pub fn handle(
+    api: &Arc<Api>,
+    mut context: RequestContext,
+    body: Bytes,
+) -> Result<Handling, DecodeError> {
+    let request = decode_whole::<ProduceRequest>(body, context.version())?;
+    let (acks, timeout_ms) = (request.acks, request.timeout_ms);
+    let partition_count = request
+        .topic_data
+        .iter()
+        .map(|topic| topic.partition_data.len())
+        .sum();
+    let wait = (acks == ACKS_ALL).then(|| AckWait::new(partition_count));
+    let image = api.image();
+    let mut appending = Appending {
+        api,
+        context: &context,
+        image: &image,
+        acks,
+        now: now(),
+        wait: wait.as_ref(),
+        next: 0,
+    };
+    let topics = request.topic_data.into_iter();
+    let responses = topics.map(|topic| appending.append_topic(topic)).collect();
+    let response = ProduceResponse {
+        responses,
+        ..ProduceResponse::default()
+    };
+    // All of the frame is in the log, or refused.
+    context.release_memory();
+    if acks == 0 {
+        return Ok(without_answer(&response));
+    }
+    match wait {
+        Some(wait) if !wait.is_done() => {
+            let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
+            Ok(later(Arc::clone(api), context, response, wait, timeout))
+        }
+        _ => Ok(Handling::Answer(complete(api, &context, response))),
+    }
+}
+
+fn without_answer(response: &ProduceResponse) -> Handling {
+    let partitions = response
+        .responses
+        .iter()
+        .flat_map(|topic| &topic.partition_responses);
+    match partitions
+        .map(|partition| partition.error_code)
+        .find(|code| code.is_error())
+    {
+        None => Handling::NoAnswer,
+        Some(code) => {
+            let why = format!("a produce with acks=0 failed: {}", code.name());
+            Handling::Close(CloseReason::refused(why))
+        }
+    }
+}
+
+fn later(
+    api: Arc<Api>,
+    context: RequestContext,
+    mut response: ProduceResponse,
+    wait: AckWait,
+    timeout: Duration,
+) -> Handling {
+    Handling::Pipelined(Box::pin(async move {
+        let outcomes = api.replicas().wait_for_acks(wait, timeout).await;
+        let topics = response.responses.iter_mut();
+        let partitions = topics.flat_map(|topic| &mut topic.partition_responses);
+        for (partition, outcome) in partitions.zip(outcomes) {
+            if let Some(code) = failure(outcome) {
+                partition.error_code = code;
+            }
+        }
+        Outcome::Answer(complete(&api, &context, response))
+    }))
+}
+
+/// The error that the end of a wait means; none for what had failed before, or is committed.
+fn failure(outcome: AckOutcome) -> Option<ErrorCode> {
+    match outcome {
+        AckOutcome::Committed => None,
+        AckOutcome::Waiting => Some(ErrorCode::REQUEST_TIMED_OUT),
+        AckOutcome::NotEnoughReplicas => Some(ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND),
+        AckOutcome::NotLeader => Some(ErrorCode::NOT_LEADER_OR_FOLLOWER),
+        AckOutcome::StorageFailed => Some(ErrorCode::KAFKA_STORAGE_ERROR),
+    }
+}
+
+/// Adds the leaders that were missed, and encodes.
+fn complete(
+    api: &Api,
+    context: &RequestContext,
+    mut response: ProduceResponse,
+) -> crate::protocol::ResponseFrame {
+    if context.version() >= FIRST_WITH_LEADER {
+        name_leaders(api, context, &mut response);
+    }
+    answer::<ProduceRequest>(context, &response)
+}
+
+fn name_leaders(api: &Api, context: &RequestContext, response: &mut ProduceResponse) {
+    let mut leaders = Vec::new();
+    for topic in &mut response.responses {
+        for partition in &mut topic.partition_responses {
+            if partition.error_code != ErrorCode::NOT_LEADER_OR_FOLLOWER {
+                continue;
+            }
+            let image = api.image();
+            let found = match context.version() >= FIRST_BY_ID {
+                true => image.topics().by_id(&topic.topic_id),
+                false => image.topics().by_name(&topic.name),
+            };
+            let Some(found) = found.and_then(|topic| topic.partition(partition.index)) else {
+                continue;
+            };
+            partition.current_leader = LeaderIdAndEpoch {
+                leader_id: found.leader.0,
+                leader_epoch: found.leader_epoch.0,
+            };
+            leaders.push(found.leader);
+        }
+    }
+    leaders.sort_unstable();
+    leaders.dedup();
+    let image = api.image();
+    let endpoint = |leader| endpoint(&image, leader, context.listener());
+    response.node_endpoints = leaders.into_iter().filter_map(endpoint).collect();
+}
+
+fn endpoint(image: &MetadataImage, leader: BrokerId, listener: &str) -> Option<NodeEndpoint> {
+    let endpoint = nodes::endpoint(image, leader, listener)?;
+    Some(NodeEndpoint {
+        node_id: leader.0,
+        host: Str::copy_from(&endpoint.host),
+        port: i32::from(endpoint.port),
+        rack: image
+            .brokers()
+            .get(leader)?
+            .rack
+            .as_deref()
+            .map(Str::copy_from),
+    })
+}
+
+/// Why nothing was appended to a partition.
+enum Refusal {
+    Code(ErrorCode),
+    Batch(Rejection),
+}
+
+impl From<ReplicaError> for Refusal {
+    fn from(error: ReplicaError) -> Self {
+        Self::Code(error.code())
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::Batch(rejection)
+    }
+}
+
+/// A request that is being appended.
+struct Appending<'a> {
+    api: &'a Api,
+    context: &'a RequestContext,
+    image: &'a MetadataImage,
+    acks: i16,
+    now: Timestamp,
+    wait: Option<&'a AckWait>,
+    /// The place of the next partition in the request.
+    next: usize,
+}
+
+impl Appending<'_> {
+    fn append_topic(&mut self, topic: TopicProduceData) -> TopicProduceResponse {
+        let by_id = self.context.version() >= FIRST_BY_ID;
+        let id = match by_id {
+            true => Some(topic.topic_id),
+            false => self.image.topics().id_of(&topic.name),
+        };
+        let partitions = topic.partition_data.into_iter();
+        TopicProduceResponse {
+            name: topic.name,
+            topic_id: topic.topic_id,
+            partition_responses: partitions.map(|it| self.append(id, it)).collect(),
+        }
+    }
+
+    fn append(
+        &mut self,
+        topic: Option<Uuid>,
+        data: PartitionProduceData,
+    ) -> PartitionProduceResponse {
+        let place = self.next;
+        self.next += 1;
+        let outcome = self.try_append(topic, data.index, data.records.unwrap_or_default(), place);
+        match outcome {
+            Ok(appended) => accepted(data.index, &appended),
+            Err(refusal) => refused(data.index, refusal),
+        }
+    }
+
+    fn try_append(
+        &self,
+        topic: Option<Uuid>,
+        index: i32,
+        records: Bytes,
+        place: usize,
+    ) -> Result<Appended, Refusal> {
+        if !(ACKS_ALL..=1).contains(&self.acks) {
+            return Err(Refusal::Code(ErrorCode::INVALID_REQUIRED_ACKS));
+        }
+        let topic_id = topic.ok_or(Refusal::Code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))?;
+        let replicas = self.api.replicas();
+        let partition = replicas.partition(&TopicIdPartition {
+            topic_id,
+            partition: index,
+        })?;
+        let batch = self.validate(&partition, &records)?;
+        drop(records);
+        let write = LeaderWrite {
+            batch: &batch,
+            origin: Origin::Client,
+            expected_epoch: None,
+            guard: None,
+            transaction_version: 0,
+            ticket: self.wait.map(|wait| wait.ticket(place)),
+        };
+        replicas.append(&partition, write).map_err(|error| {
+            tracing::debug!(partition = %partition.name(), %error, "a batch was refused");
+            error.into()
+        })
+    }
+
+    fn validate(&self, partition: &Partition, records: &Bytes) -> Result<ValidatedBatch, Refusal> {
+        let topic = &partition.name().topic;
+        if internal_topics::is_internal(topic) && self.context.client_id() != ADMIN_CLIENT {
+            return Err(Refusal::Code(ErrorCode::INVALID_TOPIC_EXCEPTION));
+        }
+        check_produce_version(records, self.context.version())?;
+        let config = partition.config();
+        let batch = validate_produce(records, &config.append, self.now)?;
+        if batch.header().is_transactional() {
+            return Err(Refusal::Code(ErrorCode::INVALID_TXN_STATE));
+        }
+        Ok(batch)
+    }
+}
+
+fn accepted(index: i32, appended: &Appended) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index,
+        base_offset: appended.info.first_offset.0,
+        log_append_time_ms: appended.info.log_append_time.unwrap_or(Timestamp::NONE).0,
+        log_start_offset: appended.info.log_start_offset.0,
+        ..PartitionProduceResponse::default()
+    }
+}
+
+fn refused(index: i32, refusal: Refusal) -> PartitionProduceResponse {
+    let response = PartitionProduceResponse {
+        index,
+        base_offset: Offset::NONE.0,
+        ..PartitionProduceResponse::default()
+    };
+    match refusal {
+        Refusal::Code(error_code) => PartitionProduceResponse {
+            error_code,
+            ..response
+        },
+        Refusal::Batch(rejection) => PartitionProduceResponse {
+            error_code: rejection.code,
+            record_errors: rejection
+                .record_errors
+                .into_iter()
+                .map(record_error)
+                .collect(),
+            error_message: Some(Str::from(rejection.message)),
+            ..response
+        },
+    }
+}
+
+fn record_error((index, message): (i32, String)) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage {
+        batch_index: index,
+        batch_index_error_message: Some(Str::from(message)),
+    }
+}
+
+fn now() -> Timestamp {
+    let age = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+}

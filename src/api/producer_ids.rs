@@ -1,0 +1,60 @@
+//! Producer ids, handed out from blocks that the controller allocates (KIP-730).
+//!
+//! A block belongs to this broker alone, so ids of a block may be handed out without asking anyone;
+//! what is left of it when the broker stops is never used again.
+
+use tokio::sync::Mutex;
+
+use super::Api;
+use crate::model::ProducerId;
+use crate::protocol::ErrorCode;
+use crate::protocol::messages::allocate_producer_ids::AllocateProducerIdsRequest;
+
+/// This broker's current block.
+#[derive(Default)]
+pub(super) struct ProducerIds {
+    block: Mutex<Block>,
+}
+
+/// Ids from `next` on, `left` of them.
+#[derive(Default)]
+struct Block {
+    next: i64,
+    left: i32,
+}
+
+impl ProducerIds {
+    /// An id that no producer has had.
+    ///
+    /// # Errors
+    /// COORDINATOR_LOAD_IN_PROGRESS when no block can be had now: clients try again.
+    pub(super) async fn next(&self, api: &Api) -> Result<ProducerId, ErrorCode> {
+        let mut block = self.block.lock().await;
+        if block.left == 0 {
+            *block = allocate(api).await?;
+        }
+        let id = block.next;
+        block.next += 1;
+        block.left -= 1;
+        Ok(ProducerId(id))
+    }
+}
+
+async fn allocate(api: &Api) -> Result<Block, ErrorCode> {
+    let request = AllocateProducerIdsRequest {
+        broker_id: api.node_id().0,
+        broker_epoch: api.broker_epoch(),
+    };
+    let response = api.controller().allocate_producer_ids(request).await;
+    if response.error_code.is_error() || response.producer_id_len <= 0 {
+        tracing::warn!(
+            error = response.error_code.name(),
+            "the controller gave no producer ids"
+        );
+        return Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+    }
+    Ok(Block {
+        next: response.producer_id_start,
+        left: response.producer_id_len,
+    })
+}

@@ -1,0 +1,189 @@
+//! The route table: which APIs are served, in which versions, on which listeners, by what.
+//!
+//! It is the only place that says so: ApiVersions answers from it, and a version outside of it
+//! never reaches a handler.
+
+use std::future::Future;
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::context::RequestContext;
+use super::{
+    Api, alter_configs, api_versions, create_partitions, create_topics, delete_topics,
+    describe_cluster, describe_configs, describe_log_dirs, describe_producers,
+    describe_topic_partitions, fetch, incremental_alter_configs, init_producer_id,
+    list_config_resources, list_offsets, metadata, offset_for_leader_epoch, produce,
+};
+use crate::network::{Handling, Outcome};
+use crate::protocol::{ApiKey, DecodeError, Request, ResponseFrame, decode_whole, frame};
+
+/// Whom a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerKind {
+    /// Clients and other brokers.
+    Broker,
+    /// Controllers, brokers in their role towards the controller, and `--bootstrap-controller`.
+    Controller,
+}
+
+/// One served API.
+pub struct Route {
+    /// Which API.
+    pub key: ApiKey,
+    listeners: &'static [ListenerKind],
+    serve: Serve,
+}
+
+type Serve = fn(&Arc<Api>, RequestContext, Bytes) -> Result<Handling, DecodeError>;
+
+const BROKER: &[ListenerKind] = &[ListenerKind::Broker];
+const BOTH: &[ListenerKind] = &[ListenerKind::Broker, ListenerKind::Controller];
+
+/// Every API that is served, by ascending key.
+#[rustfmt::skip]
+const ROUTES: &[Route] = &[
+    Route { key: ApiKey::Produce, listeners: BROKER, serve: |api, context, body| produce::handle(api, context, body) },
+    Route { key: ApiKey::Fetch, listeners: BROKER, serve: |api, context, body| fetch::handle(api, context, body) },
+    Route { key: ApiKey::ListOffsets, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_offsets::handle) },
+    Route { key: ApiKey::Metadata, listeners: BROKER, serve: |api, context, body| later(api, context, body, metadata::handle) },
+    Route { key: ApiKey::ApiVersions, listeners: BOTH, serve: |api, context, body| now(api, &context, body, api_versions::handle) },
+    Route { key: ApiKey::CreateTopics, listeners: BOTH, serve: |api, context, body| later(api, context, body, create_topics::handle) },
+    Route { key: ApiKey::DeleteTopics, listeners: BOTH, serve: |api, context, body| later(api, context, body, delete_topics::handle) },
+    Route { key: ApiKey::InitProducerId, listeners: BROKER, serve: |api, context, body| later(api, context, body, init_producer_id::handle) },
+    Route { key: ApiKey::OffsetForLeaderEpoch, listeners: BROKER, serve: |api, context, body| now(api, &context, body, offset_for_leader_epoch::handle) },
+    Route { key: ApiKey::DescribeConfigs, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_configs::handle) },
+    Route { key: ApiKey::AlterConfigs, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_configs::handle) },
+    Route { key: ApiKey::DescribeLogDirs, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_log_dirs::handle) },
+    Route { key: ApiKey::CreatePartitions, listeners: BOTH, serve: |api, context, body| later(api, context, body, create_partitions::handle) },
+    Route { key: ApiKey::IncrementalAlterConfigs, listeners: BOTH, serve: |api, context, body| later(api, context, body, incremental_alter_configs::handle) },
+    Route { key: ApiKey::DescribeCluster, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_cluster::handle) },
+    Route { key: ApiKey::DescribeProducers, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_producers::handle) },
+    Route { key: ApiKey::ListConfigResources, listeners: BROKER, serve: |api, context, body| now(api, &context, body, list_config_resources::handle) },
+    Route { key: ApiKey::DescribeTopicPartitions, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_topic_partitions::handle) },
+];
+
+impl Route {
+    /// The route of the API `key` on a listener of this kind, if it is served there.
+    pub fn find(key: i16, listener: ListenerKind) -> Option<&'static Self> {
+        let index = ROUTES
+            .binary_search_by_key(&key, |route| route.key as i16)
+            .ok()?;
+        ROUTES
+            .get(index)
+            .filter(|route| route.listeners.contains(&listener))
+    }
+
+    /// All routes of a listener of this kind, by ascending key.
+    pub fn all(listener: ListenerKind) -> impl Iterator<Item = &'static Self> {
+        ROUTES
+            .iter()
+            .filter(move |route| route.listeners.contains(&listener))
+    }
+
+    /// The versions that are served: Kafka's full range.
+    pub fn versions(&self) -> RangeInclusive<i16> {
+        self.key.valid_versions()
+    }
+
+    /// The range that ApiVersions tells.
+    ///
+    /// Produce is told from version 0 on client listeners, although 0 to 2 are refused: librdkafka
+    /// takes their absence for a broker without newer features (KAFKA-18659).
+    pub fn advertised(&self, listener: ListenerKind) -> RangeInclusive<i16> {
+        let versions = self.versions();
+        match (self.key, listener) {
+            (ApiKey::Produce, ListenerKind::Broker) => 0..=*versions.end(),
+            _ => versions,
+        }
+    }
+
+    /// Decodes the body and starts to serve it.
+    ///
+    /// # Errors
+    /// When the body is not what the API and version of the header demand.
+    pub fn serve(
+        &self,
+        api: &Arc<Api>,
+        context: RequestContext,
+        body: Bytes,
+    ) -> Result<Handling, DecodeError> {
+        (self.serve)(api, context, body)
+    }
+}
+
+/// Encodes an answer to the request of `context`.
+pub fn answer<R: Request>(context: &RequestContext, response: &R::Response) -> ResponseFrame {
+    let version = context.version();
+    let header_version = R::KEY.response_header_version(version);
+    frame::response(
+        context.header.correlation_id,
+        header_version,
+        response,
+        version,
+    )
+}
+
+/// An API that is answered on the spot.
+fn now<R: Request>(
+    api: &Arc<Api>,
+    context: &RequestContext,
+    body: Bytes,
+    handle: fn(&Api, &RequestContext, &R) -> R::Response,
+) -> Result<Handling, DecodeError> {
+    let request = decode_whole::<R>(body, context.version())?;
+    Ok(Handling::Answer(answer::<R>(
+        context,
+        &handle(api, context, &request),
+    )))
+}
+
+/// An API whose answer waits for something: a commit, a disk.
+fn later<R, F>(
+    api: &Arc<Api>,
+    context: RequestContext,
+    body: Bytes,
+    handle: fn(Arc<Api>, Arc<RequestContext>, R) -> F,
+) -> Result<Handling, DecodeError>
+where
+    R: Request + Send + 'static,
+    R::Response: Send,
+    F: Future<Output = R::Response> + Send + 'static,
+{
+    let request = decode_whole::<R>(body, context.version())?;
+    let context = Arc::new(context);
+    let response = handle(Arc::clone(api), Arc::clone(&context), request);
+    let pending: Pin<Box<dyn Future<Output = Outcome> + Send>> =
+        Box::pin(async move { Outcome::Answer(answer::<R>(&context, &response.await)) });
+    Ok(Handling::Later(pending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_ascend_so_that_they_can_be_searched() {
+        assert!(ROUTES.is_sorted_by(|a, b| (a.key as i16) < (b.key as i16)));
+    }
+
+    #[test]
+    fn a_route_is_found_on_its_listeners_only() {
+        let produce = ApiKey::Produce as i16;
+
+        assert!(Route::find(produce, ListenerKind::Broker).is_some());
+        assert!(Route::find(produce, ListenerKind::Controller).is_none());
+        assert!(Route::find(4, ListenerKind::Broker).is_none());
+        assert!(Route::find(i16::MIN, ListenerKind::Broker).is_none());
+    }
+
+    #[test]
+    fn produce_is_told_from_version_0_but_served_from_3() {
+        let route = Route::find(ApiKey::Produce as i16, ListenerKind::Broker).unwrap();
+
+        assert_eq!(route.advertised(ListenerKind::Broker), 0..=13);
+        assert_eq!(route.versions(), 3..=13);
+    }
+}

@@ -30,5 +30,11 @@ pub mod metadata;
 /// The replicas a broker holds: leading them, reading them, waiting for them.
 pub mod replication;
 
+/// The APIs: the route table, and a thin file for each key.
+pub mod api;
+
+/// Builds all parts of a node, starts them in order, stops them in reverse.
+pub mod broker;
+
 /// The commands.
 pub mod cli;

@@ -65,18 +65,13 @@ fn start(loaded: Loaded) -> ExitCode {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    match serve(loaded) {
+    match crate::broker::start(loaded) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
         }
     }
-}
-
-/// The parts are not put together yet.
-fn serve(_loaded: Loaded) -> anyhow::Result<()> {
-    anyhow::bail!("the config is good, but this build has nothing to start with it yet")
 }
 
 /// Variables whose name or text is no Unicode are nobody's setting.

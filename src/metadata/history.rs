@@ -55,7 +55,7 @@ impl Dice {
     }
 
     fn number(&mut self, bound: usize) -> i32 {
-        i32::try_from(self.below(bound)).unwrap()
+        i32::try_from(self.below(bound)).expect("a record of a history can be replayed")
     }
 
     fn text(&mut self, kind: &str, bound: usize) -> Str {
@@ -74,12 +74,16 @@ pub(crate) fn random_history(seed: u64, count: usize) -> (Vec<MetadataRecord>, M
     let mut dice = Dice::new(seed);
     let mut image = MetadataImage::default();
     let mut records: Vec<MetadataRecord> = vec![feature("metadata.version", 30)];
-    image.replay(&records[0], &mut |_| {}).unwrap();
+    image
+        .replay(&records[0], &mut |_| {})
+        .expect("a record of a history can be replayed");
     while records.len() < count {
         let Some(record) = random_record(&mut dice, &image) else {
             continue;
         };
-        image.replay(&record, &mut |_| {}).unwrap();
+        image
+            .replay(&record, &mut |_| {})
+            .expect("a record of a history can be replayed");
         records.push(record);
     }
     (records, image)
@@ -215,8 +219,10 @@ fn broker(dice: &mut Dice, image: &MetadataImage) -> Option<MetadataRecord> {
             BrokerRegistrationChangeRecord {
                 broker_id: id,
                 broker_epoch: epoch,
-                fenced: i8::try_from(dice.below(3)).unwrap() - 1,
-                in_controlled_shutdown: i8::try_from(dice.below(2)).unwrap(),
+                fenced: i8::try_from(dice.below(3)).expect("a record of a history can be replayed")
+                    - 1,
+                in_controlled_shutdown: i8::try_from(dice.below(2))
+                    .expect("a record of a history can be replayed"),
                 cordoned_log_dirs: cordoned.then(|| directories.clone()),
                 log_dirs: directories,
             }
@@ -271,7 +277,7 @@ fn controller(dice: &mut Dice, image: &MetadataImage) -> Option<MetadataRecord> 
 
 fn security(dice: &mut Dice, image: &MetadataImage) -> Option<MetadataRecord> {
     let name = dice.text("user", 9);
-    let mechanism = i8::try_from(1 + dice.below(2)).unwrap();
+    let mechanism = i8::try_from(1 + dice.below(2)).expect("a record of a history can be replayed");
     Some(match dice.below(8) {
         0 => {
             let ids: Vec<Uuid> = image.acls().iter().map(|entry| entry.id).collect();

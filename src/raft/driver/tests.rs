@@ -1,3 +1,5 @@
+//! The driver against a real folder: starts, restarts, crashes, what it refuses.
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Snapshots written and read back, against Apache's bytes, and damaged ones.
+
 use super::*;
 
 /// `bootstrap.checkpoint` as Apache Kafka 4.3.1's format command writes it.

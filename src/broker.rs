@@ -1,0 +1,162 @@
+//! Builds every part of a node, starts them in order, and stops them in reverse.
+//!
+//! The order is what the parts need of each other: directories, sockets (bound, so that clients wait
+//! instead of being refused), the metadata quorum, the controller and the image, the replicas, the
+//! broker's registration; only when the cluster counts on it are requests served.
+
+mod directories;
+mod endpoints;
+mod identity;
+mod replicas;
+mod sockets;
+mod stop;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use crate::api::{Api, Dispatcher, Parts};
+use crate::config::Loaded;
+use crate::metadata::BrokerLifecycle;
+use crate::metadata::driver::{self, Metadata};
+use crate::network::RunningListener;
+use crate::raft::Raft;
+use crate::replication::driver::ReplicaManager;
+use directories::Directories;
+use endpoints::Advertised;
+use replicas::ReplicaStarter;
+use sockets::Sockets;
+use stop::StopSignal;
+
+/// How long requests that have begun may take when the broker stops.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long handing over its partitions may take when the broker stops.
+const HANDOVER_TIME: Duration = Duration::from_secs(10);
+/// How long what a connection left behind may hold the process.
+const LEFTOVER_TIME: Duration = Duration::from_secs(1);
+
+/// Runs a node until it is asked to stop, or cannot go on.
+///
+/// # Errors
+/// It cannot start, or had to stop; the text says why, and what to do.
+pub fn start(loaded: Loaded) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("broker-worker")
+        .build()
+        .context("cannot start the worker threads")?;
+    let outcome = runtime.block_on(run(loaded));
+    runtime.shutdown_timeout(LEFTOVER_TIME);
+    outcome
+}
+
+async fn run(loaded: Loaded) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let mut stop = StopSignal::listen()?;
+    let node = Node::start(loaded, &stop).await?;
+    let bootstrap = &node.bootstrap;
+    tracing::info!(
+        "ready after {} ms: clients connect to {bootstrap}; a first message: \
+         echo hello | kcat -b {bootstrap} -P -t first && kcat -b {bootstrap} -C -t first -e",
+        started.elapsed().as_millis(),
+    );
+    let reason = stop.wait().await;
+    tracing::info!("stopping: {reason}");
+    node.stop().await;
+    tracing::info!("stopped");
+    reason.into_result()
+}
+
+/// A node at work.
+struct Node {
+    directories: Directories,
+    listeners: Vec<RunningListener>,
+    lifecycle: Arc<BrokerLifecycle>,
+    replicas: ReplicaManager,
+    metadata: Metadata,
+    raft: Raft,
+    /// Where clients connect: host and port of the first broker listener.
+    bootstrap: String,
+}
+
+impl Node {
+    async fn start(loaded: Loaded, stop: &StopSignal) -> anyhow::Result<Self> {
+        let config = Arc::new(loaded.config);
+        let directories = Directories::open(&config)?;
+        let sockets = Sockets::bind(&config.network).await?;
+        let advertised = Advertised::new(&config.network.listeners, |name| sockets.port_of(name));
+
+        let (listener, events) = driver::events();
+        let raft = Raft::open(&directories.quorum(&config), directories.disk(), listener)?;
+        let (mut starter, publisher) = ReplicaStarter::new(&config, &directories, stop.on_fatal());
+        let metadata = Metadata::start(
+            identity::metadata_config(&config, &loaded.settings, &directories, &advertised)?,
+            events,
+            &raft,
+            vec![publisher],
+            stop.on_fatal(),
+        )
+        .context("cannot start the metadata threads")?;
+        let replicas = starter.started().await?;
+        let identity = identity::of_broker(&config, &directories, &advertised, &replicas);
+        let lifecycle = starter.begin_life(identity, &metadata)?;
+        lifecycle.caught_up().await?;
+        lifecycle.set_ready();
+        lifecycle.unfenced().await?;
+
+        let api = Api::new(Parts {
+            config: Arc::clone(&config),
+            settings: loaded.settings,
+            cluster_id: directories.cluster_id().to_owned(),
+            metadata: Arc::clone(metadata.published()),
+            controller: metadata.controller().clone(),
+            lifecycle: Arc::clone(&lifecycle),
+            replicas: replicas.manager.clone(),
+        });
+        let handler = Arc::new(Dispatcher::new(Arc::new(api)));
+        let listeners = sockets.serve(&config.network, handler).await?;
+        Ok(Self {
+            directories,
+            listeners,
+            lifecycle,
+            replicas: replicas.manager,
+            metadata,
+            raft,
+            bootstrap: advertised.bootstrap(),
+        })
+    }
+
+    /// Stops in reverse: what has begun is answered, the cluster is told, all that is acknowledged
+    /// is synced, and the directories are marked as closed in order.
+    async fn stop(self) {
+        let stopping = self
+            .listeners
+            .into_iter()
+            .map(|listener| listener.stop(STOP_GRACE));
+        for stopped in stopping.map(tokio::spawn).collect::<Vec<_>>() {
+            // A listener's panic is logged where it happens; the others are stopped all the same.
+            let _ = stopped.await;
+        }
+        let epoch = self.lifecycle.epoch();
+        if !self.lifecycle.shut_down(HANDOVER_TIME).await {
+            tracing::warn!("the controller did not take over in time");
+        }
+        let Self {
+            replicas,
+            metadata,
+            raft,
+            directories,
+            ..
+        } = self;
+        let closing = tokio::task::spawn_blocking(move || {
+            replicas.close(epoch);
+            metadata.stop();
+            raft.close();
+            drop(directories);
+        });
+        if closing.await.is_err() {
+            tracing::error!("closing the logs failed: the next start will recover them");
+        }
+    }
+}

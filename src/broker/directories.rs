@@ -1,0 +1,212 @@
+//! The log directories of a node: opened, locked and, where empty, formatted.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::config::BrokerConfig;
+use crate::metadata::controller::bootstrap_records;
+use crate::model::{DirectoryId, Timestamp, Uuid};
+use crate::protocol::messages::metadata_records::MetadataRecord;
+use crate::raft::driver::METADATA_FOLDER;
+
+use crate::raft::{RaftConfig, Retention, Timeouts, Voter, read_bootstrap, write_bootstrap};
+use crate::storage::disk::{Disk, FileDisk};
+use crate::storage::log_dir::{Identity, LogDir, LogDirError, LogDirs};
+
+/// Descriptors for all but files of logs: sockets, mostly.
+const SHARE_FOR_FILES: u64 = 2;
+
+/// The open directories.
+pub(super) struct Directories {
+    disk: Arc<dyn Disk>,
+    logs: Arc<LogDirs>,
+    /// The directory of the metadata log; it may be one of `logs`.
+    metadata: Arc<LogDir>,
+    /// What the metadata log begins with if it is empty.
+    bootstrap: Vec<MetadataRecord>,
+}
+
+impl Directories {
+    /// Opens and locks them; formats those that are empty.
+    pub(super) fn open(config: &BrokerConfig) -> anyhow::Result<Self> {
+        let disk: Arc<dyn Disk> = Arc::new(FileDisk::new(open_files_max(config)));
+        let mut paths = config.storage.log_dirs.clone();
+        let metadata_path = &config.metadata_log.metadata_log_dir;
+        let is_apart = !paths.contains(metadata_path);
+        if is_apart {
+            paths.push(metadata_path.clone());
+        }
+        let mut logs = open(&disk, &paths, config)?;
+        for (path, error) in &logs.failed {
+            tracing::error!(dir = %path.display(), %error, "log directory is offline");
+        }
+        let is_metadata = |dir: &Arc<LogDir>| dir.path() == metadata_path;
+        let metadata = logs.online.iter().find(|dir| is_metadata(dir)).cloned();
+        let metadata = metadata.with_context(|| {
+            format!(
+                "the directory of the metadata log, {}, cannot be used",
+                metadata_path.display()
+            )
+        })?;
+        if is_apart {
+            logs.online.retain(|dir| !is_metadata(dir));
+        }
+        let bootstrap = bootstrap(&disk, &metadata)?;
+        Ok(Self {
+            disk,
+            logs: Arc::new(logs),
+            metadata,
+            bootstrap,
+        })
+    }
+
+    /// The disk they are on.
+    pub(super) fn disk(&self) -> Arc<dyn Disk> {
+        Arc::clone(&self.disk)
+    }
+
+    /// Those that hold partitions.
+    pub(super) fn logs(&self) -> &Arc<LogDirs> {
+        &self.logs
+    }
+
+    /// The cluster they belong to.
+    pub(super) fn cluster_id(&self) -> &str {
+        &self.logs.cluster_id
+    }
+
+    /// What an empty metadata log begins with.
+    pub(super) fn bootstrap(&self) -> &[MetadataRecord] {
+        &self.bootstrap
+    }
+
+    /// How the quorum is set up on them.
+    pub(super) fn quorum(&self, config: &BrokerConfig) -> RaftConfig {
+        let log = &config.metadata_log;
+        let voters = config
+            .node
+            .controller_quorum_voters
+            .iter()
+            .map(|voter| Voter {
+                id: voter.id,
+                host: voter.host.clone(),
+                port: voter.port,
+            });
+        RaftConfig {
+            node_id: config.node.node_id,
+            directory_id: self.metadata.id(),
+            voters: voters.collect(),
+            log_dir: self.metadata.path().to_owned(),
+            segment_bytes: u32::try_from(log.metadata_log_segment_bytes).unwrap_or(u32::MAX),
+            segment_ms: log.metadata_log_segment_ms,
+            retention: Retention {
+                max_bytes: log.metadata_max_retention_bytes,
+                max_age_ms: log.metadata_max_retention_ms,
+            },
+            timeouts: timeouts(config),
+            seed: u64::from_be_bytes(random_bytes()),
+        }
+    }
+}
+
+/// Opens them as those of the configured cluster, or of the one they say; empty directories without
+/// either begin a new cluster, as a single node can do by itself.
+fn open(
+    disk: &Arc<dyn Disk>,
+    paths: &[PathBuf],
+    config: &BrokerConfig,
+) -> Result<LogDirs, LogDirError> {
+    let open = |cluster_id: Option<Uuid>| {
+        let cluster_id = cluster_id.map(|id| id.to_string());
+        let identity = Identity {
+            node_id: config.node.node_id,
+            cluster_id,
+        };
+        LogDirs::open(disk, paths, &identity, random_id)
+    };
+    match open(config.node.cluster_id) {
+        Err(LogDirError::NoClusterId) => {
+            let id = random_id();
+            tracing::info!(cluster_id = %id, "formatting the log directories for a new cluster");
+            open(Some(id))
+        }
+        opened => opened,
+    }
+}
+
+fn timeouts(config: &BrokerConfig) -> Timeouts {
+    let quorum = &config.quorum;
+    let millis = super::identity::milliseconds;
+    Timeouts {
+        election: millis(quorum.controller_quorum_election_timeout_ms),
+        election_backoff_max: millis(quorum.controller_quorum_election_backoff_max_ms),
+        fetch: millis(quorum.controller_quorum_fetch_timeout_ms),
+        request: millis(quorum.controller_quorum_request_timeout_ms),
+        retry_backoff: millis(quorum.controller_quorum_retry_backoff_ms),
+    }
+}
+
+/// The bootstrap records of a formatted directory; Kafka's format step wrote them, or we do now.
+fn bootstrap(disk: &Arc<dyn Disk>, metadata: &LogDir) -> anyhow::Result<Vec<MetadataRecord>> {
+    let folder = metadata.path().join(METADATA_FOLDER);
+    let found = read_bootstrap(&**disk, metadata.path(), &folder)
+        .context("the bootstrap records of the cluster cannot be read")?;
+    if let Some(records) = found {
+        let decoded = records
+            .into_iter()
+            .map(MetadataRecord::decode)
+            .collect::<Result<_, _>>();
+        return decoded.context("the bootstrap records of the cluster cannot be read");
+    }
+    let records = bootstrap_records();
+    let version = crate::metadata::image::MetadataVersion::LATEST;
+    let encoded = records
+        .iter()
+        .map(|record| record.encode(version.record_version(record)));
+    write_bootstrap(disk, metadata.path(), encoded.collect(), Timestamp(0))
+        .context("the bootstrap records of the cluster cannot be written")?;
+    Ok(records)
+}
+
+/// How many files of logs may be open at a time: as configured, or half of what the process may have.
+fn open_files_max(config: &BrokerConfig) -> usize {
+    let allowed = raise_open_files_limit();
+    let configured = config
+        .storage
+        .open_files_max
+        .and_then(|max| usize::try_from(max).ok());
+    configured.unwrap_or_else(|| usize::try_from(allowed / SHARE_FOR_FILES).unwrap_or(usize::MAX))
+}
+
+/// Raises the soft limit of descriptors to the hard one, as every broker's operator would; the limit.
+fn raise_open_files_limit() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    /// What a process without a limit may have: no kernel gives more.
+    const UNLIMITED: u64 = 1 << 20;
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum.unwrap_or(UNLIMITED),
+        Err(_) => limit.current.unwrap_or(UNLIMITED),
+    }
+}
+
+/// A new random id.
+pub(super) fn random_id() -> DirectoryId {
+    loop {
+        if let Some(id) = Uuid::from_random(random_bytes()) {
+            return id;
+        }
+    }
+}
+
+fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system has random bytes");
+    bytes
+}

@@ -1,0 +1,77 @@
+//! Why and when a node stops: a signal, or a failure that it cannot go on after.
+
+use std::fmt;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::metadata::driver::OnFatal;
+
+/// Why a node stops.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum StopReason {
+    /// It was asked to.
+    Asked(&'static str),
+    /// It cannot go on.
+    Failed(String),
+}
+
+impl StopReason {
+    /// A failure is an error of the process.
+    pub(super) fn into_result(self) -> anyhow::Result<()> {
+        match self {
+            Self::Asked(_) => Ok(()),
+            Self::Failed(reason) => Err(anyhow::Error::msg(reason)),
+        }
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked(signal) => formatter.write_str(signal),
+            Self::Failed(reason) => formatter.write_str(reason),
+        }
+    }
+}
+
+/// Waits for a reason to stop.
+pub(super) struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+    failures: mpsc::UnboundedReceiver<String>,
+    on_fatal: OnFatal,
+}
+
+impl StopSignal {
+    /// Begins to listen for signals; from now on they do not end the process by themselves.
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        let (sender, failures) = mpsc::unbounded_channel();
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            failures,
+            // The receiver is gone only when the process stops anyway.
+            on_fatal: Arc::new(move |reason| drop(sender.send(reason))),
+        })
+    }
+
+    /// What parts call when the process must stop.
+    pub(super) fn on_fatal(&self) -> &OnFatal {
+        &self.on_fatal
+    }
+
+    /// Waits for the first reason.
+    pub(super) async fn wait(&mut self) -> StopReason {
+        tokio::select! {
+            _ = self.terminate.recv() => StopReason::Asked("SIGTERM"),
+            _ = self.interrupt.recv() => StopReason::Asked("SIGINT"),
+            failure = self.failures.recv() => {
+                StopReason::Failed(failure.unwrap_or_else(|| "a part ended".to_owned()))
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The proof that our disks are Kafka's: ours, then Apache Kafka 4.3.1, then ours again on one log
+//! directory, with the same settings; each sees all that the others left, and goes on writing.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::apache::Apache;
+use crate::support::{Broker, path_text};
+
+const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
+const PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
+const CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
+
+/// One log directory, and both brokers' configuration for it.
+struct Disk {
+    apache: Apache,
+    ours: Broker,
+    properties: PathBuf,
+    bootstrap: String,
+}
+
+impl Disk {
+    fn new(test: u8) -> Option<Self> {
+        let apache = Apache::find()?;
+        let host = own_address(test);
+        let listeners = format!("PLAINTEXT://{host}:19092,CONTROLLER://{host}:19093");
+        let voters = format!("1@{host}:19093");
+        let settings = [
+            ("process.roles", "broker,controller"),
+            ("node.id", "1"),
+            ("controller.quorum.voters", voters.as_str()),
+            ("controller.listener.names", "CONTROLLER"),
+            ("listeners", listeners.as_str()),
+            ("offsets.topic.replication.factor", "1"),
+        ];
+        let ours = Broker::stopped(&settings);
+        let mut text = format!("log.dirs={}\n", path_text(&ours.data_dir()));
+        for (key, value) in settings {
+            text.push_str(&format!("{key}={value}\n"));
+        }
+        let properties = ours.directory().join("server.properties");
+        fs::write(&properties, text).expect("the properties can be written");
+        Some(Self {
+            apache,
+            ours,
+            properties,
+            bootstrap: format!("{host}:19092"),
+        })
+    }
+
+    fn with_ours(&mut self, work: impl FnOnce(&Self)) {
+        self.ours.start_again();
+        work(self);
+        let stopped = self.ours.stop();
+        assert!(stopped.status.success(), "{}", stopped.output);
+    }
+
+    fn with_apache(&self, work: impl FnOnce(&Self)) {
+        let running = self.apache.start(&self.properties);
+        work(self);
+        running.stop(&self.ours.data_dir());
+    }
+
+    fn run(&self, class: &str, arguments: &[&str]) -> String {
+        let mut all = vec!["--bootstrap-server", self.bootstrap.as_str()];
+        all.extend(arguments);
+        self.apache.run(class, &all).expect_success()
+    }
+
+    fn produce(&self, topic: &str, lines: &str) {
+        let arguments = [
+            "--bootstrap-server",
+            &self.bootstrap,
+            "--topic",
+            topic,
+            "--reader-property",
+            "parse.key=true",
+        ];
+        self.apache
+            .run_with_input(PRODUCER, &arguments, lines)
+            .expect_success();
+    }
+
+    fn consume(&self, topic: &str, count: usize) -> String {
+        let count = count.to_string();
+        self.run(
+            CONSUMER,
+            &[
+                "--topic",
+                topic,
+                "--partition",
+                "0",
+                "--offset",
+                "earliest",
+                "--max-messages",
+                &count,
+                "--formatter-property",
+                "print.key=true",
+                "--formatter-property",
+                "print.offset=true",
+                "--formatter-property",
+                "print.timestamp=true",
+                "--timeout-ms",
+                "20000",
+            ],
+        )
+    }
+
+    fn cluster_id(&self) -> String {
+        let arguments = ["cluster-id", "--bootstrap-server", &self.bootstrap];
+        self.apache
+            .run("org.apache.kafka.tools.ClusterTool", &arguments)
+            .expect_success()
+    }
+
+    /// What must be the same before and after a swap: id, topics with ids and configs, messages.
+    fn observe(&self, counts: &[(&str, usize)]) -> String {
+        let mut seen = self.cluster_id();
+        seen.push_str(&self.run(TOPICS, &["--describe"]));
+        for (topic, count) in counts {
+            seen.push_str(&self.consume(topic, *count));
+        }
+        seen
+    }
+}
+
+/// An address of 127/8 that no other test uses (`test` differs within this process), so that ports
+/// can be fixed.
+fn own_address(test: u8) -> String {
+    let pid = std::process::id();
+    format!("127.{test}.{}.{}", (pid >> 8) & 0xff, pid & 0xff)
+}
+#[test]
+fn apache_kafka_takes_over_our_disks_and_gives_them_back() {
+    let Some(mut disk) = Disk::new(11) else {
+        return;
+    };
+    let mut left_by_ours = String::new();
+    let mut left_by_apache = String::new();
+
+    disk.with_ours(|disk| {
+        disk.run(
+            TOPICS,
+            &[
+                "--create",
+                "--topic",
+                "kept",
+                "--config",
+                "segment.bytes=1048576",
+            ],
+        );
+        disk.run(TOPICS, &["--create", "--topic", "deleted"]);
+        disk.run(TOPICS, &["--delete", "--topic", "deleted"]);
+        disk.produce("kept", "a\tone\nb\ttwo\n");
+        left_by_ours = disk.observe(&[("kept", 2)]);
+    });
+    disk.with_apache(|disk| {
+        assert_eq!(disk.observe(&[("kept", 2)]), left_by_ours);
+        disk.produce("kept", "c\tthree\n");
+        disk.run(
+            TOPICS,
+            &[
+                "--create",
+                "--topic",
+                "theirs",
+                "--config",
+                "retention.ms=86400000",
+            ],
+        );
+        disk.produce("theirs", "d\tfour\n");
+        left_by_apache = disk.observe(&[("kept", 3), ("theirs", 1)]);
+    });
+    disk.with_ours(|disk| {
+        assert_eq!(disk.observe(&[("kept", 3), ("theirs", 1)]), left_by_apache);
+        disk.produce("theirs", "e\tfive\n");
+        disk.run(TOPICS, &["--alter", "--topic", "kept", "--partitions", "3"]);
+        left_by_ours = disk.observe(&[("kept", 3), ("theirs", 2)]);
+    });
+    disk.with_apache(|disk| {
+        assert_eq!(disk.observe(&[("kept", 3), ("theirs", 2)]), left_by_ours);
+    });
+}
+
+#[test]
+fn we_take_over_what_apache_kafka_formatted_and_filled() {
+    let Some(mut disk) = Disk::new(12) else {
+        return;
+    };
+    let mut left_by_apache = String::new();
+    disk.apache
+        .format(&disk.properties, "JLLkEA6XQ0C3ANB0bHMI-g");
+
+    disk.with_apache(|disk| {
+        disk.run(
+            TOPICS,
+            &["--create", "--topic", "first", "--partitions", "2"],
+        );
+        disk.produce("first", "a\tone\n");
+        left_by_apache = disk.observe(&[("first", 1)]);
+    });
+    disk.with_ours(|disk| {
+        assert_eq!(disk.observe(&[("first", 1)]), left_by_apache);
+        disk.produce("first", "b\ttwo\n");
+    });
+}

@@ -1,0 +1,8 @@
+//! Raw requests to a real broker process: every version that it tells, and what no client sends.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod configs;
+mod hostile;
+mod versions;

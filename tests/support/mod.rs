@@ -1,0 +1,193 @@
+//! A real broker process for tests: started on free ports in a directory of its own, stopped,
+//! killed and started again. Nothing here knows what a test asserts.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(
+    clippy::print_stdout,
+    reason = "a failing test shows the broker's output"
+)]
+
+pub mod process;
+pub mod tools;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use process::{Process, Stopped};
+
+/// How long a broker may take to say that it is ready; generous, as machines are shared.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long a graceful stop may take.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+
+/// The line that the broker logs when clients can connect, up to the address.
+const READY: &str = "clients connect to ";
+
+/// A broker process and the directory it lives in.
+pub struct Broker {
+    directory: tempfile::TempDir,
+    settings: Vec<(String, String)>,
+    running: Option<Running>,
+}
+
+struct Running {
+    process: Process,
+    bootstrap: String,
+}
+
+impl Broker {
+    /// Starts a broker with default settings.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a broker with these settings (Kafka's names) besides what a test needs:
+    /// free ports on loopback and a data directory of its own.
+    pub fn start_with(settings: &[(&str, &str)]) -> Self {
+        let mut broker = Self::stopped(settings);
+        broker.start_again();
+        broker
+    }
+
+    /// A broker that is configured but not started.
+    pub fn stopped(settings: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let settings = settings
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        Self {
+            directory,
+            settings,
+            running: None,
+        }
+    }
+
+    /// Changes a setting for the next start.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.settings.retain(|(existing, _)| existing != key);
+        self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Starts the process and waits until clients can connect.
+    pub fn start_again(&mut self) {
+        assert!(self.running.is_none(), "the broker runs already");
+        let mut process = self.spawn();
+        let line = process.wait_for_line(READY, START_LIMIT);
+        let address = line.split(READY).nth(1).expect("the line holds the marker");
+        let bootstrap = address
+            .split(|character: char| {
+                !(character.is_ascii_alphanumeric() || ".:-".contains(character))
+            })
+            .next()
+            .expect("split yields at least one part")
+            .to_owned();
+        self.running = Some(Running { process, bootstrap });
+    }
+
+    /// Starts the process without waiting for it to become ready.
+    pub fn spawn(&self) -> Process {
+        let config = self.write_config();
+        Process::spawn(
+            env!("CARGO_BIN_EXE_broker"),
+            &["--config", path_text(&config)],
+        )
+    }
+
+    fn write_config(&self) -> PathBuf {
+        let mut text = String::new();
+        let has = |key: &str| self.settings.iter().any(|(existing, _)| existing == key);
+        if !has("listeners") {
+            text.push_str("listeners = \"PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0\"\n");
+        }
+        if !has("log.dirs") {
+            text.push_str(&format!("log.dirs = {:?}\n", path_text(&self.data_dir())));
+        }
+        for (key, value) in &self.settings {
+            text.push_str(&format!("{key} = {value:?}\n"));
+        }
+        let path = self.directory.path().join("broker.toml");
+        fs::write(&path, text).expect("the config can be written");
+        path
+    }
+
+    /// Where clients connect: `host:port`.
+    pub fn bootstrap(&self) -> &str {
+        &self.running.as_ref().expect("the broker runs").bootstrap
+    }
+
+    /// The process id of the running broker.
+    pub fn pid(&self) -> u32 {
+        self.running
+            .as_ref()
+            .expect("the broker runs")
+            .process
+            .pid()
+    }
+
+    /// The one log directory of a broker with default settings.
+    pub fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// The directory that vanishes with this value.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Asks the broker to stop (SIGTERM), and waits until it has.
+    pub fn stop(&mut self) -> Stopped {
+        let running = self.running.take().expect("the broker runs");
+        running.process.stop(STOP_LIMIT)
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.running
+            .as_mut()
+            .expect("the broker was started")
+            .process
+            .has_ended()
+    }
+
+    /// What is left of a process that has ended by itself.
+    pub fn ended(&mut self) -> Stopped {
+        let mut running = self.running.take().expect("the broker was started");
+        running.process.wait(STOP_LIMIT)
+    }
+
+    /// Kills the broker (SIGKILL), as a crash would.
+    pub fn kill(&mut self) {
+        self.running.take().expect("the broker runs").process.kill();
+    }
+
+    /// Kills the broker and starts it again on the same directory.
+    pub fn crash_and_restart(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    /// Waits until the broker logs a line that contains `text`.
+    pub fn wait_for_log(&mut self, text: &str) -> String {
+        self.running
+            .as_mut()
+            .expect("the broker runs")
+            .process
+            .wait_for_line(text, START_LIMIT)
+    }
+
+    /// Everything that the running broker has logged so far.
+    pub fn log(&self) -> String {
+        self.running
+            .as_ref()
+            .expect("the broker runs")
+            .process
+            .output()
+    }
+}
+
+/// A path as text; test paths are UTF-8.
+pub fn path_text(path: &Path) -> &str {
+    path.to_str().expect("test paths are UTF-8")
+}

@@ -1,0 +1,232 @@
+//! The structure as checks: every file says what it is, pure folders are pure, folders use only those
+//! above them, and no file grows without an end.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The folders and files of `src`, bottom-up: each uses only those before it.
+const ORDER: [&str; 16] = [
+    "model",
+    "config",
+    "telemetry",
+    "protocol",
+    "records",
+    "security",
+    "quota",
+    "network",
+    "storage",
+    "raft",
+    "metadata",
+    "replication",
+    "coordinator",
+    "api",
+    "web",
+    "broker",
+];
+
+/// Folders whose files decide without sockets, files, clock or chance, but for their drivers.
+const PURE: [&str; 8] = [
+    "protocol",
+    "records",
+    "security",
+    "quota",
+    "raft",
+    "metadata",
+    "replication",
+    "coordinator",
+];
+
+/// What a pure file does not mention.
+const IMPURE: [&str; 12] = [
+    "tokio::",
+    "std::fs",
+    "std::net",
+    "std::thread",
+    "rustix::",
+    "getrandom",
+    "Instant::now",
+    "SystemTime::now",
+    "RandomState",
+    "std::process",
+    "std::env",
+    "std::io::stdin",
+];
+
+/// Longer than this is split by meaning, tests aside.
+const MAX_LINES: usize = 600;
+
+struct Source {
+    path: PathBuf,
+    /// The first part of the path below `src`, without `.rs`.
+    folder: String,
+    text: String,
+}
+
+impl Source {
+    /// The text up to its unit tests.
+    fn code(&self) -> &str {
+        self.text
+            .split("#[cfg(test)]")
+            .next()
+            .expect("split yields at least one part")
+    }
+
+    /// Lines of code with their numbers, comments left out.
+    fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        let numbered = self
+            .code()
+            .lines()
+            .enumerate()
+            .map(|(n, line)| (n + 1, line));
+        numbered.filter(|(_, line)| !line.trim_start().starts_with("//"))
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn is_driver(&self) -> bool {
+        let stem = self
+            .path
+            .file_stem()
+            .expect("a file")
+            .to_string_lossy()
+            .into_owned();
+        let in_driver_folder = self.path.components().any(|part| {
+            let part = part.as_os_str().to_string_lossy();
+            part == "driver" || part.ends_with("_driver")
+        });
+        stem == "driver" || stem.ends_with("_driver") || in_driver_folder
+    }
+
+    fn is_test(&self) -> bool {
+        self.path.file_stem().is_some_and(|stem| stem == "tests")
+            || self
+                .path
+                .components()
+                .any(|part| part.as_os_str() == "tests")
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("src can be read") {
+            let path = entry.expect("src can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let below = path
+                    .strip_prefix(&root)
+                    .expect("it is below src")
+                    .to_owned();
+                let first = below
+                    .components()
+                    .next()
+                    .expect("a file")
+                    .as_os_str()
+                    .to_string_lossy();
+                found.push(Source {
+                    folder: first.trim_end_matches(".rs").to_owned(),
+                    text: fs::read_to_string(&path).expect("sources are UTF-8"),
+                    path: below,
+                });
+            }
+        }
+    }
+    assert!(found.len() > 50, "only {} files found", found.len());
+    found
+}
+
+fn none(complaints: &[String]) {
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+#[test]
+fn every_file_opens_with_what_it_is() {
+    let silent: Vec<String> = sources()
+        .iter()
+        .filter(|file| !file.text.starts_with("//! "))
+        .map(Source::name)
+        .collect();
+
+    none(&silent);
+}
+
+#[test]
+fn no_file_is_longer_than_a_reader_can_hold() {
+    let is_long = |file: &&Source| !file.is_test() && file.code().lines().count() > MAX_LINES;
+    let long: Vec<String> = sources().iter().filter(is_long).map(Source::name).collect();
+
+    none(&long);
+}
+
+#[test]
+fn pure_folders_touch_neither_sockets_nor_files_nor_the_clock() {
+    let mut complaints = Vec::new();
+    for file in sources() {
+        if !PURE.contains(&&*file.folder) || file.is_driver() || file.is_test() {
+            continue;
+        }
+        for (number, line) in file.lines() {
+            for word in IMPURE.iter().filter(|word| line.contains(**word)) {
+                complaints.push(format!("{}:{number}: {word}", file.name()));
+            }
+        }
+    }
+
+    none(&complaints);
+}
+
+#[test]
+fn folders_use_only_those_before_them() {
+    let place = |folder: &str| ORDER.iter().position(|name| *name == folder);
+    let mut complaints = Vec::new();
+    for file in sources() {
+        let Some(own) = place(&file.folder) else {
+            continue;
+        };
+        for (number, line) in file.lines() {
+            for used in line
+                .match_indices("crate::")
+                .map(|(at, word)| &line[at + word.len()..])
+            {
+                let used = used
+                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                    .next();
+                let Some(used) = used.and_then(place) else {
+                    continue;
+                };
+                if used > own {
+                    complaints.push(format!("{}:{number} uses {}", file.name(), ORDER[used]));
+                }
+            }
+        }
+    }
+
+    none(&complaints);
+}
+
+#[test]
+fn nothing_is_left_for_later_in_the_code() {
+    let words = [
+        "todo!",
+        "unimplemented!",
+        ".unwrap()",
+        "TODO",
+        "FIXME",
+        "XXX",
+    ];
+    let mut complaints = Vec::new();
+    for file in sources().iter().filter(|file| !file.is_test()) {
+        for (number, line) in file.lines() {
+            for word in words.iter().filter(|word| line.contains(**word)) {
+                complaints.push(format!("{}:{number}: {word}", file.name()));
+            }
+        }
+    }
+
+    none(&complaints);
+}

@@ -1,0 +1,315 @@
+//! The loads, the same for both brokers, by librdkafka.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::{
+    BaseProducer, BaseRecord, Producer as _, ProducerContext, ThreadedProducer,
+};
+use rdkafka::{Offset, TopicPartitionList};
+
+/// Longer than any load takes.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// A stream of equal messages, spread evenly over a topic's partitions.
+#[derive(Clone, Copy)]
+pub struct Stream {
+    pub messages: u64,
+    pub bytes: usize,
+    pub partitions: i32,
+}
+
+fn config(bootstrap: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap);
+    config
+}
+
+/// Creates `topic` and waits until it has leaders.
+pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let admin: AdminClient<DefaultClientContext> =
+        config(bootstrap).create().expect("valid settings");
+    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let options = AdminOptions::new()
+        .operation_timeout(Some(LIMIT))
+        .request_timeout(Some(LIMIT));
+    let created = runtime
+        .block_on(admin.create_topics(&[new], &options))
+        .expect("the broker answers");
+    assert!(created[0].is_ok(), "{created:?}");
+    let deadline = Instant::now() + LIMIT;
+    while Instant::now() < deadline {
+        let metadata = admin
+            .inner()
+            .fetch_metadata(Some(topic), LIMIT)
+            .expect("the broker answers");
+        let known = &metadata.topics()[0];
+        let led = known
+            .partitions()
+            .iter()
+            .filter(|p| p.leader() >= 0)
+            .count();
+        if i32::try_from(led) == Ok(partitions) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{topic} got no leaders");
+}
+
+/// Counts what was acknowledged, and the worst that happened.
+#[derive(Clone, Default)]
+struct Deliveries {
+    acknowledged: Arc<AtomicU64>,
+    failed: Arc<AtomicU64>,
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let counter = if result.is_ok() {
+            &self.acknowledged
+        } else {
+            &self.failed
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Produces the stream with acks=all and returns how long it took until all was acknowledged.
+pub fn produce(bootstrap: &str, topic: &str, stream: Stream) -> Duration {
+    let deliveries = Deliveries::default();
+    let producer: ThreadedProducer<_> = config(bootstrap)
+        .set("linger.ms", "5")
+        .set("queue.buffering.max.messages", "500000")
+        .set("queue.buffering.max.kbytes", "262144")
+        .create_with_context(deliveries.clone())
+        .expect("valid settings");
+    let payload = vec![b'x'; stream.bytes];
+    let started = Instant::now();
+    for n in 0..stream.messages {
+        let partition =
+            i32::try_from(n % u64::from(stream.partitions.unsigned_abs())).expect("small");
+        let mut record = BaseRecord::<(), [u8]>::to(topic)
+            .partition(partition)
+            .payload(&payload);
+        while let Err((_, returned)) = producer.send(record) {
+            record = returned;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    producer.flush(LIMIT).expect("all is acknowledged");
+    let took = started.elapsed();
+    assert_eq!(
+        deliveries.failed.load(Ordering::Relaxed),
+        0,
+        "some messages failed"
+    );
+    took
+}
+
+/// Consumes the stream from the beginning and returns how long it took.
+pub fn consume(bootstrap: &str, topic: &str, stream: Stream) -> Duration {
+    let consumer = consumer_from(bootstrap, topic, stream.partitions, Offset::Beginning);
+    let started = Instant::now();
+    let mut count = 0;
+    while count < stream.messages {
+        assert!(started.elapsed() < LIMIT, "only {count} messages came");
+        if let Some(message) = consumer.poll(Duration::from_millis(100)) {
+            let message = message.expect("the fetch succeeds");
+            assert_eq!(message.payload_len(), stream.bytes);
+            count += 1;
+        }
+    }
+    started.elapsed()
+}
+
+fn consumer_from(bootstrap: &str, topic: &str, partitions: i32, offset: Offset) -> BaseConsumer {
+    let consumer: BaseConsumer = config(bootstrap)
+        .set("group.id", "versus")
+        .set("enable.auto.commit", "false")
+        .set("queued.max.messages.kbytes", "131072")
+        .create()
+        .expect("valid settings");
+    let mut assigned = TopicPartitionList::new();
+    for partition in 0..partitions {
+        assigned
+            .add_partition_offset(topic, partition, offset)
+            .expect("a valid offset");
+    }
+    consumer.assign(&assigned).expect("a valid assignment");
+    consumer
+}
+
+/// Sends `count` messages of 100 bytes, each after the one before is acknowledged.
+pub fn one_at_a_time(bootstrap: &str, topic: &str, count: u64) -> Duration {
+    let deliveries = Deliveries::default();
+    let producer: BaseProducer<_> = config(bootstrap)
+        .set("linger.ms", "0")
+        .create_with_context(deliveries.clone())
+        .expect("valid settings");
+    let payload = [b'x'; 100];
+    let started = Instant::now();
+    for n in 1..=count {
+        let record = BaseRecord::<(), [u8]>::to(topic)
+            .partition(0)
+            .payload(&payload);
+        producer
+            .send(record)
+            .map_err(|(error, _)| error)
+            .expect("the queue is empty");
+        while deliveries.acknowledged.load(Ordering::Relaxed) < n {
+            assert!(started.elapsed() < LIMIT, "no acknowledgement");
+            producer.poll(Duration::from_secs(1));
+        }
+    }
+    started.elapsed()
+}
+
+/// Sorted latencies in microseconds.
+pub struct Latencies(Vec<u64>);
+
+impl Latencies {
+    fn new(mut micros: Vec<u64>) -> Self {
+        micros.sort_unstable();
+        Self(micros)
+    }
+
+    /// The latency that `share` (0 to 1) of all messages stayed within, in milliseconds.
+    pub fn at(&self, share: f64) -> f64 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an index"
+        )]
+        #[expect(clippy::cast_precision_loss, reason = "few samples")]
+        let index = ((self.0.len() as f64 * share) as usize).min(self.0.len() - 1);
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
+        let millis = self.0[index] as f64 / 1000.0;
+        millis
+    }
+}
+
+/// Notes when each message, which carries its send time, is acknowledged.
+#[derive(Clone)]
+struct AckTimes {
+    origin: Instant,
+    micros: Arc<parking_lot::Mutex<Vec<u64>>>,
+}
+
+impl ClientContext for AckTimes {}
+
+impl ProducerContext for AckTimes {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let message = result
+            .as_ref()
+            .map_err(|(error, _)| error)
+            .expect("it is delivered");
+        self.micros
+            .lock()
+            .push(age(self.origin, message.payload().expect("a payload")));
+    }
+}
+
+fn age(origin: Instant, payload: &[u8]) -> u64 {
+    let sent = u64::from_be_bytes(payload[..8].try_into().expect("8 bytes"));
+    micros_since(origin) - sent
+}
+
+fn micros_since(origin: Instant) -> u64 {
+    u64::try_from(origin.elapsed().as_micros()).expect("not that long")
+}
+
+/// Sends at a steady rate with linger.ms=0 for `seconds`; returns the latencies until the
+/// acknowledgement, and until a consumer has the message.
+pub fn paced(
+    bootstrap: &str,
+    topic: &str,
+    per_second: u64,
+    seconds: u64,
+) -> (Latencies, Latencies) {
+    let origin = Instant::now();
+    let count = per_second * seconds;
+    let context = AckTimes {
+        origin,
+        micros: Arc::default(),
+    };
+    let consumer = consumer_from(bootstrap, topic, 1, Offset::End);
+    // The position is the end before anything is sent.
+    assert!(consumer.poll(Duration::from_secs(2)).is_none());
+    let receiver = std::thread::spawn(move || {
+        let mut micros = Vec::new();
+        while (micros.len() as u64) < count {
+            assert!(origin.elapsed() < LIMIT, "messages are missing");
+            if let Some(message) = consumer.poll(Duration::from_millis(100)) {
+                let message = message.expect("the fetch succeeds");
+                micros.push(age(origin, message.payload().expect("a payload")));
+            }
+        }
+        micros
+    });
+    let producer: ThreadedProducer<_> = config(bootstrap)
+        .set("linger.ms", "0")
+        .create_with_context(context.clone())
+        .expect("valid settings");
+    let started = Instant::now();
+    for n in 0..count {
+        let due = started + Duration::from_micros(n * 1_000_000 / per_second);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let mut payload = [b'x'; 100];
+        payload[..8].copy_from_slice(&micros_since(origin).to_be_bytes());
+        let record = BaseRecord::<(), [u8]>::to(topic)
+            .partition(0)
+            .payload(&payload);
+        producer
+            .send(record)
+            .map_err(|(error, _)| error)
+            .expect("the queue has room");
+    }
+    producer.flush(LIMIT).expect("all is acknowledged");
+    let end_to_end = receiver.join().expect("the receiver does not panic");
+    let acks = std::mem::take(&mut *context.micros.lock());
+    (Latencies::new(acks), Latencies::new(end_to_end))
+}
+
+/// Sends one message and waits for its acknowledgement, trying again without delay until `LIMIT`.
+pub fn first_accepted(bootstrap: &str, topic: &str) {
+    let deliveries = Deliveries::default();
+    let producer: BaseProducer<_> = config(bootstrap)
+        .set("linger.ms", "0")
+        .set("retry.backoff.ms", "10")
+        .set("retry.backoff.max.ms", "20")
+        .set("reconnect.backoff.ms", "5")
+        .set("reconnect.backoff.max.ms", "10")
+        .set("topic.metadata.refresh.fast.interval.ms", "10")
+        .set("log_level", "0")
+        .create_with_context(deliveries.clone())
+        .expect("valid settings");
+    let record = BaseRecord::<(), str>::to(topic)
+        .partition(0)
+        .payload("first");
+    producer
+        .send(record)
+        .map_err(|(error, _)| error)
+        .expect("the queue is empty");
+    let started = Instant::now();
+    while deliveries.acknowledged.load(Ordering::Relaxed) == 0 {
+        assert!(started.elapsed() < LIMIT, "no acknowledgement");
+        producer.poll(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,75 @@
+//! This broker against Apache Kafka 4.3.1, on one machine in one run, under the same librdkafka load.
+//!
+//! `cargo bench --bench versus` (after `eval "$(.ci/tools)"`) starts both, puts each load on them in
+//! alternation, several rounds, and prints ratios next to what the machine itself costs. Absolute
+//! figures of shared machines mean little: read the ratios. `-- --only NAME` runs one section;
+//! `-- --ours` leaves Apache Kafka out (to profile, not to compare).
+
+#![allow(clippy::print_stdout, reason = "the table is what it is for")]
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+mod floor;
+mod load;
+mod rival;
+mod sections;
+mod table;
+
+use rival::{Rival, apache, ours};
+use table::Table;
+
+/// What the command line chose.
+struct Options {
+    only: Option<String>,
+    ours_only: bool,
+}
+
+impl Options {
+    fn from_arguments() -> Self {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let after = |name: &str| {
+            let at = arguments.iter().position(|argument| argument == name)?;
+            arguments.get(at + 1).cloned()
+        };
+        Self {
+            only: after("--only"),
+            ours_only: arguments.iter().any(|a| a == "--ours"),
+        }
+    }
+
+    fn wants(&self, section: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == section)
+    }
+}
+
+fn main() {
+    let options = Options::from_arguments();
+    let Some(jars) = support::tools::kafka_jars() else {
+        return;
+    };
+    let rivals = |name: &str| -> Vec<Box<dyn Rival>> {
+        let mut all: Vec<Box<dyn Rival>> = vec![Box::new(ours(name))];
+        if !options.ours_only {
+            all.push(Box::new(apache(name, &jars)));
+        }
+        all
+    };
+    let mut table = Table::default();
+    println!("machine floor (CPU seconds per GiB): {}", floor::measure());
+    if options.wants("start") {
+        sections::cold_start(&mut rivals("start"), &mut table);
+    }
+    if options.wants("stream") {
+        sections::stream(&mut rivals("stream"), &mut table);
+    }
+    if options.wants("partitions") {
+        for partitions in [1_000, 5_000] {
+            sections::many_partitions(&mut rivals("partitions"), partitions, &mut table);
+        }
+    }
+    if options.wants("recovery") {
+        sections::large_log_recovery(&mut rivals("recovery"), &mut table);
+    }
+    table.print();
+}

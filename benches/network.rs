@@ -25,6 +25,7 @@ use broker::network::{
     RequestFrame, RequestHandler, RequestMemory,
 };
 use broker::protocol::{FileRegion, ResponseFrame, Segment};
+use broker::telemetry::Metrics;
 use bytes::Bytes;
 
 #[global_allocator]
@@ -110,6 +111,7 @@ fn start_network() -> (tokio::runtime::Runtime, SocketAddr) {
         options.clone(),
         memory,
         ConnectionLimits::default(),
+        Arc::new(Metrics::new([])),
     );
     let endpoint = Endpoint {
         listener: "PLAINTEXT".to_owned(),

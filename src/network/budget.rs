@@ -16,6 +16,8 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
+use crate::config::NetworkConfig;
+
 /// Which part of the budget a request may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
@@ -74,6 +76,12 @@ impl RequestMemory {
             waiting: AtomicUsize::new(0),
             lanes: [Mutex::default(), Mutex::default()],
         }))
+    }
+
+    /// The budget of the configuration: 0 or less is no limit.
+    pub fn from_config(config: &NetworkConfig) -> Self {
+        let limit = u64::try_from(config.queued_max_request_bytes).ok();
+        Self::new(limit.filter(|limit| *limit > 0))
     }
 
     /// Bytes charged now. May exceed the limit by small requests and one request a lane.

@@ -67,7 +67,11 @@ impl CloseReason {
     pub(super) fn is_orderly(&self) -> bool {
         matches!(
             self,
-            Self::PeerClosed | Self::Refused(_) | Self::Stopping | Self::Asked
+            Self::PeerClosed
+                | Self::RequestSize { .. }
+                | Self::Refused(_)
+                | Self::Stopping
+                | Self::Asked
         )
     }
 }

@@ -194,7 +194,7 @@ impl Acceptor {
         let admitted = accepted.and_then(|(socket, peer)| self.admit(socket, peer));
         match admitted {
             Ok(Some((socket, place))) => {
-                self.network.counters.accepted.add(1);
+                self.network.metrics.connections_accepted.inc();
                 let connection = Arc::clone(place.connection());
                 let server = Server::new(Arc::clone(&self.network), connection, socket);
                 tasks.spawn(async move {
@@ -214,7 +214,7 @@ impl Acceptor {
         let place = match self.network.connections.enter(&self.options, make) {
             Ok(place) => place,
             Err(too_many) => {
-                self.network.counters.refused_by_ip.add(1);
+                self.network.metrics.connections_refused.inc();
                 if let Some(suppressed) = self.network.gates.too_many.pass() {
                     let limit = too_many.limit;
                     tracing::info!(%peer, limit, suppressed, "too many connections of one address");
@@ -238,7 +238,7 @@ impl Acceptor {
             return;
         }
         self.rest_until = Some(Instant::now() + REST);
-        self.network.counters.accept_failures.add(1);
+        self.network.metrics.accept_failures.inc();
         if let Some(suppressed) = self.network.gates.accept.pass() {
             let listener = &self.options.endpoint.listener;
             tracing::error!(
@@ -264,23 +264,23 @@ fn report(network: &Network, connection: &Connection, reason: &CloseReason) {
     use CloseReason as Why;
 
     let (peer, listener) = (connection.peer(), connection.listener_name());
-    let (counters, gates) = (&network.counters, &network.gates);
+    let (metrics, gates) = (&network.metrics, &network.gates);
     tracing::debug!(%peer, listener, id = connection.id(), %reason, "connection closed");
     let gate = match reason {
         Why::Foreign(_) | Why::RequestSize { .. } => {
-            counters.malformed.add(1);
+            metrics.connections_malformed.inc();
             &gates.malformed
         }
         Why::StalledRequest | Why::StalledAnswer | Why::NotAuthenticated => {
-            counters.stalled.add(1);
+            metrics.connections_stalled.inc();
             &gates.stalled
         }
         Why::Panicked(_) => {
-            counters.panics.add(1);
+            metrics.connection_panics.inc();
             &gates.panic
         }
         Why::Idle => {
-            counters.idle.add(1);
+            metrics.connections_idle.inc();
             return;
         }
         Why::Records(_) => &gates.records,

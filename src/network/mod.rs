@@ -8,9 +8,9 @@ mod client;
 mod close;
 mod connection;
 mod connections;
-mod counters;
 mod handler;
 mod listener;
+mod log_gate;
 mod options;
 mod pipeline;
 mod read;
@@ -21,12 +21,15 @@ mod write;
 
 use std::sync::Arc;
 
+use log_gate::LogGates;
+
+use crate::telemetry::Metrics;
+
 pub use budget::{Lane, MemoryCharge, RequestMemory};
 pub use client::{Client, ClientError, ClientOptions};
 pub use close::CloseReason;
 pub use connection::{ClientSoftware, Connection};
 pub use connections::{ConnectionLimits, Connections};
-pub use counters::{Counter, Counters};
 pub use handler::{Handling, Outcome, Pending, RequestFrame, RequestHandler};
 pub use listener::{ListenError, Listener, RunningListener};
 pub use options::{ConnectionOptions, ListenerOptions};
@@ -38,8 +41,8 @@ pub struct Network {
     options: ConnectionOptions,
     memory: RequestMemory,
     connections: Connections,
-    counters: Counters,
-    gates: counters::LogGates,
+    metrics: Arc<Metrics>,
+    gates: LogGates,
 }
 
 impl Network {
@@ -49,14 +52,15 @@ impl Network {
         options: ConnectionOptions,
         memory: RequestMemory,
         limits: ConnectionLimits,
+        metrics: Arc<Metrics>,
     ) -> Arc<Self> {
         Arc::new(Self {
             handler,
             options,
             memory,
             connections: Connections::new(limits),
-            counters: Counters::default(),
-            gates: counters::LogGates::default(),
+            metrics,
+            gates: LogGates::default(),
         })
     }
 
@@ -70,8 +74,14 @@ impl Network {
         &self.connections
     }
 
-    /// What happened so far.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
+    /// Sets the gauges that nobody sets while things happen. Call it before metrics are rendered.
+    pub fn update_gauges(&self) {
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.metrics
+            .connections
+            .set(gauge(self.connections.count() as u64));
+        self.metrics
+            .request_memory_bytes
+            .set(gauge(self.memory.used()));
     }
 }

@@ -150,7 +150,9 @@ impl Server {
         if let Poll::Ready(Err(reason)) = self.output.poll_write(context, &mut self.socket) {
             return Err(reason);
         }
-        Ok(started || answered || self.output.bytes() < unwritten)
+        let written = unwritten - self.output.bytes();
+        self.network.metrics.sent_bytes.inc_by(written as u64);
+        Ok(started || answered || written > 0)
     }
 
     fn start_requests(&mut self, context: &mut Context<'_>) -> Result<bool, CloseReason> {
@@ -178,8 +180,7 @@ impl Server {
             bytes += frame.bytes.len();
             self.start(context, frame, overlaps);
         }
-        self.network.counters.requests.add(requests as u64);
-        self.network.counters.request_bytes.add(bytes as u64);
+        self.network.metrics.received_bytes.inc_by(bytes as u64);
         Ok(requests > 0)
     }
 

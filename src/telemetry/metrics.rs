@@ -25,8 +25,16 @@ pub struct Metrics {
     pub connections_accepted: Count,
     /// Connections refused for a limit.
     pub connections_refused: Count,
-    /// Connections that the broker closed: idle, too slow, or not speaking the protocol.
-    pub connections_closed: Count,
+    /// Connections closed because they were idle.
+    pub connections_idle: Count,
+    /// Connections closed because they stopped sending or reading, or did not log in in time.
+    pub connections_stalled: Count,
+    /// Connections closed because their bytes were no requests of an allowed size.
+    pub connections_malformed: Count,
+    /// Connections ended by a panic: each is a bug.
+    pub connection_panics: Count,
+    /// Times that accepting failed for lack of descriptors or memory.
+    pub accept_failures: Count,
     /// Bytes read from clients.
     pub received_bytes: Count,
     /// Bytes written to clients.
@@ -75,10 +83,30 @@ impl Metrics {
                 "connections_refused",
                 "Connections refused for a limit",
             ),
-            connections_closed: count(
+            connections_idle: count(
                 registry,
-                "connections_closed",
-                "Connections that the broker closed",
+                "connections_idle",
+                "Connections closed because they were idle",
+            ),
+            connections_stalled: count(
+                registry,
+                "connections_stalled",
+                "Connections closed because they stopped sending or reading",
+            ),
+            connections_malformed: count(
+                registry,
+                "connections_malformed",
+                "Connections closed because their bytes were no requests",
+            ),
+            connection_panics: count(
+                registry,
+                "connection_panics",
+                "Connections ended by a panic",
+            ),
+            accept_failures: count(
+                registry,
+                "accept_failures",
+                "Failures to accept for lack of descriptors or memory",
             ),
             received_bytes: bytes(registry, "received", "Bytes read from clients"),
             sent_bytes: bytes(registry, "sent", "Bytes written to clients"),

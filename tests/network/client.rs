@@ -14,6 +14,7 @@ use broker::protocol::messages::api_versions::{
 };
 use broker::protocol::messages::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use broker::protocol::{ApiKey, ErrorCode, Reader, RequestHeader, frame};
+use broker::telemetry::Metrics;
 
 use crate::toy::endpoint;
 
@@ -71,7 +72,8 @@ async fn start() -> RunningListener {
     let options = ConnectionOptions::default();
     let memory = RequestMemory::new(None);
     let limits = ConnectionLimits::default();
-    let network = Network::new(Arc::new(Answers), options.clone(), memory, limits);
+    let metrics = Arc::new(Metrics::new([]));
+    let network = Network::new(Arc::new(Answers), options.clone(), memory, limits, metrics);
     let listener = ListenerOptions::new(endpoint("127.0.0.1", 0));
     Listener::bind(listener, &options)
         .await

@@ -6,7 +6,7 @@ use std::time::Duration;
 use broker::network::ConnectionOptions;
 
 use crate::peer::{Peer, request};
-use crate::toy::{Mode, Setup};
+use crate::toy::{Event, Mode, Setup};
 
 fn short_deadlines() -> Setup {
     let options = ConnectionOptions {
@@ -31,8 +31,28 @@ async fn lengths_that_are_no_lengths_of_requests_close_the_connection() {
 
         assert!(peer.is_closed().await, "{length}");
     }
-    assert_eq!(world.network.counters().malformed.get(), 7);
+    while world.metrics.connections_malformed.get() < 7 {
+        tokio::task::yield_now().await;
+    }
     assert!(world.toy.started().is_empty());
+}
+
+#[tokio::test]
+async fn requests_before_a_malformed_one_are_answered() {
+    let world = Setup::default().start().await;
+    let mut peer = Peer::connect(&world).await;
+    let sent = [
+        request(Mode::Echo, 1, b""),
+        request(Mode::Later, 2, b""),
+        vec![0xff; 100],
+    ];
+
+    peer.send(&sent.concat()).await;
+    world.toy.until(Event::Started(2)).await;
+    world.toy.release([2]);
+
+    assert_eq!(peer.receive_ids(2).await, [1, 2]);
+    assert!(peer.is_closed().await);
 }
 
 #[tokio::test]
@@ -57,7 +77,7 @@ async fn http_and_tls_peers_are_closed_at_once() {
 
         assert!(peer.is_closed().await);
     }
-    assert_eq!(world.network.counters().malformed.get(), 2);
+    assert_eq!(world.metrics.connections_malformed.get(), 2);
 }
 
 #[tokio::test]
@@ -71,7 +91,7 @@ async fn a_request_that_stops_arriving_meets_its_deadline_and_frees_its_memory()
 
         assert!(peer.is_closed().await, "{begun} bytes");
     }
-    assert_eq!(world.network.counters().stalled.get(), 4);
+    assert_eq!(world.metrics.connections_stalled.get(), 4);
     assert_eq!(world.network.memory().used(), 0);
 }
 
@@ -108,7 +128,7 @@ async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
     busy.send(&request(Mode::Later, 1, b"")).await;
 
     assert!(idle.is_closed().await);
-    assert_eq!(world.network.counters().idle.get(), 1);
+    assert_eq!(world.metrics.connections_idle.get(), 1);
     world.toy.release([1]);
 
     assert_eq!(busy.receive_ids(1).await, [1]);
@@ -134,7 +154,7 @@ async fn requests_of_a_peer_that_does_not_read_are_not_started() {
 
     peer.send(&flood).await;
     // The peer reads nothing until the broker has given up on it.
-    while world.network.counters().stalled.get() == 0 {
+    while world.metrics.connections_stalled.get() == 0 {
         tokio::task::yield_now().await;
     }
 

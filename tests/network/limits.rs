@@ -34,7 +34,7 @@ async fn a_connection_over_the_limit_of_its_address_is_closed() {
 
     let mut third = Peer::connect(&world).await;
     assert!(third.is_closed().await);
-    assert_eq!(world.network.counters().refused_by_ip.get(), 1);
+    assert_eq!(world.metrics.connections_refused.get(), 1);
 
     drop(first);
     while world.network.connections().count() > 1 {
@@ -221,7 +221,7 @@ async fn accepting_rests_while_descriptors_are_out() {
     let stream = within(late.connect(world.listener.address()))
         .await
         .unwrap();
-    while world.network.counters().accept_failures.get() < 2 {
+    while world.metrics.accept_failures.get() < 2 {
         tokio::task::yield_now().await;
     }
     assert!(echo(&mut first).await, "those who are connected are served");
@@ -229,7 +229,7 @@ async fn accepting_rests_while_descriptors_are_out() {
 
     assert!(echo(&mut Peer { stream }).await);
     assert!(
-        world.network.counters().accept_failures.get() < 5,
+        world.metrics.accept_failures.get() < 5,
         "it rests between its tries"
     );
 }

@@ -183,7 +183,7 @@ async fn a_panic_closes_its_connection_and_no_other() {
     world.toy.release([1]);
 
     assert_eq!(bystander.receive_ids(1).await, [1]);
-    assert_eq!(world.network.counters().panics.get(), 1);
+    assert_eq!(world.metrics.connection_panics.get(), 1);
 }
 
 #[tokio::test]

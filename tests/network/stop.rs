@@ -11,6 +11,7 @@ async fn started_requests_are_finished_and_answered() {
         toy,
         network,
         listener,
+        ..
     } = Setup::default().start().await;
     let address = listener.address();
     let mut peers = Vec::new();
@@ -49,6 +50,7 @@ async fn what_does_not_finish_in_time_is_cut() {
         toy,
         network,
         listener,
+        ..
     } = Setup::default().start().await;
     let mut peer = Peer::connect_to(listener.address()).await;
     peer.send(&produce(Mode::Pipelined, 1, b"")).await;
@@ -66,9 +68,7 @@ async fn what_does_not_finish_in_time_is_cut() {
 #[tokio::test]
 async fn idle_connections_are_closed_at_once_by_a_stop() {
     let World {
-        toy: _,
-        network,
-        listener,
+        network, listener, ..
     } = Setup::default().start().await;
     let mut peer = Peer::connect_to(listener.address()).await;
     peer.send(&request(Mode::Echo, 1, b"")).await;

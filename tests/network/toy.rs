@@ -13,6 +13,7 @@ use broker::network::{
     RunningListener,
 };
 use broker::protocol::{FileRegion, ResponseFrame, Segment};
+use broker::telemetry::Metrics;
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::watch;
 
@@ -191,6 +192,7 @@ fn answer(id: i32, payload: Segment) -> ResponseFrame {
 pub struct World {
     pub toy: Arc<Toy>,
     pub network: Arc<Network>,
+    pub metrics: Arc<Metrics>,
     pub listener: RunningListener,
 }
 
@@ -208,7 +210,14 @@ impl Setup {
         let toy = Toy::new(self.file);
         let handler = Arc::new(Handler(Arc::clone(&toy)));
         let memory = RequestMemory::new(self.memory);
-        let network = Network::new(handler, self.options.clone(), memory, self.limits);
+        let metrics = Arc::new(Metrics::new([]));
+        let network = Network::new(
+            handler,
+            self.options.clone(),
+            memory,
+            self.limits,
+            Arc::clone(&metrics),
+        );
         let host = self.host.unwrap_or_else(|| "127.0.0.1".to_owned());
         let options = ListenerOptions::new(endpoint(&host, 0));
         let listener = Listener::bind(options, &self.options).await.unwrap();
@@ -216,6 +225,7 @@ impl Setup {
             toy,
             listener: listener.serve(Arc::clone(&network)),
             network,
+            metrics,
         }
     }
 }

@@ -1,49 +1,9 @@
-//! What the network counts for metrics, and the gates that keep hostile peers from filling the log.
+//! Keeps peers from filling the log: lines that they can cause at will pass now and then, with the
+//! number of those that did not.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// The number now.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn add(&self, count: u64) {
-        if count > 0 {
-            self.0.fetch_add(count, Ordering::Relaxed);
-        }
-    }
-}
-
-/// What happened since the broker started.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Connections accepted and served.
-    pub accepted: Counter,
-    /// Connections refused because their address had too many.
-    pub refused_by_ip: Counter,
-    /// Times that accepting failed for lack of descriptors or memory.
-    pub accept_failures: Counter,
-    /// Requests started.
-    pub requests: Counter,
-    /// Bytes of these requests, without their size fields.
-    pub request_bytes: Counter,
-    /// Connections closed because their bytes were no requests of an allowed size.
-    pub malformed: Counter,
-    /// Connections closed because they stopped sending or reading, or did not log in in time.
-    pub stalled: Counter,
-    /// Connections closed because they were idle.
-    pub idle: Counter,
-    /// Connections ended by a panic: each is a bug.
-    pub panics: Counter,
-}
 
 /// Lets one log line through in ten seconds and counts the others.
 #[derive(Debug, Default)]

@@ -1,12 +1,14 @@
 //! The log against what disks, crashes and other brokers do to it.
 
 #![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+#![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
 mod bit_flips;
 mod descriptors;
 mod dump_log;
 mod failing_disk;
 mod indexes;
+mod leftovers;
 mod power_cuts;
 mod support;
 mod tails;

@@ -21,8 +21,10 @@ use crate::config::Loaded;
 use crate::metadata::BrokerLifecycle;
 use crate::metadata::driver::{self, Metadata};
 use crate::network::RunningListener;
+use crate::protocol::ApiKey;
 use crate::raft::Raft;
 use crate::replication::driver::ReplicaManager;
+use crate::telemetry::Metrics;
 use directories::Directories;
 use endpoints::Advertised;
 use replicas::ReplicaStarter;
@@ -115,7 +117,9 @@ impl Node {
             replicas: replicas.manager.clone(),
         });
         let handler = Arc::new(Dispatcher::new(Arc::new(api)));
-        let listeners = sockets.serve(&config.network, handler).await?;
+        let apis = ApiKey::ALL.iter().map(|api| (*api as i16, api.name()));
+        let metrics = Arc::new(Metrics::new(apis));
+        let listeners = sockets.serve(&config.network, handler, metrics).await?;
         Ok(Self {
             directories,
             listeners,

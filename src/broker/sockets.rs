@@ -9,6 +9,7 @@ use crate::network::{
     ConnectionLimits, ConnectionOptions, Listener, ListenerOptions, Network, RequestHandler,
     RequestMemory, RunningListener,
 };
+use crate::telemetry::Metrics;
 
 /// Bound sockets: peers can connect, and wait.
 pub(super) struct Sockets {
@@ -56,13 +57,14 @@ impl Sockets {
         self,
         config: &NetworkConfig,
         handler: Arc<dyn RequestHandler>,
+        metrics: Arc<Metrics>,
     ) -> anyhow::Result<Vec<RunningListener>> {
         let limits = ConnectionLimits::from_config(config)
             .await
             .context("a host has no address")?;
-        let memory = RequestMemory::new(u64::try_from(config.queued_max_request_bytes).ok());
+        let memory = RequestMemory::from_config(config);
         let options = ConnectionOptions::from_config(config);
-        let network = Network::new(handler, options, memory, limits);
+        let network = Network::new(handler, options, memory, limits, metrics);
         let listeners = self.listeners.into_iter();
         Ok(listeners
             .map(|(_, listener)| listener.serve(Arc::clone(&network)))

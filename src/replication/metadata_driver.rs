@@ -148,12 +148,23 @@ impl Shared {
             None => self.create(id, replica, configs)?,
         };
         self.change_role(&partition, &replica.state);
+        self.flush_what_was_found(&partition);
         let directory = partition.dir().id();
         let known = replica.state.directory_of(configs.settings.node_id);
         (known != Some(directory)).then_some(Assignment {
             partition: id,
             directory,
         })
+    }
+
+    /// Syncs what a crash left unsynced where writes count only once they are: it counts for the
+    /// high watermark then, as what is written from now on.
+    fn flush_what_was_found(&self, partition: &Arc<Partition>) {
+        if partition.flush_is_due(now().wall)
+            && let Some(dir) = self.dir_of(partition)
+        {
+            dir.flushes.push_log(partition);
+        }
     }
 
     pub(super) fn change_role(&self, partition: &Partition, state: &PartitionImage) {

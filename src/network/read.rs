@@ -27,6 +27,8 @@ const LARGE_START: usize = 16 << 10;
 /// How much is read at once: at first, and when the peer sends more than that.
 const READ_LITTLE: usize = 16 << 10;
 const READ_MUCH: usize = 64 << 10;
+/// Up to this the beginning of a request is moved to a buffer of its size until more comes.
+const LITTLE_TO_KEEP: usize = 1 << 10;
 /// The first memory of a large request. Producers cut at 1 MiB, plus headers, by default.
 const FIRST_STEP: usize = (1 << 20) + (64 << 10);
 /// Then memory grows by this factor: few copies, and little that is taken but not yet filled.
@@ -187,12 +189,7 @@ impl FrameReader {
         self.small.reserve(room);
         let polled = poll_read(context, socket, &mut (&mut self.small).limit(room));
         let Poll::Ready(read) = polled else {
-            if self.small.is_empty() {
-                // An idle connection holds no buffer.
-                self.small = BytesMut::new();
-            } else {
-                self.stall.begin();
-            }
+            self.shrink();
             return Poll::Pending;
         };
         let read = read.map_err(CloseReason::Socket)?;
@@ -204,6 +201,19 @@ impl FrameReader {
         self.read_much |= read == room;
         self.stall.advance(read);
         Poll::Ready(Ok(()))
+    }
+
+    /// Nobody knows how long it takes until more comes: a connection that waits holds no buffer,
+    /// or a small one.
+    fn shrink(&mut self) {
+        if self.small.is_empty() {
+            self.small = BytesMut::new();
+            return;
+        }
+        self.stall.begin();
+        if self.small.len() <= LITTLE_TO_KEEP && self.small.capacity() > LITTLE_TO_KEEP {
+            self.small = BytesMut::from(&self.small[..]);
+        }
     }
 
     fn begin_large(&mut self, length: usize, charge: MemoryCharge) {

@@ -99,7 +99,7 @@ impl Default for ConnectionOptions {
             max_idle: Duration::from_secs(600),
             request_stall: Duration::from_secs(30),
             login_time: Duration::from_secs(10),
-            backlog: 50,
+            backlog: 1024,
             send_buffer_bytes: None,
             receive_buffer_bytes: None,
         }

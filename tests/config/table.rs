@@ -11,7 +11,7 @@ use broker::config::{Importance, Key, KeyDefault, Kind, Rule, Scope, Status, Upd
 const FACTS: &str = include_str!("kafka-4.4.0.tsv");
 
 /// Where our default is not Kafka's, and why.
-const OTHER_DEFAULTS: [(&str, &str, &str); 12] = [
+const OTHER_DEFAULTS: [(&str, &str, &str); 13] = [
     (
         "broker",
         "node.id",
@@ -28,6 +28,11 @@ const OTHER_DEFAULTS: [(&str, &str, &str); 12] = [
     ("broker", "max.connections", "finite by default"),
     ("broker", "max.connections.per.ip", "finite by default"),
     ("broker", "queued.max.request.bytes", "finite by default"),
+    (
+        "broker",
+        "socket.listen.backlog.size",
+        "clients that reconnect all at once",
+    ),
     (
         "broker",
         "socket.receive.buffer.bytes",

@@ -34,8 +34,9 @@ keys! {
     "socket.receive.buffer.bytes": Int = "-1", ANY; High ReadOnly Acts;
         "Bytes of each socket's receive buffer; -1 leaves the system's own, which follows the \
          need. Kafka's 102400 doubles the CPU of receiving large requests.";
-    "socket.listen.backlog.size": Int = "50", at_least(1); Medium ReadOnly Acts;
-        "How many connections the system holds until they are accepted.";
+    "socket.listen.backlog.size": Int = "1024", at_least(1); Medium ReadOnly Acts;
+        "How many connections the system holds until they are accepted. Beyond them a client \
+         tries again after a second, which Kafka's 50 lets happen whenever many reconnect at once.";
     "socket.connection.setup.timeout.ms": Long = "10000", ANY; Medium ReadOnly NotYet;
         "How long to wait for a connection to another broker.";
     "socket.connection.setup.timeout.max.ms": Long = "30000", ANY; Medium ReadOnly NotYet;

@@ -20,6 +20,7 @@ use super::hosted::{Hosted, HostedPartition};
 use super::housekeeping_driver::Alarm;
 use super::partition::{IsrChange, Moment, Partition, Stopped};
 use super::settings::ReplicaSettings;
+use super::upkeep_driver::Scrub;
 use crate::metadata::image::MetadataImage;
 use crate::model::{DirectoryId, Timestamp, TopicIdPartition, TopicPartition};
 use crate::storage::error::StorageError;
@@ -58,6 +59,8 @@ pub(super) struct Shared {
     pub(super) image: ArcSwap<MetadataImage>,
     pub(super) sessions: Sessions,
     pub(super) listener: Box<dyn ReplicaListener>,
+    /// The slow search for damage; `None` if it is switched off.
+    pub(super) scrub: Mutex<Option<Scrub>>,
     /// One change of the metadata is applied at a time.
     pub(super) applying: Mutex<()>,
     /// Ends the housekeeping thread.
@@ -170,8 +173,11 @@ impl Shared {
         }
     }
 
-    /// As [`Self::check_failure`], by partition.
+    /// As [`Self::check_failure`], by partition; damage takes the partition alone offline.
     pub(super) fn check_partition_failure(&self, partition: &Partition, error: &ReplicaError) {
+        if let ReplicaError::Storage(damage @ StorageError::Corrupt { .. }) = error {
+            self.fail_partition(partition, damage);
+        }
         if error.is_disk_failure()
             && let Some(dir) = self.dir_of(partition)
         {

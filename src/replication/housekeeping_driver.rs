@@ -53,6 +53,9 @@ struct Chore {
 /// How often folders whose time has come are removed.
 const REMOVAL_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often the search for damage reads on.
+const SCRUB_STEP_MS: i64 = 1_000;
+
 /// Starts the housekeeping thread.
 pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
     let (alarm, weak) = (Arc::clone(&shared.alarm), Arc::downgrade(shared));
@@ -76,6 +79,12 @@ fn chores(shared: &Shared) -> Vec<Chore> {
     let producers_ms = i64::from(storage.producer_id_expiration_check_interval_ms);
     [
         chore(removal_ms, Shared::remove_due_folders),
+        chore(removal_ms, Shared::remove_deleted_segments),
+        chore(
+            storage.log_retention_check_interval_ms,
+            Shared::delete_expired,
+        ),
+        chore(SCRUB_STEP_MS, Shared::search_damage),
         chore(
             storage.replica_high_watermark_checkpoint_interval_ms,
             |shared| {

@@ -31,3 +31,4 @@ mod produce_driver;
 /// What of the config the replicas act on.
 pub mod settings;
 mod start_driver;
+mod upkeep_driver;

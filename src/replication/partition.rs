@@ -209,6 +209,11 @@ impl Partition {
         Ok(done?)
     }
 
+    /// Whether it is served: it was not stopped, deleted or taken offline.
+    pub fn is_running(&self) -> bool {
+        self.state.lock().check_running().is_ok()
+    }
+
     /// The settings that hold now.
     pub fn config(&self) -> Arc<PartitionConfig> {
         Arc::clone(&self.state.lock().config)

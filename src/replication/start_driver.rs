@@ -15,6 +15,7 @@ use super::fetch_session::Sessions;
 use super::hosted::{Hosted, HostedPartition};
 use super::metadata_driver::{Assignment, TopicConfigs, all_local};
 use super::settings::ReplicaSettings;
+use super::upkeep_driver::Scrub;
 use super::{flush_driver, housekeeping_driver};
 use crate::metadata::image::MetadataImage;
 use crate::model::{DirectoryId, TopicId, TopicIdPartition, TopicPartition};
@@ -75,6 +76,10 @@ impl ReplicaManager {
             image: ArcSwap::from(Arc::clone(image)),
             sessions: Sessions::new(settings.max_fetch_sessions),
             listener,
+            scrub: Mutex::new(Scrub::new(
+                settings.storage.scrub_interval_ms,
+                settings.storage.scrub_max_bytes_per_second,
+            )),
             applying: Mutex::default(),
             alarm: Arc::default(),
             threads: Mutex::default(),

@@ -7,3 +7,4 @@ mod admin;
 mod client;
 mod crash;
 mod produce_and_consume;
+mod upkeep;

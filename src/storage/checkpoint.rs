@@ -116,11 +116,26 @@ pub(super) fn write<T: fmt::Display>(
     path: &Path,
     entries: impl ExactSizeIterator<Item = T>,
 ) -> Result<(), StateFileError> {
+    let text = text_of(entries);
+    disk::replace_file(disk, path, text.as_bytes()).map_err(StateFileError::io(path))
+}
+
+/// As [`write()`], but what comes next must make the whole volume durable.
+pub(super) fn write_unsynced<T: fmt::Display>(
+    disk: &dyn Disk,
+    path: &Path,
+    entries: impl ExactSizeIterator<Item = T>,
+) -> Result<(), StateFileError> {
+    let text = text_of(entries);
+    disk::replace_file_unsynced(disk, path, text.as_bytes()).map_err(StateFileError::io(path))
+}
+
+fn text_of<T: fmt::Display>(entries: impl ExactSizeIterator<Item = T>) -> String {
     let mut text = format!("{VERSION}\n{}\n", entries.len());
     for entry in entries {
         writeln!(text, "{entry}").expect("a string takes any text");
     }
-    disk::replace_file(disk, path, text.as_bytes()).map_err(StateFileError::io(path))
+    text
 }
 
 /// An offset for each partition of a log directory.

@@ -74,6 +74,16 @@ impl LeaderEpochs {
         Ok(())
     }
 
+    /// As [`Self::save`], but what comes next must make the whole volume durable.
+    pub fn save_unsynced(&mut self, disk: &dyn Disk, folder: &Path) -> Result<(), StateFileError> {
+        if self.unsaved {
+            let path = folder.join(LEADER_EPOCH_FILE);
+            checkpoint::write_unsynced(disk, &path, self.entries.iter())?;
+            self.unsaved = false;
+        }
+        Ok(())
+    }
+
     /// Whether [`Self::save`] has something to write.
     pub fn is_unsaved(&self) -> bool {
         self.unsaved

@@ -26,7 +26,7 @@ pub struct LogDir {
     disk: Arc<dyn Disk>,
     failure: OnceLock<String>,
     /// Held as long as the directory is in use.
-    _lock: Box<dyn DiskLock>,
+    lock: Box<dyn DiskLock>,
 }
 
 /// What the config says about who the broker is.
@@ -286,7 +286,7 @@ impl Candidate {
             id,
             disk: Arc::clone(disk),
             failure: OnceLock::new(),
-            _lock: self.lock,
+            lock: self.lock,
         })
     }
 }
@@ -342,6 +342,12 @@ impl LogDir {
     /// The disk it is on.
     pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
+    }
+
+    /// Makes all that was written here durable at once: for the clean stop, where to sync each file
+    /// would take long.
+    pub fn sync_volume(&self) -> io::Result<()> {
+        self.lock.sync_volume()
     }
 
     /// Whether nothing may be read or written here any more.

@@ -229,7 +229,17 @@ struct CrashLock {
     inode: InodeId,
 }
 
-impl DiskLock for CrashLock {}
+impl DiskLock for CrashLock {
+    fn sync_volume(&self) -> io::Result<()> {
+        self.disk.change(|state, fault| match fault {
+            None | Some(Fault::NoSpace) => {
+                state.inodes.values_mut().for_each(Inode::sync);
+                Ok(())
+            }
+            Some(Fault::Io | Fault::PowerCut) => fail(fault),
+        })
+    }
+}
 
 impl Drop for CrashLock {
     fn drop(&mut self) {

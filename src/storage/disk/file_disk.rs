@@ -137,7 +137,7 @@ impl Disk for FileDisk {
         let locked = rustix::fs::flock(&file, exclusive)
             .and_then(|()| rustix::fs::fcntl_lock(&file, exclusive));
         match locked {
-            Ok(()) => Ok(Some(Box::new(FileLock { _file: file }))),
+            Ok(()) => Ok(Some(Box::new(FileLock { file }))),
             Err(Errno::WOULDBLOCK | Errno::ACCESS) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -147,10 +147,22 @@ impl Disk for FileDisk {
 /// The kernel drops the locks with the descriptor.
 #[derive(Debug)]
 struct FileLock {
-    _file: File,
+    file: File,
 }
 
-impl DiskLock for FileLock {}
+impl DiskLock for FileLock {
+    #[cfg(target_os = "linux")]
+    fn sync_volume(&self) -> io::Result<()> {
+        // This descriptor is as old as the lock, so it is told of each write-back that failed since.
+        Ok(rustix::fs::syncfs(&self.file)?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn sync_volume(&self) -> io::Result<()> {
+        rustix::fs::sync();
+        self.file.sync_all()
+    }
+}
 
 /// An open descriptor that is counted as long as it lives.
 #[derive(Debug)]

@@ -78,7 +78,11 @@ pub trait Disk: fmt::Debug + Send + Sync {
 }
 
 /// An exclusive lock, held until it is dropped.
-pub trait DiskLock: fmt::Debug + Send + Sync {}
+pub trait DiskLock: fmt::Debug + Send + Sync {
+    /// Makes all that was written to the volume of the locked file durable, names included. An error
+    /// may be about anything that was written there since the lock was taken.
+    fn sync_volume(&self) -> io::Result<()>;
+}
 
 /// A handle on one file, shared by all that use it. All positions are bytes from its beginning.
 pub trait DiskFile: fmt::Debug + Send + Sync {
@@ -123,16 +127,32 @@ pub fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Option<Vec<u8>>> {
 ///
 /// Writes `<name>.tmp`, syncs it, renames it and syncs the directory.
 pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+    replace(disk, path, content, |file| file.sync())?;
+    match path.parent() {
+        Some(dir) => disk.sync_dir(dir),
+        None => Ok(()),
+    }
+}
+
+/// As [`replace_file`], but after a power cut the file may have any content, until its volume was
+/// synced ([`DiskLock::sync_volume`]).
+pub fn replace_file_unsynced(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+    replace(disk, path, content, |_| Ok(()))
+}
+
+fn replace(
+    disk: &dyn Disk,
+    path: &Path,
+    content: &[u8],
+    sync: impl Fn(&dyn DiskFile) -> io::Result<()>,
+) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = Path::new(&temporary);
     let file = disk.open(temporary, OpenMode::Truncate)?;
     file.write_at(&[IoSlice::new(content)], 0)?;
-    file.sync()?;
+    sync(&*file)?;
     disk.rename(temporary, path)?;
     file.relocate(path);
-    match path.parent() {
-        Some(dir) => disk.sync_dir(dir),
-        None => Ok(()),
-    }
+    Ok(())
 }

@@ -133,20 +133,34 @@ impl Log {
     /// without a look at its batches. Everything is durable.
     pub fn close(&mut self, now: Timestamp) -> Result<(), StorageError> {
         self.check_online()?;
-        let closed = self.complete_files();
+        let closed = self.complete_files().and_then(|()| {
+            self.take_snapshot(true)?;
+            self.active().sync(true)
+        });
         self.watch(closed)?;
+        // The snapshot is a new name.
+        self.names += 1;
         self.flush(now)
     }
 
-    fn complete_files(&mut self) -> Result<(), StorageError> {
+    /// As [`Self::close`], but nothing is synced: that is for the caller, who makes the whole volume
+    /// durable once all its logs are closed. Nothing is to be written any more.
+    pub fn close_unsynced(&mut self) -> Result<(), StorageError> {
+        self.check_online()?;
+        let closed = self.complete_files().and_then(|()| {
+            self.take_snapshot(false)?;
+            let path = self.folder.path();
+            let saved = self.epochs.save_unsynced(self.folder.disk(), &path);
+            saved.map_err(state_file_error)
+        });
+        self.watch(closed)
+    }
+
+    fn complete_files(&self) -> Result<(), StorageError> {
         self.active().seal()?;
         if self.config.preallocate {
             self.active().trim()?;
         }
-        self.take_snapshot(true)?;
-        self.active().sync(true)?;
-        // The snapshot is a new name.
-        self.names += 1;
         Ok(())
     }
 

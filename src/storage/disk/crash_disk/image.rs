@@ -85,6 +85,17 @@ fn put(content: &mut Vec<u8>, position: u64, bytes: &[u8]) {
 }
 
 impl Inode {
+    /// Makes what is there durable.
+    pub(super) fn sync(&mut self) {
+        match self {
+            Self::Dir(dir) => dir.durable.clone_from(&dir.live),
+            Self::File(file) => {
+                file.durable.clone_from(&file.live);
+                file.pending.clear();
+            }
+        }
+    }
+
     pub(super) fn after_power_cut(&self, tear: Tear, random: &mut Random) -> Self {
         match self {
             Self::Dir(dir) => {

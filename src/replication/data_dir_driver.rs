@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::flush_driver::FlushQueue;
+use super::partition::Partition;
 use crate::model::{Offset, TopicPartition};
 use crate::storage::checkpoint::{
     self, HIGH_WATERMARK_FILE, LOG_START_FILE, Offsets, RECOVERY_POINT_FILE, StateFileError,
@@ -53,6 +54,17 @@ impl CheckpointKind {
             Self::RecoveryPoint => RECOVERY_POINT_FILE,
             Self::HighWatermark => HIGH_WATERMARK_FILE,
             Self::LogStart => LOG_START_FILE,
+        }
+    }
+
+    /// What the checkpoint says of a partition; `None`: nothing.
+    pub(super) fn offset_of(self, partition: &Partition) -> Option<Offset> {
+        match self {
+            Self::RecoveryPoint => Some(partition.flushed_offset()),
+            Self::HighWatermark => Some(partition.high_watermark()),
+            Self::LogStart => {
+                Some(partition.log_start_offset()).filter(|&start| start > Offset::ZERO)
+            }
         }
     }
 }
@@ -140,6 +152,17 @@ impl DataDir {
             let entry = checkpoints.clone().of_mut(kind).remove(partition);
             if let Some(offset) = entry {
                 unopened.of_mut(kind).insert(partition.clone(), offset);
+            }
+        }
+    }
+
+    /// Keeps the entries of a log that goes offline alone.
+    pub(super) fn keep_entries_of(&self, partition: &Partition) {
+        let mut unopened = self.unopened.lock();
+        for kind in CheckpointKind::ALL {
+            if let Some(offset) = kind.offset_of(partition) {
+                let name = partition.name().clone();
+                unopened.of_mut(kind).insert(name, offset);
             }
         }
     }

@@ -20,7 +20,6 @@ use super::hosted::{Hosted, HostedPartition};
 use super::housekeeping_driver::Alarm;
 use super::partition::{IsrChange, Moment, Partition, Stopped};
 use super::settings::ReplicaSettings;
-use super::upkeep_driver::Scrub;
 use crate::metadata::image::MetadataImage;
 use crate::model::{DirectoryId, Timestamp, TopicIdPartition, TopicPartition};
 use crate::storage::error::StorageError;
@@ -59,8 +58,8 @@ pub(super) struct Shared {
     pub(super) image: ArcSwap<MetadataImage>,
     pub(super) sessions: Sessions,
     pub(super) listener: Box<dyn ReplicaListener>,
-    /// The slow search for damage; `None` if it is switched off.
-    pub(super) scrub: Mutex<Option<Scrub>>,
+    /// Partitions with deleted files that are to be removed.
+    pub(super) deleting: Mutex<Vec<Arc<Partition>>>,
     /// One change of the metadata is applied at a time.
     pub(super) applying: Mutex<()>,
     /// Ends the housekeeping thread.
@@ -183,6 +182,17 @@ impl Shared {
         {
             self.fail_dir(dir, &error.to_string());
         }
+    }
+
+    /// Takes a partition offline whose log is damaged below what was durable: nothing of it is
+    /// served any more, and nothing is cut off.
+    fn fail_partition(&self, partition: &Partition, damage: &StorageError) {
+        tracing::error!(partition = %partition.name(), %damage, "partition is offline");
+        if let Some(dir) = self.dir_of(partition) {
+            dir.keep_entries_of(partition);
+        }
+        self.hosted.insert(partition.id(), HostedPartition::Offline);
+        partition.stop(Stopped::Offline);
     }
 
     /// Takes a log directory offline, with all its partitions. Nothing on it is tried again.

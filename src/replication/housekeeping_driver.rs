@@ -9,8 +9,8 @@ use parking_lot::{Condvar, Mutex};
 
 use super::data_dir_driver::{CheckpointKind, DataDir};
 use super::driver::{ReplicaManager, Shared, now};
+use super::error::ReplicaError;
 use super::partition::Partition;
-use crate::model::Offset;
 use crate::storage::checkpoint::Offsets;
 use crate::storage::clean_shutdown;
 
@@ -28,7 +28,7 @@ impl Alarm {
     }
 
     /// Waits until `deadline`. True: the thread is to end.
-    fn wait_until(&self, deadline: Instant) -> bool {
+    pub(super) fn wait_until(&self, deadline: Instant) -> bool {
         let mut is_stopped = self.is_stopped.lock();
         while !*is_stopped {
             if self
@@ -53,9 +53,6 @@ struct Chore {
 /// How often folders whose time has come are removed.
 const REMOVAL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often the search for damage reads on.
-const SCRUB_STEP_MS: i64 = 1_000;
-
 /// Starts the housekeeping thread.
 pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
     let (alarm, weak) = (Arc::clone(&shared.alarm), Arc::downgrade(shared));
@@ -79,12 +76,7 @@ fn chores(shared: &Shared) -> Vec<Chore> {
     let producers_ms = i64::from(storage.producer_id_expiration_check_interval_ms);
     [
         chore(removal_ms, Shared::remove_due_folders),
-        chore(removal_ms, Shared::remove_deleted_segments),
-        chore(
-            storage.log_retention_check_interval_ms,
-            Shared::delete_expired,
-        ),
-        chore(SCRUB_STEP_MS, Shared::search_damage),
+        chore(removal_ms, Shared::remove_due_files),
         chore(
             storage.replica_high_watermark_checkpoint_interval_ms,
             |shared| {
@@ -100,6 +92,10 @@ fn chores(shared: &Shared) -> Vec<Chore> {
         chore(
             storage.log_flush_scheduler_interval_ms,
             Shared::queue_due_flushes,
+        ),
+        chore(
+            storage.log_retention_check_interval_ms,
+            Shared::apply_retention,
         ),
         chore(producers_ms, Shared::expire_producers),
     ]
@@ -141,7 +137,7 @@ impl Shared {
             };
             for &kind in kinds {
                 let entries = here().filter_map(|partition| {
-                    let offset = checkpointed(kind, partition)?;
+                    let offset = kind.offset_of(partition)?;
                     Some((partition.name().clone(), offset))
                 });
                 self.write_checkpoint(dir, kind, entries.collect());
@@ -180,20 +176,43 @@ impl Shared {
         }
     }
 
+    pub(super) fn apply_retention(&self) {
+        for partition in self.hosted.online() {
+            match partition.apply_retention(now()) {
+                Ok(true) => self.deleting.lock().push(partition),
+                Ok(false) => {}
+                Err(error) => self.note_failed_chore(&partition, &error),
+            }
+        }
+    }
+
+    /// Removes the files of deleted segments whose readers have had time to finish.
+    pub(super) fn remove_due_files(&self) {
+        let wall = now().wall;
+        let deleting = std::mem::take(&mut *self.deleting.lock());
+        for partition in deleting {
+            for files in partition.take_due_deletions(wall) {
+                if let Err(error) = files.remove() {
+                    self.note_failed_chore(&partition, &error.into());
+                }
+            }
+            if partition.next_deletion().is_some() {
+                self.deleting.lock().push(partition);
+            }
+        }
+    }
+
+    pub(super) fn note_failed_chore(&self, partition: &Partition, error: &ReplicaError) {
+        // Partitions come and go while the chores run.
+        if !matches!(error, ReplicaError::NotLeader) {
+            tracing::warn!(partition = %partition.name(), %error, "housekeeping failed");
+        }
+        self.check_partition_failure(partition, error);
+    }
+
     fn expire_producers(&self) {
         for partition in self.hosted.online() {
             partition.expire_producers(now().wall);
-        }
-    }
-}
-
-/// What a checkpoint says of a partition; `None`: nothing.
-fn checkpointed(kind: CheckpointKind, partition: &Partition) -> Option<Offset> {
-    match kind {
-        CheckpointKind::RecoveryPoint => Some(partition.flushed_offset()),
-        CheckpointKind::HighWatermark => Some(partition.high_watermark()),
-        CheckpointKind::LogStart => {
-            Some(partition.log_start_offset()).filter(|&start| start > Offset::ZERO)
         }
     }
 }
@@ -232,9 +251,10 @@ impl ReplicaManager {
 
 impl Shared {
     fn close_dir(&self, dir: &DataDir, partitions: &[&Arc<Partition>], broker_epoch: i64) {
+        let started = now().instant;
         let mut is_clean = true;
         for partition in partitions {
-            if let Err(error) = partition.close(now().wall) {
+            if let Err(error) = partition.close_unsynced() {
                 tracing::error!(partition = %partition.name(), %error, "cannot close the log");
                 self.check_failure(dir, &error);
                 is_clean = false;
@@ -243,9 +263,18 @@ impl Shared {
         if dir.log_dir.is_offline() {
             return;
         }
+        if let Err(error) = dir.log_dir.sync_volume() {
+            self.fail_dir(dir, &error.to_string());
+            return;
+        }
         for kind in CheckpointKind::ALL {
             let entries = partitions.iter().filter_map(|partition| {
-                Some((partition.name().clone(), checkpointed(kind, partition)?))
+                let offset = match kind {
+                    // All that was written is durable now.
+                    CheckpointKind::RecoveryPoint if is_clean => Some(partition.end_offset()),
+                    _ => kind.offset_of(partition),
+                };
+                Some((partition.name().clone(), offset?))
             });
             self.write_checkpoint(dir, kind, entries.collect());
         }
@@ -255,5 +284,7 @@ impl Shared {
                 tracing::error!(dir = %dir.path().display(), %error, "cannot mark the clean stop");
             }
         }
+        let took_ms = started.elapsed().as_millis();
+        tracing::info!(dir = %dir.path().display(), logs = partitions.len(), took_ms, "closed");
     }
 }

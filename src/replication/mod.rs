@@ -28,7 +28,7 @@ mod metadata_driver;
 /// One replica that this broker holds.
 pub mod partition;
 mod produce_driver;
+mod scrub_driver;
 /// What of the config the replicas act on.
 pub mod settings;
 mod start_driver;
-mod upkeep_driver;

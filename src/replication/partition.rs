@@ -10,6 +10,7 @@ mod fetch;
 mod flush;
 mod ledger;
 mod offsets;
+mod retention;
 mod role;
 
 use std::sync::Arc;
@@ -207,11 +208,6 @@ impl Partition {
         let done = act(&mut state.log);
         self.finish(state, News::default());
         Ok(done?)
-    }
-
-    /// Whether it is served: it was not stopped, deleted or taken offline.
-    pub fn is_running(&self) -> bool {
-        self.state.lock().check_running().is_ok()
     }
 
     /// The settings that hold now.

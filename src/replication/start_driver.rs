@@ -15,8 +15,7 @@ use super::fetch_session::Sessions;
 use super::hosted::{Hosted, HostedPartition};
 use super::metadata_driver::{Assignment, TopicConfigs, all_local};
 use super::settings::ReplicaSettings;
-use super::upkeep_driver::Scrub;
-use super::{flush_driver, housekeeping_driver};
+use super::{flush_driver, housekeeping_driver, scrub_driver};
 use crate::metadata::image::MetadataImage;
 use crate::model::{DirectoryId, TopicId, TopicIdPartition, TopicPartition};
 use crate::storage::clean_shutdown::{self, CleanShutdown};
@@ -76,11 +75,8 @@ impl ReplicaManager {
             image: ArcSwap::from(Arc::clone(image)),
             sessions: Sessions::new(settings.max_fetch_sessions),
             listener,
-            scrub: Mutex::new(Scrub::new(
-                settings.storage.scrub_interval_ms,
-                settings.storage.scrub_max_bytes_per_second,
-            )),
             applying: Mutex::default(),
+            deleting: Mutex::default(),
             alarm: Arc::default(),
             threads: Mutex::default(),
             is_closed: AtomicBool::new(false),
@@ -101,6 +97,7 @@ impl ReplicaManager {
             threads.extend(flush_driver::start(&shared, dir).map_err(StartError::Thread)?);
         }
         threads.push(housekeeping_driver::start(&shared).map_err(StartError::Thread)?);
+        threads.push(scrub_driver::start(&shared).map_err(StartError::Thread)?);
         *shared.threads.lock() = threads;
         Ok(Started {
             manager,

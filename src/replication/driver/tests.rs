@@ -11,8 +11,10 @@ use support::{Change, World, batch, broker, request};
 use super::*;
 use crate::model::Offset;
 use crate::protocol::error_code::ErrorCode;
+use crate::replication::data_dir_driver::CheckpointKind;
 use crate::replication::delayed::{AckOutcome, AckWait};
 use crate::replication::fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, NO_SESSION, SessionError};
+use crate::replication::scrub_driver::Progress;
 use crate::storage::disk::{Disk, Fault, Tear};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -454,13 +456,7 @@ fn a_damaged_log_costs_only_itself_and_keeps_its_recovery_point() {
         world.append("t", partition, 5).unwrap();
     }
     world.manager.close(1);
-    let log = Path::new("/a/t-1/00000000000000000000.log");
-    let file = world
-        .disk
-        .open(log, crate::storage::disk::OpenMode::Existing)
-        .unwrap();
-    file.write_at(&[std::io::IoSlice::new(b"damage")], 70)
-        .unwrap();
+    world.damage("/a/t-1/00000000000000000000.log");
     world
         .disk
         .remove(Path::new("/a/.kafka_cleanshutdown"))
@@ -523,6 +519,73 @@ fn a_closed_manager_serves_nothing() {
         Err(ErrorCode::NOT_LEADER_OR_FOLLOWER)
     );
     assert!(world.manager.shared.is_closed.load(Ordering::Acquire));
+}
+
+#[test]
+fn retention_deletes_old_segments_and_then_their_files() {
+    let world = World::new(&["/a"]);
+    world.apply(&[
+        Change::topic("t", 1),
+        Change::config("t", "internal.segment.bytes", "200"),
+        Change::config("t", "retention.ms", "1000"),
+        Change::config("t", "file.delete.delay.ms", "0"),
+    ]);
+    for _ in 0..10 {
+        world.append("t", 0, 1).unwrap();
+    }
+    assert!(world.files("/a/t-0", ".log").len() > 3);
+
+    world.manager.shared.apply_retention();
+
+    let partition = world.partition("t", 0);
+    assert_eq!(
+        partition.log_start_offset(),
+        Offset(10),
+        "the records are of 2023"
+    );
+    assert_eq!(world.files("/a/t-0", ".log"), ["00000000000000000010.log"]);
+    world.until(|| {
+        world.manager.shared.remove_due_files();
+        world.files("/a/t-0", ".deleted").is_empty()
+    });
+}
+
+#[test]
+fn a_scrub_reads_every_log_and_takes_a_damaged_one_offline() {
+    let world = World::new(&["/a"]);
+    world.apply(&[
+        Change::topic("t", 3),
+        Change::config("t", "flush.messages", "1"),
+    ]);
+    for partition in 0..3 {
+        world.append("t", partition, 5).unwrap();
+        world.until(|| world.partition("t", partition).flushed_offset() == Offset(5));
+    }
+    let size = batch(5).size() as u64;
+    let (shared, started) = (&*world.manager.shared, now());
+    let later = |periods: i64| Moment {
+        wall: Timestamp(started.wall.0 + periods * 1_000),
+        ..started
+    };
+    let mut progress = Progress::new(1_000, started.wall);
+    let dir = &shared.dirs[0];
+    let mut scrub = |periods| shared.scrub_part(dir, &mut progress, u64::MAX, later(periods));
+    assert_eq!(scrub(0), 0);
+    assert_eq!(scrub(1), 3 * size);
+
+    world.damage("/a/t-1/00000000000000000000.log");
+    assert!(scrub(2) >= 2 * size);
+
+    let refused = Err(ErrorCode::KAFKA_STORAGE_ERROR);
+    assert_eq!(world.append("t", 1, 1), refused);
+    assert_eq!(world.append("t", 2, 1), Ok(Offset(5)));
+    shared.write_checkpoints(&CheckpointKind::ALL);
+    let again = world.restarted(&world.disk);
+    assert_eq!(
+        again.append("t", 1, 1),
+        refused,
+        "it is not cut where the damage is"
+    );
 }
 
 #[test]

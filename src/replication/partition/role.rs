@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::{News, Partition, Role, State};
-use crate::model::{BrokerId, LeaderEpoch, Offset, Timestamp, TopicIdPartition};
+use crate::model::{BrokerId, LeaderEpoch, Offset, TopicIdPartition};
 use crate::replication::delayed::{AckOutcome, Advance};
 use crate::replication::error::ReplicaError;
 use crate::replication::leadership::{FollowerFetch, IsrProposal, Leadership};
@@ -134,11 +134,12 @@ impl Partition {
         Ok((marked?, delay_ms))
     }
 
-    /// Closes the log in order, see [`crate::storage::log::Log::close`], and ends its use.
-    pub fn close(&self, now: Timestamp) -> Result<(), ReplicaError> {
+    /// Closes the log in order, and ends its use. What was written must be made durable then, see
+    /// [`crate::storage::log::Log::close_unsynced`].
+    pub fn close_unsynced(&self) -> Result<(), ReplicaError> {
         let mut state = self.state.lock();
         state.check_running()?;
-        let closed = state.log.close(now);
+        let closed = state.log.close_unsynced();
         state.role = Role::Stopped(Stopped::Removed);
         let news = News {
             advance: Some(Advance::URGENT),

@@ -23,7 +23,7 @@ use crate::replication::fetch_session::{
 };
 use crate::replication::partition::{LeaderWrite, Reader};
 use crate::storage::checkpoint::StateFileError;
-use crate::storage::disk::{CrashDisk, Disk};
+use crate::storage::disk::{CrashDisk, Disk, OpenMode};
 use crate::storage::log_dir::{Identity, LogDirs};
 use crate::storage::producer_state::Origin;
 
@@ -350,6 +350,23 @@ impl World {
         let entries = self.disk.list(std::path::Path::new(path)).unwrap();
         let folders = entries.into_iter().filter(|entry| entry.is_dir);
         folders.map(|entry| entry.name).collect()
+    }
+
+    /// The names in a folder that end so, sorted.
+    pub(super) fn files(&self, folder: &str, suffix: &str) -> Vec<String> {
+        let entries = self.disk.list(std::path::Path::new(folder)).unwrap();
+        let names = entries.into_iter().map(|entry| entry.name);
+        let mut names: Vec<_> = names.filter(|name| name.ends_with(suffix)).collect();
+        names.sort();
+        names
+    }
+
+    /// Writes something else into the first batch of a log.
+    pub(super) fn damage(&self, log: &str) {
+        let path = std::path::Path::new(log);
+        let file = self.disk.open(path, OpenMode::Existing).unwrap();
+        file.write_at(&[std::io::IoSlice::new(b"damage")], 70)
+            .unwrap();
     }
 
     /// For each directory that failed, whether it was the last.

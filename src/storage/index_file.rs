@@ -64,7 +64,7 @@ impl<E: IndexEntry> IndexFile<E> {
             },
             kept_back: Vec::new(),
             last: None,
-            unsynced: true,
+            unsynced: false,
         }
     }
 
@@ -106,7 +106,6 @@ impl<E: IndexEntry> IndexFile<E> {
     pub(super) fn trust(file: Arc<dyn DiskFile>) -> io::Result<Option<Self>> {
         let size = usize::try_from(file.size()?).unwrap_or(usize::MAX);
         let mut index = Self::empty(file);
-        index.unsynced = false;
         index.written.count = size / E::SIZE;
         if let Some(last) = index.written.count.checked_sub(1) {
             let mut bytes = [0; PAGE];

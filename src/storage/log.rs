@@ -58,6 +58,8 @@ pub struct Log {
     /// Counts the changes of names in the folder that matter, and those of them that are synced.
     names: u32,
     synced_names: u32,
+    /// The folder's own name may not be durable yet.
+    folder_is_new: bool,
     last_flush: Timestamp,
     offline: bool,
     tail: Tail,

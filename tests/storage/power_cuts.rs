@@ -1,13 +1,16 @@
 //! The power is cut at every single operation: what was promised to be durable is there, and what
 //! is there is whole.
 
+use std::path::Path;
+
 use broker::model::Offset;
-use broker::storage::disk::{CrashDisk, Fault, Tear};
+use broker::storage::disk::{CrashDisk, Disk, Fault, Tear};
 use broker::storage::log::{FlushScope, Log, Opening};
 use bytes::Bytes;
 
 use crate::support::{
-    NOW, after_crash, append, batches, check_cut, filled, new_disk, open_log, steps,
+    NOW, after_close, after_crash, append, batches, check_cut, content, filled, new_disk, open_log,
+    steps,
 };
 
 /// How a run syncs.
@@ -143,5 +146,40 @@ fn a_crash_during_recovery_is_recovered_from() {
             assert!(recovered.end_offset() <= first.end_offset());
             assert!(whole.starts_with(&batches(&recovered)));
         }
+    }
+}
+
+#[test]
+fn a_log_closed_with_its_whole_volume_is_opened_as_it_was() {
+    let (disk, mut log) = filled(60);
+    let lock = disk.lock(Path::new("/data/.lock")).unwrap().unwrap();
+    log.close_unsynced().unwrap();
+    lock.sync_volume().unwrap();
+
+    let survivor = disk.after_power_cut(Tear::Lost);
+
+    let reopened = open_log(&survivor, &after_close(&log)).unwrap();
+    assert_eq!(content(&reopened), content(&log));
+}
+
+#[test]
+fn a_power_cut_before_the_volume_was_synced_costs_only_what_was_not_promised() {
+    let (disk, mut log) = filled(60);
+    log.flush(NOW).unwrap();
+    let durable = log.flushed_offset();
+    for step in &steps(70)[60..] {
+        append(&mut log, step).unwrap();
+    }
+    let whole = batches(&log);
+    log.close_unsynced().unwrap();
+    for seed in 0..50 {
+        let survivor = disk.after_power_cut(Tear::Torn(seed));
+
+        let reopened = open_log(&survivor, &after_crash(durable)).unwrap();
+
+        assert!(reopened.end_offset() >= durable);
+        assert!(whole.starts_with(&batches(&reopened)));
+        let epochs = content(&reopened).epochs;
+        assert!(content(&log).epochs.starts_with(&epochs), "{epochs:?}");
     }
 }

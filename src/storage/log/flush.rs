@@ -22,6 +22,8 @@ pub struct FlushPlan {
     segments: Vec<(Arc<Segment>, bool)>,
     /// The state of the folder's names that a sync of it makes durable.
     names: Option<u32>,
+    /// The folder's own name must be synced too.
+    folder_is_new: bool,
     end_offset: Offset,
     cuts: u32,
 }
@@ -48,8 +50,7 @@ impl FlushPlan {
         }
         if self.names.is_some() {
             let path = self.folder.path();
-            // The folder's own name too: it may be as new as the first segment.
-            for dir in path.ancestors().take(2) {
+            for dir in path.ancestors().take(1 + usize::from(self.folder_is_new)) {
                 let synced = self.folder.disk().sync_dir(dir);
                 synced.map_err(|source| sync_error(dir, source))?;
             }
@@ -98,6 +99,7 @@ impl Log {
             folder: Arc::clone(&self.folder),
             segments: unflushed,
             names,
+            folder_is_new: self.folder_is_new,
             end_offset,
             cuts: self.cuts,
         }))
@@ -114,7 +116,10 @@ impl Log {
         if plan.cuts == self.cuts {
             self.flushed_offset = self.flushed_offset.max(plan.end_offset);
         }
-        self.synced_names = plan.names.unwrap_or(self.synced_names);
+        if let Some(names) = plan.names {
+            self.synced_names = names;
+            self.folder_is_new = false;
+        }
         Ok(())
     }
 
@@ -134,12 +139,12 @@ impl Log {
     pub fn close(&mut self, now: Timestamp) -> Result<(), StorageError> {
         self.check_online()?;
         let closed = self.complete_files().and_then(|()| {
-            self.take_snapshot(true)?;
+            self.save_epochs()?;
+            // A snapshot is a new name.
+            self.names += u32::from(self.take_snapshot(true)?);
             self.active().sync(true)
         });
         self.watch(closed)?;
-        // The snapshot is a new name.
-        self.names += 1;
         self.flush(now)
     }
 

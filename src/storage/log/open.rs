@@ -75,6 +75,7 @@ impl Log {
             cuts: 0,
             names: 0,
             synced_names: 0,
+            folder_is_new: files.segments.is_empty(),
             last_flush: opening.now,
             offline: false,
             tail: Tail::new(opening.now),

@@ -206,15 +206,16 @@ impl Log {
         self.watch(rolled)
     }
 
-    /// Saves the producers. It only saves replaying the log: a full disk may do without.
-    pub(super) fn take_snapshot(&mut self, sync: bool) -> Result<(), StorageError> {
+    /// Saves the producers; true if a file was written. It only saves replaying the log: a full disk
+    /// may do without.
+    pub(super) fn take_snapshot(&mut self, sync: bool) -> Result<bool, StorageError> {
         let path = self.folder.path();
         let taken = self
             .snapshots
             .take(self.folder.disk(), &path, &self.producers, sync);
         match taken {
             Err(error) if !is_full(&error) => Err(StorageError::io("write", &path, error)),
-            _ => Ok(()),
+            taken => Ok(taken.unwrap_or(false)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The loads, the same for both brokers, by librdkafka.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -154,16 +154,35 @@ fn consumer_from(bootstrap: &str, topic: &str, partitions: i32, offset: Offset) 
     consumer
 }
 
+/// Tells of each acknowledgement as it comes.
+#[derive(Clone)]
+struct Acknowledge(mpsc::Sender<()>);
+
+impl ClientContext for Acknowledge {}
+
+impl ProducerContext for Acknowledge {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        result
+            .as_ref()
+            .map_err(|(error, _)| error)
+            .expect("it is delivered");
+        // Nobody waits any more only if the load was given up.
+        let _ = self.0.send(());
+    }
+}
+
 /// Sends `count` messages of 100 bytes, each after the one before is acknowledged.
 pub fn one_at_a_time(bootstrap: &str, topic: &str, count: u64) -> Duration {
-    let deliveries = Deliveries::default();
-    let producer: BaseProducer<_> = config(bootstrap)
+    let (sender, acknowledged) = mpsc::channel();
+    let producer: ThreadedProducer<_> = config(bootstrap)
         .set("linger.ms", "0")
-        .create_with_context(deliveries.clone())
+        .create_with_context(Acknowledge(sender))
         .expect("valid settings");
     let payload = [b'x'; 100];
     let started = Instant::now();
-    for n in 1..=count {
+    for _ in 0..count {
         let record = BaseRecord::<(), [u8]>::to(topic)
             .partition(0)
             .payload(&payload);
@@ -171,10 +190,9 @@ pub fn one_at_a_time(bootstrap: &str, topic: &str, count: u64) -> Duration {
             .send(record)
             .map_err(|(error, _)| error)
             .expect("the queue is empty");
-        while deliveries.acknowledged.load(Ordering::Relaxed) < n {
-            assert!(started.elapsed() < LIMIT, "no acknowledgement");
-            producer.poll(Duration::from_secs(1));
-        }
+        acknowledged
+            .recv_timeout(LIMIT)
+            .expect("an acknowledgement");
     }
     started.elapsed()
 }

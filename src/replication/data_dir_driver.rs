@@ -1,6 +1,7 @@
 //! A log directory in use: how many partitions it has, what it remembers of logs that could not be
 //! opened, its queue of syncs, and the folders that are to be removed.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub(super) struct DataDir {
     /// damaged log would be cut at the next start.
     unopened: Mutex<Checkpoints>,
     removals: Mutex<Vec<Removal>>,
+    /// What was written last to each checkpoint, as a checksum.
+    written: Mutex<BTreeMap<CheckpointKind, u64>>,
 }
 
 /// The checkpoints of a log directory.
@@ -39,7 +42,7 @@ pub(super) struct Checkpoints {
 }
 
 /// One of the files of [`Checkpoints`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum CheckpointKind {
     RecoveryPoint,
     HighWatermark,
@@ -93,6 +96,7 @@ impl DataDir {
             partition_count: AtomicUsize::new(0),
             unopened: Mutex::default(),
             removals: Mutex::default(),
+            written: Mutex::default(),
         }
     }
 
@@ -141,8 +145,15 @@ impl DataDir {
         for (partition, offset) in self.unopened.lock().of_mut(kind).iter() {
             entries.entry(partition.clone()).or_insert(*offset);
         }
+        let checksum = checksum(&entries);
+        if self.written.lock().get(&kind) == Some(&checksum) {
+            // Nothing moved since: an idle disk may sleep.
+            return Ok(());
+        }
         let path = self.path().join(kind.file());
-        checkpoint::write_offsets(&**self.log_dir.disk(), &path, &entries)
+        checkpoint::write_offsets(&**self.log_dir.disk(), &path, &entries)?;
+        self.written.lock().insert(kind, checksum);
+        Ok(())
     }
 
     /// Keeps the entries of a log that could not be opened.
@@ -232,4 +243,15 @@ impl DataDir {
     pub(super) fn offset_in(offsets: &Offsets, partition: &TopicPartition) -> Offset {
         offsets.get(partition).copied().unwrap_or(Offset::ZERO)
     }
+}
+
+/// Tells sets of entries apart.
+fn checksum(entries: &Offsets) -> u64 {
+    let (mut names, mut offsets) = (0, 0);
+    for (partition, offset) in entries {
+        names = crc32c::crc32c_append(names, partition.topic.as_bytes());
+        names = crc32c::crc32c_append(names, &partition.partition.to_be_bytes());
+        offsets = crc32c::crc32c_append(offsets, &offset.0.to_be_bytes());
+    }
+    u64::from(names) << 32 | u64::from(offsets)
 }

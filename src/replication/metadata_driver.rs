@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::data_dir_driver::{CheckpointKind, DataDir};
 use super::driver::{ReplicaManager, Shared, now, random_bytes};
@@ -19,6 +23,11 @@ use crate::model::{
 use crate::storage::error::StorageError;
 use crate::storage::log::{Log, Opening};
 use crate::storage::partition_folder::{self, FolderMark};
+
+/// So many replicas are worth another thread: each makes or renames a folder.
+const REPLICAS_PER_THREAD: usize = 50;
+/// Syncs of several folders at a time are one for the file system: more threads than cores pay.
+const MAX_THREADS: usize = 16;
 
 /// A replica's log directory that the controller does not know yet (AssignReplicasToDirs).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,16 +51,18 @@ impl ReplicaManager {
         let node_id = shared.settings.load().node_id;
         let local = delta.local_changes(node_id);
         if !local.deleted.is_empty() || !local.removed.is_empty() {
-            for (topic_id, name) in local.deleted.iter().chain(&local.removed) {
+            let removed: Vec<_> = local.deleted.iter().chain(&local.removed).collect();
+            on_threads(&removed, |(topic_id, name)| {
                 shared.remove(*topic_id, name);
-            }
+                None::<()>
+            });
             // A new partition by the same name must not find the offsets of the old one.
             shared.write_checkpoints(&CheckpointKind::ALL);
         }
-        let mut configs = TopicConfigs::new(image, &shared.settings.load());
-        let replicas = local.leaders.iter().chain(&local.followers);
-        let assignments = shared.take_roles(replicas, &mut configs);
-        shared.apply_configs(delta, &mut configs);
+        let configs = TopicConfigs::new(image, &shared.settings.load());
+        let replicas: Vec<_> = local.leaders.iter().chain(&local.followers).collect();
+        let assignments = shared.take_roles(&replicas, &configs);
+        shared.apply_configs(delta, &configs);
         if !delta.changes().brokers.is_empty() {
             shared.apply_brokers(image);
         }
@@ -66,18 +77,41 @@ impl ReplicaManager {
         settings.topic_defaults = defaults;
         shared.settings.store(Arc::new(settings));
         let image = shared.image.load_full();
-        let mut configs = TopicConfigs::new(&image, &shared.settings.load());
+        let configs = TopicConfigs::new(&image, &shared.settings.load());
         for partition in shared.hosted.online() {
             partition.set_config(configs.of(&partition.name().topic), now());
         }
     }
 }
 
+/// Does something for each item, on several threads if there are many.
+fn on_threads<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> Option<R> + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let act_on_some = || {
+        let mut results = Vec::new();
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            results.extend(act(item));
+        }
+        results
+    };
+    let threads = (items.len() / REPLICAS_PER_THREAD).min(MAX_THREADS);
+    if threads <= 1 {
+        return act_on_some();
+    }
+    thread::scope(|scope| {
+        let helpers: Vec<_> = (0..threads).map(|_| scope.spawn(act_on_some)).collect();
+        let joined = helpers.into_iter().map(thread::ScopedJoinHandle::join);
+        joined
+            .flat_map(|done| done.expect("what is done for an item does not panic"))
+            .collect()
+    })
+}
+
 /// The settings of topics, made once for all partitions of a topic.
 pub(super) struct TopicConfigs<'a> {
     image: &'a MetadataImage,
     settings: Arc<ReplicaSettings>,
-    made: BTreeMap<Arc<str>, Arc<PartitionConfig>>,
+    made: Mutex<BTreeMap<Arc<str>, Arc<PartitionConfig>>>,
 }
 
 impl<'a> TopicConfigs<'a> {
@@ -85,12 +119,13 @@ impl<'a> TopicConfigs<'a> {
         Self {
             image,
             settings: Arc::clone(settings),
-            made: BTreeMap::new(),
+            made: Mutex::default(),
         }
     }
 
-    pub(super) fn of(&mut self, topic: &Arc<str>) -> Arc<PartitionConfig> {
-        if let Some(made) = self.made.get(topic) {
+    pub(super) fn of(&self, topic: &Arc<str>) -> Arc<PartitionConfig> {
+        let mut all_made = self.made.lock();
+        if let Some(made) = all_made.get(topic) {
             return Arc::clone(made);
         }
         let overrides = self.image.configs().of(ResourceKind::Topic, topic);
@@ -98,7 +133,7 @@ impl<'a> TopicConfigs<'a> {
         let config = self
             .settings
             .of_topic(pairs.map(|(name, text)| (&**name, &**text)));
-        self.made.insert(Arc::clone(topic), Arc::clone(&config));
+        all_made.insert(Arc::clone(topic), Arc::clone(&config));
         config
     }
 }
@@ -123,20 +158,18 @@ pub(super) fn all_local(image: &MetadataImage, broker: BrokerId) -> Vec<LocalPar
 
 impl Shared {
     /// Opens or creates partitions if need be, and gives them their roles.
-    pub(super) fn take_roles<'a>(
+    pub(super) fn take_roles(
         &self,
-        replicas: impl Iterator<Item = &'a LocalPartition>,
-        configs: &mut TopicConfigs<'_>,
+        replicas: &[&LocalPartition],
+        configs: &TopicConfigs<'_>,
     ) -> Vec<Assignment> {
-        replicas
-            .filter_map(|replica| self.take_role(replica, configs))
-            .collect()
+        on_threads(replicas, |replica| self.take_role(replica, configs))
     }
 
     fn take_role(
         &self,
         replica: &LocalPartition,
-        configs: &mut TopicConfigs<'_>,
+        configs: &TopicConfigs<'_>,
     ) -> Option<Assignment> {
         let id = TopicIdPartition {
             topic_id: replica.topic_id,
@@ -183,7 +216,7 @@ impl Shared {
         &self,
         id: TopicIdPartition,
         replica: &LocalPartition,
-        configs: &mut TopicConfigs<'_>,
+        configs: &TopicConfigs<'_>,
     ) -> Option<Arc<Partition>> {
         let name = &replica.partition;
         let Some(dir) = self.choose_dir(replica.directory) else {
@@ -214,10 +247,9 @@ impl Shared {
     ) -> Result<Arc<Partition>, StorageError> {
         let sync = config.syncs_writes();
         let folder = dir.create_folder(name, id.topic_id, sync);
-        let folder = folder.map_err(|source| StorageError::Io {
-            action: "create",
-            path: dir.path().join(partition_folder::folder_name(name)),
-            source,
+        let folder = folder.map_err(|source| {
+            let path = dir.path().join(partition_folder::folder_name(name));
+            StorageError::io("create", &path, source)
         })?;
         let opening = Opening::unknown(now().wall);
         let disk = Arc::clone(dir.log_dir.disk());
@@ -323,7 +355,7 @@ impl Shared {
         }
     }
 
-    fn apply_configs(&self, delta: &MetadataDelta, configs: &mut TopicConfigs<'_>) {
+    fn apply_configs(&self, delta: &MetadataDelta, configs: &TopicConfigs<'_>) {
         let changed = delta.changes().configs.iter();
         let topics = changed.filter(|(kind, _)| *kind == ResourceKind::Topic);
         for (_, name) in topics {

@@ -90,8 +90,9 @@ impl ReplicaManager {
         shared.write_checkpoints(&CheckpointKind::ALL);
         let settings = shared.settings.load_full();
         let local = all_local(image, settings.node_id);
-        let mut configs = TopicConfigs::new(image, &settings);
-        let assignments = shared.take_roles(local.iter(), &mut configs);
+        let configs = TopicConfigs::new(image, &settings);
+        let replicas: Vec<_> = local.iter().collect();
+        let assignments = shared.take_roles(&replicas, &configs);
         let mut threads = Vec::new();
         for dir in &shared.dirs {
             threads.extend(flush_driver::start(&shared, dir).map_err(StartError::Thread)?);
@@ -179,14 +180,12 @@ impl Shared {
             tracing::warn!(dir = %dir.path().display(), name, "not a partition folder");
         }
         let settings = self.settings.load();
-        let mut configs = TopicConfigs::new(image, &settings);
+        let configs = TopicConfigs::new(image, &settings);
         let mut found = Vec::new();
         for (folder, PartitionFolder { partition, mark }) in folders.partitions {
             match mark {
                 None if &*partition.topic == METADATA_TOPIC => {}
-                None => {
-                    found.extend(self.find_one(dir, image, &folder, &partition, &mut configs)?)
-                }
+                None => found.extend(self.find_one(dir, image, &folder, &partition, &configs)?),
                 Some(FolderMark::Delete) => {
                     let path = dir.path().join(folder);
                     dir.remove_later(path, now().instant, std::time::Duration::ZERO);
@@ -205,7 +204,7 @@ impl Shared {
         image: &MetadataImage,
         folder: &str,
         partition: &TopicPartition,
-        configs: &mut TopicConfigs<'_>,
+        configs: &TopicConfigs<'_>,
     ) -> std::io::Result<Option<Found>> {
         let path = dir.path().join(folder);
         let topic_id = partition_folder::read_topic_id(&**dir.log_dir.disk(), &path);

@@ -67,7 +67,7 @@ impl StorageError {
     }
 
     /// Sorts an error of the disk.
-    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+    pub fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         if is_full(&source) {
             Self::Full { path }

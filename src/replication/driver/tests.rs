@@ -418,6 +418,33 @@ fn a_full_disk_refuses_writes_and_goes_on_serving() {
 }
 
 #[test]
+fn a_topic_that_finds_the_disk_full_costs_no_other() {
+    let world = World::new(&["/a"]);
+    world.apply(&[Change::topic("t", 1)]);
+
+    world.disk.inject(world.disk.operations(), Fault::NoSpace);
+    world.apply(&[Change::topic("u", 1)]);
+    world.disk.heal();
+
+    assert!(world.failures().is_empty());
+    assert_eq!(world.append("t", 0, 1), Ok(Offset(0)));
+    assert_eq!(world.append("u", 0, 1), Err(ErrorCode::KAFKA_STORAGE_ERROR));
+}
+
+#[test]
+fn thousands_of_partitions_are_made_and_taken_away() {
+    let world = World::new(&["/a", "/b"]);
+
+    let assignments = world.apply(&[Change::topic("t", 2_000)]);
+
+    assert_eq!(assignments.len(), 2_000);
+    let counts = (world.folders("/a").len(), world.folders("/b").len());
+    assert!(counts.0.abs_diff(counts.1) <= 16, "{counts:?}");
+    world.apply(&[Change::delete("t")]);
+    assert!(world.manager.partitions().is_empty());
+}
+
+#[test]
 fn a_failed_sync_is_never_acknowledged() {
     let world = World::new(&["/a"]);
     world.apply(&[

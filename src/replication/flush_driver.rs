@@ -5,6 +5,7 @@
 //! system commits together.
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
@@ -19,13 +20,16 @@ use crate::storage::partition_folder;
 /// Threads for each log directory.
 pub(super) const THREADS_PER_DIR: usize = 4;
 
+/// From so many on, new partition folders are synced by one sync of their volume.
+const FOLDERS_WORTH_A_VOLUME: usize = 64;
+
 /// Something to sync.
 #[derive(Debug)]
-pub(super) enum FlushJob {
+enum FlushJob {
     /// A log, as far as its settings ask for it.
     Log(Arc<Partition>),
-    /// The topic id in a new partition folder.
-    TopicId(PathBuf),
+    /// The topic ids in new partition folders.
+    TopicIds(Vec<PathBuf>),
 }
 
 /// What a disk's threads have to do.
@@ -37,20 +41,40 @@ pub(super) struct FlushQueue {
 
 #[derive(Debug, Default)]
 struct QueueState {
-    jobs: VecDeque<FlushJob>,
+    logs: VecDeque<Arc<Partition>>,
+    new_folders: Vec<PathBuf>,
+    /// One thread at a time, so that the folders that come meanwhile gather.
+    is_syncing_folders: bool,
     is_stopped: bool,
+}
+
+impl QueueState {
+    fn take(&mut self) -> Option<FlushJob> {
+        if !self.new_folders.is_empty() && !self.is_syncing_folders {
+            self.is_syncing_folders = true;
+            return Some(FlushJob::TopicIds(std::mem::take(&mut self.new_folders)));
+        }
+        self.logs.pop_front().map(FlushJob::Log)
+    }
 }
 
 impl FlushQueue {
     /// Puts a log into the queue, unless it is there already.
     pub(super) fn push_log(&self, partition: &Arc<Partition>) {
         if partition.begin_flush_wait() {
-            self.push(FlushJob::Log(Arc::clone(partition)));
+            self.state.lock().logs.push_back(Arc::clone(partition));
+            self.changed.notify_one();
         }
     }
 
-    pub(super) fn push(&self, job: FlushJob) {
-        self.state.lock().jobs.push_back(job);
+    /// Has the topic id in a new partition folder synced.
+    pub(super) fn push_folder(&self, folder: PathBuf) {
+        self.state.lock().new_folders.push(folder);
+        self.changed.notify_one();
+    }
+
+    fn folders_synced(&self) {
+        self.state.lock().is_syncing_folders = false;
         self.changed.notify_one();
     }
 
@@ -58,7 +82,7 @@ impl FlushQueue {
     fn next(&self) -> Option<FlushJob> {
         let mut state = self.state.lock();
         loop {
-            if let Some(job) = state.jobs.pop_front() {
+            if let Some(job) = state.take() {
                 return Some(job);
             }
             if state.is_stopped {
@@ -76,10 +100,7 @@ impl FlushQueue {
 }
 
 /// Starts the threads of one log directory.
-pub(super) fn start(
-    shared: &Arc<Shared>,
-    dir: &Arc<DataDir>,
-) -> std::io::Result<Vec<JoinHandle<()>>> {
+pub(super) fn start(shared: &Arc<Shared>, dir: &Arc<DataDir>) -> io::Result<Vec<JoinHandle<()>>> {
     let start_one = |number| {
         let (shared, dir) = (Arc::downgrade(shared), Arc::clone(dir));
         let builder = thread::Builder::new().name(format!("sync-{number}"));
@@ -95,17 +116,28 @@ fn run(shared: &Weak<Shared>, dir: &DataDir) {
         };
         match job {
             FlushJob::Log(partition) => sync_log(&shared, dir, &partition),
-            FlushJob::TopicId(folder) => {
-                let synced = partition_folder::sync_topic_id(&**dir.log_dir.disk(), &folder);
-                // A folder that was deleted meanwhile needs no id.
-                if let Err(error) = synced
-                    && error.kind() != std::io::ErrorKind::NotFound
-                {
+            FlushJob::TopicIds(folders) => {
+                if let Err(error) = sync_topic_ids(dir, &folders) {
                     shared.fail_dir(dir, &error.to_string());
                 }
+                dir.flushes.folders_synced();
             }
         }
     }
+}
+
+fn sync_topic_ids(dir: &DataDir, folders: &[PathBuf]) -> io::Result<()> {
+    if folders.len() >= FOLDERS_WORTH_A_VOLUME {
+        return dir.log_dir.sync_volume();
+    }
+    for folder in folders {
+        match partition_folder::sync_topic_id(&**dir.log_dir.disk(), folder) {
+            // A folder that was deleted meanwhile needs no id.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 fn sync_log(shared: &Shared, dir: &DataDir, partition: &Arc<Partition>) {

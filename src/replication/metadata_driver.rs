@@ -10,7 +10,6 @@ use parking_lot::Mutex;
 
 use super::data_dir_driver::{CheckpointKind, DataDir};
 use super::driver::{ReplicaManager, Shared, now, random_bytes};
-use super::flush_driver::FlushJob;
 use super::hosted::HostedPartition;
 use super::partition::{Partition, PartitionConfig, RoleChange, Stopped};
 use super::settings::ReplicaSettings;
@@ -255,7 +254,7 @@ impl Shared {
         let disk = Arc::clone(dir.log_dir.disk());
         let log = Log::open(disk, &folder, Arc::clone(&config.log), &opening)?;
         if !sync {
-            dir.flushes.push(FlushJob::TopicId(folder));
+            dir.flushes.push_folder(folder);
         }
         Ok(self.adopt(dir, id, name, log, Offset::ZERO, config))
     }

@@ -25,8 +25,8 @@ use crate::storage::partition_folder::{self, FolderMark};
 
 /// So many replicas are worth another thread: each makes or renames a folder.
 const REPLICAS_PER_THREAD: usize = 50;
-/// Syncs of several folders at a time are one for the file system: more threads than cores pay.
-const MAX_THREADS: usize = 16;
+/// Threads that wait for syncs: several syncs at a time are one for the file system.
+const SYNCING_THREADS: usize = 16;
 
 /// A replica's log directory that the controller does not know yet (AssignReplicasToDirs).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl ReplicaManager {
         let local = delta.local_changes(node_id);
         if !local.deleted.is_empty() || !local.removed.is_empty() {
             let removed: Vec<_> = local.deleted.iter().chain(&local.removed).collect();
-            on_threads(&removed, |(topic_id, name)| {
+            on_threads(SYNCING_THREADS, &removed, |(topic_id, name)| {
                 shared.remove(*topic_id, name);
                 None::<()>
             });
@@ -84,7 +84,11 @@ impl ReplicaManager {
 }
 
 /// Does something for each item, on several threads if there are many.
-fn on_threads<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> Option<R> + Sync) -> Vec<R> {
+fn on_threads<T: Sync, R: Send>(
+    max_threads: usize,
+    items: &[T],
+    act: impl Fn(&T) -> Option<R> + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let act_on_some = || {
         let mut results = Vec::new();
@@ -93,7 +97,7 @@ fn on_threads<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> Option<R> + Syn
         }
         results
     };
-    let threads = (items.len() / REPLICAS_PER_THREAD).min(MAX_THREADS);
+    let threads = (items.len() / REPLICAS_PER_THREAD).min(max_threads);
     if threads <= 1 {
         return act_on_some();
     }
@@ -162,7 +166,8 @@ impl Shared {
         replicas: &[&LocalPartition],
         configs: &TopicConfigs<'_>,
     ) -> Vec<Assignment> {
-        on_threads(replicas, |replica| self.take_role(replica, configs))
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        on_threads(cores, replicas, |replica| self.take_role(replica, configs))
     }
 
     fn take_role(

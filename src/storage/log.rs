@@ -12,6 +12,7 @@ mod produced;
 mod read;
 mod recover;
 mod roll;
+mod segment_list;
 mod truncate;
 mod view;
 
@@ -39,9 +40,10 @@ pub use read::{OffsetOutOfRange, ReadOutcome, ReadPlan};
 pub use view::{LogView, SegmentDescription};
 
 use roll::Tail;
+use segment_list::SegmentList;
 
 /// The segments in order; the last is the active one. Shared with readers, so replaced to change.
-type Segments = Arc<Vec<Arc<Segment>>>;
+type Segments = Arc<SegmentList>;
 
 /// One replica's log.
 #[derive(Debug)]
@@ -53,8 +55,6 @@ pub struct Log {
     end_offset: Offset,
     /// Everything below is on stable storage.
     flushed_offset: Offset,
-    /// How often the log was cut: a sync that began before says nothing about what came after.
-    cuts: u32,
     /// Counts the changes of names in the folder that matter, and those of them that are synced.
     names: u32,
     synced_names: u32,
@@ -172,7 +172,6 @@ impl Log {
             "a log starts at or below its end"
         );
         self.log_start_offset = offset;
-        self.flushed_offset = self.flushed_offset.max(offset);
         self.epochs.truncate_from_start(offset);
         self.producers.on_log_start(offset);
         true

@@ -60,12 +60,11 @@ impl LogView {
         let mut bytes = 0;
         let mut next = from.max(self.log_start_offset());
         for (segment, end) in self.segments_from(next) {
-            let cuts = segment.cuts();
-            let checked = scrub_segment(segment, end, &mut next, max_bytes.saturating_sub(bytes));
-            match checked {
+            let left = max_bytes.saturating_sub(bytes);
+            match self.judge(scrub_segment(segment, end, &mut next, left)) {
                 Ok(read) => bytes += read,
                 // The log was cut, or the segment deleted, while it was read.
-                Err(_) if segment.cuts() != cuts => break,
+                Err(StorageError::SegmentDeleted) => break,
                 Err(error) => return Err(error),
             }
             if bytes >= max_bytes && next < self.end_offset() {

@@ -10,7 +10,7 @@ mod rebuild;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -50,8 +50,6 @@ pub(super) struct Segment {
     size: AtomicU64,
     /// Bytes between index entries, for when the indexes must be made again.
     index_interval: u32,
-    /// How often batches were taken away: what a reader found meanwhile may be wrong.
-    cuts: AtomicU32,
     deleted: AtomicBool,
     indexes: Mutex<Indexes>,
     transactions: Mutex<TransactionIndex>,
@@ -145,7 +143,6 @@ impl Segment {
             log,
             size: AtomicU64::new(0),
             index_interval,
-            cuts: AtomicU32::new(0),
             deleted: AtomicBool::new(false),
             indexes: Mutex::default(),
             transactions: Mutex::default(),
@@ -170,11 +167,6 @@ impl Segment {
     /// The size of its batches in bytes.
     pub(super) fn size(&self) -> u64 {
         self.size.load(Ordering::Acquire)
-    }
-
-    /// Counts how often batches were taken away from it.
-    pub(super) fn cuts(&self) -> u32 {
-        self.cuts.load(Ordering::Acquire)
     }
 
     /// When its file was last written.
@@ -311,7 +303,6 @@ impl Segment {
     pub(super) fn truncate(&self, position: u64, offset: Offset) -> Result<(), StorageError> {
         *self.cursors.lock() = Cursors::default();
         let indexes = self.indexes.lock();
-        self.cuts.fetch_add(1, Ordering::AcqRel);
         self.set_size(position);
         self.log.set_len(position).map_err(self.io("cut"))?;
         drop(indexes);
@@ -444,8 +435,7 @@ impl Segment {
     /// Gives all files the suffix `.deleted`: what is left to be removed later. The batches go
     /// first: without them the rest is nothing.
     pub(super) fn mark_deleted(&self) -> Result<Vec<PathBuf>, StorageError> {
-        self.deleted.store(true, Ordering::Release);
-        self.cuts.fetch_add(1, Ordering::AcqRel);
+        self.expect_gone(true);
         let mut marked = Vec::with_capacity(FileKind::SEGMENT.len());
         for kind in FileKind::SEGMENT {
             let from = self.folder.file(self.base_offset, kind);
@@ -462,6 +452,11 @@ impl Segment {
         // Nobody looks anything up in it again.
         *self.indexes.lock() = Indexes::default();
         Ok(marked)
+    }
+
+    /// Says that the files may not be where they were: a reader that finds none has come too late.
+    pub(super) fn expect_gone(&self, expected: bool) {
+        self.deleted.store(expected, Ordering::Release);
     }
 
     /// Tells the open files that the folder has another name.

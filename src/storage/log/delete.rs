@@ -122,10 +122,15 @@ impl Log {
     /// Gives the folder another path on the same disk. The log goes on there.
     pub fn move_to(&mut self, to: &Path) -> Result<(), StorageError> {
         let from = self.folder.path();
+        // Readers do not wait for the lock, and may look for the files in between.
+        self.segments
+            .iter()
+            .for_each(|segment| segment.expect_gone(true));
         let moved = self.folder.disk().rename(&from, to).and_then(|()| {
             self.folder.relocate(to);
             for segment in self.segments.iter() {
                 segment.relocate();
+                segment.expect_gone(false);
             }
             self.folder.disk().sync_dir(to.parent().unwrap_or(to))
         });
@@ -141,6 +146,9 @@ impl Log {
         let to = self.path().with_file_name(name);
         let moved = self.move_to(&to);
         self.offline = true;
+        self.segments
+            .iter()
+            .for_each(|segment| segment.expect_gone(true));
         moved.map(|()| to)
     }
 }

@@ -25,6 +25,7 @@ pub struct FlushPlan {
     /// The folder's own name must be synced too.
     folder_is_new: bool,
     end_offset: Offset,
+    /// How often the log had been cut.
     cuts: u32,
 }
 
@@ -101,7 +102,7 @@ impl Log {
             names,
             folder_is_new: self.folder_is_new,
             end_offset,
-            cuts: self.cuts,
+            cuts: self.segments.cuts(),
         }))
     }
 
@@ -113,7 +114,7 @@ impl Log {
     ) -> Result<(), StorageError> {
         self.watch(outcome)?;
         // What was cut and written again since was not synced by this plan.
-        if plan.cuts == self.cuts {
+        if plan.cuts == self.segments.cuts() {
             self.flushed_offset = self.flushed_offset.max(plan.end_offset);
         }
         if let Some(names) = plan.names {
@@ -179,7 +180,7 @@ impl Log {
     }
 }
 
-fn sync_error(path: &Path, source: io::Error) -> StorageError {
+pub(super) fn sync_error(path: &Path, source: io::Error) -> StorageError {
     StorageError::Io {
         action: "sync",
         path: path.to_owned(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Log;
 use super::flush::state_file_error;
 use super::roll::Tail;
+use super::segment_list::SegmentList;
 use crate::model::{LeaderEpoch, Offset, Timestamp};
 use crate::records::BatchHeader;
 use crate::storage::checkpoint::StateFileError;
@@ -72,7 +73,6 @@ impl Log {
             log_start_offset: opening.log_start_offset,
             end_offset: opening.log_start_offset,
             flushed_offset: opening.log_start_offset,
-            cuts: 0,
             names: 0,
             synced_names: 0,
             folder_is_new: files.segments.is_empty(),
@@ -111,7 +111,7 @@ impl Log {
             }
             segments.push(Arc::new(segment));
         }
-        self.segments = Arc::new(segments);
+        self.segments = Arc::new(SegmentList::new(segments));
         Ok(rescan)
     }
 
@@ -152,7 +152,6 @@ impl Log {
             let start = opening.log_start_offset;
             return self.truncate_fully(start, start, opening.now);
         }
-        self.flushed_offset = self.flushed_offset.max(start);
         self.epochs.truncate_from_end(self.end_offset);
         self.epochs.truncate_from_start(start);
         self.producers.on_log_start(start);

@@ -123,7 +123,14 @@ impl ReadPlan {
 
     /// Reads at most `max_bytes`. The first batch is returned whole or not at all: if it is larger,
     /// only with `at_least_one`.
+    ///
+    /// # Errors
+    /// [`StorageError::SegmentDeleted`] if the log was cut meanwhile: plan again.
     pub fn read(&self, max_bytes: u32, at_least_one: bool) -> Result<ReadOutcome, StorageError> {
+        self.view.judge(self.read_up_to(max_bytes, at_least_one))
+    }
+
+    fn read_up_to(&self, max_bytes: u32, at_least_one: bool) -> Result<ReadOutcome, StorageError> {
         let nothing = ReadOutcome {
             payload: Payload::EMPTY,
             up_to: self.up_to,

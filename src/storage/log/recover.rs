@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::Log;
 use super::produced::Produced;
 use super::roll::Tail;
-use crate::model::{Offset, Timestamp};
-use crate::records::RecordsError;
+use crate::model::{LeaderEpoch, Offset, Timestamp};
+use crate::records::{Batch, RecordsError};
 use crate::storage::batch_walk::{BatchWalk, WalkError};
 use crate::storage::error::StorageError;
 use crate::storage::producer_snapshot::Expiry;
@@ -19,6 +19,16 @@ use crate::storage::segment::Segment;
 struct Cut {
     position: u64,
     reason: RecordsError,
+}
+
+/// What a recovery knows, and learns.
+struct Progress {
+    /// Everything below must be good.
+    durable: Offset,
+    /// Offsets may be missing: the log is or was compacted.
+    has_gaps: bool,
+    /// The epoch of the last batch seen: those of the file may be wrong.
+    epoch: LeaderEpoch,
 }
 
 impl Log {
@@ -31,21 +41,26 @@ impl Log {
         durable: Offset,
         now: Timestamp,
     ) -> Result<(), StorageError> {
-        let all = std::mem::take(&mut self.segments);
-        self.segments = Arc::new(all[..=first].to_vec());
+        let all = Arc::clone(&self.segments);
+        Arc::make_mut(&mut self.segments).truncate(first + 1);
         let mut file_size = all[first].size();
         let resumed = all[first].resume_before(scan_from)?;
         self.end_offset = resumed.offset;
         self.load_producers_at(resumed.offset, now)?;
         self.tail = Tail::new(now);
         self.tail.since_entry = resumed.since_entry;
-        let mut cut = self.scan(resumed.position, file_size, durable)?;
+        let mut progress = Progress {
+            durable,
+            has_gaps: self.config.compact,
+            epoch: LeaderEpoch::NONE,
+        };
+        let mut cut = self.scan(resumed.position, file_size, &mut progress)?;
         let mut rest = all[first + 1..].iter();
         while cut.is_none() {
             let Some(segment) = rest.next() else {
                 break;
             };
-            if self.leaves_hole(segment, durable)? {
+            if self.leaves_hole(segment, &progress)? {
                 self.drop_segments(std::iter::once(segment), now)?;
                 break;
             }
@@ -57,12 +72,13 @@ impl Log {
             self.producers.advance_to(self.end_offset);
             self.take_snapshot(false)?;
             self.tail = Tail::new(now);
-            cut = self.scan(0, file_size, durable)?;
+            cut = self.scan(0, file_size, &mut progress)?;
         }
+        // First what comes after: a crash in between must not leave it behind a clean end.
+        self.drop_segments(rest, now)?;
         if let Some(cut) = cut {
             self.cut_after_crash(&cut, file_size)?;
         }
-        self.drop_segments(rest, now)?;
         self.check_durable(durable)
     }
 
@@ -71,7 +87,7 @@ impl Log {
         &mut self,
         position: u64,
         file_size: u64,
-        durable: Offset,
+        progress: &mut Progress,
     ) -> Result<Option<Cut>, StorageError> {
         let segment = Arc::clone(self.active());
         segment.set_size(position);
@@ -81,8 +97,10 @@ impl Log {
             let after = self.end_offset + -1;
             let position = walk.position();
             let reason = match walk.next() {
-                Ok(Some((_, batch))) => match segment.check_batch(&batch, after) {
+                Ok(Some((_, batch))) => match self.check_batch(&segment, &batch, progress) {
                     Ok(()) => {
+                        progress.has_gaps |= position > 0 && batch.base_offset() > after + 1;
+                        progress.epoch = progress.epoch.max(batch.partition_leader_epoch());
                         self.note_written(&batch, position)?;
                         continue;
                     }
@@ -95,8 +113,31 @@ impl Log {
                     return Err(segment.walk_error(error, position, after));
                 }
             };
-            return self.judge(Cut { position, reason }, durable).map(Some);
+            let cut = Cut { position, reason };
+            return self.judge(cut, progress.durable).map(Some);
         }
+    }
+
+    /// Whether a batch is good, and may be where it is.
+    fn check_batch(
+        &self,
+        segment: &Segment,
+        batch: &Batch<'_>,
+        progress: &Progress,
+    ) -> Result<(), RecordsError> {
+        let after = self.end_offset + -1;
+        segment.check_batch(batch, after)?;
+        let epoch = batch.partition_leader_epoch();
+        let is_stale = LeaderEpoch::NONE < epoch && epoch < progress.epoch;
+        // What a cut had removed, and a power cut brought back.
+        if is_stale && self.end_offset >= progress.durable {
+            return Err(RecordsError::OffsetsOutOfOrder {
+                base_offset: batch.base_offset().0,
+                last_offset: batch.last_offset().0,
+                previous: after.0,
+            });
+        }
+        Ok(())
     }
 
     /// A cut is fine above what was durable; below it is damage.
@@ -129,15 +170,15 @@ impl Log {
         Err(self.lost(durable))
     }
 
-    /// Whether a crash lost what was right before a segment. In a compacted log offsets may be
-    /// missing.
-    fn leaves_hole(&self, segment: &Segment, durable: Offset) -> Result<bool, StorageError> {
+    /// Whether a crash lost what was right before a segment. In a log that was compacted once
+    /// offsets may be missing there.
+    fn leaves_hole(&self, segment: &Segment, progress: &Progress) -> Result<bool, StorageError> {
         let from = segment.base_offset();
-        if from <= self.end_offset || self.config.compact {
+        if from <= self.end_offset || progress.has_gaps {
             return Ok(false);
         }
-        if self.end_offset < durable {
-            return Err(self.lost(durable.min(from)));
+        if self.end_offset < progress.durable {
+            return Err(self.lost(progress.durable.min(from)));
         }
         tracing::warn!(
             log = %self.path().display(),
@@ -165,9 +206,13 @@ impl Log {
         now: Timestamp,
     ) -> Result<(), StorageError> {
         let unwanted: Vec<_> = unwanted.map(Arc::clone).collect();
+        if unwanted.is_empty() {
+            return Ok(());
+        }
         let kept = self.segments.len();
         Arc::make_mut(&mut self.segments).extend(unwanted);
-        self.remove_segments(kept..self.segments.len(), now)
+        self.remove_segments(kept..self.segments.len(), now)?;
+        self.sync_names()
     }
 
     /// Loads the producers as of the end of a log that was closed in order.

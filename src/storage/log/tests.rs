@@ -9,7 +9,7 @@ use super::*;
 use crate::protocol::payload::Payload;
 use crate::records::validate::ValidatedBatch;
 use crate::records::{BatchBuilder, Batches, NewRecord, Scratch};
-use crate::storage::disk::{CrashDisk, Disk, OpenMode};
+use crate::storage::disk::{CrashDisk, Disk, OpenMode, Tear};
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 const PATH: &str = "/data/topic-0";
@@ -24,6 +24,7 @@ fn small_segments() -> Arc<LogConfig> {
 
 fn open_on(disk: &CrashDisk, config: Arc<LogConfig>, opening: &Opening) -> Log {
     disk.create_dir(Path::new(PATH)).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
     Log::open(Arc::new(disk.clone()), Path::new(PATH), config, opening).unwrap()
 }
 
@@ -549,4 +550,100 @@ fn a_scrub_reads_every_batch_and_finds_the_bad_one() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_reader_of_a_log_that_is_cut_beneath_it_is_told_to_look_again() {
+    let (_disk, mut log) = new_log(Arc::default());
+    fill(&mut log, 500);
+    let plan = log.locate(Offset(900), log.end_offset()).unwrap();
+    let view = log.view();
+
+    log.truncate_to(Offset(500), NOW).unwrap();
+
+    let read = plan.read(1_000, true);
+    assert!(
+        matches!(read, Err(StorageError::SegmentDeleted)),
+        "{read:?}"
+    );
+    assert_eq!(view.scrub(Offset(900), 1_000).unwrap().next, None);
+}
+
+#[test]
+fn a_start_offset_above_what_survived_a_crash_begins_the_log_anew() {
+    let (disk, mut log) = new_log(small_segments());
+    fill(&mut log, 10);
+    log.flush(NOW).unwrap();
+    fill(&mut log, 10);
+    log.raise_log_start_offset(Offset(30));
+    assert_eq!(log.flushed_offset(), Offset(20));
+
+    let survivor = disk.after_power_cut(Tear::Lost);
+    let reopened = reopen(&survivor, &log, false);
+
+    assert_eq!(reopened.log_start_offset(), Offset(30));
+    assert_eq!(reopened.end_offset(), Offset(30));
+}
+
+/// Cuts a log before its second segment, and appends a batch so that the old second segment would
+/// fit behind it again.
+fn cut_and_refill(log: &mut Log, epoch: i32) -> Offset {
+    fill(log, 30);
+    log.flush(NOW).unwrap();
+    let second = log.view().segments()[1].base_offset;
+    log.truncate_to(second + -2, NOW).unwrap();
+    let leader = LeaderAppend::client(LeaderEpoch(epoch));
+    let timestamp = NOW.0 + log.end_offset().0 * 10;
+    let refill = batch(2, 40, timestamp);
+    log.append_as_leader(&refill, &leader, NOW).unwrap();
+    assert_eq!(log.end_offset(), second);
+    second
+}
+
+#[test]
+fn segments_cut_off_do_not_come_back_after_a_power_cut() {
+    let (disk, mut log) = new_log(small_segments());
+    let end = cut_and_refill(&mut log, 0);
+    log.active().log().sync().unwrap();
+
+    let reopened = reopen(&disk.after_power_cut(Tear::Lost), &log, false);
+
+    assert_eq!(reopened.end_offset(), end);
+}
+
+#[test]
+fn batches_of_an_older_epoch_than_before_them_are_cut_off() {
+    let (disk, mut log) = new_log(small_segments());
+    let end = cut_and_refill(&mut log, 1);
+    let mut stale = BatchBuilder::new(end).leader_epoch(LeaderEpoch(0));
+    stale.append(NewRecord::default());
+    let file = log.active().log();
+    let stale = stale.build();
+    file.write_at(&[std::io::IoSlice::new(&stale)], log.active().size())
+        .unwrap();
+
+    let reopened = reopen(&disk, &log, false);
+
+    assert_eq!(reopened.end_offset(), end);
+    assert_eq!(reopened.size(), log.size());
+}
+
+#[test]
+fn a_log_that_was_compacted_once_keeps_what_is_behind_a_gap() {
+    let (disk, mut log) = new_log(small_segments());
+    for base_offset in [0, 1, 5, 6] {
+        let mut builder = BatchBuilder::new(Offset(base_offset));
+        builder.append(NewRecord::default());
+        log.append_as_follower(&builder.build(), NOW).unwrap();
+    }
+    log.roll(NOW).unwrap();
+    let mut builder = BatchBuilder::new(Offset(20));
+    builder.append(NewRecord::default());
+    log.roll_at(Offset(20), NOW).unwrap();
+    log.append_as_follower(&builder.build(), NOW).unwrap();
+
+    let reopened = reopen(&disk, &log, false);
+
+    assert_eq!(reopened.end_offset(), Offset(21));
+    assert_eq!(content(&reopened), content(&log));
 }

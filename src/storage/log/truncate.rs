@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::Log;
+use super::flush::sync_error;
 use super::roll::Tail;
 use crate::model::{Offset, Timestamp};
 use crate::storage::error::StorageError;
@@ -52,10 +53,14 @@ impl Log {
     }
 
     fn cut_at(&mut self, offset: Offset, now: Timestamp) -> Result<(), StorageError> {
+        self.segments.note_cut();
         let keep = self
             .segments
             .partition_point(|segment| segment.base_offset() <= offset);
-        self.remove_segments(keep..self.segments.len(), now)?;
+        if keep < self.segments.len() {
+            self.remove_segments(keep..self.segments.len(), now)?;
+            self.sync_names()?;
+        }
         let active = Arc::clone(self.active());
         let found = active.find(offset, active.size())?;
         let (position, end_offset) = match found {
@@ -68,7 +73,6 @@ impl Log {
         active.truncate(position, end_offset)?;
         // It is the largest of what is left, which appends go on from.
         active.largest()?;
-        self.cuts += 1;
         self.tail = Tail::new(now);
         self.end_offset = end_offset;
         self.log_start_offset = self.log_start_offset.min(end_offset);
@@ -78,11 +82,20 @@ impl Log {
     }
 
     fn start_again_at(&mut self, offset: Offset, now: Timestamp) -> Result<(), StorageError> {
-        self.cuts += 1;
+        self.segments.note_cut();
         self.remove_segments(0..self.segments.len(), now)?;
         self.begin_empty(offset, now)?;
+        self.sync_names()?;
         self.flushed_offset = offset;
         Ok(())
+    }
+
+    /// Makes it durable that segments are gone: one that a power cut brought back could fit exactly
+    /// behind what is appended until then.
+    pub(super) fn sync_names(&mut self) -> Result<(), StorageError> {
+        let path = self.folder.path();
+        let synced = self.folder.disk().sync_dir(&path);
+        synced.map_err(|error| sync_error(&path, error))
     }
 
     /// Makes the log one empty segment at `offset`; there is no other.
@@ -93,7 +106,9 @@ impl Log {
     ) -> Result<(), StorageError> {
         let created = Segment::create(&self.folder, offset, &self.config);
         let created = created.map_err(|error| self.folder_error("make", error))?;
-        self.segments = Arc::new(vec![Arc::new(created)]);
+        let segments = Arc::make_mut(&mut self.segments);
+        segments.clear();
+        segments.push(Arc::new(created));
         self.names += 1;
         self.tail = Tail::new(now);
         self.end_offset = offset;

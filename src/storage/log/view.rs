@@ -22,6 +22,8 @@ pub struct LogView {
     pub(super) end_offset: Offset,
     /// Where the active segment ended.
     pub(super) end_position: u64,
+    /// How often the log had been cut.
+    cuts: u32,
 }
 
 /// One segment, for DescribeLogDirs and the admin page.
@@ -43,6 +45,7 @@ impl Log {
             log_start_offset: self.log_start_offset,
             end_offset: self.end_offset,
             end_position: self.active().size(),
+            cuts: self.segments.cuts(),
         }
     }
 }
@@ -72,9 +75,30 @@ impl LogView {
         described.collect()
     }
 
+    /// Passes an outcome on; damage in a log that was cut meanwhile is none.
+    pub(in super::super) fn judge<T>(
+        &self,
+        outcome: Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        match outcome {
+            Err(StorageError::Corrupt { .. }) if self.segments.cuts() != self.cuts => {
+                Err(StorageError::SegmentDeleted)
+            }
+            outcome => outcome,
+        }
+    }
+
     /// The first record at or after `timestamp`, by offset, and not below the log start. `scratch`
     /// decompresses the batch that has it.
     pub fn offset_for_timestamp(
+        &self,
+        timestamp: Timestamp,
+        scratch: &mut Scratch,
+    ) -> Result<Option<TimedOffset>, StorageError> {
+        self.judge(self.find_timestamp(timestamp, scratch))
+    }
+
+    fn find_timestamp(
         &self,
         timestamp: Timestamp,
         scratch: &mut Scratch,
@@ -95,6 +119,13 @@ impl LogView {
 
     /// The first record that has the largest timestamp of all; `None` if there is no record.
     pub fn max_timestamp(
+        &self,
+        scratch: &mut Scratch,
+    ) -> Result<Option<TimedOffset>, StorageError> {
+        self.judge(self.find_max_timestamp(scratch))
+    }
+
+    fn find_max_timestamp(
         &self,
         scratch: &mut Scratch,
     ) -> Result<Option<TimedOffset>, StorageError> {
@@ -125,7 +156,7 @@ impl LogView {
         let mut aborted = Vec::new();
         for (index, segment) in self.from(from) {
             if !segment.aborts_are_checked() {
-                self.check_aborts(index)?;
+                self.judge(self.check_aborts(index))?;
             }
             let collected = segment.aborted(from, up_to)?;
             aborted.extend(collected.aborted);
@@ -188,7 +219,7 @@ impl LogView {
         };
         let count = retention::choose(&log, config, now, |index| {
             let segment = &self.segments[index];
-            match segment.largest()?.timestamp {
+            match self.judge(segment.largest())?.timestamp {
                 Timestamp::NONE => segment.modified(),
                 largest => Ok(largest),
             }

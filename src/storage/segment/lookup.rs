@@ -314,8 +314,10 @@ impl Segment {
             let position = walk.position();
             let next = walk.find(|it| it.max_timestamp() >= timestamp && it.last_offset() >= from);
             let next = next.map_err(|error| self.walk_error(error, position, start))?;
-            let Some(batch) = next else {
-                return Ok(None);
+            let batch = match next {
+                Some(batch) => batch,
+                None if walk.position() == end => return Ok(None),
+                None => return Err(self.cut_off(walk.position(), start)),
             };
             let found = self.with_batch(batch, |batch| {
                 batch.find_timestamp(timestamp, from, scratch)

@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench versus` (after `eval "$(.ci/tools)"`) starts both, puts each load on them in
 //! alternation, several rounds, and prints ratios next to what the machine itself costs. Absolute
-//! figures of shared machines mean little: read the ratios. `-- --only NAME` runs one section;
-//! `-- --ours` leaves Apache Kafka out (to profile, not to compare).
+//! figures of shared machines mean little: read the ratios. `-- --only NAME` runs one section, or
+//! one load of the section `stream`; `-- --ours` leaves Apache Kafka out (to profile, not to compare).
 
 #![allow(clippy::print_stdout, reason = "the table is what it is for")]
 
@@ -12,6 +12,7 @@ mod support;
 
 mod floor;
 mod load;
+mod memory;
 mod rival;
 mod sections;
 mod table;
@@ -41,6 +42,15 @@ impl Options {
     fn wants(&self, section: &str) -> bool {
         self.only.as_deref().is_none_or(|only| only == section)
     }
+
+    /// Which loads of the section `stream` are wanted, if any.
+    fn loads(&self) -> Option<&[&'static str]> {
+        if self.wants("stream") {
+            return Some(&sections::LOADS);
+        }
+        let place = sections::LOADS.iter().position(|load| self.wants(load))?;
+        Some(&sections::LOADS[place..=place])
+    }
 }
 
 fn main() {
@@ -56,12 +66,13 @@ fn main() {
         all
     };
     let mut table = Table::default();
+    memory::occupy();
     println!("machine floor (CPU seconds per GiB): {}", floor::measure());
     if options.wants("start") {
         sections::cold_start(&mut rivals("start"), &mut table);
     }
-    if options.wants("stream") {
-        sections::stream(&mut rivals("stream"), &mut table);
+    if let Some(loads) = options.loads() {
+        sections::stream(&mut rivals("stream"), loads, &mut table);
     }
     if options.wants("partitions") {
         for partitions in [1_000, 5_000] {

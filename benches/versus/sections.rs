@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::load::{self, Stream};
+use crate::memory;
 use crate::rival::{CpuSeconds, Rival};
 use crate::table::{Bound, Table};
 
@@ -61,8 +62,11 @@ pub fn cold_start(rivals: &mut Rivals, table: &mut Table) {
     );
 }
 
+/// The loads of [`stream`].
+pub const LOADS: [&str; 4] = ["large", "small", "single", "latency"];
+
 /// Throughput, CPU, latency and memory with messages streaming in and out.
-pub fn stream(rivals: &mut Rivals, table: &mut Table) {
+pub fn stream(rivals: &mut Rivals, loads: &[&str], table: &mut Table) {
     let mut idle = samples(rivals);
     for (rival, idle) in rivals.iter_mut().zip(&mut idle) {
         rival.start();
@@ -70,10 +74,16 @@ pub fn stream(rivals: &mut Rivals, table: &mut Table) {
         warm_up(rival.as_mut());
     }
     table.add("RSS idle", "MiB", &idle, Bound::AtMost(1.0 / 25.0));
-    stream_rounds(rivals, "1 KiB, 1 partition", LARGE, table);
-    stream_rounds(rivals, "100 B, 6 partitions", SMALL, table);
-    one_message_a_request(rivals, table);
-    latency(rivals, table);
+    for load in loads {
+        memory::occupy();
+        match *load {
+            "large" => stream_rounds(rivals, "1 KiB, 1 partition", LARGE, table),
+            "small" => stream_rounds(rivals, "100 B, 6 partitions", SMALL, table),
+            "single" => one_message_a_request(rivals, table),
+            "latency" => latency(rivals, table),
+            other => panic!("there is no load {other}"),
+        }
+    }
     let mut after = samples(rivals);
     for (rival, after) in rivals.iter_mut().zip(&mut after) {
         after.push(rival.rss_mib());

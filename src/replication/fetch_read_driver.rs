@@ -1,10 +1,12 @@
-//! Carrying out the reads of a Fetch within its limits, on a thread that may block if a place far
-//! behind the end of a log must be looked for.
+//! Carrying out the reads of a Fetch within its limits: at once if the places to read can be found
+//! in memory, else on a thread that may wait for the disk.
 
 use std::sync::Arc;
 
 use super::error::ReplicaError;
 use super::partition::{FetchPlan, FetchedRecords, Partition};
+use crate::storage::disk::without_waiting;
+use crate::storage::error::StorageError;
 
 /// What the answer may still hold.
 #[derive(Clone, Copy, Debug)]
@@ -47,32 +49,54 @@ pub(super) struct Done {
     pub(super) read: Option<Result<FetchedRecords, ReplicaError>>,
 }
 
-/// Carries out the reads in order.
-pub(super) async fn read_all(jobs: Vec<Job>, budget: Budget) -> Vec<Done> {
-    if jobs.iter().all(|job| job.plan.is_near_end()) {
-        return read_here(jobs, budget);
-    }
-    // Finding the place may need the disk: its index, and batches.
-    let read = tokio::task::spawn_blocking(move || read_here(jobs, budget)).await;
-    read.expect("a read does not panic, and is not cancelled")
+/// Carries out the reads in order: here, as long as what they need is in memory.
+pub(super) async fn read_all(jobs: Vec<Job>, mut budget: Budget) -> Vec<Done> {
+    let mut done = Vec::with_capacity(jobs.len());
+    let mut jobs = jobs.into_iter();
+    let must_wait = without_waiting(|| {
+        jobs.by_ref()
+            .find_map(|job| read_one(job, &mut budget).push_unless_waiting(&mut done))
+    });
+    let Some(first) = must_wait else {
+        return done;
+    };
+    // Finding its place needs the disk: its index, and batches.
+    let rest: Vec<Job> = std::iter::once(first).chain(jobs).collect();
+    let read = tokio::task::spawn_blocking(move || {
+        let read = rest.into_iter().map(|job| read_one(job, &mut budget));
+        read.collect::<Vec<_>>()
+    });
+    done.extend(
+        read.await
+            .expect("a read does not panic, and is not cancelled"),
+    );
+    done
 }
 
-fn read_here(jobs: Vec<Job>, mut budget: Budget) -> Vec<Done> {
-    let read_one = |job: Job| {
-        if budget.left == 0 && !budget.is_untouched {
-            return Done { job, read: None };
+impl Done {
+    /// Keeps what was read; gives the job back if the read would have to wait.
+    fn push_unless_waiting(self, done: &mut Vec<Self>) -> Option<Job> {
+        if let Some(Err(ReplicaError::Storage(StorageError::WouldWait))) = self.read {
+            return Some(self.job);
         }
-        let limit = u32::try_from(budget.left)
-            .unwrap_or(u32::MAX)
-            .min(job.max_bytes);
-        let read = job.plan.read(limit, budget.is_untouched);
-        if let Ok(fetched) = &read {
-            budget.spend(fetched.payload.len());
-        }
-        Done {
-            read: Some(read.map_err(ReplicaError::from)),
-            job,
-        }
-    };
-    jobs.into_iter().map(read_one).collect()
+        done.push(self);
+        None
+    }
+}
+
+fn read_one(job: Job, budget: &mut Budget) -> Done {
+    if budget.left == 0 && !budget.is_untouched {
+        return Done { job, read: None };
+    }
+    let limit = u32::try_from(budget.left)
+        .unwrap_or(u32::MAX)
+        .min(job.max_bytes);
+    let read = job.plan.read(limit, budget.is_untouched);
+    if let Ok(fetched) = &read {
+        budget.spend(fetched.payload.len());
+    }
+    Done {
+        read: Some(read.map_err(ReplicaError::from)),
+        job,
+    }
 }

@@ -55,6 +55,10 @@ pub enum StorageError {
     /// The log went offline before, by an error that was told then.
     #[error("the log is offline")]
     Offline,
+    /// The thread must not wait, and what it needs is not in memory: read again where waiting is
+    /// allowed ([`without_waiting`](super::disk::without_waiting)).
+    #[error("the read would have to wait for the disk")]
+    WouldWait,
     /// A segment was deleted while it was read. Locate the offset again.
     #[error("the segment was deleted")]
     SegmentDeleted,
@@ -71,6 +75,8 @@ impl StorageError {
         let path = path.to_owned();
         if is_full(&source) {
             Self::Full { path }
+        } else if source.kind() == io::ErrorKind::WouldBlock {
+            Self::WouldWait
         } else {
             Self::Io {
                 action,

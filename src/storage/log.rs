@@ -11,6 +11,7 @@ mod open;
 mod produced;
 mod read;
 mod recover;
+mod reserve;
 mod roll;
 mod segment_list;
 mod truncate;

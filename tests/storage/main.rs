@@ -10,5 +10,6 @@ mod failing_disk;
 mod indexes;
 mod leftovers;
 mod power_cuts;
+mod room;
 mod support;
 mod tails;

@@ -11,9 +11,6 @@ use crate::storage::leader_epochs::EpochEnd;
 use crate::storage::log::{OffsetOutOfRange, ReadPlan};
 use crate::storage::transaction_index::AbortedTransaction;
 
-/// How far from the end of a log reads are taken to need no disk.
-const HOT_BYTES: u64 = 8 << 20;
-
 /// Who reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reader {
@@ -122,14 +119,6 @@ impl FetchPlan {
     /// Whether there is nothing to read, at the moment or at all.
     pub fn is_empty(&self) -> bool {
         self.read.as_ref().is_none_or(ReadPlan::is_empty)
-    }
-
-    /// Whether the place to read is near the end of the log, where finding it needs no disk: its
-    /// batches and their index are in memory.
-    pub fn is_near_end(&self) -> bool {
-        self.read
-            .as_ref()
-            .is_none_or(|read| read.is_empty() || read.bytes_behind() <= HOT_BYTES)
     }
 
     /// Reads; the batches themselves stay in their file until they are sent. May do I/O to find

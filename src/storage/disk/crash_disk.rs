@@ -15,6 +15,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustix::io::Errno;
 
+use super::waiting::about_to_take_long;
 use super::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
 use crate::model::Timestamp;
 use crate::protocol::payload::Payload;
@@ -263,6 +264,8 @@ impl DiskFile for CrashFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        // Nothing is cached here: every read waits.
+        about_to_take_long()?;
         let mut state = self.disk.state.lock();
         state.powered()?;
         let live = &state.file(self.inode)?.live;
@@ -286,6 +289,11 @@ impl DiskFile for CrashFile {
             file.write(position, bytes[..done].to_vec());
             fail(fault)
         })
+    }
+
+    fn reserve(&self, _position: u64, _length: u64) -> io::Result<()> {
+        // Where bytes lie is nothing that its images know of.
+        self.disk.state.lock().powered()
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
+use super::waiting::must_not_wait;
 use super::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
 use crate::model::Timestamp;
 use crate::protocol::payload::{FileRegion, Payload};
@@ -243,10 +244,7 @@ impl DiskFile for FileHandle {
         let open = self.descriptor(CHANCES_AFTER_READ)?;
         let mut filled = 0;
         while filled < buffer.len() {
-            match open
-                .file
-                .read_at(&mut buffer[filled..], position + filled as u64)
-            {
+            match read_once(&open.file, &mut buffer[filled..], position + filled as u64) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -275,6 +273,24 @@ impl DiskFile for FileHandle {
         self.descriptor(CHANCES_AFTER_WRITE)?.file.set_len(len)
     }
 
+    #[cfg(target_os = "linux")]
+    fn reserve(&self, position: u64, length: u64) -> io::Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+
+        let open = self.descriptor(CHANCES_AFTER_WRITE)?;
+        Ok(fallocate(
+            &*open,
+            FallocateFlags::KEEP_SIZE,
+            position,
+            length,
+        )?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn reserve(&self, _position: u64, _length: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn sync(&self) -> io::Result<()> {
         let synced = self.descriptor(CHANCES_AFTER_READ)?.file.sync_data();
         self.chances.store(CHANCES_AFTER_READ, Ordering::Relaxed);
@@ -292,6 +308,32 @@ impl DiskFile for FileHandle {
     fn relocate(&self, path: &Path) {
         *self.path.lock() = path.into();
     }
+}
+
+/// Reads what there is at once; a thread that must not wait only gets what is in memory.
+fn read_once(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    match must_not_wait() {
+        true => read_from_memory(file, buffer, position),
+        false => file.read_at(buffer, position),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn read_from_memory(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+
+    let mut buffers = [io::IoSliceMut::new(buffer)];
+    match preadv2(file, &mut buffers, position, ReadWriteFlags::NOWAIT) {
+        // This file system cannot tell.
+        Err(Errno::OPNOTSUPP) => Err(io::ErrorKind::WouldBlock.into()),
+        read => Ok(read?),
+    }
+}
+
+/// Elsewhere nothing tells what is in memory.
+#[cfg(not(target_os = "linux"))]
+fn read_from_memory(_file: &File, _buffer: &mut [u8], _position: u64) -> io::Result<usize> {
+    Err(io::ErrorKind::WouldBlock.into())
 }
 
 /// Writes what a short vectored write left over. Rare: a nearly full disk, or a signal.
@@ -373,6 +415,7 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::without_waiting;
     use super::*;
 
     fn write(file: &dyn DiskFile, bytes: &[u8], position: u64) {
@@ -438,6 +481,25 @@ mod tests {
 
         assert_eq!(read(&*file, 0, 100), b"\0\0abcde");
         assert_eq!(file.size().unwrap(), 7);
+    }
+
+    #[test]
+    fn a_thread_that_must_not_wait_reads_what_is_in_memory_or_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FileDisk::new(1);
+        let file = disk
+            .open(&dir.path().join("file"), OpenMode::Create)
+            .unwrap();
+        write(&*file, b"content", 0);
+        let mut buffer = [0; 100];
+
+        let read = without_waiting(|| file.read_at(&mut buffer, 0));
+
+        match read {
+            Ok(read) => assert_eq!(&buffer[..read], b"content"),
+            // A file system that cannot tell.
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+        }
     }
 
     #[test]

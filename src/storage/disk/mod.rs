@@ -6,6 +6,7 @@
 
 mod crash_disk;
 mod file_disk;
+mod waiting;
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -17,6 +18,7 @@ use crate::protocol::payload::Payload;
 
 pub use crash_disk::{CrashDisk, Fault, Tear};
 pub use file_disk::FileDisk;
+pub use waiting::{about_to_take_long, without_waiting};
 
 /// What to do when the file is there, or is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +100,13 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
 
     /// Cuts the file, or makes it longer with zeros.
     fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Asks the file system to find a place for these bytes, beyond the file's end too: the file
+    /// stays as long as it is. [`Self::set_len`] gives back what is beyond its end.
+    ///
+    /// # Errors
+    /// There is no room, or this file system cannot do it. Nothing has changed.
+    fn reserve(&self, position: u64, length: u64) -> io::Result<()>;
 
     /// Makes all that was written durable (fdatasync). After an error what was written may be lost
     /// and a second call would not tell: never retry.

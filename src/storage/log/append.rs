@@ -227,6 +227,8 @@ impl Log {
     fn write(&mut self, parts: &[IoSlice<'_>]) -> Result<u64, StorageError> {
         let active = Arc::clone(self.active());
         let position = active.size();
+        let bytes: usize = parts.iter().map(|part| part.len()).sum();
+        self.reserve(&active, position, bytes as u64);
         let Err(error) = active.log().write_at(parts, position) else {
             return Ok(position);
         };

@@ -164,10 +164,7 @@ impl Log {
 
     fn complete_files(&self) -> Result<(), StorageError> {
         self.active().seal()?;
-        if self.config.preallocate {
-            self.active().trim()?;
-        }
-        Ok(())
+        self.give_back_room()
     }
 
     /// The epochs are durable before anything that recovery will not read again: it learns those

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Log;
+use super::reserve::Reserved;
 use crate::model::{Offset, Timestamp};
 use crate::records::BatchHeader;
 use crate::storage::batch_walk::{HeaderWalk, LOOKUP_CHUNK};
@@ -26,6 +27,7 @@ pub(super) struct Tail {
     /// Bytes appended since the batch with the last index entry began, that batch included.
     pub(super) since_entry: u64,
     recent: VecDeque<Recent>,
+    pub(super) reserved: Reserved,
 }
 
 /// A batch of the active segment; offsets are relative to its base.
@@ -43,6 +45,7 @@ impl Tail {
             first_timestamp: None,
             since_entry: 0,
             recent: VecDeque::new(),
+            reserved: Reserved::default(),
         }
     }
 
@@ -180,9 +183,7 @@ impl Log {
             return Ok(());
         }
         active.seal()?;
-        if self.config.preallocate {
-            active.trim()?;
-        }
+        self.give_back_room()?;
         let created = Segment::create(&self.folder, base_offset, &self.config);
         let created = created.map_err(|error| self.folder_error("make", error))?;
         self.producers.advance_to(base_offset);

@@ -7,6 +7,7 @@ use super::produced::Produced;
 use super::{Log, Segments};
 use crate::model::{Offset, Timestamp};
 use crate::records::Scratch;
+use crate::storage::disk;
 use crate::storage::error::StorageError;
 use crate::storage::log_config::LogConfig;
 use crate::storage::producer_state::ProducerState;
@@ -169,6 +170,7 @@ impl LogView {
 
     /// Compares a segment's index of aborted transactions with its batches, before its first use.
     fn check_aborts(&self, index: usize) -> Result<(), StorageError> {
+        disk::about_to_take_long().map_err(|_| StorageError::WouldWait)?;
         let mut first = index;
         let mut producers = loop {
             match self.segments[first].producers_at_base()? {

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::super::batch_walk::{BatchWalk, HeaderWalk, LOOKUP_CHUNK, Located, WalkError};
-use super::super::disk::OpenMode;
+use super::super::disk::{self, OpenMode};
 use super::super::error::StorageError;
 use super::super::folder::FileKind;
 use super::super::index_file::IndexFault;
@@ -23,6 +23,7 @@ impl Segment {
     }
 
     pub(super) fn rebuild_indexes(&self, indexes: &mut Indexes) -> Result<(), StorageError> {
+        disk::about_to_take_long().map_err(self.io("read"))?;
         tracing::warn!(segment = %self.log_path().display(), "making the indexes of a segment again");
         self.start_indexes_anew(indexes)?;
         let mut last_offset = self.base_offset + -1;

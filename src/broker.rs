@@ -91,7 +91,10 @@ impl Node {
 
         let (listener, events) = driver::events();
         let raft = Raft::open(&directories.quorum(&config), directories.disk(), listener)?;
-        let (mut starter, publisher) = ReplicaStarter::new(&config, &directories, stop.on_fatal());
+        let apis = ApiKey::ALL.iter().map(|api| (*api as i16, api.name()));
+        let metrics = Arc::new(Metrics::new(apis));
+        let (mut starter, publisher) =
+            ReplicaStarter::new(&config, &directories, &metrics, stop.on_fatal());
         let metadata = Metadata::start(
             identity::metadata_config(&config, &loaded.settings, &directories, &advertised)?,
             events,
@@ -117,8 +120,6 @@ impl Node {
             replicas: replicas.manager.clone(),
         });
         let handler = Arc::new(Dispatcher::new(Arc::new(api)));
-        let apis = ApiKey::ALL.iter().map(|api| (*api as i16, api.name()));
-        let metrics = Arc::new(Metrics::new(apis));
         let listeners = sockets.serve(&config.network, handler, metrics).await?;
         Ok(Self {
             directories,

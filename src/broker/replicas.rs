@@ -17,6 +17,7 @@ use crate::replication::driver::{ReplicaListener, ReplicaManager, StartError, St
 use crate::replication::partition::IsrChange;
 use crate::replication::settings::ReplicaSettings;
 use crate::storage::log_dir::LogDirs;
+use crate::telemetry::Metrics;
 
 /// The broker's life, once it has begun.
 type Life = Arc<OnceLock<Arc<BrokerLifecycle>>>;
@@ -32,6 +33,7 @@ impl ReplicaStarter {
     pub(super) fn new(
         config: &BrokerConfig,
         directories: &Directories,
+        metrics: &Arc<Metrics>,
         on_fatal: &OnFatal,
     ) -> (Self, Box<dyn MetadataPublisher>) {
         let (sender, started) = oneshot::channel();
@@ -43,6 +45,7 @@ impl ReplicaStarter {
                 life: Arc::clone(&life),
                 on_fatal: Arc::clone(on_fatal),
             }),
+            metrics: Arc::clone(metrics),
             sender,
         })));
         (Self { started, life }, Box::new(publisher))
@@ -77,6 +80,7 @@ struct Start {
     settings: ReplicaSettings,
     logs: Arc<LogDirs>,
     listener: Box<dyn ReplicaListener>,
+    metrics: Arc<Metrics>,
     sender: oneshot::Sender<Result<Started, StartError>>,
 }
 
@@ -96,9 +100,10 @@ impl MetadataPublisher for Publisher {
                     settings,
                     logs,
                     listener,
+                    metrics,
                     sender,
                 } = *start;
-                let started = ReplicaManager::start(settings, &logs, image, listener);
+                let started = ReplicaManager::start(settings, &logs, image, listener, metrics);
                 if let Ok(started) = &started {
                     *self = Self::Running(started.manager.clone());
                 }

@@ -23,6 +23,7 @@ use super::settings::ReplicaSettings;
 use crate::metadata::image::MetadataImage;
 use crate::model::{DirectoryId, Timestamp, TopicIdPartition, TopicPartition};
 use crate::storage::error::StorageError;
+use crate::telemetry::Metrics;
 
 pub use super::describe_driver::{DirDescription, LogDescription};
 pub use super::fetch_driver::{
@@ -58,6 +59,7 @@ pub(super) struct Shared {
     pub(super) image: ArcSwap<MetadataImage>,
     pub(super) sessions: Sessions,
     pub(super) listener: Box<dyn ReplicaListener>,
+    pub(super) metrics: Arc<Metrics>,
     /// Partitions with deleted files that are to be removed.
     pub(super) deleting: Mutex<Vec<Arc<Partition>>>,
     /// One change of the metadata is applied at a time.
@@ -191,8 +193,19 @@ impl Shared {
         if let Some(dir) = self.dir_of(partition) {
             dir.keep_entries_of(partition);
         }
-        self.hosted.insert(partition.id(), HostedPartition::Offline);
+        let before = self.hosted.insert(partition.id(), HostedPartition::Offline);
+        // Several readers may find the same damage.
+        if matches!(before, Some(HostedPartition::Online(_))) {
+            self.count_damage(damage);
+        }
         partition.stop(Stopped::Offline);
+    }
+
+    /// Raises the metric for damage that was found, by whom ever.
+    pub(super) fn count_damage(&self, error: &StorageError) {
+        if matches!(error, StorageError::Corrupt { .. }) {
+            self.metrics.corrupt_batches.inc();
+        }
     }
 
     /// Takes a log directory offline, with all its partitions. Nothing on it is tried again.
@@ -201,6 +214,7 @@ impl Shared {
             return;
         }
         tracing::error!(dir = %dir.path().display(), reason, "log directory is offline");
+        self.metrics.offline_log_dirs.inc();
         for partition in self.hosted.online() {
             if Arc::ptr_eq(partition.dir(), &dir.log_dir) {
                 self.hosted.insert(partition.id(), HostedPartition::Offline);

@@ -141,8 +141,10 @@ fn sync_topic_ids(dir: &DataDir, folders: &[PathBuf]) -> io::Result<()> {
 }
 
 fn sync_log(shared: &Shared, dir: &DataDir, partition: &Arc<Partition>) {
-    if let Err(error) = partition.flush_if_due(now) {
-        shared.check_failure(dir, &error);
+    match partition.flush_if_due(now) {
+        Ok(true) => _ = shared.metrics.syncs.inc(),
+        Ok(false) => {}
+        Err(error) => shared.check_failure(dir, &error),
     }
     partition.end_flush_wait();
     // What was appended during the sync found the partition in the queue.

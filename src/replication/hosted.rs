@@ -1,4 +1,5 @@
-//! The partitions that this broker holds, by topic id and index, in shards that are locked apart.
+//! The partitions that this broker holds, by topic id and index, in shards that are locked apart,
+//! and two gauges that count them as they come, fail and go.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use parking_lot::RwLock;
 
 use super::partition::Partition;
 use crate::model::TopicIdPartition;
+use crate::telemetry::Gauge;
 
 const SHARD_COUNT: usize = 64;
 
@@ -19,21 +21,37 @@ pub enum HostedPartition {
     Offline,
 }
 
+impl HostedPartition {
+    fn is_offline(&self) -> bool {
+        matches!(self, Self::Offline)
+    }
+}
+
 /// All partitions of this broker.
 #[derive(Debug)]
 pub struct Hosted {
     shards: Vec<RwLock<BTreeMap<TopicIdPartition, HostedPartition>>>,
+    count: Gauge,
+    offline_count: Gauge,
 }
 
 impl Default for Hosted {
     fn default() -> Self {
-        Self {
-            shards: (0..SHARD_COUNT).map(|_| RwLock::default()).collect(),
-        }
+        Self::counted_by(Gauge::default(), Gauge::default())
     }
 }
 
 impl Hosted {
+    /// None yet. `count` is to show how many there are, `offline_count` how many of them cannot be
+    /// used.
+    pub fn counted_by(count: Gauge, offline_count: Gauge) -> Self {
+        Self {
+            shards: (0..SHARD_COUNT).map(|_| RwLock::default()).collect(),
+            count,
+            offline_count,
+        }
+    }
+
     /// The partition with this id.
     pub fn get(&self, id: &TopicIdPartition) -> Option<HostedPartition> {
         self.shard(id).read().get(id).cloned()
@@ -45,12 +63,26 @@ impl Hosted {
         id: TopicIdPartition,
         partition: HostedPartition,
     ) -> Option<HostedPartition> {
-        self.shard(&id).write().insert(id, partition)
+        let is_offline = partition.is_offline();
+        let previous = self.shard(&id).write().insert(id, partition);
+        self.count(&previous, Some(is_offline));
+        previous
     }
 
     /// Takes a partition out.
     pub fn remove(&self, id: &TopicIdPartition) -> Option<HostedPartition> {
-        self.shard(id).write().remove(id)
+        let removed = self.shard(id).write().remove(id);
+        self.count(&removed, None);
+        removed
+    }
+
+    /// Counts that `before` became something that is offline, or not, or nothing.
+    fn count(&self, before: &Option<HostedPartition>, after: Option<bool>) {
+        self.count
+            .inc_by(i64::from(after.is_some()) - i64::from(before.is_some()));
+        let was_offline = before.as_ref().is_some_and(HostedPartition::is_offline);
+        self.offline_count
+            .inc_by(i64::from(after == Some(true)) - i64::from(was_offline));
     }
 
     /// The partitions whose logs are open, in no order that matters.
@@ -71,13 +103,8 @@ impl Hosted {
         let mut offline = Vec::new();
         for shard in &self.shards {
             let shard = shard.read();
-            let is_offline = |hosted: &HostedPartition| matches!(hosted, HostedPartition::Offline);
-            offline.extend(
-                shard
-                    .iter()
-                    .filter(|(_, it)| is_offline(it))
-                    .map(|(id, _)| *id),
-            );
+            let found = shard.iter().filter(|(_, it)| it.is_offline());
+            offline.extend(found.map(|(id, _)| *id));
         }
         offline
     }

@@ -8,6 +8,7 @@ use super::driver::{ReplicaManager, now};
 use super::error::ReplicaError;
 use super::partition::{Appended, LeaderWrite, ListedOffset, OffsetQuery, OffsetSearch, Partition};
 use crate::records::Scratch;
+use crate::records::validate::ValidatedBatch;
 
 impl ReplicaManager {
     /// Writes a batch as the leader, on this thread; its ticket, if it has one, is then to be waited
@@ -17,17 +18,32 @@ impl ReplicaManager {
         partition: &Arc<Partition>,
         write: LeaderWrite<'_>,
     ) -> Result<Appended, ReplicaError> {
+        let batch = write.batch;
         let appended = partition.append_as_leader(write, now());
         match &appended {
-            Ok(appended) if appended.needs_flush => {
-                if let Some(dir) = self.shared.dir_of(partition) {
+            Ok(appended) => {
+                if !appended.info.duplicate {
+                    self.count_append(batch);
+                }
+                if appended.needs_flush
+                    && let Some(dir) = self.shared.dir_of(partition)
+                {
                     dir.flushes.push_log(partition);
                 }
             }
-            Ok(_) => {}
             Err(error) => self.shared.check_partition_failure(partition, error),
         }
         appended
+    }
+
+    fn count_append(&self, batch: &ValidatedBatch) {
+        let metrics = &self.shared.metrics;
+        let records = batch.header().record_count();
+        metrics.appended_batches.inc();
+        metrics
+            .appended_records
+            .inc_by(u64::from(records.unsigned_abs()));
+        metrics.appended_bytes.inc_by(batch.size() as u64);
     }
 
     /// Waits until all that a Produce has written is committed, or `timeout` is over: those still

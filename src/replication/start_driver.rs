@@ -24,6 +24,7 @@ use crate::storage::log::{Log, Opening};
 use crate::storage::log_config::LogConfig;
 use crate::storage::log_dir::{LogDir, LogDirs};
 use crate::storage::partition_folder::{self, FolderMark, PartitionFolder};
+use crate::telemetry::Metrics;
 
 /// The folder of the metadata log, which is not a replica of this kind.
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -57,7 +58,8 @@ impl std::fmt::Debug for ReplicaManager {
 }
 
 impl ReplicaManager {
-    /// Opens the logs in `dirs` and gives each its role by `image`. Blocks until all are open, which
+    /// Opens the logs in `dirs` and gives each its role by `image`; what happens to them is counted
+    /// in `metrics`. Blocks until all are open, which
     /// after a crash includes reading what was not synced.
     ///
     /// # Errors
@@ -67,14 +69,21 @@ impl ReplicaManager {
         dirs: &LogDirs,
         image: &Arc<MetadataImage>,
         listener: Box<dyn ReplicaListener>,
+        metrics: Arc<Metrics>,
     ) -> Result<Started, StartError> {
+        let failed_count = i64::try_from(dirs.failed.len()).unwrap_or(i64::MAX);
+        metrics.offline_log_dirs.set(failed_count);
         let shared = Arc::new(Shared {
             dirs: dirs.online.iter().map(open_dir).collect(),
             failed_at_start: dirs.failed.iter().map(|(path, _)| path.clone()).collect(),
-            hosted: Hosted::default(),
+            hosted: Hosted::counted_by(
+                metrics.partitions.clone(),
+                metrics.offline_partitions.clone(),
+            ),
             image: ArcSwap::from(Arc::clone(image)),
             sessions: Sessions::new(settings.max_fetch_sessions),
             listener,
+            metrics,
             applying: Mutex::default(),
             deleting: Mutex::default(),
             alarm: Arc::default(),
@@ -314,6 +323,7 @@ impl Shared {
             }
             Err(error) => {
                 tracing::error!(partition = %found.name, %error, "cannot open the log");
+                self.count_damage(&error);
                 dir.keep_entries(&found.name, checkpoints);
                 self.hosted.insert(found.id, HostedPartition::Offline);
                 if error.is_disk_failure() {

@@ -54,7 +54,7 @@ pub struct Metrics {
     pub appended_bytes: Count,
     /// Syncs of log files to disk.
     pub syncs: Count,
-    /// Batches that do not match their checksum, found on disk.
+    /// Damage found in logs where they were durable: each time a partition goes offline.
     pub corrupt_batches: Count,
     /// Partitions that have a replica here.
     pub partitions: Gauge,
@@ -128,7 +128,7 @@ impl Metrics {
             corrupt_batches: count(
                 registry,
                 "corrupt_batches",
-                "Batches found on disk that do not match their checksum",
+                "Damaged batches found in what was durable",
             ),
             partitions: gauge(registry, "partitions", "Partitions with a replica here"),
             offline_partitions: gauge(

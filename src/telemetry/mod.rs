@@ -9,4 +9,5 @@ mod striped;
 pub use escape::Untrusted;
 pub use logging::{LoggingError, start_logging};
 pub use metrics::{Metrics, PerApi};
+pub use prometheus_client::metrics::gauge::Gauge;
 pub use striped::{Count, Striped};

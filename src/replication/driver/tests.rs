@@ -14,6 +14,7 @@ use crate::protocol::error_code::ErrorCode;
 use crate::replication::data_dir_driver::CheckpointKind;
 use crate::replication::delayed::{AckOutcome, AckWait};
 use crate::replication::fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, NO_SESSION, SessionError};
+use crate::replication::partition::OffsetQuery;
 use crate::replication::scrub_driver::Progress;
 use crate::storage::disk::{Disk, Fault, Tear};
 
@@ -393,6 +394,11 @@ fn a_failed_disk_costs_its_own_partitions_and_the_last_one_is_told() {
     assert_eq!(world.manager.offline_dirs().len(), 1);
     assert_eq!(world.manager.offline_partitions().len(), 1);
     assert_eq!(world.failures(), [false]);
+    world.assert_metric("offline_log_dirs", 1);
+    world.assert_metric("offline_partitions", 1);
+    world.assert_metric("partitions", 2);
+    world.assert_metric("appended_batches_total", 1);
+    world.assert_metric("corrupt_batches_total", 0);
 
     world.disk.inject(world.disk.operations(), Fault::Io);
     assert_eq!(
@@ -440,8 +446,10 @@ fn thousands_of_partitions_are_made_and_taken_away() {
     assert_eq!(assignments.len(), 2_000);
     let counts = (world.folders("/a").len(), world.folders("/b").len());
     assert!(counts.0.abs_diff(counts.1) <= 16, "{counts:?}");
+    world.assert_metric("partitions", 2_000);
     world.apply(&[Change::delete("t")]);
     assert!(world.manager.partitions().is_empty());
+    world.assert_metric("partitions", 0);
 }
 
 #[test]
@@ -471,6 +479,7 @@ fn a_directory_that_failed_does_not_get_its_logs_made_anew_elsewhere() {
 
     let again = world.restarted_on(&world.disk, &["/b"], &["/a"]);
 
+    again.assert_metric("offline_log_dirs", 1);
     assert_eq!(again.folders("/b").len(), 0);
     assert_eq!(again.append("t", 0, 1), Err(ErrorCode::KAFKA_STORAGE_ERROR));
 }
@@ -493,6 +502,8 @@ fn a_damaged_log_costs_only_itself_and_keeps_its_recovery_point() {
         let again = world.restarted(&world.disk);
         assert_eq!(again.partition("t", 0).end_offset(), Offset(5));
         assert_eq!(again.append("t", 1, 1), Err(ErrorCode::KAFKA_STORAGE_ERROR));
+        again.assert_metric("corrupt_batches_total", 1);
+        again.assert_metric("offline_partitions", 1);
         again.manager.close(1);
         world
             .disk
@@ -602,6 +613,11 @@ fn a_scrub_reads_every_log_and_takes_a_damaged_one_offline() {
 
     world.damage("/a/t-1/00000000000000000000.log");
     assert!(scrub(2) >= 2 * size);
+    world.assert_metric("corrupt_batches_total", 1);
+    world.assert_metric("partitions", 3);
+    world.assert_metric("offline_partitions", 1);
+    assert!(scrub(3) >= 2 * size, "it is not read again");
+    world.assert_metric("corrupt_batches_total", 1);
 
     let refused = Err(ErrorCode::KAFKA_STORAGE_ERROR);
     assert_eq!(world.append("t", 1, 1), refused);
@@ -613,6 +629,49 @@ fn a_scrub_reads_every_log_and_takes_a_damaged_one_offline() {
         refused,
         "it is not cut where the damage is"
     );
+}
+
+#[test]
+fn damage_behind_a_lost_index_is_found_when_it_is_made_again() {
+    let world = World::new(&["/a"]);
+    world.apply(&[Change::topic("t", 1)]);
+    world.append("t", 0, 5).unwrap();
+    world.manager.close(1);
+    let log = "/a/t-0/00000000000000000000";
+    world.damage(&format!("{log}.log"));
+    world
+        .disk
+        .remove(Path::new(&format!("{log}.index")))
+        .unwrap();
+
+    let again = world.restarted(&world.disk);
+
+    assert_eq!(again.append("t", 0, 1), Err(ErrorCode::KAFKA_STORAGE_ERROR));
+    again.assert_metric("corrupt_batches_total", 1);
+}
+
+#[tokio::test]
+async fn damage_that_a_reader_finds_takes_the_partition_offline_and_is_counted_once() {
+    let world = World::new(&["/a"]);
+    world.apply(&[Change::topic("t", 1)]);
+    world.append("t", 0, 5).unwrap();
+    let partition = world.partition("t", 0);
+    // The length of the batch: what is behind it can not be found.
+    world.write_at("/a/t-0/00000000000000000000.log", 8, &[0x7f; 4]);
+    let query = OffsetQuery {
+        timestamp: 0,
+        isolation: None,
+        current_leader_epoch: crate::model::LeaderEpoch::NONE,
+        only_leader: true,
+    };
+
+    for _ in 0..2 {
+        let failed = world.manager.list_offset(&partition, &query).await;
+        assert_eq!(failed.unwrap_err().code(), ErrorCode::KAFKA_STORAGE_ERROR);
+    }
+
+    world.assert_metric("corrupt_batches_total", 1);
+    world.assert_metric("offline_partitions", 1);
 }
 
 #[test]

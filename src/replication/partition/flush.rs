@@ -9,8 +9,9 @@ use crate::storage::log::FlushScope;
 
 impl Partition {
     /// Makes the log durable as far as it is due by the settings. With `flush.messages=1` the high
-    /// watermark moves then. Blocks on the disk, without the partition's lock.
-    pub fn flush_if_due(&self, now: impl Fn() -> Moment) -> Result<(), ReplicaError> {
+    /// watermark moves then. Blocks on the disk, without the partition's lock. Whether there was
+    /// something to sync.
+    pub fn flush_if_due(&self, now: impl Fn() -> Moment) -> Result<bool, ReplicaError> {
         let mut state = self.state.lock();
         state.check_running()?;
         let started = now().wall;
@@ -20,14 +21,15 @@ impl Partition {
         };
         drop(state);
         let Some(plan) = plan else {
-            return Ok(());
+            return Ok(false);
         };
         let outcome = plan.run();
         let mut state = self.state.lock();
         let noted = state.log.flushed(&plan, outcome);
         let news = state.advance(now().instant);
         self.finish(state, news);
-        Ok(noted?)
+        noted?;
+        Ok(true)
     }
 
     /// Whether [`Self::flush_if_due`] has something to do: for the time-based settings.

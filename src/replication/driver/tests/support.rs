@@ -30,6 +30,7 @@ use crate::storage::producer_state::Origin;
 const LOCAL: i32 = 1;
 
 pub(super) struct World {
+    pub(super) metrics: Arc<Metrics>,
     pub(super) disk: CrashDisk,
     paths: Vec<PathBuf>,
     pub(super) manager: ReplicaManager,
@@ -142,8 +143,11 @@ impl World {
             node_id: BrokerId(LOCAL),
             ..ReplicaSettings::of(&config)
         };
-        let started = ReplicaManager::start(settings, &dirs, &image, listener).unwrap();
+        let metrics = Arc::new(Metrics::new([]));
+        let started =
+            ReplicaManager::start(settings, &dirs, &image, listener, Arc::clone(&metrics)).unwrap();
         Self {
+            metrics,
             disk,
             paths,
             manager: started.manager,
@@ -363,10 +367,24 @@ impl World {
 
     /// Writes something else into the first batch of a log.
     pub(super) fn damage(&self, log: &str) {
-        let path = std::path::Path::new(log);
+        self.write_at(log, 70, b"damage");
+    }
+
+    pub(super) fn write_at(&self, path: &str, position: u64, bytes: &[u8]) {
+        let path = std::path::Path::new(path);
         let file = self.disk.open(path, OpenMode::Existing).unwrap();
-        file.write_at(&[std::io::IoSlice::new(b"damage")], 70)
+        file.write_at(&[std::io::IoSlice::new(bytes)], position)
             .unwrap();
+    }
+
+    /// A line of the metrics that is there: with this name and value.
+    pub(super) fn assert_metric(&self, name: &str, value: u64) {
+        let text = self.metrics.render();
+        let line = format!("broker_{name} {value}");
+        assert!(
+            text.lines().any(|found| found == line),
+            "{line} is not in\n{text}"
+        );
     }
 
     /// For each directory that failed, whether it was the last.

@@ -1,5 +1,7 @@
 //! What the decoders share: bytes to take from, and a buffer that grows up to a limit.
 
+use super::large::{KEPT, LARGE_BATCHES, LargeShare};
+
 /// Why a stream could not be decompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -50,16 +52,31 @@ impl<'a> Input<'a> {
 }
 
 /// Decompressed bytes so far. The buffer is longer: what lies behind is left from earlier use.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Output {
     buffer: Vec<u8>,
     pub(super) filled: usize,
     limit: usize,
+    /// What the buffer takes of the memory for large batches.
+    share: LargeShare,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self {
+            buffer: Vec::new(),
+            filled: 0,
+            limit: 0,
+            share: LargeShare::none_of(&LARGE_BATCHES),
+        }
+    }
 }
 
 impl Output {
-    /// Begins anew.
+    /// Begins anew. What a large batch needed is given back first, so that nobody who holds memory
+    /// waits for memory as if it held none.
     pub(super) fn clear(&mut self, limit: usize) {
+        self.release();
         self.filled = 0;
         self.limit = limit;
     }
@@ -73,11 +90,12 @@ impl Output {
         self.buffer.len()
     }
 
-    /// Gives the buffer back if it is larger than `kept`.
-    pub(super) fn release(&mut self, kept: usize) {
-        if self.buffer.len() > kept {
+    /// Gives the buffer back if it is larger than what is kept.
+    pub(super) fn release(&mut self) {
+        if self.buffer.len() > KEPT {
             self.buffer = Vec::new();
             self.filled = 0;
+            self.share.give_back();
         }
     }
 
@@ -87,7 +105,9 @@ impl Output {
         if end > self.buffer.len() {
             // Doubling keeps the copies few when a codec does not tell its size.
             let doubled = self.buffer.len().saturating_mul(2).min(self.limit);
-            self.buffer.resize(end.max(doubled), 0);
+            let size = end.max(doubled);
+            self.share.grow_to(size);
+            self.buffer.resize(size, 0);
         }
         &mut self.buffer[self.filled..end]
     }
@@ -110,5 +130,34 @@ impl Output {
     /// Takes the first `size` bytes of the room as filled.
     pub(super) fn advance(&mut self, size: usize) {
         self.filled += size;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::large::LargeMemory;
+    use super::*;
+
+    #[test]
+    fn only_a_buffer_that_is_not_kept_takes_of_the_memory_for_large_batches() {
+        static MEMORY: LargeMemory = LargeMemory::new(1 << 30);
+        let mut output = Output {
+            share: LargeShare::none_of(&MEMORY),
+            ..Output::default()
+        };
+
+        output.clear(usize::MAX);
+        output.room(KEPT);
+        assert_eq!(MEMORY.used(), 0);
+        output.advance(KEPT);
+        output.room(1);
+        assert_eq!(MEMORY.used(), output.held());
+        output.release();
+        assert_eq!(MEMORY.used(), 0);
+
+        output.clear(usize::MAX);
+        output.room(2 * KEPT);
+        output.clear(usize::MAX);
+        assert_eq!(MEMORY.used(), 0, "the next batch begins with nothing");
     }
 }

@@ -1,10 +1,12 @@
 //! The codecs of record batches, and decompression that stops at a limit.
 //!
 //! A compressed batch is decompressed as one piece into a buffer that is used again for the next;
-//! how much memory a hostile batch can ask for is the limit, never what the batch claims.
+//! how much memory a hostile batch can ask for is the limit, never what the batch claims, and how
+//! much all of them together can is one budget of the process.
 
 mod buffers;
 mod gzip;
+mod large;
 mod lz4;
 mod snappy;
 mod zstd;
@@ -153,9 +155,6 @@ impl Default for Scratch {
 }
 
 impl Scratch {
-    /// More than this is not kept from one batch to the next.
-    const KEPT: usize = 4 << 20;
-
     /// Decompresses no batch to more than `limit` bytes.
     pub fn with_limit(limit: usize) -> Self {
         Self {
@@ -206,9 +205,10 @@ impl Scratch {
         }
     }
 
-    /// Gives back memory beyond a few MiB, after a batch that needed it.
+    /// Gives back memory beyond a few MiB, after a batch that needed it. To be called as soon as the
+    /// records of a batch were read: large batches of other threads may wait for it.
     pub fn release(&mut self) {
-        self.output.release(Self::KEPT);
+        self.output.release();
     }
 }
 

@@ -14,6 +14,8 @@ pub mod context;
 pub mod create_partitions;
 /// CreateTopics, asked for or automatic.
 pub mod create_topics;
+/// DeleteRecords.
+pub mod delete_records;
 /// DeleteTopics.
 pub mod delete_topics;
 /// DescribeCluster.

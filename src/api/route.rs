@@ -12,8 +12,8 @@ use bytes::Bytes;
 
 use super::context::RequestContext;
 use super::{
-    Api, alter_configs, api_versions, create_partitions, create_topics, delete_topics,
-    describe_cluster, describe_configs, describe_log_dirs, describe_producers,
+    Api, alter_configs, api_versions, create_partitions, create_topics, delete_records,
+    delete_topics, describe_cluster, describe_configs, describe_log_dirs, describe_producers,
     describe_topic_partitions, fetch, incremental_alter_configs, init_producer_id,
     list_config_resources, list_offsets, metadata, offset_for_leader_epoch, produce,
 };
@@ -52,6 +52,7 @@ const ROUTES: &[Route] = &[
     Route { key: ApiKey::ApiVersions, listeners: BOTH, serve: |api, context, body| now(api, &context, body, api_versions::handle) },
     Route { key: ApiKey::CreateTopics, listeners: BOTH, serve: |api, context, body| later(api, context, body, create_topics::handle) },
     Route { key: ApiKey::DeleteTopics, listeners: BOTH, serve: |api, context, body| later(api, context, body, delete_topics::handle) },
+    Route { key: ApiKey::DeleteRecords, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_records::handle) },
     Route { key: ApiKey::InitProducerId, listeners: BROKER, serve: |api, context, body| later(api, context, body, init_producer_id::handle) },
     Route { key: ApiKey::OffsetForLeaderEpoch, listeners: BROKER, serve: |api, context, body| now(api, &context, body, offset_for_leader_epoch::handle) },
     Route { key: ApiKey::DescribeConfigs, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_configs::handle) },

@@ -56,6 +56,8 @@ pub struct FollowerProgress {
     pub broker_epoch: i64,
     /// It may join the in-sync set: neither fenced, nor shutting down, nor an earlier incarnation.
     pub is_eligible: bool,
+    /// Deletions are waited for: its broker is not fenced.
+    is_alive: bool,
     /// When it last fetched.
     fetched_at: Option<Instant>,
     /// The end of the leader's log when it last fetched.
@@ -73,6 +75,7 @@ impl FollowerProgress {
             caught_up_at: None,
             broker_epoch: -1,
             is_eligible: false,
+            is_alive: true,
             fetched_at: None,
             leader_end_offset: Offset::NONE,
             session: None,
@@ -245,6 +248,13 @@ impl Leadership {
         }
     }
 
+    /// Says again which brokers are alive.
+    pub fn set_alive(&mut self, is_alive: impl Fn(BrokerId) -> bool) {
+        for follower in &mut self.followers {
+            follower.is_alive = is_alive(follower.id);
+        }
+    }
+
     /// How far the partition is committed, see [`high_watermark::advanced`].
     pub fn high_watermark(
         &self,
@@ -331,11 +341,8 @@ impl Leadership {
     }
 
     /// The lowest log start of all replicas that are alive: below it, records are deleted for good.
-    pub fn low_watermark(&self, log_start: Offset, is_alive: impl Fn(BrokerId) -> bool) -> Offset {
-        let alive = self
-            .followers
-            .iter()
-            .filter(|follower| is_alive(follower.id));
+    pub fn low_watermark(&self, log_start: Offset) -> Offset {
+        let alive = self.followers.iter().filter(|follower| follower.is_alive);
         alive
             .map(|follower| follower.log_start_offset)
             .fold(log_start, Offset::min)

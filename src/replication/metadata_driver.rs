@@ -382,9 +382,14 @@ impl Shared {
     fn apply_brokers(&self, image: &MetadataImage) {
         let is_eligible = |id: BrokerId, epoch: i64| is_eligible(image, id, epoch);
         for partition in self.hosted.online() {
-            partition.set_eligible(is_eligible, now().instant);
+            partition.set_eligible(is_eligible, |id| is_alive(image, id), now().instant);
         }
     }
+}
+
+/// Whether a broker has to be waited for.
+pub(super) fn is_alive(image: &MetadataImage, id: BrokerId) -> bool {
+    image.brokers().get(id).is_some_and(|broker| !broker.fenced)
 }
 
 /// Whether a follower may join an in-sync set: it is neither fenced nor shutting down, and it is

@@ -5,6 +5,7 @@
 mod data_dir_driver;
 /// Requests that wait for a high watermark or for bytes.
 pub mod delayed;
+mod delete_driver;
 mod describe_driver;
 /// The replicas of this broker.
 pub mod driver;

@@ -6,6 +6,7 @@
 //! without the lock is as old as the last change, never ahead of it.
 
 mod append;
+mod delete_records;
 mod fetch;
 mod flush;
 mod ledger;
@@ -97,6 +98,8 @@ struct State {
     last_stable_offset: Offset,
     ledger: ByteLedger,
     acks: PendingAcks,
+    /// Who waits for deletions, by the low watermark.
+    deletions: PendingAcks,
     config: Arc<PartitionConfig>,
 }
 
@@ -145,6 +148,7 @@ impl Partition {
             last_stable_offset: high_watermark,
             ledger: ByteLedger::default(),
             acks: PendingAcks::default(),
+            deletions: PendingAcks::default(),
             config,
             log,
         };

@@ -1,7 +1,7 @@
 //! The walk of a first tutorial with Apache Kafka's own command-line tools, and what they print.
 
 use crate::apache::Apache;
-use crate::support::Broker;
+use crate::support::{Broker, path_text};
 
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
@@ -172,6 +172,60 @@ fn kafka_configs_sets_shows_and_deletes_a_topics_settings() {
         unknown.contains("Unknown topic config name: retention"),
         "{unknown}"
     );
+}
+
+#[test]
+fn kafka_delete_records_moves_the_beginning_and_tells_what_it_cannot() {
+    let Some(tools) = Tools::start() else { return };
+    tools.run(TOPICS, &["--create", "--topic", "short"]);
+    tools.run(
+        TOPICS,
+        &[
+            "--create",
+            "--topic",
+            "compacted",
+            "--config",
+            "cleanup.policy=compact",
+        ],
+    );
+    let to = ["--bootstrap-server", tools.broker.bootstrap()];
+    tools
+        .apache
+        .run_with_input(
+            PRODUCER,
+            &[&to[..], &["--topic", "short"]].concat(),
+            "a\nb\nc\n",
+        )
+        .expect_success();
+    let delete = |topic: &str, offset: i64| {
+        let file = tools.broker.directory().join("offsets.json");
+        let wanted = format!(
+            r#"{{"partitions": [{{"topic": "{topic}", "partition": 0, "offset": {offset}}}], "version": 1}}"#
+        );
+        std::fs::write(&file, wanted).expect("the file can be written");
+        tools.run(
+            "org.apache.kafka.tools.DeleteRecordsCommand",
+            &["--offset-json-file", path_text(&file)],
+        )
+    };
+
+    let two = delete("short", 2);
+    let beyond = delete("short", 4);
+    let compacted = delete("compacted", 0);
+    let all = delete("short", -1);
+    let offsets = tools.run(
+        "org.apache.kafka.tools.GetOffsetShell",
+        &["--topic", "short", "--time", "earliest"],
+    );
+
+    assert!(two.contains("short-0\tlow_watermark: 2"), "{two}");
+    assert!(beyond.contains("OffsetOutOfRangeException"), "{beyond}");
+    assert!(
+        compacted.contains("PolicyViolationException"),
+        "{compacted}"
+    );
+    assert!(all.contains("short-0\tlow_watermark: 3"), "{all}");
+    assert_eq!(offsets, "short:0:3\n");
 }
 
 #[test]

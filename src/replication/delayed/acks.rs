@@ -1,4 +1,5 @@
-//! Produce requests with acks=all, from their append until every partition's high watermark passed.
+//! Produce requests with acks=all, from their append until every partition's high watermark passed;
+//! and DeleteRecords requests, until the low watermark has: they wait in the same way.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -134,7 +135,7 @@ impl AckTicket {
     }
 }
 
-/// The Produce requests that wait for one partition. Lives under the partition's lock.
+/// The requests that wait for a watermark of one partition. Lives under the partition's lock.
 #[derive(Debug, Default)]
 pub struct PendingAcks {
     /// Ascending by the high watermark they need.

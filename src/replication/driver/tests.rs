@@ -519,7 +519,8 @@ fn topic_settings_reach_the_partitions() {
     world.apply(&[Change::config("t", "min.insync.replicas", "1")]);
     world.apply(&[Change::config("t", "cleanup.policy", "compact")]);
 
-    let refused = world.partition("t", 0).delete_records(0).unwrap_err();
+    let partition = world.partition("t", 0);
+    let refused = partition.delete_records(0, |_| true, None).unwrap_err();
 
     assert_eq!(refused.code(), ErrorCode::POLICY_VIOLATION);
 }
@@ -586,6 +587,27 @@ fn retention_deletes_old_segments_and_then_their_files() {
         world.manager.shared.remove_due_files();
         world.files("/a/t-0", ".deleted").is_empty()
     });
+}
+
+#[test]
+fn deleted_records_stay_deleted_after_the_checkpoint() {
+    let world = World::new(&["/a"]);
+    world.apply(&[Change::topic("t", 1)]);
+    for _ in 0..5 {
+        world.append("t", 0, 1).unwrap();
+    }
+    let (partition, wait) = (world.partition("t", 0), AckWait::new(1));
+
+    let deleted = world.manager.delete_records(&partition, 3, wait.ticket(0));
+    world
+        .manager
+        .shared
+        .write_checkpoints(&[CheckpointKind::LogStart]);
+    let again = world.restarted(&world.disk);
+
+    assert_eq!(deleted.unwrap(), Offset(3));
+    assert!(wait.is_done(), "there is nobody to wait for");
+    assert_eq!(again.partition("t", 0).log_start_offset(), Offset(3));
 }
 
 #[test]

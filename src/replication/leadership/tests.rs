@@ -237,12 +237,12 @@ fn a_stranger_is_no_follower() {
 fn deleted_below_is_what_no_living_replica_has() {
     let mut script = Script::new(&[1, 2, 3]);
     script.fetch(1, 2, 10);
-    let low = |script: &Script, alive: i32| {
-        let is_alive = |id: BrokerId| id.0 <= alive;
-        script.leadership.low_watermark(Offset(7), is_alive).0
+    let mut low = |alive: i32| {
+        script.leadership.set_alive(|id| id.0 <= alive);
+        script.leadership.low_watermark(Offset(7)).0
     };
 
-    assert_eq!(low(&script, 1), 7);
-    assert_eq!(low(&script, 2), 0);
-    assert_eq!(low(&script, 3), -1);
+    assert_eq!(low(1), 7);
+    assert_eq!(low(2), 0);
+    assert_eq!(low(3), -1);
 }

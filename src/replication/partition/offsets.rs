@@ -1,12 +1,12 @@
-//! Questions about offsets: ListOffsets, OffsetForLeaderEpoch, DescribeProducers, DeleteRecords.
+//! Questions about offsets: ListOffsets, OffsetForLeaderEpoch, DescribeProducers.
 
-use super::{News, Partition, Role};
+use super::{Partition, Role};
 use crate::model::{BrokerId, LeaderEpoch, Offset, ProducerId, Timestamp};
 use crate::records::Scratch;
 use crate::replication::delayed::Interest;
 use crate::replication::error::ReplicaError;
 use crate::storage::leader_epochs::EpochEnd;
-use crate::storage::log::{LogView, OffsetOutOfRange};
+use crate::storage::log::LogView;
 use crate::storage::producer_state::ProducerEntry;
 
 /// The end of what may be read.
@@ -171,34 +171,6 @@ impl Partition {
             .into_iter()
             .map(|(id, entry)| (id, entry.clone()))
             .collect())
-    }
-
-    /// Deletes the records below `offset`; -1 stands for the high watermark. Returns the offset that
-    /// the log starts at then.
-    pub fn delete_records(&self, offset: i64) -> Result<Offset, ReplicaError> {
-        let mut state = self.state.lock();
-        state.leadership()?;
-        if !state.config.deletes_records() {
-            return Err(ReplicaError::PolicyViolation);
-        }
-        let offset = if offset == -1 {
-            state.high_watermark
-        } else {
-            Offset(offset)
-        };
-        if offset < Offset::ZERO || offset > state.high_watermark {
-            return Err(ReplicaError::OffsetOutOfRange(OffsetOutOfRange {
-                offset,
-                log_start_offset: state.log.log_start_offset(),
-                end_offset: state.high_watermark,
-            }));
-        }
-        let mut news = News::default();
-        if state.raise_log_start(offset) {
-            news.advance.get_or_insert_default();
-        }
-        self.finish(state, news);
-        Ok(offset)
     }
 
     /// The log as it is now, for housekeeping and descriptions.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::{News, Partition, Role, State};
-use crate::model::{BrokerId, LeaderEpoch, Offset, TopicIdPartition};
+use crate::model::{BrokerId, LeaderEpoch, TopicIdPartition};
 use crate::replication::delayed::{AckOutcome, Advance};
 use crate::replication::error::ReplicaError;
 use crate::replication::leadership::{FollowerFetch, IsrProposal, Leadership};
@@ -78,9 +78,10 @@ impl Partition {
         if change.leader == change.local {
             state.lead(change, is_new_epoch, now);
             news = state.advance(now);
+            news.woken.extend(state.advance_deletions());
         } else {
             state.role = Role::Follower;
-            news.woken = state.acks.fail(AckOutcome::NotLeader);
+            news.woken = state.fail_waits(AckOutcome::NotLeader);
         }
         if is_new_epoch {
             news.advance = Some(Advance::URGENT);
@@ -89,12 +90,20 @@ impl Partition {
         true
     }
 
-    /// Says again which followers may join the in-sync set, as brokers came and went.
-    pub fn set_eligible(&self, is_eligible: impl Fn(BrokerId, i64) -> bool, now: Instant) {
+    /// Says again which followers may join the in-sync set, and which are waited for by those who
+    /// delete records, as brokers came and went.
+    pub fn set_eligible(
+        &self,
+        is_eligible: impl Fn(BrokerId, i64) -> bool,
+        is_alive: impl Fn(BrokerId) -> bool,
+        now: Instant,
+    ) {
         let mut state = self.state.lock();
         if let Role::Leader(leadership) = &mut state.role {
             leadership.set_eligible(is_eligible);
-            let news = state.advance(now);
+            leadership.set_alive(is_alive);
+            let mut news = state.advance(now);
+            news.woken.extend(state.advance_deletions());
             self.finish(state, news);
         }
     }
@@ -113,7 +122,7 @@ impl Partition {
         };
         let news = News {
             advance: Some(Advance::URGENT),
-            woken: state.acks.fail(outcome),
+            woken: state.fail_waits(outcome),
         };
         self.finish(state, news);
     }
@@ -128,7 +137,7 @@ impl Partition {
         state.role = Role::Stopped(Stopped::Removed);
         let news = News {
             advance: Some(Advance::URGENT),
-            woken: state.acks.fail(AckOutcome::NotLeader),
+            woken: state.fail_waits(AckOutcome::NotLeader),
         };
         self.finish(state, news);
         Ok((marked?, delay_ms))
@@ -143,7 +152,7 @@ impl Partition {
         state.role = Role::Stopped(Stopped::Removed);
         let news = News {
             advance: Some(Advance::URGENT),
-            woken: state.acks.fail(AckOutcome::NotLeader),
+            woken: state.fail_waits(AckOutcome::NotLeader),
         };
         self.finish(state, news);
         Ok(closed?)
@@ -177,11 +186,12 @@ impl Partition {
             current: leader_epoch,
         };
         let grew = leadership.fetched(fetch, end_offset).ok_or(unknown)?;
-        let news = if grew {
+        let mut news = if grew {
             state.advance(fetch.at)
         } else {
             News::default()
         };
+        news.woken.extend(state.advance_deletions());
         let high_watermark = state.high_watermark;
         let proposal = state
             .leadership_mut()?
@@ -230,16 +240,6 @@ impl Partition {
         let news = state.advance(now);
         self.finish(guard, news);
     }
-
-    /// The lowest log start of the living replicas; DeleteRecords waits for it.
-    pub fn low_watermark(
-        &self,
-        is_alive: impl Fn(BrokerId) -> bool,
-    ) -> Result<Offset, ReplicaError> {
-        let state = self.state.lock();
-        let start = state.log.log_start_offset();
-        Ok(state.leadership()?.low_watermark(start, is_alive))
-    }
 }
 
 impl State {
@@ -251,7 +251,7 @@ impl State {
         }
     }
 
-    fn leadership_mut(&mut self) -> Result<&mut Leadership, ReplicaError> {
+    pub(super) fn leadership_mut(&mut self) -> Result<&mut Leadership, ReplicaError> {
         match &mut self.role {
             Role::Leader(leadership) => Ok(leadership),
             Role::Follower => Err(ReplicaError::NotLeader),

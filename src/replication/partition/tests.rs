@@ -136,11 +136,20 @@ impl Script {
         wait
     }
 
+    fn delete(&self, offset: i64, wait: Option<&AckWait>) -> Result<Offset, ReplicaError> {
+        let ticket = wait.map(|wait| wait.ticket(0));
+        self.partition.delete_records(offset, |_| true, ticket)
+    }
+
     fn fetched(&self, follower: i32, end_offset: i64) {
+        self.fetched_from(follower, end_offset, 0);
+    }
+
+    fn fetched_from(&self, follower: i32, end_offset: i64, log_start_offset: i64) {
         let fetch = FollowerFetch {
             id: BrokerId(follower),
             end_offset: Offset(end_offset),
-            log_start_offset: Offset(0),
+            log_start_offset: Offset(log_start_offset),
             broker_epoch: -1,
             is_eligible: true,
             at: self.start,
@@ -602,20 +611,57 @@ fn records_are_deleted_up_to_the_watermark_only() {
     script.produce(4);
 
     assert!(matches!(
-        script.partition.delete_records(5),
+        script.delete(5, None),
         Err(ReplicaError::OffsetOutOfRange(_))
     ));
     assert!(matches!(
-        script.partition.delete_records(-2),
+        script.delete(-2, None),
         Err(ReplicaError::OffsetOutOfRange(_))
     ));
-    assert_eq!(script.partition.delete_records(2).unwrap(), Offset(2));
-    assert_eq!(script.partition.delete_records(-1).unwrap(), Offset(4));
+    let low = Offset(0);
+    assert_eq!(script.delete(2, None).unwrap(), low, "of the follower");
+    assert_eq!(script.delete(-1, None).unwrap(), low);
     assert_eq!(
         script.list(-2, Interest::HighWatermark).unwrap().offset,
         Offset(4)
     );
-    assert_eq!(script.partition.low_watermark(|_| true).unwrap(), Offset(0));
+    assert_eq!(script.partition.low_watermark().unwrap(), low);
+}
+
+#[test]
+fn a_deletion_waits_for_the_followers_that_are_alive() {
+    let script = Script::leader(3);
+    script.produce(4);
+    script.fetched(2, 4);
+    script.fetched(3, 4);
+    let (first, second) = (AckWait::new(1), AckWait::new(1));
+
+    script.delete(2, Some(&first)).unwrap();
+    script.delete(4, Some(&second)).unwrap();
+    assert_eq!((first.is_done(), second.is_done()), (false, false));
+
+    script.fetched_from(2, 4, 4);
+    assert!(!first.is_done());
+    script.fetched_from(3, 4, 3);
+    assert_eq!((first.is_done(), second.is_done()), (true, false));
+    script
+        .partition
+        .set_eligible(|_, _| true, |id| id != BrokerId(3), script.start);
+    assert_eq!(second.outcomes(), [AckOutcome::Committed]);
+    assert_eq!(script.partition.low_watermark().unwrap(), Offset(4));
+}
+
+#[test]
+fn a_deletion_that_waits_ends_with_the_leadership() {
+    let script = Script::leader(2);
+    script.produce(4);
+    script.fetched(2, 4);
+    let wait = AckWait::new(1);
+    script.delete(-1, Some(&wait)).unwrap();
+
+    script.follow();
+
+    assert_eq!(wait.outcomes(), [AckOutcome::NotLeader]);
 }
 
 #[test]

@@ -6,9 +6,13 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 #![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
-use std::ffi::OsString;
+#[path = "../support/tools.rs"]
+mod tools;
+
+#[path = "../support/dump_log.rs"]
+mod dump_log;
+
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -21,6 +25,8 @@ use broker::raft::{
 };
 use broker::storage::disk::{Disk, FileDisk};
 use bytes::Bytes;
+
+use dump_log::{DumpLog, files};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -100,49 +106,9 @@ fn topics(numbers: std::ops::Range<u8>) -> Vec<Bytes> {
     numbers.map(topic).collect()
 }
 
-fn jars() -> Option<OsString> {
-    let jars = std::env::var_os("KAFKA_JARS");
-    if jars.is_none() {
-        let is_required = std::env::var_os("REQUIRE_TOOLS").is_some();
-        assert!(!is_required, "KAFKA_JARS is not set, and REQUIRE_TOOLS is");
-        println!("*** SKIPPED: KAFKA_JARS is not set: no Apache Kafka's jars ***");
-    }
-    jars
-}
-
-/// What Apache's dump tool prints of these files.
-fn dump(jars: &OsString, flags: &[&str], files: &[PathBuf]) -> String {
-    let mut class_path = jars.clone();
-    class_path.push("/*");
-    let names: Vec<_> = files.iter().map(|file| file.to_str().unwrap()).collect();
-    let ran = Command::new("java")
-        .args(["-Xmx256m", "-cp"])
-        .arg(class_path)
-        .arg("org.apache.kafka.tools.DumpLogSegments")
-        .args(flags)
-        .args(["--files", &names.join(",")])
-        .output()
-        .unwrap();
-    let output = String::from_utf8_lossy(&ran.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&ran.stderr);
-    assert!(ran.status.success(), "{output}\n{errors}");
-    output
-}
-
-fn files(dir: &Path, suffix: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let mut found: Vec<_> = entries
-        .filter(|path| path.to_str().unwrap().ends_with(suffix))
-        .collect();
-    found.sort();
-    found
-}
-
 #[test]
 fn apaches_dump_tool_reads_our_log_snapshots_and_bootstrap_records() {
-    let Some(jars) = jars() else {
+    let Some(tool) = DumpLog::find() else {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
@@ -174,9 +140,10 @@ fn apaches_dump_tool_reads_our_log_snapshots_and_bootstrap_records() {
         "{segments:?} {snapshots:?}"
     );
     let decode = ["--cluster-metadata-decoder", "--deep-iteration"];
-    let log = dump(&jars, &decode, &segments);
-    let dumped = dump(&jars, &decode, &snapshots);
-    let bootstrap = dump(&jars, &decode, &[dir.path().join("bootstrap.checkpoint")]);
+    let dump = |flags: &[&str], files: &[PathBuf]| tool.run(flags, files).output;
+    let log = dump(&decode, &segments);
+    let dumped = dump(&decode, &snapshots);
+    let bootstrap = dump(&decode, &[dir.path().join("bootstrap.checkpoint")]);
 
     for output in [&log, &dumped, &bootstrap] {
         assert!(
@@ -198,7 +165,7 @@ fn apaches_dump_tool_reads_our_log_snapshots_and_bootstrap_records() {
     assert_eq!(bootstrap.matches("TOPIC_RECORD").count(), 2, "{bootstrap}");
 
     let indexes = [files(&metadata, ".index"), files(&metadata, ".timeindex")].concat();
-    let checked = dump(&jars, &["--index-sanity-check"], &indexes);
+    let checked = dump(&["--index-sanity-check"], &indexes);
     let passed = checked.matches("passed sanity check").count();
     let empty = checked.matches("is empty").count();
     assert!(

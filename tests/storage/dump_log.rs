@@ -3,9 +3,7 @@
 //! Needs the jars of Apache Kafka (`KAFKA_JARS`, a folder); without them the test says so and passes,
 //! unless `REQUIRE_TOOLS` is set.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use broker::model::Offset;
@@ -14,35 +12,13 @@ use broker::storage::log::{Log, Opening};
 use broker::storage::log_config::LogConfig;
 
 use crate::support::{NOW, append, steps};
+use crate::tool::{DumpLog, files};
 
 const STEPS: i64 = 3_000;
 
-fn jars() -> Option<OsString> {
-    let jars = std::env::var_os("KAFKA_JARS");
-    if jars.is_none() {
-        let is_required = std::env::var_os("REQUIRE_TOOLS").is_some();
-        assert!(!is_required, "KAFKA_JARS is not set, and REQUIRE_TOOLS is");
-        println!("*** SKIPPED: KAFKA_JARS is not set: no Apache Kafka's jars ***");
-    }
-    jars
-}
-
 /// What the tool prints of these files; it must have nothing to complain about.
-fn dump(jars: &OsString, flags: &[&str], files: &[PathBuf]) -> String {
-    let mut class_path = jars.clone();
-    class_path.push("/*");
-    let names: Vec<_> = files.iter().map(|file| file.to_str().unwrap()).collect();
-    let ran = Command::new("java")
-        .args(["-Xmx256m", "-cp"])
-        .arg(class_path)
-        .arg("org.apache.kafka.tools.DumpLogSegments")
-        .args(flags)
-        .args(["--files", &names.join(",")])
-        .output()
-        .unwrap();
-    let output = String::from_utf8_lossy(&ran.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&ran.stderr);
-    assert!(ran.status.success(), "{flags:?}: {errors}");
+fn dump(tool: &DumpLog, flags: &[&str], files: &[PathBuf]) -> String {
+    let dumped = tool.run(flags, files);
     // The tool expects every segment to begin at offset 0, and complains of its own mistake.
     let expected = [
         "WARN",
@@ -50,23 +26,12 @@ fn dump(jars: &OsString, flags: &[&str], files: &[PathBuf]) -> String {
         "Non-consecutive offsets in",
         "  -1 is followed by",
     ];
-    let complaints: Vec<_> = errors
-        .lines()
+    let lines = dumped.errors.lines();
+    let complaints: Vec<_> = lines
         .filter(|line| !expected.iter().any(|it| line.contains(it)))
         .collect();
     assert!(complaints.is_empty(), "{flags:?}: {complaints:?}");
-    output
-}
-
-fn files(dir: &Path, suffix: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let mut found: Vec<_> = entries
-        .filter(|path| path.to_str().unwrap().ends_with(suffix))
-        .collect();
-    found.sort();
-    found
+    dumped.output
 }
 
 fn open(dir: &Path, opening: &Opening) -> Log {
@@ -78,10 +43,10 @@ fn open(dir: &Path, opening: &Opening) -> Log {
     Log::open(disk, dir, config, opening).unwrap()
 }
 
-fn check(jars: &OsString, dir: &Path) {
+fn check(tool: &DumpLog, dir: &Path) {
     let logs = files(dir, ".log");
     assert!(logs.len() > 3);
-    let dumped = dump(jars, &["--deep-iteration"], &logs);
+    let dumped = dump(tool, &["--deep-iteration"], &logs);
     let batches = dumped
         .lines()
         .filter(|line| line.starts_with("baseOffset: "));
@@ -95,21 +60,21 @@ fn check(jars: &OsString, dir: &Path) {
     for suffix in [".index", ".timeindex"] {
         let indexes = files(dir, suffix);
         assert_eq!(indexes.len(), logs.len());
-        dump(jars, &["--verify-index-only"], &indexes);
-        dump(jars, &[], &indexes);
-        let sane = dump(jars, &["--index-sanity-check"], &indexes);
+        dump(tool, &["--verify-index-only"], &indexes);
+        dump(tool, &[], &indexes);
+        let sane = dump(tool, &["--index-sanity-check"], &indexes);
         assert_eq!(sane.matches("passed sanity check").count(), indexes.len());
     }
-    let snapshots = dump(jars, &[], &files(dir, ".snapshot"));
+    let snapshots = dump(tool, &[], &files(dir, ".snapshot"));
     assert!(snapshots.contains("producerId: 100"), "{snapshots}");
-    let aborted = dump(jars, &[], &files(dir, ".txnindex"));
+    let aborted = dump(tool, &[], &files(dir, ".txnindex"));
     let expected = STEPS / 20;
     assert_eq!(aborted.matches("producerId: 100").count() as i64, expected);
 }
 
 #[test]
 fn kafka_dump_log_is_content_after_a_clean_stop_and_after_recovery() {
-    let Some(jars) = jars() else {
+    let Some(tool) = DumpLog::find() else {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
@@ -127,7 +92,7 @@ fn kafka_dump_log_is_content_after_a_clean_stop_and_after_recovery() {
     let mut recovered = open(dir.path(), &opening);
     assert_eq!(recovered.end_offset(), end_offset);
     recovered.close(NOW).unwrap();
-    check(&jars, dir.path());
+    check(&tool, dir.path());
 
     let opening = Opening {
         clean: true,
@@ -136,5 +101,5 @@ fn kafka_dump_log_is_content_after_a_clean_stop_and_after_recovery() {
     let mut reopened = open(dir.path(), &opening);
     assert_eq!(reopened.end_offset(), end_offset);
     reopened.close(NOW).unwrap();
-    check(&jars, dir.path());
+    check(&tool, dir.path());
 }

@@ -3,6 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
 #![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
+#[path = "../support/tools.rs"]
+mod tools;
+
+#[path = "../support/dump_log.rs"]
+mod tool;
+
 mod bit_flips;
 mod descriptors;
 mod dump_log;

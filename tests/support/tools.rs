@@ -1,6 +1,8 @@
 //! Foreign tools that a test needs: Apache Kafka's jars, Go, kcat. A missing tool skips the test
 //! with a loud line; with `REQUIRE_TOOLS=1`, as in `.ci/run`, it fails it instead.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::path::PathBuf;
 use std::process::Command;
 

@@ -8,6 +8,8 @@
 pub mod alter_configs;
 /// ApiVersions.
 pub mod api_versions;
+/// AssignReplicasToDirs.
+pub mod assign_replicas_to_dirs;
 /// What a handler knows of the request besides its body.
 pub mod context;
 /// CreatePartitions.

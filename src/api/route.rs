@@ -12,10 +12,11 @@ use bytes::Bytes;
 
 use super::context::RequestContext;
 use super::{
-    Api, alter_configs, api_versions, create_partitions, create_topics, delete_records,
-    delete_topics, describe_cluster, describe_configs, describe_log_dirs, describe_producers,
-    describe_topic_partitions, fetch, incremental_alter_configs, init_producer_id,
-    list_config_resources, list_offsets, metadata, offset_for_leader_epoch, produce,
+    Api, alter_configs, api_versions, assign_replicas_to_dirs,
+    create_partitions, create_topics, delete_records, delete_topics, describe_cluster,
+    describe_configs, describe_log_dirs, describe_producers, describe_topic_partitions, fetch,
+    incremental_alter_configs, init_producer_id, list_config_resources, list_offsets, metadata,
+    offset_for_leader_epoch, produce,
 };
 use crate::network::{Handling, Outcome};
 use crate::protocol::{ApiKey, DecodeError, Request, ResponseFrame, decode_whole, frame};
@@ -40,6 +41,7 @@ pub struct Route {
 type Serve = fn(&Arc<Api>, RequestContext, Bytes) -> Result<Handling, DecodeError>;
 
 const BROKER: &[ListenerKind] = &[ListenerKind::Broker];
+const CONTROLLER: &[ListenerKind] = &[ListenerKind::Controller];
 const BOTH: &[ListenerKind] = &[ListenerKind::Broker, ListenerKind::Controller];
 
 /// Every API that is served, by ascending key.
@@ -62,6 +64,7 @@ const ROUTES: &[Route] = &[
     Route { key: ApiKey::IncrementalAlterConfigs, listeners: BOTH, serve: |api, context, body| later(api, context, body, incremental_alter_configs::handle) },
     Route { key: ApiKey::DescribeCluster, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_cluster::handle) },
     Route { key: ApiKey::DescribeProducers, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_producers::handle) },
+    Route { key: ApiKey::AssignReplicasToDirs, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, assign_replicas_to_dirs::handle) },
     Route { key: ApiKey::ListConfigResources, listeners: BROKER, serve: |api, context, body| now(api, &context, body, list_config_resources::handle) },
     Route { key: ApiKey::DescribeTopicPartitions, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_topic_partitions::handle) },
 ];

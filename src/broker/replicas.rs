@@ -11,7 +11,9 @@ use crate::config::BrokerConfig;
 use crate::metadata::delta::MetadataDelta;
 use crate::metadata::driver::{Metadata, MetadataPublisher, OnFatal};
 use crate::metadata::image::MetadataImage;
-use crate::metadata::{BrokerIdentity, BrokerLifecycle};
+use crate::metadata::{
+    AssignmentInbox, AssignmentSender, BrokerIdentity, BrokerLifecycle, assignments,
+};
 use crate::model::DirectoryId;
 use crate::replication::driver::{ReplicaListener, ReplicaManager, StartError, Started};
 use crate::replication::partition::IsrChange;
@@ -26,6 +28,7 @@ type Life = Arc<OnceLock<Arc<BrokerLifecycle>>>;
 pub(super) struct ReplicaStarter {
     started: oneshot::Receiver<Result<Started, StartError>>,
     life: Life,
+    assignments: AssignmentInbox,
 }
 
 impl ReplicaStarter {
@@ -38,6 +41,7 @@ impl ReplicaStarter {
     ) -> (Self, Box<dyn MetadataPublisher>) {
         let (sender, started) = oneshot::channel();
         let life = Life::default();
+        let (placed, assignments) = assignments();
         let publisher = Publisher::Waiting(Some(Box::new(Start {
             settings: ReplicaSettings::of(config),
             logs: Arc::clone(directories.logs()),
@@ -46,9 +50,15 @@ impl ReplicaStarter {
                 on_fatal: Arc::clone(on_fatal),
             }),
             metrics: Arc::clone(metrics),
+            placed,
             sender,
         })));
-        (Self { started, life }, Box::new(publisher))
+        let this = Self {
+            started,
+            life,
+            assignments,
+        };
+        (this, Box::new(publisher))
     }
 
     /// Waits until all logs are open.
@@ -66,7 +76,7 @@ impl ReplicaStarter {
     ) -> anyhow::Result<Arc<BrokerLifecycle>> {
         let controller = metadata.controller().clone();
         let published = metadata.published().offset();
-        let lifecycle = BrokerLifecycle::start(identity, controller, published)
+        let lifecycle = BrokerLifecycle::start(identity, controller, published, self.assignments)
             .context("cannot start the heartbeat thread")?;
         let lifecycle = Arc::new(lifecycle);
         // It is set once, here.
@@ -81,19 +91,24 @@ struct Start {
     logs: Arc<LogDirs>,
     listener: Box<dyn ReplicaListener>,
     metrics: Arc<Metrics>,
+    placed: AssignmentSender,
     sender: oneshot::Sender<Result<Started, StartError>>,
 }
 
 /// Tells the replicas of each image; the first one starts them.
 enum Publisher {
     Waiting(Option<Box<Start>>),
-    Running(ReplicaManager),
+    Running(ReplicaManager, AssignmentSender),
 }
 
 impl MetadataPublisher for Publisher {
     fn on_update(&mut self, delta: &MetadataDelta, image: &Arc<MetadataImage>) {
         match self {
-            Self::Running(manager) => drop(manager.apply(delta, image)),
+            Self::Running(manager, placed) => {
+                for assignment in manager.apply(delta, image) {
+                    placed.send(assignment);
+                }
+            }
             Self::Waiting(start) => {
                 let Some(start) = start.take() else { return };
                 let Start {
@@ -101,11 +116,15 @@ impl MetadataPublisher for Publisher {
                     logs,
                     listener,
                     metrics,
+                    placed,
                     sender,
                 } = *start;
                 let started = ReplicaManager::start(settings, &logs, image, listener, metrics);
                 if let Ok(started) = &started {
-                    *self = Self::Running(started.manager.clone());
+                    for assignment in &started.assignments {
+                        placed.send(*assignment);
+                    }
+                    *self = Self::Running(started.manager.clone(), placed);
                 }
                 // Nobody waits any more only if the process stops.
                 let _ = sender.send(started);

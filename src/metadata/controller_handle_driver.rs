@@ -17,6 +17,9 @@ use crate::protocol::messages::allocate_producer_ids::{
     AllocateProducerIdsRequest, AllocateProducerIdsResponse,
 };
 use crate::protocol::messages::alter_configs::{AlterConfigsRequest, AlterConfigsResponse};
+use crate::protocol::messages::assign_replicas_to_dirs::{
+    AssignReplicasToDirsRequest, AssignReplicasToDirsResponse,
+};
 use crate::protocol::messages::broker_heartbeat::{
     BrokerHeartbeatRequest, BrokerHeartbeatResponse,
 };
@@ -261,6 +264,22 @@ impl ControllerHandle {
         };
         self.ask(request, None, refused, |controller, request, _| {
             controller.register_controller(request)
+        })
+        .await
+        .0
+    }
+
+    /// AssignReplicasToDirs.
+    pub async fn assign_replicas_to_dirs(
+        &self,
+        request: AssignReplicasToDirsRequest,
+    ) -> AssignReplicasToDirsResponse {
+        let refused = |_: &_, refusal: &Refusal| AssignReplicasToDirsResponse {
+            error_code: refusal.code,
+            ..AssignReplicasToDirsResponse::default()
+        };
+        self.ask(request, None, refused, |controller, request, _| {
+            controller.assign_replicas_to_dirs(request)
         })
         .await
         .0

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::assignment_driver::{self, AssignmentInbox};
 use super::controller_handle_driver::ControllerHandle;
 use super::image::SUPPORTED_FEATURES;
 use crate::model::{BrokerId, DirectoryId, Offset, Uuid};
@@ -114,7 +115,8 @@ pub struct BrokerLifecycle {
 }
 
 impl BrokerLifecycle {
-    /// Starts to register. `published` tells up to where this broker has acted on the metadata.
+    /// Starts to register. `published` tells up to where this broker has acted on the metadata;
+    /// `assignments` is what the controller is to be told of its replicas.
     ///
     /// # Errors
     /// The operating system gives no thread.
@@ -122,15 +124,18 @@ impl BrokerLifecycle {
         identity: BrokerIdentity,
         controller: ControllerHandle,
         published: watch::Receiver<Offset>,
+        assignments: AssignmentInbox,
     ) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
         let (sender, commands) = mpsc::unbounded_channel();
         let (reporter, state) = watch::channel(LifecycleState::Registering);
+        let controller_of_life = controller.clone();
+        let told = assignment_driver::run(assignments, controller, identity.id, state.clone());
         let life = Life {
             identity,
-            controller,
+            controller: controller_of_life,
             published,
             commands,
             state: reporter,
@@ -140,7 +145,17 @@ impl BrokerLifecycle {
             offline: Vec::new(),
         };
         let builder = thread::Builder::new().name("broker-heartbeat".to_owned());
-        let thread = builder.spawn(move || runtime.block_on(life.run()))?;
+        let thread = builder.spawn(move || {
+            runtime.block_on(async {
+                let life = life.run();
+                tokio::pin!(life, told);
+                tokio::select! {
+                    () = &mut life => {}
+                    // Nobody has anything to be told any more.
+                    () = &mut told => life.await,
+                }
+            });
+        })?;
         Ok(Self {
             commands: sender,
             state,
@@ -230,7 +245,7 @@ impl BrokerLifecycle {
     }
 }
 
-fn epoch_of(state: &LifecycleState) -> i64 {
+pub(super) fn epoch_of(state: &LifecycleState) -> i64 {
     match state {
         LifecycleState::Registered(epoch)
         | LifecycleState::CaughtUp(epoch)

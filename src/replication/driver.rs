@@ -29,7 +29,6 @@ pub use super::describe_driver::{DirDescription, LogDescription};
 pub use super::fetch_driver::{
     Fetch, FetchAnswer, FetchParams, FollowerIdentity, PartitionAnswer, SessionRequest,
 };
-pub use super::metadata_driver::Assignment;
 pub use super::start_driver::{StartError, Started};
 
 /// What the replicas tell the rest of the broker. Called from any thread; must not block.

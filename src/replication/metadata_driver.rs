@@ -14,6 +14,7 @@ use super::hosted::HostedPartition;
 use super::partition::{Partition, PartitionConfig, RoleChange, Stopped};
 use super::settings::ReplicaSettings;
 use crate::config::TopicConfig;
+use crate::metadata::Assignment;
 use crate::metadata::delta::{LocalPartition, MetadataDelta};
 use crate::metadata::image::{MetadataImage, PartitionImage, ResourceKind};
 use crate::model::{
@@ -28,18 +29,10 @@ const REPLICAS_PER_THREAD: usize = 50;
 /// Threads that wait for syncs: several syncs at a time are one for the file system.
 const SYNCING_THREADS: usize = 16;
 
-/// A replica's log directory that the controller does not know yet (AssignReplicasToDirs).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Assignment {
-    /// The partition.
-    pub partition: TopicIdPartition,
-    /// Where its log is.
-    pub directory: DirectoryId,
-}
-
 impl ReplicaManager {
     /// Does what a change of the metadata asks for: stops, deletes, creates and opens partitions,
-    /// changes their roles and settings. Blocks on the disk. The answer is for the controller.
+    /// changes their roles and settings. Blocks on the disk. The answer is what the controller does
+    /// not know yet of the log directories.
     pub fn apply(&self, delta: &MetadataDelta, image: &Arc<MetadataImage>) -> Vec<Assignment> {
         let shared = &*self.shared;
         let _one_at_a_time = shared.applying.lock();

@@ -6,7 +6,7 @@
 
 use super::Controller;
 use super::partition_index::PartitionKey;
-use crate::metadata::image::{LEADER_UNCHANGED, LeaderRecovery, PartitionImage};
+use crate::metadata::image::{BrokerImage, LEADER_UNCHANGED, LeaderRecovery, PartitionImage};
 use crate::model::{BrokerId, DirectoryId, Uuid};
 use crate::protocol::messages::metadata_records::{
     BrokerRegistrationChangeRecord, MetadataRecord, PartitionChangeRecord,
@@ -84,21 +84,11 @@ impl Controller {
         partitions: impl Iterator<Item = PartitionKey>,
         records: &mut Vec<MetadataRecord>,
     ) {
-        let raise_epoch_on_shrink = self
-            .image
-            .metadata_version()
-            .isr_shrink_raises_leader_epoch();
         for (topic_id, index) in partitions {
             let topic = self.image.topics().by_id(&topic_id);
             let topic = topic.expect("the index holds only partitions of the image");
             let partition = topic.partition(index).expect("as above");
-            let election = Election {
-                partition,
-                may_lead: &|broker| self.may_lead(partition, broker, movement),
-                leaving: movement.leaving,
-                unclean_allowed: self.allows_unclean_election(&topic.name),
-                raise_epoch_on_shrink,
-            };
+            let election = self.election(&topic.name, partition, movement);
             if let Some(change) = election.change() {
                 let change = PartitionChangeRecord {
                     partition_id: index,
@@ -107,6 +97,63 @@ impl Controller {
                 };
                 records.push(change.into());
             }
+        }
+    }
+
+    /// The change that puts a broker's replica into a directory, and what follows for leadership:
+    /// a replica in a directory that is offline cannot lead, one that is online again may. `None`
+    /// if nothing changes. The partition must have a replica on the broker.
+    pub(super) fn directory_change(
+        &self,
+        (topic_id, index): PartitionKey,
+        broker: &BrokerImage,
+        directory: DirectoryId,
+    ) -> Option<MetadataRecord> {
+        let topic = self.image.topics().by_id(&topic_id)?;
+        let partition = topic.partition(index)?;
+        let placed = partition.replicas.iter().zip(&partition.directories);
+        let directories: Vec<_> = placed
+            .map(|(replica, known)| match *replica == broker.id {
+                true => directory,
+                false => *known,
+            })
+            .collect();
+        let is_new = *directories != *partition.directories;
+        let change = PartitionChangeRecord {
+            directories: is_new.then_some(directories),
+            ..PartitionChangeRecord::default()
+        };
+        let after = partition.merge(&change);
+        let after = after.expect("there is one directory for each replica");
+        let is_online = is_online(directory, &broker.directories);
+        let movement = Movement {
+            leaving: (!is_online).then_some(broker.id),
+            ..Movement::default()
+        };
+        let election = self.election(&topic.name, &after, movement).change();
+        let change = PartitionChangeRecord {
+            partition_id: index,
+            topic_id,
+            directories: change.directories,
+            ..election.unwrap_or_default()
+        };
+        let is_change = is_new || change.leader != LEADER_UNCHANGED || change.isr.is_some();
+        is_change.then(|| change.into())
+    }
+
+    fn election<'a>(
+        &'a self,
+        topic: &str,
+        partition: &'a PartitionImage,
+        movement: Movement,
+    ) -> Election<'a> {
+        let version = self.image.metadata_version();
+        Election {
+            partition,
+            controller: self,
+            movement,
+            unclean_allowed: self.allows_unclean_election(topic),
+            raise_epoch_on_shrink: version.isr_shrink_raises_leader_epoch(),
         }
     }
 
@@ -150,8 +197,8 @@ pub(super) fn registration_change(
 /// The question who leads a partition now.
 struct Election<'a> {
     partition: &'a PartitionImage,
-    may_lead: &'a dyn Fn(BrokerId) -> bool,
-    leaving: Option<BrokerId>,
+    controller: &'a Controller,
+    movement: Movement,
     unclean_allowed: bool,
     raise_epoch_on_shrink: bool,
 }
@@ -164,7 +211,7 @@ impl Election<'_> {
             .isr
             .iter()
             .copied()
-            .filter(|broker| Some(*broker) != self.leaving)
+            .filter(|broker| Some(*broker) != self.movement.leaving)
             .collect();
         let (leader, is_unclean) = self.elect(&target_isr);
         let mut change = PartitionChangeRecord::default();
@@ -190,9 +237,14 @@ impl Election<'_> {
         (change != PartitionChangeRecord::default()).then_some(change)
     }
 
+    fn may_lead(&self, broker: BrokerId) -> bool {
+        self.controller
+            .may_lead(self.partition, broker, self.movement)
+    }
+
     /// The leader, and whether it was chosen from outside the in-sync set.
     fn elect(&self, target_isr: &[BrokerId]) -> (BrokerId, bool) {
-        let in_sync = |broker: &BrokerId| target_isr.contains(broker) && (self.may_lead)(*broker);
+        let in_sync = |broker: &BrokerId| target_isr.contains(broker) && self.may_lead(*broker);
         if in_sync(&self.partition.leader) {
             return (self.partition.leader, false);
         }
@@ -200,7 +252,7 @@ impl Election<'_> {
         if let Some(leader) = replicas.clone().find(|replica| in_sync(replica)) {
             return (*leader, false);
         }
-        let unclean = replicas.find(|replica| self.unclean_allowed && (self.may_lead)(**replica));
+        let unclean = replicas.find(|replica| self.unclean_allowed && self.may_lead(**replica));
         match unclean {
             Some(leader) => (*leader, true),
             None => (BrokerId::NONE, false),

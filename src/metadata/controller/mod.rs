@@ -11,6 +11,7 @@
 
 mod activation;
 mod alter_configs;
+mod assign_replicas_to_dirs;
 mod assignment;
 mod broker_heartbeat;
 mod broker_registration;

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::metadata::controller::bootstrap_records;
-use crate::metadata::{BrokerIdentity, BrokerLifecycle, LifecycleState};
-use crate::model::Uuid;
+use crate::metadata::{
+    Assignment, AssignmentInbox, BrokerIdentity, BrokerLifecycle, LifecycleState, assignments,
+};
+use crate::model::{TopicIdPartition, Uuid};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::alter_configs;
 use crate::protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
@@ -151,9 +153,13 @@ impl Node {
     }
 
     fn broker(&self, incarnation: u8) -> BrokerLifecycle {
-        let identity = identity(incarnation);
+        self.broker_with(identity(incarnation), assignments().1)
+    }
+
+    fn broker_with(&self, identity: BrokerIdentity, inbox: AssignmentInbox) -> BrokerLifecycle {
         let controller = self.metadata.controller().clone();
-        BrokerLifecycle::start(identity, controller, self.metadata.published().offset()).unwrap()
+        let published = self.metadata.published().offset();
+        BrokerLifecycle::start(identity, controller, published, inbox).unwrap()
     }
 
     async fn create(&self, name: &str) -> ErrorCode {
@@ -291,6 +297,49 @@ async fn what_was_answered_survives_a_power_cut_and_the_broker_returns_at_once()
         again.stop();
         node.stop();
     }
+}
+
+#[tokio::test]
+async fn the_controller_learns_where_replicas_are_also_what_was_told_before_it_was_there() {
+    let node = Node::start(&formatted_disk(), config());
+    let (first, second) = (Uuid::from_bytes([7; 16]), Uuid::from_bytes([8; 16]));
+    let identity = BrokerIdentity {
+        log_dirs: vec![first, second],
+        ..identity(1)
+    };
+    let (placed, inbox) = assignments();
+    let broker = node.broker_with(identity, inbox);
+    broker.caught_up().await.unwrap();
+    broker.set_ready();
+    broker.unfenced().await.unwrap();
+    node.create("t").await;
+    let image = node.metadata.published().image_full();
+    let topic_id = image.topics().id_of("t").unwrap();
+    let is_in = |image: &MetadataImage, directory| {
+        let partition = image.topics().partition(&topic_id, 0).unwrap();
+        partition.directory_of(BrokerId(1)) == Some(directory)
+    };
+    assert!(is_in(&image, Uuid::UNASSIGNED_DIRECTORY));
+
+    for directory in [first, second] {
+        let partition = TopicIdPartition {
+            topic_id,
+            partition: 0,
+        };
+        placed.send(Assignment {
+            partition,
+            directory,
+        });
+        node.until(|image| is_in(image, directory)).await;
+    }
+
+    broker.directory_offline(second);
+    let lost = |image: &MetadataImage| {
+        let partition = image.topics().partition(&topic_id, 0).unwrap();
+        partition.leader == BrokerId::NONE
+    };
+    node.until(lost).await;
+    node.stop();
 }
 
 #[tokio::test]

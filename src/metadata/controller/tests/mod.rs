@@ -6,6 +6,7 @@ mod configs;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;
+mod directories;
 mod features;
 mod index;
 mod placement;

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::super::*;
 use crate::config::{BrokerConfig, Layers, Settings};
+use crate::metadata::Assignment;
 use crate::metadata::delta::MetadataDelta;
 use crate::model::{BrokerId, Offset, TopicId};
 use crate::protocol::error_code::ErrorCode;

@@ -1,0 +1,64 @@
+//! Tells the controller where replicas lie, as part of the broker's life: with its epoch, and as
+//! often as it takes.
+
+use tokio::sync::{mpsc, watch};
+
+use super::assignments::{Assignment, PendingAssignments};
+use super::controller_handle_driver::ControllerHandle;
+use super::lifecycle_driver::{LifecycleState, epoch_of};
+use crate::model::BrokerId;
+
+/// Takes what is to be told. Clones go to the same broker's life.
+#[derive(Clone, Debug)]
+pub struct AssignmentSender(mpsc::UnboundedSender<Assignment>);
+
+/// What is to be told, from before the broker's life has begun.
+#[derive(Debug)]
+pub struct AssignmentInbox(mpsc::UnboundedReceiver<Assignment>);
+
+/// The two ends.
+pub fn assignments() -> (AssignmentSender, AssignmentInbox) {
+    let (sender, inbox) = mpsc::unbounded_channel();
+    (AssignmentSender(sender), AssignmentInbox(inbox))
+}
+
+impl AssignmentSender {
+    /// Has the controller told, some time soon.
+    pub fn send(&self, assignment: Assignment) {
+        // The other end is gone only when the process stops.
+        let _ = self.0.send(assignment);
+    }
+}
+
+/// Tells until nobody has anything to be told any more.
+pub(super) async fn run(
+    AssignmentInbox(mut inbox): AssignmentInbox,
+    controller: ControllerHandle,
+    broker: BrokerId,
+    mut state: watch::Receiver<LifecycleState>,
+) {
+    let mut pending = PendingAssignments::default();
+    loop {
+        if pending.is_empty() {
+            match inbox.recv().await {
+                Some(assignment) => pending.add(assignment),
+                None => return,
+            }
+        }
+        tokio::time::sleep(pending.pause()).await;
+        while let Ok(assignment) = inbox.try_recv() {
+            pending.add(assignment);
+        }
+        let registered = state.wait_for(|state| epoch_of(state) >= 0).await;
+        let Ok(epoch) = registered.map(|state| epoch_of(&state)) else {
+            return;
+        };
+        let request = pending.next_request(broker, epoch);
+        let response = controller.assign_replicas_to_dirs(request).await;
+        if response.error_code.is_error() {
+            let code = response.error_code.name();
+            tracing::warn!(code, "the controller takes no directories of replicas");
+        }
+        pending.answered(&response);
+    }
+}

@@ -1,0 +1,162 @@
+//! Where replicas lie, and what it means for leadership.
+
+use super::{World, directory, registration, settings};
+use crate::metadata::image::PartitionImage;
+use crate::model::{BrokerId, DirectoryId, TopicId, Uuid};
+use crate::protocol::ErrorCode;
+use crate::protocol::messages::assign_replicas_to_dirs::{
+    AssignReplicasToDirsRequest, RequestDirectoryData, RequestPartitionData, RequestTopicData,
+};
+use crate::protocol::messages::metadata_records::{MetadataRecord, PartitionChangeRecord};
+
+const SECOND: u8 = 0x21;
+
+fn second() -> DirectoryId {
+    Uuid::from_bytes([SECOND; 16])
+}
+
+/// A controller with brokers 1 and 2, of which 1 has two directories.
+fn world() -> World {
+    let mut world = World::empty(settings());
+    for broker in 1..=2 {
+        let mut request = registration(broker, u8::try_from(broker).unwrap());
+        if broker == 1 {
+            request.log_dirs.push(second());
+        }
+        let decision = world
+            .controller
+            .register_broker(&request, world.now)
+            .unwrap();
+        world.apply(decision);
+        world.heartbeat(broker, |_| {});
+    }
+    world
+}
+
+impl World {
+    /// Broker 1 tells of one replica: the records, and the answer for the replica.
+    fn assign(
+        &mut self,
+        (topic_id, partition_index): (TopicId, i32),
+        id: DirectoryId,
+    ) -> (Vec<MetadataRecord>, ErrorCode) {
+        let request = AssignReplicasToDirsRequest {
+            broker_id: 1,
+            broker_epoch: self.epoch(1),
+            directories: vec![RequestDirectoryData {
+                id,
+                topics: vec![RequestTopicData {
+                    topic_id,
+                    partitions: vec![RequestPartitionData { partition_index }],
+                }],
+            }],
+        };
+        let decision = self.controller.assign_replicas_to_dirs(&request).unwrap();
+        let (records, answer) = self.apply(decision);
+        let [told] = &answer.directories[..] else {
+            panic!("{answer:?}");
+        };
+        assert_eq!((told.id, told.topics[0].topic_id), (id, topic_id));
+        let partition = &told.topics[0].partitions[0];
+        assert_eq!(partition.partition_index, partition_index);
+        (records, partition.error_code)
+    }
+
+    fn state(&self, topic: TopicId) -> &PartitionImage {
+        self.controller
+            .image()
+            .topics()
+            .partition(&topic, 0)
+            .unwrap()
+    }
+}
+
+fn change(topic_id: TopicId, set: impl FnOnce(&mut PartitionChangeRecord)) -> MetadataRecord {
+    let mut change = PartitionChangeRecord {
+        partition_id: 0,
+        topic_id,
+        ..PartitionChangeRecord::default()
+    };
+    set(&mut change);
+    change.into()
+}
+
+#[test]
+fn a_replica_is_noted_where_its_broker_says_and_told_once() {
+    let mut world = world();
+    let topic = world.create_assigned("t", &[&[1, 2]]);
+    let unassigned = [Uuid::UNASSIGNED_DIRECTORY, directory(2)];
+    assert_eq!(*world.state(topic).directories, unassigned);
+
+    let (records, code) = world.assign((topic, 0), second());
+    assert_eq!(code, ErrorCode::NONE);
+    let directories = vec![second(), directory(2)];
+    let expected = change(topic, |change| change.directories = Some(directories));
+    assert_eq!(records, [expected]);
+
+    let again = world.assign((topic, 0), second());
+    assert_eq!(again, (vec![], ErrorCode::NONE));
+    assert_eq!(world.state(topic).leader, BrokerId(1));
+}
+
+#[test]
+fn what_is_no_replica_of_the_broker_is_told_apart() {
+    let mut world = world();
+    let topic = world.create_assigned("t", &[&[2]]);
+    let unknown = TopicId::from_bytes([0x77; 16]);
+
+    for (partition, code) in [
+        ((topic, 0), ErrorCode::NOT_LEADER_OR_FOLLOWER),
+        ((topic, 1), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        ((unknown, 0), ErrorCode::UNKNOWN_TOPIC_ID),
+    ] {
+        assert_eq!(world.assign(partition, second()), (vec![], code));
+    }
+}
+
+#[test]
+fn another_incarnation_of_the_broker_is_stale() {
+    let world = world();
+    let request = AssignReplicasToDirsRequest {
+        broker_id: 1,
+        broker_epoch: world.epoch(1) + 1,
+        directories: vec![],
+    };
+
+    let refused = world.controller.assign_replicas_to_dirs(&request);
+
+    assert_eq!(refused.unwrap_err().code, ErrorCode::STALE_BROKER_EPOCH);
+}
+
+#[test]
+fn a_replica_in_a_lost_directory_hands_its_leadership_over() {
+    let mut world = world();
+    let topic = world.create_assigned("t", &[&[1, 2]]);
+
+    let (records, code) = world.assign((topic, 0), Uuid::LOST_DIRECTORY);
+
+    assert_eq!(code, ErrorCode::NONE);
+    let expected = change(topic, |change| {
+        change.directories = Some(vec![Uuid::LOST_DIRECTORY, directory(2)]);
+        change.leader = 2;
+        change.isr = Some(vec![2]);
+    });
+    assert_eq!(records, [expected]);
+}
+
+#[test]
+fn the_only_replica_leads_no_more_when_it_is_lost_and_again_when_it_is_found() {
+    let mut world = world();
+    let topic = world.create_assigned("t", &[&[1]]);
+
+    world.assign((topic, 0), Uuid::LOST_DIRECTORY);
+    assert_eq!(world.state(topic).leader, BrokerId::NONE);
+    assert_eq!(*world.state(topic).isr, [BrokerId(1)]);
+
+    let (records, _) = world.assign((topic, 0), second());
+    let expected = change(topic, |change| {
+        change.directories = Some(vec![second()]);
+        change.leader = 1;
+    });
+    assert_eq!(records, [expected]);
+}

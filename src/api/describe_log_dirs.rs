@@ -63,7 +63,7 @@ fn result(dir: DirDescription, wanted: Option<&Wanted>) -> DescribeLogDirsResult
                 partition_index: log.name.partition,
                 partition_size: i64::try_from(log.size).unwrap_or(i64::MAX),
                 offset_lag: log.offset_lag,
-                is_future_key: false,
+                is_future_key: log.is_future,
             });
     }
     let topics = topics

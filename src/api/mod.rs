@@ -6,6 +6,8 @@
 
 /// AlterConfigs.
 pub mod alter_configs;
+/// AlterReplicaLogDirs.
+pub mod alter_replica_log_dirs;
 /// ApiVersions.
 pub mod api_versions;
 /// AssignReplicasToDirs.

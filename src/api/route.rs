@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::context::RequestContext;
 use super::{
-    Api, alter_configs, api_versions, assign_replicas_to_dirs,
+    Api, alter_configs, alter_replica_log_dirs, api_versions, assign_replicas_to_dirs,
     create_partitions, create_topics, delete_records, delete_topics, describe_cluster,
     describe_configs, describe_log_dirs, describe_producers, describe_topic_partitions, fetch,
     incremental_alter_configs, init_producer_id, list_config_resources, list_offsets, metadata,
@@ -59,6 +59,7 @@ const ROUTES: &[Route] = &[
     Route { key: ApiKey::OffsetForLeaderEpoch, listeners: BROKER, serve: |api, context, body| now(api, &context, body, offset_for_leader_epoch::handle) },
     Route { key: ApiKey::DescribeConfigs, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_configs::handle) },
     Route { key: ApiKey::AlterConfigs, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_configs::handle) },
+    Route { key: ApiKey::AlterReplicaLogDirs, listeners: BROKER, serve: |api, context, body| later(api, context, body, alter_replica_log_dirs::handle) },
     Route { key: ApiKey::DescribeLogDirs, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_log_dirs::handle) },
     Route { key: ApiKey::CreatePartitions, listeners: BOTH, serve: |api, context, body| later(api, context, body, create_partitions::handle) },
     Route { key: ApiKey::IncrementalAlterConfigs, listeners: BOTH, serve: |api, context, body| later(api, context, body, incremental_alter_configs::handle) },

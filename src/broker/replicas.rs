@@ -12,7 +12,7 @@ use crate::metadata::delta::MetadataDelta;
 use crate::metadata::driver::{Metadata, MetadataPublisher, OnFatal};
 use crate::metadata::image::MetadataImage;
 use crate::metadata::{
-    AssignmentInbox, AssignmentSender, BrokerIdentity, BrokerLifecycle, assignments,
+    Assignment, AssignmentInbox, AssignmentSender, BrokerIdentity, BrokerLifecycle, assignments,
 };
 use crate::model::DirectoryId;
 use crate::replication::driver::{ReplicaListener, ReplicaManager, StartError, Started};
@@ -47,6 +47,7 @@ impl ReplicaStarter {
             logs: Arc::clone(directories.logs()),
             listener: Box::new(Listener {
                 life: Arc::clone(&life),
+                placed: placed.clone(),
                 on_fatal: Arc::clone(on_fatal),
             }),
             metrics: Arc::clone(metrics),
@@ -133,9 +134,10 @@ impl MetadataPublisher for Publisher {
     }
 }
 
-/// Hears of log directories that fail.
+/// Hears of log directories that fail, and of replicas that move.
 struct Listener {
     life: Life,
+    placed: AssignmentSender,
     on_fatal: OnFatal,
 }
 
@@ -146,6 +148,10 @@ impl ReplicaListener for Listener {
         } else if let Some(life) = self.life.get() {
             life.directory_offline(dir);
         }
+    }
+
+    fn replica_placed(&self, assignment: Assignment) {
+        self.placed.send(assignment);
     }
 
     fn isr_change_wanted(&self, change: IsrChange) {

@@ -178,7 +178,16 @@ impl DataDir {
         }
     }
 
-    /// Forgets what [`Self::keep_entries`] kept: the folder is gone.
+    /// Keeps what is to hold for a copy of a partition's log that is about to take the log's place
+    /// here. Below `flushed_offset` it is durable.
+    pub(super) fn keep_entries_of_copy(&self, partition: &Partition, flushed_offset: Offset) {
+        self.keep_entries_of(partition);
+        let mut unopened = self.unopened.lock();
+        let recovery_points = unopened.of_mut(CheckpointKind::RecoveryPoint);
+        recovery_points.insert(partition.name().clone(), flushed_offset);
+    }
+
+    /// Forgets what was kept of a partition: the folder is gone, or in use.
     pub(super) fn drop_entries(&self, partition: &TopicPartition) {
         let mut unopened = self.unopened.lock();
         for kind in CheckpointKind::ALL {

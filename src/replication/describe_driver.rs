@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::alter_dirs_driver::absolute;
 use super::data_dir_driver::DataDir;
 use super::driver::ReplicaManager;
 use super::partition::Partition;
+use super::relocation_driver::Move;
 use crate::model::{DirectoryId, TopicIdPartition, TopicPartition};
 
 /// A log directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirDescription {
-    /// Where it is.
+    /// Where it is, as an absolute path.
     pub path: PathBuf,
     /// Its id; `None` if it could not be opened.
     pub id: Option<DirectoryId>,
@@ -34,26 +36,35 @@ pub struct LogDescription {
     pub name: TopicPartition,
     /// The size of its batches in bytes.
     pub size: u64,
-    /// How far its end is behind the high watermark: above 0 on a follower that catches up.
+    /// How far its end is behind the high watermark: above 0 on a follower that catches up. Of a
+    /// copy: how far its end is behind that of the log.
     pub offset_lag: i64,
+    /// It is a copy that is to take the place of the log in another directory.
+    pub is_future: bool,
 }
 
 impl ReplicaManager {
     /// Describes all log directories, in the order of the config as far as they could be opened.
     /// Asks the file system for its free space: blocks shortly.
     pub fn describe_log_dirs(&self) -> Vec<DirDescription> {
-        let partitions = self.partitions();
-        let opened = self
-            .shared
-            .dirs
-            .iter()
-            .map(|dir| describe(dir, &partitions));
+        let (partitions, moves) = (self.partitions(), self.shared.moves.all());
+        let copies = |dir: &DataDir| -> Vec<_> {
+            let here = moves
+                .iter()
+                .filter(|moving| Arc::ptr_eq(&moving.to.log_dir, &dir.log_dir));
+            here.map(|moving| self.describe_copy(moving)).collect()
+        };
+        let opened = self.shared.dirs.iter().map(|dir| {
+            let mut described = describe(dir, &partitions);
+            described.logs.extend(copies(dir));
+            described
+        });
         let failed = self
             .shared
             .failed_at_start
             .iter()
             .map(|path| DirDescription {
-                path: path.clone(),
+                path: absolute(path),
                 id: None,
                 failure: Some("it could not be opened at the start".to_owned()),
                 total_bytes: -1,
@@ -62,15 +73,26 @@ impl ReplicaManager {
             });
         opened.chain(failed).collect()
     }
+
+    fn describe_copy(&self, moving: &Move) -> LogDescription {
+        let (end_offset, size) = moving.progress();
+        let log = self.partition(&moving.id);
+        let lag = log.map_or(0, |log| log.end_offset().0 - end_offset);
+        LogDescription {
+            id: moving.id,
+            name: moving.name.clone(),
+            size,
+            offset_lag: lag.max(0),
+            is_future: true,
+        }
+    }
 }
 
 fn describe(dir: &DataDir, partitions: &[Arc<Partition>]) -> DirDescription {
-    let here = partitions
-        .iter()
-        .filter(|it| Arc::ptr_eq(it.dir(), &dir.log_dir));
+    let here = partitions.iter().filter(|it| it.is_in(&dir.log_dir));
     let (total_bytes, usable_bytes) = volume_of(dir);
     DirDescription {
-        path: dir.path().to_owned(),
+        path: absolute(dir.path()),
         id: Some(dir.log_dir.id()),
         failure: dir.log_dir.failure().map(str::to_owned),
         total_bytes,
@@ -86,6 +108,7 @@ fn describe_log(partition: &Partition) -> LogDescription {
         name: partition.name().clone(),
         size: partition.size(),
         offset_lag: lag.max(0),
+        is_future: false,
     }
 }
 

@@ -19,7 +19,9 @@ use super::fetch_session::Sessions;
 use super::hosted::{Hosted, HostedPartition};
 use super::housekeeping_driver::Alarm;
 use super::partition::{IsrChange, Moment, Partition, Stopped};
+use super::relocation_driver::Moves;
 use super::settings::ReplicaSettings;
+use crate::metadata::Assignment;
 use crate::metadata::image::MetadataImage;
 use crate::model::{DirectoryId, Timestamp, TopicIdPartition, TopicPartition};
 use crate::storage::error::StorageError;
@@ -36,6 +38,9 @@ pub trait ReplicaListener: Send + Sync {
     /// A log directory went offline: the controller is to hear of it. With the last one gone the
     /// broker must stop.
     fn log_dir_failed(&self, dir: DirectoryId, is_last: bool);
+
+    /// The controller is to be told in which directory a replica lies, or is about to.
+    fn replica_placed(&self, assignment: Assignment);
 
     /// The controller is to be asked for a change of an in-sync set (AlterPartition); what becomes
     /// of it is told to [`Partition::proposal_ended`].
@@ -59,6 +64,8 @@ pub(super) struct Shared {
     pub(super) sessions: Sessions,
     pub(super) listener: Box<dyn ReplicaListener>,
     pub(super) metrics: Arc<Metrics>,
+    /// Replicas on their way from one directory to another.
+    pub(super) moves: Arc<Moves>,
     /// Partitions with deleted files that are to be removed.
     pub(super) deleting: Mutex<Vec<Arc<Partition>>>,
     /// One change of the metadata is applied at a time.
@@ -161,9 +168,7 @@ impl Shared {
 
     /// The directory that a partition lies in.
     pub(super) fn dir_of(&self, partition: &Partition) -> Option<&Arc<DataDir>> {
-        self.dirs
-            .iter()
-            .find(|dir| Arc::ptr_eq(&dir.log_dir, partition.dir()))
+        self.dirs.iter().find(|dir| partition.is_in(&dir.log_dir))
     }
 
     /// Takes the directory offline if this error means that its disk failed.
@@ -214,8 +219,9 @@ impl Shared {
         }
         tracing::error!(dir = %dir.path().display(), reason, "log directory is offline");
         self.metrics.offline_log_dirs.inc();
+        self.drop_moves_of(dir);
         for partition in self.hosted.online() {
-            if Arc::ptr_eq(partition.dir(), &dir.log_dir) {
+            if partition.is_in(&dir.log_dir) {
                 self.hosted.insert(partition.id(), HostedPartition::Offline);
                 partition.stop(Stopped::Offline);
             }
@@ -233,6 +239,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // The threads hold no strong reference while they wait.
         self.alarm.stop();
+        self.moves.stop();
         for dir in &self.dirs {
             dir.flushes.stop();
         }

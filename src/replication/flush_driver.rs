@@ -115,7 +115,7 @@ fn run(shared: &Weak<Shared>, dir: &DataDir) {
             return;
         };
         match job {
-            FlushJob::Log(partition) => sync_log(&shared, dir, &partition),
+            FlushJob::Log(partition) => sync_log(&shared, &partition),
             FlushJob::TopicIds(folders) => {
                 if let Err(error) = sync_topic_ids(dir, &folders) {
                     shared.fail_dir(dir, &error.to_string());
@@ -140,15 +140,18 @@ fn sync_topic_ids(dir: &DataDir, folders: &[PathBuf]) -> io::Result<()> {
     Ok(())
 }
 
-fn sync_log(shared: &Shared, dir: &DataDir, partition: &Arc<Partition>) {
+fn sync_log(shared: &Shared, partition: &Arc<Partition>) {
     match partition.flush_if_due(now) {
         Ok(true) => _ = shared.metrics.syncs.inc(),
         Ok(false) => {}
-        Err(error) => shared.check_failure(dir, &error),
+        Err(error) => shared.check_partition_failure(partition, &error),
     }
     partition.end_flush_wait();
-    // What was appended during the sync found the partition in the queue.
-    if partition.flush_is_due(now().wall) && !dir.log_dir.is_offline() {
+    // What was appended during the sync found the partition in the queue. It may have moved.
+    let dir = shared.dir_of(partition);
+    if let Some(dir) = dir.filter(|dir| !dir.log_dir.is_offline())
+        && partition.flush_is_due(now().wall)
+    {
         dir.flushes.push_log(partition);
     }
 }

@@ -131,17 +131,24 @@ impl Shared {
     pub(super) fn write_checkpoints(&self, kinds: &[CheckpointKind]) {
         let partitions = self.hosted.online();
         for dir in self.dirs.iter().filter(|dir| !dir.log_dir.is_offline()) {
-            let here = || {
-                let all = partitions.iter();
-                all.filter(|partition| Arc::ptr_eq(partition.dir(), &dir.log_dir))
-            };
-            for &kind in kinds {
-                let entries = here().filter_map(|partition| {
-                    let offset = kind.offset_of(partition)?;
-                    Some((partition.name().clone(), offset))
-                });
-                self.write_checkpoint(dir, kind, entries.collect());
-            }
+            self.write_checkpoints_of(dir, &partitions, kinds);
+        }
+    }
+
+    /// Writes checkpoints of one directory.
+    pub(super) fn write_checkpoints_of(
+        &self,
+        dir: &DataDir,
+        partitions: &[Arc<Partition>],
+        kinds: &[CheckpointKind],
+    ) {
+        for &kind in kinds {
+            let here = partitions.iter().filter(|it| it.is_in(&dir.log_dir));
+            let entries = here.filter_map(|partition| {
+                let offset = kind.offset_of(partition)?;
+                Some((partition.name().clone(), offset))
+            });
+            self.write_checkpoint(dir, kind, entries.collect());
         }
     }
 
@@ -230,6 +237,7 @@ impl ReplicaManager {
             return;
         }
         shared.alarm.stop();
+        shared.moves.stop();
         for dir in &shared.dirs {
             dir.flushes.stop();
         }
@@ -241,7 +249,7 @@ impl ReplicaManager {
         thread::scope(|scope| {
             for dir in &shared.dirs {
                 let here = partitions.iter();
-                let here = here.filter(|partition| Arc::ptr_eq(partition.dir(), &dir.log_dir));
+                let here = here.filter(|partition| partition.is_in(&dir.log_dir));
                 let here: Vec<_> = here.collect();
                 scope.spawn(move || shared.close_dir(dir, &here, broker_epoch));
             }

@@ -58,6 +58,7 @@ impl ReplicaManager {
         if !delta.changes().brokers.is_empty() {
             shared.apply_brokers(image);
         }
+        shared.moves.wake();
         assignments
     }
 
@@ -181,6 +182,12 @@ impl Shared {
         self.flush_what_was_found(&partition);
         let directory = partition.dir().id();
         let known = replica.state.directory_of(configs.settings.node_id);
+        if let Some(moving) = self.moves.of(&id)
+            && known == Some(moving.to.log_dir.id())
+        {
+            // The controller was told where it will be.
+            return None;
+        }
         (known != Some(directory)).then_some(Assignment {
             partition: id,
             directory,
@@ -216,7 +223,12 @@ impl Shared {
         configs: &TopicConfigs<'_>,
     ) -> Option<Arc<Partition>> {
         let name = &replica.partition;
-        let Some(dir) = self.choose_dir(replica.directory) else {
+        let preferred = self.moves.take_preferred(name);
+        let wanted = match replica.directory {
+            Uuid::ZERO | Uuid::UNASSIGNED_DIRECTORY => preferred.unwrap_or(replica.directory),
+            assigned => assigned,
+        };
+        let Some(dir) = self.choose_dir(wanted) else {
             tracing::warn!(partition = %name, "its log directory is offline");
             self.hosted.insert(id, HostedPartition::Offline);
             return None;
@@ -315,6 +327,7 @@ impl Shared {
             self.remove_unopened(topic_id, name);
             return;
         };
+        self.cancel_move(&id);
         let Some(dir) = self.dir_of(&partition) else {
             return;
         };

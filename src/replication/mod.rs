@@ -2,6 +2,7 @@
 //!
 //! Pure except for files named `driver.rs` or `*_driver.rs`: time and effects are arguments.
 
+mod alter_dirs_driver;
 mod data_dir_driver;
 /// Requests that wait for a high watermark or for bytes.
 pub mod delayed;
@@ -29,6 +30,7 @@ mod metadata_driver;
 /// One replica that this broker holds.
 pub mod partition;
 mod produce_driver;
+mod relocation_driver;
 mod scrub_driver;
 /// What of the config the replicas act on.
 pub mod settings;

@@ -11,6 +11,7 @@ mod fetch;
 mod flush;
 mod ledger;
 mod offsets;
+mod relocation;
 mod retention;
 mod role;
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::delayed::{AckOutcome, Advance, PendingAcks, Watchers, Woken};
@@ -34,6 +36,7 @@ use crate::storage::log_dir::LogDir;
 pub use append::{Appended, LeaderWrite};
 pub use fetch::{FetchPlan, FetchedRecords, Reader};
 pub use offsets::{ListedOffset, OffsetQuery, OffsetSearch, Replicas};
+pub use relocation::{ReadForCopy, append_copy};
 pub use role::{IsrChange, RoleChange, Stopped};
 
 use ledger::ByteLedger;
@@ -79,8 +82,11 @@ impl PartitionConfig {
 pub struct Partition {
     id: TopicIdPartition,
     name: TopicPartition,
-    dir: Arc<LogDir>,
+    /// Changed under the lock, with the log.
+    dir: ArcSwap<LogDir>,
     state: Mutex<State>,
+    /// Held while the log is synced.
+    flushing: Mutex<()>,
     watchers: Arc<Watchers>,
     published: Published,
     /// It is in its disk's queue of logs to sync.
@@ -156,7 +162,8 @@ impl Partition {
         let this = Self {
             id,
             name,
-            dir,
+            dir: ArcSwap::new(dir),
+            flushing: Mutex::default(),
             published: Published::default(),
             watchers: Arc::default(),
             is_flush_queued: AtomicBool::new(false),
@@ -177,8 +184,13 @@ impl Partition {
     }
 
     /// The log directory it lies in.
-    pub fn dir(&self) -> &Arc<LogDir> {
-        &self.dir
+    pub fn dir(&self) -> Arc<LogDir> {
+        self.dir.load_full()
+    }
+
+    /// Whether it lies in this log directory.
+    pub fn is_in(&self, dir: &Arc<LogDir>) -> bool {
+        Arc::ptr_eq(&self.dir.load(), dir)
     }
 
     /// Who is told of news.

@@ -52,8 +52,7 @@ impl Progress {
         }
         self.listed_at = Some(now);
         self.partitions = shared.hosted.online();
-        self.partitions
-            .retain(|it| Arc::ptr_eq(it.dir(), &dir.log_dir));
+        self.partitions.retain(|it| it.is_in(&dir.log_dir));
         self.partitions
             .sort_unstable_by_key(|partition| partition.id());
         self.total_bytes = self

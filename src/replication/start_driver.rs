@@ -1,5 +1,6 @@
 //! Starting with what is on the disks: folders are found, logs opened on several threads, and what
-//! the metadata log does not put here is set aside, never deleted.
+//! the metadata log does not put here is set aside, never deleted. Moves between directories that
+//! were under way go on.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use super::driver::{ReplicaListener, ReplicaManager, Shared, now, random_bytes};
 use super::fetch_session::Sessions;
 use super::hosted::{Hosted, HostedPartition};
 use super::metadata_driver::{TopicConfigs, all_local};
+use super::relocation_driver::ensure_thread;
 use super::settings::ReplicaSettings;
 use super::{flush_driver, housekeeping_driver, scrub_driver};
 use crate::metadata::Assignment;
@@ -87,12 +89,13 @@ impl ReplicaManager {
             metrics,
             applying: Mutex::default(),
             deleting: Mutex::default(),
+            moves: Arc::default(),
             alarm: Arc::default(),
             threads: Mutex::default(),
             is_closed: AtomicBool::new(false),
             settings: ArcSwap::from_pointee(settings),
         });
-        let marks = shared.load_all(image);
+        let (marks, copies) = shared.load_all(image);
         let manager = Self {
             shared: Arc::clone(&shared),
         };
@@ -103,6 +106,7 @@ impl ReplicaManager {
         let configs = TopicConfigs::new(image, &settings);
         let replicas: Vec<_> = local.iter().collect();
         let assignments = shared.take_roles(&replicas, &configs);
+        shared.resume_moves(copies).map_err(StartError::Thread)?;
         let mut threads = Vec::new();
         for dir in &shared.dirs {
             threads.extend(flush_driver::start(&shared, dir).map_err(StartError::Thread)?);
@@ -137,12 +141,29 @@ struct Found {
     name: TopicPartition,
     folder: PathBuf,
     config: Arc<super::partition::PartitionConfig>,
+    /// It was a copy: nothing that a checkpoint or the clean-stop mark says is about it.
+    was_copy: bool,
+}
+
+/// A copy that was to take a log's place when the last process ended.
+struct FoundCopy {
+    dir: Arc<DataDir>,
+    folder: PathBuf,
+    partition: TopicPartition,
+    topic_id: TopicId,
+}
+
+/// What a directory holds.
+#[derive(Default)]
+struct Content {
+    logs: Vec<Found>,
+    copies: Vec<FoundCopy>,
 }
 
 impl Shared {
-    /// Opens the logs of all directories at once. What the clean-stop marks said.
-    fn load_all(&self, image: &MetadataImage) -> Vec<Option<CleanShutdown>> {
-        thread::scope(|scope| {
+    /// Opens the logs of all directories at once. What the clean-stop marks said, and the copies.
+    fn load_all(&self, image: &MetadataImage) -> (Vec<Option<CleanShutdown>>, Vec<FoundCopy>) {
+        let loaded: Vec<_> = thread::scope(|scope| {
             let loading: Vec<_> = self
                 .dirs
                 .iter()
@@ -152,10 +173,16 @@ impl Shared {
             joined
                 .map(|done| done.expect("loading does not panic"))
                 .collect()
-        })
+        });
+        let (marks, copies): (_, Vec<_>) = loaded.into_iter().unzip();
+        (marks, copies.into_iter().flatten().collect())
     }
 
-    fn load_dir(&self, dir: &Arc<DataDir>, image: &MetadataImage) -> Option<CleanShutdown> {
+    fn load_dir(
+        &self,
+        dir: &Arc<DataDir>,
+        image: &MetadataImage,
+    ) -> (Option<CleanShutdown>, Vec<FoundCopy>) {
         let started = now().instant;
         // First of all: a crash from here on must not look like a clean stop.
         let disk = &**dir.log_dir.disk();
@@ -169,38 +196,56 @@ impl Shared {
             Ok(prepared) => prepared,
             Err(reason) => {
                 self.fail_dir(dir, &reason);
-                return None;
+                return (None, Vec::new());
             }
         };
-        self.open_logs(dir, &checkpoints, mark.is_some(), &found);
+        self.open_logs(dir, &checkpoints, mark.is_some(), &found.logs);
         tracing::info!(
             dir = %dir.path().display(),
-            logs = found.len(),
+            logs = found.logs.len(),
             clean = mark.is_some(),
             took_ms = started.elapsed().as_millis(),
             "opened the logs of a directory"
         );
-        mark
+        (mark, found.copies)
     }
 
     /// Looks at the folders of a directory: which logs are to be opened. Others are set aside.
-    fn find(&self, dir: &Arc<DataDir>, image: &MetadataImage) -> std::io::Result<Vec<Found>> {
+    fn find(&self, dir: &Arc<DataDir>, image: &MetadataImage) -> std::io::Result<Content> {
         let folders = dir.log_dir.folders()?;
         for name in &folders.unknown {
             tracing::warn!(dir = %dir.path().display(), name, "not a partition folder");
         }
         let settings = self.settings.load();
         let configs = TopicConfigs::new(image, &settings);
-        let mut found = Vec::new();
+        let mut found = Content::default();
         for (folder, PartitionFolder { partition, mark }) in folders.partitions {
             match mark {
                 None if &*partition.topic == METADATA_TOPIC => {}
-                None => found.extend(self.find_one(dir, image, &folder, &partition, &configs)?),
+                None => {
+                    let one = self.find_one(dir, image, &folder, &partition, &configs)?;
+                    found.logs.extend(one);
+                }
                 Some(FolderMark::Delete) => {
                     let path = dir.path().join(folder);
                     dir.remove_later(path, now().instant, std::time::Duration::ZERO);
                 }
-                Some(FolderMark::Future | FolderMark::Stray) => {
+                Some(FolderMark::Future) => {
+                    let copy = find_copy(dir, &folder, partition);
+                    let Some(copy) = copy else { continue };
+                    if self.is_abandoned(&copy, image) {
+                        let name = adopt_copy(&copy)?;
+                        let partition = &copy.partition;
+                        let one = self.find_one(dir, image, &name, partition, &configs)?;
+                        found.logs.extend(one.map(|one| Found {
+                            was_copy: true,
+                            ..one
+                        }));
+                    } else {
+                        found.copies.push(copy);
+                    }
+                }
+                Some(FolderMark::Stray) => {
                     tracing::warn!(dir = %dir.path().display(), folder, "leaving a folder alone");
                 }
             }
@@ -246,6 +291,7 @@ impl Shared {
             name: partition.clone(),
             folder: path,
             config: configs.of(&partition.topic),
+            was_copy: false,
         }))
     }
 
@@ -268,6 +314,50 @@ impl Shared {
                 let found = partition_folder::read_topic_id(disk, &other.path().join(folder));
                 matches!(found, Ok(Some(found)) if found == topic_id)
             })
+    }
+
+    /// Whether a copy is all that there is of a log: the controller knows that the replica is here,
+    /// and the directory that it was to come from is gone.
+    fn is_abandoned(&self, copy: &FoundCopy, image: &MetadataImage) -> bool {
+        let state = image
+            .topics()
+            .partition(&copy.topic_id, copy.partition.partition);
+        let assigned = state.and_then(|state| state.directory_of(self.settings.load().node_id));
+        let folder = partition_folder::folder_name(&copy.partition);
+        let has_log = |dir: &Arc<DataDir>| {
+            let disk = &**dir.log_dir.disk();
+            let found = partition_folder::read_topic_id(disk, &dir.path().join(&folder));
+            !matches!(found, Ok(None))
+        };
+        assigned == Some(copy.dir.log_dir.id()) && !self.dirs.iter().any(has_log)
+    }
+
+    /// Goes on with the moves that were under way. A copy of a log that is not here any more, or is
+    /// where the copy is, is removed.
+    fn resume_moves(self: &Arc<Self>, copies: Vec<FoundCopy>) -> std::io::Result<()> {
+        for copy in copies {
+            let id = TopicIdPartition {
+                topic_id: copy.topic_id,
+                partition: copy.partition.partition,
+            };
+            match self.hosted.get(&id) {
+                Some(HostedPartition::Online(partition))
+                    if !partition.is_in(&copy.dir.log_dir) && self.moves.of(&id).is_none() =>
+                {
+                    self.resume_move(&partition, &copy.dir, &copy.folder);
+                    ensure_thread(self)?;
+                }
+                Some(HostedPartition::Offline) => {
+                    let folder = copy.folder.display();
+                    tracing::warn!(%folder, "leaving the copy of a log that is offline");
+                }
+                _ => {
+                    let delay = std::time::Duration::ZERO;
+                    copy.dir.remove_later(copy.folder, now().instant, delay);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn open_logs(
@@ -299,11 +389,14 @@ impl Shared {
 
     fn open_one(&self, dir: &Arc<DataDir>, checkpoints: &Checkpoints, clean: bool, found: &Found) {
         let offset_in = |offsets| DataDir::offset_in(offsets, &found.name);
-        let opening = Opening {
-            recovery_point: offset_in(&checkpoints.recovery_points),
-            log_start_offset: offset_in(&checkpoints.log_starts),
-            clean,
-            now: now().wall,
+        let opening = match found.was_copy {
+            true => Opening::unknown(now().wall),
+            false => Opening {
+                recovery_point: offset_in(&checkpoints.recovery_points),
+                log_start_offset: offset_in(&checkpoints.log_starts),
+                clean,
+                now: now().wall,
+            },
         };
         let opened = if dir.log_dir.is_offline() {
             Err(StorageError::Offline)
@@ -333,6 +426,36 @@ impl Shared {
             }
         }
     }
+}
+
+/// A copy, as its folder says; one without a topic id was not begun, and is removed.
+fn find_copy(dir: &Arc<DataDir>, folder: &str, partition: TopicPartition) -> Option<FoundCopy> {
+    let path = dir.path().join(folder);
+    match partition_folder::read_topic_id(&**dir.log_dir.disk(), &path) {
+        Ok(Some(topic_id)) => Some(FoundCopy {
+            dir: Arc::clone(dir),
+            folder: path,
+            partition,
+            topic_id,
+        }),
+        Ok(None) | Err(_) => {
+            dir.remove_later(path, now().instant, std::time::Duration::ZERO);
+            None
+        }
+    }
+}
+
+/// Makes a copy the log: the name of its folder then.
+fn adopt_copy(copy: &FoundCopy) -> std::io::Result<String> {
+    let name = partition_folder::folder_name(&copy.partition);
+    tracing::warn!(
+        folder = %copy.folder.display(),
+        "a copy takes the place of a log whose directory is gone"
+    );
+    let disk = copy.dir.log_dir.disk();
+    disk.rename(&copy.folder, &copy.dir.path().join(&name))?;
+    disk.sync_dir(copy.dir.path())?;
+    Ok(name)
 }
 
 fn open_log(

@@ -4,5 +4,6 @@
 mod support;
 
 mod configs;
+mod directories;
 mod hostile;
 mod versions;

@@ -2,11 +2,12 @@
 
 use broker::network::{Client, ClientError, ClientOptions};
 use broker::protocol::messages::{
-    alter_configs::AlterConfigsRequest, api_versions::ApiVersionsRequest,
-    create_partitions::CreatePartitionsRequest, create_topics::CreateTopicsRequest,
-    delete_records::DeleteRecordsRequest, delete_topics::DeleteTopicsRequest,
-    describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest,
-    describe_log_dirs::DescribeLogDirsRequest, describe_producers::DescribeProducersRequest,
+    alter_configs::AlterConfigsRequest, alter_replica_log_dirs::AlterReplicaLogDirsRequest,
+    api_versions::ApiVersionsRequest, create_partitions::CreatePartitionsRequest,
+    create_topics::CreateTopicsRequest, delete_records::DeleteRecordsRequest,
+    delete_topics::DeleteTopicsRequest, describe_cluster::DescribeClusterRequest,
+    describe_configs::DescribeConfigsRequest, describe_log_dirs::DescribeLogDirsRequest,
+    describe_producers::DescribeProducersRequest,
     describe_topic_partitions::DescribeTopicPartitionsRequest, fetch::FetchRequest,
     incremental_alter_configs::IncrementalAlterConfigsRequest,
     init_producer_id::InitProducerIdRequest, list_config_resources::ListConfigResourcesRequest,
@@ -70,6 +71,7 @@ async fn every_version_that_is_told_is_answered() {
         is_answered_in_every_version(&broker, OffsetForLeaderEpochRequest::default()).await,
         is_answered_in_every_version(&broker, DescribeConfigsRequest::default()).await,
         is_answered_in_every_version(&broker, AlterConfigsRequest::default()).await,
+        is_answered_in_every_version(&broker, AlterReplicaLogDirsRequest::default()).await,
         is_answered_in_every_version(&broker, DescribeLogDirsRequest::default()).await,
         is_answered_in_every_version(&broker, CreatePartitionsRequest::default()).await,
         is_answered_in_every_version(&broker, IncrementalAlterConfigsRequest::default()).await,

@@ -36,6 +36,6 @@ keys! {
         Medium ClusterWide NotYet;
         "Bytes a second that followers fetch of throttled replicas. Dynamic only.";
     "replica.alter.log.dirs.io.max.bytes.per.second": Long = "9223372036854775807", at_least(0);
-        Medium ClusterWide NotYet;
+        Medium ClusterWide Acts;
         "Bytes a second for moves between directories. Dynamic only.";
 }

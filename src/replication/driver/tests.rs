@@ -1,5 +1,6 @@
 //! A broker's replicas on a disk in memory: they come, are written and read, fail, and come back.
 
+mod moves;
 mod support;
 
 use std::path::Path;

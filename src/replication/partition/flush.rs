@@ -12,6 +12,7 @@ impl Partition {
     /// watermark moves then. Blocks on the disk, without the partition's lock. Whether there was
     /// something to sync.
     pub fn flush_if_due(&self, now: impl Fn() -> Moment) -> Result<bool, ReplicaError> {
+        let _one_at_a_time = self.flushing.lock();
         let mut state = self.state.lock();
         state.check_running()?;
         let started = now().wall;

@@ -3,6 +3,8 @@
 //! A read begins at the batch that holds the offset and ends at a border between batches wherever
 //! one is known; a reader at the tail needs no I/O at all to find its place.
 
+use std::path::PathBuf;
+
 use super::Log;
 use super::view::LogView;
 use crate::model::Offset;
@@ -95,6 +97,11 @@ impl ReadPlan {
     /// The log as it was when the read was planned.
     pub fn view(&self) -> &LogView {
         &self.view
+    }
+
+    /// The file in which the read begins.
+    pub fn path(&self) -> PathBuf {
+        self.view.segments[self.index].log_path()
     }
 
     /// Whether there is nothing to read: the reader must wait.

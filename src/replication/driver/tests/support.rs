@@ -40,6 +40,8 @@ pub(super) struct World {
     image: Mutex<Arc<MetadataImage>>,
     topics_made: Mutex<u8>,
     failures: Arc<Mutex<Vec<bool>>>,
+    /// What the controller was told of moves.
+    pub(super) placed: Arc<Mutex<Vec<Assignment>>>,
     /// Held as long as the manager runs.
     _dirs: LogDirs,
 }
@@ -98,6 +100,20 @@ impl Change {
     }
 }
 
+/// A dynamic setting of a broker; the empty name stands for all.
+pub(super) fn broker_config(
+    broker: &'static str,
+    name: &'static str,
+    value: &'static str,
+) -> Change {
+    Change::Record(MetadataRecord::Config(ConfigRecord {
+        resource_type: 4,
+        resource_name: broker.into(),
+        name: name.into(),
+        value: Some(value.into()),
+    }))
+}
+
 pub(super) fn broker(id: i32, fenced: bool) -> Change {
     Change::Record(MetadataRecord::RegisterBroker(RegisterBrokerRecord {
         broker_id: id,
@@ -107,11 +123,18 @@ pub(super) fn broker(id: i32, fenced: bool) -> Change {
     }))
 }
 
-struct Listener(Arc<Mutex<Vec<bool>>>);
+struct Listener {
+    failures: Arc<Mutex<Vec<bool>>>,
+    placed: Arc<Mutex<Vec<Assignment>>>,
+}
 
 impl ReplicaListener for Listener {
     fn log_dir_failed(&self, _dir: DirectoryId, is_last: bool) {
-        self.0.lock().push(is_last);
+        self.failures.lock().push(is_last);
+    }
+
+    fn replica_placed(&self, assignment: Assignment) {
+        self.placed.lock().push(assignment);
     }
 
     fn isr_change_wanted(&self, _change: IsrChange) {}
@@ -138,7 +161,11 @@ impl World {
             (path.clone(), StateFileError::Io { path, source })
         }));
         let failures = Arc::new(Mutex::new(Vec::new()));
-        let listener = Box::new(Listener(Arc::clone(&failures)));
+        let placed = Arc::new(Mutex::new(Vec::new()));
+        let listener = Box::new(Listener {
+            failures: Arc::clone(&failures),
+            placed: Arc::clone(&placed),
+        });
         let config = BrokerConfig::read(&Layers::of(&Settings::default())).unwrap();
         let settings = ReplicaSettings {
             node_id: BrokerId(LOCAL),
@@ -157,6 +184,7 @@ impl World {
             image: Mutex::new(image),
             topics_made: Mutex::new(0),
             failures,
+            placed,
             _dirs: dirs,
         }
     }

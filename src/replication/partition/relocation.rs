@@ -1,0 +1,152 @@
+//! Moving the log to another log directory (KIP-113): a copy is filled beside it, in the way a
+//! follower's log is, and takes its place in one step under the partition's lock.
+//!
+//! Until that step the log in use is untouched by anything that befalls the copy. In the step the
+//! copy gets what it still lacks, is at least as durable as what it replaces, and is renamed; the
+//! log that was in use comes back to the caller, to be removed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Moment, News, Partition, State};
+use crate::model::Timestamp;
+use crate::records::Batches;
+use crate::replication::error::ReplicaError;
+use crate::storage::error::StorageError;
+use crate::storage::log::{Log, ReadPlan};
+use crate::storage::log_dir::LogDir;
+
+/// Reads what a plan says, as much as is to be copied at a time.
+pub type ReadForCopy<'a> = &'a dyn Fn(&ReadPlan) -> Result<Bytes, StorageError>;
+
+impl Partition {
+    /// Cuts off what the copy has and the log has not, and plans to read what the copy lacks.
+    /// `None`: it has everything.
+    ///
+    /// # Errors
+    /// The partition was stopped, or the copy's disk failed.
+    pub fn plan_copy(
+        &self,
+        copy: &mut Log,
+        now: Timestamp,
+    ) -> Result<Option<ReadPlan>, ReplicaError> {
+        let state = self.state.lock();
+        state.check_running()?;
+        align(&state.log, copy, now)?;
+        lacking(&state.log, copy)
+    }
+
+    /// Puts the copy in the place of the log: it becomes `folder` in `dir`. The copy is taken if
+    /// that worked, and the log that it replaces is returned. If it is renamed and the disk fails
+    /// then, the copy stays under its new name, out of use.
+    ///
+    /// # Errors
+    /// The partition was stopped, or one of the disks failed: the log in use stays so.
+    pub fn relocate(
+        &self,
+        copy: &mut Option<Log>,
+        dir: &Arc<LogDir>,
+        folder: &Path,
+        read: ReadForCopy<'_>,
+        now: Moment,
+    ) -> Result<Option<Log>, ReplicaError> {
+        // A sync under way would be noted for the wrong log.
+        let _no_sync = self.flushing.lock();
+        let mut state = self.state.lock();
+        state.check_running()?;
+        let Some(filled) = copy.as_mut() else {
+            return Ok(None);
+        };
+        align(&state.log, filled, now.wall)?;
+        while let Some(plan) = lacking(&state.log, filled)? {
+            append_copy(filled, &read(&plan)?, now.wall)?;
+        }
+        state.complete(filled, now.wall)?;
+        filled.move_to(folder)?;
+        let filled = copy.take().expect("it was just filled");
+        let replaced = std::mem::replace(&mut state.log, filled);
+        state.last_stable_offset = state.computed_last_stable_offset();
+        self.dir.store(Arc::clone(dir));
+        self.finish(state, News::default());
+        Ok(Some(replaced))
+    }
+}
+
+impl State {
+    /// Gives a copy that has all batches what else the log in use knows.
+    fn complete(&self, copy: &mut Log, now: Timestamp) -> Result<(), StorageError> {
+        assert!(
+            copy.end_offset() == self.log.end_offset(),
+            "a copy that takes the log's place ends where it ends"
+        );
+        copy.set_config(Arc::clone(&self.config.log));
+        if copy.flushed_offset() < self.log.flushed_offset() {
+            copy.flush(now)?;
+        }
+        // An epoch in which nothing is written yet.
+        let latest = self.log.epochs().latest();
+        if let Some(latest) = latest.filter(|it| copy.epochs().latest() != Some(*it)) {
+            copy.begin_epoch(latest.epoch);
+        }
+        copy.on_high_watermark(self.high_watermark);
+        Ok(())
+    }
+}
+
+/// Appends what was read from the log to its copy.
+///
+/// # Errors
+/// What was read is damaged or does not continue the copy, or the copy's disk failed.
+pub fn append_copy(copy: &mut Log, records: &[u8], now: Timestamp) -> Result<(), ReplicaError> {
+    let first = Batches::new(records).next().and_then(Result::ok);
+    let base_offset = first.map(|batch| batch.base_offset());
+    // The log may start within its first batch, which is copied whole.
+    if let Some(base_offset) = base_offset.filter(|it| *it < copy.end_offset() && copy.size() == 0)
+    {
+        copy.truncate_fully(base_offset, base_offset, now)?;
+    }
+    copy.append_as_follower(records, now)?;
+    Ok(())
+}
+
+/// Cuts off what the copy has and the log has not. Leader epochs tell: within one, an offset has
+/// one content only (KIP-101).
+fn align(log: &Log, copy: &mut Log, now: Timestamp) -> Result<(), StorageError> {
+    while let Some(latest) = copy.epochs().latest() {
+        let Some(end) = log.end_offset_for_epoch(latest.epoch) else {
+            copy.truncate_fully(log.log_start_offset(), log.log_start_offset(), now)?;
+            break;
+        };
+        let own = copy.end_offset_for_epoch(end.epoch);
+        let limit = own.map_or(end.end_offset, |own| own.end_offset.min(end.end_offset));
+        if copy.end_offset() <= limit && latest.epoch <= end.epoch {
+            break;
+        }
+        copy.truncate_to(limit, now)?;
+        if copy.epochs().latest() == Some(latest) {
+            break;
+        }
+    }
+    if copy.end_offset() > log.end_offset() {
+        copy.truncate_to(log.end_offset(), now)?;
+    }
+    let start = log.log_start_offset();
+    if copy.end_offset() < start {
+        copy.truncate_fully(start, start, now)?;
+    }
+    if copy.log_start_offset() < start && copy.end_offset() >= start {
+        copy.raise_log_start_offset(start);
+        copy.delete_below(start, now)?;
+    }
+    Ok(())
+}
+
+fn lacking(log: &Log, copy: &Log) -> Result<Option<ReadPlan>, ReplicaError> {
+    if copy.end_offset() >= log.end_offset() {
+        return Ok(None);
+    }
+    let plan = log.locate(copy.end_offset(), log.end_offset())?;
+    Ok(Some(plan))
+}

@@ -1,0 +1,539 @@
+//! Moves of replicas between the log directories of this broker (AlterReplicaLogDirs, KIP-113): which
+//! are under way, and the thread that carries them out.
+//!
+//! A move fills a copy in a folder `<topic>-<partition>.<id>-future`. When the copy has caught up,
+//! the controller is told of the new directory; once the metadata says so, the copy takes the log's
+//! place. A crash before that leaves the folder, which the next start goes on with; a crash within
+//! the step leaves two logs, of which the one that the controller knows is used. There is one thread,
+//! from the first move on. Lock order: a move's copy, then the partition.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use bytes::{Bytes, BytesMut};
+use parking_lot::{Condvar, Mutex};
+
+use super::data_dir_driver::{CheckpointKind, DataDir};
+use super::driver::{Shared, now, random_bytes};
+use super::error::ReplicaError;
+use super::hosted::HostedPartition;
+use super::partition::{Partition, Stopped, append_copy};
+use crate::metadata::Assignment;
+use crate::metadata::image::{MetadataImage, ResourceKind};
+use crate::model::{BrokerId, DirectoryId, TopicIdPartition, TopicPartition};
+use crate::protocol::payload::Payload;
+use crate::storage::error::StorageError;
+use crate::storage::log::{Log, Opening, ReadPlan};
+use crate::storage::partition_folder::{self, FolderMark};
+
+/// How many bytes are copied at a time.
+const CHUNK_BYTES: u32 = 1 << 20;
+/// With no more than this to copy it is tried to catch up with a log that is written to.
+const NEARLY_ALL_BYTES: u64 = 1 << 20;
+/// In so many parts.
+const CHUNKS_TO_CATCH_UP: usize = 16;
+/// How long the thread sleeps when all moves wait for the controller and nobody wakes it.
+const IDLE_PAUSE: Duration = Duration::from_millis(100);
+/// The limit of the bytes that moves copy in a second, cluster-wide or of this broker.
+const RATE_KEY: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
+
+/// The moves of this broker.
+#[derive(Default)]
+pub(super) struct Moves {
+    state: Mutex<MovesState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct MovesState {
+    moves: BTreeMap<TopicIdPartition, Arc<Move>>,
+    /// Where partitions are to be made that are not here yet.
+    preferred: BTreeMap<TopicPartition, DirectoryId>,
+    thread: Option<thread::JoinHandle<()>>,
+    /// Counts what a sleeping thread should look at.
+    wakes: u64,
+    is_stopped: bool,
+}
+
+/// One replica on its way to another directory.
+pub(super) struct Move {
+    pub(super) id: TopicIdPartition,
+    pub(super) name: TopicPartition,
+    pub(super) to: Arc<DataDir>,
+    /// `None` once it has taken the log's place, or was given up.
+    copy: Mutex<Option<Log>>,
+    end_offset: AtomicI64,
+    size: AtomicU64,
+    /// The controller was told.
+    is_told: AtomicBool,
+}
+
+impl Move {
+    /// Where the copy ends, and its size in bytes.
+    pub(super) fn progress(&self) -> (i64, u64) {
+        let end_offset = self.end_offset.load(Ordering::Relaxed);
+        (end_offset, self.size.load(Ordering::Relaxed))
+    }
+
+    fn note(&self, copy: &Log) {
+        self.end_offset
+            .store(copy.end_offset().0, Ordering::Relaxed);
+        self.size.store(copy.size(), Ordering::Relaxed);
+    }
+}
+
+impl Moves {
+    /// The move of a partition.
+    pub(super) fn of(&self, id: &TopicIdPartition) -> Option<Arc<Move>> {
+        self.state.lock().moves.get(id).cloned()
+    }
+
+    /// All moves.
+    pub(super) fn all(&self) -> Vec<Arc<Move>> {
+        self.state.lock().moves.values().cloned().collect()
+    }
+
+    /// Where a partition that is not here yet is to be made.
+    pub(super) fn prefer(&self, partition: TopicPartition, directory: DirectoryId) {
+        self.state.lock().preferred.insert(partition, directory);
+    }
+
+    /// Takes what [`Self::prefer`] said.
+    pub(super) fn take_preferred(&self, partition: &TopicPartition) -> Option<DirectoryId> {
+        self.state.lock().preferred.remove(partition)
+    }
+
+    /// Wakes the thread: the metadata changed.
+    pub(super) fn wake(&self) {
+        self.state.lock().wakes += 1;
+        self.changed.notify_all();
+    }
+
+    fn insert(&self, moving: &Arc<Move>) {
+        let mut state = self.state.lock();
+        state.moves.insert(moving.id, Arc::clone(moving));
+        state.wakes += 1;
+        self.changed.notify_all();
+    }
+
+    /// Takes a move out, if it is still the partition's.
+    fn forget(&self, moving: &Arc<Move>) -> bool {
+        let mut state = self.state.lock();
+        let is_current = state
+            .moves
+            .get(&moving.id)
+            .is_some_and(|it| Arc::ptr_eq(it, moving));
+        is_current && state.moves.remove(&moving.id).is_some()
+    }
+
+    fn is_current(&self, moving: &Arc<Move>) -> bool {
+        self.of(&moving.id)
+            .is_some_and(|current| Arc::ptr_eq(&current, moving))
+    }
+
+    /// Ends the thread, and waits for it.
+    pub(super) fn stop(&self) {
+        let mut state = self.state.lock();
+        state.is_stopped = true;
+        let thread = state.thread.take();
+        drop(state);
+        self.changed.notify_all();
+        if let Some(thread) = thread.filter(|it| it.thread().id() != thread::current().id()) {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+
+    /// Waits for something to do, at most until `deadline`. True: the thread is to end.
+    fn wait(&self, seen: &mut u64, deadline: Option<Instant>) -> bool {
+        let mut state = self.state.lock();
+        while !state.is_stopped && state.wakes == *seen {
+            match deadline {
+                None => self.changed.wait(&mut state),
+                Some(deadline) => {
+                    if self.changed.wait_until(&mut state, deadline).timed_out() {
+                        break;
+                    }
+                }
+            }
+        }
+        *seen = state.wakes;
+        state.is_stopped
+    }
+
+    /// Waits until `deadline`, whatever happens. True: the thread is to end.
+    fn pause(&self, deadline: Instant) -> bool {
+        let mut state = self.state.lock();
+        while !state.is_stopped {
+            if self.changed.wait_until(&mut state, deadline).timed_out() {
+                break;
+            }
+        }
+        state.is_stopped
+    }
+}
+
+/// Starts the thread, unless it runs.
+pub(super) fn ensure_thread(shared: &Arc<Shared>) -> io::Result<()> {
+    let mut state = shared.moves.state.lock();
+    if state.thread.is_some() || state.is_stopped {
+        return Ok(());
+    }
+    let (moves, weak) = (Arc::clone(&shared.moves), Arc::downgrade(shared));
+    let builder = thread::Builder::new().name("log-dir-moves".to_owned());
+    state.thread = Some(builder.spawn(move || run(&moves, &weak))?);
+    Ok(())
+}
+
+fn run(moves: &Moves, shared: &Weak<Shared>) {
+    let mut seen = 0;
+    loop {
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        let started = now().instant;
+        let under_way = moves.all();
+        let copied: u64 = under_way.iter().map(|moving| shared.advance(moving)).sum();
+        let rate = shared.copy_rate();
+        drop(shared);
+        let is_stopped = if copied > 0 {
+            let whole = u128::from(copied) * 1_000_000_000 / u128::from(rate);
+            let pause = Duration::from_nanos(u64::try_from(whole).unwrap_or(u64::MAX));
+            moves.pause(started.checked_add(pause).unwrap_or(started))
+        } else {
+            let is_idle = under_way.is_empty();
+            moves.wait(&mut seen, (!is_idle).then(|| started + IDLE_PAUSE))
+        };
+        if is_stopped {
+            return;
+        }
+    }
+}
+
+impl Shared {
+    /// Begins to move a partition to a directory that it is not in: the folder and an empty copy.
+    pub(super) fn begin_move(
+        &self,
+        partition: &Partition,
+        to: &Arc<DataDir>,
+    ) -> Result<Arc<Move>, ReplicaError> {
+        let name = partition.name();
+        let folder = partition_folder::marked_folder_name(name, FolderMark::Future, random_bytes());
+        let folder = to.path().join(folder);
+        let disk = &**to.log_dir.disk();
+        let created = disk.create_dir(&folder).and_then(|()| {
+            partition_folder::write_topic_id(disk, &folder, partition.id().topic_id)
+        });
+        let copy = created
+            .map_err(|error| StorageError::io("create", &folder, error))
+            .and_then(|()| self.open_copy(partition, to, &folder))
+            .inspect_err(|error| self.check_dir_failure(error))?;
+        tracing::info!(partition = %name, to = %to.path().display(), "moving the log");
+        Ok(self.add_move(partition, to, copy))
+    }
+
+    /// Goes on with a move that an earlier process began.
+    pub(super) fn resume_move(&self, partition: &Partition, to: &Arc<DataDir>, folder: &Path) {
+        match self.open_copy(partition, to, folder) {
+            Ok(copy) => {
+                tracing::info!(
+                    partition = %partition.name(),
+                    to = %to.path().display(),
+                    "going on with moving the log"
+                );
+                self.add_move(partition, to, copy);
+            }
+            Err(error) => {
+                tracing::error!(partition = %partition.name(), %error, "cannot open a copy");
+                self.check_dir_failure(&error);
+            }
+        }
+    }
+
+    fn open_copy(
+        &self,
+        partition: &Partition,
+        to: &DataDir,
+        folder: &Path,
+    ) -> Result<Log, StorageError> {
+        let disk = Arc::clone(to.log_dir.disk());
+        let config = Arc::clone(&partition.config().log);
+        // Nothing of it is trusted: what a crash left is read again.
+        Log::open(disk, folder, config, &Opening::unknown(now().wall))
+    }
+
+    fn add_move(&self, partition: &Partition, to: &Arc<DataDir>, copy: Log) -> Arc<Move> {
+        let moving = Arc::new(Move {
+            id: partition.id(),
+            name: partition.name().clone(),
+            to: Arc::clone(to),
+            end_offset: AtomicI64::new(copy.end_offset().0),
+            size: AtomicU64::new(copy.size()),
+            copy: Mutex::new(Some(copy)),
+            is_told: AtomicBool::new(false),
+        });
+        self.moves.insert(&moving);
+        moving
+    }
+
+    /// Takes a move one step further: how many bytes were copied.
+    pub(super) fn advance(&self, moving: &Arc<Move>) -> u64 {
+        let mut copy = moving.copy.lock();
+        if !self.moves.is_current(moving) {
+            return 0;
+        }
+        let Some(HostedPartition::Online(partition)) = self.hosted.get(&moving.id) else {
+            // The folder stays: if only the log's disk failed, it is what is left of it.
+            self.moves.forget(moving);
+            return 0;
+        };
+        match self.try_advance(moving, &partition, &mut copy) {
+            Ok(copied) => copied,
+            // A segment was deleted meanwhile: plan again.
+            Err(ReplicaError::Storage(StorageError::SegmentDeleted)) => 0,
+            Err(error) => {
+                tracing::error!(partition = %moving.name, %error, "cannot move the log");
+                self.note_failed_move(&partition, &error);
+                self.give_up(moving, &mut copy);
+                0
+            }
+        }
+    }
+
+    fn try_advance(
+        &self,
+        moving: &Arc<Move>,
+        partition: &Arc<Partition>,
+        copy: &mut Option<Log>,
+    ) -> Result<u64, ReplicaError> {
+        let Some(filled) = copy.as_mut() else {
+            return Ok(0);
+        };
+        filled.set_config(Arc::clone(&partition.config().log));
+        let (copied, has_all) = copy_some(partition, filled)?;
+        moving.note(filled);
+        if has_all && self.controller_agrees(moving, filled)? {
+            filled.flush(now().wall)?;
+            self.change_places(moving, partition, copy)?;
+        }
+        Ok(copied)
+    }
+
+    /// Whether the metadata says that the replica is where the copy is. The controller is told once:
+    /// from then on the copy stands for the log if the log's directory is lost.
+    fn controller_agrees(&self, moving: &Move, copy: &mut Log) -> Result<bool, StorageError> {
+        let image = self.image.load();
+        let node_id = self.settings.load().node_id;
+        if !image.metadata_version().assigns_directories()
+            || assigned(&image, &moving.id, node_id) == Some(moving.to.log_dir.id())
+        {
+            return Ok(true);
+        }
+        if !moving.is_told.load(Ordering::Acquire) {
+            copy.flush(now().wall)?;
+            moving.is_told.store(true, Ordering::Release);
+            self.listener.replica_placed(Assignment {
+                partition: moving.id,
+                directory: moving.to.log_dir.id(),
+            });
+        }
+        Ok(false)
+    }
+
+    fn change_places(
+        &self,
+        moving: &Arc<Move>,
+        partition: &Arc<Partition>,
+        copy: &mut Option<Log>,
+    ) -> Result<(), ReplicaError> {
+        let to = &moving.to;
+        let Some(from) = self.dir_of(partition) else {
+            return Ok(());
+        };
+        // A crash right after must not bring back what was deleted from the front.
+        if let Some(filled) = copy.as_ref() {
+            to.keep_entries_of_copy(partition, filled.flushed_offset());
+            self.write_checkpoints_of(to, &self.hosted.online(), &CheckpointKind::ALL);
+        }
+        let folder = to.path().join(partition_folder::folder_name(&moving.name));
+        let replaced = partition.relocate(copy, &to.log_dir, &folder, &read_for_copy, now());
+        to.drop_entries(&moving.name);
+        let Some(replaced) = replaced? else {
+            return Ok(());
+        };
+        self.moves.forget(moving);
+        from.partition_removed();
+        to.partition_added();
+        tracing::info!(partition = %moving.name, to = %to.path().display(), "moved the log");
+        if to.log_dir.is_offline() {
+            self.hosted.insert(moving.id, HostedPartition::Offline);
+            partition.stop(Stopped::Offline);
+        }
+        if partition.flush_is_due(now().wall) {
+            to.flushes.push_log(partition);
+        }
+        if partition.next_deletion().is_some() {
+            self.deleting.lock().push(Arc::clone(partition));
+        }
+        self.write_checkpoints(&CheckpointKind::ALL);
+        self.discard(replaced, &moving.name, from);
+        Ok(())
+    }
+
+    /// Has the folder of a log that is not used any more removed, once its readers are done.
+    fn discard(&self, mut log: Log, name: &TopicPartition, dir: &DataDir) {
+        let delay = u64::try_from(log.config().file_delete_delay_ms).unwrap_or(0);
+        let marked = partition_folder::marked_folder_name(name, FolderMark::Delete, random_bytes());
+        match log.mark_folder_deleted(&marked) {
+            Ok(folder) => {
+                dir.remove_later(folder, now().instant, Duration::from_millis(delay));
+            }
+            Err(error) => self.fail_dir(dir, &error.to_string()),
+        }
+    }
+
+    /// Ends the move of a partition, if there is one, and removes the copy.
+    pub(super) fn cancel_move(&self, id: &TopicIdPartition) {
+        let Some(moving) = self.moves.of(id) else {
+            return;
+        };
+        // Not before a step that is under way is done.
+        let mut copy = moving.copy.lock();
+        self.give_up(&moving, &mut copy);
+    }
+
+    /// Ends all moves to or from a directory that failed. Nothing is touched on any disk.
+    pub(super) fn drop_moves_of(&self, dir: &DataDir) {
+        for moving in self.moves.all() {
+            let is_from = match self.hosted.get(&moving.id) {
+                Some(HostedPartition::Online(partition)) => partition.is_in(&dir.log_dir),
+                _ => true,
+            };
+            if is_from || Arc::ptr_eq(&moving.to.log_dir, &dir.log_dir) {
+                self.moves.forget(&moving);
+                self.tell_where_it_stays(&moving);
+            }
+        }
+    }
+
+    fn give_up(&self, moving: &Arc<Move>, copy: &mut Option<Log>) {
+        if self.moves.forget(moving) {
+            self.tell_where_it_stays(moving);
+        }
+        let Some(copy) = copy.take() else {
+            return;
+        };
+        if !moving.to.log_dir.is_offline() {
+            self.discard(copy, &moving.name, &moving.to);
+        }
+    }
+
+    /// The controller may know of the directory that the replica does not come to.
+    fn tell_where_it_stays(&self, moving: &Move) {
+        let Some(HostedPartition::Online(partition)) = self.hosted.get(&moving.id) else {
+            return;
+        };
+        let directory = partition.dir().id();
+        let known = assigned(&self.image.load(), &moving.id, self.settings.load().node_id);
+        if moving.is_told.load(Ordering::Acquire) || known != Some(directory) {
+            self.listener.replica_placed(Assignment {
+                partition: moving.id,
+                directory,
+            });
+        }
+    }
+
+    /// A failed move may mean that a disk failed, or that the log is damaged.
+    fn note_failed_move(&self, partition: &Partition, error: &ReplicaError) {
+        match error {
+            ReplicaError::Storage(StorageError::Corrupt { path, .. })
+                if path.starts_with(partition.dir().path()) =>
+            {
+                self.check_partition_failure(partition, error);
+            }
+            ReplicaError::Storage(error) => self.check_dir_failure(error),
+            _ => {}
+        }
+    }
+
+    /// Takes the directory offline that an error of a disk is about.
+    fn check_dir_failure(&self, error: &StorageError) {
+        if let StorageError::Io { path, .. } = error {
+            let dirs = self.dirs.iter().filter(|dir| path.starts_with(dir.path()));
+            // One directory may lie in another.
+            if let Some(dir) = dirs.max_by_key(|dir| dir.path().components().count()) {
+                self.fail_dir(dir, &error.to_string());
+            }
+        }
+    }
+
+    /// How many bytes may be copied in a second: at least 1.
+    pub(super) fn copy_rate(&self) -> u64 {
+        let image = self.image.load();
+        let node_id = self.settings.load().node_id.to_string();
+        let set = [node_id.as_str(), ""].into_iter().find_map(|name| {
+            let configs = image.configs().of(ResourceKind::Broker, name)?;
+            let text = configs.get(RATE_KEY)?;
+            text.parse::<u64>().ok()
+        });
+        set.unwrap_or(u64::MAX).max(1)
+    }
+}
+
+/// Copies a part of the log, or all that is left if that is not much: how many bytes, and whether
+/// the copy had everything in the end.
+fn copy_some(partition: &Partition, copy: &mut Log) -> Result<(u64, bool), ReplicaError> {
+    let mut copied = 0;
+    for _ in 0..CHUNKS_TO_CATCH_UP {
+        let Some(plan) = partition.plan_copy(copy, now().wall)? else {
+            return Ok((copied, true));
+        };
+        let is_near = plan.bytes_behind() <= NEARLY_ALL_BYTES;
+        let records = read_for_copy(&plan)?;
+        append_copy(copy, &records, now().wall)?;
+        copied += records.len() as u64;
+        if !is_near {
+            break;
+        }
+    }
+    Ok((copied, false))
+}
+
+/// The directory that the metadata has for a replica.
+fn assigned(
+    image: &MetadataImage,
+    id: &TopicIdPartition,
+    node_id: BrokerId,
+) -> Option<DirectoryId> {
+    let partition = image.topics().partition(&id.topic_id, id.partition)?;
+    partition.directory_of(node_id)
+}
+
+/// Reads the next part of a log into memory.
+fn read_for_copy(plan: &ReadPlan) -> Result<Bytes, StorageError> {
+    let outcome = plan.read(CHUNK_BYTES, true)?;
+    let region = match outcome.payload {
+        Payload::Null => return Ok(Bytes::new()),
+        Payload::Bytes(bytes) => return Ok(bytes),
+        Payload::File(region) => region,
+    };
+    let mut buffer = BytesMut::zeroed(region.length as usize);
+    let mut filled = 0;
+    while filled < buffer.len() {
+        let position = region.position + filled as u64;
+        match rustix::io::pread(&*region.file, &mut buffer[filled..], position) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => {
+                return Err(StorageError::io("read", &plan.path(), error.into()));
+            }
+        }
+    }
+    buffer.truncate(filled);
+    Ok(buffer.freeze())
+}

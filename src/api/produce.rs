@@ -2,7 +2,8 @@
 //!
 //! acks=0 has no answer: an error closes the connection, so that the client looks for the leader
 //! again. acks=1 is answered after the append, acks=all when the high watermark has passed; the
-//! request's memory is given back before that wait.
+//! request's memory is given back before that wait. A request that writes to a disk that stalls is
+//! carried out on threads of its directory.
 //!
 //! Version 7 allows zstd, 8 adds errors of single records, 10 names the new leader (KIP-951), 13
 //! names topics by id. Transactions are not served yet, so transactional batches are refused.
@@ -28,6 +29,7 @@ use crate::records::validate::{
     Rejection, ValidatedBatch, check_produce_version, validate_produce,
 };
 use crate::replication::delayed::{AckOutcome, AckWait};
+use crate::replication::driver::SlowDir;
 use crate::replication::error::ReplicaError;
 use crate::replication::partition::{Appended, LeaderWrite, Partition};
 use crate::storage::producer_state::Origin;
@@ -51,40 +53,145 @@ pub fn handle(
     body: Bytes,
 ) -> Result<Handling, DecodeError> {
     let request = decode_whole::<ProduceRequest>(body, context.version())?;
-    let (acks, timeout_ms) = (request.acks, request.timeout_ms);
-    let partition_count = request
-        .topic_data
-        .iter()
-        .map(|topic| topic.partition_data.len())
-        .sum();
-    let wait = (acks == ACKS_ALL).then(|| AckWait::new(partition_count));
+    if let Some(dir) = slow_dir(api, &context, &request) {
+        return Ok(elsewhere(Arc::clone(api), dir, context, request));
+    }
+    let written = write(api, &context, request);
+    // All of the frame is in the log, or refused.
+    context.release_memory();
+    Ok(match written.finished() {
+        Ok(acks_0) if acks_0.acks == 0 => without_answer(&acks_0.response),
+        Ok(done) => Handling::Answer(complete(api, &context, done.response)),
+        Err(waiting) => {
+            let api = Arc::clone(api);
+            Handling::Pipelined(Box::pin(
+                async move { waiting.answer(&api, &context).await },
+            ))
+        }
+    })
+}
+
+/// The slow directory that the request writes to, if there is one.
+fn slow_dir(api: &Api, context: &RequestContext, request: &ProduceRequest) -> Option<SlowDir> {
+    let replicas = api.replicas();
+    if !replicas.has_slow_dirs() {
+        return None;
+    }
+    let image = api.image();
+    let mut partitions = request.topic_data.iter().flat_map(|topic| {
+        let topic_id = topic_id(&image, context, topic);
+        let indexes = topic.partition_data.iter().map(|data| data.index);
+        topic_id
+            .into_iter()
+            .flat_map(move |topic_id| indexes.clone().map(move |index| (topic_id, index)))
+    });
+    partitions.find_map(|(topic_id, partition)| {
+        let id = TopicIdPartition {
+            topic_id,
+            partition,
+        };
+        replicas.slow_dir_of(&*replicas.partition(&id).ok()?)
+    })
+}
+
+/// Writes on the threads of a slow directory; nothing else of the connection is started before it
+/// is answered.
+fn elsewhere(
+    api: Arc<Api>,
+    dir: SlowDir,
+    mut context: RequestContext,
+    request: ProduceRequest,
+) -> Handling {
+    Handling::Later(Box::pin(async move {
+        let writer = Arc::clone(&api);
+        let write = move || {
+            let written = write(&writer, &context, request);
+            context.release_memory();
+            (written, context)
+        };
+        let (written, context) = api.replicas().on_slow_disk(dir, write).await;
+        match written.finished() {
+            Ok(acks_0) if acks_0.acks == 0 => match without_answer(&acks_0.response) {
+                Handling::Close(reason) => Outcome::Close(reason),
+                _ => Outcome::NoAnswer,
+            },
+            Ok(done) => Outcome::Answer(complete(&api, &context, done.response)),
+            Err(waiting) => waiting.answer(&api, &context).await,
+        }
+    }))
+}
+
+/// A request whose batches are in the logs, or refused.
+struct Written {
+    response: ProduceResponse,
+    acks: i16,
+    timeout: Duration,
+    wait: Option<AckWait>,
+}
+
+/// A request that waits for replicas or for a sync.
+struct WaitingForAcks {
+    response: ProduceResponse,
+    timeout: Duration,
+    wait: AckWait,
+}
+
+fn write(api: &Api, context: &RequestContext, request: ProduceRequest) -> Written {
+    let partitions = request.topic_data.iter().map(|it| it.partition_data.len());
+    let wait = (request.acks == ACKS_ALL).then(|| AckWait::new(partitions.sum()));
     let image = api.image();
     let mut appending = Appending {
         api,
-        context: &context,
+        context,
         image: &image,
-        acks,
+        acks: request.acks,
         now: now(),
         wait: wait.as_ref(),
         next: 0,
     };
     let topics = request.topic_data.into_iter();
-    let responses = topics.map(|topic| appending.append_topic(topic)).collect();
     let response = ProduceResponse {
-        responses,
+        responses: topics.map(|topic| appending.append_topic(topic)).collect(),
         ..ProduceResponse::default()
     };
-    // All of the frame is in the log, or refused.
-    context.release_memory();
-    if acks == 0 {
-        return Ok(without_answer(&response));
+    Written {
+        response,
+        acks: request.acks,
+        timeout: Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)),
+        wait,
     }
-    match wait {
-        Some(wait) if !wait.is_done() => {
-            let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
-            Ok(later(Arc::clone(api), context, response, wait, timeout))
+}
+
+impl Written {
+    /// Itself if nothing is to be waited for.
+    fn finished(mut self) -> Result<Self, WaitingForAcks> {
+        match self.wait.take() {
+            Some(wait) if !wait.is_done() => Err(WaitingForAcks {
+                response: self.response,
+                timeout: self.timeout,
+                wait,
+            }),
+            _ => Ok(self),
         }
-        _ => Ok(Handling::Answer(complete(api, &context, response))),
+    }
+}
+
+impl WaitingForAcks {
+    async fn answer(self, api: &Api, context: &RequestContext) -> Outcome {
+        let Self {
+            mut response,
+            timeout,
+            wait,
+        } = self;
+        let outcomes = api.replicas().wait_for_acks(wait, timeout).await;
+        let topics = response.responses.iter_mut();
+        let partitions = topics.flat_map(|topic| &mut topic.partition_responses);
+        for (partition, outcome) in partitions.zip(outcomes) {
+            if let Some(code) = failure(outcome) {
+                partition.error_code = code;
+            }
+        }
+        Outcome::Answer(complete(api, context, response))
     }
 }
 
@@ -103,26 +210,6 @@ fn without_answer(response: &ProduceResponse) -> Handling {
             Handling::Close(CloseReason::refused(why))
         }
     }
-}
-
-fn later(
-    api: Arc<Api>,
-    context: RequestContext,
-    mut response: ProduceResponse,
-    wait: AckWait,
-    timeout: Duration,
-) -> Handling {
-    Handling::Pipelined(Box::pin(async move {
-        let outcomes = api.replicas().wait_for_acks(wait, timeout).await;
-        let topics = response.responses.iter_mut();
-        let partitions = topics.flat_map(|topic| &mut topic.partition_responses);
-        for (partition, outcome) in partitions.zip(outcomes) {
-            if let Some(code) = failure(outcome) {
-                partition.error_code = code;
-            }
-        }
-        Outcome::Answer(complete(&api, &context, response))
-    }))
 }
 
 /// The error that the end of a wait means; none for what had failed before, or is committed.
@@ -210,6 +297,17 @@ impl From<Rejection> for Refusal {
     }
 }
 
+fn topic_id(
+    image: &MetadataImage,
+    context: &RequestContext,
+    topic: &TopicProduceData,
+) -> Option<Uuid> {
+    match context.version() >= FIRST_BY_ID {
+        true => Some(topic.topic_id),
+        false => image.topics().id_of(&topic.name),
+    }
+}
+
 /// A request that is being appended.
 struct Appending<'a> {
     api: &'a Api,
@@ -224,11 +322,7 @@ struct Appending<'a> {
 
 impl Appending<'_> {
     fn append_topic(&mut self, topic: TopicProduceData) -> TopicProduceResponse {
-        let by_id = self.context.version() >= FIRST_BY_ID;
-        let id = match by_id {
-            true => Some(topic.topic_id),
-            false => self.image.topics().id_of(&topic.name),
-        };
+        let id = topic_id(self.image, self.context, &topic);
         let partitions = topic.partition_data.into_iter();
         TopicProduceResponse {
             name: topic.name,

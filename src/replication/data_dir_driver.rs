@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::flush_driver::FlushQueue;
 use super::partition::Partition;
+use super::stall_driver::SlowLane;
 use crate::model::{Offset, TopicPartition};
 use crate::storage::checkpoint::{
     self, HIGH_WATERMARK_FILE, LOG_START_FILE, Offsets, RECOVERY_POINT_FILE, StateFileError,
@@ -24,6 +25,7 @@ use crate::storage::partition_folder::{self, FolderMark};
 pub(super) struct DataDir {
     pub(super) log_dir: Arc<LogDir>,
     pub(super) flushes: FlushQueue,
+    pub(super) slow_lane: Arc<SlowLane>,
     partition_count: AtomicUsize,
     /// Entries of the checkpoints whose logs could not be opened: without its recovery point a
     /// damaged log would be cut at the next start.
@@ -93,6 +95,7 @@ impl DataDir {
         Self {
             log_dir,
             flushes: FlushQueue::default(),
+            slow_lane: Arc::default(),
             partition_count: AtomicUsize::new(0),
             unopened: Mutex::default(),
             removals: Mutex::default(),

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -31,6 +31,7 @@ pub use super::describe_driver::{DirDescription, LogDescription};
 pub use super::fetch_driver::{
     Fetch, FetchAnswer, FetchParams, FollowerIdentity, PartitionAnswer, SessionRequest,
 };
+pub use super::stall_driver::SlowDir;
 pub use super::start_driver::{StartError, Started};
 
 /// What the replicas tell the rest of the broker. Called from any thread; must not block.
@@ -64,6 +65,8 @@ pub(super) struct Shared {
     pub(super) sessions: Sessions,
     pub(super) listener: Box<dyn ReplicaListener>,
     pub(super) metrics: Arc<Metrics>,
+    /// How many directories are slow now.
+    pub(super) slow_dirs: AtomicUsize,
     /// Replicas on their way from one directory to another.
     pub(super) moves: Arc<Moves>,
     /// Partitions with deleted files that are to be removed.

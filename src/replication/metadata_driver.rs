@@ -13,6 +13,7 @@ use super::driver::{ReplicaManager, Shared, now, random_bytes};
 use super::hosted::HostedPartition;
 use super::partition::{Partition, PartitionConfig, RoleChange, Stopped};
 use super::settings::ReplicaSettings;
+use super::stall_driver;
 use crate::config::TopicConfig;
 use crate::metadata::Assignment;
 use crate::metadata::delta::{LocalPartition, MetadataDelta};
@@ -281,7 +282,9 @@ impl Shared {
     ) -> Arc<Partition> {
         let log_dir = Arc::clone(&dir.log_dir);
         let config = Arc::clone(config);
-        let partition = Partition::new(id, name.clone(), log_dir, log, high_watermark, config);
+        let wait = stall_driver::wait_elsewhere;
+        let partition =
+            Partition::new(id, name.clone(), log_dir, log, high_watermark, config, wait);
         let partition = Arc::new(partition);
         dir.partition_added();
         self.hosted

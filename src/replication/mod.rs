@@ -34,4 +34,5 @@ mod relocation_driver;
 mod scrub_driver;
 /// What of the config the replicas act on.
 pub mod settings;
+mod stall_driver;
 mod start_driver;

@@ -77,6 +77,13 @@ impl PartitionConfig {
     }
 }
 
+/// How to wait for a lock that is held for long: runs what waits, where no task of this thread's
+/// runtime is held up by it.
+pub type WaitElsewhere = fn(&mut dyn FnMut());
+
+/// How long the lock is waited for on the spot: longer than whoever holds it takes on a sound disk.
+const LOCK_PATIENCE: Duration = Duration::from_millis(5);
+
 /// One replica on this broker.
 #[derive(Debug)]
 pub struct Partition {
@@ -87,6 +94,7 @@ pub struct Partition {
     state: Mutex<State>,
     /// Held while the log is synced.
     flushing: Mutex<()>,
+    wait_elsewhere: WaitElsewhere,
     watchers: Arc<Watchers>,
     published: Published,
     /// It is in its disk's queue of logs to sync.
@@ -142,6 +150,7 @@ impl Partition {
         mut log: Log,
         checkpointed: Offset,
         config: Arc<PartitionConfig>,
+        wait_elsewhere: WaitElsewhere,
     ) -> Self {
         let high_watermark = checkpointed.clamp(log.log_start_offset(), log.end_offset());
         log.on_high_watermark(high_watermark);
@@ -164,6 +173,7 @@ impl Partition {
             name,
             dir: ArcSwap::new(dir),
             flushing: Mutex::default(),
+            wait_elsewhere,
             published: Published::default(),
             watchers: Arc::default(),
             is_flush_queued: AtomicBool::new(false),
@@ -186,6 +196,11 @@ impl Partition {
     /// The log directory it lies in.
     pub fn dir(&self) -> Arc<LogDir> {
         self.dir.load_full()
+    }
+
+    /// Tells its log directory from others.
+    pub fn dir_address(&self) -> *const LogDir {
+        Arc::as_ptr(&self.dir.load())
     }
 
     /// Whether it lies in this log directory.
@@ -228,7 +243,7 @@ impl Partition {
 
     /// The settings that hold now.
     pub fn config(&self) -> Arc<PartitionConfig> {
-        Arc::clone(&self.state.lock().config)
+        Arc::clone(&self.lock().config)
     }
 
     /// Takes over other settings.
@@ -248,6 +263,21 @@ impl Partition {
         if !state.log.producers().is_empty() {
             state.log.producers_mut().expire(now, after_ms);
         }
+    }
+
+    /// The lock, for those who run on a worker of the runtime: an append that hangs in the disk holds
+    /// it for as long.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state
+            .try_lock_for(LOCK_PATIENCE)
+            .unwrap_or_else(|| self.lock_elsewhere())
+    }
+
+    #[cold]
+    fn lock_elsewhere(&self) -> MutexGuard<'_, State> {
+        let mut locked = None;
+        (self.wait_elsewhere)(&mut || locked = Some(self.state.lock()));
+        locked.expect("what waits was run")
     }
 
     /// Publishes, gives the lock back, and tells those who wait.

@@ -7,6 +7,7 @@ use super::delayed::{AckOutcome, AckWait};
 use super::driver::{ReplicaManager, now};
 use super::error::ReplicaError;
 use super::partition::{Appended, LeaderWrite, ListedOffset, OffsetQuery, OffsetSearch, Partition};
+use super::stall_driver;
 use crate::records::Scratch;
 use crate::records::validate::ValidatedBatch;
 
@@ -19,7 +20,8 @@ impl ReplicaManager {
         write: LeaderWrite<'_>,
     ) -> Result<Appended, ReplicaError> {
         let batch = write.batch;
-        let appended = partition.append_as_leader(write, now());
+        let dir = partition.dir_address();
+        let appended = stall_driver::marked(dir, || partition.append_as_leader(write, now()));
         match &appended {
             Ok(appended) => {
                 if !appended.info.duplicate {

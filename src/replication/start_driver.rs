@@ -17,7 +17,7 @@ use super::hosted::{Hosted, HostedPartition};
 use super::metadata_driver::{TopicConfigs, all_local};
 use super::relocation_driver::ensure_thread;
 use super::settings::ReplicaSettings;
-use super::{flush_driver, housekeeping_driver, scrub_driver};
+use super::{flush_driver, housekeeping_driver, scrub_driver, stall_driver};
 use crate::metadata::Assignment;
 use crate::metadata::image::MetadataImage;
 use crate::model::{DirectoryId, TopicId, TopicIdPartition, TopicPartition};
@@ -89,6 +89,7 @@ impl ReplicaManager {
             metrics,
             applying: Mutex::default(),
             deleting: Mutex::default(),
+            slow_dirs: AtomicUsize::new(0),
             moves: Arc::default(),
             alarm: Arc::default(),
             threads: Mutex::default(),
@@ -113,6 +114,7 @@ impl ReplicaManager {
         }
         threads.push(housekeeping_driver::start(&shared).map_err(StartError::Thread)?);
         threads.push(scrub_driver::start(&shared).map_err(StartError::Thread)?);
+        threads.push(stall_driver::start(&shared).map_err(StartError::Thread)?);
         *shared.threads.lock() = threads;
         Ok(Started {
             manager,

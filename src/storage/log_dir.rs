@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::checkpoint::StateFileError;
@@ -25,6 +26,7 @@ pub struct LogDir {
     id: DirectoryId,
     disk: Arc<dyn Disk>,
     failure: OnceLock<String>,
+    is_slow: AtomicBool,
     /// Held as long as the directory is in use.
     lock: Box<dyn DiskLock>,
 }
@@ -286,6 +288,7 @@ impl Candidate {
             id,
             disk: Arc::clone(disk),
             failure: OnceLock::new(),
+            is_slow: AtomicBool::new(false),
             lock: self.lock,
         })
     }
@@ -363,6 +366,16 @@ impl LogDir {
     /// Takes it offline. True for the first caller, who tells the rest of the broker.
     pub fn take_offline(&self, reason: String) -> bool {
         self.failure.set(reason).is_ok()
+    }
+
+    /// Whether its disk stalls: a write may take long, and who waits for one.
+    pub fn is_slow(&self) -> bool {
+        self.is_slow.load(Ordering::Relaxed)
+    }
+
+    /// Says whether its disk stalls. True for who says something new.
+    pub fn set_slow(&self, is_slow: bool) -> bool {
+        self.is_slow.swap(is_slow, Ordering::AcqRel) != is_slow
     }
 
     /// The folders in it: partition folders, and the names of others, which nobody should use.

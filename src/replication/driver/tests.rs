@@ -1,6 +1,7 @@
 //! A broker's replicas on a disk in memory: they come, are written and read, fail, and come back.
 
 mod moves;
+mod stalls;
 mod support;
 
 use std::path::Path;

@@ -47,7 +47,7 @@ impl Partition {
         write: LeaderWrite<'_>,
         now: Moment,
     ) -> Result<Appended, ReplicaError> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.check_may_write(&write)?;
         let before = state.log.end_offset();
         if let Role::Leader(leadership) = &mut state.role {

@@ -1,5 +1,9 @@
 //! Reading a partition for a Fetch: checked and located under the lock, read outside it.
 
+use std::time::Duration;
+
+use parking_lot::MutexGuard;
+
 use super::{Partition, Role, State};
 use crate::model::{LeaderEpoch, Offset};
 use crate::protocol::payload::Payload;
@@ -10,6 +14,9 @@ use crate::storage::error::StorageError;
 use crate::storage::leader_epochs::EpochEnd;
 use crate::storage::log::{OffsetOutOfRange, ReadPlan};
 use crate::storage::transaction_index::AbortedTransaction;
+
+/// How long a reader waits for the partition's lock, on a disk that is not known to stall.
+const READ_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Who reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +62,9 @@ impl Partition {
         request: &PartitionRequest,
         reader: Reader,
     ) -> Result<FetchPlan, ReplicaError> {
-        let state = self.state.lock();
+        let Some(state) = self.lock_to_read() else {
+            return Ok(self.nothing_yet(request, reader));
+        };
         state.check_reader(request.current_leader_epoch, reader.only_leader)?;
         let mut plan = FetchPlan {
             high_watermark: state.high_watermark,
@@ -79,6 +88,28 @@ impl Partition {
             plan.read = Some(state.log.locate(request.fetch_offset, up_to)?);
         }
         Ok(plan)
+    }
+
+    /// The lock, unless an append that hangs in the disk holds it: it will tell those who wait.
+    fn lock_to_read(&self) -> Option<MutexGuard<'_, State>> {
+        match self.dir.load().is_slow() {
+            true => self.state.try_lock(),
+            false => self.state.try_lock_for(READ_PATIENCE),
+        }
+    }
+
+    /// A plan to read nothing, as if nothing was new.
+    fn nothing_yet(&self, request: &PartitionRequest, reader: Reader) -> FetchPlan {
+        FetchPlan {
+            high_watermark: self.high_watermark(),
+            last_stable_offset: self.high_watermark(),
+            log_start_offset: self.log_start_offset(),
+            end_offset: self.end_offset(),
+            diverging: None,
+            is_committed_only: reader.interest == Interest::LastStable,
+            fetch_offset: request.fetch_offset,
+            read: None,
+        }
     }
 }
 

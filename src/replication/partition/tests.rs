@@ -78,7 +78,9 @@ impl Script {
         };
         let name = TopicPartition::new("t", 0);
         Self {
-            partition: Partition::new(id, name, dir, log.unwrap(), Offset::ZERO, config),
+            partition: Partition::new(id, name, dir, log.unwrap(), Offset::ZERO, config, |wait| {
+                wait()
+            }),
             start: Instant::now(),
         }
     }

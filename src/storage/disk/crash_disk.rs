@@ -12,7 +12,7 @@ use std::io::{self, IoSlice};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use rustix::io::Errno;
 
 use super::waiting::about_to_take_long;
@@ -51,6 +51,14 @@ pub enum Tear {
 #[derive(Clone, Debug, Default)]
 pub struct CrashDisk {
     state: Arc<Mutex<State>>,
+    stalled: Arc<Stalled>,
+}
+
+/// The file that cannot be written for now.
+#[derive(Debug, Default)]
+struct Stalled {
+    inode: Mutex<Option<InodeId>>,
+    ended: Condvar,
 }
 
 impl CrashDisk {
@@ -74,6 +82,24 @@ impl CrashDisk {
         self.state.lock().fault = None;
     }
 
+    /// Lets writes to this file wait until [`Self::end_stall`], as a disk does that hangs.
+    pub fn stall(&self, file: &Path) {
+        *self.stalled.inode.lock() = self.state.lock().find(file);
+    }
+
+    /// Lets the writes that wait go on.
+    pub fn end_stall(&self) {
+        *self.stalled.inode.lock() = None;
+        self.stalled.ended.notify_all();
+    }
+
+    fn wait_while_stalled(&self, inode: InodeId) {
+        let mut stalled = self.stalled.inode.lock();
+        while *stalled == Some(inode) {
+            self.stalled.ended.wait(&mut stalled);
+        }
+    }
+
     /// What the machine finds after the power came back: another disk, all of it durable.
     pub fn after_power_cut(&self, tear: Tear) -> Self {
         let mut random = Random(match tear {
@@ -93,6 +119,7 @@ impl CrashDisk {
         };
         Self {
             state: Arc::new(Mutex::new(survivor)),
+            stalled: Arc::default(),
         }
     }
 
@@ -276,6 +303,7 @@ impl DiskFile for CrashFile {
     }
 
     fn write_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()> {
+        self.disk.wait_while_stalled(self.inode);
         let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
         self.disk.change(|state, fault| {
             let now = state.tick();

@@ -109,6 +109,25 @@ impl ReadPlan {
         self.offset >= self.up_to
     }
 
+    /// About how many bytes lie between the offset and the end of the log, told without I/O: within
+    /// a segment offsets are taken to be spread evenly.
+    pub fn bytes_behind(&self) -> u64 {
+        if self.start.is_some() {
+            return 0;
+        }
+        let view = &self.view;
+        let newer: u64 = (self.index + 1..view.segments.len())
+            .map(|index| view.size_of(index))
+            .sum();
+        let first = view.segments[self.index].base_offset();
+        let next = view.segments.get(self.index + 1);
+        let end = next.map_or(view.end_offset, |next| next.base_offset());
+        let (left, all) = (end - self.offset.max(first), end - first);
+        let size = u128::from(view.size_of(self.index));
+        let part = size * u128::from(left.unsigned_abs()) / u128::from(all.unsigned_abs().max(1));
+        newer + u64::try_from(part).unwrap_or(u64::MAX)
+    }
+
     /// Reads at most `max_bytes`. The first batch is returned whole or not at all: if it is larger,
     /// only with `at_least_one`.
     ///

@@ -30,6 +30,9 @@ pub mod metadata;
 /// The replicas a broker holds: leading them, reading them, waiting for them.
 pub mod replication;
 
+/// Who owns groups and their offsets: shards of `__consumer_offsets`.
+pub mod coordinator;
+
 /// The APIs: the route table, and a thin file for each key.
 pub mod api;
 

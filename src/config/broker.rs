@@ -5,6 +5,7 @@
 //! another view from the changed layers.
 
 use super::check;
+use super::groups::GroupsConfig;
 use super::layers::Layers;
 use super::listeners::Listeners;
 use super::network::NetworkConfig;
@@ -29,6 +30,8 @@ pub struct BrokerConfig {
     pub metadata_log: MetadataLogConfig,
     /// Topics as such, and the requests that read them.
     pub topics: TopicsConfig,
+    /// The group coordinator.
+    pub groups: GroupsConfig,
     /// Log lines.
     pub logging: LoggingConfig,
     /// What holds for topics without values of their own.
@@ -90,6 +93,7 @@ impl BrokerConfig {
             metadata_log: MetadataLogConfig::read(&view, &storage),
             storage,
             topics: TopicsConfig::read(&view),
+            groups: GroupsConfig::read(&view),
             logging: LoggingConfig::read(&view)?,
             topic_defaults,
         })

@@ -1,0 +1,153 @@
+//! What a shard answers, and what becomes of an answer whose records could not be written.
+
+use crate::protocol::ErrorCode;
+use crate::protocol::Str;
+use crate::protocol::messages::delete_groups::DeletableGroupResult;
+use crate::protocol::messages::describe_groups::DescribedGroup;
+use crate::protocol::messages::heartbeat::HeartbeatResponse;
+use crate::protocol::messages::join_group::JoinGroupResponse;
+use crate::protocol::messages::leave_group::LeaveGroupResponse;
+use crate::protocol::messages::list_groups::ListedGroup;
+use crate::protocol::messages::offset_commit::OffsetCommitResponse;
+use crate::protocol::messages::offset_delete::OffsetDeleteResponse;
+use crate::protocol::messages::offset_fetch::OffsetFetchResponseGroup;
+use crate::protocol::messages::sync_group::SyncGroupResponse;
+
+/// The answer to a [`Request`](super::Request), or this shard's part of it.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "each answers the request of that name")]
+pub enum Answer {
+    JoinGroup(JoinGroupResponse),
+    SyncGroup(SyncGroupResponse),
+    Heartbeat(HeartbeatResponse),
+    LeaveGroup(LeaveGroupResponse),
+    OffsetCommit(OffsetCommitResponse),
+    OffsetFetch(OffsetFetchResponseGroup),
+    OffsetDelete(OffsetDeleteResponse),
+    DescribeGroups(Vec<DescribedGroup>),
+    /// The groups, or why they cannot be listed.
+    ListGroups(Result<Vec<ListedGroup>, ErrorCode>),
+    DeleteGroups(Vec<DeletableGroupResult>),
+}
+
+macro_rules! from_response {
+    ($($variant:ident($response:ty),)*) => {
+        $(
+            impl From<$response> for Answer {
+                fn from(response: $response) -> Self {
+                    Self::$variant(response)
+                }
+            }
+        )*
+    };
+}
+
+from_response! {
+    JoinGroup(JoinGroupResponse),
+    SyncGroup(SyncGroupResponse),
+    Heartbeat(HeartbeatResponse),
+    LeaveGroup(LeaveGroupResponse),
+    OffsetCommit(OffsetCommitResponse),
+    OffsetFetch(OffsetFetchResponseGroup),
+    OffsetDelete(OffsetDeleteResponse),
+    DescribeGroups(Vec<DescribedGroup>),
+    DeleteGroups(Vec<DeletableGroupResult>),
+}
+
+/// The error that clients get when an append failed with `error`, as in Kafka: one that sends them
+/// to look for the coordinator again, and to join again.
+pub fn append_error(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+        | ErrorCode::NOT_ENOUGH_REPLICAS
+        | ErrorCode::REQUEST_TIMED_OUT => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::KAFKA_STORAGE_ERROR => {
+            ErrorCode::NOT_COORDINATOR
+        }
+        ErrorCode::MESSAGE_TOO_LARGE
+        | ErrorCode::RECORD_LIST_TOO_LARGE
+        | ErrorCode::INVALID_FETCH_SIZE => ErrorCode::UNKNOWN_SERVER_ERROR,
+        other => other,
+    }
+}
+
+impl Answer {
+    /// What to send in place of the answer when a record that it rests on was not written. `error`
+    /// comes from [`append_error`]. What was refused anyway stays refused for its reason.
+    #[must_use]
+    pub fn fail(self, error: ErrorCode) -> Self {
+        match self {
+            Self::JoinGroup(response) => Self::JoinGroup(JoinGroupResponse {
+                error_code: first_error(response.error_code, error),
+                member_id: response.member_id,
+                ..JoinGroupResponse::default()
+            }),
+            Self::SyncGroup(response) => Self::SyncGroup(SyncGroupResponse {
+                error_code: first_error(response.error_code, error),
+                ..SyncGroupResponse::default()
+            }),
+            Self::Heartbeat(response) => Self::Heartbeat(HeartbeatResponse {
+                error_code: first_error(response.error_code, error),
+                ..response
+            }),
+            Self::LeaveGroup(response) => Self::LeaveGroup(LeaveGroupResponse {
+                error_code: first_error(response.error_code, error),
+                ..LeaveGroupResponse::default()
+            }),
+            Self::OffsetCommit(response) => Self::OffsetCommit(fail_commit(response, error)),
+            Self::OffsetFetch(response) => Self::OffsetFetch(fail_fetch(response, error)),
+            Self::OffsetDelete(response) => Self::OffsetDelete(OffsetDeleteResponse {
+                error_code: first_error(response.error_code, error),
+                ..OffsetDeleteResponse::default()
+            }),
+            Self::DescribeGroups(groups) => Self::DescribeGroups(
+                groups
+                    .into_iter()
+                    .map(|group| undescribed(group, error))
+                    .collect(),
+            ),
+            Self::ListGroups(_) => Self::ListGroups(Err(error)),
+            Self::DeleteGroups(mut results) => {
+                for result in &mut results {
+                    result.error_code = first_error(result.error_code, error);
+                }
+                Self::DeleteGroups(results)
+            }
+        }
+    }
+}
+
+fn first_error(own: ErrorCode, error: ErrorCode) -> ErrorCode {
+    if own.is_error() { own } else { error }
+}
+
+fn fail_commit(mut response: OffsetCommitResponse, error: ErrorCode) -> OffsetCommitResponse {
+    let topics = response.topics.iter_mut();
+    for partition in topics.flat_map(|topic| &mut topic.partitions) {
+        partition.error_code = first_error(partition.error_code, error);
+    }
+    response
+}
+
+fn fail_fetch(
+    mut response: OffsetFetchResponseGroup,
+    error: ErrorCode,
+) -> OffsetFetchResponseGroup {
+    response.error_code = first_error(response.error_code, error);
+    let topics = response.topics.iter_mut();
+    for partition in topics.flat_map(|topic| &mut topic.partitions) {
+        partition.error_code = error;
+        partition.committed_offset = -1;
+        partition.committed_leader_epoch = -1;
+        partition.metadata = Some(Str::EMPTY);
+    }
+    response
+}
+
+fn undescribed(group: DescribedGroup, error: ErrorCode) -> DescribedGroup {
+    DescribedGroup {
+        error_code: first_error(group.error_code, error),
+        group_id: group.group_id,
+        ..DescribedGroup::default()
+    }
+}

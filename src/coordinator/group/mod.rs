@@ -1,0 +1,73 @@
+//! Groups and committed offsets: what one partition of `__consumer_offsets` holds, as a pure type.
+//!
+//! # How it runs
+//! Decide, replay, append. [`GroupShard::handle`] reads the state and decides; the records that it
+//! decides on are replayed at once, so that the next decision sees them, and are given to the driver
+//! in [`Effects`], to be appended in their order, those of many decisions in one batch. Offsets
+//! follow on each other from [`GroupShard::next_offset`]: the shard is the only writer of its
+//! partition, but for transaction markers, of which it is told.
+//!
+//! An answer says in [`Reply::after`] on which record it rests: it leaves when the high watermark is
+//! above that offset, at once if there is none ([`Offset::NONE`](crate::model::Offset::NONE)). A driver
+//! never has to know why.
+//!
+//! If an append fails, or leadership is lost, the driver calls [`GroupShard::abandon`], which answers
+//! everybody who waits in the shard, fails the answers that it still holds back with
+//! [`Answer::fail`], drops the shard, and loads a new one from the log: nothing is undone.
+//!
+//! # State
+//! * **Durable**: committed offsets, pending offsets of open transactions, and of each classic group
+//!   what its last GroupMetadata record said: generation, protocol, leader, members, assignments.
+//!   Only `replay` changes it, when loading and when running.
+//! * **Volatile**, known to this shard only: members that have joined a generation that is not
+//!   written yet, whole subscriptions (the log has that of the chosen protocol only), who waits
+//!   (tokens of requests), and all timers. A new shard begins without: whoever waited is answered by
+//!   the driver, members' session timers start anew at [`GroupShard::begin`].
+//!
+//! # A classic group's states
+//! ```text
+//!            first join                 all joined, or time is up              leader's SyncGroup
+//!   Empty ───────────────► PreparingRebalance ────────────► CompletingRebalance ───────────► Stable
+//!     ▲                      │   ▲        ▲                    │                                │
+//!     └── nobody joined ─────┘   │        └── join, leave, expired member, no SyncGroup in time ┘
+//!         (record)               └─────────────────────────────┘                     (record)
+//! ```
+//! Records are written on the arrows marked so, when a first join creates the group, and when a
+//! static member is replaced while the group is Stable. "Dead" is a group that is not there.
+//!
+//! # Which answers wait for records
+//! | answer | rests on |
+//! | --- | --- |
+//! | JoinGroup of a complete generation, errors, Heartbeat, LeaveGroup | nothing, as in Kafka |
+//! | JoinGroup that created the group | the group's first record |
+//! | JoinGroup of a static member that replaced another while Stable | the group's record |
+//! | SyncGroup, of all members | the record with the assignment |
+//! | OffsetCommit, OffsetDelete, DeleteGroups | the decision's last record |
+//! | OffsetFetch, DescribeGroups | the last record of that group |
+//! | ListGroups | all records so far |
+//!
+//! # What is not here
+//! Which shard a group belongs to ([`partition_for`](crate::coordinator::partition_for)), whether it
+//! is loaded (COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR: [`Request::refuse`]), authorisation,
+//! and whether topics exist: the API handlers check topics and fill in names or ids. Consumer, share
+//! and streams groups that Apache Kafka has written are not served, but survive: see `foreign.rs`.
+//!
+//! # Failure cases
+//! Every input is answered; none is an `Err`. A record of the log that does not decode, or has an
+//! unknown type, is for the driver to skip with a warning, as Kafka does. A group's record that
+//! would not fit into a batch is never emitted: the members get UNKNOWN_SERVER_ERROR and the group
+//! rebalances, as when Kafka's write fails.
+
+mod answer;
+mod effects;
+mod record;
+mod request;
+mod settings;
+mod shard;
+
+pub use answer::{Answer, append_error};
+pub use effects::{Effects, Reply, Token};
+pub use record::value_version;
+pub use request::{Caller, DeletedTopic, Moment, Request, TransactionOutcome};
+pub use settings::GroupSettings;
+pub use shard::GroupShard;

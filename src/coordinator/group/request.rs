@@ -1,0 +1,220 @@
+//! What goes into a shard: requests, and what else happens.
+
+use std::time::Instant;
+
+use super::answer::Answer;
+use super::effects::Token;
+use crate::model::{Timestamp, TopicId};
+use crate::protocol::messages::delete_groups::DeletableGroupResult;
+use crate::protocol::messages::describe_groups::DescribedGroup;
+use crate::protocol::messages::heartbeat::{HeartbeatRequest, HeartbeatResponse};
+use crate::protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse};
+use crate::protocol::messages::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
+use crate::protocol::messages::list_groups::ListGroupsRequest;
+use crate::protocol::messages::offset_commit::{
+    OffsetCommitRequest, OffsetCommitResponse, OffsetCommitResponsePartition,
+    OffsetCommitResponseTopic,
+};
+use crate::protocol::messages::offset_delete::{OffsetDeleteRequest, OffsetDeleteResponse};
+use crate::protocol::messages::offset_fetch::{
+    OffsetFetchRequestGroup, OffsetFetchResponseGroup, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopics,
+};
+use crate::protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
+use crate::protocol::{ErrorCode, Str};
+
+/// The time of an input, on both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// For timers; never goes back.
+    pub instant: Instant,
+    /// For what is written.
+    pub timestamp: Timestamp,
+}
+
+/// Who asks, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Names the request in the answer's [`Reply`](super::Reply).
+    pub token: Token,
+    /// The version of the request's API.
+    pub version: i16,
+    /// From the request's header; empty where it is null.
+    pub client_id: Str,
+    /// The address that the request came from, as Kafka writes it: `/127.0.0.1`.
+    pub client_host: Str,
+}
+
+/// A request, for groups of this shard only. Names are of the protocol; strings and bytes may be
+/// slices of the frame: what outlives the request is copied.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// JoinGroup; `entropy` is random, for the id of a new member.
+    JoinGroup {
+        /// As it came.
+        request: JoinGroupRequest,
+        /// 16 random bytes.
+        entropy: [u8; 16],
+    },
+    /// SyncGroup.
+    SyncGroup(SyncGroupRequest),
+    /// Heartbeat.
+    Heartbeat(HeartbeatRequest),
+    /// LeaveGroup.
+    LeaveGroup(LeaveGroupRequest),
+    /// OffsetCommit, of topics and partitions that exist and that the caller may read: each topic
+    /// has name and id, whatever the version.
+    OffsetCommit(OffsetCommitRequest),
+    /// One group of an OffsetFetch, in the form of version 8 and later; of topics that the caller
+    /// may see, each with its name, and in version 10 its id (zero before). `topics: None` asks for
+    /// all: the answer has names, and zero for the ids.
+    OffsetFetch {
+        /// The group; its member fields do not matter to classic groups.
+        group: OffsetFetchRequestGroup,
+        /// Whether partitions with offsets of open transactions are to be refused.
+        require_stable: bool,
+    },
+    /// OffsetDelete, of partitions that exist.
+    OffsetDelete(OffsetDeleteRequest),
+    /// The groups of a DescribeGroups that belong to this shard.
+    DescribeGroups(Vec<Str>),
+    /// ListGroups, of this shard.
+    ListGroups(ListGroupsRequest),
+    /// The groups of a DeleteGroups that belong to this shard.
+    DeleteGroups(Vec<Str>),
+}
+
+/// A topic that is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedTopic {
+    /// Its name.
+    pub name: Str,
+    /// Its id: offsets of another topic of that name are kept.
+    pub id: TopicId,
+}
+
+/// How a transaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionOutcome {
+    /// What was pending counts.
+    Commit,
+    /// What was pending never was.
+    Abort,
+}
+
+impl Request {
+    /// The answer of a coordinator that cannot take the request now: `error` is
+    /// COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR or the like.
+    ///
+    /// A Heartbeat while the shard loads is simply fine, as in Kafka: the member can do nothing
+    /// about it, and its session starts anew when the shard is loaded.
+    pub fn refuse(&self, error: ErrorCode) -> Answer {
+        match self {
+            Self::JoinGroup { request, .. } => JoinGroupResponse {
+                error_code: error,
+                member_id: request.member_id.clone(),
+                ..JoinGroupResponse::default()
+            }
+            .into(),
+            Self::SyncGroup(_) => SyncGroupResponse {
+                error_code: error,
+                ..SyncGroupResponse::default()
+            }
+            .into(),
+            Self::Heartbeat(_) => refuse_heartbeat(error).into(),
+            Self::LeaveGroup(_) => LeaveGroupResponse {
+                error_code: error,
+                ..LeaveGroupResponse::default()
+            }
+            .into(),
+            Self::OffsetCommit(request) => refuse_commit(request, error).into(),
+            Self::OffsetFetch { group, .. } => refuse_fetch(group, error).into(),
+            Self::OffsetDelete(_) => OffsetDeleteResponse {
+                error_code: error,
+                ..OffsetDeleteResponse::default()
+            }
+            .into(),
+            Self::DescribeGroups(groups) => refuse_describe(groups, error).into(),
+            Self::ListGroups(_) => Answer::ListGroups(Err(error)),
+            Self::DeleteGroups(groups) => refuse_delete(groups, error).into(),
+        }
+    }
+}
+
+fn refuse_heartbeat(error: ErrorCode) -> HeartbeatResponse {
+    let error_code = match error {
+        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS => ErrorCode::NONE,
+        other => other,
+    };
+    HeartbeatResponse {
+        error_code,
+        ..HeartbeatResponse::default()
+    }
+}
+
+pub(super) fn refuse_commit(
+    request: &OffsetCommitRequest,
+    error_code: ErrorCode,
+) -> OffsetCommitResponse {
+    let topics = request.topics.iter().map(|topic| {
+        let partitions = topic.partitions.iter();
+        OffsetCommitResponseTopic {
+            name: topic.name.clone(),
+            topic_id: topic.topic_id,
+            partitions: partitions
+                .map(|partition| OffsetCommitResponsePartition {
+                    partition_index: partition.partition_index,
+                    error_code,
+                })
+                .collect(),
+        }
+    });
+    OffsetCommitResponse {
+        topics: topics.collect(),
+        ..OffsetCommitResponse::default()
+    }
+}
+
+/// Before version 8 there is one group, and before version 2 the error is that of each partition:
+/// both are set, and the encoding takes what the version has.
+fn refuse_fetch(group: &OffsetFetchRequestGroup, error: ErrorCode) -> OffsetFetchResponseGroup {
+    let topics = group.topics.iter().flatten().map(|topic| {
+        let partitions = topic.partition_indexes.iter();
+        OffsetFetchResponseTopics {
+            name: topic.name.clone(),
+            topic_id: topic.topic_id,
+            partitions: partitions
+                .map(|&partition_index| OffsetFetchResponsePartitions {
+                    partition_index,
+                    committed_offset: -1,
+                    metadata: Some(Str::EMPTY),
+                    error_code: error,
+                    ..OffsetFetchResponsePartitions::default()
+                })
+                .collect(),
+        }
+    });
+    OffsetFetchResponseGroup {
+        group_id: group.group_id.clone(),
+        topics: topics.collect(),
+        error_code: error,
+    }
+}
+
+fn refuse_describe(groups: &[Str], error_code: ErrorCode) -> Vec<DescribedGroup> {
+    let describe = |group_id: &Str| DescribedGroup {
+        error_code,
+        group_id: group_id.clone(),
+        ..DescribedGroup::default()
+    };
+    groups.iter().map(describe).collect()
+}
+
+fn refuse_delete(groups: &[Str], error_code: ErrorCode) -> Vec<DeletableGroupResult> {
+    let delete = |group_id: &Str| DeletableGroupResult {
+        group_id: group_id.clone(),
+        error_code,
+        ..DeletableGroupResult::default()
+    };
+    groups.iter().map(delete).collect()
+}

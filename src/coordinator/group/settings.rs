@@ -1,0 +1,53 @@
+//! What of the config a shard acts on.
+
+use std::time::Duration;
+
+use crate::config::GroupsConfig;
+
+/// What of the config a shard acts on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSettings {
+    /// How long the first rebalance of an empty group waits for more members.
+    pub initial_rebalance_delay: Duration,
+    /// The shortest session timeout that a member may ask for.
+    pub min_session_timeout_ms: i32,
+    /// The longest session timeout that a member may ask for.
+    pub max_session_timeout_ms: i32,
+    /// The most members of a group.
+    pub max_size: usize,
+    /// How long offsets of an empty group are kept.
+    pub offsets_retention_ms: i64,
+    /// How often to look for expired offsets and groups.
+    pub offsets_retention_check_interval: Duration,
+    /// The longest text that may go with an offset, in UTF-16 code units, as Kafka counts.
+    pub offset_metadata_max_size: usize,
+    /// The most bytes that the value of one record may take; what the topic's `max.message.bytes`
+    /// leaves after batch and record headers and the key. A group whose record would not fit takes no
+    /// more members.
+    pub max_record_bytes: usize,
+    /// The most bytes that subscriptions and assignments of all the shard's groups may take in
+    /// memory: joins beyond it are told to come again. Kafka has no such limit.
+    pub max_member_bytes: usize,
+}
+
+impl GroupSettings {
+    /// The most bytes of members in one shard where nothing else is said: 64 MiB.
+    pub const DEFAULT_MAX_MEMBER_BYTES: usize = 64 << 20;
+
+    /// What `config` says, for a log whose batches hold values of `max_record_bytes`.
+    pub fn new(config: &GroupsConfig, max_record_bytes: usize) -> Self {
+        let millis = |value: i64| Duration::from_millis(value.max(0).unsigned_abs());
+        Self {
+            initial_rebalance_delay: millis(config.group_initial_rebalance_delay_ms.into()),
+            min_session_timeout_ms: config.group_min_session_timeout_ms,
+            max_session_timeout_ms: config.group_max_session_timeout_ms,
+            max_size: usize::try_from(config.group_max_size).unwrap_or(usize::MAX),
+            offsets_retention_ms: i64::from(config.offsets_retention_minutes) * 60_000,
+            offsets_retention_check_interval: millis(config.offsets_retention_check_interval_ms),
+            offset_metadata_max_size: usize::try_from(config.offset_metadata_max_bytes)
+                .unwrap_or(0),
+            max_record_bytes,
+            max_member_bytes: Self::DEFAULT_MAX_MEMBER_BYTES,
+        }
+    }
+}

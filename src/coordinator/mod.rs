@@ -1,0 +1,11 @@
+//! Who owns groups: one shard for each partition of `__consumer_offsets` that this broker leads.
+//!
+//! A shard is pure: requests, records, time and chance go in, records and answers come out. Drivers
+//! (files named `driver.rs` or `*_driver.rs`) append the records, release the answers when what they
+//! rest on is committed, wake the shard at its deadline, and load it from its log.
+
+/// Groups and their committed offsets.
+pub mod group;
+mod partition;
+
+pub use partition::partition_for;

@@ -18,10 +18,10 @@
 //! # State
 //! * **Durable**: committed offsets, pending offsets of open transactions, and of each classic group
 //!   what its last GroupMetadata record said: generation, protocol, leader, members, assignments.
-//!   Only `replay` changes it, when loading and when running.
-//! * **Volatile**, known to this shard only: members that have joined a generation that is not
-//!   written yet, whole subscriptions (the log has that of the chosen protocol only), who waits
-//!   (tokens of requests), and all timers. A new shard begins without: whoever waited is answered by
+//!   Only `replay` makes it so, when loading and when running.
+//! * **Volatile**, known to this shard only: the generation in the making (who has joined it, under
+//!   which number, until the leader's SyncGroup), all that members say (the log has it of the chosen
+//!   protocol only), who waits (tokens of requests), and all timers. A new shard begins without: whoever waited is answered by
 //!   the driver, members' session timers start anew at [`GroupShard::begin`].
 //!
 //! # A classic group's states
@@ -39,8 +39,7 @@
 //! | answer | rests on |
 //! | --- | --- |
 //! | JoinGroup of a complete generation, errors, Heartbeat, LeaveGroup | nothing, as in Kafka |
-//! | JoinGroup that created the group | the group's first record |
-//! | JoinGroup of a static member that replaced another while Stable | the group's record |
+//! //! | JoinGroup of a static member that replaced another while Stable | the group's record |
 //! | SyncGroup, of all members | the record with the assignment |
 //! | OffsetCommit, OffsetDelete, DeleteGroups | the decision's last record |
 //! | OffsetFetch, DescribeGroups | the last record of that group |
@@ -58,12 +57,22 @@
 //! would not fit into a batch is never emitted: the members get UNKNOWN_SERVER_ERROR and the group
 //! rebalances, as when Kafka's write fails.
 
+mod admin;
 mod answer;
+mod classic;
+mod context;
 mod effects;
+mod foreign;
+mod group_state;
+mod offsets;
 mod record;
 mod request;
 mod settings;
 mod shard;
+mod timers;
+
+#[cfg(test)]
+mod tests;
 
 pub use answer::{Answer, append_error};
 pub use effects::{Effects, Reply, Token};

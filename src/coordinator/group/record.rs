@@ -3,7 +3,7 @@
 use crate::protocol::messages::offsets_records::OffsetsRecord;
 
 /// GroupMetadata as 4.3.1 writes it; it would read version 4 as well.
-const GROUP_METADATA_VERSION: i16 = 3;
+pub(super) const GROUP_METADATA_VERSION: i16 = 3;
 /// OffsetCommit with a time of its own to expire: only version 1 has the field.
 const EXPIRING_OFFSET_COMMIT_VERSION: i16 = 1;
 

@@ -1,25 +1,46 @@
 //! A shard: all groups of one partition of `__consumer_offsets`, and the entries for what happens to it.
 //! See the module's head for how it runs.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::classic::Join;
+use super::context::Context;
 use super::effects::Effects;
-use super::request::{Caller, DeletedTopic, Moment, Request, TransactionOutcome};
+use super::foreign::{ForeignGroup, foreign_group};
+use super::group_state::Group;
+use super::request::{Caller, Moment, Request, TransactionOutcome};
 use super::settings::GroupSettings;
+use super::timers::{Deadline, Ring, Timer, Timers};
 use crate::model::{Offset, ProducerId};
-use crate::protocol::ErrorCode;
-use crate::protocol::messages::offsets_records::OffsetsRecord;
+use crate::protocol::messages::offsets_records::{
+    OffsetCommitKey, OffsetCommitValue, OffsetsRecord,
+};
+use crate::protocol::{ErrorCode, Str};
 
 /// All groups of one partition of `__consumer_offsets`.
 ///
 /// Loading: [`Self::new`], then [`Self::replay`] and [`Self::replay_transaction_end`] for all that is
 /// in the log, then [`Self::begin`]. Running: [`Self::handle`], [`Self::on_deadline`],
-/// [`Self::topics_deleted`], and [`Self::replay_transaction_end`] for markers. The end: [`Self::abandon`].
+/// [`Self::topics_deleted`], and [`Self::replay_transaction_end`] for markers. The end:
+/// [`Self::abandon`].
 #[derive(Debug)]
 pub struct GroupShard {
     settings: Arc<GroupSettings>,
     next_offset: Offset,
+    groups: BTreeMap<Str, Group>,
+    /// The groups of which open transactions have pending offsets.
+    open_transactions: BTreeMap<ProducerId, BTreeSet<Str>>,
+
+    // What follows is volatile.
+    timers: Timers,
+    expiry: Deadline,
+    /// After which group the look for expired offsets goes on.
+    expired_up_to: Option<Str>,
+    /// The bytes that members of all groups take.
+    member_bytes: usize,
 }
 
 impl GroupShard {
@@ -28,32 +49,28 @@ impl GroupShard {
         Self {
             settings,
             next_offset: Offset::ZERO,
+            groups: BTreeMap::new(),
+            open_transactions: BTreeMap::new(),
+            timers: Timers::default(),
+            expiry: Deadline::default(),
+            expired_up_to: None,
+            member_bytes: 0,
         }
-    }
-
-    /// Takes a record of the log into the state, while loading: in the order of offsets, which may
-    /// have gaps. `producer_id` is that of a transactional batch, [`ProducerId::NONE`] otherwise.
-    pub fn replay(&mut self, offset: Offset, producer_id: ProducerId, record: &OffsetsRecord) {
-        let _ = (producer_id, record);
-        self.next_offset = offset + 1;
-    }
-
-    /// Takes a transaction marker into the state, while loading, and when one was appended.
-    pub fn replay_transaction_end(
-        &mut self,
-        offset: Offset,
-        producer_id: ProducerId,
-        outcome: TransactionOutcome,
-    ) {
-        let _ = (producer_id, outcome);
-        self.next_offset = offset + 1;
     }
 
     /// The log is loaded: `next_offset` is its end. Starts the timers; may rebalance groups that are
     /// larger than the config allows by now.
     pub fn begin(&mut self, now: Moment, next_offset: Offset, effects: &mut Effects) {
-        let _ = (now, effects);
         self.next_offset = next_offset;
+        let groups = self.groups.values();
+        self.member_bytes = groups.map(|group| group.classic.member_bytes()).sum();
+        let ids: Vec<Str> = self.groups.keys().cloned().collect();
+        for id in ids {
+            self.with_group(&id, now, effects, |group, context| {
+                group.classic.begin(context)
+            });
+        }
+        self.schedule_expiry(now);
     }
 
     /// The offset that the next record of this shard gets: the log's end, once all effects are
@@ -68,30 +85,292 @@ impl GroupShard {
     }
 
     /// Decides a request. The answer comes with these effects, or with those of a later input.
-    pub fn handle(&mut self, now: Moment, caller: Caller, request: Request, effects: &mut Effects) {
-        let _ = now;
-        let refusal = request.refuse(ErrorCode::COORDINATOR_NOT_AVAILABLE);
-        effects.reply(caller.token, Offset::NONE, refusal);
-    }
-
-    /// Topics are gone, and with them their offsets.
-    pub fn topics_deleted(&mut self, topics: &[DeletedTopic], effects: &mut Effects) {
-        let _ = (topics, effects);
+    pub fn handle(
+        &mut self,
+        now: Moment,
+        caller: &Caller,
+        request: &Request,
+        effects: &mut Effects,
+    ) {
+        match request {
+            Request::JoinGroup { request, entropy } => {
+                let entropy = *entropy;
+                let join = Join {
+                    caller,
+                    request,
+                    entropy,
+                };
+                self.join_group(now, &join, effects);
+            }
+            Request::SyncGroup(request) => self.sync_group(now, caller, request, effects),
+            Request::Heartbeat(request) => self.heartbeat(now, caller, request, effects),
+            Request::LeaveGroup(request) => self.leave_group(now, caller, request, effects),
+            Request::OffsetCommit(request) => self.offset_commit(now, caller, request, effects),
+            Request::OffsetFetch {
+                group,
+                require_stable,
+            } => self.offset_fetch(caller, group, *require_stable, effects),
+            Request::OffsetDelete(request) => self.offset_delete(caller, request, effects),
+            Request::DescribeGroups(ids) => self.describe_groups(caller, ids, effects),
+            Request::ListGroups(request) => self.list_groups(caller, request, effects),
+            Request::DeleteGroups(ids) => self.delete_groups(caller, ids, effects),
+        }
+        self.clear_up_timers();
     }
 
     /// When [`Self::on_deadline`] has work to do, at the latest. It may turn out to have none.
     pub fn next_deadline(&self) -> Option<Instant> {
-        None
+        self.timers.next()
     }
 
     /// Does what is due at `now`.
     pub fn on_deadline(&mut self, now: Moment, effects: &mut Effects) {
-        let _ = (now, effects);
+        // What becomes due by what is done here waits for the next call: requests come in between.
+        let mut due = Vec::new();
+        while let Some(entry) = self.timers.pop(now.instant) {
+            due.push(entry);
+        }
+        for (at, timer) in due {
+            match &timer {
+                Timer::Expiry => self.on_expiry(at, now, effects),
+                Timer::Session { group, .. } | Timer::Join { group } | Timer::Sync { group } => {
+                    self.with_group(group, now, effects, |group, context| {
+                        group.classic.on_timer(&timer, at, context);
+                    });
+                }
+            }
+        }
     }
 
     /// Answers everybody who waits in the shard with `error`. The shard is to be dropped: its state
     /// is that of records which may not have been written.
     pub fn abandon(self, error: ErrorCode, effects: &mut Effects) {
-        let _ = (error, effects);
+        for group in self.groups.values() {
+            group.classic.abandon(error, effects);
+        }
+    }
+
+    pub(super) fn settings(&self) -> &GroupSettings {
+        &self.settings
+    }
+
+    pub(super) fn group(&self, id: &str) -> Option<&Group> {
+        self.groups.get(id)
+    }
+
+    /// All groups, by id.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.values()
+    }
+
+    pub(super) fn groups_from(&self, start: Bound<&Str>) -> impl Iterator<Item = &Group> {
+        self.groups
+            .range::<Str, _>((start, Bound::Unbounded))
+            .map(|(_, group)| group)
+    }
+
+    /// Makes a group that nothing is known of; `id` may be a slice of a frame.
+    pub(super) fn create_group(&mut self, id: &str) -> &mut Group {
+        if !self.groups.contains_key(id) {
+            let id = Str::copy_from(id);
+            self.groups.insert(id.clone(), Group::new(id));
+        }
+        self.groups.get_mut(id).expect("it was just put in")
+    }
+
+    /// Lets a group act, if it is there.
+    pub(super) fn with_group<R>(
+        &mut self,
+        id: &str,
+        now: Moment,
+        effects: &mut Effects,
+        act: impl FnOnce(&mut Group, &mut Context<'_>) -> R,
+    ) -> Option<R> {
+        let group = self.groups.get_mut(id)?;
+        let bytes_before = group.classic.member_bytes();
+        let offset_before = self.next_offset;
+        let limit = self.settings.max_member_bytes;
+        let mut context = Context {
+            now,
+            settings: &self.settings,
+            timers: &mut self.timers,
+            effects,
+            next_offset: &mut self.next_offset,
+            spare_bytes: limit.saturating_sub(self.member_bytes),
+        };
+        let result = act(group, &mut context);
+        if self.next_offset != offset_before {
+            group.last_offset = Offset(self.next_offset.0 - 1);
+        }
+        self.member_bytes -= bytes_before;
+        self.member_bytes += group.classic.member_bytes();
+        Some(result)
+    }
+
+    /// Replays a record and gives it to the driver; returns its offset.
+    pub(super) fn decide(&mut self, record: OffsetsRecord, effects: &mut Effects) -> Offset {
+        let offset = self.next_offset;
+        self.replay(offset, ProducerId::NONE, &record);
+        effects.records.push(record);
+        offset
+    }
+
+    /// Replays records and gives them to the driver; returns the offset of the last,
+    /// [`Offset::NONE`] if there are none.
+    pub(super) fn emit(&mut self, records: Vec<OffsetsRecord>, effects: &mut Effects) -> Offset {
+        let decided = records
+            .into_iter()
+            .map(|record| self.decide(record, effects));
+        decided.last().unwrap_or(Offset::NONE)
+    }
+
+    /// Removes what a group of another type left, if a classic member may have its id.
+    pub(super) fn take_over_foreign(&mut self, id: &str, effects: &mut Effects) {
+        let foreign = self.group(id).and_then(|group| group.foreign.as_ref());
+        let tombstones = foreign.map_or_else(Vec::new, |foreign| foreign.tombstones());
+        self.emit(tombstones, effects);
+    }
+
+    fn on_expiry(&mut self, at: Instant, now: Moment, effects: &mut Effects) {
+        let mut expiry = self.expiry;
+        let ring = self
+            .timers
+            .ring(&mut expiry, at, now.instant, || Timer::Expiry);
+        self.expiry = expiry;
+        if ring == Ring::Nothing {
+            return;
+        }
+        let from = self.expired_up_to.take();
+        self.expired_up_to = self.expire(now, from.as_ref(), effects);
+        self.schedule_expiry(now);
+    }
+
+    /// The rest of a round is done at once, the next round after the interval.
+    fn schedule_expiry(&mut self, now: Moment) {
+        let due = match self.expired_up_to {
+            Some(_) => now.instant,
+            None => now.instant + self.settings.offsets_retention_check_interval,
+        };
+        self.timers.set(&mut self.expiry, due, || Timer::Expiry);
+    }
+
+    fn clear_up_timers(&mut self) {
+        if !self.timers.is_crowded() {
+            return;
+        }
+        let (groups, expiry) = (&self.groups, &self.expiry);
+        self.timers.clear_up(|timer, at| match timer {
+            Timer::Expiry => expiry.is_armed_at(at),
+            Timer::Session { group, .. } | Timer::Join { group } | Timer::Sync { group } => groups
+                .get(group)
+                .is_some_and(|group| group.classic.is_armed(timer, at)),
+        });
+    }
+}
+
+/// What of a shard records change.
+impl GroupShard {
+    /// Takes a record of the log into the state, while loading: in the order of offsets, which may
+    /// have gaps. `producer_id` is that of a transactional batch, [`ProducerId::NONE`] otherwise.
+    pub fn replay(&mut self, offset: Offset, producer_id: ProducerId, record: &OffsetsRecord) {
+        self.next_offset = offset + 1;
+        match record {
+            OffsetsRecord::OffsetCommit(key, value) => {
+                self.replay_offset(offset, producer_id, key, value.as_ref());
+            }
+            OffsetsRecord::LegacyOffsetCommit(key, value) => {
+                let key = OffsetCommitKey {
+                    group: key.group.clone(),
+                    topic: key.topic.clone(),
+                    partition: key.partition,
+                };
+                let value = value.as_ref().map(|value| OffsetCommitValue {
+                    offset: value.offset,
+                    metadata: value.metadata.clone(),
+                    commit_timestamp: value.commit_timestamp,
+                    ..OffsetCommitValue::default()
+                });
+                self.replay_offset(offset, producer_id, &key, value.as_ref());
+            }
+            OffsetsRecord::GroupMetadata(key, Some(value)) => {
+                let group = self.create_group(&key.group);
+                group.last_offset = offset;
+                group.classic.replay(value);
+            }
+            OffsetsRecord::GroupMetadata(key, None) => {
+                if let Some(group) = self.groups.get_mut(&key.group) {
+                    group.last_offset = offset;
+                    let bytes = group.classic.member_bytes();
+                    group.classic.replay_tombstone();
+                    // While loading nothing has been counted yet.
+                    self.member_bytes = self.member_bytes.saturating_sub(bytes);
+                    self.drop_if_bare(&key.group);
+                }
+            }
+            other => self.replay_foreign(offset, other),
+        }
+    }
+
+    /// Takes a transaction marker into the state, while loading, and when one was appended.
+    pub fn replay_transaction_end(
+        &mut self,
+        offset: Offset,
+        producer_id: ProducerId,
+        outcome: TransactionOutcome,
+    ) {
+        self.next_offset = offset + 1;
+        let ids = self.open_transactions.remove(&producer_id);
+        for id in ids.into_iter().flatten() {
+            if let Some(group) = self.groups.get_mut(&id) {
+                group.last_offset = offset;
+                group.offsets.replay_transaction_end(producer_id, outcome);
+                self.drop_if_bare(&id);
+            }
+        }
+    }
+
+    fn replay_offset(
+        &mut self,
+        offset: Offset,
+        producer_id: ProducerId,
+        key: &OffsetCommitKey,
+        value: Option<&OffsetCommitValue>,
+    ) {
+        if value.is_none() && !self.groups.contains_key(&key.group) {
+            return;
+        }
+        let group = self.create_group(&key.group);
+        group.last_offset = offset;
+        group.offsets.replay(offset, producer_id, key, value);
+        if value.is_none() {
+            self.drop_if_bare(&key.group);
+        } else if producer_id != ProducerId::NONE {
+            let id = group.classic.id().clone();
+            let groups = self.open_transactions.entry(producer_id).or_default();
+            groups.insert(id);
+        }
+    }
+
+    fn replay_foreign(&mut self, offset: Offset, record: &OffsetsRecord) {
+        let Some((id, group_type)) = foreign_group(record) else {
+            return;
+        };
+        let group = self.create_group(id);
+        group.last_offset = offset;
+        let foreign = group
+            .foreign
+            .get_or_insert_with(|| Box::new(ForeignGroup::new(group_type)));
+        foreign.replay(record);
+        if foreign.is_empty() {
+            group.foreign = None;
+            self.drop_if_bare(id);
+        }
+    }
+
+    /// A group of which nothing is left is gone.
+    fn drop_if_bare(&mut self, id: &str) {
+        if self.groups.get(id).is_some_and(Group::is_bare) {
+            self.groups.remove(id);
+        }
     }
 }

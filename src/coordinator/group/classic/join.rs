@@ -1,0 +1,278 @@
+//! JoinGroup (key 11), versions 0-9: of somebody without a member id, or with one that it was given.
+//!
+//! Nobody is answered until the generation is complete, but for errors. From version 4 on a dynamic
+//! member is first told its id (MEMBER_ID_REQUIRED, KIP-394) and is pending until it joins with it,
+//! or its session timeout has passed. The first join to a group that is not there makes it, and
+//! writes that down. A member that waits in another JoinGroup gets REBALANCE_IN_PROGRESS there.
+
+use std::time::Duration;
+
+use super::member::{Member, copy_protocols};
+use super::{ClassicGroup, State};
+use crate::coordinator::group::GroupShard;
+use crate::coordinator::group::context::{Context, timeout};
+use crate::coordinator::group::effects::{Effects, Token};
+use crate::coordinator::group::request::{Caller, Moment};
+use crate::coordinator::group::timers::Deadline;
+use crate::model::Offset;
+use crate::protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse};
+use crate::protocol::messages::offsets_records::GroupMetadataValue;
+use crate::protocol::{ErrorCode, Str};
+
+/// The first version that makes a member join with the id it is given (KIP-394).
+const REQUIRES_MEMBER_ID: i16 = 4;
+/// How long a new member may wait in its JoinGroup. It cannot send heartbeats, and a client that
+/// gave up and came again would leave dead members behind. Kafka's number.
+const NEW_MEMBER_JOIN_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// A JoinGroup on its way through the rules.
+pub(in crate::coordinator::group) struct Join<'a> {
+    pub(in crate::coordinator::group) caller: &'a Caller,
+    pub(in crate::coordinator::group) request: &'a JoinGroupRequest,
+    /// The random part of a new member's id.
+    pub(in crate::coordinator::group) entropy: [u8; 16],
+}
+
+impl GroupShard {
+    /// Decides a JoinGroup.
+    pub(in crate::coordinator::group) fn join_group(
+        &mut self,
+        now: Moment,
+        join: &Join<'_>,
+        effects: &mut Effects,
+    ) {
+        let request = join.request;
+        if let Err((error, member_id)) = self.check_join(join) {
+            let refusal = refusal(error, member_id);
+            effects.reply(join.caller.token, Offset::NONE, refusal);
+            return;
+        }
+        self.take_over_foreign(&request.group_id, effects);
+        if self.group(&request.group_id).is_none() {
+            self.create_group(&request.group_id);
+            self.with_group(&request.group_id, now, effects, |group, context| {
+                let value = GroupMetadataValue {
+                    current_state_timestamp: now.timestamp.0,
+                    ..GroupMetadataValue::default()
+                };
+                group.classic.write(value, context);
+            });
+        }
+        self.with_group(&request.group_id, now, effects, |group, context| {
+            group.classic.join(join, context);
+        });
+    }
+
+    /// Refusals that do not depend on what a classic group is doing: error and member id to answer.
+    fn check_join(&self, join: &Join<'_>) -> Result<(), (ErrorCode, Str)> {
+        let request = join.request;
+        let settings = self.settings();
+        let timeouts = settings.min_session_timeout_ms..=settings.max_session_timeout_ms;
+        if request.group_id.is_empty() {
+            return Err((ErrorCode::INVALID_GROUP_ID, request.member_id.clone()));
+        }
+        if !timeouts.contains(&request.session_timeout_ms) {
+            return Err((
+                ErrorCode::INVALID_SESSION_TIMEOUT,
+                request.member_id.clone(),
+            ));
+        }
+        let Some(group) = self.group(&request.group_id) else {
+            return match request.member_id.is_empty() {
+                true => Ok(()),
+                false => Err((ErrorCode::UNKNOWN_MEMBER_ID, request.member_id.clone())),
+            };
+        };
+        match &group.foreign {
+            Some(foreign) if !foreign.yields_to_classic() => {
+                Err((ErrorCode::INCONSISTENT_GROUP_PROTOCOL, Str::EMPTY))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Join<'_> {
+    /// Version 0 has no rebalance timeout: it is then the session timeout.
+    pub(super) fn rebalance_timeout_ms(&self) -> i32 {
+        match self.caller.version {
+            0 => self.request.session_timeout_ms,
+            _ => self.request.rebalance_timeout_ms,
+        }
+    }
+
+    /// The id of a new member: what names the client, and a random UUID in Java's text form.
+    fn new_member_id(&self) -> Str {
+        let mut bytes = self.entropy;
+        bytes[6] = (bytes[6] & 0x0f) | 0x40;
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
+        let bits = u128::from_be_bytes(bytes);
+        let prefix = match &self.request.group_instance_id {
+            Some(instance_id) => instance_id,
+            None => &self.caller.client_id,
+        };
+        Str::from(format!(
+            "{prefix}-{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            bits >> 96,
+            (bits >> 80) & 0xffff,
+            (bits >> 64) & 0xffff,
+            (bits >> 48) & 0xffff,
+            bits & 0xffff_ffff_ffff
+        ))
+    }
+
+    fn member(&self, id: Str) -> Member {
+        let request = self.request;
+        let instance_id = request.group_instance_id.as_ref();
+        Member {
+            id,
+            instance_id: instance_id.map(|id| Str::copy_from(id)),
+            client_id: Str::copy_from(&self.caller.client_id),
+            client_host: Str::copy_from(&self.caller.client_host),
+            rebalance_timeout_ms: self.rebalance_timeout_ms(),
+            session_timeout_ms: request.session_timeout_ms,
+            protocols: copy_protocols(&request.protocols),
+            assignment: bytes::Bytes::new(),
+            join: Some(self.caller.token),
+            sync: None,
+            is_new: true,
+            owes_sync: false,
+            session: Deadline::default(),
+        }
+    }
+}
+
+impl ClassicGroup {
+    /// Decides a JoinGroup to this group.
+    fn join(&mut self, join: &Join<'_>, context: &mut Context<'_>) {
+        let request = join.request;
+        let token = join.caller.token;
+        if !self.accepts(&request.member_id, context.settings.max_size) {
+            self.remove_member(&request.member_id, context);
+            self.pending.remove(&request.member_id);
+            let refusal = refusal(ErrorCode::GROUP_MAX_SIZE_REACHED, Str::EMPTY);
+            context.reply(token, refusal);
+        } else if !self.supports(request) {
+            let error = ErrorCode::INCONSISTENT_GROUP_PROTOCOL;
+            context.reply(token, refusal(error, request.member_id.clone()));
+        } else if let Err(error) = self.check_bytes(request, context) {
+            context.reply(token, refusal(error, request.member_id.clone()));
+        } else if request.member_id.is_empty() {
+            self.join_new(join, context);
+        } else {
+            self.join_existing(join, context);
+        }
+    }
+
+    fn join_new(&mut self, join: &Join<'_>, context: &mut Context<'_>) {
+        let id = join.new_member_id();
+        let instance_id = join.request.group_instance_id.as_ref();
+        if let Some(instance_id) = instance_id {
+            match self.members.by_instance(instance_id).cloned() {
+                Some(old_id) => self.replace_static_member(join, &old_id, &id, context),
+                None => self.add_member(join, &id, context),
+            }
+        } else if join.caller.version >= REQUIRES_MEMBER_ID {
+            self.add_pending(join, id, context);
+        } else {
+            self.add_member(join, &id, context);
+        }
+    }
+
+    /// Tells the member its id; it is expected to join with it.
+    fn add_pending(&mut self, join: &Join<'_>, id: Str, context: &mut Context<'_>) {
+        let mut deadline = Deadline::default();
+        let due = context.now.instant + timeout(join.request.session_timeout_ms);
+        let timer = || super::heartbeat::session_timer(&self.id, &id);
+        context.timers.set(&mut deadline, due, timer);
+        self.pending.insert(id.clone(), deadline);
+        let answer = refusal(ErrorCode::MEMBER_ID_REQUIRED, id);
+        context.reply(join.caller.token, answer);
+    }
+
+    /// Adds the member; its JoinGroup waits for the others.
+    pub(super) fn add_member(&mut self, join: &Join<'_>, id: &Str, context: &mut Context<'_>) {
+        if let Some(initial) = &mut self.initial {
+            initial.has_new_member = true;
+        }
+        if self.members.is_empty() {
+            self.protocol_type = Some(Str::copy_from(&join.request.protocol_type));
+        }
+        if self.leader.is_none() {
+            self.leader = Some(id.clone());
+        }
+        self.pending.remove(id);
+        self.members.insert(join.member(id.clone()));
+        self.set_session(id, NEW_MEMBER_JOIN_TIMEOUT, context);
+        self.rebalance_or_complete(context);
+    }
+
+    /// Whether the group has room for the member. While members join, those that wait count: so
+    /// that a group that became too large sheds the last to come.
+    fn accepts(&self, member_id: &str, max_size: usize) -> bool {
+        let member = self.members.get(member_id);
+        match self.state {
+            State::Empty => true,
+            State::PreparingRebalance => {
+                member.is_some_and(|member| member.join.is_some())
+                    || self.members.awaiting_join() < max_size
+            }
+            State::CompletingRebalance | State::Stable => {
+                member.is_some() || self.members.len() < max_size
+            }
+        }
+    }
+
+    /// Whether the member speaks a protocol that all others do as well.
+    fn supports(&self, request: &JoinGroupRequest) -> bool {
+        if self.is_empty() {
+            return !request.protocol_type.is_empty() && !request.protocols.is_empty();
+        }
+        let protocol_type = self.protocol_type.as_ref();
+        let mut protocols = request.protocols.iter();
+        protocol_type == Some(&request.protocol_type)
+            && protocols.any(|own| self.members.supporters(&own.name) == self.members.len())
+    }
+
+    /// Whether the group can still be written down with the member in it (GROUP_MAX_SIZE_REACHED),
+    /// and the shard has the memory (COORDINATOR_NOT_AVAILABLE: perhaps later).
+    fn check_bytes(
+        &self,
+        request: &JoinGroupRequest,
+        context: &Context<'_>,
+    ) -> Result<(), ErrorCode> {
+        let sizes = request.protocols.iter();
+        let sizes = sizes.map(|protocol| protocol.name.len() + protocol.metadata.len());
+        let (largest, all) = (sizes.clone().max().unwrap_or(0), sizes.sum::<usize>());
+        let instance_id = request.group_instance_id.as_ref();
+        let old_id = instance_id.and_then(|id| self.members.by_instance(id));
+        let old = self.members.get(old_id.unwrap_or(&request.member_id));
+        let (old_bytes, old_record) =
+            old.map_or((0, 0), |member| (member.bytes(), member.record_bytes()));
+        let record_bytes = self.members.record_bytes() - old_record + largest;
+        if record_bytes > context.settings.max_record_bytes {
+            return Err(ErrorCode::GROUP_MAX_SIZE_REACHED);
+        }
+        if all.saturating_sub(old_bytes) > context.spare_bytes {
+            return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
+        }
+        Ok(())
+    }
+
+    /// Lets a member wait in a JoinGroup for the generation.
+    pub(super) fn wait_in_join(&mut self, id: &str, token: Token, context: &mut Context<'_>) {
+        if let Some(previous) = self.members.set_join(id, token) {
+            let error = ErrorCode::REBALANCE_IN_PROGRESS;
+            context.reply(previous, refusal(error, Str::copy_from(id)));
+        }
+    }
+}
+
+/// An answer that tells an error, and what the member's id is.
+pub(super) fn refusal(error_code: ErrorCode, member_id: Str) -> JoinGroupResponse {
+    JoinGroupResponse {
+        error_code,
+        member_id,
+        ..JoinGroupResponse::default()
+    }
+}

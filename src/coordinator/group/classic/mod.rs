@@ -1,0 +1,174 @@
+//! A classic group: members that join, a leader that shares out the work, and generations between
+//! which they meet. A file for each input; the rules are Kafka's, KIP numbers stand where they apply.
+//!
+//! The fields are those of the generation in the making; the log has those of the last one that was
+//! assigned. `replay` makes the one the other: at once when the group's record is decided, and when
+//! the log is loaded.
+
+mod describe;
+mod expire;
+mod heartbeat;
+mod join;
+mod leave;
+mod member;
+mod members;
+mod rebalance;
+mod record;
+mod rejoin;
+mod static_member;
+mod subscriptions;
+mod sync;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub(super) use join::Join;
+
+use super::timers::Deadline;
+use crate::model::Timestamp;
+use crate::protocol::Str;
+use members::Members;
+
+/// The protocol type of consumers: the one whose subscriptions can be read.
+const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
+/// What a pending member counts for in memory.
+const PENDING_MEMBER_BYTES: usize = 256;
+
+/// Where a classic group stands between two generations; see the head of `group/mod.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It has no members.
+    Empty,
+    /// Members are to join.
+    PreparingRebalance,
+    /// Members have joined, and wait for the leader's assignment.
+    CompletingRebalance,
+    /// Members have their assignments.
+    Stable,
+}
+
+impl State {
+    /// Kafka's name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::PreparingRebalance => "PreparingRebalance",
+            Self::CompletingRebalance => "CompletingRebalance",
+            Self::Stable => "Stable",
+        }
+    }
+}
+
+/// The first rebalance of an empty group: it waits for more members even if all have joined.
+#[derive(Clone, Copy, Debug)]
+struct InitialRebalance {
+    /// The length of the delay that runs.
+    delay: Duration,
+    /// How much longer it may be extended.
+    remaining: Duration,
+    /// Whether somebody joined during the delay that runs.
+    has_new_member: bool,
+}
+
+/// A classic group; see the module's head.
+#[derive(Debug)]
+pub(super) struct ClassicGroup {
+    id: Str,
+    state: State,
+    generation: i32,
+    protocol_type: Option<Str>,
+    /// The protocol that this generation voted for.
+    protocol: Option<Str>,
+    leader: Option<Str>,
+    /// When the last record was decided.
+    state_timestamp: Timestamp,
+    members: Members,
+    /// Whether the log has a record of it.
+    is_written: bool,
+
+    // What follows is volatile.
+    initial: Option<InitialRebalance>,
+    /// Those that were given an id, and have not joined with it yet (KIP-394).
+    pending: BTreeMap<Str, Deadline>,
+    join_deadline: Deadline,
+    sync_deadline: Deadline,
+}
+
+impl ClassicGroup {
+    pub(super) fn new(id: Str) -> Self {
+        Self {
+            id,
+            state: State::Empty,
+            generation: 0,
+            protocol_type: None,
+            protocol: None,
+            leader: None,
+            state_timestamp: Timestamp::NONE,
+            members: Members::default(),
+            is_written: false,
+            initial: None,
+            pending: BTreeMap::new(),
+            join_deadline: Deadline::default(),
+            sync_deadline: Deadline::default(),
+        }
+    }
+
+    pub(super) fn id(&self) -> &Str {
+        &self.id
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.state
+    }
+
+    pub(super) fn protocol_type(&self) -> Option<&Str> {
+        self.protocol_type.as_ref()
+    }
+
+    pub(super) fn state_timestamp(&self) -> Timestamp {
+        self.state_timestamp
+    }
+
+    /// Whether the log has a record of it.
+    pub(super) fn is_written(&self) -> bool {
+        self.is_written
+    }
+
+    /// Whether it is in the state Empty.
+    pub(super) fn is_empty(&self) -> bool {
+        self.state == State::Empty
+    }
+
+    /// Whether nobody is in it, or about to be.
+    pub(super) fn is_expendable(&self) -> bool {
+        self.is_empty() && self.pending.is_empty()
+    }
+
+    /// Whether there is nothing to keep of it.
+    pub(super) fn is_bare(&self) -> bool {
+        self.is_expendable() && !self.is_written
+    }
+
+    /// Whether its members are consumers, or were.
+    pub(super) fn uses_consumer_protocol(&self) -> bool {
+        let protocol_type = self.protocol_type.as_ref();
+        protocol_type.is_some_and(|name| *name == CONSUMER_PROTOCOL_TYPE)
+    }
+
+    /// The bytes that members take in memory.
+    pub(super) fn member_bytes(&self) -> usize {
+        self.members.bytes() + self.pending.len() * PENDING_MEMBER_BYTES
+    }
+
+    fn is_leader(&self, member_id: &str) -> bool {
+        self.leader
+            .as_ref()
+            .is_some_and(|leader| *leader == *member_id)
+    }
+
+    /// Whether nobody is missing in a rebalance.
+    fn has_all_joined(&self) -> bool {
+        self.members.awaiting_join() == self.members.len() && self.pending.is_empty()
+    }
+}

@@ -1,0 +1,188 @@
+//! SyncGroup (key 14), versions 0-5.
+//!
+//! Members of a new generation ask for their assignments and wait; the leader brings all of them. The
+//! group is written down with them, and everybody is answered once that is done. Who asks again
+//! while the group is Stable gets its assignment again. From version 5 on type and name of the
+//! protocol have to be given, and to be the group's.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::{ClassicGroup, State};
+use crate::coordinator::group::GroupShard;
+use crate::coordinator::group::context::Context;
+use crate::coordinator::group::effects::{Effects, Token};
+use crate::coordinator::group::request::{Caller, Moment};
+use crate::model::Offset;
+use crate::protocol::messages::offsets_records::GroupMetadataValue;
+use crate::protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
+use crate::protocol::{Encode as _, ErrorCode, Str};
+
+/// The first version that has to name type and name of the protocol.
+const NAMES_PROTOCOL: i16 = 5;
+
+impl GroupShard {
+    /// Decides a SyncGroup.
+    pub(in crate::coordinator::group) fn sync_group(
+        &mut self,
+        now: Moment,
+        caller: &Caller,
+        request: &SyncGroupRequest,
+        effects: &mut Effects,
+    ) {
+        if let Err(error) = check_form(caller.version, request) {
+            effects.reply(caller.token, Offset::NONE, refusal(error));
+            return;
+        }
+        let synced = self.with_group(&request.group_id, now, effects, |group, context| {
+            // An assignment that is not committed yet must not be told.
+            let after = group.last_offset;
+            group.classic.sync(caller.token, request, after, context);
+        });
+        if synced.is_none() {
+            let refusal = refusal(ErrorCode::UNKNOWN_MEMBER_ID);
+            effects.reply(caller.token, Offset::NONE, refusal);
+        }
+    }
+}
+
+impl ClassicGroup {
+    /// Decides a SyncGroup to this group, of which the last record is at `last_offset`.
+    fn sync(
+        &mut self,
+        token: Token,
+        request: &SyncGroupRequest,
+        last_offset: Offset,
+        context: &mut Context<'_>,
+    ) {
+        if let Err(error) = self.check_sync(request) {
+            context.reply(token, refusal(error));
+            return;
+        }
+        let id = &request.member_id;
+        match self.state {
+            State::CompletingRebalance => {
+                self.wait_in_sync(id, token, context);
+                if self.is_leader(id) {
+                    self.assign(request, context);
+                }
+            }
+            State::Stable => {
+                self.has_asked(id);
+                let assignment = self.members.get(id).map(|member| member.assignment.clone());
+                let answer = self.assigned(assignment.unwrap_or_default());
+                context.effects.reply(token, last_offset, answer);
+            }
+            State::PreparingRebalance => {
+                context.reply(token, refusal(ErrorCode::REBALANCE_IN_PROGRESS));
+            }
+            State::Empty => unreachable!("an empty group has no member to be checked"),
+        }
+    }
+
+    fn check_sync(&self, request: &SyncGroupRequest) -> Result<(), ErrorCode> {
+        self.check_member(&request.member_id, request.group_instance_id.as_ref())?;
+        if request.generation_id != self.generation {
+            return Err(ErrorCode::ILLEGAL_GENERATION);
+        }
+        let differs = |asked: &Option<Str>, own: &Option<Str>| asked.is_some() && asked != own;
+        if differs(&request.protocol_type, &self.protocol_type)
+            || differs(&request.protocol_name, &self.protocol)
+        {
+            return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+        }
+        Ok(())
+    }
+
+    fn wait_in_sync(&mut self, id: &str, token: Token, context: &mut Context<'_>) {
+        let member = self.members.get_mut(id);
+        if let Some(previous) = member.and_then(|member| member.sync.replace(token)) {
+            context.reply(previous, refusal(ErrorCode::REBALANCE_IN_PROGRESS));
+        }
+        self.has_asked(id);
+    }
+
+    /// The member has sent its SyncGroup; if all have, nobody can be late.
+    fn has_asked(&mut self, id: &str) {
+        self.members.set_owes_sync(id, false);
+        if self.members.owing_sync() == 0 {
+            self.sync_deadline.cancel();
+        }
+    }
+
+    /// The leader brings the assignment: it is written down, and told to all who wait.
+    fn assign(&mut self, request: &SyncGroupRequest, context: &mut Context<'_>) {
+        let assignments = request.assignments.iter();
+        let assignments: BTreeMap<&str, &Bytes> = assignments
+            .map(|assignment| (assignment.member_id.as_str(), &assignment.assignment))
+            .collect();
+        let value = self.record(context.now.timestamp, |member| {
+            let assignment = assignments.get(member.id.as_str());
+            assignment.map_or_else(Bytes::new, |bytes| (*bytes).clone())
+        });
+        if !fits(&value, context) {
+            self.refuse_syncs(ErrorCode::UNKNOWN_SERVER_ERROR, context);
+            self.prepare_rebalance(context);
+            return;
+        }
+        let after = self.write(value, context);
+        for (token, id, assignment) in self.take_syncs() {
+            let answer = self.assigned(assignment);
+            context.effects.reply(token, after, answer);
+            self.keep_alive(&id, context);
+        }
+    }
+
+    /// Answers all who wait for their assignments with an error; their sessions begin anew.
+    pub(super) fn refuse_syncs(&mut self, error: ErrorCode, context: &mut Context<'_>) {
+        for (token, id, _) in self.take_syncs() {
+            context.reply(token, refusal(error));
+            self.keep_alive(&id, context);
+        }
+    }
+
+    fn take_syncs(&mut self) -> Vec<(Token, Str, Bytes)> {
+        let members = self.members.iter_mut();
+        let waiting = members.filter_map(|member| {
+            let token = member.sync.take()?;
+            Some((token, member.id.clone(), member.assignment.clone()))
+        });
+        waiting.collect()
+    }
+
+    fn assigned(&self, assignment: Bytes) -> SyncGroupResponse {
+        SyncGroupResponse {
+            protocol_type: self.protocol_type.clone(),
+            protocol_name: self.protocol.clone(),
+            assignment,
+            ..SyncGroupResponse::default()
+        }
+    }
+}
+
+/// What is wrong with the request whatever the group.
+fn check_form(version: i16, request: &SyncGroupRequest) -> Result<(), ErrorCode> {
+    let names_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
+    if version >= NAMES_PROTOCOL && !names_protocol {
+        Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
+    } else if request.group_id.is_empty() {
+        Err(ErrorCode::INVALID_GROUP_ID)
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether the record can be written, and the shard has the memory for the assignments in it.
+fn fits(value: &GroupMetadataValue, context: &Context<'_>) -> bool {
+    let assignments = value.members.iter().map(|member| member.assignment.len());
+    value.size(super::super::record::GROUP_METADATA_VERSION) <= context.settings.max_record_bytes
+        && assignments.sum::<usize>() <= context.spare_bytes
+}
+
+pub(super) fn refusal(error_code: ErrorCode) -> SyncGroupResponse {
+    SyncGroupResponse {
+        error_code,
+        ..SyncGroupResponse::default()
+    }
+}

@@ -1,0 +1,42 @@
+//! What a group is given along with an input: the time, the limits, and where its effects go.
+
+use std::time::Duration;
+
+use super::answer::Answer;
+use super::effects::{Effects, Token};
+use super::request::Moment;
+use super::settings::GroupSettings;
+use super::timers::Timers;
+use crate::model::Offset;
+use crate::protocol::messages::offsets_records::OffsetsRecord;
+
+/// What a group is given along with an input.
+pub(super) struct Context<'a> {
+    pub(super) now: Moment,
+    pub(super) settings: &'a GroupSettings,
+    pub(super) timers: &'a mut Timers,
+    pub(super) effects: &'a mut Effects,
+    pub(super) next_offset: &'a mut Offset,
+    /// How many more bytes of members the shard takes.
+    pub(super) spare_bytes: usize,
+}
+
+impl Context<'_> {
+    /// Gives a record to the driver; the caller has replayed it. Returns its offset.
+    pub(super) fn append(&mut self, record: OffsetsRecord) -> Offset {
+        let offset = *self.next_offset;
+        *self.next_offset = offset + 1;
+        self.effects.records.push(record);
+        offset
+    }
+
+    /// An answer that rests on nothing that is not written.
+    pub(super) fn reply(&mut self, token: Token, answer: impl Into<Answer>) {
+        self.effects.reply(token, Offset::NONE, answer);
+    }
+}
+
+/// A timeout of the protocol, in milliseconds; a negative one is none.
+pub(super) fn timeout(ms: i32) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}

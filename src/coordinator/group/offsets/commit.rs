@@ -1,0 +1,141 @@
+//! OffsetCommit (key 8), versions 2-10.
+//!
+//! A member commits for its generation; anybody may for a group without members ("simple consumer":
+//! generation -1, no member). From version 9 on a group that is not there is GROUP_ID_NOT_FOUND,
+//! before ILLEGAL_GENERATION. Up to version 4 the client may say how long the offset is kept.
+//! Metadata that is too long refuses its partition only.
+
+use crate::coordinator::group::GroupShard;
+use crate::coordinator::group::classic::State;
+use crate::coordinator::group::effects::Effects;
+use crate::coordinator::group::request::{Caller, Moment, refuse_commit};
+use crate::model::{Offset, Uuid};
+use crate::protocol::messages::offset_commit::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+    OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use crate::protocol::messages::offsets_records::{
+    OffsetCommitKey, OffsetCommitValue, OffsetsRecord,
+};
+use crate::protocol::{ErrorCode, Str};
+
+/// The first version whose clients know GROUP_ID_NOT_FOUND here.
+const KNOWS_GROUP_ID_NOT_FOUND: i16 = 9;
+
+impl GroupShard {
+    /// Decides an OffsetCommit of partitions that exist.
+    pub(in crate::coordinator::group) fn offset_commit(
+        &mut self,
+        now: Moment,
+        caller: &Caller,
+        request: &OffsetCommitRequest,
+        effects: &mut Effects,
+    ) {
+        if let Err(error) = self.check_commit(now, caller.version, request, effects) {
+            effects.reply(caller.token, Offset::NONE, refuse_commit(request, error));
+            return;
+        }
+        let expire_timestamp = match request.retention_time_ms {
+            -1 => -1,
+            retention => now.timestamp.0.saturating_add(retention).max(0),
+        };
+        let mut answer = OffsetCommitResponse::default();
+        let mut after = Offset::NONE;
+        for topic in &request.topics {
+            let mut partitions = Vec::with_capacity(topic.partitions.len());
+            for partition in &topic.partitions {
+                let error_code = if self.is_too_long(partition.committed_metadata.as_ref()) {
+                    ErrorCode::OFFSET_METADATA_TOO_LARGE
+                } else {
+                    let value = value(topic, partition, now, expire_timestamp);
+                    let key = key(request, topic, partition);
+                    let record = OffsetsRecord::OffsetCommit(key, Some(value));
+                    after = self.decide(record, effects);
+                    ErrorCode::NONE
+                };
+                partitions.push(OffsetCommitResponsePartition {
+                    partition_index: partition.partition_index,
+                    error_code,
+                });
+            }
+            answer.topics.push(OffsetCommitResponseTopic {
+                name: topic.name.clone(),
+                topic_id: topic.topic_id,
+                partitions,
+            });
+        }
+        effects.reply(caller.token, after, answer);
+    }
+
+    /// Whether the caller may commit for the group; keeps the member alive.
+    fn check_commit(
+        &mut self,
+        now: Moment,
+        version: i16,
+        request: &OffsetCommitRequest,
+        effects: &mut Effects,
+    ) -> Result<(), ErrorCode> {
+        let generation = request.generation_id_or_member_epoch;
+        let member = &request.member_id;
+        let instance = request.group_instance_id.as_ref();
+        let checked = self.with_group(&request.group_id, now, effects, |group, context| {
+            let classic = &mut group.classic;
+            classic.check_commit(generation, member, instance)?;
+            if matches!(classic.state(), State::Stable | State::PreparingRebalance) {
+                classic.keep_alive(member, context);
+            }
+            Ok(())
+        });
+        match checked {
+            Some(result) => result,
+            None if generation < 0 => Ok(()),
+            None if version >= KNOWS_GROUP_ID_NOT_FOUND => Err(ErrorCode::GROUP_ID_NOT_FOUND),
+            None => Err(ErrorCode::ILLEGAL_GENERATION),
+        }
+    }
+
+    /// Whether metadata has more UTF-16 code units than it may, as Kafka counts.
+    fn is_too_long(&self, metadata: Option<&Str>) -> bool {
+        let limit = self.settings().offset_metadata_max_size;
+        // There are never more units than bytes, so that counting is hardly ever needed.
+        metadata.is_some_and(|text| text.len() > limit && text.encode_utf16().count() > limit)
+    }
+}
+
+fn key(
+    request: &OffsetCommitRequest,
+    topic: &OffsetCommitRequestTopic,
+    partition: &OffsetCommitRequestPartition,
+) -> OffsetCommitKey {
+    OffsetCommitKey {
+        group: request.group_id.clone(),
+        topic: topic.name.clone(),
+        partition: partition.partition_index,
+    }
+}
+
+fn value(
+    topic: &OffsetCommitRequestTopic,
+    partition: &OffsetCommitRequestPartition,
+    now: Moment,
+    expire_timestamp: i64,
+) -> OffsetCommitValue {
+    OffsetCommitValue {
+        offset: partition.committed_offset,
+        // Any negative epoch means that there is none; a value with its own time to expire, of
+        // version 1, has neither epoch nor topic id.
+        leader_epoch: if expire_timestamp < 0 {
+            partition.committed_leader_epoch.max(-1)
+        } else {
+            -1
+        },
+        metadata: partition.committed_metadata.clone().unwrap_or_default(),
+        commit_timestamp: now.timestamp.0,
+        expire_timestamp,
+        topic_id: if expire_timestamp < 0 {
+            topic.topic_id
+        } else {
+            Uuid::ZERO
+        },
+    }
+}

@@ -1,0 +1,118 @@
+//! What removes offsets on demand: OffsetDelete (key 47, version 0), and topics that are deleted.
+//!
+//! OffsetDelete refuses topics that a consumer group subscribes to (GROUP_SUBSCRIBED_TO_TOPIC), and
+//! whole groups of other protocols that have members (NON_EMPTY_GROUP), of which nobody knows.
+
+use crate::coordinator::group::GroupShard;
+use crate::coordinator::group::effects::Effects;
+use crate::coordinator::group::group_state::Group;
+use crate::coordinator::group::request::{Caller, DeletedTopic};
+use crate::protocol::messages::offset_delete::{
+    OffsetDeleteRequest, OffsetDeleteRequestTopic, OffsetDeleteResponse,
+    OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+};
+use crate::protocol::messages::offsets_records::{OffsetCommitKey, OffsetsRecord};
+use crate::protocol::{ErrorCode, Str};
+
+impl GroupShard {
+    /// Decides an OffsetDelete of partitions that exist.
+    pub(in crate::coordinator::group) fn offset_delete(
+        &mut self,
+        caller: &Caller,
+        request: &OffsetDeleteRequest,
+        effects: &mut Effects,
+    ) {
+        let (answer, records) = match self.check_offset_delete(&request.group_id) {
+            Ok(group) => delete(group, request),
+            Err(error_code) => {
+                let refusal = OffsetDeleteResponse {
+                    error_code,
+                    ..OffsetDeleteResponse::default()
+                };
+                (refusal, Vec::new())
+            }
+        };
+        let after = self.emit(records, effects);
+        effects.reply(caller.token, after, answer);
+    }
+
+    fn check_offset_delete(&self, group_id: &str) -> Result<&Group, ErrorCode> {
+        if group_id.is_empty() {
+            return Err(ErrorCode::INVALID_GROUP_ID);
+        }
+        let group = self.group(group_id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
+        if group.classic.is_empty() || group.classic.uses_consumer_protocol() {
+            Ok(group)
+        } else {
+            Err(ErrorCode::NON_EMPTY_GROUP)
+        }
+    }
+
+    /// Topics are gone, and with them their offsets, pending ones too.
+    pub fn topics_deleted(&mut self, topics: &[DeletedTopic], effects: &mut Effects) {
+        let mut records = Vec::new();
+        for group in self.groups() {
+            for topic in topics {
+                let partitions = group.offsets.keys_of_topic(&topic.name, topic.id);
+                let partitions = partitions.into_iter();
+                records.extend(
+                    partitions
+                        .map(|partition| tombstone(group.classic.id(), &topic.name, partition)),
+                );
+            }
+        }
+        self.emit(records, effects);
+    }
+}
+
+/// The record that removes a group's offset for a partition.
+pub(in crate::coordinator::group) fn tombstone(
+    group: &Str,
+    topic: &Str,
+    partition: i32,
+) -> OffsetsRecord {
+    let key = OffsetCommitKey {
+        group: group.clone(),
+        topic: topic.clone(),
+        partition,
+    };
+    OffsetsRecord::OffsetCommit(key, None)
+}
+
+fn delete(
+    group: &Group,
+    request: &OffsetDeleteRequest,
+) -> (OffsetDeleteResponse, Vec<OffsetsRecord>) {
+    let mut records = Vec::new();
+    let subscriptions = group.classic.subscriptions();
+    let mut delete_topic = |topic: &OffsetDeleteRequestTopic| {
+        let error_code = if subscriptions.contains(&topic.name) {
+            ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC
+        } else {
+            ErrorCode::NONE
+        };
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for partition in topic.partitions.iter().map(|part| part.partition_index) {
+            let offsets = &group.offsets;
+            let exists = offsets.get(&topic.name, partition).is_some()
+                || offsets.is_pending(&topic.name, partition);
+            if exists && !error_code.is_error() {
+                records.push(tombstone(group.classic.id(), &topic.name, partition));
+            }
+            partitions.push(OffsetDeleteResponsePartition {
+                partition_index: partition,
+                error_code,
+            });
+        }
+        OffsetDeleteResponseTopic {
+            name: topic.name.clone(),
+            partitions,
+        }
+    };
+    let topics = request.topics.iter().map(&mut delete_topic).collect();
+    let answer = OffsetDeleteResponse {
+        topics,
+        ..OffsetDeleteResponse::default()
+    };
+    (answer, records)
+}

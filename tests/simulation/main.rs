@@ -3,5 +3,6 @@
 //! A run has two phases: with faults on, invariants are checked after every event; then the faults
 //! end, and the cluster must get to work. `SEED=7 cargo test --test simulation` repeats one run.
 
+mod groups;
 mod quorum;
 mod random;

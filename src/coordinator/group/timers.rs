@@ -97,12 +97,6 @@ impl Deadline {
         self.due = None;
     }
 
-    /// Whether it is going to be due.
-    #[cfg(test)]
-    pub(super) fn is_set(&self) -> bool {
-        self.due.is_some()
-    }
-
     /// Whether the entry at `at` counts for it.
     pub(super) fn is_armed_at(&self, at: Instant) -> bool {
         self.armed == Some(at)

@@ -4,8 +4,16 @@
 //! (files named `driver.rs` or `*_driver.rs`) append the records, release the answers when what they
 //! rest on is committed, wake the shard at its deadline, and load it from its log.
 
+mod append_driver;
+mod batches;
+/// The group coordinator of this broker.
+pub mod driver;
 /// Groups and their committed offsets.
 pub mod group;
+mod load_driver;
 mod partition;
+mod shard_driver;
+mod timers_driver;
+mod waiters_driver;
 
 pub use partition::partition_for;

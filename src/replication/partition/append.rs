@@ -82,6 +82,17 @@ impl Partition {
         Ok(appended)
     }
 
+    /// Waits until all below `offset` is committed, which is at or below the log end. False: it is,
+    /// or this broker does not lead the partition; the ticket is not waiting then.
+    pub fn wait_until_committed(&self, offset: Offset, ticket: AckTicket) -> bool {
+        let mut state = self.state.lock();
+        let must_wait = state.leadership().is_ok() && state.high_watermark < offset;
+        if must_wait {
+            state.acks.push(offset, ticket);
+        }
+        must_wait
+    }
+
     /// Writes what was fetched from the leader, and follows its high watermark and log start.
     /// Returns the log end offset.
     pub fn append_as_follower(

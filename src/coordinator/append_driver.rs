@@ -1,0 +1,205 @@
+//! Appending what shards decide: the records of many decisions as one batch, by group commit.
+//!
+//! The first decision with records starts a task. Before it appends, it lets everybody who is ready
+//! to run decide first; what is decided while it appends waits for its next turn. So a busy shard
+//! writes few large batches, and an idle one writes at once. Batches do not wait for each other's
+//! commits.
+//!
+//! An append that fails voids all that the shard decided since: it is loaded again from its log. A
+//! commit that takes longer than `offsets.commit.timeout.ms` fails its answers only, as in Kafka: the
+//! records are in the log and count once they are committed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::batches::{BatchLimits, RecordsBatch, batches_of};
+use super::group::{GroupSettings, append_error};
+use super::shard_driver::{Phase, ShardDriver, State, now};
+use super::waiters_driver::Deliveries;
+use crate::model::{LeaderEpoch, Offset};
+use crate::protocol::ErrorCode;
+use crate::protocol::messages::offsets_records::OffsetsRecord;
+use crate::records::validate::ValidatedBatch;
+use crate::records::{Compression, CompressionSetting};
+use crate::replication::delayed::{AckOutcome, AckWait};
+use crate::replication::partition::LeaderWrite;
+use crate::storage::producer_state::Origin;
+
+/// What a batch's header, a record's header and a key of usual length take of `max.message.bytes`.
+const BESIDE_VALUE_BYTES: usize = 1024;
+
+/// What is to be appended together.
+struct Turn {
+    term: u64,
+    epoch: LeaderEpoch,
+    first_offset: Offset,
+    records: Vec<OffsetsRecord>,
+}
+
+/// What a shard that is loaded now acts on.
+pub(super) fn settings_of(shard: &ShardDriver, max_message_bytes: usize) -> Arc<GroupSettings> {
+    let max_record_bytes = max_message_bytes.saturating_sub(BESIDE_VALUE_BYTES);
+    Arc::new(GroupSettings::new(&shard.services.config, max_record_bytes))
+}
+
+impl ShardDriver {
+    /// Sees to it that what is queued is appended.
+    pub(super) fn append_soon(self: &Arc<Self>, state: &mut State) {
+        if !state.is_appending {
+            state.is_appending = true;
+            self.services.runtime.spawn(Arc::clone(self).append_all());
+        }
+    }
+
+    async fn append_all(self: Arc<Self>) {
+        let linger_ms = self.services.config.group_coordinator_append_linger_ms;
+        let linger = Duration::from_millis(u64::try_from(linger_ms).unwrap_or(0));
+        loop {
+            if linger.is_zero() {
+                tokio::task::yield_now().await;
+            } else {
+                tokio::time::sleep(linger).await;
+            }
+            let Some(turn) = self.next_turn() else { return };
+            self.append(turn);
+        }
+    }
+
+    fn next_turn(&self) -> Option<Turn> {
+        let mut state = self.lock();
+        if state.queued.is_empty() {
+            state.is_appending = false;
+            return None;
+        }
+        let records = std::mem::take(&mut state.queued);
+        let first_offset = state.append_offset;
+        state.append_offset = first_offset + i64::try_from(records.len()).unwrap_or(i64::MAX);
+        Some(Turn {
+            term: state.term,
+            epoch: state.epoch,
+            first_offset,
+            records,
+        })
+    }
+
+    fn append(self: &Arc<Self>, turn: Turn) {
+        let max_bytes = self.partition.config().append.max_message_bytes;
+        self.follow_settings(max_bytes);
+        let limits = BatchLimits {
+            max_bytes,
+            compression: self.compression(),
+        };
+        let batches = batches_of(&turn.records, now().timestamp, limits);
+        let wait = AckWait::new(batches.len());
+        let mut next = turn.first_offset;
+        for (place, batch) in batches.iter().enumerate() {
+            match self.append_batch(batch, &turn, (&wait, place)) {
+                Ok(first) if first == next => next = next + i64::from(batch.count),
+                Ok(first) => {
+                    let partition = self.partition.name();
+                    tracing::error!(%partition, %first, expected = %next, "somebody else writes");
+                    return self.start_over(turn.term, ErrorCode::NOT_COORDINATOR);
+                }
+                Err(error) => return self.start_over(turn.term, append_error(error)),
+            }
+        }
+        if wait.is_done() {
+            self.committed(turn.term);
+        } else {
+            let follow = Arc::clone(self).follow(wait, turn.term, next + -1);
+            self.services.runtime.spawn(follow);
+        }
+    }
+
+    fn append_batch(
+        &self,
+        batch: &RecordsBatch,
+        turn: &Turn,
+        (wait, place): (&AckWait, usize),
+    ) -> Result<Offset, ErrorCode> {
+        let valid = ValidatedBatch::trusted(&batch.bytes);
+        let write = LeaderWrite {
+            batch: &valid.expect("a batch that was just built is whole"),
+            origin: Origin::Coordinator,
+            expected_epoch: Some(turn.epoch),
+            guard: None,
+            transaction_version: 0,
+            ticket: Some(wait.ticket(place)),
+        };
+        match self.services.replicas.append(&self.partition, write) {
+            Ok(appended) => Ok(appended.info.first_offset),
+            Err(error) => {
+                let partition = self.partition.name();
+                tracing::warn!(%partition, %error, "what was decided for groups is not written");
+                Err(error.code())
+            }
+        }
+    }
+
+    fn compression(&self) -> CompressionSetting {
+        let codec = self.services.config.offsets_topic_compression_codec;
+        let codec = u8::try_from(codec).ok().and_then(Compression::from_id);
+        codec.map_or(CompressionSetting::NONE, CompressionSetting::new)
+    }
+
+    /// Tells the shard how large a record may be, if that has changed.
+    fn follow_settings(&self, max_message_bytes: usize) {
+        let mut state = self.lock();
+        if state.max_message_bytes != max_message_bytes {
+            state.max_message_bytes = max_message_bytes;
+            if let Phase::Running(shard) = &mut state.phase {
+                shard.set_settings(settings_of(self, max_message_bytes));
+            }
+        }
+    }
+
+    /// Waits until what was appended is committed; `last` is its last offset.
+    pub(super) async fn follow(self: Arc<Self>, wait: AckWait, term: u64, last: Offset) {
+        let timeout_ms = self.services.config.offsets_commit_timeout_ms;
+        let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
+        let outcomes = self.services.replicas.wait_for_acks(wait, timeout).await;
+        let worst = |outcome| outcomes.contains(&outcome);
+        if worst(AckOutcome::NotLeader) {
+            self.start_over(term, append_error(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+        } else if worst(AckOutcome::StorageFailed) {
+            self.start_over(term, append_error(ErrorCode::KAFKA_STORAGE_ERROR));
+        } else if worst(AckOutcome::Waiting) {
+            self.timed_out(term, last);
+        } else {
+            // With too few replicas in sync by now it is committed all the same.
+            self.committed(term);
+        }
+    }
+
+    fn committed(&self, term: u64) {
+        let mut deliveries = Deliveries::default();
+        let mut state = self.lock();
+        if state.term == term {
+            let high_watermark = self.partition.high_watermark();
+            state.waiters.committed(high_watermark, &mut deliveries);
+        }
+        drop(state);
+        deliveries.send();
+    }
+
+    fn timed_out(&self, term: u64, last: Offset) {
+        let partition = self.partition.name();
+        tracing::warn!(%partition, %last, "group records are not committed in time");
+        let mut deliveries = Deliveries::default();
+        let mut state = self.lock();
+        if state.term == term {
+            let error = append_error(ErrorCode::REQUEST_TIMED_OUT);
+            state.waiters.timed_out(last, error, &mut deliveries);
+        }
+        drop(state);
+        deliveries.send();
+    }
+
+    /// What was decided since the last append does not hold: the log says what does.
+    fn start_over(self: &Arc<Self>, term: u64, error: ErrorCode) {
+        if self.lock().term == term {
+            self.end(Phase::Loading, error);
+            self.load_soon();
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Loading a shard: its log is read from the start to where it ends now, on a thread that may block,
+//! a bounded piece at a time. Requests are told COORDINATOR_LOAD_IN_PROGRESS meanwhile.
+//!
+//! A record that does not decode is passed over with a warning, as in Kafka: the groups of one
+//! partition are not lost for one record of a newer version. A batch that is damaged ends the load.
+
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::append_driver::settings_of;
+use super::group::{GroupShard, TransactionOutcome};
+use super::shard_driver::{Phase, ShardDriver};
+use crate::model::{LeaderEpoch, Offset, ProducerId};
+use crate::protocol::messages::offsets_records::OffsetsRecord;
+use crate::protocol::{ErrorCode, Payload};
+use crate::records::control::EndTransactionMarker;
+use crate::records::{Batch, Batches, Record, RecordsError, Scratch};
+use crate::replication::delayed::AckWait;
+use crate::replication::error::ReplicaError;
+use crate::replication::partition::Partition;
+use crate::storage::error::StorageError;
+use crate::storage::log::ReadPlan;
+
+/// Why a shard could not be loaded.
+#[derive(Debug, thiserror::Error)]
+enum LoadError {
+    #[error(transparent)]
+    Replica(#[from] ReplicaError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("at offset {offset}: {source}")]
+    Damaged {
+        offset: Offset,
+        source: RecordsError,
+    },
+    #[error("the batch at offset {0} ends in the middle")]
+    Cut(Offset),
+    #[error("cannot read: {0}")]
+    Read(#[from] std::io::Error),
+    #[error("the load is of no use any more")]
+    Void,
+}
+
+/// A load under way.
+struct Loading {
+    shard: GroupShard,
+    next: Offset,
+    end: Offset,
+    scratch: Scratch,
+    piece: Vec<u8>,
+    record_count: u64,
+    passed_over: u64,
+}
+
+impl ShardDriver {
+    /// This broker leads the partition in `epoch`: the shard is loaded, unless it is already.
+    pub(super) fn lead(self: &Arc<Self>, epoch: LeaderEpoch) {
+        let mut state = self.lock();
+        state.epoch = state.epoch.max(epoch);
+        if matches!(state.phase, Phase::Over(_)) {
+            state.phase = Phase::Loading;
+            drop(state);
+            self.load_soon();
+        }
+    }
+
+    /// Starts to load. The phase is [`Phase::Loading`].
+    pub(super) fn load_soon(self: &Arc<Self>) {
+        let this = Arc::clone(self);
+        if self.partition.end_offset() == self.partition.log_start_offset() {
+            // There is nothing to read: a new topic's shards are ready with the topic.
+            return this.load();
+        }
+        let loaders = Arc::clone(&self.services.loaders);
+        self.services.runtime.spawn(async move {
+            let permit = loaders.acquire_owned().await;
+            // It has told of its own failure, also a panic.
+            let _ = tokio::task::spawn_blocking(move || this.load()).await;
+            drop(permit);
+        });
+    }
+
+    fn load(self: Arc<Self>) {
+        let started = Instant::now();
+        let term = self.lock().term;
+        let partition = self.partition.name();
+        match self.try_load(term) {
+            Ok(loaded) => {
+                if loaded.record_count > 0 {
+                    tracing::info!(
+                        %partition,
+                        records = loaded.record_count,
+                        passed_over = loaded.passed_over,
+                        milliseconds = started.elapsed().as_millis() as u64,
+                        "loaded groups and offsets"
+                    );
+                }
+                self.begin(term, loaded.shard, loaded.end);
+                self.follow_what_was_found(term, loaded.end);
+            }
+            Err(LoadError::Void) => {}
+            Err(error) => {
+                tracing::error!(%partition, %error, "groups and offsets cannot be loaded");
+                let code = ErrorCode::NOT_COORDINATOR;
+                if self.lock().term == term {
+                    self.end(Phase::Over(code), code);
+                }
+            }
+        }
+    }
+
+    fn try_load(&self, term: u64) -> Result<Loading, LoadError> {
+        let leader_epoch = self.partition.leader_epoch_if_leader();
+        let epoch = leader_epoch.ok_or(ReplicaError::NotLeader)?;
+        let max_message_bytes = self.partition.config().append.max_message_bytes;
+        {
+            let mut state = self.lock();
+            state.epoch = state.epoch.max(epoch);
+            state.max_message_bytes = max_message_bytes;
+        }
+        let mut loading = Loading {
+            shard: GroupShard::new(settings_of(self, max_message_bytes)),
+            next: self.partition.log_start_offset(),
+            end: self.partition.end_offset(),
+            scratch: Scratch::default(),
+            piece: Vec::new(),
+            record_count: 0,
+            passed_over: 0,
+        };
+        let buffer_size = self.services.config.offsets_load_buffer_size;
+        let buffer_size = u32::try_from(buffer_size).unwrap_or(1);
+        while loading.next < loading.end {
+            if self.lock().term != term || self.services.is_stopped.load(Ordering::Acquire) {
+                return Err(LoadError::Void);
+            }
+            loading.take_piece(&self.partition, buffer_size)?;
+        }
+        Ok(loading)
+    }
+
+    /// What lies above the high watermark may still rest on other replicas, or on a sync: answers
+    /// about it wait.
+    fn follow_what_was_found(self: &Arc<Self>, term: u64, end: Offset) {
+        let wait = AckWait::new(1);
+        if end > Offset::ZERO && self.partition.wait_until_committed(end, wait.ticket(0)) {
+            let follow = Arc::clone(self).follow(wait, term, end + -1);
+            self.services.runtime.spawn(follow);
+        }
+    }
+}
+
+impl Loading {
+    /// Reads and replays at most `max_bytes`, or one batch.
+    fn take_piece(&mut self, partition: &Partition, max_bytes: u32) -> Result<(), LoadError> {
+        let (next, end) = (self.next, self.end);
+        let plan = match partition.with_log(|log| Ok(log.locate(next, end)))? {
+            Ok(plan) => plan,
+            // Retention was quicker.
+            Err(out) => {
+                self.next = self.next.max(out.log_start_offset);
+                return Ok(());
+            }
+        };
+        match read(&plan, max_bytes, &mut self.piece) {
+            Ok(()) => {}
+            // The log was compacted meanwhile: it is looked up anew.
+            Err(LoadError::Storage(StorageError::SegmentDeleted)) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        if self.piece.is_empty() {
+            // Compaction left nothing from here on.
+            self.next = end;
+            return Ok(());
+        }
+        let piece = std::mem::take(&mut self.piece);
+        let replayed = self.replay_piece(&piece);
+        self.piece = piece;
+        replayed
+    }
+
+    fn replay_piece(&mut self, piece: &[u8]) -> Result<(), LoadError> {
+        let mut batches = Batches::new(piece);
+        let first = self.next;
+        while let Some(batch) = batches.next() {
+            let damaged = |source| LoadError::Damaged {
+                offset: self.next,
+                source,
+            };
+            let batch = batch.map_err(damaged)?;
+            batch.check_crc().map_err(damaged)?;
+            let next = batch.last_offset() + 1;
+            if next > self.next && batch.base_offset() < self.end {
+                self.replay_batch(&batch)
+                    .map_err(|source| LoadError::Damaged {
+                        offset: batch.base_offset(),
+                        source,
+                    })?;
+                self.next = next;
+            }
+        }
+        if self.next == first {
+            return Err(LoadError::Cut(first));
+        }
+        Ok(())
+    }
+
+    fn replay_batch(&mut self, batch: &Batch<'_>) -> Result<(), RecordsError> {
+        let producer_id = match batch.is_transactional() {
+            true => batch.producer_id(),
+            false => ProducerId::NONE,
+        };
+        for record in batch.records(&mut self.scratch)? {
+            let record = record?;
+            self.record_count += 1;
+            if batch.is_control() {
+                if let Some(marker) = EndTransactionMarker::of(&record) {
+                    let outcome = match marker.committed {
+                        true => TransactionOutcome::Commit,
+                        false => TransactionOutcome::Abort,
+                    };
+                    let offset = record.offset();
+                    self.shard
+                        .replay_transaction_end(offset, producer_id, outcome);
+                }
+                continue;
+            }
+            match decode(&record) {
+                Ok(decoded) => self.shard.replay(record.offset(), producer_id, &decoded),
+                Err(reason) => {
+                    self.passed_over += 1;
+                    let offset = record.offset();
+                    tracing::warn!(%offset, reason, "passing over a record of __consumer_offsets");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The record, with bytes of its own: what a shard keeps must not keep the piece.
+fn decode(record: &Record<'_>) -> Result<OffsetsRecord, String> {
+    let key = record.key().ok_or("it has no key")?;
+    let value = record.value().map(Bytes::copy_from_slice);
+    OffsetsRecord::decode(Bytes::copy_from_slice(key), value).map_err(|error| error.to_string())
+}
+
+/// Reads what was planned into `piece`, which is used again.
+fn read(plan: &ReadPlan, max_bytes: u32, piece: &mut Vec<u8>) -> Result<(), LoadError> {
+    piece.clear();
+    match plan.read(max_bytes, true)?.payload {
+        Payload::Null => {}
+        Payload::Bytes(bytes) => piece.extend_from_slice(&bytes),
+        Payload::File(region) => {
+            piece.resize(region.length as usize, 0);
+            let mut filled = 0;
+            while filled < piece.len() {
+                let position = region.position + filled as u64;
+                let read = rustix::io::pread(region.file.as_fd(), &mut piece[filled..], position);
+                match read.map_err(std::io::Error::from)? {
+                    0 => break,
+                    count => filled += count,
+                }
+            }
+            piece.truncate(filled);
+        }
+    }
+    Ok(())
+}

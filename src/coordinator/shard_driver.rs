@@ -1,0 +1,272 @@
+//! One shard at work: behind a short lock, on the task of whoever asks.
+//!
+//! A request is decided under the lock; its records join those that are to be appended, and its
+//! answer leaves at once, or waits. Appending is in `append_driver.rs`, loading in `load_driver.rs`.
+//! Invariant: records are queued in the order in which the shard decided them, and no answer leaves
+//! before what it rests on is committed.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+use super::group::{Caller, DeletedTopic, Effects, GroupShard, Moment, Request, Token};
+use super::timers_driver::{Alarm, Alarms};
+use super::waiters_driver::{Deliveries, Submitted, Waiters};
+use crate::config::GroupsConfig;
+use crate::model::{LeaderEpoch, Offset, Timestamp};
+use crate::protocol::ErrorCode;
+use crate::protocol::messages::offsets_records::OffsetsRecord;
+use crate::replication::driver::ReplicaManager;
+use crate::replication::partition::Partition;
+
+/// What all shards share.
+pub(super) struct Services {
+    pub(super) config: GroupsConfig,
+    pub(super) replicas: ReplicaManager,
+    pub(super) runtime: Handle,
+    pub(super) alarms: Arc<Alarms>,
+    /// So many shards are loaded at a time.
+    pub(super) loaders: Arc<Semaphore>,
+    pub(super) is_stopped: AtomicBool,
+}
+
+/// One shard, what it waits for, and who waits for it.
+pub(super) struct ShardDriver {
+    pub(super) partition: Arc<Partition>,
+    pub(super) services: Arc<Services>,
+    state: Mutex<State>,
+}
+
+/// What stands behind the lock.
+pub(super) struct State {
+    pub(super) phase: Phase,
+    /// Counts the phases of loading and running: what was begun in an earlier one is void.
+    pub(super) term: u64,
+    pub(super) epoch: LeaderEpoch,
+    pub(super) waiters: Waiters,
+    /// Decided and not appended yet, in order.
+    pub(super) queued: Vec<OffsetsRecord>,
+    /// The offset that the first queued record gets.
+    pub(super) append_offset: Offset,
+    /// A task appends what is queued.
+    pub(super) is_appending: bool,
+    /// What the shard's record limit was made from.
+    pub(super) max_message_bytes: usize,
+    alarm: Option<Alarm>,
+    /// Topics that were deleted while the shard was loaded.
+    deleted: Vec<DeletedTopic>,
+    /// Used again for every request.
+    effects: Effects,
+}
+
+/// What a shard is doing.
+pub(super) enum Phase {
+    /// It is read from its log.
+    Loading,
+    /// It decides.
+    Running(GroupShard),
+    /// Nothing: requests get this error.
+    Over(ErrorCode),
+}
+
+/// The time now, by both clocks.
+pub(super) fn now() -> Moment {
+    let age = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = age.map_or(0, |age| age.as_millis());
+    Moment {
+        instant: Instant::now(),
+        timestamp: Timestamp(i64::try_from(millis).unwrap_or(i64::MAX)),
+    }
+}
+
+impl std::fmt::Debug for ShardDriver {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ShardDriver")
+            .field("partition", self.partition.name())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ShardDriver {
+    /// A shard that does nothing yet.
+    pub(super) fn new(partition: Arc<Partition>, services: Arc<Services>) -> Arc<Self> {
+        let state = State {
+            phase: Phase::Over(ErrorCode::NOT_COORDINATOR),
+            term: 0,
+            epoch: LeaderEpoch::NONE,
+            waiters: Waiters::default(),
+            queued: Vec::new(),
+            append_offset: Offset::ZERO,
+            is_appending: false,
+            max_message_bytes: 0,
+            alarm: None,
+            deleted: Vec::new(),
+            effects: Effects::default(),
+        };
+        Arc::new(Self {
+            partition,
+            services,
+            state: Mutex::new(state),
+        })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Decides a request, or refuses it while the shard does not run.
+    pub(super) fn submit(self: &Arc<Self>, mut caller: Caller, request: &Request) -> Submitted {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        caller.token = state.waiters.token();
+        let shard = match &mut state.phase {
+            Phase::Running(shard) => shard,
+            Phase::Loading => {
+                let error = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
+                return Submitted::Answered(request.refuse(error));
+            }
+            Phase::Over(error) => return Submitted::Answered(request.refuse(*error)),
+        };
+        let mut effects = std::mem::take(&mut state.effects);
+        shard.handle(now(), &caller, request, &mut effects);
+        let (submitted, deliveries) = self.carry_out(state, &mut effects, Some(caller.token));
+        state.effects = effects;
+        drop(guard);
+        deliveries.send();
+        submitted.expect("the caller was named")
+    }
+
+    /// Does what is due.
+    pub(super) fn on_deadline(self: &Arc<Self>) {
+        self.input(|state| state.alarm = None, |shard, effects| {
+            shard.on_deadline(now(), effects);
+        });
+    }
+
+    /// Topics are gone, and so are their offsets.
+    pub(super) fn topics_deleted(self: &Arc<Self>, topics: &[DeletedTopic]) {
+        let remember = |state: &mut State| {
+            if matches!(state.phase, Phase::Loading) {
+                state.deleted.extend_from_slice(topics);
+            }
+        };
+        self.input(remember, |shard, effects| {
+            shard.topics_deleted(topics, effects);
+        });
+    }
+
+    fn input(
+        self: &Arc<Self>,
+        before: impl FnOnce(&mut State),
+        act: impl FnOnce(&mut GroupShard, &mut Effects),
+    ) {
+        let mut state = self.state.lock();
+        before(&mut state);
+        let Phase::Running(shard) = &mut state.phase else {
+            return;
+        };
+        let mut effects = Effects::default();
+        act(shard, &mut effects);
+        let (_, deliveries) = self.carry_out(&mut state, &mut effects, None);
+        drop(state);
+        deliveries.send();
+    }
+
+    /// Carries out what the shard decided; `own` is the request that it was for.
+    fn carry_out(
+        self: &Arc<Self>,
+        state: &mut State,
+        effects: &mut Effects,
+        own: Option<Token>,
+    ) -> (Option<Submitted>, Deliveries) {
+        let mut deliveries = Deliveries::default();
+        let high_watermark = self.partition.high_watermark();
+        let own_place = own.and_then(|token| {
+            let mut replies = effects.replies.iter();
+            replies.position(|reply| reply.token == token)
+        });
+        let own_reply = own_place.map(|place| effects.replies.swap_remove(place));
+        let replies = effects.replies.drain(..);
+        state.waiters.take(replies, high_watermark, &mut deliveries);
+        let submitted =
+            own.map(|token| state.waiters.submitted(token, own_reply, high_watermark));
+        if !effects.records.is_empty() {
+            state.queued.append(&mut effects.records);
+            self.append_soon(state);
+        }
+        self.set_alarm(state);
+        (submitted, deliveries)
+    }
+
+    fn set_alarm(self: &Arc<Self>, state: &mut State) {
+        let Phase::Running(shard) = &state.phase else {
+            return;
+        };
+        let Some(at) = shard.next_deadline() else {
+            return;
+        };
+        if state.alarm.is_none_or(|alarm| at < alarm.at()) {
+            state.alarm = Some(self.services.alarms.set(state.alarm, at, self));
+        }
+    }
+
+    /// A loaded shard begins to decide, unless the load is void by now. `end_offset` is the log's.
+    pub(super) fn begin(self: &Arc<Self>, term: u64, shard: GroupShard, end_offset: Offset) {
+        let mut state = self.state.lock();
+        if state.term != term {
+            return;
+        }
+        let deleted = std::mem::take(&mut state.deleted);
+        let mut shard = shard;
+        let mut effects = Effects::default();
+        shard.begin(now(), end_offset, &mut effects);
+        if !deleted.is_empty() {
+            shard.topics_deleted(&deleted, &mut effects);
+        }
+        state.phase = Phase::Running(shard);
+        state.append_offset = end_offset;
+        let (_, deliveries) = self.carry_out(&mut state, &mut effects, None);
+        drop(state);
+        deliveries.send();
+    }
+
+    /// Ends loading or running: all who wait get `error`, also for what is appended and not yet
+    /// committed.
+    pub(super) fn end(&self, phase: Phase, error: ErrorCode) {
+        let mut deliveries = Deliveries::default();
+        let mut state = self.state.lock();
+        state.abandon(phase, error, &mut deliveries);
+        state.queued.clear();
+        state.waiters.fail(error, &mut deliveries);
+        state.term += 1;
+        drop(state);
+        deliveries.send();
+    }
+
+    /// Ends deciding: what was decided is still appended and answered, what waits for other members
+    /// is refused.
+    pub(super) fn stop(&self) {
+        let mut deliveries = Deliveries::default();
+        let error = ErrorCode::NOT_COORDINATOR;
+        let mut state = self.state.lock();
+        state.abandon(Phase::Over(error), error, &mut deliveries);
+        drop(state);
+        deliveries.send();
+    }
+}
+
+impl State {
+    fn abandon(&mut self, phase: Phase, error: ErrorCode, deliveries: &mut Deliveries) {
+        self.deleted.clear();
+        if let Phase::Running(shard) = std::mem::replace(&mut self.phase, phase) {
+            let mut effects = Effects::default();
+            shard.abandon(error, &mut effects);
+            self.waiters.take(effects.replies, Offset(i64::MAX), deliveries);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Who waits for answers of one shard: in the shard (a JoinGroup, until its generation is complete),
+//! or on a commit (an answer that is made, and rests on a record). Every request is answered once.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::oneshot;
+
+use super::group::{Answer, Reply, Token};
+use crate::model::Offset;
+use crate::protocol::ErrorCode;
+
+/// What became of a request.
+#[derive(Debug)]
+pub enum Submitted {
+    /// It is answered.
+    Answered(Answer),
+    /// It waits: for other members, or for its records to be committed.
+    Waiting(oneshot::Receiver<Answer>),
+}
+
+impl Submitted {
+    /// The answer, once it is there.
+    pub async fn answer(self) -> Answer {
+        match self {
+            Self::Answered(answer) => answer,
+            Self::Waiting(receiver) => receiver.await.expect("every request is answered once"),
+        }
+    }
+}
+
+/// Answers on their way. They leave once the shard's lock is given back.
+#[must_use = "those who wait must be told"]
+#[derive(Debug, Default)]
+pub(super) struct Deliveries(Vec<(oneshot::Sender<Answer>, Answer)>);
+
+impl Deliveries {
+    fn push(&mut self, sender: oneshot::Sender<Answer>, answer: Answer) {
+        self.0.push((sender, answer));
+    }
+
+    /// Sends them all.
+    pub(super) fn send(self) {
+        for (sender, answer) in self.0 {
+            // Nobody waits any more if the connection is gone.
+            let _ = sender.send(answer);
+        }
+    }
+}
+
+/// Those who wait for one shard.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    next_token: u64,
+    in_shard: BTreeMap<Token, oneshot::Sender<Answer>>,
+    /// By the offset that they rest on.
+    on_commit: BTreeMap<(Offset, Token), (Answer, oneshot::Sender<Answer>)>,
+}
+
+impl Waiters {
+    /// A name for the next request.
+    pub(super) fn token(&mut self) -> Token {
+        self.next_token += 1;
+        Token(self.next_token)
+    }
+
+    /// Takes the answers to earlier requests; what lies below `high_watermark` is committed.
+    pub(super) fn take(
+        &mut self,
+        replies: impl IntoIterator<Item = Reply>,
+        high_watermark: Offset,
+        deliveries: &mut Deliveries,
+    ) {
+        for reply in replies {
+            let Some(sender) = self.in_shard.remove(&reply.token) else {
+                continue;
+            };
+            if reply.after < high_watermark {
+                deliveries.push(sender, reply.answer);
+            } else {
+                let place = (reply.after, reply.token);
+                self.on_commit.insert(place, (reply.answer, sender));
+            }
+        }
+    }
+
+    /// Notes the request `token`, of which `reply` is the answer if there is one already.
+    pub(super) fn submitted(
+        &mut self,
+        token: Token,
+        reply: Option<Reply>,
+        high_watermark: Offset,
+    ) -> Submitted {
+        if let Some(reply) = reply {
+            if reply.after < high_watermark {
+                return Submitted::Answered(reply.answer);
+            }
+            let (sender, receiver) = oneshot::channel();
+            let place = (reply.after, token);
+            self.on_commit.insert(place, (reply.answer, sender));
+            return Submitted::Waiting(receiver);
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.in_shard.insert(token, sender);
+        Submitted::Waiting(receiver)
+    }
+
+    /// What lies below `high_watermark` is committed.
+    pub(super) fn committed(&mut self, high_watermark: Offset, deliveries: &mut Deliveries) {
+        while let Some(first) = self.on_commit.first_entry() {
+            if first.key().0 >= high_watermark {
+                return;
+            }
+            let (answer, sender) = first.remove();
+            deliveries.push(sender, answer);
+        }
+    }
+
+    /// What lies at or below `last` was not committed in time.
+    pub(super) fn timed_out(&mut self, last: Offset, error: ErrorCode, out: &mut Deliveries) {
+        let later = self.on_commit.split_off(&(last + 1, Token(0)));
+        let failed = std::mem::replace(&mut self.on_commit, later);
+        for (answer, sender) in failed.into_values() {
+            out.push(sender, answer.fail(error));
+        }
+    }
+
+    /// Nothing that is not committed yet can be counted on.
+    pub(super) fn fail(&mut self, error: ErrorCode, deliveries: &mut Deliveries) {
+        for (answer, sender) in std::mem::take(&mut self.on_commit).into_values() {
+            deliveries.push(sender, answer.fail(error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::messages::heartbeat::HeartbeatResponse;
+
+    const ERROR: ErrorCode = ErrorCode::COORDINATOR_NOT_AVAILABLE;
+
+    fn reply(token: Token, after: i64) -> Reply {
+        Reply {
+            token,
+            after: Offset(after),
+            answer: HeartbeatResponse::default().into(),
+        }
+    }
+
+    fn error_in(submitted: &mut Submitted) -> Option<ErrorCode> {
+        let answer = match submitted {
+            Submitted::Answered(answer) => answer.clone(),
+            Submitted::Waiting(receiver) => receiver.try_recv().ok()?,
+        };
+        let Answer::Heartbeat(response) = answer else {
+            unreachable!("a heartbeat was asked for");
+        };
+        Some(response.error_code)
+    }
+
+    #[test]
+    fn an_answer_that_rests_on_nothing_or_on_what_is_committed_is_there_at_once() {
+        let mut waiters = Waiters::default();
+        for after in [-1, 0, 9] {
+            let token = waiters.token();
+            let submitted = waiters.submitted(token, Some(reply(token, after)), Offset(10));
+            assert!(matches!(submitted, Submitted::Answered(_)), "{after}");
+        }
+        let token = waiters.token();
+        let at_the_watermark = waiters.submitted(token, Some(reply(token, 10)), Offset(10));
+        assert!(matches!(at_the_watermark, Submitted::Waiting(_)));
+    }
+
+    #[test]
+    fn answers_leave_when_the_watermark_passes_them() {
+        let mut waiters = Waiters::default();
+        let mut submitted = |after| {
+            let token = waiters.token();
+            waiters.submitted(token, Some(reply(token, after)), Offset(0))
+        };
+        let (mut first, mut second) = (submitted(3), submitted(4));
+
+        let mut deliveries = Deliveries::default();
+        waiters.committed(Offset(4), &mut deliveries);
+        deliveries.send();
+
+        assert_eq!(error_in(&mut first), Some(ErrorCode::NONE));
+        assert_eq!(error_in(&mut second), None);
+    }
+
+    #[test]
+    fn an_answer_of_the_shard_finds_who_waits_and_may_still_wait_for_a_commit() {
+        let mut waiters = Waiters::default();
+        let (early, late) = (waiters.token(), waiters.token());
+        let mut first = waiters.submitted(early, None, Offset(5));
+        let mut second = waiters.submitted(late, None, Offset(5));
+
+        let mut deliveries = Deliveries::default();
+        let replies = [reply(early, 4), reply(late, 5)];
+        waiters.take(replies, Offset(5), &mut deliveries);
+        deliveries.send();
+        assert_eq!(error_in(&mut first), Some(ErrorCode::NONE));
+        assert_eq!(error_in(&mut second), None);
+
+        let mut deliveries = Deliveries::default();
+        waiters.fail(ERROR, &mut deliveries);
+        deliveries.send();
+        assert_eq!(error_in(&mut second), Some(ERROR));
+    }
+
+    #[test]
+    fn what_is_too_late_fails_and_what_came_after_goes_on_waiting() {
+        let mut waiters = Waiters::default();
+        let mut submitted = |after| {
+            let token = waiters.token();
+            waiters.submitted(token, Some(reply(token, after)), Offset(0))
+        };
+        let (mut first, mut second) = (submitted(3), submitted(4));
+
+        let mut deliveries = Deliveries::default();
+        waiters.timed_out(Offset(3), ERROR, &mut deliveries);
+        deliveries.send();
+
+        assert_eq!(error_in(&mut first), Some(ERROR));
+        assert_eq!(error_in(&mut second), None);
+    }
+}

@@ -18,6 +18,7 @@ use anyhow::Context as _;
 
 use crate::api::{Api, Dispatcher, Parts};
 use crate::config::Loaded;
+use crate::coordinator::driver::GroupCoordinator;
 use crate::metadata::BrokerLifecycle;
 use crate::metadata::driver::{self, Metadata};
 use crate::network::RunningListener;
@@ -76,6 +77,7 @@ struct Node {
     listeners: Vec<RunningListener>,
     lifecycle: Arc<BrokerLifecycle>,
     replicas: ReplicaManager,
+    groups: GroupCoordinator,
     metadata: Metadata,
     raft: Raft,
     /// Where clients connect: host and port of the first broker listener.
@@ -103,7 +105,7 @@ impl Node {
             stop.on_fatal(),
         )
         .context("cannot start the metadata threads")?;
-        let replicas = starter.started().await?;
+        let (replicas, groups) = starter.started().await?;
         let identity = identity::of_broker(&config, &directories, &advertised, &replicas);
         let lifecycle = starter.begin_life(identity, &metadata)?;
         lifecycle.caught_up().await?;
@@ -118,6 +120,7 @@ impl Node {
             controller: metadata.controller().clone(),
             lifecycle: Arc::clone(&lifecycle),
             replicas: replicas.manager.clone(),
+            groups: groups.clone(),
         });
         let handler = Arc::new(Dispatcher::new(Arc::new(api)));
         let listeners = sockets.serve(&config.network, handler, metrics).await?;
@@ -126,6 +129,7 @@ impl Node {
             listeners,
             lifecycle,
             replicas: replicas.manager,
+            groups,
             metadata,
             raft,
             bootstrap: advertised.bootstrap(),
@@ -135,6 +139,8 @@ impl Node {
     /// Stops in reverse: what has begun is answered, the cluster is told, all that is acknowledged
     /// is synced, and the directories are marked as closed in order.
     async fn stop(self) {
+        // First, as members wait for each other for longer than a stop may take.
+        self.groups.stop();
         let stopping = self
             .listeners
             .into_iter()

@@ -35,6 +35,13 @@ impl RequestContext {
         self.charge = None;
     }
 
+    /// Gives the request's memory back before a long wait: nothing of its frame is kept, not even the
+    /// client's name.
+    pub fn let_go_of_frame(&mut self) {
+        self.header.client_id = None;
+        self.release_memory();
+    }
+
     /// The name of the listener it came to: answers name the endpoints of this listener.
     pub fn listener(&self) -> &str {
         self.connection.listener_name()

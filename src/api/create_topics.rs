@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use super::Api;
 use super::context::RequestContext;
+use super::{Api, internal_topics};
+use crate::coordinator::driver::OFFSETS_TOPIC;
 use crate::protocol::Str;
 use crate::protocol::messages::create_topics::{
     CreatableTopic, CreateTopicsRequest, CreateTopicsResponse,
@@ -25,20 +26,35 @@ pub async fn handle(
 }
 
 impl Api {
-    /// Creates `names` with the broker's defaults, as far as that is possible.
+    /// Creates `names` with the broker's defaults, as far as that is possible. Topics of coordinators
+    /// are made as those want them, or not at all.
     pub(super) async fn create_topics_automatically(
         &self,
         context: &RequestContext,
         names: Vec<Str>,
     ) {
-        let topics = names.into_iter().map(|name| CreatableTopic {
-            name,
-            num_partitions: -1,
-            replication_factor: -1,
-            ..CreatableTopic::default()
+        let topics = names.into_iter().filter_map(|name| match &*name {
+            OFFSETS_TOPIC => Some(self.offsets_topic()),
+            internal if internal_topics::is_internal(internal) => None,
+            _ => Some(CreatableTopic {
+                name,
+                num_partitions: -1,
+                replication_factor: -1,
+                ..CreatableTopic::default()
+            }),
         });
+        let topics = topics.collect();
+        self.create_topics_for(context, topics).await;
+    }
+
+    /// Creates `topics` on behalf of a client that did not ask for it. What goes wrong is logged.
+    pub(super) async fn create_topics_for(
+        &self,
+        context: &RequestContext,
+        topics: Vec<CreatableTopic>,
+    ) {
         let request = CreateTopicsRequest {
-            topics: topics.collect(),
+            topics,
             timeout_ms: TIMEOUT_MS,
             validate_only: false,
         };
@@ -48,12 +64,26 @@ impl Api {
             .iter()
             .filter(|topic| topic.error_code.is_error())
         {
-            tracing::debug!(
-                topic = %topic.name,
-                client = context.client_id(),
-                error = topic.error_code.name(),
-                "a topic could not be created automatically"
-            );
+            let (client, error) = (context.client_id(), topic.error_code.name());
+            let message = topic.error_message.as_deref().unwrap_or_default();
+            let topic = &*topic.name;
+            if internal_topics::is_internal(topic) {
+                tracing::error!(
+                    topic,
+                    client,
+                    error,
+                    message,
+                    "a topic could not be created"
+                );
+            } else {
+                tracing::debug!(
+                    topic,
+                    client,
+                    error,
+                    message,
+                    "a topic could not be created"
+                );
+            }
         }
     }
 }

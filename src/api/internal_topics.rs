@@ -1,13 +1,76 @@
-//! Topics that the broker keeps for itself: clients may read, not write them.
+//! Topics that the broker keeps for itself: clients may read, not write them. The first use of groups
+//! makes `__consumer_offsets`, as its coordinator wants it.
+
+use super::Api;
+use super::context::RequestContext;
+use crate::config::GroupsConfig;
+use crate::coordinator::driver::OFFSETS_TOPIC;
+use crate::protocol::Str;
+use crate::protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig};
 
 /// The topics of coordinators.
-const NAMES: [&str; 3] = [
-    "__consumer_offsets",
-    "__transaction_state",
-    "__share_group_state",
-];
+const NAMES: [&str; 3] = [OFFSETS_TOPIC, "__transaction_state", "__share_group_state"];
 
 /// Whether `name` is a topic of a coordinator.
 pub(super) fn is_internal(name: &str) -> bool {
     NAMES.contains(&name)
+}
+
+/// `__consumer_offsets` as Kafka makes it.
+fn offsets_topic(config: &GroupsConfig, replication_factor: i32) -> CreatableTopic {
+    let configs = [
+        ("cleanup.policy", "compact".to_owned()),
+        ("compression.type", "producer".to_owned()),
+        (
+            "segment.bytes",
+            config.offsets_topic_segment_bytes.to_string(),
+        ),
+    ];
+    let configs = configs.map(|(name, value)| CreatableTopicConfig {
+        name: Str::from_static(name),
+        value: Some(Str::from(value)),
+    });
+    CreatableTopic {
+        name: Str::from_static(OFFSETS_TOPIC),
+        num_partitions: config.offsets_topic_num_partitions,
+        replication_factor: i16::try_from(replication_factor).unwrap_or(i16::MAX),
+        configs: configs.into(),
+        ..CreatableTopic::default()
+    }
+}
+
+impl Api {
+    /// Makes `__consumer_offsets` if it is not there, and waits for it. If that fails, it still is not
+    /// there: the log says why.
+    pub(super) async fn create_offsets_topic(&self, context: &RequestContext) {
+        let is_there = || self.image().topics().by_name(OFFSETS_TOPIC).is_some();
+        if is_there() {
+            return;
+        }
+        // Of many who ask at once the first one makes it.
+        let _one_at_a_time = self.creating_offsets_topic.lock().await;
+        if !is_there() {
+            let topic = self.offsets_topic();
+            self.create_topics_for(context, vec![topic]).await;
+        }
+    }
+
+    /// What `__consumer_offsets` is to be like here.
+    pub(super) fn offsets_topic(&self) -> CreatableTopic {
+        let config = &self.config().groups;
+        let configured = config.offsets_topic_replication_factor;
+        // A node that is the whole quorum and the only broker can have one copy of anything. With
+        // more voters a broker that comes first must not decide for the others: Kafka's own reason
+        // to refuse.
+        let is_alone = self.config().node.controller_quorum_voters.len() <= 1
+            && self.image().brokers().iter().count() <= 1;
+        if configured > 1 && is_alone {
+            tracing::warn!(
+                "{OFFSETS_TOPIC} gets 1 replica in place of offsets.topic.replication.factor \
+                 = {configured}, as this node is the whole cluster"
+            );
+            return offsets_topic(config, 1);
+        }
+        offsets_topic(config, configured)
+    }
 }

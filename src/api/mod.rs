@@ -18,6 +18,8 @@ pub mod context;
 pub mod create_partitions;
 /// CreateTopics, asked for or automatic.
 pub mod create_topics;
+/// DeleteGroups.
+pub mod delete_groups;
 /// DeleteRecords.
 pub mod delete_records;
 /// DeleteTopics.
@@ -26,6 +28,8 @@ pub mod delete_topics;
 pub mod describe_cluster;
 /// DescribeConfigs.
 pub mod describe_configs;
+/// DescribeGroups.
+pub mod describe_groups;
 /// DescribeLogDirs.
 pub mod describe_log_dirs;
 /// DescribeProducers.
@@ -34,20 +38,38 @@ pub mod describe_producers;
 pub mod describe_topic_partitions;
 /// Fetch.
 pub mod fetch;
+/// FindCoordinator.
+pub mod find_coordinator;
+/// What the APIs of groups share.
+mod group;
+/// Heartbeat.
+mod heartbeat;
 /// IncrementalAlterConfigs.
 pub mod incremental_alter_configs;
 /// InitProducerId.
 pub mod init_producer_id;
 /// Topics that clients may not write.
 mod internal_topics;
+/// JoinGroup.
+mod join_group;
+/// LeaveGroup.
+mod leave_group;
 /// ListConfigResources.
 pub mod list_config_resources;
+/// ListGroups.
+pub mod list_groups;
 /// ListOffsets.
 pub mod list_offsets;
 /// Metadata.
 pub mod metadata;
 /// Brokers as clients of one listener see them.
 mod nodes;
+/// OffsetCommit.
+pub mod offset_commit;
+/// OffsetDelete.
+pub mod offset_delete;
+/// OffsetFetch.
+pub mod offset_fetch;
 /// OffsetForLeaderEpoch.
 pub mod offset_for_leader_epoch;
 /// Authorized operations as bit fields.
@@ -58,6 +80,8 @@ pub mod produce;
 mod producer_ids;
 /// The route table.
 pub mod route;
+/// SyncGroup.
+mod sync_group;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -66,6 +90,7 @@ use arc_swap::Guard;
 use bytes::Bytes;
 
 use crate::config::{BrokerConfig, Settings};
+use crate::coordinator::driver::GroupCoordinator;
 use crate::metadata::driver::Published;
 use crate::metadata::image::MetadataImage;
 use crate::metadata::{BrokerLifecycle, ControllerHandle};
@@ -93,6 +118,8 @@ pub struct Parts {
     pub lifecycle: Arc<BrokerLifecycle>,
     /// The partitions on this broker.
     pub replicas: ReplicaManager,
+    /// The groups that this broker coordinates.
+    pub groups: GroupCoordinator,
 }
 
 /// All that handlers reach.
@@ -100,6 +127,7 @@ pub struct Api {
     parts: Parts,
     cluster_id: Str,
     producer_ids: ProducerIds,
+    creating_offsets_topic: tokio::sync::Mutex<()>,
 }
 
 impl Api {
@@ -110,6 +138,7 @@ impl Api {
             parts,
             cluster_id,
             producer_ids: ProducerIds::default(),
+            creating_offsets_topic: tokio::sync::Mutex::default(),
         }
     }
 
@@ -141,6 +170,11 @@ impl Api {
     /// The partitions on this broker.
     pub fn replicas(&self) -> &ReplicaManager {
         &self.parts.replicas
+    }
+
+    /// The groups that this broker coordinates.
+    pub fn groups(&self) -> &GroupCoordinator {
+        &self.parts.groups
     }
 
     /// The broker's epoch: which of its registrations holds.

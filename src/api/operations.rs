@@ -42,6 +42,15 @@ pub const CLUSTER: i32 = bits(&[
     code::IDEMPOTENT_WRITE,
 ]);
 
+/// All operations that a group knows.
+pub const GROUP: i32 = bits(&[
+    code::READ,
+    code::DELETE,
+    code::DESCRIBE,
+    code::DESCRIBE_CONFIGS,
+    code::ALTER_CONFIGS,
+]);
+
 const fn bits(codes: &[u8]) -> i32 {
     let mut field = 0;
     let mut n = 0;

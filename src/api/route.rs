@@ -13,12 +13,17 @@ use bytes::Bytes;
 use super::context::RequestContext;
 use super::{
     Api, alter_configs, alter_replica_log_dirs, api_versions, assign_replicas_to_dirs,
-    create_partitions, create_topics, delete_records, delete_topics, describe_cluster,
-    describe_configs, describe_log_dirs, describe_producers, describe_topic_partitions, fetch,
-    incremental_alter_configs, init_producer_id, list_config_resources, list_offsets, metadata,
-    offset_for_leader_epoch, produce,
+    create_partitions, create_topics, delete_groups, delete_records, delete_topics,
+    describe_cluster, describe_configs, describe_groups, describe_log_dirs, describe_producers,
+    describe_topic_partitions, fetch, find_coordinator, group, incremental_alter_configs,
+    init_producer_id, list_config_resources, list_groups, list_offsets, metadata, offset_commit,
+    offset_delete, offset_fetch, offset_for_leader_epoch, produce,
 };
 use crate::network::{Handling, Outcome};
+use crate::protocol::messages::heartbeat::HeartbeatRequest;
+use crate::protocol::messages::join_group::JoinGroupRequest;
+use crate::protocol::messages::leave_group::LeaveGroupRequest;
+use crate::protocol::messages::sync_group::SyncGroupRequest;
 use crate::protocol::{ApiKey, DecodeError, Request, ResponseFrame, decode_whole, frame};
 
 /// Whom a listener serves.
@@ -51,6 +56,15 @@ const ROUTES: &[Route] = &[
     Route { key: ApiKey::Fetch, listeners: BROKER, serve: |api, context, body| fetch::handle(api, context, body) },
     Route { key: ApiKey::ListOffsets, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_offsets::handle) },
     Route { key: ApiKey::Metadata, listeners: BROKER, serve: |api, context, body| later(api, context, body, metadata::handle) },
+    Route { key: ApiKey::OffsetCommit, listeners: BROKER, serve: |api, context, body| offset_commit::handle(api, context, body) },
+    Route { key: ApiKey::OffsetFetch, listeners: BROKER, serve: |api, context, body| later(api, context, body, offset_fetch::handle) },
+    Route { key: ApiKey::FindCoordinator, listeners: BROKER, serve: |api, context, body| later(api, context, body, find_coordinator::handle) },
+    Route { key: ApiKey::JoinGroup, listeners: BROKER, serve: |api, context, body| group::handle::<JoinGroupRequest>(api, context, body) },
+    Route { key: ApiKey::Heartbeat, listeners: BROKER, serve: |api, context, body| group::handle::<HeartbeatRequest>(api, context, body) },
+    Route { key: ApiKey::LeaveGroup, listeners: BROKER, serve: |api, context, body| group::handle::<LeaveGroupRequest>(api, context, body) },
+    Route { key: ApiKey::SyncGroup, listeners: BROKER, serve: |api, context, body| group::handle::<SyncGroupRequest>(api, context, body) },
+    Route { key: ApiKey::DescribeGroups, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_groups::handle) },
+    Route { key: ApiKey::ListGroups, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_groups::handle) },
     Route { key: ApiKey::ApiVersions, listeners: BOTH, serve: |api, context, body| now(api, &context, body, api_versions::handle) },
     Route { key: ApiKey::CreateTopics, listeners: BOTH, serve: |api, context, body| later(api, context, body, create_topics::handle) },
     Route { key: ApiKey::DeleteTopics, listeners: BOTH, serve: |api, context, body| later(api, context, body, delete_topics::handle) },
@@ -62,7 +76,9 @@ const ROUTES: &[Route] = &[
     Route { key: ApiKey::AlterReplicaLogDirs, listeners: BROKER, serve: |api, context, body| later(api, context, body, alter_replica_log_dirs::handle) },
     Route { key: ApiKey::DescribeLogDirs, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_log_dirs::handle) },
     Route { key: ApiKey::CreatePartitions, listeners: BOTH, serve: |api, context, body| later(api, context, body, create_partitions::handle) },
+    Route { key: ApiKey::DeleteGroups, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_groups::handle) },
     Route { key: ApiKey::IncrementalAlterConfigs, listeners: BOTH, serve: |api, context, body| later(api, context, body, incremental_alter_configs::handle) },
+    Route { key: ApiKey::OffsetDelete, listeners: BROKER, serve: |api, context, body| later(api, context, body, offset_delete::handle) },
     Route { key: ApiKey::DescribeCluster, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_cluster::handle) },
     Route { key: ApiKey::DescribeProducers, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_producers::handle) },
     Route { key: ApiKey::AssignReplicasToDirs, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, assign_replicas_to_dirs::handle) },

@@ -1,13 +1,15 @@
-//! Starting the replicas with the first image of the metadata, telling them of later ones, and
-//! telling the rest of the broker what becomes of them.
+//! Starting the replicas, and the group coordinator on them, with the first image of the metadata,
+//! telling both of later ones, and telling the rest of the broker what becomes of the replicas.
 
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::directories::Directories;
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, GroupsConfig};
+use crate::coordinator::driver::GroupCoordinator;
 use crate::metadata::delta::MetadataDelta;
 use crate::metadata::driver::{Metadata, MetadataPublisher, OnFatal};
 use crate::metadata::image::MetadataImage;
@@ -24,15 +26,19 @@ use crate::telemetry::Metrics;
 /// The broker's life, once it has begun.
 type Life = Arc<OnceLock<Arc<BrokerLifecycle>>>;
 
+/// The replicas, and what runs on them.
+type Running = (Started, GroupCoordinator);
+
 /// Waits for the replicas, which start on the metadata loader's thread.
 pub(super) struct ReplicaStarter {
-    started: oneshot::Receiver<Result<Started, StartError>>,
+    started: oneshot::Receiver<Result<Running, StartError>>,
     life: Life,
     assignments: AssignmentInbox,
 }
 
 impl ReplicaStarter {
-    /// A publisher that starts the replicas with the first image, and who waits for it.
+    /// A publisher that starts the replicas with the first image, and who waits for it. Called on the
+    /// runtime that groups are to run on.
     pub(super) fn new(
         config: &BrokerConfig,
         directories: &Directories,
@@ -44,6 +50,8 @@ impl ReplicaStarter {
         let (placed, assignments) = assignments();
         let publisher = Publisher::Waiting(Some(Box::new(Start {
             settings: ReplicaSettings::of(config),
+            groups: config.groups.clone(),
+            runtime: Handle::current(),
             logs: Arc::clone(directories.logs()),
             listener: Box::new(Listener {
                 life: Arc::clone(&life),
@@ -63,7 +71,7 @@ impl ReplicaStarter {
     }
 
     /// Waits until all logs are open.
-    pub(super) async fn started(&mut self) -> anyhow::Result<Started> {
+    pub(super) async fn started(&mut self) -> anyhow::Result<Running> {
         let started = (&mut self.started).await;
         let started = started.context("the metadata log could not be read")?;
         started.context("the replicas could not be started")
@@ -89,46 +97,64 @@ impl ReplicaStarter {
 /// What the replicas are started with.
 struct Start {
     settings: ReplicaSettings,
+    groups: GroupsConfig,
+    runtime: Handle,
     logs: Arc<LogDirs>,
     listener: Box<dyn ReplicaListener>,
     metrics: Arc<Metrics>,
     placed: AssignmentSender,
-    sender: oneshot::Sender<Result<Started, StartError>>,
+    sender: oneshot::Sender<Result<Running, StartError>>,
 }
 
-/// Tells the replicas of each image; the first one starts them.
+impl Start {
+    /// Starts all with the first image, and says so to who waits.
+    fn start(self, image: &Arc<MetadataImage>) -> Option<(ReplicaManager, GroupCoordinator)> {
+        let node_id = self.settings.node_id;
+        let started = ReplicaManager::start(
+            self.settings,
+            &self.logs,
+            image,
+            self.listener,
+            self.metrics,
+        );
+        let started = started.map(|started| {
+            for assignment in &started.assignments {
+                self.placed.send(*assignment);
+            }
+            let replicas = started.manager.clone();
+            let groups = GroupCoordinator::start(&self.groups, node_id, replicas, self.runtime);
+            (started, groups)
+        });
+        let running = started.as_ref().ok();
+        let running = running.map(|(started, groups)| (started.manager.clone(), groups.clone()));
+        // Nobody waits any more only if the process stops.
+        let _ = self.sender.send(started);
+        running
+    }
+}
+
+/// Tells the replicas and the group coordinator of each image; the first one starts them.
 enum Publisher {
     Waiting(Option<Box<Start>>),
-    Running(ReplicaManager, AssignmentSender),
+    Running(ReplicaManager, GroupCoordinator, AssignmentSender),
 }
 
 impl MetadataPublisher for Publisher {
     fn on_update(&mut self, delta: &MetadataDelta, image: &Arc<MetadataImage>) {
         match self {
-            Self::Running(manager, placed) => {
-                for assignment in manager.apply(delta, image) {
+            Self::Running(replicas, groups, placed) => {
+                for assignment in replicas.apply(delta, image) {
                     placed.send(assignment);
                 }
+                groups.apply(delta, image);
             }
             Self::Waiting(start) => {
                 let Some(start) = start.take() else { return };
-                let Start {
-                    settings,
-                    logs,
-                    listener,
-                    metrics,
-                    placed,
-                    sender,
-                } = *start;
-                let started = ReplicaManager::start(settings, &logs, image, listener, metrics);
-                if let Ok(started) = &started {
-                    for assignment in &started.assignments {
-                        placed.send(*assignment);
-                    }
-                    *self = Self::Running(started.manager.clone(), placed);
+                let placed = start.placed.clone();
+                if let Some((replicas, groups)) = start.start(image) {
+                    groups.apply(delta, image);
+                    *self = Self::Running(replicas, groups, placed);
                 }
-                // Nobody waits any more only if the process stops.
-                let _ = sender.send(started);
             }
         }
     }

@@ -111,7 +111,10 @@ impl GroupCoordinator {
         }
         let local = delta.local_changes(shared.node_id);
         let mut shards = (*shared.shards.load_full()).clone();
-        let followed = local.followers.iter().map(|it| (it.topic_id, &it.partition));
+        let followed = local
+            .followers
+            .iter()
+            .map(|it| (it.topic_id, &it.partition));
         let lost = local.removed.iter().chain(&local.deleted);
         for (topic_id, name) in lost.map(|(id, name)| (*id, name)).chain(followed) {
             let is_its = |shard: &Arc<ShardDriver>| shard.partition.id().topic_id == topic_id;

@@ -143,9 +143,12 @@ impl ShardDriver {
 
     /// Does what is due.
     pub(super) fn on_deadline(self: &Arc<Self>) {
-        self.input(|state| state.alarm = None, |shard, effects| {
-            shard.on_deadline(now(), effects);
-        });
+        self.input(
+            |state| state.alarm = None,
+            |shard, effects| {
+                shard.on_deadline(now(), effects);
+            },
+        );
     }
 
     /// Topics are gone, and so are their offsets.
@@ -193,8 +196,7 @@ impl ShardDriver {
         let own_reply = own_place.map(|place| effects.replies.swap_remove(place));
         let replies = effects.replies.drain(..);
         state.waiters.take(replies, high_watermark, &mut deliveries);
-        let submitted =
-            own.map(|token| state.waiters.submitted(token, own_reply, high_watermark));
+        let submitted = own.map(|token| state.waiters.submitted(token, own_reply, high_watermark));
         if !effects.records.is_empty() {
             state.queued.append(&mut effects.records);
             self.append_soon(state);
@@ -266,7 +268,8 @@ impl State {
         if let Phase::Running(shard) = std::mem::replace(&mut self.phase, phase) {
             let mut effects = Effects::default();
             shard.abandon(error, &mut effects);
-            self.waiters.take(effects.replies, Offset(i64::MAX), deliveries);
+            self.waiters
+                .take(effects.replies, Offset(i64::MAX), deliveries);
         }
     }
 }

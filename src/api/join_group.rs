@@ -1,0 +1,38 @@
+//! JoinGroup (key 11), versions 0-9: waits until the generation is complete.
+//!
+//! What the group keeps of the request is copied: while a member waits for the others, its frame is
+//! gone. Version 4 gives a new member its id first (KIP-394), 5 adds static members (KIP-345), 8 a
+//! reason (KIP-800), 9 lets the leader skip the assignment.
+
+use super::context::RequestContext;
+use super::group::{OneGroup, caller, expect_answer};
+use crate::coordinator::group::{Answer, Caller, Request};
+use crate::protocol::Str;
+use crate::protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse};
+
+impl OneGroup for JoinGroupRequest {
+    fn group_id(&self) -> Str {
+        self.group_id.clone()
+    }
+
+    fn ask(self) -> Request {
+        let mut entropy = [0; 16];
+        getrandom::fill(&mut entropy).expect("the operating system has random numbers");
+        Request::JoinGroup {
+            request: self,
+            entropy,
+        }
+    }
+
+    fn response(answer: Answer) -> JoinGroupResponse {
+        expect_answer!(answer, JoinGroup)
+    }
+
+    /// Describing a group tells where its members are, in Java's notation.
+    fn caller(context: &RequestContext) -> Caller {
+        Caller {
+            client_host: Str::from(format!("/{}", context.connection.peer_ip())),
+            ..caller(context)
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! LeaveGroup (key 13), versions 0-5: members leave a classic group.
+//!
+//! Version 3 takes many members at once (KIP-345), 5 a reason (KIP-800).
+
+use super::group::{OneGroup, expect_answer};
+use crate::coordinator::group::{Answer, Request};
+use crate::protocol::Str;
+use crate::protocol::messages::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
+
+impl OneGroup for LeaveGroupRequest {
+    fn group_id(&self) -> Str {
+        self.group_id.clone()
+    }
+
+    fn ask(self) -> Request {
+        Request::LeaveGroup(self)
+    }
+
+    fn response(answer: Answer) -> LeaveGroupResponse {
+        expect_answer!(answer, LeaveGroup)
+    }
+}

@@ -1,0 +1,151 @@
+//! OffsetCommit (key 8), versions 2-10: stores where a group stands.
+//!
+//! Partitions that do not exist are refused here, each for itself; the group's shard decides the
+//! others. Version 6 adds leader epochs, 7 static members (KIP-345), 10 names topics by id.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Api;
+use super::context::RequestContext;
+use super::group::{caller, expect_answer};
+use super::route::answer;
+use crate::coordinator::driver::Submitted;
+use crate::coordinator::group::{Answer, Request};
+use crate::metadata::image::{MetadataImage, TopicImage};
+use crate::network::{Handling, Outcome};
+use crate::protocol::messages::offset_commit::{
+    OffsetCommitRequest, OffsetCommitRequestTopic, OffsetCommitResponse,
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use crate::protocol::{DecodeError, ErrorCode, Str, decode_whole};
+
+/// The first version that names topics by id.
+const FIRST_BY_ID: i16 = 10;
+
+/// Stores the offsets of partitions that exist.
+///
+/// # Errors
+/// The body is malformed.
+pub fn handle(
+    api: &Arc<Api>,
+    context: RequestContext,
+    body: Bytes,
+) -> Result<Handling, DecodeError> {
+    let mut request = decode_whole::<OffsetCommitRequest>(body, context.version())?;
+    let refused = refuse_unknown(&mut request, &api.image(), context.version());
+    if request.topics.is_empty() {
+        return Ok(now(&context, response(refused)));
+    }
+    let group_id = request.group_id.clone();
+    let asked = Request::OffsetCommit(request);
+    match api.groups().submit(&group_id, caller(&context), &asked) {
+        Submitted::Answered(answer) => Ok(now(&context, merged(refused, answer))),
+        // It waits for a commit, not for other members: the frame stays charged for so long.
+        waiting @ Submitted::Waiting(_) => Ok(Handling::Later(Box::pin(async move {
+            let response = merged(refused, waiting.answer().await);
+            Outcome::Answer(answer::<OffsetCommitRequest>(&context, &response))
+        }))),
+    }
+}
+
+fn now(context: &RequestContext, response: OffsetCommitResponse) -> Handling {
+    Handling::Answer(answer::<OffsetCommitRequest>(context, &response))
+}
+
+fn response(topics: Vec<OffsetCommitResponseTopic>) -> OffsetCommitResponse {
+    OffsetCommitResponse {
+        topics,
+        ..OffsetCommitResponse::default()
+    }
+}
+
+/// The shard's answer, and what was refused before it was asked: once for each topic.
+fn merged(refused: Vec<OffsetCommitResponseTopic>, answer: Answer) -> OffsetCommitResponse {
+    let mut response = expect_answer!(answer, OffsetCommit);
+    for topic in refused {
+        let mut known = response.topics.iter_mut();
+        match known.find(|it| it.name == topic.name && it.topic_id == topic.topic_id) {
+            Some(known) => known.partitions.extend(topic.partitions),
+            None => response.topics.push(topic),
+        }
+    }
+    response
+}
+
+/// Takes out what does not exist, as answers; what is left has names and ids.
+fn refuse_unknown(
+    request: &mut OffsetCommitRequest,
+    image: &MetadataImage,
+    version: i16,
+) -> Vec<OffsetCommitResponseTopic> {
+    let mut refused = Vec::new();
+    request.topics.retain_mut(|topic| {
+        let partitions = match find(topic, image, version) {
+            Ok(known) => {
+                topic.topic_id = known.id;
+                if version >= FIRST_BY_ID {
+                    topic.name = Str::copy_from(&known.name);
+                }
+                take_unknown_partitions(topic, known)
+            }
+            Err(error) => take_all_partitions(topic, error),
+        };
+        let is_asked = !topic.partitions.is_empty();
+        if !partitions.is_empty() || !is_asked {
+            refused.push(OffsetCommitResponseTopic {
+                name: topic.name.clone(),
+                topic_id: topic.topic_id,
+                partitions,
+            });
+        }
+        is_asked
+    });
+    refused
+}
+
+fn find<'a>(
+    topic: &OffsetCommitRequestTopic,
+    image: &'a MetadataImage,
+    version: i16,
+) -> Result<&'a TopicImage, ErrorCode> {
+    let (found, error) = match version >= FIRST_BY_ID {
+        true => (
+            image.topics().by_id(&topic.topic_id),
+            ErrorCode::UNKNOWN_TOPIC_ID,
+        ),
+        false => (
+            image.topics().by_name(&topic.name),
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ),
+    };
+    found.map(|topic| &**topic).ok_or(error)
+}
+
+fn take_unknown_partitions(
+    topic: &mut OffsetCommitRequestTopic,
+    known: &TopicImage,
+) -> Vec<OffsetCommitResponsePartition> {
+    let unknown = topic
+        .partitions
+        .extract_if(.., |it| known.partition(it.partition_index).is_none());
+    unknown
+        .map(|it| OffsetCommitResponsePartition {
+            partition_index: it.partition_index,
+            error_code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        })
+        .collect()
+}
+
+fn take_all_partitions(
+    topic: &mut OffsetCommitRequestTopic,
+    error_code: ErrorCode,
+) -> Vec<OffsetCommitResponsePartition> {
+    let all = topic.partitions.drain(..);
+    all.map(|it| OffsetCommitResponsePartition {
+        partition_index: it.partition_index,
+        error_code,
+    })
+    .collect()
+}

@@ -1,0 +1,78 @@
+//! OffsetDelete (key 47), version 0: deletes stored offsets of a group (KIP-496).
+//!
+//! Partitions that do not exist are refused here, each for itself.
+
+use std::sync::Arc;
+
+use super::Api;
+use super::context::RequestContext;
+use super::group::{caller, expect_answer};
+use crate::coordinator::group::Request;
+use crate::metadata::image::MetadataImage;
+use crate::protocol::ErrorCode;
+use crate::protocol::messages::offset_delete::{
+    OffsetDeleteRequest, OffsetDeleteResponse, OffsetDeleteResponsePartition,
+    OffsetDeleteResponseTopic,
+};
+
+/// Deletes the offsets of partitions that exist.
+pub async fn handle(
+    api: Arc<Api>,
+    context: Arc<RequestContext>,
+    mut request: OffsetDeleteRequest,
+) -> OffsetDeleteResponse {
+    let refused = refuse_unknown(&mut request, &api.image());
+    if request.topics.is_empty() && !refused.is_empty() {
+        return OffsetDeleteResponse {
+            topics: refused,
+            ..OffsetDeleteResponse::default()
+        };
+    }
+    let group_id = request.group_id.clone();
+    let asked = Request::OffsetDelete(request);
+    let submitted = api.groups().submit(&group_id, caller(&context), &asked);
+    let mut response = expect_answer!(submitted.answer().await, OffsetDelete);
+    // The group's error is that of the whole request: Kafka then names no partition.
+    if !response.error_code.is_error() {
+        merge(&mut response, refused);
+    }
+    response
+}
+
+fn merge(response: &mut OffsetDeleteResponse, refused: Vec<OffsetDeleteResponseTopic>) {
+    for topic in refused {
+        let mut known = response.topics.iter_mut();
+        match known.find(|it| it.name == topic.name) {
+            Some(known) => known.partitions.extend(topic.partitions),
+            None => response.topics.push(topic),
+        }
+    }
+}
+
+/// Takes out what does not exist, as answers.
+fn refuse_unknown(
+    request: &mut OffsetDeleteRequest,
+    image: &MetadataImage,
+) -> Vec<OffsetDeleteResponseTopic> {
+    let mut refused = Vec::new();
+    request.topics.retain_mut(|topic| {
+        let known = image.topics().by_name(&topic.name);
+        let unknown = topic.partitions.extract_if(.., |it| {
+            known.is_none_or(|known| known.partition(it.partition_index).is_none())
+        });
+        let partitions: Vec<_> = unknown
+            .map(|it| OffsetDeleteResponsePartition {
+                partition_index: it.partition_index,
+                error_code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            })
+            .collect();
+        if !partitions.is_empty() {
+            refused.push(OffsetDeleteResponseTopic {
+                name: topic.name.clone(),
+                partitions,
+            });
+        }
+        !topic.partitions.is_empty()
+    });
+    refused
+}

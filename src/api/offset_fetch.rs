@@ -1,0 +1,149 @@
+//! OffsetFetch (key 9), versions 1-10: where groups stand.
+//!
+//! Version 2 takes null for all topics, 7 can demand stable offsets, 8 asks for many groups at once
+//! (each goes to its shard), 10 names topics by id.
+
+use std::sync::Arc;
+
+use super::Api;
+use super::context::RequestContext;
+use super::group::{caller, expect_answer};
+use crate::coordinator::group::Request;
+use crate::metadata::image::MetadataImage;
+use crate::protocol::messages::offset_fetch::{
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponse,
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+};
+use crate::protocol::{ErrorCode, Str};
+
+/// The first version that asks for many groups.
+const FIRST_WITH_GROUPS: i16 = 8;
+/// The first version that names topics by id.
+const FIRST_BY_ID: i16 = 10;
+
+/// Asks the shard of each group.
+pub async fn handle(
+    api: Arc<Api>,
+    context: Arc<RequestContext>,
+    mut request: OffsetFetchRequest,
+) -> OffsetFetchResponse {
+    let version = context.version();
+    let mut groups = std::mem::take(&mut request.groups);
+    if version < FIRST_WITH_GROUPS {
+        groups = vec![only_group(&mut request)];
+    }
+    let mut asked = Vec::with_capacity(groups.len());
+    for mut group in groups {
+        let refused = match version >= FIRST_BY_ID {
+            true => resolve_ids(&mut group, &api.image()),
+            false => Vec::new(),
+        };
+        let group_id = group.group_id.clone();
+        let question = Request::OffsetFetch {
+            group,
+            require_stable: request.require_stable,
+        };
+        let submitted = api.groups().submit(&group_id, caller(&context), &question);
+        asked.push((submitted, refused));
+    }
+    let mut answers = Vec::with_capacity(asked.len());
+    for (submitted, refused) in asked {
+        let mut group = expect_answer!(submitted.answer().await, OffsetFetch);
+        if version >= FIRST_BY_ID {
+            fill_in_ids(&mut group, &api.image());
+        }
+        group.topics.extend(refused);
+        answers.push(group);
+    }
+    match version >= FIRST_WITH_GROUPS {
+        true => OffsetFetchResponse {
+            groups: answers,
+            ..OffsetFetchResponse::default()
+        },
+        false => of_only_group(answers.pop().expect("one group was asked for")),
+    }
+}
+
+/// The one group of an old request, in the form of newer ones.
+fn only_group(request: &mut OffsetFetchRequest) -> OffsetFetchRequestGroup {
+    let topics = request.topics.take().map(|topics| {
+        let topics = topics.into_iter().map(|topic| OffsetFetchRequestTopics {
+            name: topic.name,
+            partition_indexes: topic.partition_indexes,
+            ..OffsetFetchRequestTopics::default()
+        });
+        topics.collect()
+    });
+    OffsetFetchRequestGroup {
+        group_id: request.group_id.clone(),
+        topics,
+        ..OffsetFetchRequestGroup::default()
+    }
+}
+
+fn of_only_group(group: OffsetFetchResponseGroup) -> OffsetFetchResponse {
+    let partition = |it: OffsetFetchResponsePartitions| OffsetFetchResponsePartition {
+        partition_index: it.partition_index,
+        committed_offset: it.committed_offset,
+        committed_leader_epoch: it.committed_leader_epoch,
+        metadata: it.metadata,
+        error_code: it.error_code,
+    };
+    let topics = group.topics.into_iter().map(|it| OffsetFetchResponseTopic {
+        name: it.name,
+        partitions: it.partitions.into_iter().map(partition).collect(),
+    });
+    OffsetFetchResponse {
+        topics: topics.collect(),
+        error_code: group.error_code,
+        ..OffsetFetchResponse::default()
+    }
+}
+
+/// Gives the topics their names; takes those out that are unknown, as answers.
+fn resolve_ids(
+    group: &mut OffsetFetchRequestGroup,
+    image: &MetadataImage,
+) -> Vec<OffsetFetchResponseTopics> {
+    let mut refused = Vec::new();
+    if let Some(topics) = &mut group.topics {
+        topics.retain_mut(|topic| match image.topics().by_id(&topic.topic_id) {
+            Some(known) => {
+                topic.name = Str::copy_from(&known.name);
+                true
+            }
+            None => {
+                refused.push(unknown(topic));
+                false
+            }
+        });
+    }
+    refused
+}
+
+fn unknown(topic: &OffsetFetchRequestTopics) -> OffsetFetchResponseTopics {
+    let indexes = topic.partition_indexes.iter();
+    let partitions = indexes.map(|&partition_index| OffsetFetchResponsePartitions {
+        partition_index,
+        committed_offset: -1,
+        metadata: Some(Str::EMPTY),
+        error_code: ErrorCode::UNKNOWN_TOPIC_ID,
+        ..OffsetFetchResponsePartitions::default()
+    });
+    OffsetFetchResponseTopics {
+        topic_id: topic.topic_id,
+        partitions: partitions.collect(),
+        ..OffsetFetchResponseTopics::default()
+    }
+}
+
+/// Who asked for all topics gets names: topics that are gone have no id to be told by.
+fn fill_in_ids(group: &mut OffsetFetchResponseGroup, image: &MetadataImage) {
+    group.topics.retain_mut(|topic| {
+        if topic.topic_id.is_zero() {
+            topic.topic_id = image.topics().id_of(&topic.name).unwrap_or_default();
+        }
+        !topic.topic_id.is_zero()
+    });
+}

@@ -142,6 +142,10 @@ fn consumer_from(bootstrap: &str, topic: &str, partitions: i32, offset: Offset) 
         .set("group.id", "versus")
         .set("enable.auto.commit", "false")
         .set("queued.max.messages.kbytes", "131072")
+        // librdkafka asks for nothing for a second once it has 100,000 messages: with small ones
+        // that pause would be all that is measured.
+        .set("queued.min.messages", "1000000")
+        .set("fetch.queue.backoff.ms", "5")
         .create()
         .expect("valid settings");
     let mut assigned = TopicPartitionList::new();

@@ -189,6 +189,11 @@ impl<'a> Records<'a> {
         })
     }
 
+    /// How many bytes lie behind the record that was returned last.
+    pub(super) fn remaining(&self) -> usize {
+        self.reader.rest().len()
+    }
+
     #[inline(always)]
     fn read(&mut self) -> Result<Record<'a>, RecordsError> {
         let raw = RawRecord::take(&mut self.reader).map_err(|fault| RecordsError::Record {

@@ -69,6 +69,11 @@ impl ReplicaSettings {
             segment_index_bytes: unsigned(topic.segment_index_bytes),
             index_interval_bytes: unsigned(topic.index_interval_bytes),
             compact: topic.cleanup_policy.compact,
+            delete_retention_ms: topic.delete_retention_ms,
+            min_compaction_lag_ms: topic.min_compaction_lag_ms,
+            max_compaction_lag_ms: topic.max_compaction_lag_ms,
+            // Between 0 and 1 by the key's rule.
+            min_cleanable_ppm: (topic.min_cleanable_dirty_ratio * 1e6) as u32,
             delete: topic.cleanup_policy.delete,
             retention_ms: topic.retention_ms,
             retention_bytes: topic.retention_bytes,

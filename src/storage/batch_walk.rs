@@ -155,9 +155,22 @@ impl<'f> BatchWalk<'f> {
         }
     }
 
+    /// As [`Self::new`], reading `chunk` bytes at once.
+    pub(super) fn with_chunk(file: &'f dyn DiskFile, position: u64, end: u64, chunk: usize) -> Self {
+        Self {
+            window: Window::new(file, end, chunk),
+            position,
+        }
+    }
+
     /// Where the next batch begins.
     pub(super) fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Where the walk ends.
+    pub(super) fn end(&self) -> u64 {
+        self.window.end
     }
 
     /// The next whole batch and its position; `None` at the end and before a partial one. Only its

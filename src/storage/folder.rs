@@ -46,6 +46,7 @@ impl FileKind {
 
 /// What a file is waiting for, by the end of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(super) enum Stage {
     /// It is part of the log.
     Live,
@@ -58,6 +59,14 @@ pub(super) enum Stage {
 }
 
 impl Stage {
+    /// The stage with this number.
+    pub(super) fn from_number(number: u8) -> Self {
+        [Self::Live, Self::Cleaned, Self::Swap, Self::Deleted]
+            .into_iter()
+            .find(|stage| *stage as u8 == number)
+            .expect("the number is that of a stage")
+    }
+
     pub(super) fn suffix(self) -> &'static str {
         match self {
             Self::Live => "",

@@ -103,9 +103,20 @@ fn finish_swap(folder: &Folder, names: &mut Vec<FileName>) -> Result<(), Storage
         start = start.min(name.offset);
         end = end.max(end_of(folder, name)?);
     }
+    // What was renamed before the crash is output too; the batches get their name first, but a power
+    // cut need not keep the order.
+    let is_output = |name: &FileName| {
+        let in_swap = |kind| {
+            let same = |it: &FileName| it.offset == name.offset && it.kind == kind;
+            swap.iter().any(same)
+        };
+        name.kind != FileKind::Log && in_swap(FileKind::Log) && !in_swap(name.kind)
+    };
     remove_where(folder, names, |name| {
-        name.stage == Stage::Live && (start..end).contains(&name.offset)
+        let is_live = name.stage == Stage::Live;
+        is_live && (start..end).contains(&name.offset) && !is_output(name)
     })?;
+    sync(folder)?;
     for name in names.iter_mut().filter(|name| name.stage == Stage::Swap) {
         let from = folder.staged(name.offset, name.kind, Stage::Swap);
         let to = folder.file(name.offset, name.kind);
@@ -115,6 +126,11 @@ fn finish_swap(folder: &Folder, names: &mut Vec<FileName>) -> Result<(), Storage
     }
     names.sort_unstable_by_key(|name| (name.offset, name.kind));
     names.dedup();
+    sync(folder)
+}
+
+/// Makes it durable before the next step which files are there.
+fn sync(folder: &Folder) -> Result<(), StorageError> {
     let path = folder.path();
     let synced = folder.disk().sync_dir(&path);
     synced.map_err(|error| StorageError::io("sync", &path, error))

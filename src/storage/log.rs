@@ -14,6 +14,7 @@ mod recover;
 mod reserve;
 mod roll;
 mod segment_list;
+mod swap;
 mod truncate;
 mod view;
 
@@ -38,6 +39,7 @@ pub use delete::DeletedFiles;
 pub use flush::{FlushPlan, FlushScope};
 pub use open::Opening;
 pub use read::{OffsetOutOfRange, ReadOutcome, ReadPlan};
+pub(super) use swap::Replacement;
 pub use view::{LogView, SegmentDescription};
 
 use roll::Tail;
@@ -68,6 +70,10 @@ pub struct Log {
     producers: ProducerState,
     snapshots: ProducerSnapshots,
     deletions: Vec<DeletedFiles>,
+    /// Output of the cleaner whose files say that it is complete, but not yet that it is live.
+    pending_swap: Option<Arc<Segment>>,
+    /// Everything below is compacted, if anything is.
+    cleaned_offset: Option<Offset>,
 }
 
 impl Log {
@@ -100,6 +106,16 @@ impl Log {
     /// and what the recovery-point checkpoint says.
     pub fn flushed_offset(&self) -> Offset {
         self.flushed_offset
+    }
+
+    /// Everything below is compacted; `None`: nothing is, as far as is known.
+    pub fn cleaned_offset(&self) -> Option<Offset> {
+        self.cleaned_offset
+    }
+
+    /// Says up to where the log is compacted: by a checkpoint, or by a pass that ended.
+    pub fn set_cleaned_offset(&mut self, offset: Option<Offset>) {
+        self.cleaned_offset = offset;
     }
 
     /// The size of all batches in bytes.

@@ -16,6 +16,14 @@ pub struct LogConfig {
     pub index_interval_bytes: u32,
     /// `cleanup.policy` has `compact`: offsets may be missing.
     pub compact: bool,
+    /// `delete.retention.ms`: how long a tombstone stays after it was first compacted.
+    pub delete_retention_ms: i64,
+    /// `min.compaction.lag.ms`: younger records are not compacted.
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`: older records are compacted whatever the ratio.
+    pub max_compaction_lag_ms: i64,
+    /// `min.cleanable.dirty.ratio` in millionths: a log is compacted when more of it is dirty.
+    pub min_cleanable_ppm: u32,
     /// `cleanup.policy` has `delete`: retention applies.
     pub delete: bool,
     /// `retention.ms`: segments whose newest record is older are deleted; -1 keeps them.
@@ -44,6 +52,10 @@ impl Default for LogConfig {
             segment_index_bytes: 10 << 20,
             index_interval_bytes: 4096,
             compact: false,
+            delete_retention_ms: DAY_MS,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            min_cleanable_ppm: 500_000,
             delete: true,
             retention_ms: 7 * DAY_MS,
             retention_bytes: -1,

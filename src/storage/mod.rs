@@ -7,6 +7,8 @@ mod batch_walk;
 pub mod checkpoint;
 /// The mark that a log directory was closed in order.
 pub mod clean_shutdown;
+/// Only the last record of each key stays.
+pub mod compaction;
 /// The seam between the log and its disk, and the two disks behind it.
 pub mod disk;
 /// What can go wrong.

@@ -6,11 +6,12 @@
 
 mod lookup;
 mod rebuild;
+mod stage;
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -51,12 +52,22 @@ pub(super) struct Segment {
     /// Bytes between index entries, for when the indexes must be made again.
     index_interval: u32,
     deleted: AtomicBool,
+    /// Its files are not to be opened any more: their names may be another's.
+    detached: AtomicBool,
+    /// What its files wait for, a [`Stage`]: changed under the locks of the indexes and of the
+    /// aborted transactions.
+    stage: AtomicU8,
+    /// The largest timestamp of its first batch, or [`UNKNOWN`].
+    first_timestamp: AtomicI64,
     indexes: Mutex<Indexes>,
     transactions: Mutex<TransactionIndex>,
     /// The aborted transactions are those of the batches: the file has no checksum.
     aborts_checked: AtomicBool,
     cursors: Mutex<Cursors>,
 }
+
+/// The first batch was not looked at yet.
+const UNKNOWN: i64 = i64::MIN;
 
 /// The indexes as far as they were needed yet.
 #[derive(Debug, Default)]
@@ -74,7 +85,24 @@ impl Segment {
         base_offset: Offset,
         config: &LogConfig,
     ) -> io::Result<Self> {
-        let open = |kind| folder.open(base_offset, kind, OpenMode::Truncate);
+        let segment = Self::create_staged(folder, base_offset, Stage::Live, config)?;
+        if config.preallocate {
+            segment.log.set_len(config.segment_bytes.into())?;
+        }
+        Ok(segment)
+    }
+
+    /// Makes an empty segment whose files are in `stage`.
+    pub(super) fn create_staged(
+        folder: &Arc<Folder>,
+        base_offset: Offset,
+        stage: Stage,
+        config: &LogConfig,
+    ) -> io::Result<Self> {
+        let open = |kind| {
+            let path = folder.staged(base_offset, kind, stage);
+            folder.disk().open(&path, OpenMode::Truncate)
+        };
         let indexes = Indexes {
             offsets: Some(OffsetIndex::empty(open(FileKind::OffsetIndex)?)),
             times: Some(TimeIndex::empty(open(FileKind::TimeIndex)?)),
@@ -84,11 +112,9 @@ impl Segment {
             }),
         };
         let log = open(FileKind::Log)?;
-        if config.preallocate {
-            log.set_len(config.segment_bytes.into())?;
-        }
         Ok(Self {
             indexes: Mutex::new(indexes),
+            stage: AtomicU8::new(stage as u8),
             ..Self::on(folder, base_offset, log, config.index_interval_bytes)
         })
     }
@@ -109,9 +135,7 @@ impl Segment {
 
     /// Opens the index of aborted transactions. False: it was damaged, and is gone.
     pub(super) fn load_aborted(&self) -> Result<bool, StorageError> {
-        let path = self
-            .folder
-            .file(self.base_offset, FileKind::TransactionIndex);
+        let path = self.path(FileKind::TransactionIndex);
         let disk = self.folder.disk();
         let opened = TransactionIndex::open(disk, &path).and_then(|index| {
             index.check(self.base_offset)?;
@@ -144,6 +168,9 @@ impl Segment {
             size: AtomicU64::new(0),
             index_interval,
             deleted: AtomicBool::new(false),
+            detached: AtomicBool::new(false),
+            stage: AtomicU8::new(Stage::Live as u8),
+            first_timestamp: AtomicI64::new(UNKNOWN),
             indexes: Mutex::default(),
             transactions: Mutex::default(),
             aborts_checked: AtomicBool::new(true),
@@ -161,7 +188,7 @@ impl Segment {
     }
 
     pub(super) fn log_path(&self) -> PathBuf {
-        self.folder.file(self.base_offset, FileKind::Log)
+        self.path(FileKind::Log)
     }
 
     /// The size of its batches in bytes.
@@ -303,6 +330,7 @@ impl Segment {
     pub(super) fn truncate(&self, position: u64, offset: Offset) -> Result<(), StorageError> {
         *self.cursors.lock() = Cursors::default();
         let indexes = self.indexes.lock();
+        self.first_timestamp.store(UNKNOWN, Ordering::Relaxed);
         self.set_size(position);
         self.log.set_len(position).map_err(self.io("cut"))?;
         drop(indexes);
@@ -328,9 +356,7 @@ impl Segment {
 
     /// Adds a transaction that ended in this segment by an abort.
     pub(super) fn append_aborted(&self, entry: &AbortedTransaction) -> Result<(), StorageError> {
-        let path = self
-            .folder
-            .file(self.base_offset, FileKind::TransactionIndex);
+        let path = self.path(FileKind::TransactionIndex);
         let mut transactions = self.transactions.lock();
         transactions
             .append(self.folder.disk(), &path, entry)
@@ -355,10 +381,9 @@ impl Segment {
         mut told: Vec<AbortedTransaction>,
         end: Offset,
     ) -> Result<(), StorageError> {
-        let path = self
-            .folder
-            .file(self.base_offset, FileKind::TransactionIndex);
+        let path = self.path(FileKind::TransactionIndex);
         let mut transactions = self.transactions.lock();
+        self.check_in_use()?;
         let all = transactions.all().map_err(self.io("read"))?;
         // What was aborted since the batches were read.
         for entry in all.iter().filter(|entry| entry.last_offset >= end) {
@@ -432,45 +457,9 @@ impl Segment {
         self.log.region(position, length).map_err(self.io("read"))
     }
 
-    /// Gives all files the suffix `.deleted`: what is left to be removed later. The batches go
-    /// first: without them the rest is nothing.
-    pub(super) fn mark_deleted(&self) -> Result<Vec<PathBuf>, StorageError> {
-        self.expect_gone(true);
-        let mut marked = Vec::with_capacity(FileKind::SEGMENT.len());
-        for kind in FileKind::SEGMENT {
-            let from = self.folder.file(self.base_offset, kind);
-            let to = self.folder.staged(self.base_offset, kind, Stage::Deleted);
-            match self.folder.disk().rename(&from, &to) {
-                Ok(()) => marked.push(to),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(StorageError::io("rename", &from, error)),
-            }
-            if kind == FileKind::Log {
-                self.log.relocate(&marked[0]);
-            }
-        }
-        // Nobody looks anything up in it again.
-        *self.indexes.lock() = Indexes::default();
-        Ok(marked)
-    }
-
     /// Says that the files may not be where they were: a reader that finds none has come too late.
     pub(super) fn expect_gone(&self, expected: bool) {
         self.deleted.store(expected, Ordering::Release);
-    }
-
-    /// Tells the open files that the folder has another name.
-    pub(super) fn relocate(&self) {
-        self.log.relocate(&self.log_path());
-        let indexes = self.indexes.lock();
-        if let Some(offsets) = &indexes.offsets {
-            let path = self.folder.file(self.base_offset, FileKind::OffsetIndex);
-            offsets.file().relocate(&path);
-        }
-        if let Some(times) = &indexes.times {
-            let path = self.folder.file(self.base_offset, FileKind::TimeIndex);
-            times.file().relocate(&path);
-        }
     }
 
     /// The offset index, read if it was not yet.
@@ -480,8 +469,7 @@ impl Segment {
     ) -> Result<&'i mut OffsetIndex, StorageError> {
         if indexes.offsets.is_none() {
             let opened =
-                self.folder
-                    .open(self.base_offset, FileKind::OffsetIndex, OpenMode::Existing);
+                self.open_file(FileKind::OffsetIndex, OpenMode::Existing);
             match opened.map_err(IndexFault::from).and_then(OffsetIndex::load) {
                 Ok(index) => indexes.offsets = Some(index),
                 Err(fault) => self.remake(indexes, fault)?,
@@ -497,8 +485,7 @@ impl Segment {
     ) -> Result<&'i mut TimeIndex, StorageError> {
         if indexes.times.is_none() {
             let opened =
-                self.folder
-                    .open(self.base_offset, FileKind::TimeIndex, OpenMode::Existing);
+                self.open_file(FileKind::TimeIndex, OpenMode::Existing);
             match opened.map_err(IndexFault::from).and_then(TimeIndex::load) {
                 Ok(index) => indexes.times = Some(index),
                 Err(fault) => self.remake(indexes, fault)?,

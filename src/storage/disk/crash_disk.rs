@@ -1,7 +1,8 @@
 //! A disk in memory for tests, with a live image (what a process sees) and a durable one (what a
 //! power cut leaves). Any operation can be made to fail; a power cut can tear what was not synced.
 //!
-//! It is as strict as POSIX allows: a new file whose directory was not synced is gone.
+//! It is as strict as POSIX allows: a new file whose directory was not synced is gone. But a rename
+//! is one change, as on every journalling file system: the file has one of the two names.
 
 mod image;
 #[cfg(test)]
@@ -363,6 +364,14 @@ impl DiskFile for CrashFile {
         let read = self.read_at(&mut bytes, position)?;
         bytes.truncate(read);
         Ok(Payload::Bytes(bytes.into()))
+    }
+
+    fn set_modified(&self, at: Timestamp) -> io::Result<()> {
+        self.disk.change(|state, fault| {
+            fail(fault)?;
+            state.file(self.inode)?.modified = at;
+            Ok(())
+        })
     }
 
     fn relocate(&self, _path: &Path) {}

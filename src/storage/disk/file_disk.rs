@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use rustix::fs::FlockOperation;
@@ -303,6 +303,12 @@ impl DiskFile for FileHandle {
             position,
             length,
         }))
+    }
+
+    fn set_modified(&self, at: Timestamp) -> io::Result<()> {
+        let millis = Duration::from_millis(u64::try_from(at.0).unwrap_or(0));
+        let open = self.descriptor(CHANCES_AFTER_READ)?;
+        open.file.set_modified(UNIX_EPOCH + millis)
     }
 
     fn relocate(&self, path: &Path) {

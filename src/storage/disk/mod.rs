@@ -115,6 +115,9 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     /// A part of the file as it goes to a socket. It may end before the part does if the file is cut.
     fn region(&self, position: u64, length: u32) -> io::Result<Payload>;
 
+    /// Says when the content last changed, which a copy takes over from its original.
+    fn set_modified(&self, at: Timestamp) -> io::Result<()>;
+
     /// Tells the handle that its file has another name now.
     fn relocate(&self, path: &Path);
 }

@@ -9,16 +9,29 @@ use super::{Log, later};
 use crate::model::{Offset, Timestamp};
 use crate::storage::error::StorageError;
 use crate::storage::folder::Folder;
+use crate::storage::segment::Segment;
 
 /// Files that nobody finds any more, to be removed later.
 #[derive(Debug)]
 pub struct DeletedFiles {
     folder: Arc<Folder>,
+    segments: Vec<Arc<Segment>>,
     names: Vec<PathBuf>,
     due: Timestamp,
 }
 
 impl DeletedFiles {
+    /// Gives up the files of a segment at `base_offset`: another deleted one gets their names.
+    fn forget(&mut self, base_offset: Offset) {
+        let named_so = |segment: &mut Arc<Segment>| segment.base_offset() == base_offset;
+        for segment in self.segments.extract_if(.., named_so) {
+            segment.detach();
+        }
+        let prefix = format!("{:020}.", base_offset.0);
+        let is_of = |name: &Path| name.as_os_str().as_encoded_bytes().starts_with(prefix.as_bytes());
+        self.names.retain(|name| !is_of(name));
+    }
+
     /// When they may be removed.
     pub fn due(&self) -> Timestamp {
         self.due
@@ -93,8 +106,20 @@ impl Log {
         if !is_front {
             removed.reverse();
         }
+        self.mark_deleted(removed, now)
+    }
+
+    /// Has the files of segments removed later that are not part of the log any more.
+    pub(super) fn mark_deleted(
+        &mut self,
+        segments: Vec<Arc<Segment>>,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
         let mut names = Vec::new();
-        for segment in &removed {
+        for segment in &segments {
+            for earlier in &mut self.deletions {
+                earlier.forget(segment.base_offset());
+            }
             for path in segment.mark_deleted()? {
                 names.extend(path.file_name().map(PathBuf::from));
             }
@@ -102,6 +127,7 @@ impl Log {
         self.names += 1;
         self.deletions.push(DeletedFiles {
             folder: Arc::clone(&self.folder),
+            segments,
             names,
             due: later(now, self.config.file_delete_delay_ms),
         });
@@ -116,7 +142,12 @@ impl Log {
     /// The files whose time has come: [`DeletedFiles::remove`] is for outside the lock.
     pub fn take_due_deletions(&mut self, now: Timestamp) -> Vec<DeletedFiles> {
         let due = self.deletions.extract_if(.., |files| files.due <= now);
-        due.collect()
+        let due: Vec<_> = due.collect();
+        // From here on their names may be given to others.
+        due.iter()
+            .flat_map(|files| &files.segments)
+            .for_each(|segment| segment.detach());
+        due
     }
 
     /// Gives the folder another path on the same disk. The log goes on there.
@@ -128,7 +159,7 @@ impl Log {
             .for_each(|segment| segment.expect_gone(true));
         let moved = self.folder.disk().rename(&from, to).and_then(|()| {
             self.folder.relocate(to);
-            for segment in self.segments.iter() {
+            for segment in self.segments.iter().chain(&self.pending_swap) {
                 segment.relocate();
                 segment.expect_gone(false);
             }

@@ -83,6 +83,8 @@ impl Log {
             producers: ProducerState::default(),
             snapshots: ProducerSnapshots::at(files.snapshots),
             deletions: Vec::new(),
+            pending_swap: None,
+            cleaned_offset: None,
             folder,
             config,
         };

@@ -53,6 +53,7 @@ impl Log {
     }
 
     fn cut_at(&mut self, offset: Offset, now: Timestamp) -> Result<(), StorageError> {
+        self.drop_pending_swap()?;
         self.segments.note_cut();
         let keep = self
             .segments
@@ -77,12 +78,15 @@ impl Log {
         self.end_offset = end_offset;
         self.log_start_offset = self.log_start_offset.min(end_offset);
         self.flushed_offset = self.flushed_offset.min(end_offset);
+        self.cleaned_offset = self.cleaned_offset.map(|offset| offset.min(end_offset));
         self.epochs.truncate_from_end(end_offset);
         self.reload_producers(now)
     }
 
     fn start_again_at(&mut self, offset: Offset, now: Timestamp) -> Result<(), StorageError> {
+        self.drop_pending_swap()?;
         self.segments.note_cut();
+        self.cleaned_offset = None;
         self.remove_segments(0..self.segments.len(), now)?;
         self.begin_empty(offset, now)?;
         self.sync_names()?;

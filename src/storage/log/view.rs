@@ -76,13 +76,43 @@ impl LogView {
         described.collect()
     }
 
+    /// Whether batches were taken away from the end of the log since.
+    pub(in super::super) fn is_cut(&self) -> bool {
+        self.segments.cuts() != self.cuts
+    }
+
+    /// The segments in order; the last was active.
+    pub(in super::super) fn segment_list(&self) -> &[Arc<Segment>] {
+        &self.segments
+    }
+
+    /// Where the active segment begins.
+    pub(in super::super) fn base_of_active(&self) -> Offset {
+        self.segments[self.segments.len() - 1].base_offset()
+    }
+
+    /// Where the segment begins that may hold `offset`, or the first one.
+    pub(in super::super) fn base_at(&self, offset: Offset) -> Offset {
+        self.segments[self.index_of(offset).unwrap_or(0)].base_offset()
+    }
+
+    /// The segments from the one that may hold `offset` on, but for the active one.
+    pub(in super::super) fn closed_segments_from(
+        &self,
+        offset: Offset,
+    ) -> impl Iterator<Item = (&Segment, u64)> {
+        let active = self.base_of_active();
+        self.segments_from(offset)
+            .take_while(move |(segment, _)| segment.base_offset() < active)
+    }
+
     /// Passes an outcome on; damage in a log that was cut meanwhile is none.
     pub(in super::super) fn judge<T>(
         &self,
         outcome: Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         match outcome {
-            Err(StorageError::Corrupt { .. }) if self.segments.cuts() != self.cuts => {
+            Err(StorageError::Corrupt { .. }) if self.is_cut() => {
                 Err(StorageError::SegmentDeleted)
             }
             outcome => outcome,
@@ -245,7 +275,7 @@ impl LogView {
     }
 
     /// The place of the segment that may hold `offset`; `None`: all begin above it.
-    pub(super) fn index_of(&self, offset: Offset) -> Option<usize> {
+    pub(in super::super) fn index_of(&self, offset: Offset) -> Option<usize> {
         let active = self.segments.len() - 1;
         // Almost all readers are in the active segment.
         if self.segments[active].base_offset() <= offset {

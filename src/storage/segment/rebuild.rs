@@ -24,6 +24,7 @@ impl Segment {
 
     pub(super) fn rebuild_indexes(&self, indexes: &mut Indexes) -> Result<(), StorageError> {
         disk::about_to_take_long().map_err(self.io("read"))?;
+        self.check_in_use()?;
         tracing::warn!(segment = %self.log_path().display(), "making the indexes of a segment again");
         self.start_indexes_anew(indexes)?;
         let mut last_offset = self.base_offset + -1;
@@ -85,7 +86,7 @@ impl Segment {
     /// Empties both index files.
     pub(super) fn start_indexes_anew(&self, indexes: &mut Indexes) -> Result<(), StorageError> {
         let open = |kind| {
-            let opened = self.folder.open(self.base_offset, kind, OpenMode::Truncate);
+            let opened = self.open_file(kind, OpenMode::Truncate);
             opened.map_err(self.io("make"))
         };
         *indexes = Indexes {
@@ -158,7 +159,7 @@ impl Segment {
         let mut indexes = self.lock_indexes();
         *indexes = Indexes::default();
         let open = |kind| {
-            let opened = self.folder.open(self.base_offset, kind, OpenMode::Existing);
+            let opened = self.open_file(kind, OpenMode::Existing);
             opened.map_err(IndexFault::from)
         };
         let loaded = open(FileKind::OffsetIndex)
@@ -180,7 +181,7 @@ impl Segment {
     /// entries are read.
     pub(in super::super) fn trust_indexes(&self) -> Result<(), StorageError> {
         let mut indexes = self.lock_indexes();
-        let open = |kind| self.folder.open(self.base_offset, kind, OpenMode::Existing);
+        let open = |kind| self.open_file(kind, OpenMode::Existing);
         if let Ok(offsets) = open(FileKind::OffsetIndex).and_then(OffsetIndex::trust) {
             indexes.offsets = offsets;
         }

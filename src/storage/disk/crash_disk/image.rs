@@ -127,7 +127,8 @@ impl Inode {
 }
 
 impl DirImage {
-    /// Each name that changed is as it was or as it is.
+    /// Each name that changed is as it was or as it is. A file that was renamed has one of its two
+    /// names.
     fn torn(&self, random: &mut Random) -> BTreeMap<String, InodeId> {
         let mut names = self.durable.clone();
         for name in self.durable.keys().chain(self.live.keys()) {
@@ -136,6 +137,12 @@ impl DirImage {
                     Some(inode) => names.insert(name.clone(), *inode),
                     None => names.remove(name),
                 };
+            }
+        }
+        for (name, inode) in &self.durable {
+            let is_lost = !names.values().any(|kept| kept == inode);
+            if is_lost && self.live.values().any(|moved| moved == inode) {
+                names.insert(name.clone(), *inode);
             }
         }
         names

@@ -1,0 +1,178 @@
+//! The newest offset of each key in the part of a log that is being cleaned.
+//!
+//! Open addressing over one buffer that is made for a pass and given back after it. A slot has 16
+//! bytes: 88 bits of the key's hash and the offset less the first one, in 40 bits. Another 40 bits of
+//! the hash say where to look for it, so that two keys are confused only if nearly all of 128 bits
+//! agree: with 2^27 keys, less likely than 2^-50 (see [`KeyHasher`]).
+
+use super::key_hash::KeyHasher;
+use crate::model::Offset;
+
+/// Bits of a slot that hold the offset, and bits of a hash that hold the place.
+const OFFSET_BITS: u32 = 40;
+const OFFSET_MASK: u128 = (1 << OFFSET_BITS) - 1;
+const SLOT_SIZE: u64 = 16;
+
+/// The newest offset of each key, as far as there is room.
+#[derive(Debug)]
+pub struct OffsetMap {
+    hasher: KeyHasher,
+    /// Zero: empty. Otherwise the offset is stored with one added.
+    slots: Vec<u128>,
+    len: usize,
+    max_len: usize,
+    first: Offset,
+}
+
+/// There is no room for another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapFull;
+
+impl OffsetMap {
+    /// A map for the offsets from `first` on and below `end`, in at most `max_bytes` of memory, that
+    /// may be filled to the part `load_factor` of it. `secret` is random.
+    pub fn new(
+        first: Offset,
+        end: Offset,
+        max_bytes: u64,
+        load_factor: f64,
+        secret: [u8; 16],
+    ) -> Self {
+        let load_factor = load_factor.clamp(0.01, 0.99);
+        // There cannot be more keys than offsets.
+        let wanted = ((end - first).max(0) as f64 / load_factor) as u64 + 2;
+        let count = (max_bytes / SLOT_SIZE).min(wanted).min(1 << 32).max(2);
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        Self {
+            hasher: KeyHasher::new(secret),
+            slots: vec![0; count],
+            len: 0,
+            max_len: ((count as f64 * load_factor) as usize).clamp(1, count - 1),
+            first,
+        }
+    }
+
+    /// How many keys it has.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has no key.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many keys it may have.
+    pub fn capacity(&self) -> usize {
+        self.max_len
+    }
+
+    /// Notes that `key` is at `offset`, which is above all noted before.
+    ///
+    /// # Errors
+    /// [`MapFull`]: nothing was noted.
+    #[inline]
+    pub fn put(&mut self, key: &[u8], offset: Offset) -> Result<(), MapFull> {
+        let relative = (offset - self.first) as u128 + 1;
+        if relative > OFFSET_MASK {
+            return Err(MapFull);
+        }
+        let hash = self.hasher.hash(key);
+        let slot = self.find(hash);
+        if self.slots[slot] == 0 {
+            if self.len >= self.max_len {
+                return Err(MapFull);
+            }
+            self.len += 1;
+        }
+        self.slots[slot] = (hash & !OFFSET_MASK) | relative;
+        Ok(())
+    }
+
+    /// Where `key` was noted last.
+    #[inline]
+    pub fn get(&self, key: &[u8]) -> Option<Offset> {
+        let slot = self.slots[self.find(self.hasher.hash(key))];
+        (slot != 0).then(|| self.first + ((slot & OFFSET_MASK) as i64 - 1))
+    }
+
+    /// The slot that has the hash, or the empty one where it would be. There always is one.
+    #[inline]
+    fn find(&self, hash: u128) -> usize {
+        let count = self.slots.len();
+        let place = (hash & OFFSET_MASK) as u64;
+        let mut index = ((u128::from(place) * count as u128) >> OFFSET_BITS) as usize;
+        loop {
+            let slot = self.slots[index];
+            if slot == 0 || (slot ^ hash) & !OFFSET_MASK == 0 {
+                return index;
+            }
+            index += 1;
+            if index == count {
+                index = 0;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    const FIRST: Offset = Offset(1 << 40);
+
+    fn map(count: i64, max_bytes: u64, load_factor: f64) -> OffsetMap {
+        OffsetMap::new(FIRST, FIRST + count, max_bytes, load_factor, [3; 16])
+    }
+
+    #[test]
+    fn the_newest_offset_of_each_key_is_found() {
+        let mut map = map(100_000, 1 << 30, 0.9);
+        let mut model = BTreeMap::new();
+        for number in 0..100_000_i64 {
+            let key = (number * number % 40_009).to_be_bytes();
+            map.put(&key, FIRST + number).unwrap();
+            model.insert(key, FIRST + number);
+        }
+
+        assert_eq!(map.len(), model.len());
+        for (key, offset) in model {
+            assert_eq!(map.get(&key), Some(offset));
+        }
+        assert_eq!(map.get(b"another"), None);
+    }
+
+    #[test]
+    fn a_full_map_takes_known_keys_and_no_others() {
+        let mut map = map(1_000_000, 16 * 100, 0.5);
+        assert_eq!(map.capacity(), 50);
+        for number in 0..50_i64 {
+            map.put(&number.to_be_bytes(), FIRST + number).unwrap();
+        }
+
+        assert_eq!(map.put(b"one more", FIRST + 50), Err(MapFull));
+        assert_eq!(map.put(&7_i64.to_be_bytes(), FIRST + 51), Ok(()));
+        assert_eq!(map.get(&7_i64.to_be_bytes()), Some(FIRST + 51));
+        assert_eq!(map.get(b"one more"), None);
+        assert_eq!(map.len(), 50);
+    }
+
+    #[test]
+    fn memory_is_no_more_than_the_offsets_can_need() {
+        let few = map(900, 1 << 40, 0.9);
+
+        assert!(few.slots.len() < 1_010, "{}", few.slots.len());
+        assert!(few.capacity() >= 900);
+    }
+
+    #[test]
+    fn an_offset_that_is_too_far_off_fills_the_map() {
+        let mut map = map(i64::MAX >> 1, 1_000, 0.9);
+
+        assert_eq!(map.put(b"k", FIRST + ((1 << 40) - 2)), Ok(()));
+        assert_eq!(map.get(b"k"), Some(FIRST + ((1 << 40) - 2)));
+        assert_eq!(map.put(b"k", FIRST + ((1 << 40) - 1)), Err(MapFull));
+    }
+}

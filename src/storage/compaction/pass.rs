@@ -1,0 +1,279 @@
+//! One pass over one log, from the first key to the last swap.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::cleanable::Cleanable;
+use super::error::CleanError;
+use super::offset_map::OffsetMap;
+use super::output;
+use super::retain::Rules;
+use super::transactions::Transactions;
+use crate::model::{Offset, ProducerId, Timestamp};
+use crate::records::{Batch, RecordFilter};
+use crate::storage::batch_walk::BatchWalk;
+use crate::storage::error::StorageError;
+use crate::storage::folder::Folder;
+use crate::storage::log::{Log, LogView, Replacement};
+use crate::storage::log_config::LogConfig;
+use crate::storage::segment::Segment;
+
+/// How a pass reaches the log, for as short as it can.
+pub trait LogAccess {
+    /// Runs something on the log under its lock.
+    ///
+    /// # Errors
+    /// [`CleanError::Aborted`] if the log is not used any more.
+    fn with_log<T>(
+        &self,
+        act: impl FnOnce(&mut Log) -> Result<T, StorageError>,
+    ) -> Result<T, CleanError>;
+}
+
+/// When a pass pauses, and when it ends.
+pub trait CleanControl {
+    /// So many bytes were read or written: may take its time. False: give up.
+    fn go_on(&mut self, bytes: u64) -> bool;
+}
+
+/// What a pass may use.
+#[derive(Clone, Copy, Debug)]
+pub struct CleanSettings {
+    /// Memory for keys, in bytes.
+    pub map_bytes: u64,
+    /// `log.cleaner.io.buffer.load.factor`.
+    pub load_factor: f64,
+    /// How much is read, or written, at once. A larger batch has all the memory it needs.
+    pub io_bytes: usize,
+    /// No batch is decompressed to more bytes.
+    pub max_decompressed_bytes: usize,
+    /// Random: the secret of the keys' hashes.
+    pub secret: [u8; 16],
+    /// The time now.
+    pub now: Timestamp,
+}
+
+/// What a pass did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CleanSummary {
+    /// The log is clean up to here.
+    pub end: Offset,
+    /// How many keys were in the dirty part.
+    pub keys: usize,
+    /// Bytes read: the dirty part once more than the rest.
+    pub read_bytes: u64,
+    /// The size of the segments that were written.
+    pub written_bytes: u64,
+    /// How many segments were replaced.
+    pub replaced_segments: usize,
+}
+
+/// What each producer wrote last: the last offset of its data, if that is known, and its epoch.
+pub(super) type LastWrites = BTreeMap<ProducerId, (Option<Offset>, i16)>;
+
+/// A pass under way.
+pub(super) struct Pass<'a> {
+    pub(super) view: &'a LogView,
+    pub(super) folder: &'a Arc<Folder>,
+    pub(super) config: Arc<LogConfig>,
+    pub(super) settings: &'a CleanSettings,
+    control: &'a mut dyn CleanControl,
+    pub(super) filter: RecordFilter,
+    pub(super) out: Vec<u8>,
+    /// What [`CleanControl::go_on`] was not told yet.
+    unspent: u64,
+    has_legacy: bool,
+    pub(super) summary: CleanSummary,
+}
+
+/// Cleans a log: what `target` says, or as much of it as fits the memory.
+///
+/// # Errors
+/// See [`CleanError`]. What was swapped in until then stays.
+pub fn clean(
+    access: &impl LogAccess,
+    target: &Cleanable,
+    settings: &CleanSettings,
+    control: &mut dyn CleanControl,
+) -> Result<CleanSummary, CleanError> {
+    let (view, folder, config, last_writes) = access.with_log(|log| {
+        let config = Arc::clone(log.config());
+        Ok((log.view(), log.folder(), config, last_writes(log)))
+    })?;
+    let mut pass = Pass {
+        view: &view,
+        folder: &folder,
+        config,
+        settings,
+        control,
+        filter: RecordFilter::with_limit(settings.max_decompressed_bytes),
+        out: Vec::new(),
+        unspent: 0,
+        has_legacy: false,
+        summary: CleanSummary::default(),
+    };
+    let done = pass.run(access, target, last_writes);
+    match done {
+        // What went wrong because the log went is nothing wrong.
+        Err(CleanError::Storage(_)) if pass.is_gone() => Err(CleanError::Aborted),
+        Err(error) => Err(error),
+        Ok(()) => Ok(pass.summary),
+    }
+}
+
+fn last_writes(log: &Log) -> LastWrites {
+    let entries = log.producers().entries().into_iter();
+    entries
+        .map(|(id, entry)| {
+            let last = entry.last_batch().map(|batch| batch.last_offset);
+            (id, (last.filter(|&it| it >= Offset::ZERO), entry.producer_epoch))
+        })
+        .collect()
+}
+
+impl Pass<'_> {
+    fn run(
+        &mut self,
+        access: &impl LogAccess,
+        target: &Cleanable,
+        last_writes: LastWrites,
+    ) -> Result<(), CleanError> {
+        let (first, bound) = (target.first_dirty, target.first_uncleanable);
+        let settings = self.settings;
+        let mut map = OffsetMap::new(
+            first,
+            bound,
+            settings.map_bytes,
+            settings.load_factor,
+            settings.secret,
+        );
+        let end = self.fill(&mut map, first, bound)?;
+        self.summary.keys = map.len();
+        let rules = Rules {
+            map: &map,
+            end,
+            upper_bound: bound,
+            last_writes,
+            now: settings.now,
+            horizon: Timestamp(settings.now.0.saturating_add(self.config.delete_retention_ms)),
+        };
+        let mut transactions = Transactions::default();
+        let groups = self.view.groups(end, bound, &self.config)?;
+        for group in groups {
+            let replaced = self.view.segment_list()[group.clone()].to_vec();
+            if let Some(segment) = self.rewrite(group, &rules, &mut transactions)? {
+                self.summary.replaced_segments += replaced.len();
+                let replacement = Replacement::new(self.view, segment, replaced);
+                self.swap_in(access, &replacement)?;
+            }
+        }
+        self.summary.end = end;
+        Ok(())
+    }
+
+    /// Puts output in the place of what it was made from. Each step is durable before the next
+    /// begins, and only the renames themselves are under the log's lock.
+    fn swap_in(
+        &self,
+        access: &impl LogAccess,
+        replacement: &Replacement,
+    ) -> Result<(), CleanError> {
+        let now = self.settings.now;
+        let begun = access
+            .with_log(|log| log.begin_swap(replacement))
+            .and_then(|begun| self.sync_names().map(|()| begun));
+        let replaced = match begun {
+            Ok(true) => access.with_log(|log| log.replace(replacement, now))?,
+            Ok(false) => false,
+            Err(error) => {
+                self.give_up_swap(access, replacement);
+                return Err(error);
+            }
+        };
+        if !replaced {
+            self.give_up_swap(access, replacement);
+            return Err(CleanError::Aborted);
+        }
+        self.sync_names()?;
+        access.with_log(|log| log.end_swap(replacement))?;
+        self.sync_names()
+    }
+
+    fn give_up_swap(&self, access: &impl LogAccess, replacement: &Replacement) {
+        let given_up = access.with_log(|log| {
+            log.give_up_swap();
+            Ok(())
+        });
+        // A log that is not used any more has forgotten it already.
+        drop(given_up);
+        output::discard(self.folder, replacement.output());
+    }
+
+    fn sync_names(&self) -> Result<(), CleanError> {
+        let path = self.folder.path();
+        let synced = self.folder.disk().sync_dir(&path);
+        synced.map_err(|source| {
+            CleanError::from(StorageError::Io {
+                action: "sync",
+                path: path.to_path_buf(),
+                source,
+            })
+        })
+    }
+
+    /// The next batch of a segment, checked; `None` at the end.
+    pub(super) fn next<'w>(
+        &mut self,
+        segment: &Segment,
+        walk: &'w mut BatchWalk<'_>,
+        after: Offset,
+    ) -> Result<Option<(u64, Batch<'w>)>, CleanError> {
+        let position = walk.position();
+        let end = walk.end();
+        let next = match walk.next() {
+            Ok(Some((_, batch))) => match segment.check_batch(&batch, after) {
+                Ok(()) => Ok(Some((position, batch))),
+                Err(reason) => Err(segment.corrupt(position, after, reason)),
+            },
+            Ok(None) if position == end => Ok(None),
+            Ok(None) => {
+                let reason = segment.truncated(position, end);
+                Err(segment.corrupt(position, after, reason))
+            }
+            Err(error) => Err(segment.walk_error(error, position, after)),
+        };
+        let next = self.view.judge(next)?;
+        if let Some((_, batch)) = &next {
+            self.summary.read_bytes += batch.size() as u64;
+            self.spend(batch.size())?;
+        }
+        Ok(next)
+    }
+
+    /// Notes that bytes were read or written; now and then looks whether to go on.
+    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), CleanError> {
+        self.unspent += bytes as u64;
+        if self.unspent < self.settings.io_bytes as u64 {
+            return Ok(());
+        }
+        let unspent = std::mem::take(&mut self.unspent);
+        match self.is_gone() || !self.control.go_on(unspent) {
+            true => Err(CleanError::Aborted),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the log was cut, or its files are to be removed.
+    fn is_gone(&self) -> bool {
+        let segments = self.view.segment_list();
+        self.view.is_cut() || segments.last().is_some_and(|active| active.is_going())
+    }
+
+    /// Records of magic 0 and 1 are served as they are, and are never cleaned.
+    pub(super) fn note_legacy(&mut self, segment: &Segment) {
+        if !std::mem::replace(&mut self.has_legacy, true) {
+            let segment = segment.log_path();
+            tracing::warn!(segment = %segment.display(), "records of magic 0 and 1 are not compacted");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Which batches and records stay.
+
+use super::error::CleanError;
+use super::fill::unreadable;
+use super::offset_map::OffsetMap;
+use super::pass::{LastWrites, Pass};
+use super::transactions::Transactions;
+use crate::model::{Offset, Timestamp};
+use crate::records::{Batch, BatchHeader, CURRENT_MAGIC, Filtered, Record, RecordFilter};
+use crate::storage::segment::Segment;
+
+/// What becomes of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It stays as it is.
+    Kept,
+    /// Other bytes take its place.
+    Changed,
+    /// Nothing of it stays.
+    Dropped,
+}
+
+/// What a pass decides by.
+pub(super) struct Rules<'m> {
+    pub(super) map: &'m OffsetMap,
+    /// Records from here on are not in the map, and stay.
+    pub(super) end: Offset,
+    /// A batch that ends here stays if only for its offsets.
+    pub(super) upper_bound: Offset,
+    pub(super) last_writes: LastWrites,
+    pub(super) now: Timestamp,
+    /// The horizon of tombstones that are met for the first time.
+    pub(super) horizon: Timestamp,
+}
+
+impl Rules<'_> {
+    /// Whether a record stays whose tombstones have or have not outlived their horizon.
+    #[inline]
+    fn keeps(&self, record: &Record<'_>, is_past_horizon: bool) -> bool {
+        if record.offset() >= self.end {
+            return true;
+        }
+        let Some(key) = record.key() else {
+            return false;
+        };
+        if record.value().is_none() && is_past_horizon {
+            return false;
+        }
+        self.map.get(key).is_none_or(|newest| record.offset() >= newest)
+    }
+
+    /// Whether a batch must stay, though empty: what its producer wrote last tells the sequence
+    /// number or epoch that the next write must follow.
+    fn keeps_empty(&self, batch: &BatchHeader) -> bool {
+        if batch.next_offset() == self.upper_bound {
+            return true;
+        }
+        let last = batch
+            .has_producer_id()
+            .then(|| self.last_writes.get(&batch.producer_id()))
+            .flatten();
+        match last {
+            Some((Some(last_data), _)) => batch.last_offset() == *last_data,
+            Some((None, epoch)) => batch.is_control() && batch.producer_epoch() == *epoch,
+            None => false,
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// Decides about a batch; what takes its place is in `out` then.
+    pub(super) fn decide(
+        &mut self,
+        rules: &Rules<'_>,
+        transactions: &mut Transactions,
+        (segment, position): (&Segment, u64),
+        batch: &Batch<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Fate, CleanError> {
+        out.clear();
+        if batch.magic() < CURRENT_MAGIC {
+            self.note_legacy(segment);
+            return Ok(Fate::Kept);
+        }
+        let is_control = batch.is_control();
+        let is_over = match is_control {
+            true => transactions.on_control(batch),
+            false => transactions.on_data(batch),
+        };
+        let is_past_horizon = batch.delete_horizon().is_some_and(|it| it <= rules.now);
+        let goes = is_over && (!is_control || is_past_horizon);
+        let keeps_empty = rules.keeps_empty(batch);
+        if goes && !keeps_empty {
+            return Ok(Fate::Dropped);
+        }
+        if !goes && !is_control && batch.base_offset() >= rules.end {
+            return Ok(Fate::Kept);
+        }
+        let filtered = match goes {
+            true => Ok(Filtered::Empty),
+            false => {
+                let keep = |record: &Record<'_>| is_control || rules.keeps(record, is_past_horizon);
+                let needs_horizon = is_control && is_over;
+                self.filter
+                    .filter(batch, rules.horizon, needs_horizon, keep, out)
+            }
+        };
+        match filtered.map_err(|reason| unreadable(segment, position, reason))? {
+            Filtered::Unchanged => Ok(Fate::Kept),
+            Filtered::Rewritten => Ok(Fate::Changed),
+            Filtered::Empty if !keeps_empty => Ok(Fate::Dropped),
+            Filtered::Empty => {
+                RecordFilter::write_empty(batch, out);
+                Ok(match out == batch.bytes() {
+                    true => Fate::Kept,
+                    false => Fate::Changed,
+                })
+            }
+        }
+    }
+}

@@ -10,6 +10,9 @@ mod tools;
 mod tool;
 
 mod bit_flips;
+mod compacted;
+mod compaction;
+mod compaction_crashes;
 mod descriptors;
 mod dump_log;
 mod failing_disk;

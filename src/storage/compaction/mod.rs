@@ -18,9 +18,6 @@ mod retain;
 mod rewrite;
 mod transactions;
 
-#[cfg(test)]
-mod tests;
-
 pub use cleanable::Cleanable;
 pub use error::CleanError;
 pub use offset_map::{MapFull, OffsetMap};

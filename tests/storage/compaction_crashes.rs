@@ -1,0 +1,116 @@
+//! The power is cut at every single operation of a compaction, and of what clears up after it: no
+//! last record of a key is lost, and no other comes back to stay.
+
+use broker::model::Offset;
+use broker::storage::disk::{CrashDisk, Fault, Tear};
+use parking_lot::Mutex;
+
+use crate::compacted::{Left, Locked, Model, after_kill, compact, filled, left, open, settings};
+use crate::support::{NOW, after_crash, copy, new_disk};
+
+const TEARS: [Tear; 2] = [Tear::Lost, Tear::Kept];
+
+/// A disk with a durable log of many segments.
+fn prepared(seed: u64) -> (CrashDisk, Model, Offset) {
+    let disk = new_disk();
+    let (mut log, model) = filled(&disk, seed, 60);
+    log.flush(NOW).unwrap();
+    let end = log.end_offset();
+    (disk.after_power_cut(Tear::Lost), model, end)
+}
+
+fn compacted(disk: &CrashDisk, durable: Offset) -> Left {
+    let log = open(disk, &after_crash(durable)).unwrap();
+    let log = Locked(Mutex::new(log));
+    compact(&log, &settings(NOW)).unwrap();
+    let log = log.0.lock();
+    left(&log)
+}
+
+/// The values of a log, without what a pass may have added.
+fn values(left: &Left) -> Vec<(i64, &Option<Vec<u8>>)> {
+    left.iter().map(|(at, (it, _))| (*at, &it.value)).collect()
+}
+
+fn check_survivor(disk: &CrashDisk, model: &Model, durable: Offset, expected: &Left, at: &str) {
+    let opened = open(disk, &after_crash(durable));
+    let log = opened.unwrap_or_else(|error| panic!("{at}: {error}"));
+    assert_eq!(log.end_offset(), durable, "{at}");
+    let found = left(&log);
+    for (offset, (record, _)) in &found {
+        assert_eq!(model.records.get(offset), Some(record), "{at}");
+    }
+    for offset in model.newest(durable.0).values() {
+        assert!(found.contains_key(offset), "{at}: {offset} is lost");
+    }
+    drop(log);
+    let again = compacted(&copy(disk), durable);
+    assert_eq!(values(&again), values(expected), "{at}");
+}
+
+#[test]
+fn a_power_cut_at_any_operation_loses_no_last_record() {
+    for seed in [1, 2] {
+        let (disk, model, durable) = prepared(seed);
+        let expected = compacted(&copy(&disk), durable);
+        for operation in 0.. {
+            let cut = copy(&disk);
+            let log = Locked(Mutex::new(open(&cut, &after_crash(durable)).unwrap()));
+            cut.inject(cut.operations() + operation, Fault::PowerCut);
+            let done = compact(&log, &settings(NOW)).is_ok();
+            drop(log);
+            let torn = (0..4).map(|part| Tear::Torn(operation * 4 + part));
+            for tear in TEARS.into_iter().chain(torn) {
+                let survivor = cut.after_power_cut(tear);
+                let at = format!("seed {seed}, cut at {operation}, {tear:?}");
+                check_survivor(&survivor, &model, durable, &expected, &at);
+            }
+            if done {
+                assert!(operation > 50, "only {operation} operations");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_power_cut_while_a_swap_is_finished_is_recovered_from() {
+    let (disk, model, durable) = prepared(3);
+    let expected = compacted(&copy(&disk), durable);
+    for operation in (0..400).step_by(3) {
+        let cut = copy(&disk);
+        let log = Locked(Mutex::new(open(&cut, &after_crash(durable)).unwrap()));
+        cut.inject(cut.operations() + operation, Fault::PowerCut);
+        let _ = compact(&log, &settings(NOW));
+        drop(log);
+        let survivor = cut.after_power_cut(Tear::Torn(operation));
+        for second in 0..12 {
+            let again = copy(&survivor);
+            again.inject(second, Fault::PowerCut);
+            let _ = open(&again, &after_crash(durable));
+            let at = format!("cut at {operation}, then at {second}");
+            let twice = again.after_power_cut(Tear::Torn(second * 31 + operation));
+            check_survivor(&twice, &model, durable, &expected, &at);
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_fails_or_is_full_leaves_the_log_as_it_was_or_compacted() {
+    for fault in [Fault::Io, Fault::NoSpace] {
+        let (disk, model, durable) = prepared(4);
+        let expected = compacted(&copy(&disk), durable);
+        for operation in (0..200).step_by(2) {
+            let failing = copy(&disk);
+            let log = Locked(Mutex::new(open(&failing, &after_crash(durable)).unwrap()));
+            failing.inject(failing.operations() + operation, fault);
+            let _ = compact(&log, &settings(NOW));
+            failing.heal();
+            drop(log);
+
+            let at = format!("{fault:?} at {operation}");
+            check_survivor(&copy(&failing), &model, durable, &expected, &at);
+            after_kill(&failing);
+        }
+    }
+}

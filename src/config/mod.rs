@@ -41,7 +41,7 @@ pub use network::NetworkConfig;
 pub use node::{NodeConfig, QuorumConfig};
 pub use print::effective;
 pub use rule::Rule;
-pub use storage::{MetadataLogConfig, StorageConfig};
+pub use storage::{CleanerConfig, MetadataLogConfig, StorageConfig};
 pub use topic::{
     CleanupPolicy, CompressionType, ThrottledReplicas, TimestampType, TopicConfig, check_overrides,
 };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::view::View;
 
 /// Directories and housekeeping of logs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StorageConfig {
     /// At least one.
     pub log_dirs: Vec<PathBuf>,
@@ -27,10 +27,31 @@ pub struct StorageConfig {
     pub producer_id_expiration_check_interval_ms: i32,
     /// `None` for half of what the system allows.
     pub open_files_max: Option<i32>,
+    /// Compaction.
+    pub cleaner: CleanerConfig,
     /// 0 for never.
     pub scrub_interval_ms: i64,
     /// 1 or above.
     pub scrub_max_bytes_per_second: i64,
+}
+
+/// Compaction: what its threads may use together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CleanerConfig {
+    /// Whether it runs at all.
+    pub enable: bool,
+    /// 0 for none; read at the start.
+    pub threads: i32,
+    /// Memory for keys in bytes, above 1 MiB for each thread.
+    pub dedupe_buffer_size: i64,
+    /// Memory for reading and writing in bytes, 0 or above.
+    pub io_buffer_size: i32,
+    /// How full the map of keys may be.
+    pub io_buffer_load_factor: f64,
+    /// Bytes read and written.
+    pub io_max_bytes_per_second: f64,
+    /// How long a thread waits that found nothing to do; 0 or above.
+    pub backoff_ms: i64,
 }
 
 /// The metadata log.
@@ -74,8 +95,23 @@ impl StorageConfig {
             producer_id_expiration_check_interval_ms: view
                 .int("producer.id.expiration.check.interval.ms"),
             open_files_max: view.optional_int("open.files.max"),
+            cleaner: CleanerConfig::read(view),
             scrub_interval_ms: view.long("scrub.interval.ms"),
             scrub_max_bytes_per_second: view.long("scrub.max.bytes.per.second"),
+        }
+    }
+}
+
+impl CleanerConfig {
+    fn read(view: &View<'_>) -> Self {
+        Self {
+            enable: view.bool("log.cleaner.enable"),
+            threads: view.int("log.cleaner.threads"),
+            dedupe_buffer_size: view.long("log.cleaner.dedupe.buffer.size"),
+            io_buffer_size: view.int("log.cleaner.io.buffer.size"),
+            io_buffer_load_factor: view.double("log.cleaner.io.buffer.load.factor"),
+            io_max_bytes_per_second: view.double("log.cleaner.io.max.bytes.per.second"),
+            backoff_ms: view.long("log.cleaner.backoff.ms"),
         }
     }
 }

@@ -40,6 +40,12 @@ impl View<'_> {
             .expect(FITS)
     }
 
+    pub(super) fn double(&self, name: &str) -> f64 {
+        self.value(name)
+            .and_then(|value| value.as_f64())
+            .expect(FITS)
+    }
+
     pub(super) fn text(&self, name: &str) -> String {
         self.optional_text(name).expect(FITS)
     }

@@ -15,7 +15,8 @@ use super::partition::Partition;
 use super::stall_driver::SlowLane;
 use crate::model::{Offset, TopicPartition};
 use crate::storage::checkpoint::{
-    self, HIGH_WATERMARK_FILE, LOG_START_FILE, Offsets, RECOVERY_POINT_FILE, StateFileError,
+    self, CLEANER_FILE, HIGH_WATERMARK_FILE, LOG_START_FILE, Offsets, RECOVERY_POINT_FILE,
+    StateFileError,
 };
 use crate::storage::log_dir::LogDir;
 use crate::storage::partition_folder::{self, FolderMark};
@@ -41,6 +42,7 @@ pub(super) struct Checkpoints {
     pub(super) recovery_points: Offsets,
     pub(super) high_watermarks: Offsets,
     pub(super) log_starts: Offsets,
+    pub(super) cleaned: Offsets,
 }
 
 /// One of the files of [`Checkpoints`].
@@ -49,16 +51,23 @@ pub(super) enum CheckpointKind {
     RecoveryPoint,
     HighWatermark,
     LogStart,
+    Cleaned,
 }
 
 impl CheckpointKind {
-    pub(super) const ALL: [Self; 3] = [Self::RecoveryPoint, Self::HighWatermark, Self::LogStart];
+    pub(super) const ALL: [Self; 4] = [
+        Self::RecoveryPoint,
+        Self::HighWatermark,
+        Self::LogStart,
+        Self::Cleaned,
+    ];
 
     fn file(self) -> &'static str {
         match self {
             Self::RecoveryPoint => RECOVERY_POINT_FILE,
             Self::HighWatermark => HIGH_WATERMARK_FILE,
             Self::LogStart => LOG_START_FILE,
+            Self::Cleaned => CLEANER_FILE,
         }
     }
 
@@ -70,6 +79,7 @@ impl CheckpointKind {
             Self::LogStart => {
                 Some(partition.log_start_offset()).filter(|&start| start > Offset::ZERO)
             }
+            Self::Cleaned => partition.cleaned_offset(),
         }
     }
 }
@@ -80,6 +90,7 @@ impl Checkpoints {
             CheckpointKind::RecoveryPoint => &mut self.recovery_points,
             CheckpointKind::HighWatermark => &mut self.high_watermarks,
             CheckpointKind::LogStart => &mut self.log_starts,
+            CheckpointKind::Cleaned => &mut self.cleaned,
         }
     }
 }

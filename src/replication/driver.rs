@@ -13,6 +13,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
+use super::cleaner_driver::Cleaner;
 use super::data_dir_driver::DataDir;
 use super::error::ReplicaError;
 use super::fetch_session::Sessions;
@@ -71,6 +72,7 @@ pub(super) struct Shared {
     pub(super) moves: Arc<Moves>,
     /// Partitions with deleted files that are to be removed.
     pub(super) deleting: Mutex<Vec<Arc<Partition>>>,
+    pub(super) cleaner: Cleaner,
     /// One change of the metadata is applied at a time.
     pub(super) applying: Mutex<()>,
     /// Ends the housekeeping thread.

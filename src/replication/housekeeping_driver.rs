@@ -22,6 +22,10 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
+    pub(super) fn is_stopped(&self) -> bool {
+        *self.is_stopped.lock()
+    }
+
     pub(super) fn stop(&self) {
         *self.is_stopped.lock() = true;
         self.changed.notify_all();
@@ -185,11 +189,28 @@ impl Shared {
 
     pub(super) fn apply_retention(&self) {
         for partition in self.hosted.online() {
-            match partition.apply_retention(now()) {
-                Ok(true) => self.deleting.lock().push(partition),
-                Ok(false) => {}
-                Err(error) => self.note_failed_chore(&partition, &error),
+            // The cleaner does both to a log that it is at.
+            if let Some(_upkeep) = partition.begin_upkeep() {
+                self.apply_retention_to(&partition);
             }
+        }
+    }
+
+    /// The caller has the partition's upkeep.
+    pub(super) fn apply_retention_to(&self, partition: &Arc<Partition>) {
+        match partition.apply_retention(now()) {
+            Ok(true) => self.queue_removal(partition),
+            Ok(false) => {}
+            Err(error) => self.note_failed_chore(partition, &error),
+        }
+    }
+
+    /// Has the files of deleted segments removed when their time comes.
+    pub(super) fn queue_removal(&self, partition: &Arc<Partition>) {
+        let mut deleting = self.deleting.lock();
+        let is_queued = deleting.iter().any(|queued| Arc::ptr_eq(queued, partition));
+        if !is_queued && partition.next_deletion().is_some() {
+            deleting.push(Arc::clone(partition));
         }
     }
 
@@ -204,7 +225,7 @@ impl Shared {
                 }
             }
             if partition.next_deletion().is_some() {
-                self.deleting.lock().push(partition);
+                self.queue_removal(&partition);
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Pure except for files named `driver.rs` or `*_driver.rs`: time and effects are arguments.
 
 mod alter_dirs_driver;
+mod cleaner_driver;
 mod data_dir_driver;
 /// Requests that wait for a high watermark or for bytes.
 pub mod delayed;

@@ -6,6 +6,7 @@
 //! without the lock is as old as the last change, never ahead of it.
 
 mod append;
+mod compaction;
 mod delete_records;
 mod fetch;
 mod flush;
@@ -34,6 +35,7 @@ use crate::storage::log_config::LogConfig;
 use crate::storage::log_dir::LogDir;
 
 pub use append::{Appended, LeaderWrite};
+pub use compaction::{CleanTarget, Upkeep};
 pub use fetch::{FetchPlan, FetchedRecords, Reader};
 pub use offsets::{ListedOffset, OffsetQuery, OffsetSearch, Replicas};
 pub use relocation::{ReadForCopy, append_copy};
@@ -97,6 +99,8 @@ pub struct Partition {
     wait_elsewhere: WaitElsewhere,
     watchers: Arc<Watchers>,
     published: Published,
+    /// Retention or compaction is at work on the log: one at a time.
+    is_in_upkeep: AtomicBool,
     /// It is in its disk's queue of logs to sync.
     is_flush_queued: AtomicBool,
 }
@@ -176,6 +180,7 @@ impl Partition {
             wait_elsewhere,
             published: Published::default(),
             watchers: Arc::default(),
+            is_in_upkeep: AtomicBool::new(false),
             is_flush_queued: AtomicBool::new(false),
             state: Mutex::new(state),
         };

@@ -10,6 +10,7 @@ use std::thread;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
+use super::cleaner_driver::Cleaner;
 use super::data_dir_driver::{CheckpointKind, Checkpoints, DataDir};
 use super::driver::{ReplicaListener, ReplicaManager, Shared, now, random_bytes};
 use super::fetch_session::Sessions;
@@ -17,7 +18,7 @@ use super::hosted::{Hosted, HostedPartition};
 use super::metadata_driver::{TopicConfigs, all_local};
 use super::relocation_driver::ensure_thread;
 use super::settings::ReplicaSettings;
-use super::{flush_driver, housekeeping_driver, scrub_driver, stall_driver};
+use super::{cleaner_driver, flush_driver, housekeeping_driver, scrub_driver, stall_driver};
 use crate::metadata::Assignment;
 use crate::metadata::image::MetadataImage;
 use crate::model::{DirectoryId, TopicId, TopicIdPartition, TopicPartition};
@@ -91,6 +92,7 @@ impl ReplicaManager {
             deleting: Mutex::default(),
             slow_dirs: AtomicUsize::new(0),
             moves: Arc::default(),
+            cleaner: Cleaner::default(),
             alarm: Arc::default(),
             threads: Mutex::default(),
             is_closed: AtomicBool::new(false),
@@ -115,6 +117,7 @@ impl ReplicaManager {
         threads.push(housekeeping_driver::start(&shared).map_err(StartError::Thread)?);
         threads.push(scrub_driver::start(&shared).map_err(StartError::Thread)?);
         threads.push(stall_driver::start(&shared).map_err(StartError::Thread)?);
+        threads.extend(cleaner_driver::start(&shared).map_err(StartError::Thread)?);
         *shared.threads.lock() = threads;
         Ok(Started {
             manager,
@@ -406,7 +409,8 @@ impl Shared {
             open_log(dir, found, &found.config.log, &opening)
         };
         match opened {
-            Ok(log) => {
+            Ok(mut log) => {
+                log.set_cleaned_offset(checkpoints.cleaned.get(&found.name).copied());
                 let high_watermark = offset_in(&checkpoints.high_watermarks);
                 self.adopt(
                     dir,

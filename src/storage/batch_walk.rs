@@ -156,7 +156,12 @@ impl<'f> BatchWalk<'f> {
     }
 
     /// As [`Self::new`], reading `chunk` bytes at once.
-    pub(super) fn with_chunk(file: &'f dyn DiskFile, position: u64, end: u64, chunk: usize) -> Self {
+    pub(super) fn with_chunk(
+        file: &'f dyn DiskFile,
+        position: u64,
+        end: u64,
+        chunk: usize,
+    ) -> Self {
         Self {
             window: Window::new(file, end, chunk),
             position,

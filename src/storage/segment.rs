@@ -468,8 +468,7 @@ impl Segment {
         indexes: &'i mut Indexes,
     ) -> Result<&'i mut OffsetIndex, StorageError> {
         if indexes.offsets.is_none() {
-            let opened =
-                self.open_file(FileKind::OffsetIndex, OpenMode::Existing);
+            let opened = self.open_file(FileKind::OffsetIndex, OpenMode::Existing);
             match opened.map_err(IndexFault::from).and_then(OffsetIndex::load) {
                 Ok(index) => indexes.offsets = Some(index),
                 Err(fault) => self.remake(indexes, fault)?,
@@ -484,8 +483,7 @@ impl Segment {
         indexes: &'i mut Indexes,
     ) -> Result<&'i mut TimeIndex, StorageError> {
         if indexes.times.is_none() {
-            let opened =
-                self.open_file(FileKind::TimeIndex, OpenMode::Existing);
+            let opened = self.open_file(FileKind::TimeIndex, OpenMode::Existing);
             match opened.map_err(IndexFault::from).and_then(TimeIndex::load) {
                 Ok(index) => indexes.times = Some(index),
                 Err(fault) => self.remake(indexes, fault)?,

@@ -5,6 +5,7 @@ mod support;
 
 mod admin;
 mod client;
+mod compaction;
 mod crash;
 mod produce_and_consume;
 mod upkeep;

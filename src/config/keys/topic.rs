@@ -6,8 +6,7 @@ use crate::config::rule::Rule;
 topic_keys! {
     "cleanup.policy": List = "delete", list_of(&["compact", "delete"]); Acts;
         from ["log.cleanup.policy"];
-        "What becomes of old segments: `delete`, `compact`, both, or neither. Compaction is not \
-         there yet.";
+        "What becomes of old segments: `delete`, `compact`, both, or neither.";
     "compression.type": String = "producer",
         one_of(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]); Acts;
         from ["compression.type"];
@@ -19,7 +18,7 @@ topic_keys! {
     "compression.zstd.level": Int = "3", between(-131072, 22); Acts;
         from ["compression.zstd.level"];
         "Level of zstd when the broker compresses.";
-    "delete.retention.ms": Long = "86400000", at_least(0); NotYet;
+    "delete.retention.ms": Long = "86400000", at_least(0); Acts;
         from ["log.cleaner.delete.retention.ms"];
         "How long a tombstone outlives the key it deleted.";
     "errors.deadletterqueue.group.enable": Boolean = "false", ANY; NotYet; from [];
@@ -43,13 +42,13 @@ topic_keys! {
         "How large a tiered log may grow on local disk; -2 as large as altogether.";
     "local.retention.ms": Long = "-2", at_least(-2); NotYet; from ["log.local.retention.ms"];
         "How long a tiered log is kept on local disk; -2 as long as altogether.";
-    "max.compaction.lag.ms": Long = "9223372036854775807", at_least(1); NotYet;
+    "max.compaction.lag.ms": Long = "9223372036854775807", at_least(1); Acts;
         from ["log.cleaner.max.compaction.lag.ms"];
         "Records older than this are compacted whatever the ratio.";
-    "min.compaction.lag.ms": Long = "0", at_least(0); NotYet;
+    "min.compaction.lag.ms": Long = "0", at_least(0); Acts;
         from ["log.cleaner.min.compaction.lag.ms"];
         "Younger records are not compacted.";
-    "min.cleanable.dirty.ratio": Double = "0.5", between(0, 1); NotYet;
+    "min.cleanable.dirty.ratio": Double = "0.5", between(0, 1); Acts;
         from ["log.cleaner.min.cleanable.ratio"];
         "The share of the log that must be new before it is compacted.";
     "max.decompressed.message.bytes": Int = "104857600", between(1, 2147483639); Acts;

@@ -126,7 +126,10 @@ fn last_writes(log: &Log) -> LastWrites {
     entries
         .map(|(id, entry)| {
             let last = entry.last_batch().map(|batch| batch.last_offset);
-            (id, (last.filter(|&it| it >= Offset::ZERO), entry.producer_epoch))
+            (
+                id,
+                (last.filter(|&it| it >= Offset::ZERO), entry.producer_epoch),
+            )
         })
         .collect()
 }
@@ -155,7 +158,12 @@ impl Pass<'_> {
             upper_bound: bound,
             last_writes,
             now: settings.now,
-            horizon: Timestamp(settings.now.0.saturating_add(self.config.delete_retention_ms)),
+            horizon: Timestamp(
+                settings
+                    .now
+                    .0
+                    .saturating_add(self.config.delete_retention_ms),
+            ),
         };
         let mut transactions = Transactions::default();
         let groups = self.view.groups(end, bound, &self.config)?;
@@ -168,7 +176,14 @@ impl Pass<'_> {
             }
         }
         self.summary.end = end;
-        Ok(())
+        let view = self.view;
+        access.with_log(|log| {
+            if view.is_cut() {
+                return Err(StorageError::SegmentDeleted);
+            }
+            log.set_cleaned_offset(Some(end));
+            Ok(())
+        })
     }
 
     /// Puts output in the place of what it was made from. Each step is durable before the next

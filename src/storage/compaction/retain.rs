@@ -46,7 +46,9 @@ impl Rules<'_> {
         if record.value().is_none() && is_past_horizon {
             return false;
         }
-        self.map.get(key).is_none_or(|newest| record.offset() >= newest)
+        self.map
+            .get(key)
+            .is_none_or(|newest| record.offset() >= newest)
     }
 
     /// Whether a batch must stay, though empty: what its producer wrote last tells the sequence

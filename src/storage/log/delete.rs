@@ -28,7 +28,11 @@ impl DeletedFiles {
             segment.detach();
         }
         let prefix = format!("{:020}.", base_offset.0);
-        let is_of = |name: &Path| name.as_os_str().as_encoded_bytes().starts_with(prefix.as_bytes());
+        let is_of = |name: &Path| {
+            name.as_os_str()
+                .as_encoded_bytes()
+                .starts_with(prefix.as_bytes())
+        };
         self.names.retain(|name| !is_of(name));
     }
 

@@ -112,9 +112,7 @@ impl LogView {
         outcome: Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         match outcome {
-            Err(StorageError::Corrupt { .. }) if self.is_cut() => {
-                Err(StorageError::SegmentDeleted)
-            }
+            Err(StorageError::Corrupt { .. }) if self.is_cut() => Err(StorageError::SegmentDeleted),
             outcome => outcome,
         }
     }

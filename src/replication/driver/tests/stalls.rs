@@ -133,9 +133,11 @@ fn requests_to_a_slow_disk_that_nobody_waits_for_are_carried_out_all_the_same() 
     world.append_elsewhere();
     world.until(|| world.slow_dir("t").is_some());
     let (done, told) = mpsc::channel();
+    let (go, may_end) = mpsc::channel::<()>();
     let pending = world
         .manager
         .on_slow_disk(world.slow_dir("t").unwrap(), move || {
+            may_end.recv().unwrap();
             done.send(()).unwrap();
         });
     let mut pending = Box::pin(pending);
@@ -146,6 +148,7 @@ fn requests_to_a_slow_disk_that_nobody_waits_for_are_carried_out_all_the_same() 
     assert!(polled.is_pending());
     drop(pending);
 
+    go.send(()).unwrap();
     world.disk.end_stall();
 
     told.recv_timeout(LONG).unwrap();

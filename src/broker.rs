@@ -7,6 +7,7 @@
 mod directories;
 mod endpoints;
 mod identity;
+mod live_config;
 mod replicas;
 mod sockets;
 mod stop;
@@ -24,9 +25,10 @@ use crate::network::RunningListener;
 use crate::protocol::ApiKey;
 use crate::raft::Raft;
 use crate::replication::driver::ReplicaManager;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Loggers, Metrics};
 use directories::Directories;
 use endpoints::Advertised;
+use live_config::{ConfigPublisher, LiveConfig};
 use replicas::ReplicaStarter;
 use sockets::Sockets;
 use stop::StopSignal;
@@ -42,21 +44,21 @@ const LEFTOVER_TIME: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// It cannot start, or had to stop; the text says why, and what to do.
-pub fn start(loaded: Loaded) -> anyhow::Result<()> {
+pub fn start(loaded: Loaded, loggers: Loggers) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("broker-worker")
         .build()
         .context("cannot start the worker threads")?;
-    let outcome = runtime.block_on(run(loaded));
+    let outcome = runtime.block_on(run(loaded, loggers));
     runtime.shutdown_timeout(LEFTOVER_TIME);
     outcome
 }
 
-async fn run(loaded: Loaded) -> anyhow::Result<()> {
+async fn run(loaded: Loaded, loggers: Loggers) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut stop = StopSignal::listen()?;
-    let node = Node::start(loaded, &stop).await?;
+    let node = Node::start(loaded, loggers, &stop).await?;
     let bootstrap = &node.bootstrap;
     tracing::info!(
         "ready after {} ms: clients connect to {bootstrap}; a first message: \
@@ -83,7 +85,7 @@ struct Node {
 }
 
 impl Node {
-    async fn start(loaded: Loaded, stop: &StopSignal) -> anyhow::Result<Self> {
+    async fn start(loaded: Loaded, loggers: Loggers, stop: &StopSignal) -> anyhow::Result<Self> {
         let config = Arc::new(loaded.config);
         let directories = Directories::open(&config)?;
         let sockets = Sockets::bind(&config.network).await?;
@@ -91,12 +93,14 @@ impl Node {
 
         let (listener, events) = driver::events();
         let raft = Raft::open(&directories.quorum(&config), directories.disk(), listener)?;
-        let (mut starter, publisher) = ReplicaStarter::new(&config, &directories, stop.on_fatal());
+        let live = LiveConfig::new(&loaded.settings, &config);
+        let (mut starter, publisher) = ReplicaStarter::new(&live, &directories, stop.on_fatal());
         let metadata = Metadata::start(
             identity::metadata_config(&config, &loaded.settings, &directories, &advertised)?,
             events,
             &raft,
-            vec![publisher],
+            // A new topic gets the defaults that came with it.
+            vec![Box::new(ConfigPublisher(Arc::clone(&live))), publisher],
             stop.on_fatal(),
         )
         .context("cannot start the metadata threads")?;
@@ -115,11 +119,14 @@ impl Node {
             controller: metadata.controller().clone(),
             lifecycle: Arc::clone(&lifecycle),
             replicas: replicas.manager.clone(),
+            loggers,
         });
         let handler = Arc::new(Dispatcher::new(Arc::new(api)));
         let apis = ApiKey::ALL.iter().map(|api| (*api as i16, api.name()));
         let metrics = Arc::new(Metrics::new(apis));
-        let listeners = sockets.serve(&config.network, handler, metrics).await?;
+        let network = &live.current().network;
+        let (listeners, connections) = sockets.serve(network, handler, metrics).await?;
+        sockets::keep_limits(&live, connections);
         Ok(Self {
             directories,
             listeners,

@@ -8,6 +8,8 @@
 pub mod alter_configs;
 /// ApiVersions.
 pub mod api_versions;
+/// Loggers as a resource with configs.
+mod broker_loggers;
 /// What a handler knows of the request besides its body.
 pub mod context;
 /// CreatePartitions.
@@ -67,6 +69,7 @@ use crate::model::BrokerId;
 use crate::network::{CloseReason, Connection, Handling, RequestFrame, RequestHandler};
 use crate::protocol::{ApiKey, DecodeError, Reader, RequestHeader, Str, frame};
 use crate::replication::driver::ReplicaManager;
+use crate::telemetry::Loggers;
 use context::RequestContext;
 use producer_ids::ProducerIds;
 use route::{ListenerKind, Route};
@@ -87,6 +90,8 @@ pub struct Parts {
     pub lifecycle: Arc<BrokerLifecycle>,
     /// The partitions on this broker.
     pub replicas: ReplicaManager,
+    /// The levels of log lines.
+    pub loggers: Loggers,
 }
 
 /// All that handlers reach.
@@ -135,6 +140,11 @@ impl Api {
     /// The partitions on this broker.
     pub fn replicas(&self) -> &ReplicaManager {
         &self.parts.replicas
+    }
+
+    /// The levels of log lines.
+    pub fn loggers(&self) -> &Loggers {
+        &self.parts.loggers
     }
 
     /// The broker's epoch: which of its registrations holds.

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use tokio::sync::oneshot;
 
 use super::directories::Directories;
-use crate::config::BrokerConfig;
+use super::live_config::LiveConfig;
 use crate::metadata::delta::MetadataDelta;
 use crate::metadata::driver::{Metadata, MetadataPublisher, OnFatal};
 use crate::metadata::image::MetadataImage;
@@ -30,14 +30,14 @@ pub(super) struct ReplicaStarter {
 impl ReplicaStarter {
     /// A publisher that starts the replicas with the first image, and who waits for it.
     pub(super) fn new(
-        config: &BrokerConfig,
+        config: &Arc<LiveConfig>,
         directories: &Directories,
         on_fatal: &OnFatal,
     ) -> (Self, Box<dyn MetadataPublisher>) {
         let (sender, started) = oneshot::channel();
         let life = Life::default();
         let publisher = Publisher::Waiting(Some(Box::new(Start {
-            settings: ReplicaSettings::of(config),
+            config: Arc::clone(config),
             logs: Arc::clone(directories.logs()),
             listener: Box::new(Listener {
                 life: Arc::clone(&life),
@@ -74,7 +74,7 @@ impl ReplicaStarter {
 
 /// What the replicas are started with.
 struct Start {
-    settings: ReplicaSettings,
+    config: Arc<LiveConfig>,
     logs: Arc<LogDirs>,
     listener: Box<dyn ReplicaListener>,
     sender: oneshot::Sender<Result<Started, StartError>>,
@@ -93,14 +93,19 @@ impl MetadataPublisher for Publisher {
             Self::Waiting(start) => {
                 let Some(start) = start.take() else { return };
                 let Start {
-                    settings,
+                    config,
                     logs,
                     listener,
                     sender,
                 } = *start;
+                let settings = ReplicaSettings::of(&config.current());
                 let started = ReplicaManager::start(settings, &logs, image, listener);
                 if let Ok(started) = &started {
-                    *self = Self::Running(started.manager.clone());
+                    let manager = started.manager.clone();
+                    *self = Self::Running(manager.clone());
+                    config.subscribe(move |config| {
+                        manager.reconfigure(ReplicaSettings::of(config));
+                    });
                 }
                 // Nobody waits any more only if the process stops.
                 let _ = sender.send(started);

@@ -8,9 +8,11 @@
 mod alter;
 mod broker;
 mod check;
+mod client_metrics;
 mod describe;
 mod endpoint;
 mod environment;
+mod group;
 mod key;
 pub mod keys;
 mod layers;
@@ -29,8 +31,15 @@ mod view;
 
 pub use alter::{AlteredBroker, check_broker_alteration};
 pub use broker::{BrokerConfig, LoggingConfig, LoggingFormat, TopicsConfig};
-pub use describe::{Entry, Synonym, describe_broker, describe_cluster_default, describe_topic};
+pub use client_metrics::{
+    ClientAttribute, ClientMetricsConfig, InvalidSubscription, check_client_metrics,
+};
+pub use describe::{
+    Entry, Synonym, describe_broker, describe_client_metrics, describe_cluster_default,
+    describe_group, describe_loggers, describe_topic,
+};
 pub use endpoint::{Endpoint, SecurityProtocol, Voter};
+pub use group::check_group_overrides;
 pub use key::{BrokerDefault, Importance, Key, KeyDefault, Kind, Scope, Status, Update};
 pub use layers::{Layers, NoOverrides, Overrides, Settings, Source};
 pub use listeners::Listeners;

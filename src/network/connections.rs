@@ -28,31 +28,71 @@ pub struct ConnectionLimits {
     pub per_ip_overrides: HashMap<IpAddr, usize>,
     /// Accepted in a second (`max.connection.creation.rate`); `None` for any number.
     pub creation_rate: Option<u32>,
+    /// Of single listeners, by name; what is not named has no limits of its own.
+    pub of_listener: BTreeMap<String, ListenerLimits>,
+}
+
+/// How many connections one listener may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListenerLimits {
+    /// At a time (`listener.name.NAME.max.connections`); `None` for any number.
+    pub connections: Option<usize>,
+    /// Accepted in a second (`listener.name.NAME.max.connection.creation.rate`); `None` for any
+    /// number.
+    pub creation_rate: Option<u32>,
 }
 
 impl ConnectionLimits {
+    /// As the configuration has it, but for the overrides of hosts that are given by name.
+    pub fn from_config(config: &NetworkConfig) -> Self {
+        let mut of_listener: BTreeMap<String, ListenerLimits> = BTreeMap::new();
+        for (name, count) in &config.max_connections_of_listener {
+            let limits = of_listener.entry(name.clone()).or_default();
+            limits.connections = Some(limit(*count));
+        }
+        for (name, count) in &config.max_connection_creation_rate_of_listener {
+            let limits = of_listener.entry(name.clone()).or_default();
+            limits.creation_rate = rate(*count);
+        }
+        let addresses = config.max_connections_per_ip_overrides.iter();
+        let addresses = addresses.filter_map(|(host, count)| {
+            let ip: IpAddr = host.parse().ok()?;
+            Some((ip.to_canonical(), limit(*count)))
+        });
+        Self {
+            total: limit(config.max_connections),
+            per_ip: limit(config.max_connections_per_ip),
+            per_ip_overrides: addresses.collect(),
+            creation_rate: rate(config.max_connection_creation_rate),
+            of_listener,
+        }
+    }
+
     /// As the configuration has it; host names among the overrides are looked up.
     ///
     /// # Errors
     /// A name has no address; the text says which.
-    pub async fn from_config(config: &NetworkConfig) -> io::Result<Self> {
-        let limit = |count: i32| usize::try_from(count).unwrap_or(0);
-        let mut per_ip_overrides = HashMap::new();
+    pub async fn with_hosts(config: &NetworkConfig) -> io::Result<Self> {
+        let mut limits = Self::from_config(config);
         for (host, count) in &config.max_connections_per_ip_overrides {
             let addresses = tokio::net::lookup_host((host.as_str(), 0)).await;
             let addresses = addresses.map_err(|error| {
                 io::Error::other(format!("max.connections.per.ip.overrides: {host}: {error}"))
             })?;
             let ips = addresses.map(|address| address.ip().to_canonical());
-            per_ip_overrides.extend(ips.map(|ip| (ip, limit(*count))));
+            let overrides = ips.map(|ip| (ip, limit(*count)));
+            limits.per_ip_overrides.extend(overrides);
         }
-        Ok(Self {
-            total: limit(config.max_connections),
-            per_ip: limit(config.max_connections_per_ip),
-            per_ip_overrides,
-            creation_rate: None,
-        })
+        Ok(limits)
     }
+}
+
+fn limit(count: i32) -> usize {
+    usize::try_from(count).unwrap_or(0)
+}
+
+fn rate(count: i32) -> Option<u32> {
+    u32::try_from(count).ok().filter(|_| count < i32::MAX)
 }
 
 impl Default for ConnectionLimits {
@@ -62,6 +102,7 @@ impl Default for ConnectionLimits {
             per_ip: 5_000,
             per_ip_overrides: HashMap::new(),
             creation_rate: None,
+            of_listener: BTreeMap::new(),
         }
     }
 }
@@ -198,7 +239,8 @@ impl State {
     fn wait_of(&mut self, listener: &ListenerOptions, now: Instant) -> Wait {
         let exempt = listener.brokers_only;
         let is_full = !exempt && self.open.len() >= self.limits.total;
-        if is_full || self.of_listener(listener).open >= listener.max_connections {
+        let own = self.limits_of(listener).connections;
+        if is_full || own.is_some_and(|limit| self.of_listener(listener).open >= limit) {
             return Wait::ForRoom;
         }
         let broker_due = if exempt {
@@ -214,9 +256,13 @@ impl State {
         if !listener.brokers_only {
             self.rate.count(self.limits.creation_rate, now);
         }
-        self.of_listener(listener)
-            .rate
-            .count(listener.max_creation_rate, now);
+        let rate = self.limits_of(listener).creation_rate;
+        self.of_listener(listener).rate.count(rate, now);
+    }
+
+    fn limits_of(&self, listener: &ListenerOptions) -> ListenerLimits {
+        let limits = self.limits.of_listener.get(&listener.endpoint.listener);
+        limits.copied().unwrap_or_default()
     }
 
     fn of_listener(&mut self, listener: &ListenerOptions) -> &mut ListenerCount {

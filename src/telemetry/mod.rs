@@ -2,11 +2,13 @@
 //! parts use it.
 
 mod escape;
+mod loggers;
 mod logging;
 mod metrics;
 mod striped;
 
 pub use escape::Untrusted;
+pub use loggers::{LOG_LEVELS, Loggers, ROOT_LOGGER};
 pub use logging::{LoggingError, start_logging};
 pub use metrics::{Metrics, PerApi};
 pub use striped::{Count, Striped};

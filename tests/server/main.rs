@@ -4,5 +4,6 @@
 mod support;
 
 mod configs;
+mod dynamic_configs;
 mod hostile;
 mod versions;

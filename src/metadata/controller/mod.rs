@@ -40,7 +40,7 @@ pub use create_partitions::refuse_create_partitions;
 pub use create_topics::refuse_create_topics;
 pub use decision::{Decision, Refusal};
 pub use delete_topics::refuse_delete_topics;
-pub use incremental_alter_configs::refuse_incremental_alter_configs;
+pub use incremental_alter_configs::{check_alterations, refuse_incremental_alter_configs};
 pub use placement::Entropy;
 pub use topic_name::{METADATA_TOPIC_NAME, check as check_topic_name};
 pub use transaction::{LogBatches, MAX_BYTES_PER_BATCH, MAX_RECORDS_PER_BATCH};

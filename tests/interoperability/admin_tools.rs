@@ -1,0 +1,162 @@
+//! Apache Kafka's own tools for administration, and what they print.
+
+use crate::command_line_tools::{CONFIGS, Tools};
+
+const CLIENT_METRICS: &str = "org.apache.kafka.tools.ClientMetricsCommand";
+
+#[test]
+fn kafka_configs_sets_a_brokers_config_and_that_of_all() {
+    let Some(tools) = Tools::start() else { return };
+    let of_one = ["--entity-type", "brokers", "--entity-name", "1"];
+    let of_all = ["--entity-type", "brokers", "--entity-default"];
+    let with = |entity: &[&'static str], more: &[&'static str]| [entity, more].concat();
+
+    tools.run(
+        CONFIGS,
+        &with(
+            &of_all,
+            &["--alter", "--add-config", "log.retention.ms=2000"],
+        ),
+    );
+    tools.run(
+        CONFIGS,
+        &with(
+            &of_one,
+            &["--alter", "--add-config", "log.retention.ms=1000"],
+        ),
+    );
+    let one = tools.run(CONFIGS, &with(&of_one, &["--describe"]));
+    let all = tools.run(CONFIGS, &with(&of_all, &["--describe"]));
+    tools.run(
+        CONFIGS,
+        &with(&of_one, &["--alter", "--delete-config", "log.retention.ms"]),
+    );
+    let after = tools.run(CONFIGS, &with(&of_one, &["--describe"]));
+    let refused = tools.fails(
+        CONFIGS,
+        &with(&of_one, &["--alter", "--add-config", "node.id=2"]),
+    );
+
+    assert!(
+        one.contains(
+            "log.retention.ms=1000 sensitive=false synonyms={DYNAMIC_BROKER_CONFIG:\
+             log.retention.ms=1000, DYNAMIC_DEFAULT_BROKER_CONFIG:log.retention.ms=2000"
+        ),
+        "{one}"
+    );
+    assert!(all.contains("log.retention.ms=2000"), "{all}");
+    assert!(!after.contains("DYNAMIC_BROKER_CONFIG:log"), "{after}");
+    assert!(
+        refused.contains("Cannot update these configs dynamically"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn kafka_configs_changes_the_levels_of_loggers() {
+    let Some(tools) = Tools::start() else { return };
+    let entity = ["--entity-type", "broker-loggers", "--entity-name", "1"];
+    let with = |more: &[&'static str]| [&entity[..], more].concat();
+
+    tools.run(
+        CONFIGS,
+        &with(&["--alter", "--add-config", "broker::raft=DEBUG"]),
+    );
+    let described = tools.run(CONFIGS, &with(&["--describe"]));
+    tools.run(
+        CONFIGS,
+        &with(&["--alter", "--delete-config", "broker::raft"]),
+    );
+    let after = tools.run(CONFIGS, &with(&["--describe"]));
+    let unknown = tools.fails(CONFIGS, &with(&["--alter", "--add-config", "kafka=INFO"]));
+
+    assert!(described.contains("broker::raft=DEBUG"), "{described}");
+    assert!(described.contains("root=INFO"), "{described}");
+    assert!(after.contains("broker::raft=INFO"), "{after}");
+    assert!(unknown.contains("kafka"), "{unknown}");
+}
+
+#[test]
+fn kafka_configs_sets_what_holds_for_a_group() {
+    let Some(tools) = Tools::start() else { return };
+    let entity = ["--entity-type", "groups", "--entity-name", "team"];
+    let with = |more: &[&'static str]| [&entity[..], more].concat();
+
+    tools.run(
+        CONFIGS,
+        &with(&[
+            "--alter",
+            "--add-config",
+            "consumer.session.timeout.ms=50000,consumer.heartbeat.interval.ms=6000",
+        ]),
+    );
+    let described = tools.run(CONFIGS, &with(&["--describe"]));
+    let refused = tools.fails(
+        CONFIGS,
+        &with(&["--alter", "--add-config", "consumer.session.timeout.ms=1"]),
+    );
+
+    assert!(
+        described.contains(
+            "consumer.session.timeout.ms=50000 sensitive=false synonyms={DYNAMIC_GROUP_CONFIG:"
+        ) || described.contains("consumer.session.timeout.ms=50000 sensitive=false"),
+        "{described}"
+    );
+    assert!(
+        refused.contains("must be in the range 45000 to 60000 inclusive."),
+        "{refused}"
+    );
+}
+
+#[test]
+fn kafka_client_metrics_makes_lists_and_removes_subscriptions() {
+    let Some(tools) = Tools::start() else { return };
+
+    tools.run(
+        CLIENT_METRICS,
+        &[
+            "--alter",
+            "--name",
+            "quick",
+            "--metrics",
+            "org.apache.kafka.producer.",
+            "--interval",
+            "1000",
+            "--match",
+            "client_software_name=apache-kafka-java",
+        ],
+    );
+    let listed = tools.run(CLIENT_METRICS, &["--list"]);
+    let described = tools.run(CLIENT_METRICS, &["--describe", "--name", "quick"]);
+    let configs = tools.run(
+        CONFIGS,
+        &[
+            "--entity-type",
+            "client-metrics",
+            "--entity-name",
+            "quick",
+            "--describe",
+        ],
+    );
+    tools.run(CLIENT_METRICS, &["--delete", "--name", "quick"]);
+    let left = tools.run(CLIENT_METRICS, &["--list"]);
+    let refused = tools.fails(
+        CLIENT_METRICS,
+        &["--alter", "--name", "slow", "--interval", "3600001"],
+    );
+
+    assert_eq!(listed.trim(), "quick");
+    for line in [
+        "interval.ms=1000",
+        "match=client_software_name=apache-kafka-java",
+        "metrics=org.apache.kafka.producer.",
+    ] {
+        assert!(described.contains(line), "{described}");
+        assert!(configs.contains(line), "{configs}");
+    }
+    assert_eq!(left.trim(), "");
+    assert!(
+        refused.contains("interval must be between 100 and 3600000 (1 hour)"),
+        "{refused}"
+    );
+}

@@ -95,17 +95,18 @@ pub fn describe_loggers(levels: impl IntoIterator<Item = (String, String)>) -> V
 }
 
 fn describe_resource(
-    keys: impl Iterator<Item = &'static Key> + Clone,
+    keys: impl Iterator<Item = &'static Key>,
     overrides: &dyn Overrides,
     layers: &Layers<'_>,
     source: Source,
 ) -> Vec<Entry> {
+    let keys: Vec<_> = keys.collect();
     let known = keys
-        .clone()
+        .iter()
         .filter(|key| !key.is_internal() || overrides.value_of(key.name).is_some())
         .map(|key| resource_entry(key, overrides, layers, source));
     // Another version may have written what is no key today.
-    let is_unknown = |name: &&str| keys.clone().all(|key| key.name != *name);
+    let is_unknown = |name: &&str| keys.iter().all(|key| key.name != *name);
     let unknown = overrides.names().filter(is_unknown).map(|name| {
         let synonym = Synonym {
             name: name.to_owned(),

@@ -1,5 +1,7 @@
 //! The levels of log lines, changed while the process runs: a logger for each module of the code
 //! map, and `root` for what is not set otherwise. What is changed lasts until the process ends.
+//!
+//! A logger's name is its module's with dots, as Kafka's tools take no colons: `broker.storage`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,14 +74,14 @@ impl Loggers {
         let named = levels
             .names
             .iter()
-            .map(|name| (name.clone(), kafkas_name(levels.of(name))));
+            .map(|name| (name.replace("::", "."), kafkas_name(levels.of(name))));
         let root = (ROOT_LOGGER.to_owned(), kafkas_name(levels.root));
         named.chain([root]).collect()
     }
 
     /// Whether there is a logger by this name.
     pub fn has(&self, name: &str) -> bool {
-        name == ROOT_LOGGER || self.levels.lock().names.contains(name)
+        name == ROOT_LOGGER || self.levels.lock().names.contains(&module(name))
     }
 
     /// Sets the level of a logger, one of [`LOG_LEVELS`]. Says whether it could.
@@ -97,7 +99,7 @@ impl Loggers {
             if name == ROOT_LOGGER {
                 levels.root = level;
             } else {
-                levels.own.insert(name.to_owned(), level);
+                levels.own.insert(module(name), level);
             }
         })
     }
@@ -107,7 +109,7 @@ impl Loggers {
     pub fn unset(&self, name: &str) -> bool {
         name != ROOT_LOGGER
             && self.change(name, |levels| {
-                levels.own.remove(name);
+                levels.own.remove(&module(name));
             })
     }
 
@@ -134,6 +136,11 @@ impl Levels {
         own.max_by_key(|(own, _)| own.len())
             .map_or(self.root, |(_, level)| *level)
     }
+}
+
+/// The module that a logger is named after.
+fn module(logger: &str) -> String {
+    logger.replace('.', "::")
 }
 
 fn kafkas_name(level: LevelFilter) -> String {
@@ -170,8 +177,8 @@ mod tests {
         let (loggers, _) = loggers("info, broker::storage=debug");
 
         assert_eq!(level_of(&loggers, ROOT_LOGGER), "INFO");
-        assert_eq!(level_of(&loggers, "broker::network"), "INFO");
-        assert_eq!(level_of(&loggers, "broker::storage"), "DEBUG");
+        assert_eq!(level_of(&loggers, "broker.network"), "INFO");
+        assert_eq!(level_of(&loggers, "broker.storage"), "DEBUG");
         assert!(!loggers.has("kafka.server.KafkaApis"));
     }
 
@@ -179,7 +186,7 @@ mod tests {
     fn a_level_is_set_for_a_part_and_taken_back() {
         let (loggers, applied) = loggers("info");
 
-        assert!(loggers.set("broker::raft", "TRACE"));
+        assert!(loggers.set("broker.raft", "TRACE"));
         assert!(
             applied
                 .lock()
@@ -191,9 +198,9 @@ mod tests {
                 .would_enable("broker::storage", &Level::DEBUG)
         );
 
-        assert!(loggers.unset("broker::raft"));
+        assert!(loggers.unset("broker.raft"));
         assert!(!applied.lock().would_enable("broker::raft", &Level::TRACE));
-        assert_eq!(level_of(&loggers, "broker::raft"), "INFO");
+        assert_eq!(level_of(&loggers, "broker.raft"), "INFO");
     }
 
     #[test]
@@ -201,13 +208,13 @@ mod tests {
         let (loggers, _) = loggers("warn");
 
         assert!(!loggers.unset(ROOT_LOGGER));
-        assert!(!loggers.set("broker::nothing", "INFO"));
+        assert!(!loggers.set("broker.nothing", "INFO"));
         assert!(!loggers.set("broker", "loud"));
         assert!(
             !loggers.set("broker", "info"),
             "names are Kafka's, in capitals"
         );
         assert!(loggers.set(ROOT_LOGGER, "FATAL"));
-        assert_eq!(level_of(&loggers, "broker::api"), "FATAL");
+        assert_eq!(level_of(&loggers, "broker.api"), "FATAL");
     }
 }

@@ -149,7 +149,7 @@ async fn what_needs_a_restart_is_refused_with_kafkas_message() {
 async fn a_loggers_level_changes_what_is_logged() {
     let mut broker = Broker::start();
     let mut client = connect(&broker).await;
-    let logger = "broker::network";
+    let logger = "broker.network";
 
     let before = describe(&mut client, BROKER_LOGGER, "1", logger).await;
     let set = alter(&mut client, BROKER_LOGGER, "1", logger, Some("DEBUG")).await;

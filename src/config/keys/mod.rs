@@ -94,7 +94,7 @@ pub fn broker_keys() -> impl Iterator<Item = &'static Key> {
 }
 
 /// All topic keys, by name: also the internal one.
-pub fn topic_keys() -> impl Iterator<Item = &'static Key> + Clone {
+pub fn topic_keys() -> impl Iterator<Item = &'static Key> {
     TOPIC.values().copied()
 }
 
@@ -109,7 +109,7 @@ pub fn topic_key(name: &str) -> Option<&'static Key> {
 }
 
 /// All keys of groups, by name.
-pub fn group_keys() -> impl Iterator<Item = &'static Key> + Clone {
+pub fn group_keys() -> impl Iterator<Item = &'static Key> {
     GROUP.values().copied()
 }
 
@@ -119,7 +119,7 @@ pub fn group_key(name: &str) -> Option<&'static Key> {
 }
 
 /// All keys of subscriptions to metrics of clients, by name.
-pub fn client_metrics_keys() -> impl Iterator<Item = &'static Key> + Clone {
+pub fn client_metrics_keys() -> impl Iterator<Item = &'static Key> {
     CLIENT_METRICS.values().copied()
 }
 

@@ -8,6 +8,7 @@ mod directories;
 mod endpoints;
 mod identity;
 mod live_config;
+mod quotas;
 mod replicas;
 mod sockets;
 mod stop;
@@ -29,6 +30,7 @@ use crate::telemetry::{Loggers, Metrics};
 use directories::Directories;
 use endpoints::Advertised;
 use live_config::{ConfigPublisher, LiveConfig};
+use quotas::Quotas;
 use replicas::ReplicaStarter;
 use sockets::Sockets;
 use stop::StopSignal;
@@ -95,12 +97,17 @@ impl Node {
         let raft = Raft::open(&directories.quorum(&config), directories.disk(), listener)?;
         let live = LiveConfig::new(&loaded.settings, &config);
         let (mut starter, publisher) = ReplicaStarter::new(&live, &directories, stop.on_fatal());
+        let (quotas, quota_publisher) = Quotas::new(&config.quotas);
         let metadata = Metadata::start(
             identity::metadata_config(&config, &loaded.settings, &directories, &advertised)?,
             events,
             &raft,
-            // A new topic gets the defaults that came with it.
-            vec![Box::new(ConfigPublisher(Arc::clone(&live))), publisher],
+            vec![
+                // First, as a new topic gets the defaults that came with it.
+                Box::new(ConfigPublisher(Arc::clone(&live))),
+                quota_publisher,
+                publisher,
+            ],
             stop.on_fatal(),
         )
         .context("cannot start the metadata threads")?;
@@ -111,6 +118,8 @@ impl Node {
         lifecycle.set_ready();
         lifecycle.unfenced().await?;
 
+        let apis = ApiKey::ALL.iter().map(|api| (*api as i16, api.name()));
+        let metrics = Arc::new(Metrics::new(apis));
         let api = Api::new(Parts {
             config: Arc::clone(&config),
             settings: loaded.settings,
@@ -120,13 +129,14 @@ impl Node {
             lifecycle: Arc::clone(&lifecycle),
             replicas: replicas.manager.clone(),
             loggers,
+            quotas: Arc::clone(&quotas.of_clients),
+            metrics: Arc::clone(&metrics),
         });
         let handler = Arc::new(Dispatcher::new(Arc::new(api)));
-        let apis = ApiKey::ALL.iter().map(|api| (*api as i16, api.name()));
-        let metrics = Arc::new(Metrics::new(apis));
         let network = &live.current().network;
         let (listeners, connections) = sockets.serve(network, handler, metrics).await?;
-        sockets::keep_limits(&live, connections);
+        sockets::keep_limits(&live, connections.clone());
+        quotas.keep_rates(connections, &metadata.published().image());
         Ok(Self {
             directories,
             listeners,

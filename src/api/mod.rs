@@ -4,6 +4,8 @@
 //! the answer. It holds no state. Versions stop here and in `protocol/`; so do error codes, except
 //! where a domain's own answers carry them.
 
+/// AlterClientQuotas.
+pub mod alter_client_quotas;
 /// AlterConfigs.
 pub mod alter_configs;
 /// ApiVersions.
@@ -18,6 +20,8 @@ pub mod create_partitions;
 pub mod create_topics;
 /// DeleteTopics.
 pub mod delete_topics;
+/// DescribeClientQuotas.
+pub mod describe_client_quotas;
 /// DescribeCluster.
 pub mod describe_cluster;
 /// DescribeConfigs.
@@ -54,6 +58,8 @@ pub mod produce;
 mod producer_ids;
 /// The route table.
 pub mod route;
+/// Quotas at the edge.
+mod throttle;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -68,8 +74,9 @@ use crate::metadata::{BrokerLifecycle, ControllerHandle};
 use crate::model::BrokerId;
 use crate::network::{CloseReason, Connection, Handling, RequestFrame, RequestHandler};
 use crate::protocol::{ApiKey, DecodeError, Reader, RequestHeader, Str, frame};
+use crate::quota::ClientQuotas;
 use crate::replication::driver::ReplicaManager;
-use crate::telemetry::Loggers;
+use crate::telemetry::{Loggers, Metrics};
 use context::RequestContext;
 use producer_ids::ProducerIds;
 use route::{ListenerKind, Route};
@@ -92,6 +99,10 @@ pub struct Parts {
     pub replicas: ReplicaManager,
     /// The levels of log lines.
     pub loggers: Loggers,
+    /// What clients may use.
+    pub quotas: Arc<ClientQuotas>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// All that handlers reach.
@@ -145,6 +156,16 @@ impl Api {
     /// The levels of log lines.
     pub fn loggers(&self) -> &Loggers {
         &self.parts.loggers
+    }
+
+    /// What clients may use.
+    pub fn quotas(&self) -> &Arc<ClientQuotas> {
+        &self.parts.quotas
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.parts.metrics
     }
 
     /// The broker's epoch: which of its registrations holds.
@@ -227,10 +248,12 @@ impl Dispatcher {
         connection: &Arc<Connection>,
         frame: RequestFrame,
     ) -> Result<Handling, DecodeError> {
+        let size = frame.bytes.len();
         let mut reader = Reader::new(frame.bytes);
         let context = RequestContext {
             connection: Arc::clone(connection),
             header: RequestHeader::decode(&mut reader)?,
+            size,
             received_at: frame.received_at,
             charge: Some(frame.charge),
         };

@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 use super::context::RequestContext;
 use super::route::answer;
+use super::throttle::Meter;
 use super::{Api, internal_topics, nodes};
 use crate::metadata::image::MetadataImage;
 use crate::model::{BrokerId, Offset, Timestamp, TopicIdPartition, Uuid};
@@ -24,6 +25,7 @@ use crate::protocol::messages::produce::{
     TopicProduceResponse,
 };
 use crate::protocol::{DecodeError, ErrorCode, Str, decode_whole};
+use crate::quota::QuotaKind;
 use crate::records::validate::{
     Rejection, ValidatedBatch, check_produce_version, validate_produce,
 };
@@ -57,7 +59,7 @@ pub fn handle(
         .iter()
         .map(|topic| topic.partition_data.len())
         .sum();
-    let wait = (acks == ACKS_ALL).then(|| AckWait::new(partition_count));
+    let ack_wait = (acks == ACKS_ALL).then(|| AckWait::new(partition_count));
     let image = api.image();
     let mut appending = Appending {
         api,
@@ -65,21 +67,26 @@ pub fn handle(
         image: &image,
         acks,
         now: now(),
-        wait: wait.as_ref(),
+        wait: ack_wait.as_ref(),
         next: 0,
     };
     let topics = request.topic_data.into_iter();
-    let responses = topics.map(|topic| appending.append_topic(topic)).collect();
-    let response = ProduceResponse {
+    let mut meter = Meter::new(api);
+    let responses = meter.work(|| topics.map(|topic| appending.append_topic(topic)).collect());
+    let mut response = ProduceResponse {
         responses,
         ..ProduceResponse::default()
     };
     // All of the frame is in the log, or refused.
     context.release_memory();
+    let wait = api.charge(&context, QuotaKind::Produce, context.size as f64);
     if acks == 0 {
+        // The time of such a request is not counted, as in Kafka.
+        api.mute(&context, wait);
         return Ok(without_answer(&response));
     }
-    match wait {
+    response.throttle_time_ms = api.settle(&context, &meter, wait);
+    match ack_wait {
         Some(wait) if !wait.is_done() => {
             let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
             Ok(later(Arc::clone(api), context, response, wait, timeout))

@@ -7,17 +7,21 @@ use std::future::Future;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::context::RequestContext;
+use super::throttle::Meter;
 use super::{
-    Api, alter_configs, api_versions, create_partitions, create_topics, delete_topics,
-    describe_cluster, describe_configs, describe_log_dirs, describe_producers,
-    describe_topic_partitions, fetch, incremental_alter_configs, init_producer_id,
-    list_config_resources, list_offsets, metadata, offset_for_leader_epoch, produce,
+    Api, alter_client_quotas, alter_configs, api_versions, create_partitions, create_topics,
+    delete_topics, describe_client_quotas, describe_cluster, describe_configs, describe_log_dirs,
+    describe_producers, describe_topic_partitions, fetch, incremental_alter_configs,
+    init_producer_id, list_config_resources, list_offsets, metadata, offset_for_leader_epoch,
+    produce,
 };
 use crate::network::{Handling, Outcome};
+use crate::protocol::message::Struct as _;
 use crate::protocol::{ApiKey, DecodeError, Request, ResponseFrame, decode_whole, frame};
 
 /// Whom a listener serves.
@@ -59,6 +63,8 @@ const ROUTES: &[Route] = &[
     Route { key: ApiKey::DescribeLogDirs, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_log_dirs::handle) },
     Route { key: ApiKey::CreatePartitions, listeners: BOTH, serve: |api, context, body| later(api, context, body, create_partitions::handle) },
     Route { key: ApiKey::IncrementalAlterConfigs, listeners: BOTH, serve: |api, context, body| later(api, context, body, incremental_alter_configs::handle) },
+    Route { key: ApiKey::DescribeClientQuotas, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_client_quotas::handle) },
+    Route { key: ApiKey::AlterClientQuotas, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_client_quotas::handle) },
     Route { key: ApiKey::DescribeCluster, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_cluster::handle) },
     Route { key: ApiKey::DescribeProducers, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_producers::handle) },
     Route { key: ApiKey::ListConfigResources, listeners: BROKER, serve: |api, context, body| now(api, &context, body, list_config_resources::handle) },
@@ -134,10 +140,11 @@ fn now<R: Request>(
     handle: fn(&Api, &RequestContext, &R) -> R::Response,
 ) -> Result<Handling, DecodeError> {
     let request = decode_whole::<R>(body, context.version())?;
-    Ok(Handling::Answer(answer::<R>(
-        context,
-        &handle(api, context, &request),
-    )))
+    let mut meter = Meter::new(api);
+    let mut response = meter.work(|| handle(api, context, &request));
+    let throttle_ms = api.settle(context, &meter, Duration::ZERO);
+    response.raise_throttle_time(throttle_ms);
+    Ok(Handling::Answer(answer::<R>(context, &response)))
 }
 
 /// An API whose answer waits for something: a commit, a disk.
@@ -154,9 +161,15 @@ where
 {
     let request = decode_whole::<R>(body, context.version())?;
     let context = Arc::new(context);
-    let response = handle(Arc::clone(api), Arc::clone(&context), request);
-    let pending: Pin<Box<dyn Future<Output = Outcome> + Send>> =
-        Box::pin(async move { Outcome::Answer(answer::<R>(&context, &response.await)) });
+    let api = Arc::clone(api);
+    let response = handle(Arc::clone(&api), Arc::clone(&context), request);
+    let pending: Pin<Box<dyn Future<Output = Outcome> + Send>> = Box::pin(async move {
+        let mut meter = Meter::new(&api);
+        let mut response = meter.drive(response).await;
+        let throttle_ms = api.settle(&context, &meter, Duration::ZERO);
+        response.raise_throttle_time(throttle_ms);
+        Outcome::Answer(answer::<R>(&context, &response))
+    });
     Ok(Handling::Later(pending))
 }
 

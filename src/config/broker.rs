@@ -9,6 +9,7 @@ use super::layers::Layers;
 use super::listeners::Listeners;
 use super::network::NetworkConfig;
 use super::node::{NodeConfig, QuorumConfig};
+use super::quotas::QuotaConfig;
 use super::storage::{MetadataLogConfig, StorageConfig};
 use super::topic::TopicConfig;
 use super::value::InvalidValue;
@@ -23,6 +24,8 @@ pub struct BrokerConfig {
     pub quorum: QuorumConfig,
     /// Listeners, connections, memory for requests.
     pub network: NetworkConfig,
+    /// How quotas are measured.
+    pub quotas: QuotaConfig,
     /// Directories and housekeeping of logs.
     pub storage: StorageConfig,
     /// The metadata log.
@@ -87,6 +90,7 @@ impl BrokerConfig {
             node: NodeConfig::read(&view, &listeners)?,
             quorum: QuorumConfig::read(&view),
             network: NetworkConfig::read(&view, listeners)?,
+            quotas: QuotaConfig::read(&view),
             metadata_log: MetadataLogConfig::read(&view, &storage),
             storage,
             topics: TopicsConfig::read(&view),

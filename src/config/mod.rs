@@ -22,6 +22,7 @@ mod network;
 mod node;
 mod print;
 mod properties_file;
+mod quotas;
 mod rule;
 mod storage;
 mod toml_file;
@@ -47,6 +48,7 @@ pub use load::{LoadError, Loaded, Problem, load};
 pub use network::NetworkConfig;
 pub use node::{NodeConfig, QuorumConfig};
 pub use print::effective;
+pub use quotas::QuotaConfig;
 pub use rule::Rule;
 pub use storage::{MetadataLogConfig, StorageConfig};
 pub use topic::{

@@ -42,6 +42,21 @@ pub struct ListenerLimits {
     pub creation_rate: Option<u32>,
 }
 
+/// How many connections one address may open in a second (`connection_creation_rate`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IpRates {
+    /// Of single addresses.
+    pub of_ip: HashMap<IpAddr, u32>,
+    /// Of the others; `None` for any number.
+    pub default: Option<u32>,
+}
+
+impl IpRates {
+    fn of(&self, ip: IpAddr) -> Option<u32> {
+        self.of_ip.get(&ip).copied().or(self.default)
+    }
+}
+
 impl ConnectionLimits {
     /// As the configuration has it, but for the overrides of hosts that are given by name.
     pub fn from_config(config: &NetworkConfig) -> Self {
@@ -121,7 +136,9 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     limits: ConnectionLimits,
+    ip_rates: IpRates,
     rate: CreationRate,
+    rates_by_ip: HashMap<IpAddr, CreationRate>,
     last_id: u64,
     by_ip: HashMap<IpAddr, usize>,
     by_listener: BTreeMap<String, ListenerCount>,
@@ -141,10 +158,14 @@ struct CreationRate {
     due: Option<Instant>,
 }
 
-/// An address holds as many connections as it may.
+/// An address has as many connections as it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooMany {
-    pub(super) limit: usize,
+pub(super) enum TooMany {
+    /// It holds so many.
+    AtOnce(usize),
+    /// It opened more than so many in a second. Closed after the wait, it does not come again at
+    /// once.
+    InASecond { limit: u32, wait: Duration },
 }
 
 /// A place in the list, freed when dropped.
@@ -159,7 +180,9 @@ impl Connections {
     pub fn new(limits: ConnectionLimits) -> Self {
         let state = State {
             limits,
+            ip_rates: IpRates::default(),
             rate: CreationRate::default(),
+            rates_by_ip: HashMap::new(),
             last_id: 0,
             by_ip: HashMap::new(),
             by_listener: BTreeMap::new(),
@@ -175,6 +198,13 @@ impl Connections {
     pub fn set_limits(&self, limits: ConnectionLimits) {
         self.0.state.lock().limits = limits;
         self.0.room.notify_waiters();
+    }
+
+    /// Other rates of single addresses from now on.
+    pub fn set_ip_rates(&self, rates: IpRates) {
+        let mut state = self.0.state.lock();
+        state.ip_rates = rates;
+        state.rates_by_ip.clear();
     }
 
     /// How many there are.
@@ -216,8 +246,9 @@ impl Connections {
         let limit = limit.unwrap_or(state.limits.per_ip);
         let from_ip = state.by_ip.get(&ip).copied().unwrap_or(0);
         if from_ip >= limit {
-            return Err(TooMany { limit });
+            return Err(TooMany::AtOnce(limit));
         }
+        state.count_ip_rate(ip, Instant::now())?;
         state.by_ip.insert(ip, from_ip + 1);
         state.of_listener(listener).open += 1;
         state.open.insert(connection.id(), Arc::clone(&connection));
@@ -260,6 +291,24 @@ impl State {
         self.of_listener(listener).rate.count(rate, now);
     }
 
+    /// Counts a connection of an address, unless it comes too early.
+    fn count_ip_rate(&mut self, ip: IpAddr, now: Instant) -> Result<(), TooMany> {
+        const FEW: usize = 1_000;
+        let Some(limit) = self.ip_rates.of(ip) else {
+            return Ok(());
+        };
+        if self.rates_by_ip.len() >= FEW && !self.rates_by_ip.contains_key(&ip) {
+            self.rates_by_ip.retain(|_, rate| !rate.is_idle(now));
+        }
+        let rate = self.rates_by_ip.entry(ip).or_default();
+        if let Some(due) = rate.due_after(now) {
+            let wait = due.duration_since(now);
+            return Err(TooMany::InASecond { limit, wait });
+        }
+        rate.count(Some(limit), now);
+        Ok(())
+    }
+
     fn limits_of(&self, listener: &ListenerOptions) -> ListenerLimits {
         let limits = self.limits.of_listener.get(&listener.endpoint.listener);
         limits.copied().unwrap_or_default()
@@ -283,6 +332,11 @@ impl CreationRate {
     fn due_after(&self, now: Instant) -> Option<Instant> {
         let due = self.due?.checked_sub(Self::BURST)?;
         (due > now).then_some(due)
+    }
+
+    /// Whether it is as if there had been no connection yet.
+    fn is_idle(&self, now: Instant) -> bool {
+        self.due.is_none_or(|due| due <= now)
     }
 
     fn count(&mut self, rate: Option<u32>, now: Instant) {

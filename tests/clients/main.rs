@@ -7,4 +7,5 @@ mod admin;
 mod client;
 mod crash;
 mod produce_and_consume;
+mod quotas;
 mod upkeep;

@@ -153,3 +153,46 @@ fn kafka_client_metrics_makes_lists_and_removes_subscriptions() {
         "{refused}"
     );
 }
+
+#[test]
+fn kafka_configs_sets_quotas_of_clients_users_and_addresses() {
+    let Some(tools) = Tools::start() else { return };
+    let alter = |entity: &[&'static str], config: &'static str| {
+        let arguments = [entity, &["--alter", "--add-config", config]].concat();
+        tools.run(CONFIGS, &arguments)
+    };
+    let describe = |entity: &[&'static str]| {
+        let arguments = [entity, &["--describe"]].concat();
+        tools.run(CONFIGS, &arguments)
+    };
+    let client = ["--entity-type", "clients", "--entity-name", "c"];
+    let user = ["--entity-type", "users", "--entity-default"];
+    let ip = ["--entity-type", "ips", "--entity-name", "127.0.0.9"];
+
+    alter(&client, "producer_byte_rate=1024,request_percentage=50");
+    alter(
+        &[&user[..], &client[..]].concat(),
+        "consumer_byte_rate=2048",
+    );
+    alter(&ip, "connection_creation_rate=10");
+    let of_client = describe(&client);
+    let of_both = describe(&[&user[..], &client[..]].concat());
+    let of_ip = describe(&ip);
+    let refused = tools.fails(
+        CONFIGS,
+        &[
+            &ip[..],
+            &["--alter", "--add-config", "producer_byte_rate=1"],
+        ]
+        .concat(),
+    );
+
+    assert!(
+        of_client.contains("producer_byte_rate=1024.0")
+            && of_client.contains("request_percentage=50.0"),
+        "{of_client}"
+    );
+    assert!(of_both.contains("consumer_byte_rate=2048.0"), "{of_both}");
+    assert!(of_ip.contains("connection_creation_rate=10.0"), "{of_ip}");
+    assert!(refused.contains("producer_byte_rate"), "{refused}");
+}

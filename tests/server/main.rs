@@ -6,4 +6,5 @@ mod support;
 mod configs;
 mod dynamic_configs;
 mod hostile;
+mod quotas;
 mod versions;

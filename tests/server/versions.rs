@@ -2,9 +2,10 @@
 
 use broker::network::{Client, ClientError, ClientOptions};
 use broker::protocol::messages::{
-    alter_configs::AlterConfigsRequest, api_versions::ApiVersionsRequest,
-    create_partitions::CreatePartitionsRequest, create_topics::CreateTopicsRequest,
-    delete_topics::DeleteTopicsRequest, describe_cluster::DescribeClusterRequest,
+    alter_client_quotas::AlterClientQuotasRequest, alter_configs::AlterConfigsRequest,
+    api_versions::ApiVersionsRequest, create_partitions::CreatePartitionsRequest,
+    create_topics::CreateTopicsRequest, delete_topics::DeleteTopicsRequest,
+    describe_client_quotas::DescribeClientQuotasRequest, describe_cluster::DescribeClusterRequest,
     describe_configs::DescribeConfigsRequest, describe_log_dirs::DescribeLogDirsRequest,
     describe_producers::DescribeProducersRequest,
     describe_topic_partitions::DescribeTopicPartitionsRequest, fetch::FetchRequest,
@@ -72,6 +73,8 @@ async fn every_version_that_is_told_is_answered() {
         is_answered_in_every_version(&broker, DescribeLogDirsRequest::default()).await,
         is_answered_in_every_version(&broker, CreatePartitionsRequest::default()).await,
         is_answered_in_every_version(&broker, IncrementalAlterConfigsRequest::default()).await,
+        is_answered_in_every_version(&broker, DescribeClientQuotasRequest::default()).await,
+        is_answered_in_every_version(&broker, AlterClientQuotasRequest::default()).await,
         is_answered_in_every_version(&broker, DescribeClusterRequest::default()).await,
         is_answered_in_every_version(&broker, DescribeProducersRequest::default()).await,
         is_answered_in_every_version(&broker, ListConfigResourcesRequest::default()).await,

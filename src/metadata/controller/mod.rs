@@ -10,6 +10,7 @@
 //! anew by the next.
 
 mod activation;
+mod alter_client_quotas;
 mod alter_configs;
 mod assignment;
 mod broker_heartbeat;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use activation::{activation_records, bootstrap_records};
+pub use alter_client_quotas::refuse_alter_client_quotas;
 pub use alter_configs::refuse_alter_configs;
 pub use create_partitions::refuse_create_partitions;
 pub use create_topics::refuse_create_topics;
@@ -51,6 +53,9 @@ use crate::model::{BrokerId, Offset};
 use crate::protocol::messages::metadata_records::MetadataRecord;
 use partition_index::PartitionIndex;
 use sessions::Sessions;
+
+/// Counts partitions that are about to be created or deleted; a refusal is for the topic.
+pub type Charge<'a> = &'a mut dyn FnMut(usize) -> Result<(), Refusal>;
 
 /// What a controller is told when it starts, and does not change.
 #[derive(Clone, Debug)]

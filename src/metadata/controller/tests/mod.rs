@@ -2,6 +2,7 @@
 
 mod activation;
 mod brokers;
+mod client_quotas;
 mod configs;
 mod create_partitions;
 mod create_topics;
@@ -153,9 +154,9 @@ impl World {
             ..CreateTopicsRequest::default()
         };
         let dice = &mut self.dice;
-        let decision = self
-            .controller
-            .create_topics(&request, &mut |bytes| dice.fill(bytes));
+        let decision =
+            self.controller
+                .create_topics(&request, &mut |bytes| dice.fill(bytes), &mut |_| Ok(()));
         let (records, response) = self.apply(decision);
         (records, response.topics)
     }

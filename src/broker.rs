@@ -4,6 +4,7 @@
 //! instead of being refused), the metadata quorum, the controller and the image, the replicas, the
 //! broker's registration; only when the cluster counts on it are requests served.
 
+mod client_metrics;
 mod directories;
 mod endpoints;
 mod identity;
@@ -27,6 +28,7 @@ use crate::protocol::ApiKey;
 use crate::raft::Raft;
 use crate::replication::driver::ReplicaManager;
 use crate::telemetry::{Loggers, Metrics};
+use client_metrics::SubscriptionPublisher;
 use directories::Directories;
 use endpoints::Advertised;
 use live_config::{ConfigPublisher, LiveConfig};
@@ -98,6 +100,7 @@ impl Node {
         let live = LiveConfig::new(&loaded.settings, &config);
         let (mut starter, publisher) = ReplicaStarter::new(&live, &directories, stop.on_fatal());
         let (quotas, quota_publisher) = Quotas::new(&config.quotas);
+        let client_metrics = client_metrics::of(&config);
         let metadata = Metadata::start(
             identity::metadata_config(&config, &loaded.settings, &directories, &advertised)?,
             events,
@@ -106,6 +109,7 @@ impl Node {
                 // First, as a new topic gets the defaults that came with it.
                 Box::new(ConfigPublisher(Arc::clone(&live))),
                 quota_publisher,
+                Box::new(SubscriptionPublisher(Arc::clone(&client_metrics))),
                 publisher,
             ],
             stop.on_fatal(),
@@ -131,6 +135,8 @@ impl Node {
             loggers,
             quotas: Arc::clone(&quotas.of_clients),
             metrics: Arc::clone(&metrics),
+            client_metrics,
+            raft: raft.clone(),
         });
         let handler = Arc::new(Dispatcher::new(Arc::new(api)));
         let network = &live.current().network;

@@ -8,6 +8,8 @@
 pub mod alter_client_quotas;
 /// AlterConfigs.
 pub mod alter_configs;
+/// AlterPartitionReassignments.
+pub mod alter_partition_reassignments;
 /// ApiVersions.
 pub mod api_versions;
 /// Loggers as a resource with configs.
@@ -30,10 +32,16 @@ pub mod describe_configs;
 pub mod describe_log_dirs;
 /// DescribeProducers.
 pub mod describe_producers;
+/// DescribeQuorum.
+pub mod describe_quorum;
 /// DescribeTopicPartitions.
 pub mod describe_topic_partitions;
+/// ElectLeaders.
+pub mod elect_leaders;
 /// Fetch.
 pub mod fetch;
+/// GetTelemetrySubscriptions.
+pub mod get_telemetry_subscriptions;
 /// IncrementalAlterConfigs.
 pub mod incremental_alter_configs;
 /// InitProducerId.
@@ -44,6 +52,8 @@ mod internal_topics;
 pub mod list_config_resources;
 /// ListOffsets.
 pub mod list_offsets;
+/// ListPartitionReassignments.
+pub mod list_partition_reassignments;
 /// Metadata.
 pub mod metadata;
 /// Brokers as clients of one listener see them.
@@ -56,10 +66,18 @@ mod operations;
 pub mod produce;
 /// Blocks of producer ids.
 mod producer_ids;
+/// PushTelemetry.
+pub mod push_telemetry;
 /// The route table.
 pub mod route;
+/// Who pushes telemetry.
+mod telemetry_client;
 /// Quotas at the edge.
 mod throttle;
+/// UnregisterBroker.
+pub mod unregister_broker;
+/// UpdateFeatures.
+pub mod update_features;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -75,8 +93,9 @@ use crate::model::BrokerId;
 use crate::network::{CloseReason, Connection, Handling, RequestFrame, RequestHandler};
 use crate::protocol::{ApiKey, DecodeError, Reader, RequestHeader, Str, frame};
 use crate::quota::ClientQuotas;
+use crate::raft::{QuorumInfo, Raft};
 use crate::replication::driver::ReplicaManager;
-use crate::telemetry::{Loggers, Metrics};
+use crate::telemetry::{ClientMetrics, Loggers, Metrics};
 use context::RequestContext;
 use producer_ids::ProducerIds;
 use route::{ListenerKind, Route};
@@ -103,6 +122,10 @@ pub struct Parts {
     pub quotas: Arc<ClientQuotas>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What clients push of themselves.
+    pub client_metrics: Arc<ClientMetrics>,
+    /// The metadata quorum.
+    pub raft: Raft,
 }
 
 /// All that handlers reach.
@@ -166,6 +189,16 @@ impl Api {
     /// What is counted.
     pub fn metrics(&self) -> &Metrics {
         &self.parts.metrics
+    }
+
+    /// What clients push of themselves.
+    pub fn client_metrics(&self) -> &ClientMetrics {
+        &self.parts.client_metrics
+    }
+
+    /// The metadata quorum as it is now.
+    pub fn quorum(&self) -> Arc<QuorumInfo> {
+        self.parts.raft.info()
     }
 
     /// The broker's epoch: which of its registrations holds.

@@ -14,11 +14,13 @@ use bytes::Bytes;
 use super::context::RequestContext;
 use super::throttle::Meter;
 use super::{
-    Api, alter_client_quotas, alter_configs, api_versions, create_partitions, create_topics,
-    delete_topics, describe_client_quotas, describe_cluster, describe_configs, describe_log_dirs,
-    describe_producers, describe_topic_partitions, fetch, incremental_alter_configs,
-    init_producer_id, list_config_resources, list_offsets, metadata, offset_for_leader_epoch,
-    produce,
+    Api, alter_client_quotas, alter_configs, alter_partition_reassignments, api_versions,
+    create_partitions, create_topics, delete_topics, describe_client_quotas, describe_cluster,
+    describe_configs, describe_log_dirs, describe_producers, describe_quorum,
+    describe_topic_partitions, elect_leaders, fetch, get_telemetry_subscriptions,
+    incremental_alter_configs, init_producer_id, list_config_resources, list_offsets,
+    list_partition_reassignments, metadata, offset_for_leader_epoch, produce, push_telemetry,
+    unregister_broker, update_features,
 };
 use crate::network::{Handling, Outcome};
 use crate::protocol::message::Struct as _;
@@ -62,11 +64,19 @@ const ROUTES: &[Route] = &[
     Route { key: ApiKey::AlterConfigs, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_configs::handle) },
     Route { key: ApiKey::DescribeLogDirs, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_log_dirs::handle) },
     Route { key: ApiKey::CreatePartitions, listeners: BOTH, serve: |api, context, body| later(api, context, body, create_partitions::handle) },
+    Route { key: ApiKey::ElectLeaders, listeners: BOTH, serve: |api, context, body| later(api, context, body, elect_leaders::handle) },
     Route { key: ApiKey::IncrementalAlterConfigs, listeners: BOTH, serve: |api, context, body| later(api, context, body, incremental_alter_configs::handle) },
+    Route { key: ApiKey::AlterPartitionReassignments, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_partition_reassignments::handle) },
+    Route { key: ApiKey::ListPartitionReassignments, listeners: BOTH, serve: |api, context, body| now(api, &context, body, list_partition_reassignments::handle) },
     Route { key: ApiKey::DescribeClientQuotas, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_client_quotas::handle) },
     Route { key: ApiKey::AlterClientQuotas, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_client_quotas::handle) },
+    Route { key: ApiKey::DescribeQuorum, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_quorum::handle) },
+    Route { key: ApiKey::UpdateFeatures, listeners: BOTH, serve: |api, context, body| later(api, context, body, update_features::handle) },
     Route { key: ApiKey::DescribeCluster, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_cluster::handle) },
     Route { key: ApiKey::DescribeProducers, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_producers::handle) },
+    Route { key: ApiKey::UnregisterBroker, listeners: BOTH, serve: |api, context, body| later(api, context, body, unregister_broker::handle) },
+    Route { key: ApiKey::GetTelemetrySubscriptions, listeners: BROKER, serve: |api, context, body| now(api, &context, body, get_telemetry_subscriptions::handle) },
+    Route { key: ApiKey::PushTelemetry, listeners: BROKER, serve: |api, context, body| now(api, &context, body, push_telemetry::handle) },
     Route { key: ApiKey::ListConfigResources, listeners: BROKER, serve: |api, context, body| now(api, &context, body, list_config_resources::handle) },
     Route { key: ApiKey::DescribeTopicPartitions, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_topic_partitions::handle) },
 ];

@@ -1,9 +1,8 @@
 //! Quotas at the edge: what a request used is counted, its answer says for how long the client has
 //! to wait, and its connection starts nothing before (KIP-13, KIP-124, KIP-219).
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use super::Api;
@@ -32,25 +31,11 @@ impl Meter {
 
     /// Does all of the work that a future does. Its waits are nobody's work.
     pub(super) async fn drive<F: Future>(&mut self, future: F) -> F::Output {
-        let driven = Driven {
-            meter: self,
-            future: Box::pin(future),
-        };
-        driven.await
-    }
-}
-
-struct Driven<'a, F> {
-    meter: &'a mut Meter,
-    future: Pin<Box<F>>,
-}
-
-impl<F: Future> Future for Driven<'_, F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let Self { meter, future } = self.get_mut();
-        meter.work(|| future.as_mut().poll(context))
+        let mut future = pin!(future);
+        if self.0.is_none() {
+            return future.await;
+        }
+        poll_fn(|context| self.work(|| future.as_mut().poll(context))).await
     }
 }
 

@@ -34,6 +34,8 @@ pub struct BrokerConfig {
     pub topics: TopicsConfig,
     /// Log lines.
     pub logging: LoggingConfig,
+    /// Metrics of clients.
+    pub client_metrics: ClientTelemetryConfig,
     /// What holds for topics without values of their own.
     pub topic_defaults: TopicConfig,
 }
@@ -66,6 +68,13 @@ pub struct LoggingConfig {
     pub logging_level: String,
 }
 
+/// Metrics of clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientTelemetryConfig {
+    /// 1 or above: the most that a client may push at once, compressed.
+    pub telemetry_max_bytes: i32,
+}
+
 /// What a log line looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoggingFormat {
@@ -95,6 +104,9 @@ impl BrokerConfig {
             storage,
             topics: TopicsConfig::read(&view),
             logging: LoggingConfig::read(&view)?,
+            client_metrics: ClientTelemetryConfig {
+                telemetry_max_bytes: view.int("telemetry.max.bytes"),
+            },
             topic_defaults,
         })
     }

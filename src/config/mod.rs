@@ -31,7 +31,7 @@ mod value;
 mod view;
 
 pub use alter::{AlteredBroker, check_broker_alteration};
-pub use broker::{BrokerConfig, LoggingConfig, LoggingFormat, TopicsConfig};
+pub use broker::{BrokerConfig, ClientTelemetryConfig, LoggingConfig, LoggingFormat, TopicsConfig};
 pub use client_metrics::{
     ClientAttribute, ClientMetricsConfig, InvalidSubscription, check_client_metrics,
 };

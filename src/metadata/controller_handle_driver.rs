@@ -9,8 +9,8 @@ use tokio::sync::{oneshot, watch};
 
 use super::controller::{
     Controller, Decision, Refusal, refuse_alter_client_quotas, refuse_alter_configs,
-    refuse_create_partitions, refuse_create_topics, refuse_delete_topics,
-    refuse_incremental_alter_configs,
+    refuse_alter_partition_reassignments, refuse_create_partitions, refuse_create_topics,
+    refuse_delete_topics, refuse_elect_leaders, refuse_incremental_alter_configs,
 };
 use super::controller_driver::{Answer, ControllerInput, Decided, Question, decided};
 use crate::model::Offset;
@@ -21,6 +21,9 @@ use crate::protocol::messages::alter_client_quotas::{
     AlterClientQuotasRequest, AlterClientQuotasResponse,
 };
 use crate::protocol::messages::alter_configs::{AlterConfigsRequest, AlterConfigsResponse};
+use crate::protocol::messages::alter_partition_reassignments::{
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
+};
 use crate::protocol::messages::broker_heartbeat::{
     BrokerHeartbeatRequest, BrokerHeartbeatResponse,
 };
@@ -35,8 +38,12 @@ use crate::protocol::messages::create_partitions::{
 };
 use crate::protocol::messages::create_topics::{CreateTopicsRequest, CreateTopicsResponse};
 use crate::protocol::messages::delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse};
+use crate::protocol::messages::elect_leaders::{ElectLeadersRequest, ElectLeadersResponse};
 use crate::protocol::messages::incremental_alter_configs::{
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+};
+use crate::protocol::messages::unregister_broker::{
+    UnregisterBrokerRequest, UnregisterBrokerResponse,
 };
 use crate::protocol::messages::update_features::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 use crate::protocol::{ErrorCode, Str};
@@ -234,6 +241,49 @@ impl ControllerHandle {
             },
             |controller, (request, version), _| Ok(controller.update_features(request, *version)),
         )
+        .await
+    }
+
+    /// ElectLeaders.
+    pub async fn elect_leaders(&self, request: ElectLeadersRequest) -> ElectLeadersResponse {
+        let timeout = timeout(request.timeout_ms);
+        self.change(
+            request,
+            timeout,
+            refuse_elect_leaders,
+            |controller, request, _| controller.elect_leaders(request),
+        )
+        .await
+    }
+
+    /// AlterPartitionReassignments.
+    pub async fn alter_partition_reassignments(
+        &self,
+        request: AlterPartitionReassignmentsRequest,
+    ) -> AlterPartitionReassignmentsResponse {
+        let timeout = timeout(request.timeout_ms);
+        self.change(
+            request,
+            timeout,
+            refuse_alter_partition_reassignments,
+            |controller, request, _| Ok(controller.alter_partition_reassignments(request)),
+        )
+        .await
+    }
+
+    /// UnregisterBroker.
+    pub async fn unregister_broker(
+        &self,
+        request: UnregisterBrokerRequest,
+    ) -> UnregisterBrokerResponse {
+        let refused = |_: &_, refusal: &Refusal| UnregisterBrokerResponse {
+            error_code: refusal.code,
+            error_message: refusal.text(),
+            ..UnregisterBrokerResponse::default()
+        };
+        self.change(request, None, refused, |controller, request, _| {
+            controller.unregister_broker(request)
+        })
         .await
     }
 

@@ -24,12 +24,20 @@ fn show(endpoints: &[Endpoint]) -> Vec<String> {
 
 /// The source of all views, in which a key that is read stands in quotes.
 fn sources() -> String {
-    ["broker", "check", "listeners", "network", "node", "storage"]
-        .map(|file| {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/config/{file}.rs"));
-            std::fs::read_to_string(path).expect("the views are there")
-        })
-        .concat()
+    [
+        "broker",
+        "check",
+        "listeners",
+        "network",
+        "node",
+        "quotas",
+        "storage",
+    ]
+    .map(|file| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/config/{file}.rs"));
+        std::fs::read_to_string(path).expect("the views are there")
+    })
+    .concat()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Apache Kafka's own tools for administration, and what they print.
 
-use crate::command_line_tools::{CONFIGS, Tools};
+use crate::command_line_tools::{CONFIGS, TOPICS, Tools};
+use crate::support::path_text;
 
 const CLIENT_METRICS: &str = "org.apache.kafka.tools.ClientMetricsCommand";
 
@@ -195,4 +196,162 @@ fn kafka_configs_sets_quotas_of_clients_users_and_addresses() {
     assert!(of_both.contains("consumer_byte_rate=2048.0"), "{of_both}");
     assert!(of_ip.contains("connection_creation_rate=10.0"), "{of_ip}");
     assert!(refused.contains("producer_byte_rate"), "{refused}");
+}
+
+#[test]
+fn kafka_leader_election_finds_nothing_to_do_on_one_node() {
+    let Some(tools) = Tools::start() else { return };
+    tools.run(TOPICS, &["--create", "--topic", "led", "--partitions", "2"]);
+    let class = "org.apache.kafka.tools.LeaderElectionCommand";
+
+    let one = tools.run(
+        class,
+        &[
+            "--election-type",
+            "preferred",
+            "--topic",
+            "led",
+            "--partition",
+            "0",
+        ],
+    );
+    let all = tools.run(
+        class,
+        &["--election-type", "unclean", "--all-topic-partitions"],
+    );
+    let absent = tools.fails(
+        class,
+        &[
+            "--election-type",
+            "preferred",
+            "--topic",
+            "absent",
+            "--partition",
+            "0",
+        ],
+    );
+
+    assert!(
+        one.contains("Valid replica already elected for partitions led-0"),
+        "{one}"
+    );
+    assert!(!all.contains("led"), "{all}");
+    assert!(absent.contains("absent"), "{absent}");
+}
+
+#[test]
+fn kafka_reassign_partitions_executes_verifies_and_cancels() {
+    let Some(tools) = Tools::start() else { return };
+    tools.run(TOPICS, &["--create", "--topic", "moved"]);
+    let class = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
+    let plan = |name: &str, replicas: &str| {
+        let path = tools.broker.directory().join(name);
+        let text = format!(
+            "{{\"version\":1,\"partitions\":[{{\"topic\":\"moved\",\"partition\":0,\
+             \"replicas\":[{replicas}]}}]}}"
+        );
+        std::fs::write(&path, text).expect("the plan can be written");
+        path
+    };
+    let (same, elsewhere) = (plan("same.json", "1"), plan("elsewhere.json", "7"));
+    let with = |action: &'static str, plan: &std::path::Path| {
+        vec![action, "--reassignment-json-file", path_text(plan)]
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let run = |arguments: &[String]| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        tools.run(class, &arguments)
+    };
+
+    let executed = run(&with("--execute", &same));
+    let verified = run(&with("--verify", &same));
+    let listed = tools.run(class, &["--list"]);
+    let cancelled = run(&with("--cancel", &same));
+    let arguments = with("--execute", &elsewhere);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let refused = tools.fails(class, &arguments);
+
+    assert!(
+        executed.contains("Successfully started partition reassignment for moved-0"),
+        "{executed}"
+    );
+    assert!(
+        verified.contains("Reassignment of partition moved-0 is completed."),
+        "{verified}"
+    );
+    assert!(
+        listed.contains("No partition reassignments found."),
+        "{listed}"
+    );
+    assert!(
+        cancelled.contains("None of the specified partition reassignments are active."),
+        "{cancelled}"
+    );
+    assert!(refused.contains('7'), "{refused}");
+}
+
+#[test]
+fn kafka_features_describes_and_refuses_what_is_not_served() {
+    let Some(tools) = Tools::start() else { return };
+    let class = "org.apache.kafka.tools.FeatureCommand";
+
+    let described = tools.run(class, &["describe"]);
+    let same = tools.run(class, &["upgrade", "--feature", "metadata.version=30"]);
+    let unknown = tools.fails(class, &["upgrade", "--feature", "share.version=1"]);
+    let lower = tools.fails(class, &["downgrade", "--feature", "metadata.version=7"]);
+
+    assert!(described.contains("metadata.version"), "{described}");
+    assert!(described.contains("4.3-IV0"), "{described}");
+    assert!(
+        same.contains("metadata.version was upgraded to 30"),
+        "{same}"
+    );
+    assert!(
+        unknown.contains("does not support this feature"),
+        "{unknown}"
+    );
+    assert!(lower.contains("downgrade"), "{lower}");
+}
+
+#[test]
+fn kafka_metadata_quorum_describes_status_and_replication() {
+    let Some(tools) = Tools::start() else { return };
+    let class = "org.apache.kafka.tools.MetadataQuorumCommand";
+
+    let status = tools.run(class, &["describe", "--status"]);
+    let replication = tools.run(class, &["describe", "--replication"]);
+
+    assert!(status.contains("LeaderId:              1"), "{status}");
+    assert!(status.contains("MaxFollowerLag:        0"), "{status}");
+    let leader = replication.lines().find(|line| line.contains("Leader"));
+    assert!(
+        leader.is_some_and(|line| line.starts_with('1')),
+        "{replication}"
+    );
+}
+
+#[test]
+fn kafka_cluster_unregisters_no_broker_that_is_at_work() {
+    let Some(tools) = Tools::start() else { return };
+    let unregister = |id| {
+        let arguments = [
+            "unregister",
+            "--bootstrap-server",
+            tools.broker.bootstrap(),
+            "--id",
+            id,
+        ];
+        let ran = tools
+            .apache
+            .run("org.apache.kafka.tools.ClusterTool", &arguments);
+        format!("{}{}", ran.output, ran.errors)
+    };
+
+    let own = unregister("1");
+    let unknown = unregister("7");
+
+    assert!(own.contains("is at work"), "{own}");
+    assert!(unknown.contains("not currently registered"), "{unknown}");
 }

@@ -7,4 +7,5 @@ mod configs;
 mod dynamic_configs;
 mod hostile;
 mod quotas;
+mod telemetry;
 mod versions;

@@ -6,7 +6,7 @@
 
 use super::Controller;
 use super::partition_index::PartitionKey;
-use crate::metadata::image::{LEADER_UNCHANGED, LeaderRecovery, PartitionImage};
+use crate::metadata::image::{LEADER_UNCHANGED, LeaderRecovery, PartitionImage, TopicImage};
 use crate::model::{BrokerId, DirectoryId, Uuid};
 use crate::protocol::messages::metadata_records::{
     BrokerRegistrationChangeRecord, MetadataRecord, PartitionChangeRecord,
@@ -19,6 +19,15 @@ pub(super) struct Movement {
     pub leaving: Option<BrokerId>,
     /// May lead, though it is still fenced.
     pub arriving: Option<BrokerId>,
+}
+
+/// Who is wished for as the leader of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// The first replica, if it is in sync.
+    Preferred,
+    /// Anybody alive, also if records are lost by it.
+    Unclean,
 }
 
 /// In a [`BrokerRegistrationChangeRecord`].
@@ -97,6 +106,7 @@ impl Controller {
                 may_lead: &|broker| self.may_lead(partition, broker, movement),
                 leaving: movement.leaving,
                 unclean_allowed: self.allows_unclean_election(&topic.name),
+                prefers_first: false,
                 raise_epoch_on_shrink,
             };
             if let Some(change) = election.change() {
@@ -108,6 +118,35 @@ impl Controller {
                 records.push(change.into());
             }
         }
+    }
+
+    /// The record that gives a partition the leader that is wished for; `None` if it stays with
+    /// the one it has, or with none.
+    pub(super) fn elected(
+        &self,
+        topic: &TopicImage,
+        index: i32,
+        partition: &PartitionImage,
+        wish: Wish,
+    ) -> Option<MetadataRecord> {
+        let election = Election {
+            partition,
+            may_lead: &|broker| self.may_lead(partition, broker, Movement::default()),
+            leaving: None,
+            unclean_allowed: wish == Wish::Unclean,
+            prefers_first: wish == Wish::Preferred,
+            raise_epoch_on_shrink: false,
+        };
+        let change = election.change()?;
+        let is_elected = change.leader != LEADER_UNCHANGED && change.leader != BrokerId::NONE.0;
+        is_elected.then(|| {
+            PartitionChangeRecord {
+                partition_id: index,
+                topic_id: topic.id,
+                ..change
+            }
+            .into()
+        })
     }
 
     fn may_lead(&self, partition: &PartitionImage, broker: BrokerId, movement: Movement) -> bool {
@@ -153,6 +192,8 @@ struct Election<'a> {
     may_lead: &'a dyn Fn(BrokerId) -> bool,
     leaving: Option<BrokerId>,
     unclean_allowed: bool,
+    /// Whether the first replica takes over from a leader that could go on.
+    prefers_first: bool,
     raise_epoch_on_shrink: bool,
 }
 
@@ -193,6 +234,10 @@ impl Election<'_> {
     /// The leader, and whether it was chosen from outside the in-sync set.
     fn elect(&self, target_isr: &[BrokerId]) -> (BrokerId, bool) {
         let in_sync = |broker: &BrokerId| target_isr.contains(broker) && (self.may_lead)(*broker);
+        let first = self.partition.preferred_leader();
+        if self.prefers_first && in_sync(&first) {
+            return (first, false);
+        }
         if in_sync(&self.partition.leader) {
             return (self.partition.leader, false);
         }

@@ -9,6 +9,7 @@ mod create_topics;
 mod delete_topics;
 mod features;
 mod index;
+mod moves;
 mod placement;
 
 use std::collections::BTreeMap;

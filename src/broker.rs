@@ -4,9 +4,12 @@
 //! instead of being refused), the metadata quorum, the controller and the image, the replicas, the
 //! broker's registration; only when the cluster counts on it are requests served.
 
+mod client_metrics;
 mod directories;
 mod endpoints;
 mod identity;
+mod live_config;
+mod quotas;
 mod replicas;
 mod sockets;
 mod stop;
@@ -25,9 +28,12 @@ use crate::network::RunningListener;
 use crate::protocol::ApiKey;
 use crate::raft::Raft;
 use crate::replication::driver::ReplicaManager;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Loggers, Metrics};
+use client_metrics::SubscriptionPublisher;
 use directories::Directories;
 use endpoints::Advertised;
+use live_config::{ConfigPublisher, LiveConfig};
+use quotas::Quotas;
 use replicas::ReplicaStarter;
 use sockets::Sockets;
 use stop::StopSignal;
@@ -43,21 +49,21 @@ const LEFTOVER_TIME: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// It cannot start, or had to stop; the text says why, and what to do.
-pub fn start(loaded: Loaded) -> anyhow::Result<()> {
+pub fn start(loaded: Loaded, loggers: Loggers) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("broker-worker")
         .build()
         .context("cannot start the worker threads")?;
-    let outcome = runtime.block_on(run(loaded));
+    let outcome = runtime.block_on(run(loaded, loggers));
     runtime.shutdown_timeout(LEFTOVER_TIME);
     outcome
 }
 
-async fn run(loaded: Loaded) -> anyhow::Result<()> {
+async fn run(loaded: Loaded, loggers: Loggers) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut stop = StopSignal::listen()?;
-    let node = Node::start(loaded, &stop).await?;
+    let node = Node::start(loaded, loggers, &stop).await?;
     let bootstrap = &node.bootstrap;
     tracing::info!(
         "ready after {} ms: clients connect to {bootstrap}; a first message: \
@@ -85,7 +91,7 @@ struct Node {
 }
 
 impl Node {
-    async fn start(loaded: Loaded, stop: &StopSignal) -> anyhow::Result<Self> {
+    async fn start(loaded: Loaded, loggers: Loggers, stop: &StopSignal) -> anyhow::Result<Self> {
         let config = Arc::new(loaded.config);
         let directories = Directories::open(&config)?;
         let sockets = Sockets::bind(&config.network).await?;
@@ -95,13 +101,22 @@ impl Node {
         let raft = Raft::open(&directories.quorum(&config), directories.disk(), listener)?;
         let apis = ApiKey::ALL.iter().map(|api| (*api as i16, api.name()));
         let metrics = Arc::new(Metrics::new(apis));
+        let live = LiveConfig::new(&loaded.settings, &config);
         let (mut starter, publisher) =
-            ReplicaStarter::new(&config, &directories, &metrics, stop.on_fatal());
+            ReplicaStarter::new(&live, &directories, &metrics, stop.on_fatal());
+        let (quotas, quota_publisher) = Quotas::new(&config.quotas);
+        let client_metrics = client_metrics::of(&config);
         let metadata = Metadata::start(
             identity::metadata_config(&config, &loaded.settings, &directories, &advertised)?,
             events,
             &raft,
-            vec![publisher],
+            vec![
+                // First, as a new topic gets the defaults that came with it.
+                Box::new(ConfigPublisher(Arc::clone(&live))),
+                quota_publisher,
+                Box::new(SubscriptionPublisher(Arc::clone(&client_metrics))),
+                publisher,
+            ],
             stop.on_fatal(),
         )
         .context("cannot start the metadata threads")?;
@@ -121,9 +136,17 @@ impl Node {
             lifecycle: Arc::clone(&lifecycle),
             replicas: replicas.manager.clone(),
             groups: groups.clone(),
+            loggers,
+            quotas: Arc::clone(&quotas.of_clients),
+            metrics: Arc::clone(&metrics),
+            client_metrics,
+            raft: raft.clone(),
         });
         let handler = Arc::new(Dispatcher::new(Arc::new(api)));
-        let listeners = sockets.serve(&config.network, handler, metrics).await?;
+        let network = &live.current().network;
+        let (listeners, connections) = sockets.serve(network, handler, metrics).await?;
+        sockets::keep_limits(&live, connections.clone());
+        quotas.keep_rates(connections, &metadata.published().image());
         Ok(Self {
             directories,
             listeners,

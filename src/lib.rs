@@ -15,6 +15,9 @@ pub mod protocol;
 /// Record batches: reading, building, compressing, validating them.
 pub mod records;
 
+/// How much clients may use, and how long they wait for more.
+pub mod quota;
+
 /// Sockets: listeners, connections, the order of answers, the memory of requests.
 pub mod network;
 

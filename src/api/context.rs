@@ -6,6 +6,9 @@ use std::time::Instant;
 use crate::network::{Connection, MemoryCharge};
 use crate::protocol::{RequestHeader, Str};
 
+/// Kafka's name of the user who has not logged in.
+const ANONYMOUS: &str = "ANONYMOUS";
+
 /// The circumstances of one request.
 #[derive(Debug)]
 pub struct RequestContext {
@@ -13,6 +16,8 @@ pub struct RequestContext {
     pub connection: Arc<Connection>,
     /// Its header: API, version, correlation id, client id.
     pub header: RequestHeader,
+    /// The bytes of its header and body.
+    pub size: usize,
     /// When its last byte arrived.
     pub received_at: Instant,
     /// Its part of the request memory budget, until it is given back.
@@ -28,6 +33,11 @@ impl RequestContext {
     /// The client's name for itself; empty if it gave none.
     pub fn client_id(&self) -> &str {
         self.header.client_id.as_ref().map_or("", Str::as_str)
+    }
+
+    /// Who sent it, for quotas: without a login everybody is the same user.
+    pub fn user(&self) -> &str {
+        ANONYMOUS
     }
 
     /// Gives the request's memory back: its bytes must be gone, but for what is copied.

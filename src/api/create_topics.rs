@@ -4,6 +4,7 @@
 //! 7 the topic ids. The same path creates topics that a Metadata request names (auto-creation).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::context::RequestContext;
 use super::{Api, internal_topics};
@@ -13,16 +14,25 @@ use crate::protocol::messages::create_topics::{
     CreatableTopic, CreateTopicsRequest, CreateTopicsResponse,
 };
 
+/// The first version that knows THROTTLING_QUOTA_EXCEEDED (KIP-599).
+const FIRST_THROTTLED: i16 = 6;
+
+/// An automatic creation is refused, whatever the version of the request that names the topic.
+const NOT_IN_A_REQUEST: i16 = 0;
+
 /// How long an automatic creation may take, as `request.timeout.ms` is by default.
 const TIMEOUT_MS: i32 = 30_000;
 
 /// Lets the controller create the topics, and waits until this broker knows them.
 pub async fn handle(
     api: Arc<Api>,
-    _context: Arc<RequestContext>,
+    context: Arc<RequestContext>,
     request: CreateTopicsRequest,
 ) -> CreateTopicsResponse {
-    api.controller().create_topics(request).await
+    let quota = api.mutation_quota(&context, FIRST_THROTTLED);
+    let mut response = api.controller().create_topics(request, quota.clone()).await;
+    response.throttle_time_ms = api.mute(&context, quota.wait(Instant::now()));
+    response
 }
 
 impl Api {
@@ -58,7 +68,8 @@ impl Api {
             timeout_ms: TIMEOUT_MS,
             validate_only: false,
         };
-        let response = self.controller().create_topics(request).await;
+        let quota = self.mutation_quota(context, NOT_IN_A_REQUEST);
+        let response = self.controller().create_topics(request, quota).await;
         for topic in response
             .topics
             .iter()

@@ -1,11 +1,12 @@
 //! DescribeConfigs (key 32), versions 1-4: settings with their sources and synonyms.
 //!
-//! Topics and this broker are described. Version 3 adds types and documentation. Loggers, groups and
-//! client metrics subscriptions cannot be configured yet, and are refused by name.
+//! Topics, groups, client metrics subscriptions, this broker and its loggers are described. Version 3
+//! adds types and documentation.
 
 use std::collections::BTreeSet;
 
 use super::Api;
+use super::broker_loggers::BROKER_LOGGER;
 use super::context::RequestContext;
 use crate::config::{self, Entry, Synonym};
 use crate::config::{Kind, Layers, NoOverrides};
@@ -82,11 +83,47 @@ impl Describer<'_> {
         match ResourceKind::from_wire(resource.resource_type) {
             Some(ResourceKind::Topic) => self.topic(name),
             Some(ResourceKind::Broker) => self.broker(name),
-            _ => {
+            Some(ResourceKind::ClientMetrics) => self.client_metrics(name),
+            Some(ResourceKind::Group) => self.group(name),
+            None if resource.resource_type == BROKER_LOGGER => self.loggers(name),
+            None => {
                 let kind = resource.resource_type;
-                let message = format!("Resources of type {kind} cannot be described yet");
+                let message = format!("Unsupported resource type: {kind}");
                 Err((ErrorCode::INVALID_REQUEST, message))
             }
+        }
+    }
+
+    fn client_metrics(&self, name: &str) -> Result<Vec<Entry>, Refusal> {
+        if name.is_empty() {
+            let message = "Client metrics subscription name must not be empty";
+            return Err((ErrorCode::INVALID_REQUEST, message.to_owned()));
+        }
+        let none = Overrides::default();
+        let set = self.image.configs().of(ResourceKind::ClientMetrics, name);
+        Ok(config::describe_client_metrics(set.unwrap_or(&none)))
+    }
+
+    fn group(&self, name: &str) -> Result<Vec<Entry>, Refusal> {
+        if name.is_empty() {
+            let message = "Group name must not be empty";
+            return Err((ErrorCode::INVALID_REQUEST, message.to_owned()));
+        }
+        let none = Overrides::default();
+        let set = self.image.configs().of(ResourceKind::Group, name);
+        Ok(self.with_layers(|layers| config::describe_group(set.unwrap_or(&none), layers)))
+    }
+
+    fn loggers(&self, name: &str) -> Result<Vec<Entry>, Refusal> {
+        let own = self.api.node_id();
+        let refuse = |message: String| Err((ErrorCode::INVALID_REQUEST, message));
+        match name.parse::<i32>() {
+            _ if name.is_empty() => refuse("Broker id must not be empty".to_owned()),
+            Err(_) => refuse(format!("Broker id must be an integer, but it is: {name}")),
+            Ok(id) if id != own.0 => refuse(format!(
+                "Unexpected broker id, expected {own} but received {name}"
+            )),
+            Ok(_) => Ok(config::describe_loggers(self.api.loggers().levels())),
         }
     }
 

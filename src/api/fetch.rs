@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::context::RequestContext;
 use super::route::answer;
+use super::throttle::Meter;
 use super::{Api, nodes};
 use crate::metadata::image::MetadataImage;
 use crate::model::{BrokerId, LeaderEpoch, Offset};
@@ -19,7 +20,8 @@ use crate::protocol::messages::fetch::{
     AbortedTransaction, EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchTopic,
     FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
-use crate::protocol::{DecodeError, ErrorCode, Str, decode_whole};
+use crate::protocol::{DecodeError, Encode as _, ErrorCode, Str, decode_whole};
+use crate::quota::QuotaKind;
 use crate::replication::delayed::Interest;
 use crate::replication::driver::{
     FetchAnswer, FetchParams, FollowerIdentity, PartitionAnswer, SessionRequest,
@@ -66,16 +68,20 @@ pub fn handle(
         };
         topic.partitions.iter().map(move |index| (key, *index))
     });
-    let params = params(api, &request, version);
-    let begun = api
-        .replicas()
-        .begin_fetch(params, session, partitions, forgotten);
+    let params = params(api, &context, &request);
+    let is_follower = params.follower.is_some();
+    let mut meter = Meter::new(api);
+    let begun = meter.work(|| {
+        let replicas = api.replicas();
+        replicas.begin_fetch(params, session, partitions, forgotten)
+    });
     drop(request);
     context.release_memory();
     match begun {
         Err(error) => {
             let response = FetchResponse {
                 error_code: code(error),
+                throttle_time_ms: api.settle(&context, &meter, Duration::ZERO),
                 ..FetchResponse::default()
             };
             Ok(Handling::Answer(answer::<FetchRequest>(
@@ -85,12 +91,27 @@ pub fn handle(
         Ok(fetch) => {
             let api = Arc::clone(api);
             Ok(Handling::Later(Box::pin(async move {
-                let fetched = fetch.run(|_| true).await;
-                let response = response(&api, &context, fetched);
+                let fetched = meter.drive(fetch.run(|_| true)).await;
+                let mut response = response(&api, &context, fetched);
+                if !is_follower {
+                    throttle(&api, &context, &meter, &mut response);
+                }
                 Outcome::Answer(answer::<FetchRequest>(&context, &response))
             })))
         }
     }
+}
+
+/// What was read is sent also if it is too much: the client waits before its next request. (Kafka
+/// reads it once more then.)
+fn throttle(api: &Api, context: &RequestContext, meter: &Meter, response: &mut FetchResponse) {
+    let wait = if api.quotas().is_active(QuotaKind::Fetch) {
+        let size = response.size(context.version());
+        api.charge(context, QuotaKind::Fetch, size as f64)
+    } else {
+        Duration::ZERO
+    };
+    response.throttle_time_ms = api.settle(context, meter, wait);
 }
 
 fn code(error: SessionError) -> ErrorCode {
@@ -125,7 +146,8 @@ fn partition_request(asked: &FetchPartition) -> PartitionRequest {
     }
 }
 
-fn params(api: &Api, request: &FetchRequest, version: i16) -> FetchParams {
+fn params(api: &Api, context: &RequestContext, request: &FetchRequest) -> FetchParams {
+    let version = context.version();
     let (replica, epoch) = match version >= FIRST_WITH_STATE {
         true => (
             request.replica_state.replica_id,
@@ -138,7 +160,11 @@ fn params(api: &Api, request: &FetchRequest, version: i16) -> FetchParams {
         epoch,
     });
     let size = |bytes: i32| u32::try_from(bytes).unwrap_or(0);
-    let max_bytes = size(request.max_bytes.min(api.config().topics.fetch_max_bytes));
+    let max_bytes = request.max_bytes.min(api.config().topics.fetch_max_bytes);
+    let max_bytes = match follower {
+        Some(_) => size(max_bytes),
+        None => most_at_once(api, context).min(size(max_bytes)),
+    };
     FetchParams {
         follower,
         max_wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)),
@@ -151,6 +177,13 @@ fn params(api: &Api, request: &FetchRequest, version: i16) -> FetchParams {
         },
         only_leader: replica != DEBUGGING,
     }
+}
+
+/// More at once would only mean a wait.
+fn most_at_once(api: &Api, context: &RequestContext) -> u32 {
+    let (user, client_id) = (context.user(), context.client_id());
+    let most = api.quotas().most_at_once(QuotaKind::Fetch, user, client_id);
+    most.map_or(u32::MAX, |bytes| bytes as u32)
 }
 
 fn response(api: &Api, context: &RequestContext, fetched: FetchAnswer) -> FetchResponse {

@@ -4,14 +4,20 @@
 //! the answer. It holds no state. Versions stop here and in `protocol/`; so do error codes, except
 //! where a domain's own answers carry them.
 
+/// AlterClientQuotas.
+pub mod alter_client_quotas;
 /// AlterConfigs.
 pub mod alter_configs;
+/// AlterPartitionReassignments.
+pub mod alter_partition_reassignments;
 /// AlterReplicaLogDirs.
 pub mod alter_replica_log_dirs;
 /// ApiVersions.
 pub mod api_versions;
 /// AssignReplicasToDirs.
 pub mod assign_replicas_to_dirs;
+/// Loggers as a resource with configs.
+mod broker_loggers;
 /// What a handler knows of the request besides its body.
 pub mod context;
 /// CreatePartitions.
@@ -24,6 +30,8 @@ pub mod delete_groups;
 pub mod delete_records;
 /// DeleteTopics.
 pub mod delete_topics;
+/// DescribeClientQuotas.
+pub mod describe_client_quotas;
 /// DescribeCluster.
 pub mod describe_cluster;
 /// DescribeConfigs.
@@ -34,12 +42,18 @@ pub mod describe_groups;
 pub mod describe_log_dirs;
 /// DescribeProducers.
 pub mod describe_producers;
+/// DescribeQuorum.
+pub mod describe_quorum;
 /// DescribeTopicPartitions.
 pub mod describe_topic_partitions;
+/// ElectLeaders.
+pub mod elect_leaders;
 /// Fetch.
 pub mod fetch;
 /// FindCoordinator.
 pub mod find_coordinator;
+/// GetTelemetrySubscriptions.
+pub mod get_telemetry_subscriptions;
 /// What the APIs of groups share.
 mod group;
 /// Heartbeat.
@@ -60,6 +74,8 @@ pub mod list_config_resources;
 pub mod list_groups;
 /// ListOffsets.
 pub mod list_offsets;
+/// ListPartitionReassignments.
+pub mod list_partition_reassignments;
 /// Metadata.
 pub mod metadata;
 /// Brokers as clients of one listener see them.
@@ -78,10 +94,20 @@ mod operations;
 pub mod produce;
 /// Blocks of producer ids.
 mod producer_ids;
+/// PushTelemetry.
+pub mod push_telemetry;
 /// The route table.
 pub mod route;
 /// SyncGroup.
 mod sync_group;
+/// Who pushes telemetry.
+mod telemetry_client;
+/// Quotas at the edge.
+mod throttle;
+/// UnregisterBroker.
+pub mod unregister_broker;
+/// UpdateFeatures.
+pub mod update_features;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -97,7 +123,10 @@ use crate::metadata::{BrokerLifecycle, ControllerHandle};
 use crate::model::BrokerId;
 use crate::network::{CloseReason, Connection, Handling, RequestFrame, RequestHandler};
 use crate::protocol::{ApiKey, DecodeError, Reader, RequestHeader, Str, frame};
+use crate::quota::ClientQuotas;
+use crate::raft::{QuorumInfo, Raft};
 use crate::replication::driver::ReplicaManager;
+use crate::telemetry::{ClientMetrics, Loggers, Metrics};
 use context::RequestContext;
 use producer_ids::ProducerIds;
 use route::{ListenerKind, Route};
@@ -120,6 +149,16 @@ pub struct Parts {
     pub replicas: ReplicaManager,
     /// The groups that this broker coordinates.
     pub groups: GroupCoordinator,
+    /// The levels of log lines.
+    pub loggers: Loggers,
+    /// What clients may use.
+    pub quotas: Arc<ClientQuotas>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What clients push of themselves.
+    pub client_metrics: Arc<ClientMetrics>,
+    /// The metadata quorum.
+    pub raft: Raft,
 }
 
 /// All that handlers reach.
@@ -175,6 +214,31 @@ impl Api {
     /// The groups that this broker coordinates.
     pub fn groups(&self) -> &GroupCoordinator {
         &self.parts.groups
+    }
+
+    /// The levels of log lines.
+    pub fn loggers(&self) -> &Loggers {
+        &self.parts.loggers
+    }
+
+    /// What clients may use.
+    pub fn quotas(&self) -> &Arc<ClientQuotas> {
+        &self.parts.quotas
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.parts.metrics
+    }
+
+    /// What clients push of themselves.
+    pub fn client_metrics(&self) -> &ClientMetrics {
+        &self.parts.client_metrics
+    }
+
+    /// The metadata quorum as it is now.
+    pub fn quorum(&self) -> Arc<QuorumInfo> {
+        self.parts.raft.info()
     }
 
     /// The broker's epoch: which of its registrations holds.
@@ -257,10 +321,12 @@ impl Dispatcher {
         connection: &Arc<Connection>,
         frame: RequestFrame,
     ) -> Result<Handling, DecodeError> {
+        let size = frame.bytes.len();
         let mut reader = Reader::new(frame.bytes);
         let context = RequestContext {
             connection: Arc::clone(connection),
             header: RequestHeader::decode(&mut reader)?,
+            size,
             received_at: frame.received_at,
             charge: Some(frame.charge),
         };

@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use super::context::RequestContext;
 use super::route::answer;
+use super::throttle::Meter;
 use super::{Api, internal_topics, nodes};
 use crate::metadata::image::MetadataImage;
 use crate::model::{BrokerId, Offset, Timestamp, TopicIdPartition, Uuid};
@@ -25,6 +26,7 @@ use crate::protocol::messages::produce::{
     TopicProduceResponse,
 };
 use crate::protocol::{DecodeError, ErrorCode, Str, decode_whole};
+use crate::quota::QuotaKind;
 use crate::records::validate::{
     Rejection, ValidatedBatch, check_produce_version, validate_produce,
 };
@@ -138,7 +140,7 @@ struct WaitingForAcks {
 
 fn write(api: &Api, context: &RequestContext, request: ProduceRequest) -> Written {
     let partitions = request.topic_data.iter().map(|it| it.partition_data.len());
-    let wait = (request.acks == ACKS_ALL).then(|| AckWait::new(partitions.sum()));
+    let ack_wait = (request.acks == ACKS_ALL).then(|| AckWait::new(partitions.sum()));
     let image = api.image();
     let mut appending = Appending {
         api,
@@ -146,19 +148,28 @@ fn write(api: &Api, context: &RequestContext, request: ProduceRequest) -> Writte
         image: &image,
         acks: request.acks,
         now: now(),
-        wait: wait.as_ref(),
+        wait: ack_wait.as_ref(),
         next: 0,
     };
     let topics = request.topic_data.into_iter();
-    let response = ProduceResponse {
-        responses: topics.map(|topic| appending.append_topic(topic)).collect(),
+    let mut meter = Meter::new(api);
+    let responses = meter.work(|| topics.map(|topic| appending.append_topic(topic)).collect());
+    let mut response = ProduceResponse {
+        responses,
         ..ProduceResponse::default()
     };
+    let wait = api.charge(context, QuotaKind::Produce, context.size as f64);
+    if request.acks == 0 {
+        // The time of such a request is not counted, as in Kafka.
+        api.mute(context, wait);
+    } else {
+        response.throttle_time_ms = api.settle(context, &meter, wait);
+    }
     Written {
         response,
         acks: request.acks,
         timeout: Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)),
-        wait,
+        wait: ack_wait,
     }
 }
 

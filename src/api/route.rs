@@ -7,19 +7,25 @@ use std::future::Future;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::context::RequestContext;
+use super::throttle::Meter;
 use super::{
-    Api, alter_configs, alter_replica_log_dirs, api_versions, assign_replicas_to_dirs,
-    create_partitions, create_topics, delete_groups, delete_records, delete_topics,
-    describe_cluster, describe_configs, describe_groups, describe_log_dirs, describe_producers,
-    describe_topic_partitions, fetch, find_coordinator, group, incremental_alter_configs,
-    init_producer_id, list_config_resources, list_groups, list_offsets, metadata, offset_commit,
-    offset_delete, offset_fetch, offset_for_leader_epoch, produce,
+    Api, alter_client_quotas, alter_configs, alter_partition_reassignments, alter_replica_log_dirs,
+    api_versions, assign_replicas_to_dirs, create_partitions, create_topics, delete_groups,
+    delete_records, delete_topics, describe_client_quotas, describe_cluster, describe_configs,
+    describe_groups, describe_log_dirs, describe_producers, describe_quorum,
+    describe_topic_partitions, elect_leaders, fetch, find_coordinator, get_telemetry_subscriptions,
+    group, incremental_alter_configs, init_producer_id, list_config_resources, list_groups,
+    list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete,
+    offset_fetch, offset_for_leader_epoch, produce, push_telemetry, unregister_broker,
+    update_features,
 };
 use crate::network::{Handling, Outcome};
+use crate::protocol::message::Struct as _;
 use crate::protocol::messages::heartbeat::HeartbeatRequest;
 use crate::protocol::messages::join_group::JoinGroupRequest;
 use crate::protocol::messages::leave_group::LeaveGroupRequest;
@@ -77,10 +83,20 @@ const ROUTES: &[Route] = &[
     Route { key: ApiKey::DescribeLogDirs, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_log_dirs::handle) },
     Route { key: ApiKey::CreatePartitions, listeners: BOTH, serve: |api, context, body| later(api, context, body, create_partitions::handle) },
     Route { key: ApiKey::DeleteGroups, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_groups::handle) },
+    Route { key: ApiKey::ElectLeaders, listeners: BOTH, serve: |api, context, body| later(api, context, body, elect_leaders::handle) },
     Route { key: ApiKey::IncrementalAlterConfigs, listeners: BOTH, serve: |api, context, body| later(api, context, body, incremental_alter_configs::handle) },
+    Route { key: ApiKey::AlterPartitionReassignments, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_partition_reassignments::handle) },
+    Route { key: ApiKey::ListPartitionReassignments, listeners: BOTH, serve: |api, context, body| now(api, &context, body, list_partition_reassignments::handle) },
     Route { key: ApiKey::OffsetDelete, listeners: BROKER, serve: |api, context, body| later(api, context, body, offset_delete::handle) },
+    Route { key: ApiKey::DescribeClientQuotas, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_client_quotas::handle) },
+    Route { key: ApiKey::AlterClientQuotas, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_client_quotas::handle) },
+    Route { key: ApiKey::DescribeQuorum, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_quorum::handle) },
+    Route { key: ApiKey::UpdateFeatures, listeners: BOTH, serve: |api, context, body| later(api, context, body, update_features::handle) },
     Route { key: ApiKey::DescribeCluster, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_cluster::handle) },
     Route { key: ApiKey::DescribeProducers, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_producers::handle) },
+    Route { key: ApiKey::UnregisterBroker, listeners: BOTH, serve: |api, context, body| later(api, context, body, unregister_broker::handle) },
+    Route { key: ApiKey::GetTelemetrySubscriptions, listeners: BROKER, serve: |api, context, body| now(api, &context, body, get_telemetry_subscriptions::handle) },
+    Route { key: ApiKey::PushTelemetry, listeners: BROKER, serve: |api, context, body| now(api, &context, body, push_telemetry::handle) },
     Route { key: ApiKey::AssignReplicasToDirs, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, assign_replicas_to_dirs::handle) },
     Route { key: ApiKey::ListConfigResources, listeners: BROKER, serve: |api, context, body| now(api, &context, body, list_config_resources::handle) },
     Route { key: ApiKey::DescribeTopicPartitions, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_topic_partitions::handle) },
@@ -155,10 +171,11 @@ fn now<R: Request>(
     handle: fn(&Api, &RequestContext, &R) -> R::Response,
 ) -> Result<Handling, DecodeError> {
     let request = decode_whole::<R>(body, context.version())?;
-    Ok(Handling::Answer(answer::<R>(
-        context,
-        &handle(api, context, &request),
-    )))
+    let mut meter = Meter::new(api);
+    let mut response = meter.work(|| handle(api, context, &request));
+    let throttle_ms = api.settle(context, &meter, Duration::ZERO);
+    response.raise_throttle_time(throttle_ms);
+    Ok(Handling::Answer(answer::<R>(context, &response)))
 }
 
 /// An API whose answer waits for something: a commit, a disk.
@@ -175,9 +192,15 @@ where
 {
     let request = decode_whole::<R>(body, context.version())?;
     let context = Arc::new(context);
-    let response = handle(Arc::clone(api), Arc::clone(&context), request);
-    let pending: Pin<Box<dyn Future<Output = Outcome> + Send>> =
-        Box::pin(async move { Outcome::Answer(answer::<R>(&context, &response.await)) });
+    let api = Arc::clone(api);
+    let response = handle(Arc::clone(&api), Arc::clone(&context), request);
+    let pending: Pin<Box<dyn Future<Output = Outcome> + Send>> = Box::pin(async move {
+        let mut meter = Meter::new(&api);
+        let mut response = meter.drive(response).await;
+        let throttle_ms = api.settle(&context, &meter, Duration::ZERO);
+        response.raise_throttle_time(throttle_ms);
+        Outcome::Answer(answer::<R>(&context, &response))
+    });
     Ok(Handling::Later(pending))
 }
 

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::directories::Directories;
-use crate::config::{BrokerConfig, GroupsConfig};
+use super::live_config::LiveConfig;
 use crate::coordinator::driver::GroupCoordinator;
 use crate::metadata::delta::MetadataDelta;
 use crate::metadata::driver::{Metadata, MetadataPublisher, OnFatal};
@@ -40,7 +40,7 @@ impl ReplicaStarter {
     /// A publisher that starts the replicas with the first image, and who waits for it. Called on the
     /// runtime that groups are to run on.
     pub(super) fn new(
-        config: &BrokerConfig,
+        config: &Arc<LiveConfig>,
         directories: &Directories,
         metrics: &Arc<Metrics>,
         on_fatal: &OnFatal,
@@ -49,8 +49,7 @@ impl ReplicaStarter {
         let life = Life::default();
         let (placed, assignments) = assignments();
         let publisher = Publisher::Waiting(Some(Box::new(Start {
-            settings: ReplicaSettings::of(config),
-            groups: config.groups.clone(),
+            config: Arc::clone(config),
             runtime: Handle::current(),
             logs: Arc::clone(directories.logs()),
             listener: Box::new(Listener {
@@ -96,8 +95,7 @@ impl ReplicaStarter {
 
 /// What the replicas are started with.
 struct Start {
-    settings: ReplicaSettings,
-    groups: GroupsConfig,
+    config: Arc<LiveConfig>,
     runtime: Handle,
     logs: Arc<LogDirs>,
     listener: Box<dyn ReplicaListener>,
@@ -109,20 +107,21 @@ struct Start {
 impl Start {
     /// Starts all with the first image, and says so to who waits.
     fn start(self, image: &Arc<MetadataImage>) -> Option<(ReplicaManager, GroupCoordinator)> {
-        let node_id = self.settings.node_id;
-        let started = ReplicaManager::start(
-            self.settings,
-            &self.logs,
-            image,
-            self.listener,
-            self.metrics,
-        );
+        let config = self.config.current();
+        let settings = ReplicaSettings::of(&config);
+        let node_id = settings.node_id;
+        let started =
+            ReplicaManager::start(settings, &self.logs, image, self.listener, self.metrics);
         let started = started.map(|started| {
             for assignment in &started.assignments {
                 self.placed.send(*assignment);
             }
             let replicas = started.manager.clone();
-            let groups = GroupCoordinator::start(&self.groups, node_id, replicas, self.runtime);
+            let manager = replicas.clone();
+            self.config.subscribe(move |config| {
+                manager.reconfigure(ReplicaSettings::of(config));
+            });
+            let groups = GroupCoordinator::start(&config.groups, node_id, replicas, self.runtime);
             (started, groups)
         });
         let running = started.as_ref().ok();

@@ -1,13 +1,15 @@
 //! The listeners of a node: bound early, served late.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::live_config::LiveConfig;
 use crate::config::NetworkConfig;
 use crate::network::{
-    ConnectionLimits, ConnectionOptions, Listener, ListenerOptions, Network, RequestHandler,
-    RequestMemory, RunningListener,
+    ConnectionLimits, ConnectionOptions, Connections, Listener, ListenerOptions, Network,
+    RequestHandler, RequestMemory, RunningListener,
 };
 use crate::telemetry::Metrics;
 
@@ -32,11 +34,8 @@ impl Sockets {
             .map(|endpoint| (endpoint, true));
         let mut listeners = Vec::new();
         for (endpoint, brokers_only) in brokers.chain(controllers) {
-            let limit = config.max_connections_of_listener.get(&endpoint.listener);
-            let max = limit.and_then(|limit| usize::try_from(*limit).ok());
             let listener = ListenerOptions {
                 brokers_only,
-                max_connections: max.unwrap_or(usize::MAX),
                 ..ListenerOptions::new(endpoint.clone())
             };
             let bound = Listener::bind(listener, &options).await?;
@@ -52,22 +51,42 @@ impl Sockets {
         found.map(|(_, listener)| listener.address().port())
     }
 
-    /// Begins to serve them.
+    /// Begins to serve them; the limits on connections may be changed later.
     pub(super) async fn serve(
         self,
         config: &NetworkConfig,
         handler: Arc<dyn RequestHandler>,
         metrics: Arc<Metrics>,
-    ) -> anyhow::Result<Vec<RunningListener>> {
-        let limits = ConnectionLimits::from_config(config)
+    ) -> anyhow::Result<(Vec<RunningListener>, Connections)> {
+        let limits = ConnectionLimits::with_hosts(config)
             .await
             .context("a host has no address")?;
         let memory = RequestMemory::from_config(config);
         let options = ConnectionOptions::from_config(config);
         let network = Network::new(handler, options, memory, limits, metrics);
         let listeners = self.listeners.into_iter();
-        Ok(listeners
-            .map(|(_, listener)| listener.serve(Arc::clone(&network)))
-            .collect())
+        let running = listeners.map(|(_, listener)| listener.serve(Arc::clone(&network)));
+        Ok((running.collect(), network.connections().clone()))
     }
+}
+
+/// Holds connections to the limits of the config, whatever it becomes.
+pub(super) fn keep_limits(config: &LiveConfig, connections: Connections) {
+    let runtime = tokio::runtime::Handle::current();
+    config.subscribe(move |config| {
+        let network = config.network.clone();
+        connections.set_limits(ConnectionLimits::from_config(&network));
+        let hosts = network.max_connections_per_ip_overrides.keys();
+        if hosts.clone().all(|host| host.parse::<IpAddr>().is_ok()) {
+            return;
+        }
+        let connections = connections.clone();
+        // Names are looked up apart: the metadata must not wait for it.
+        runtime.spawn(async move {
+            match ConnectionLimits::with_hosts(&network).await {
+                Ok(limits) => connections.set_limits(limits),
+                Err(error) => tracing::error!(%error, "a host has no limit of its own"),
+            }
+        });
+    });
 }

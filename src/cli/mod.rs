@@ -59,13 +59,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn start(loaded: Loaded) -> ExitCode {
-    if let Err(error) = start_logging(&loaded.config.logging) {
-        return finish(writeln!(io::stderr(), "{error}"), WRONG_INPUT);
-    }
+    let loggers = match start_logging(&loaded.config.logging) {
+        Ok(loggers) => loggers,
+        Err(error) => return finish(writeln!(io::stderr(), "{error}"), WRONG_INPUT),
+    };
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    match crate::broker::start(loaded) {
+    match crate::broker::start(loaded, loggers) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

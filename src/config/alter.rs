@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::broker::BrokerConfig;
 use super::key::Update;
 use super::keys;
-use super::layers::Layers;
+use super::layers::{Layers, Overrides as _};
 use super::value::InvalidValue;
 
 /// Keys that Kafka changes only for one listener at a time.
@@ -29,6 +29,9 @@ const OF_ALL_BROKERS: [&str; 3] = [
     "max.connection.creation.rate",
     "num.network.threads",
 ];
+
+/// Keys that Kafka changes while the broker runs and that are read only at its start here.
+const AT_START_ONLY: [&str; 2] = ["listeners", "listener.security.protocol.map"];
 
 /// Whose dynamic config is altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +73,15 @@ pub fn check_broker_alteration(
             is_of_one_broker,
         )?;
     }
+    let held = match whose {
+        AlteredBroker::This => before.of_broker,
+        AlteredBroker::All => before.of_cluster,
+    };
+    refuse(
+        after,
+        "These configs take effect at the start of the broker only; set them in its file",
+        |name| AT_START_ONLY.contains(&name) && held.value_of(name) != after.value_of(name),
+    )?;
     let layers = match whose {
         AlteredBroker::This => Layers {
             of_broker: after,

@@ -10,6 +10,7 @@ use super::layers::Layers;
 use super::listeners::Listeners;
 use super::network::NetworkConfig;
 use super::node::{NodeConfig, QuorumConfig};
+use super::quotas::QuotaConfig;
 use super::storage::{MetadataLogConfig, StorageConfig};
 use super::topic::TopicConfig;
 use super::value::InvalidValue;
@@ -24,6 +25,8 @@ pub struct BrokerConfig {
     pub quorum: QuorumConfig,
     /// Listeners, connections, memory for requests.
     pub network: NetworkConfig,
+    /// How quotas are measured.
+    pub quotas: QuotaConfig,
     /// Directories and housekeeping of logs.
     pub storage: StorageConfig,
     /// The metadata log.
@@ -34,6 +37,8 @@ pub struct BrokerConfig {
     pub groups: GroupsConfig,
     /// Log lines.
     pub logging: LoggingConfig,
+    /// Metrics of clients.
+    pub client_metrics: ClientTelemetryConfig,
     /// What holds for topics without values of their own.
     pub topic_defaults: TopicConfig,
 }
@@ -66,6 +71,13 @@ pub struct LoggingConfig {
     pub logging_level: String,
 }
 
+/// Metrics of clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientTelemetryConfig {
+    /// 1 or above: the most that a client may push at once, compressed.
+    pub telemetry_max_bytes: i32,
+}
+
 /// What a log line looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoggingFormat {
@@ -90,11 +102,15 @@ impl BrokerConfig {
             node: NodeConfig::read(&view, &listeners)?,
             quorum: QuorumConfig::read(&view),
             network: NetworkConfig::read(&view, listeners)?,
+            quotas: QuotaConfig::read(&view),
             metadata_log: MetadataLogConfig::read(&view, &storage),
             storage,
             topics: TopicsConfig::read(&view),
             groups: GroupsConfig::read(&view),
             logging: LoggingConfig::read(&view)?,
+            client_metrics: ClientTelemetryConfig {
+                telemetry_max_bytes: view.int("telemetry.max.bytes"),
+            },
             topic_defaults,
         })
     }

@@ -59,29 +59,75 @@ impl Kind {
 
 /// All keys of a topic that has these values of its own.
 pub fn describe_topic(overrides: &dyn Overrides, layers: &Layers<'_>) -> Vec<Entry> {
-    let known = keys::topic_keys()
+    describe_resource(keys::topic_keys(), overrides, layers, Source::Topic)
+}
+
+/// All keys of a group that has these values of its own.
+pub fn describe_group(overrides: &dyn Overrides, layers: &Layers<'_>) -> Vec<Entry> {
+    describe_resource(keys::group_keys(), overrides, layers, Source::Group)
+}
+
+/// All keys of a subscription to metrics of clients that has these values.
+pub fn describe_client_metrics(overrides: &dyn Overrides) -> Vec<Entry> {
+    let nothing = BTreeMap::new();
+    let keys = keys::client_metrics_keys();
+    describe_resource(
+        keys,
+        overrides,
+        &Layers::of(&nothing),
+        Source::ClientMetrics,
+    )
+}
+
+/// The loggers and their levels.
+pub fn describe_loggers(levels: impl IntoIterator<Item = (String, String)>) -> Vec<Entry> {
+    let entry = |(name, level)| Entry {
+        name,
+        value: Some(level),
+        source: Source::BrokerLogger,
+        is_sensitive: false,
+        is_read_only: false,
+        synonyms: Vec::new(),
+        kind: None,
+        doc: "",
+    };
+    levels.into_iter().map(entry).collect()
+}
+
+fn describe_resource(
+    keys: impl Iterator<Item = &'static Key>,
+    overrides: &dyn Overrides,
+    layers: &Layers<'_>,
+    source: Source,
+) -> Vec<Entry> {
+    let keys: Vec<_> = keys.collect();
+    let known = keys
+        .iter()
         .filter(|key| !key.is_internal() || overrides.value_of(key.name).is_some())
-        .map(|key| topic_entry(key, overrides, layers));
+        .map(|key| resource_entry(key, overrides, layers, source));
     // Another version may have written what is no key today.
-    let unknown = overrides
-        .names()
-        .filter(|name| keys::topic_key(name).is_none())
-        .map(|name| {
-            let synonym = Synonym {
-                name: name.to_owned(),
-                value: None,
-                source: Source::Topic,
-            };
-            unknown_entry(name, vec![synonym])
-        });
+    let is_unknown = |name: &&str| keys.iter().all(|key| key.name != *name);
+    let unknown = overrides.names().filter(is_unknown).map(|name| {
+        let synonym = Synonym {
+            name: name.to_owned(),
+            value: None,
+            source,
+        };
+        unknown_entry(name, vec![synonym])
+    });
     known.chain(unknown).collect()
 }
 
-fn topic_entry(key: &'static Key, overrides: &dyn Overrides, layers: &Layers<'_>) -> Entry {
+fn resource_entry(
+    key: &'static Key,
+    overrides: &dyn Overrides,
+    layers: &Layers<'_>,
+    source: Source,
+) -> Entry {
     let own = overrides.value_of(key.name);
     let value = match own.and_then(|text| key.parse(text).ok()) {
         Some(value) => Some(value),
-        None => layers.topic_default(key),
+        None => layers.resource_default(key),
     };
     let names: Vec<&str> = key
         .broker_defaults()
@@ -95,6 +141,15 @@ fn topic_entry(key: &'static Key, overrides: &dyn Overrides, layers: &Layers<'_>
         let is_weak =
             |synonym: &Synonym| synonym.name != *first && synonym.source == Source::Default;
         drop_leading(&mut synonyms, is_weak);
+    } else if source == Source::Group
+        && let Some(default) = key.default_value()
+    {
+        // Of topics and subscriptions Kafka tells no default that no broker key gives.
+        synonyms.push(Synonym {
+            name: key.name.to_owned(),
+            value: Some(default.to_string()),
+            source: Source::Default,
+        });
     }
     if own.is_some() {
         let value = value.as_ref().map(Value::to_string);
@@ -103,7 +158,7 @@ fn topic_entry(key: &'static Key, overrides: &dyn Overrides, layers: &Layers<'_>
             Synonym {
                 name: key.name.to_owned(),
                 value,
-                source: Source::Topic,
+                source,
             },
         );
     }

@@ -111,9 +111,13 @@ pub enum Scope {
     /// A topic. Topics without a value of their own take the first of these broker keys that is
     /// set.
     Topic(&'static [BrokerDefault]),
+    /// A group, with the broker key that holds for groups without a value of their own.
+    Group(&'static [BrokerDefault]),
+    /// A subscription to metrics of clients (KIP-714).
+    ClientMetrics,
 }
 
-/// A broker key that gives topics their default, and the unit it counts in.
+/// A broker key that gives topics or groups their default, and the unit it counts in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrokerDefault {
     /// The broker key.
@@ -172,11 +176,16 @@ impl Key {
         self.scope != Scope::DynamicOnly
     }
 
-    /// The broker keys that give topics their default, finest unit first; none for a broker key.
+    /// The broker keys that give topics or groups their default, finest unit first; none for a
+    /// broker key.
     pub fn broker_defaults(&self) -> &'static [BrokerDefault] {
         match self.scope {
-            Scope::Topic(defaults) => defaults,
-            Scope::Broker | Scope::Internal | Scope::DynamicOnly | Scope::Own => &[],
+            Scope::Topic(defaults) | Scope::Group(defaults) => defaults,
+            Scope::Broker
+            | Scope::Internal
+            | Scope::DynamicOnly
+            | Scope::Own
+            | Scope::ClientMetrics => &[],
         }
     }
 

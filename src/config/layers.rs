@@ -70,6 +70,12 @@ pub enum Source {
     Static = 4,
     /// Nobody set it.
     Default = 5,
+    /// The level of a logger, which lasts until the broker ends.
+    BrokerLogger = 6,
+    /// The subscription to metrics of clients itself.
+    ClientMetrics = 7,
+    /// The group itself.
+    Group = 8,
 }
 
 impl<'a> Layers<'a> {
@@ -112,8 +118,8 @@ impl<'a> Layers<'a> {
             .find_map(|text| key.parse(text).ok())
     }
 
-    /// The value that topics without one of their own take for the topic key `key`.
-    pub fn topic_default(&self, key: &Key) -> Option<Value> {
+    /// The value that topics or groups without one of their own take for their key `key`.
+    pub fn resource_default(&self, key: &Key) -> Option<Value> {
         let set = self.by_strength().into_iter().find_map(|(_, layer)| {
             key.broker_defaults()
                 .iter()

@@ -8,9 +8,11 @@
 mod alter;
 mod broker;
 mod check;
+mod client_metrics;
 mod describe;
 mod endpoint;
 mod environment;
+mod group;
 mod groups;
 mod key;
 pub mod keys;
@@ -21,6 +23,7 @@ mod network;
 mod node;
 mod print;
 mod properties_file;
+mod quotas;
 mod rule;
 mod storage;
 mod toml_file;
@@ -29,9 +32,16 @@ mod value;
 mod view;
 
 pub use alter::{AlteredBroker, check_broker_alteration};
-pub use broker::{BrokerConfig, LoggingConfig, LoggingFormat, TopicsConfig};
-pub use describe::{Entry, Synonym, describe_broker, describe_cluster_default, describe_topic};
+pub use broker::{BrokerConfig, ClientTelemetryConfig, LoggingConfig, LoggingFormat, TopicsConfig};
+pub use client_metrics::{
+    ClientAttribute, ClientMetricsConfig, InvalidSubscription, check_client_metrics,
+};
+pub use describe::{
+    Entry, Synonym, describe_broker, describe_client_metrics, describe_cluster_default,
+    describe_group, describe_loggers, describe_topic,
+};
 pub use endpoint::{Endpoint, SecurityProtocol, Voter};
+pub use group::check_group_overrides;
 pub use groups::GroupsConfig;
 pub use key::{BrokerDefault, Importance, Key, KeyDefault, Kind, Scope, Status, Update};
 pub use layers::{Layers, NoOverrides, Overrides, Settings, Source};
@@ -40,6 +50,7 @@ pub use load::{LoadError, Loaded, Problem, load};
 pub use network::NetworkConfig;
 pub use node::{NodeConfig, QuorumConfig};
 pub use print::effective;
+pub use quotas::QuotaConfig;
 pub use rule::Rule;
 pub use storage::{CleanerConfig, MetadataLogConfig, StorageConfig};
 pub use topic::{

@@ -24,6 +24,10 @@ pub struct NetworkConfig {
     pub max_connections: i32,
     /// Of single listeners, by name.
     pub max_connections_of_listener: BTreeMap<String, i32>,
+    /// Accepted in a second, over all listeners; `i32::MAX` for any number.
+    pub max_connection_creation_rate: i32,
+    /// Of single listeners, by name.
+    pub max_connection_creation_rate_of_listener: BTreeMap<String, i32>,
     /// From one address.
     pub max_connections_per_ip: i32,
     /// From these addresses or host names instead.
@@ -39,7 +43,13 @@ pub struct NetworkConfig {
 impl NetworkConfig {
     pub(super) fn read(view: &View<'_>, listeners: Listeners) -> Result<Self, InvalidValue> {
         Ok(Self {
-            max_connections_of_listener: limits_of_listeners(view, &listeners),
+            max_connections_of_listener: limits_of_listeners(view, &listeners, "max.connections"),
+            max_connection_creation_rate: view.int("max.connection.creation.rate"),
+            max_connection_creation_rate_of_listener: limits_of_listeners(
+                view,
+                &listeners,
+                "max.connection.creation.rate",
+            ),
             listeners,
             socket_request_max_bytes: view.int("socket.request.max.bytes"),
             socket_send_buffer_bytes: view.int("socket.send.buffer.bytes"),
@@ -55,9 +65,9 @@ impl NetworkConfig {
     }
 }
 
-fn limits_of_listeners(view: &View<'_>, listeners: &Listeners) -> BTreeMap<String, i32> {
+fn limits_of_listeners(view: &View<'_>, listeners: &Listeners, key: &str) -> BTreeMap<String, i32> {
     let of_listener = |name: &String| {
-        let limit = view.of_listener(name, "max.connections")?.as_i64()?;
+        let limit = view.of_listener(name, key)?.as_i64()?;
         Some((name.clone(), limit.try_into().ok()?))
     };
     let all = listeners.broker.iter().chain(&listeners.controller);

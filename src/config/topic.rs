@@ -170,7 +170,7 @@ impl Default for TopicConfig {
 impl TopicConfig {
     /// What holds for topics without values of their own.
     pub fn of_broker(layers: &Layers<'_>) -> Self {
-        Self::build(|key| layers.topic_default(key))
+        Self::build(|key| layers.resource_default(key))
     }
 
     /// What holds for a topic with these values of its own, where `self` holds for the others.

@@ -1,22 +1,29 @@
 //! Asking the controller: a request goes to its thread, and comes back as a whole response once
 //! all that it depends on is committed. Whatever goes wrong is in the response.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
 use super::controller::{
-    Controller, Decision, Refusal, refuse_alter_configs, refuse_create_partitions,
-    refuse_create_topics, refuse_delete_topics, refuse_incremental_alter_configs,
+    Controller, Decision, Refusal, refuse_alter_client_quotas, refuse_alter_configs,
+    refuse_alter_partition_reassignments, refuse_create_partitions, refuse_create_topics,
+    refuse_delete_topics, refuse_elect_leaders, refuse_incremental_alter_configs,
 };
 use super::controller_driver::{Answer, ControllerInput, Decided, Question, decided};
 use crate::model::Offset;
-use crate::protocol::ErrorCode;
 use crate::protocol::messages::allocate_producer_ids::{
     AllocateProducerIdsRequest, AllocateProducerIdsResponse,
 };
+use crate::protocol::messages::alter_client_quotas::{
+    AlterClientQuotasRequest, AlterClientQuotasResponse,
+};
 use crate::protocol::messages::alter_configs::{AlterConfigsRequest, AlterConfigsResponse};
+use crate::protocol::messages::alter_partition_reassignments::{
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
+};
 use crate::protocol::messages::assign_replicas_to_dirs::{
     AssignReplicasToDirsRequest, AssignReplicasToDirsResponse,
 };
@@ -34,10 +41,16 @@ use crate::protocol::messages::create_partitions::{
 };
 use crate::protocol::messages::create_topics::{CreateTopicsRequest, CreateTopicsResponse};
 use crate::protocol::messages::delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse};
+use crate::protocol::messages::elect_leaders::{ElectLeadersRequest, ElectLeadersResponse};
 use crate::protocol::messages::incremental_alter_configs::{
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
+use crate::protocol::messages::unregister_broker::{
+    UnregisterBrokerRequest, UnregisterBrokerResponse,
+};
 use crate::protocol::messages::update_features::{UpdateFeaturesRequest, UpdateFeaturesResponse};
+use crate::protocol::{ErrorCode, Str};
+use crate::quota::MutationQuota;
 
 /// How a request is decided.
 type Decide<Q, R> = fn(&mut Controller, &Q, Instant) -> Result<Decision<R>, Refusal>;
@@ -117,13 +130,20 @@ impl ControllerHandle {
     }
 
     /// CreateTopics.
-    pub async fn create_topics(&self, request: CreateTopicsRequest) -> CreateTopicsResponse {
+    pub async fn create_topics(
+        &self,
+        request: CreateTopicsRequest,
+        quota: MutationQuota,
+    ) -> CreateTopicsResponse {
         let timeout = timeout(request.timeout_ms);
         self.change(
-            request,
+            (request, quota),
             timeout,
-            refuse_create_topics,
-            |controller, request, _| Ok(controller.create_topics(request, &mut entropy)),
+            |(request, _), refusal| refuse_create_topics(request, refusal),
+            |controller, (request, quota), now| {
+                let mut charge = |count| charge(quota, count, now);
+                Ok(controller.create_topics(request, &mut entropy, &mut charge))
+            },
         )
         .await
     }
@@ -133,13 +153,17 @@ impl ControllerHandle {
         &self,
         request: DeleteTopicsRequest,
         version: i16,
+        quota: MutationQuota,
     ) -> DeleteTopicsResponse {
         let timeout = timeout(request.timeout_ms);
         self.change(
-            (request, version),
+            (request, version, quota),
             timeout,
-            |(request, _), refusal| refuse_delete_topics(request, refusal),
-            |controller, (request, version), _| Ok(controller.delete_topics(request, *version)),
+            |(request, ..), refusal| refuse_delete_topics(request, refusal),
+            |controller, (request, version, quota), now| {
+                let mut charge = |count| charge(quota, count, now);
+                Ok(controller.delete_topics(request, *version, &mut charge))
+            },
         )
         .await
     }
@@ -148,13 +172,32 @@ impl ControllerHandle {
     pub async fn create_partitions(
         &self,
         request: CreatePartitionsRequest,
+        quota: MutationQuota,
     ) -> CreatePartitionsResponse {
         let timeout = timeout(request.timeout_ms);
         self.change(
-            request,
+            (request, quota),
             timeout,
-            refuse_create_partitions,
-            |controller, request, _| Ok(controller.create_partitions(request, &mut entropy)),
+            |(request, _), refusal| refuse_create_partitions(request, refusal),
+            |controller, (request, quota), now| {
+                let mut charge = |count| charge(quota, count, now);
+                Ok(controller.create_partitions(request, &mut entropy, &mut charge))
+            },
+        )
+        .await
+    }
+
+    /// AlterClientQuotas; `hosts` are the names of entities that are an address or have one.
+    pub async fn alter_client_quotas(
+        &self,
+        request: AlterClientQuotasRequest,
+        hosts: BTreeSet<Str>,
+    ) -> AlterClientQuotasResponse {
+        self.change(
+            (request, hosts),
+            None,
+            |(request, _), refusal| refuse_alter_client_quotas(request, refusal),
+            |controller, (request, hosts), _| Ok(controller.alter_client_quotas(request, hosts)),
         )
         .await
     }
@@ -201,6 +244,49 @@ impl ControllerHandle {
             },
             |controller, (request, version), _| Ok(controller.update_features(request, *version)),
         )
+        .await
+    }
+
+    /// ElectLeaders.
+    pub async fn elect_leaders(&self, request: ElectLeadersRequest) -> ElectLeadersResponse {
+        let timeout = timeout(request.timeout_ms);
+        self.change(
+            request,
+            timeout,
+            refuse_elect_leaders,
+            |controller, request, _| controller.elect_leaders(request),
+        )
+        .await
+    }
+
+    /// AlterPartitionReassignments.
+    pub async fn alter_partition_reassignments(
+        &self,
+        request: AlterPartitionReassignmentsRequest,
+    ) -> AlterPartitionReassignmentsResponse {
+        let timeout = timeout(request.timeout_ms);
+        self.change(
+            request,
+            timeout,
+            refuse_alter_partition_reassignments,
+            |controller, request, _| Ok(controller.alter_partition_reassignments(request)),
+        )
+        .await
+    }
+
+    /// UnregisterBroker.
+    pub async fn unregister_broker(
+        &self,
+        request: UnregisterBrokerRequest,
+    ) -> UnregisterBrokerResponse {
+        let refused = |_: &_, refusal: &Refusal| UnregisterBrokerResponse {
+            error_code: refusal.code,
+            error_message: refusal.text(),
+            ..UnregisterBrokerResponse::default()
+        };
+        self.change(request, None, refused, |controller, request, _| {
+            controller.unregister_broker(request)
+        })
         .await
     }
 
@@ -325,6 +411,11 @@ impl ControllerHandle {
             Err(_) => (gone(), Offset::NONE),
         }
     }
+}
+
+fn charge(quota: &MutationQuota, partitions: usize, now: Instant) -> Result<(), Refusal> {
+    let exceeded = |_| Refusal::plain(ErrorCode::THROTTLING_QUOTA_EXCEEDED);
+    quota.charge(partitions, now).map_err(exceeded)
 }
 
 /// Random bytes of the operating system.

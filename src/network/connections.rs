@@ -28,31 +28,86 @@ pub struct ConnectionLimits {
     pub per_ip_overrides: HashMap<IpAddr, usize>,
     /// Accepted in a second (`max.connection.creation.rate`); `None` for any number.
     pub creation_rate: Option<u32>,
+    /// Of single listeners, by name; what is not named has no limits of its own.
+    pub of_listener: BTreeMap<String, ListenerLimits>,
+}
+
+/// How many connections one listener may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListenerLimits {
+    /// At a time (`listener.name.NAME.max.connections`); `None` for any number.
+    pub connections: Option<usize>,
+    /// Accepted in a second (`listener.name.NAME.max.connection.creation.rate`); `None` for any
+    /// number.
+    pub creation_rate: Option<u32>,
+}
+
+/// How many connections one address may open in a second (`connection_creation_rate`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IpRates {
+    /// Of single addresses.
+    pub of_ip: HashMap<IpAddr, u32>,
+    /// Of the others; `None` for any number.
+    pub default: Option<u32>,
+}
+
+impl IpRates {
+    fn of(&self, ip: IpAddr) -> Option<u32> {
+        self.of_ip.get(&ip).copied().or(self.default)
+    }
 }
 
 impl ConnectionLimits {
+    /// As the configuration has it, but for the overrides of hosts that are given by name.
+    pub fn from_config(config: &NetworkConfig) -> Self {
+        let mut of_listener: BTreeMap<String, ListenerLimits> = BTreeMap::new();
+        for (name, count) in &config.max_connections_of_listener {
+            let limits = of_listener.entry(name.clone()).or_default();
+            limits.connections = Some(limit(*count));
+        }
+        for (name, count) in &config.max_connection_creation_rate_of_listener {
+            let limits = of_listener.entry(name.clone()).or_default();
+            limits.creation_rate = rate(*count);
+        }
+        let addresses = config.max_connections_per_ip_overrides.iter();
+        let addresses = addresses.filter_map(|(host, count)| {
+            let ip: IpAddr = host.parse().ok()?;
+            Some((ip.to_canonical(), limit(*count)))
+        });
+        Self {
+            total: limit(config.max_connections),
+            per_ip: limit(config.max_connections_per_ip),
+            per_ip_overrides: addresses.collect(),
+            creation_rate: rate(config.max_connection_creation_rate),
+            of_listener,
+        }
+    }
+
     /// As the configuration has it; host names among the overrides are looked up.
     ///
     /// # Errors
     /// A name has no address; the text says which.
-    pub async fn from_config(config: &NetworkConfig) -> io::Result<Self> {
-        let limit = |count: i32| usize::try_from(count).unwrap_or(0);
-        let mut per_ip_overrides = HashMap::new();
+    pub async fn with_hosts(config: &NetworkConfig) -> io::Result<Self> {
+        let mut limits = Self::from_config(config);
         for (host, count) in &config.max_connections_per_ip_overrides {
             let addresses = tokio::net::lookup_host((host.as_str(), 0)).await;
             let addresses = addresses.map_err(|error| {
                 io::Error::other(format!("max.connections.per.ip.overrides: {host}: {error}"))
             })?;
             let ips = addresses.map(|address| address.ip().to_canonical());
-            per_ip_overrides.extend(ips.map(|ip| (ip, limit(*count))));
+            let overrides = ips.map(|ip| (ip, limit(*count)));
+            limits.per_ip_overrides.extend(overrides);
         }
-        Ok(Self {
-            total: limit(config.max_connections),
-            per_ip: limit(config.max_connections_per_ip),
-            per_ip_overrides,
-            creation_rate: None,
-        })
+        Ok(limits)
     }
+}
+
+fn limit(count: i32) -> usize {
+    usize::try_from(count).unwrap_or(0)
+}
+
+fn rate(count: i32) -> Option<u32> {
+    u32::try_from(count).ok().filter(|_| count < i32::MAX)
 }
 
 impl Default for ConnectionLimits {
@@ -62,6 +117,7 @@ impl Default for ConnectionLimits {
             per_ip: 5_000,
             per_ip_overrides: HashMap::new(),
             creation_rate: None,
+            of_listener: BTreeMap::new(),
         }
     }
 }
@@ -80,7 +136,9 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     limits: ConnectionLimits,
+    ip_rates: IpRates,
     rate: CreationRate,
+    rates_by_ip: HashMap<IpAddr, CreationRate>,
     last_id: u64,
     by_ip: HashMap<IpAddr, usize>,
     by_listener: BTreeMap<String, ListenerCount>,
@@ -100,10 +158,14 @@ struct CreationRate {
     due: Option<Instant>,
 }
 
-/// An address holds as many connections as it may.
+/// An address has as many connections as it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooMany {
-    pub(super) limit: usize,
+pub(super) enum TooMany {
+    /// It holds so many.
+    AtOnce(usize),
+    /// It opened more than so many in a second. Closed after the wait, it does not come again at
+    /// once.
+    InASecond { limit: u32, wait: Duration },
 }
 
 /// A place in the list, freed when dropped.
@@ -118,7 +180,9 @@ impl Connections {
     pub fn new(limits: ConnectionLimits) -> Self {
         let state = State {
             limits,
+            ip_rates: IpRates::default(),
             rate: CreationRate::default(),
+            rates_by_ip: HashMap::new(),
             last_id: 0,
             by_ip: HashMap::new(),
             by_listener: BTreeMap::new(),
@@ -134,6 +198,13 @@ impl Connections {
     pub fn set_limits(&self, limits: ConnectionLimits) {
         self.0.state.lock().limits = limits;
         self.0.room.notify_waiters();
+    }
+
+    /// Other rates of single addresses from now on.
+    pub fn set_ip_rates(&self, rates: IpRates) {
+        let mut state = self.0.state.lock();
+        state.ip_rates = rates;
+        state.rates_by_ip.clear();
     }
 
     /// How many there are.
@@ -175,8 +246,9 @@ impl Connections {
         let limit = limit.unwrap_or(state.limits.per_ip);
         let from_ip = state.by_ip.get(&ip).copied().unwrap_or(0);
         if from_ip >= limit {
-            return Err(TooMany { limit });
+            return Err(TooMany::AtOnce(limit));
         }
+        state.count_ip_rate(ip, Instant::now())?;
         state.by_ip.insert(ip, from_ip + 1);
         state.of_listener(listener).open += 1;
         state.open.insert(connection.id(), Arc::clone(&connection));
@@ -198,7 +270,8 @@ impl State {
     fn wait_of(&mut self, listener: &ListenerOptions, now: Instant) -> Wait {
         let exempt = listener.brokers_only;
         let is_full = !exempt && self.open.len() >= self.limits.total;
-        if is_full || self.of_listener(listener).open >= listener.max_connections {
+        let own = self.limits_of(listener).connections;
+        if is_full || own.is_some_and(|limit| self.of_listener(listener).open >= limit) {
             return Wait::ForRoom;
         }
         let broker_due = if exempt {
@@ -214,9 +287,31 @@ impl State {
         if !listener.brokers_only {
             self.rate.count(self.limits.creation_rate, now);
         }
-        self.of_listener(listener)
-            .rate
-            .count(listener.max_creation_rate, now);
+        let rate = self.limits_of(listener).creation_rate;
+        self.of_listener(listener).rate.count(rate, now);
+    }
+
+    /// Counts a connection of an address, unless it comes too early.
+    fn count_ip_rate(&mut self, ip: IpAddr, now: Instant) -> Result<(), TooMany> {
+        const FEW: usize = 1_000;
+        let Some(limit) = self.ip_rates.of(ip) else {
+            return Ok(());
+        };
+        if self.rates_by_ip.len() >= FEW && !self.rates_by_ip.contains_key(&ip) {
+            self.rates_by_ip.retain(|_, rate| !rate.is_idle(now));
+        }
+        let rate = self.rates_by_ip.entry(ip).or_default();
+        if let Some(due) = rate.due_after(now) {
+            let wait = due.duration_since(now);
+            return Err(TooMany::InASecond { limit, wait });
+        }
+        rate.count(Some(limit), now);
+        Ok(())
+    }
+
+    fn limits_of(&self, listener: &ListenerOptions) -> ListenerLimits {
+        let limits = self.limits.of_listener.get(&listener.endpoint.listener);
+        limits.copied().unwrap_or_default()
     }
 
     fn of_listener(&mut self, listener: &ListenerOptions) -> &mut ListenerCount {
@@ -237,6 +332,11 @@ impl CreationRate {
     fn due_after(&self, now: Instant) -> Option<Instant> {
         let due = self.due?.checked_sub(Self::BURST)?;
         (due > now).then_some(due)
+    }
+
+    /// Whether it is as if there had been no connection yet.
+    fn is_idle(&self, now: Instant) -> bool {
+        self.due.is_none_or(|due| due <= now)
     }
 
     fn count(&mut self, rate: Option<u32>, now: Instant) {

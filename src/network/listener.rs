@@ -10,20 +10,25 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::Network;
 use super::close::CloseReason;
 use super::connection::Connection;
-use super::connections::Place;
+use super::connections::{Place, TooMany};
 use super::options::{ConnectionOptions, ListenerOptions};
 use super::serve::Server;
 use crate::config::Endpoint;
 
 /// How long accepting rests after it failed for lack of descriptors or memory.
 const REST: Duration = Duration::from_millis(250);
+
+/// Refused connections that are held for a while: each takes a descriptor.
+const HELD_OFF: usize = 500;
+/// The longest they are.
+const LONGEST_HOLD: Duration = Duration::from_secs(1);
 
 /// Why a listener cannot be opened. The text says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +78,8 @@ struct Acceptor {
     options: Arc<ListenerOptions>,
     socket: TcpListener,
     rest_until: Option<Instant>,
+    /// Room for refused connections that are not closed yet.
+    held_off: Arc<Semaphore>,
 }
 
 impl Listener {
@@ -115,6 +122,7 @@ impl Listener {
             options,
             socket,
             rest_until: None,
+            held_off: Arc::new(Semaphore::new(HELD_OFF)),
         };
         RunningListener {
             address,
@@ -191,7 +199,7 @@ impl Acceptor {
 
     fn serve(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>, tasks: &mut JoinSet<()>) {
         self.rest_until = None;
-        let admitted = accepted.and_then(|(socket, peer)| self.admit(socket, peer));
+        let admitted = accepted.and_then(|(socket, peer)| self.admit(socket, peer, tasks));
         match admitted {
             Ok(Some((socket, place))) => {
                 self.network.metrics.connections_accepted.inc();
@@ -208,17 +216,18 @@ impl Acceptor {
     }
 
     /// Prepares the socket and enters the connection; `None` if its address has too many.
-    fn admit(&self, socket: TcpStream, peer: SocketAddr) -> io::Result<Option<(TcpStream, Place)>> {
+    fn admit(
+        &self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        tasks: &mut JoinSet<()>,
+    ) -> io::Result<Option<(TcpStream, Place)>> {
         let local = socket.local_addr()?;
         let make = |id| Connection::new(id, Arc::clone(&self.options), peer, local);
         let place = match self.network.connections.enter(&self.options, make) {
             Ok(place) => place,
             Err(too_many) => {
-                self.network.metrics.connections_refused.inc();
-                if let Some(suppressed) = self.network.gates.too_many.pass() {
-                    let limit = too_many.limit;
-                    tracing::info!(%peer, limit, suppressed, "too many connections of one address");
-                }
+                self.refuse(socket, peer, too_many, tasks);
                 return Ok(None);
             }
         };
@@ -231,6 +240,30 @@ impl Acceptor {
             raw.set_send_buffer_size(bytes)?;
         }
         Ok(Some((socket, place)))
+    }
+
+    /// Closes a connection of an address that has too many: at once, or when the address may come
+    /// again, as long as few wait for that.
+    fn refuse(
+        &self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        too_many: TooMany,
+        tasks: &mut JoinSet<()>,
+    ) {
+        self.network.metrics.connections_refused.inc();
+        if let Some(suppressed) = self.network.gates.too_many.pass() {
+            tracing::info!(%peer, ?too_many, suppressed, "too many connections of one address");
+        }
+        let TooMany::InASecond { wait, .. } = too_many else {
+            return;
+        };
+        if let Ok(place) = Arc::clone(&self.held_off).try_acquire_owned() {
+            tasks.spawn(async move {
+                tokio::time::sleep(wait.min(LONGEST_HOLD)).await;
+                drop((socket, place));
+            });
+        }
     }
 
     fn note_failure(&mut self, error: &io::Error) {

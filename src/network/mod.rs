@@ -29,7 +29,7 @@ pub use budget::{Lane, MemoryCharge, RequestMemory};
 pub use client::{Client, ClientError, ClientOptions};
 pub use close::CloseReason;
 pub use connection::{ClientSoftware, Connection};
-pub use connections::{ConnectionLimits, Connections};
+pub use connections::{ConnectionLimits, Connections, IpRates, ListenerLimits};
 pub use handler::{Handling, Outcome, Pending, RequestFrame, RequestHandler};
 pub use listener::{ListenError, Listener, RunningListener};
 pub use options::{ConnectionOptions, ListenerOptions};

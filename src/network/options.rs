@@ -13,30 +13,14 @@ pub struct ListenerOptions {
     /// Only brokers and controllers connect here: the listener is exempt from the limits on all
     /// connections, and its requests may use the whole memory budget.
     pub brokers_only: bool,
-    /// Connections this listener holds (`listener.name.NAME.max.connections`).
-    pub max_connections: usize,
-    /// Connections it accepts in a second; `None` for any number.
-    pub max_creation_rate: Option<u32>,
 }
 
 impl ListenerOptions {
-    /// A listener without limits of its own.
+    /// A listener for clients.
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
             brokers_only: false,
-            max_connections: usize::MAX,
-            max_creation_rate: None,
-        }
-    }
-
-    /// A listener with the limits that the configuration has for its name.
-    pub fn from_config(endpoint: Endpoint, config: &NetworkConfig) -> Self {
-        let limit = config.max_connections_of_listener.get(&endpoint.listener);
-        let limit = limit.and_then(|limit| usize::try_from(*limit).ok());
-        Self {
-            max_connections: limit.unwrap_or(usize::MAX),
-            ..Self::new(endpoint)
         }
     }
 

@@ -40,6 +40,9 @@ pub trait Struct: Decode + Encode + Default {
 
     /// The fewest bytes that a value takes: bounds how many an input can hold.
     fn min_size(version: i16) -> usize;
+
+    /// Raises the field `throttle_time_ms` to at least so much, if there is one.
+    fn raise_throttle_time(&mut self, milliseconds: i32);
 }
 
 /// A whole message: a request, a response, or a record.

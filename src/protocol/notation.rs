@@ -111,6 +111,14 @@ macro_rules! max_version {
     };
 }
 
+/// Raises `throttle_time_ms`; any other field stays.
+macro_rules! raise_throttle_time {
+    ($message:ident, $milliseconds:ident, throttle_time_ms) => {
+        $message.throttle_time_ms = $message.throttle_time_ms.max($milliseconds);
+    };
+    ($message:ident, $milliseconds:ident, $other:ident) => {};
+}
+
 /// Defines a message: the struct of its name, and those it is made of.
 ///
 /// ```ignore
@@ -192,6 +200,12 @@ macro_rules! message {
                         }
                     )*
                     size
+                }
+
+                #[allow(unused_variables, reason = "most structs have no such field")]
+                fn raise_throttle_time(&mut self, milliseconds: i32) {
+                    let message = self;
+                    $(raise_throttle_time!(message, milliseconds, $field);)*
                 }
             }
 

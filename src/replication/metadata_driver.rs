@@ -14,7 +14,6 @@ use super::hosted::HostedPartition;
 use super::partition::{Partition, PartitionConfig, RoleChange, Stopped};
 use super::settings::ReplicaSettings;
 use super::stall_driver;
-use crate::config::TopicConfig;
 use crate::metadata::Assignment;
 use crate::metadata::delta::{LocalPartition, MetadataDelta};
 use crate::metadata::image::{MetadataImage, PartitionImage, ResourceKind};
@@ -63,12 +62,11 @@ impl ReplicaManager {
         assignments
     }
 
-    /// Says what holds for topics without values of their own from now on.
-    pub fn set_topic_defaults(&self, defaults: TopicConfig) {
+    /// Says what holds from now on, also for the partitions that are there. What is read only at
+    /// the start, such as the directories, stays as it was.
+    pub fn reconfigure(&self, settings: ReplicaSettings) {
         let shared = &*self.shared;
         let _one_at_a_time = shared.applying.lock();
-        let mut settings = (**shared.settings.load()).clone();
-        settings.topic_defaults = defaults;
         shared.settings.store(Arc::new(settings));
         let image = shared.image.load_full();
         let configs = TopicConfigs::new(&image, &shared.settings.load());

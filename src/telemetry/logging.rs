@@ -2,41 +2,48 @@
 
 use std::io;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{fmt, registry, reload};
 
 use super::escape::EscapingWriter;
+use super::loggers::Loggers;
 use crate::config::{LoggingConfig, LoggingFormat};
 
 /// Log lines cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
     /// `logging.level` is not understood.
-    #[error("logging.level: {0}")]
-    Level(#[from] ParseError),
+    #[error("logging.level: {0:?} is not understood")]
+    Level(String),
     /// The process has a logger already.
     #[error(transparent)]
     Started(#[from] TryInitError),
 }
 
-/// Makes all of the process log as configured.
+/// Makes all of the process log as configured; the levels can be changed later.
 ///
 /// # Errors
 /// The level is not understood, or logging was started before.
-pub fn start_logging(config: &LoggingConfig) -> Result<(), LoggingError> {
-    let filter = EnvFilter::builder().parse(&config.logging_level)?;
+pub fn start_logging(config: &LoggingConfig) -> Result<Loggers, LoggingError> {
+    let (filter, handle) = reload::Layer::new(Targets::new());
+    let apply = move |targets| {
+        // The subscriber is gone only when the process ends.
+        let _ = handle.reload(targets);
+    };
+    let loggers = Loggers::parse(&config.logging_level, Box::new(apply))
+        .ok_or_else(|| LoggingError::Level(config.logging_level.clone()))?;
     // Without colours: a terminal is steered by the control characters that lines must not hold.
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false)
-        .with_writer(StandardOutput);
+    let lines = fmt::layer().with_ansi(false).with_writer(StandardOutput);
+    let filtered = registry().with(filter);
     match config.logging_format {
-        LoggingFormat::Text => lines.finish().try_init()?,
-        LoggingFormat::Json => lines.json().flatten_event(true).finish().try_init()?,
+        LoggingFormat::Text => filtered.with(lines).try_init()?,
+        LoggingFormat::Json => filtered.with(lines.json().flatten_event(true)).try_init()?,
     }
-    Ok(())
+    loggers.apply();
+    Ok(loggers)
 }
 
 struct StandardOutput;

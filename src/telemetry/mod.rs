@@ -1,12 +1,18 @@
 //! What the broker tells of itself: log lines and metrics. It knows no part of the broker; the
 //! parts use it.
 
+mod client_metrics;
 mod escape;
+mod loggers;
 mod logging;
 mod metrics;
 mod striped;
 
+pub use client_metrics::{
+    ClientIdentity, ClientMetrics, Pushed, Refused as RefusedTelemetry, Subscription,
+};
 pub use escape::Untrusted;
+pub use loggers::{LOG_LEVELS, Loggers, ROOT_LOGGER};
 pub use logging::{LoggingError, start_logging};
 pub use metrics::{Metrics, PerApi};
 pub use prometheus_client::metrics::gauge::Gauge;

@@ -8,4 +8,5 @@ mod client;
 mod compaction;
 mod crash;
 mod produce_and_consume;
+mod quotas;
 mod upkeep;

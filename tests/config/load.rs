@@ -231,7 +231,7 @@ fn a_missing_file_is_named() {
 #[test]
 fn keys_that_do_nothing_warn_once_and_only_if_that_matters() {
     let text = "num.io.threads = 16\nlistener.name.plaintext.num.io.threads = 4\n\
-                group.max.size = 10\ngroup.min.session.timeout.ms = 6000";
+                group.share.max.size = 10\ngroup.min.session.timeout.ms = 6000";
 
     let warnings = from_toml(text, &[]).unwrap().warnings;
 

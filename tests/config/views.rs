@@ -31,6 +31,7 @@ fn sources() -> String {
         "listeners",
         "network",
         "node",
+        "quotas",
         "storage",
     ]
     .map(|file| {

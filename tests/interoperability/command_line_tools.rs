@@ -3,31 +3,34 @@
 use crate::apache::Apache;
 use crate::support::{Broker, path_text};
 
-const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
+pub const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
 const CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
-const CONFIGS: &str = "kafka.admin.ConfigCommand";
+pub const CONFIGS: &str = "kafka.admin.ConfigCommand";
 
-struct Tools {
-    apache: Apache,
-    broker: Broker,
+/// Apache's tools, and a broker for them.
+pub struct Tools {
+    pub apache: Apache,
+    pub broker: Broker,
 }
 
 impl Tools {
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         Some(Self {
             apache: Apache::find()?,
             broker: Broker::start(),
         })
     }
 
-    fn run(&self, class: &str, arguments: &[&str]) -> String {
+    /// The output of a tool that must succeed.
+    pub fn run(&self, class: &str, arguments: &[&str]) -> String {
         let mut all = vec!["--bootstrap-server", self.broker.bootstrap()];
         all.extend(arguments);
         self.apache.run(class, &all).expect_success()
     }
 
-    fn fails(&self, class: &str, arguments: &[&str]) -> String {
+    /// All that a tool prints that must fail.
+    pub fn fails(&self, class: &str, arguments: &[&str]) -> String {
         let mut all = vec!["--bootstrap-server", self.broker.bootstrap()];
         all.extend(arguments);
         let ran = self.apache.run(class, &all);

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admin_tools;
 mod apache;
 mod clients;
 mod command_line_tools;

@@ -5,5 +5,8 @@ mod support;
 
 mod configs;
 mod directories;
+mod dynamic_configs;
 mod hostile;
+mod quotas;
+mod telemetry;
 mod versions;

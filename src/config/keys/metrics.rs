@@ -18,6 +18,6 @@ keys! {
         "Java classes that take metrics of the old kind.";
     "kafka.metrics.polling.interval.secs": Int = "10", at_least(1); Low ReadOnly ByDesign;
         "How often they are asked.";
-    "telemetry.max.bytes": Int = "1048576", at_least(1); Low ReadOnly NotYet;
+    "telemetry.max.bytes": Int = "1048576", at_least(1); Low ReadOnly Acts;
         "The largest metrics message that a client may push.";
 }

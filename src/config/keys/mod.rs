@@ -11,6 +11,8 @@
 #[macro_use]
 mod table;
 
+mod client_metrics;
+mod group;
 mod groups;
 mod internal;
 mod log;
@@ -78,8 +80,13 @@ static BROKER: LazyLock<Index> = LazyLock::new(|| {
         .map(|key| (key.name, key))
         .collect()
 });
-static TOPIC: LazyLock<Index> =
-    LazyLock::new(|| topic::KEYS.iter().map(|key| (key.name, key)).collect());
+static TOPIC: LazyLock<Index> = LazyLock::new(|| index(topic::KEYS));
+static GROUP: LazyLock<Index> = LazyLock::new(|| index(group::KEYS));
+static CLIENT_METRICS: LazyLock<Index> = LazyLock::new(|| index(client_metrics::KEYS));
+
+fn index(keys: &'static [Key]) -> Index {
+    keys.iter().map(|key| (key.name, key)).collect()
+}
 
 /// All broker keys, by name: also internal ones, dynamic-only ones and ours.
 pub fn broker_keys() -> impl Iterator<Item = &'static Key> {
@@ -99,6 +106,26 @@ pub fn broker_key(name: &str) -> Option<&'static Key> {
 /// The topic key with this name.
 pub fn topic_key(name: &str) -> Option<&'static Key> {
     TOPIC.get(name).copied()
+}
+
+/// All keys of groups, by name.
+pub fn group_keys() -> impl Iterator<Item = &'static Key> {
+    GROUP.values().copied()
+}
+
+/// The group key with this name.
+pub fn group_key(name: &str) -> Option<&'static Key> {
+    GROUP.get(name).copied()
+}
+
+/// All keys of subscriptions to metrics of clients, by name.
+pub fn client_metrics_keys() -> impl Iterator<Item = &'static Key> {
+    CLIENT_METRICS.values().copied()
+}
+
+/// The key of subscriptions to metrics of clients with this name.
+pub fn client_metrics_key(name: &str) -> Option<&'static Key> {
+    CLIENT_METRICS.get(name).copied()
 }
 
 /// The broker key that `name` sets, which is itself, or the key behind `listener.name.NAME.`.

@@ -50,8 +50,9 @@ keys! {
          host in a reconnect loop cannot take all of `max.connections`.";
     "max.connections.per.ip.overrides": String = "", ANY; Medium ClusterWide Acts;
         "Other limits for single addresses: `host:count`, comma separated.";
-    "max.connection.creation.rate": Int = "2147483647", at_least(0); Medium ClusterWide NotYet;
-        "How many connections are accepted in a second.";
+    "max.connection.creation.rate": Int = "2147483647", at_least(0); Medium ClusterWide Acts;
+        "How many connections are accepted in a second. A listener's own rate is \
+         `listener.name.NAME.max.connection.creation.rate`.";
     "connections.max.idle.ms": Long = "600000", ANY; Medium ReadOnly Acts;
         "A connection that says nothing for this long is closed.";
     "queued.max.requests": Int = "500", at_least(1); High ReadOnly ByDesign;

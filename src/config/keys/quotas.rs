@@ -5,9 +5,9 @@ use super::table::{ANY, at_least};
 keys! {
     KEYS: Broker;
 
-    "quota.window.num": Int = "11", at_least(1); Low ReadOnly NotYet;
+    "quota.window.num": Int = "11", at_least(1); Low ReadOnly Acts;
         "Windows kept for client quotas.";
-    "quota.window.size.seconds": Int = "1", at_least(1); Low ReadOnly NotYet;
+    "quota.window.size.seconds": Int = "1", at_least(1); Low ReadOnly Acts;
         "Seconds of such a window.";
     "replication.quota.window.num": Int = "11", at_least(1); Low ReadOnly NotYet;
         "Windows kept for replication quotas.";
@@ -18,9 +18,9 @@ keys! {
     "alter.log.dirs.replication.quota.window.size.seconds": Int = "1", at_least(1);
         Low ReadOnly NotYet;
         "Seconds of such a window.";
-    "controller.quota.window.num": Int = "11", at_least(1); Low ReadOnly NotYet;
+    "controller.quota.window.num": Int = "11", at_least(1); Low ReadOnly Acts;
         "Windows kept for changes of topics.";
-    "controller.quota.window.size.seconds": Int = "1", at_least(1); Low ReadOnly NotYet;
+    "controller.quota.window.size.seconds": Int = "1", at_least(1); Low ReadOnly Acts;
         "Seconds of such a window.";
     "client.quota.callback.class": Class = unset, ANY; Low ReadOnly NotYet;
         "A Java class that decides quotas. It cannot be run here, so a name is refused.";

@@ -81,7 +81,15 @@ macro_rules! keys {
 
 /// A table of topic keys; `from` names the broker keys that give topics their default.
 macro_rules! topic_keys {
+    ($($rows:tt)*) => {
+        resource_keys! { Topic; $($rows)* }
+    };
+}
+
+/// A table of keys of topics or groups; `from` names the broker keys that give them their default.
+macro_rules! resource_keys {
     (
+        $scope:ident;
         $(
             $name:literal: $kind:ident = $default:tt, $rule:expr; $status:ident;
             from [$($broker:literal $(* $factor:ident)?),*];
@@ -96,7 +104,7 @@ macro_rules! topic_keys {
             importance: $crate::config::key::Importance::Medium,
             update: $crate::config::key::Update::ClusterWide,
             status: $crate::config::key::Status::$status,
-            scope: $crate::config::key::Scope::Topic(&[$($crate::config::key::BrokerDefault {
+            scope: $crate::config::key::Scope::$scope(&[$($crate::config::key::BrokerDefault {
                 name: $broker,
                 factor: 1 $(* $factor)?,
             }),*]),

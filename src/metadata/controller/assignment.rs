@@ -55,7 +55,15 @@ impl Controller {
         })
     }
 
-    fn check_assignment(&self, replicas: &[i32], expected: Option<usize>) -> Result<(), Refusal> {
+    /// Checks replicas that were given by hand.
+    ///
+    /// # Errors
+    /// INVALID_REPLICA_ASSIGNMENT.
+    pub(super) fn check_assignment(
+        &self,
+        replicas: &[i32],
+        expected: Option<usize>,
+    ) -> Result<(), Refusal> {
         const START: &str = "The manual partition assignment includes";
         if replicas.is_empty() {
             return Err(refused(format!("{START} an empty replica list.")));
@@ -113,7 +121,7 @@ impl Controller {
     }
 
     /// The directory of a new replica on a broker.
-    fn new_directory(&self, broker: BrokerId) -> DirectoryId {
+    pub(super) fn new_directory(&self, broker: BrokerId) -> DirectoryId {
         if !self.image.metadata_version().assigns_directories() {
             return Uuid::ZERO;
         }

@@ -15,7 +15,7 @@ use crate::protocol::messages::broker_registration::{
     BrokerRegistrationRequest, BrokerRegistrationResponse, Feature,
 };
 use crate::protocol::messages::metadata_records::broker::{BrokerEndpoint, BrokerFeature};
-use crate::protocol::messages::metadata_records::{MetadataRecord, RegisterBrokerRecord};
+use crate::protocol::messages::metadata_records::RegisterBrokerRecord;
 
 /// Directory ids below this have a meaning of their own.
 const RESERVED_DIRECTORY_IDS: u8 = 100;
@@ -216,29 +216,6 @@ impl Controller {
             )),
             Some(broker) => Ok(broker),
         }
-    }
-
-    /// Takes a broker out of the cluster's records.
-    ///
-    /// # Errors
-    /// BROKER_ID_NOT_REGISTERED.
-    pub fn unregister_broker(&self, id: BrokerId) -> Result<Decision<()>, Refusal> {
-        let Some(broker) = self.image.brokers().get(id) else {
-            return Err(Refusal::new(
-                ErrorCode::BROKER_ID_NOT_REGISTERED,
-                format!("Broker ID {id} is not currently registered"),
-            ));
-        };
-        let mut records = self.departure_records(id);
-        let record = crate::protocol::messages::metadata_records::UnregisterBrokerRecord {
-            broker_id: id.0,
-            broker_epoch: broker.epoch,
-        };
-        records.push(MetadataRecord::from(record));
-        Ok(Decision {
-            records,
-            answer: (),
-        })
     }
 }
 

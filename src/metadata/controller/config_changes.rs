@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use super::decision::Refusal;
 use super::{Controller, topic_name};
 use crate::config::keys;
-use crate::config::{AlteredBroker, Key, Kind, check_broker_alteration, check_overrides};
+use crate::config::{
+    AlteredBroker, InvalidSubscription, Key, Kind, check_broker_alteration, check_client_metrics,
+    check_group_overrides, check_overrides,
+};
 use crate::metadata::image::ResourceKind;
 use crate::model::BrokerId;
 use crate::protocol::Str;
@@ -25,12 +28,13 @@ pub(super) struct ConfigChange<'a> {
 }
 
 impl Controller {
-    /// The kind of a resource whose configs may be altered. Groups and client metrics come with
-    /// what they configure.
+    /// The kind of a resource whose configs may be altered.
     pub(super) fn alterable(&self, number: i8, name: &str) -> Result<ResourceKind, Refusal> {
         let invalid = |message| Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
         match ResourceKind::from_wire(number) {
-            Some(ResourceKind::Topic) => Ok(ResourceKind::Topic),
+            Some(
+                kind @ (ResourceKind::Topic | ResourceKind::ClientMetrics | ResourceKind::Group),
+            ) => Ok(kind),
             Some(ResourceKind::Broker) if name.is_empty() => Ok(ResourceKind::Broker),
             // A broker's own configs are altered through itself, as only it can check them.
             Some(ResourceKind::Broker) => match name.parse::<i32>() {
@@ -41,7 +45,7 @@ impl Controller {
                 )),
                 Err(_) => invalid(format!("Node id must be an integer, but it is: {name}")),
             },
-            _ => invalid(format!("Unknown resource type {number}")),
+            None => invalid(format!("Unknown resource type {number}")),
         }
     }
 
@@ -93,8 +97,34 @@ impl Controller {
                 topic_name::check(change.name)?;
                 self.check_topic_configs(&self.after(change))
             }
-            _ => self.check_broker_configs(change),
+            ResourceKind::Broker => self.check_broker_configs(change),
+            ResourceKind::ClientMetrics => self.check_client_metrics_configs(change),
+            ResourceKind::Group => self.check_group_configs(change),
         }
+    }
+
+    fn check_client_metrics_configs(&self, change: &ConfigChange<'_>) -> Result<(), Refusal> {
+        if change.name.is_empty() {
+            let message = "Subscription name can't be empty";
+            return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+        }
+        check_client_metrics(&self.after(change)).map_err(|invalid| match invalid {
+            InvalidSubscription::Request(message) => {
+                Refusal::new(ErrorCode::INVALID_REQUEST, message)
+            }
+            InvalidSubscription::Value(invalid) => {
+                Refusal::new(ErrorCode::INVALID_CONFIG, invalid.message)
+            }
+        })
+    }
+
+    fn check_group_configs(&self, change: &ConfigChange<'_>) -> Result<(), Refusal> {
+        if change.name.is_empty() {
+            let message = "Default group resources are not allowed.";
+            return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+        }
+        check_group_overrides(&self.after(change), &self.layers())
+            .map_err(|invalid| Refusal::new(ErrorCode::INVALID_CONFIG, invalid.message))
     }
 
     /// All that a resource would have after a change.
@@ -144,7 +174,8 @@ impl Controller {
                 ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
                 format!("The topic '{name}' does not exist."),
             )),
-            // This node, or all: `alterable` let no other pass.
+            // This node, or all: `alterable` let no other pass. Groups and subscriptions exist
+            // once something is set for them.
             _ => Ok(()),
         }
     }
@@ -192,7 +223,7 @@ impl Controller {
         let key = keys::topic_key(KEY).expect("the table has all topic keys");
         let value = match own.and_then(|text| key.parse(text).ok()) {
             Some(value) => Some(value),
-            None => self.layers().topic_default(key),
+            None => self.layers().resource_default(key),
         };
         value.and_then(|value| value.as_bool()).unwrap_or(false)
     }
@@ -203,7 +234,8 @@ pub(super) fn key_of(kind: ResourceKind, name: &str) -> Option<&'static Key> {
     match kind {
         ResourceKind::Topic => keys::topic_key(name),
         ResourceKind::Broker => keys::broker_key_behind(name),
-        ResourceKind::ClientMetrics | ResourceKind::Group => None,
+        ResourceKind::ClientMetrics => keys::client_metrics_key(name),
+        ResourceKind::Group => keys::group_key(name),
     }
 }
 

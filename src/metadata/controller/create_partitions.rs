@@ -1,9 +1,9 @@
 //! CreatePartitions: topics grow, never shrink; each on its own.
 
-use super::Controller;
 use super::create_topics::{MAX_PARTITIONS, duplicates, too_many_partitions};
 use super::decision::{Decision, Refusal, error_fields};
 use super::placement::Entropy;
+use super::{Charge, Controller};
 use crate::metadata::image::{PartitionImage, TopicImage};
 use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
@@ -19,6 +19,7 @@ impl Controller {
         &self,
         request: &CreatePartitionsRequest,
         entropy: Entropy<'_>,
+        charge: Charge<'_>,
     ) -> Decision<CreatePartitionsResponse> {
         let duplicates = duplicates(request.topics.iter().map(|topic| &topic.name));
         let mut records = Vec::new();
@@ -33,7 +34,8 @@ impl Controller {
             if duplicates.contains(&topic.name) {
                 continue;
             }
-            let outcome = self.grow_topic(topic, budget, entropy).map(|new| {
+            let outcome = self.grow_topic(topic, budget, entropy, charge);
+            let outcome = outcome.map(|new| {
                 budget -= i64::try_from(new.len()).expect("it is within the budget");
                 records.extend(new);
             });
@@ -53,6 +55,7 @@ impl Controller {
         request: &CreatePartitionsTopic,
         budget: i64,
         entropy: Entropy<'_>,
+        charge: Charge<'_>,
     ) -> Result<Vec<MetadataRecord>, Refusal> {
         let topic = self.image.topics().by_name(&request.name);
         let unknown = || Refusal::plain(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
@@ -62,6 +65,7 @@ impl Controller {
         if i64::from(request.count - start) > budget {
             return Err(too_many_partitions());
         }
+        charge(additional)?;
         let partitions = self.new_partitions(topic, request, start, additional, entropy)?;
         let version = self.image.metadata_version();
         Ok((start..)

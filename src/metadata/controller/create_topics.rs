@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::{Decision, Refusal};
 use super::placement::Entropy;
-use super::{Controller, topic_name};
+use super::{Charge, Controller, topic_name};
 use crate::metadata::image::{PartitionImage, ResourceKind};
 use crate::model::{TopicId, Uuid};
 use crate::protocol::Str;
@@ -29,6 +29,7 @@ impl Controller {
         &self,
         request: &CreateTopicsRequest,
         entropy: Entropy<'_>,
+        charge: Charge<'_>,
     ) -> Decision<CreateTopicsResponse> {
         if self.asks_for_too_many(request) {
             return Decision::answer(refuse_create_topics(request, &too_many_partitions()));
@@ -40,7 +41,7 @@ impl Controller {
             if duplicates.contains(&topic.name) {
                 continue;
             }
-            match self.create_topic(topic, entropy) {
+            match self.create_topic(topic, entropy, charge) {
                 Ok(created) => {
                     records.extend(created.records);
                     response.topics.push(created.result);
@@ -79,6 +80,7 @@ impl Controller {
         &self,
         topic: &CreatableTopic,
         entropy: Entropy<'_>,
+        charge: Charge<'_>,
     ) -> Result<Created, Refusal> {
         self.check_new_name(&topic.name)?;
         let overrides = creation_overrides(topic)?;
@@ -88,6 +90,7 @@ impl Controller {
         } else {
             self.assigned(topic)?
         };
+        charge(partitions.len())?;
         let id = random_id(entropy, |id| self.image.topics().by_id(id).is_none());
         Ok(Created {
             records: self.topic_records(&topic.name, id, &overrides, &partitions),

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Controller;
 use super::create_topics::duplicates;
 use super::decision::{Decision, Refusal, error_fields};
+use super::{Charge, Controller};
 use crate::model::{TopicId, Uuid};
 use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
@@ -30,6 +30,7 @@ impl Controller {
         &self,
         request: &DeleteTopicsRequest,
         version: i16,
+        charge: Charge<'_>,
     ) -> Decision<DeleteTopicsResponse> {
         if !self.settings.delete_topic_enable {
             return Decision::answer(refuse_delete_topics(request, &deletion_disabled(version)));
@@ -39,8 +40,12 @@ impl Controller {
         let topics = self.to_delete(named, &mut results);
         let mut records = Vec::new();
         for (id, name) in topics {
-            records.push(RemoveTopicRecord { topic_id: id }.into());
-            results.push(result(Some(name), id, &Ok(())));
+            let topic = self.image.topics().by_id(&id);
+            let outcome = charge(topic.map_or(0, |topic| topic.partitions.len()));
+            if outcome.is_ok() {
+                records.push(RemoveTopicRecord { topic_id: id }.into());
+            }
+            results.push(result(Some(name), id, &outcome));
         }
         Decision {
             records,

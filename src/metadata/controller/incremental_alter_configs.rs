@@ -1,6 +1,6 @@
 //! IncrementalAlterConfigs: single values set, removed, or added to lists and taken from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Controller;
 use super::config_changes::{ConfigChange, is_list, key_of};
@@ -54,19 +54,12 @@ impl Controller {
         &self,
         request: &IncrementalAlterConfigsRequest,
     ) -> Decision<IncrementalAlterConfigsResponse> {
-        let keys: Vec<(i8, &Str)> = request.resources.iter().map(resource_key).collect();
-        let duplicates = duplicates(keys.iter());
+        let duplicates = duplicate_resources(request);
         let mut records = Vec::new();
         let mut response = IncrementalAlterConfigsResponse::default();
         for resource in &request.resources {
-            let outcome = if duplicates.contains(&resource_key(resource)) {
-                Err(Refusal::new(
-                    ErrorCode::INVALID_REQUEST,
-                    "Each resource must appear at most once.",
-                ))
-            } else {
-                self.alter_incrementally(resource)
-            };
+            let outcome = check_once(&duplicates, resource);
+            let outcome = outcome.and_then(|()| self.alter_incrementally(resource));
             let outcome = outcome.map(|new| records.extend(new));
             response.responses.push(result(resource, &outcome));
         }
@@ -156,6 +149,38 @@ fn not_a_list(kind: ResourceKind, operation: Operation, key: &str) -> Refusal {
     Refusal::new(ErrorCode::INVALID_CONFIG, message)
 }
 
+/// Checks what holds for a resource of any kind: it appears once in the request, as does each of
+/// its keys, and no value is missing.
+///
+/// # Errors
+/// INVALID_REQUEST, with Kafka's message.
+pub fn check_alterations(
+    request: &IncrementalAlterConfigsRequest,
+    resource: &AlterConfigsResource,
+) -> Result<(), Refusal> {
+    check_once(&duplicate_resources(request), resource)?;
+    check_form(resource)
+}
+
+type ResourceKey<'a> = (i8, &'a Str);
+
+fn duplicate_resources(request: &IncrementalAlterConfigsRequest) -> BTreeSet<ResourceKey<'_>> {
+    let mut seen = BTreeSet::new();
+    let keys = request.resources.iter().map(resource_key);
+    keys.filter(|key| !seen.insert(*key)).collect()
+}
+
+fn check_once(
+    duplicates: &BTreeSet<ResourceKey<'_>>,
+    resource: &AlterConfigsResource,
+) -> Result<(), Refusal> {
+    if duplicates.contains(&resource_key(resource)) {
+        let message = "Each resource must appear at most once.";
+        return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+    }
+    Ok(())
+}
+
 fn check_form(resource: &AlterConfigsResource) -> Result<(), Refusal> {
     let invalid = |message: String| Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
     let configs = resource.configs.iter();
@@ -195,7 +220,7 @@ pub fn refuse_incremental_alter_configs(
     }
 }
 
-fn resource_key(resource: &AlterConfigsResource) -> (i8, &Str) {
+fn resource_key(resource: &AlterConfigsResource) -> ResourceKey<'_> {
     (resource.resource_type, &resource.resource_name)
 }
 

@@ -6,7 +6,9 @@
 
 use super::Controller;
 use super::partition_index::PartitionKey;
-use crate::metadata::image::{BrokerImage, LEADER_UNCHANGED, LeaderRecovery, PartitionImage};
+use crate::metadata::image::{
+    BrokerImage, LEADER_UNCHANGED, LeaderRecovery, PartitionImage, TopicImage,
+};
 use crate::model::{BrokerId, DirectoryId, Uuid};
 use crate::protocol::messages::metadata_records::{
     BrokerRegistrationChangeRecord, MetadataRecord, PartitionChangeRecord,
@@ -19,6 +21,15 @@ pub(super) struct Movement {
     pub leaving: Option<BrokerId>,
     /// May lead, though it is still fenced.
     pub arriving: Option<BrokerId>,
+}
+
+/// Who is wished for as the leader of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// The first replica, if it is in sync.
+    Preferred,
+    /// Anybody alive, also if records are lost by it.
+    Unclean,
 }
 
 /// In a [`BrokerRegistrationChangeRecord`].
@@ -153,8 +164,38 @@ impl Controller {
             controller: self,
             movement,
             unclean_allowed: self.allows_unclean_election(topic),
+            prefers_first: false,
             raise_epoch_on_shrink: version.isr_shrink_raises_leader_epoch(),
         }
+    }
+
+    /// The record that gives a partition the leader that is wished for; `None` if it stays with
+    /// the one it has, or with none.
+    pub(super) fn elected(
+        &self,
+        topic: &TopicImage,
+        index: i32,
+        partition: &PartitionImage,
+        wish: Wish,
+    ) -> Option<MetadataRecord> {
+        let election = Election {
+            partition,
+            controller: self,
+            movement: Movement::default(),
+            unclean_allowed: wish == Wish::Unclean,
+            prefers_first: wish == Wish::Preferred,
+            raise_epoch_on_shrink: false,
+        };
+        let change = election.change()?;
+        let is_elected = change.leader != LEADER_UNCHANGED && change.leader != BrokerId::NONE.0;
+        is_elected.then(|| {
+            PartitionChangeRecord {
+                partition_id: index,
+                topic_id: topic.id,
+                ..change
+            }
+            .into()
+        })
     }
 
     fn may_lead(&self, partition: &PartitionImage, broker: BrokerId, movement: Movement) -> bool {
@@ -200,6 +241,8 @@ struct Election<'a> {
     controller: &'a Controller,
     movement: Movement,
     unclean_allowed: bool,
+    /// Whether the first replica takes over from a leader that could go on.
+    prefers_first: bool,
     raise_epoch_on_shrink: bool,
 }
 
@@ -245,6 +288,10 @@ impl Election<'_> {
     /// The leader, and whether it was chosen from outside the in-sync set.
     fn elect(&self, target_isr: &[BrokerId]) -> (BrokerId, bool) {
         let in_sync = |broker: &BrokerId| target_isr.contains(broker) && self.may_lead(*broker);
+        let first = self.partition.preferred_leader();
+        if self.prefers_first && in_sync(&first) {
+            return (first, false);
+        }
         if in_sync(&self.partition.leader) {
             return (self.partition.leader, false);
         }

@@ -10,6 +10,7 @@
 //! anew by the next.
 
 mod activation;
+mod alter_client_quotas;
 mod alter_configs;
 mod assign_replicas_to_dirs;
 mod assignment;
@@ -21,28 +22,34 @@ mod create_partitions;
 mod create_topics;
 mod decision;
 mod delete_topics;
+mod elect_leaders;
 mod features;
 mod incremental_alter_configs;
 mod leadership;
 mod partition_index;
 mod placement;
 mod producer_ids;
+mod reassignment;
 mod sessions;
 mod topic_name;
 mod transaction;
+mod unregister_broker;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use activation::{activation_records, bootstrap_records};
+pub use alter_client_quotas::refuse_alter_client_quotas;
 pub use alter_configs::refuse_alter_configs;
 pub use create_partitions::refuse_create_partitions;
 pub use create_topics::refuse_create_topics;
 pub use decision::{Decision, Refusal};
 pub use delete_topics::refuse_delete_topics;
-pub use incremental_alter_configs::refuse_incremental_alter_configs;
+pub use elect_leaders::refuse_elect_leaders;
+pub use incremental_alter_configs::{check_alterations, refuse_incremental_alter_configs};
 pub use placement::Entropy;
+pub use reassignment::refuse_alter_partition_reassignments;
 pub use topic_name::{METADATA_TOPIC_NAME, check as check_topic_name};
 pub use transaction::{LogBatches, MAX_BYTES_PER_BATCH, MAX_RECORDS_PER_BATCH};
 
@@ -52,6 +59,9 @@ use crate::model::{BrokerId, Offset};
 use crate::protocol::messages::metadata_records::MetadataRecord;
 use partition_index::PartitionIndex;
 use sessions::Sessions;
+
+/// Counts partitions that are about to be created or deleted; a refusal is for the topic.
+pub type Charge<'a> = &'a mut dyn FnMut(usize) -> Result<(), Refusal>;
 
 /// What a controller is told when it starts, and does not change.
 #[derive(Clone, Debug)]

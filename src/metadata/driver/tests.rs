@@ -16,6 +16,7 @@ use crate::protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
 use crate::protocol::messages::broker_registration::Listener;
 use crate::protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 use crate::protocol::messages::delete_topics::DeleteTopicsRequest;
+use crate::quota::MutationQuota;
 use crate::raft::{RaftConfig, Retention, Timeouts, Voter};
 use crate::storage::disk::{CrashDisk, Disk, Fault, Tear};
 
@@ -172,7 +173,11 @@ impl Node {
             }],
             ..CreateTopicsRequest::default()
         };
-        let response = self.metadata.controller().create_topics(request).await;
+        let response = self
+            .metadata
+            .controller()
+            .create_topics(request, MutationQuota::unlimited())
+            .await;
         response.topics[0].error_code
     }
 
@@ -182,7 +187,11 @@ impl Node {
             timeout_ms: 10_000,
             ..DeleteTopicsRequest::default()
         };
-        let response = self.metadata.controller().delete_topics(request, 5).await;
+        let response = self
+            .metadata
+            .controller()
+            .delete_topics(request, 5, MutationQuota::unlimited())
+            .await;
         response.responses[0].error_code
     }
 
@@ -382,7 +391,11 @@ async fn a_decision_that_needs_several_batches_is_seen_as_a_whole() {
         ..CreateTopicsRequest::default()
     };
 
-    let response = node.metadata.controller().create_topics(request).await;
+    let response = node
+        .metadata
+        .controller()
+        .create_topics(request, MutationQuota::unlimited())
+        .await;
 
     assert!(
         response

@@ -23,6 +23,12 @@ impl ClientQuotasImage {
         quotas.map(|((entity, key), value)| (entity, &**key, *value))
     }
 
+    /// One quota of an entity, whose parts ascend by type.
+    pub fn get(&self, entity: &QuotaEntity, key: &str) -> Option<f64> {
+        let key = (entity.clone(), Arc::from(key));
+        self.quotas.get(&key).copied()
+    }
+
     pub(in crate::metadata) fn records(&self) -> impl Iterator<Item = ClientQuotaRecord> {
         self.iter().map(|(entity, key, value)| ClientQuotaRecord {
             entity: entity.iter().map(part_to_record).collect(),

@@ -13,6 +13,7 @@ use crate::protocol::messages::metadata_records::{
     BrokerRegistrationChangeRecord, MetadataRecord, PartitionChangeRecord, ProducerIdsRecord,
     RegisterBrokerRecord,
 };
+use crate::protocol::messages::unregister_broker::UnregisterBrokerRequest;
 
 fn change(
     broker_id: i32,
@@ -465,11 +466,13 @@ fn an_unregistered_broker_leaves_no_session_behind() {
     let mut world = World::with_brokers(1);
     assert_eq!(CLUSTER, world.controller.settings.cluster_id);
 
-    let decision = world.controller.unregister_broker(BrokerId(1)).unwrap();
+    world.heartbeat(1, |request| request.want_fence = true);
+    let request = UnregisterBrokerRequest { broker_id: 1 };
+    let decision = world.controller.unregister_broker(&request).unwrap();
     world.apply(decision);
 
     assert!(world.controller.image().brokers().is_empty());
     assert_eq!(world.controller.next_deadline(), None);
-    let refusal = world.controller.unregister_broker(BrokerId(1)).unwrap_err();
+    let refusal = world.controller.unregister_broker(&request).unwrap_err();
     assert_eq!(refusal.code, ErrorCode::BROKER_ID_NOT_REGISTERED);
 }

@@ -418,3 +418,93 @@ fn an_unclean_election_is_allowed_by_topic_or_broker() {
     );
     assert!(!world.controller.allows_unclean_election("t"));
 }
+
+const CLIENT_METRICS: i8 = 16;
+const GROUP: i8 = 32;
+
+#[test]
+fn a_subscription_to_metrics_is_set_without_anything_that_it_belongs_to() {
+    let mut world = world();
+    let set = |key, value| {
+        let configs = vec![op(key, SET, Some(value))];
+        vec![resource(CLIENT_METRICS, "sub", configs)]
+    };
+
+    let (records, outcomes) = alter(&mut world, set("interval.ms", "1000"));
+    assert_eq!(outcomes, [ok()]);
+    assert_eq!(
+        records,
+        [record(CLIENT_METRICS, "sub", "interval.ms", Some("1000"))]
+    );
+    let (_, outcomes) = alter(&mut world, set("interval", "1000"));
+    assert_eq!(
+        outcomes,
+        [(
+            ErrorCode::INVALID_REQUEST,
+            "Unknown client metrics configuration: interval".to_owned()
+        )]
+    );
+    let (_, outcomes) = alter(&mut world, set("match", "client_id"));
+    assert_eq!(
+        outcomes,
+        [(
+            ErrorCode::INVALID_CONFIG,
+            "Illegal client matching pattern: client_id".to_owned()
+        )]
+    );
+}
+
+#[test]
+fn patterns_are_added_to_a_subscription_and_taken_from_it() {
+    let mut world = world();
+    let mut change = |operation, value| {
+        let configs = vec![op("match", operation, Some(value))];
+        alter(&mut world, vec![resource(CLIENT_METRICS, "sub", configs)]).0
+    };
+
+    change(APPEND, "client_id=a");
+    let added = change(APPEND, "client_software_name=b");
+    let taken = change(SUBTRACT, "client_id=a");
+
+    let of = |value| [record(CLIENT_METRICS, "sub", "match", Some(value))];
+    assert_eq!(added, of("client_id=a,client_software_name=b"));
+    assert_eq!(taken, of("client_software_name=b"));
+}
+
+#[test]
+fn a_groups_settings_are_checked_against_the_brokers_bounds() {
+    let mut world = world();
+    let set = |name, key, value| vec![resource(GROUP, name, vec![op(key, SET, Some(value))])];
+
+    let (records, outcomes) = alter(
+        &mut world,
+        set("g", "consumer.heartbeat.interval.ms", "6000"),
+    );
+    assert_eq!(outcomes, [ok()]);
+    assert_eq!(records.len(), 1);
+    let (_, outcomes) = alter(&mut world, set("g", "consumer.heartbeat.interval.ms", "1"));
+    assert_eq!(outcomes[0].0, ErrorCode::INVALID_CONFIG);
+    let (_, outcomes) = alter(
+        &mut world,
+        set("", "consumer.heartbeat.interval.ms", "6000"),
+    );
+    assert_eq!(
+        outcomes,
+        [(
+            ErrorCode::INVALID_REQUEST,
+            "Default group resources are not allowed.".to_owned()
+        )]
+    );
+}
+
+#[test]
+fn listeners_are_not_changed_while_the_broker_runs() {
+    let mut world = world();
+    let configs = vec![op("listeners", SET, Some("PLAINTEXT://:1,CONTROLLER://:2"))];
+
+    let (records, outcomes) = alter(&mut world, vec![resource(BROKER, "1", configs)]);
+
+    assert_eq!(records, []);
+    assert_eq!(outcomes[0].0, ErrorCode::INVALID_REQUEST);
+    assert!(outcomes[0].1.contains("at the start"), "{}", outcomes[0].1);
+}

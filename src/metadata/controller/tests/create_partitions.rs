@@ -17,9 +17,11 @@ fn grow(
         ..CreatePartitionsRequest::default()
     };
     let dice = &mut world.dice;
-    let decision = world
-        .controller
-        .create_partitions(&request, &mut |bytes| dice.fill(bytes));
+    let decision = world.controller.create_partitions(
+        &request,
+        &mut |bytes| dice.fill(bytes),
+        &mut |_| Ok(()),
+    );
     let (records, response) = world.apply(decision);
     (records, response.results)
 }
@@ -163,9 +165,11 @@ fn validating_only_changes_nothing() {
     };
 
     let dice = &mut world.dice;
-    let decision = world
-        .controller
-        .create_partitions(&request, &mut |bytes| dice.fill(bytes));
+    let decision = world.controller.create_partitions(
+        &request,
+        &mut |bytes| dice.fill(bytes),
+        &mut |_| Ok(()),
+    );
 
     assert_eq!(decision.records, []);
     assert_eq!(decision.answer.results[0].error_code, ErrorCode::NONE);

@@ -334,9 +334,10 @@ fn validating_only_checks_everything_and_changes_nothing() {
     };
 
     let dice = &mut world.dice;
-    let decision = world
-        .controller
-        .create_topics(&request, &mut |bytes| dice.fill(bytes));
+    let decision =
+        world
+            .controller
+            .create_topics(&request, &mut |bytes| dice.fill(bytes), &mut |_| Ok(()));
 
     assert_eq!(decision.records, []);
     assert_eq!(decision.answer.topics[0].error_code, ErrorCode::NONE);

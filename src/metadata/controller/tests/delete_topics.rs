@@ -31,7 +31,7 @@ fn delete(
         topics,
         ..DeleteTopicsRequest::default()
     };
-    let decision = world.controller.delete_topics(&request, 6);
+    let decision = world.controller.delete_topics(&request, 6, &mut |_| Ok(()));
     let (records, response) = world.apply(decision);
     (records, response.responses)
 }
@@ -87,7 +87,7 @@ fn older_versions_name_topics_in_a_list() {
         ..DeleteTopicsRequest::default()
     };
 
-    let decision = world.controller.delete_topics(&request, 5);
+    let decision = world.controller.delete_topics(&request, 5, &mut |_| Ok(()));
 
     assert_eq!(
         decision.records,
@@ -177,7 +177,9 @@ fn deletion_that_is_switched_off_is_said_as_the_version_knows_it() {
         (3, ErrorCode::TOPIC_DELETION_DISABLED),
         (6, ErrorCode::TOPIC_DELETION_DISABLED),
     ] {
-        let decision = world.controller.delete_topics(&request, version);
+        let decision = world
+            .controller
+            .delete_topics(&request, version, &mut |_| Ok(()));
         assert_eq!(decision.records, []);
         assert_eq!(decision.answer.responses[0].error_code, code);
     }

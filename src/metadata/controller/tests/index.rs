@@ -75,7 +75,7 @@ impl World {
             }],
             ..DeleteTopicsRequest::default()
         };
-        let decision = self.controller.delete_topics(&request, 6);
+        let decision = self.controller.delete_topics(&request, 6, &mut |_| Ok(()));
         self.apply(decision);
     }
 
@@ -92,9 +92,9 @@ impl World {
             ..CreatePartitionsRequest::default()
         };
         let dice = &mut self.dice;
-        let decision = self
-            .controller
-            .create_partitions(&request, &mut |bytes| dice.fill(bytes));
+        let decision =
+            self.controller
+                .create_partitions(&request, &mut |bytes| dice.fill(bytes), &mut |_| Ok(()));
         self.apply(decision);
     }
 

@@ -2,6 +2,7 @@
 
 mod activation;
 mod brokers;
+mod client_quotas;
 mod configs;
 mod create_partitions;
 mod create_topics;
@@ -9,6 +10,7 @@ mod delete_topics;
 mod directories;
 mod features;
 mod index;
+mod moves;
 mod placement;
 
 use std::collections::BTreeMap;
@@ -154,9 +156,9 @@ impl World {
             ..CreateTopicsRequest::default()
         };
         let dice = &mut self.dice;
-        let decision = self
-            .controller
-            .create_topics(&request, &mut |bytes| dice.fill(bytes));
+        let decision =
+            self.controller
+                .create_topics(&request, &mut |bytes| dice.fill(bytes), &mut |_| Ok(()));
         let (records, response) = self.apply(decision);
         (records, response.topics)
     }

@@ -1,0 +1,131 @@
+//! DescribeQuorum (key 55), versions 0-2: the voters and observers of the metadata quorum, and how far
+//! each has read.
+//!
+//! Version 1 adds times, 2 directory ids and the nodes' listeners (KIP-853). Only the leader knows how
+//! far the others are.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::Api;
+use super::context::RequestContext;
+use crate::metadata::controller::METADATA_TOPIC_NAME;
+use crate::metadata::image::MetadataImage;
+use crate::model::{BrokerId, Timestamp, Uuid};
+use crate::protocol::messages::describe_quorum::{
+    DescribeQuorumRequest, DescribeQuorumResponse, Listener, Node, ReplicaState,
+    RequestPartitionData, ResponsePartitionData, ResponseTopicData,
+};
+use crate::protocol::{ErrorCode, Str};
+use crate::raft::{QuorumInfo, ReplicaInfo};
+
+/// The one partition of the metadata topic.
+const PARTITION: i32 = 0;
+
+/// Answers with what this node knows, if it leads.
+pub fn handle(
+    api: &Api,
+    _context: &RequestContext,
+    request: &DescribeQuorumRequest,
+) -> DescribeQuorumResponse {
+    let is_metadata = match &request.topics[..] {
+        [topic] => {
+            let partitions = topic.partitions.iter().map(|it| it.partition_index);
+            topic.topic_name == METADATA_TOPIC_NAME && partitions.eq([PARTITION])
+        }
+        _ => false,
+    };
+    if !is_metadata {
+        return unknown(request);
+    }
+    let quorum = api.quorum();
+    if quorum.leader != Some(api.node_id()) {
+        let code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+        return DescribeQuorumResponse {
+            error_code: code,
+            error_message: Some(Str::from_static(code.message())),
+            ..DescribeQuorumResponse::default()
+        };
+    }
+    DescribeQuorumResponse {
+        topics: vec![ResponseTopicData {
+            topic_name: Str::from_static(METADATA_TOPIC_NAME),
+            partitions: vec![partition(api.node_id(), &quorum)],
+        }],
+        nodes: nodes(&api.image(), &quorum),
+        ..DescribeQuorumResponse::default()
+    }
+}
+
+fn unknown(request: &DescribeQuorumRequest) -> DescribeQuorumResponse {
+    let code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+    let partition = |asked: &RequestPartitionData| ResponsePartitionData {
+        partition_index: asked.partition_index,
+        error_code: code,
+        error_message: Some(Str::from_static(code.message())),
+        ..ResponsePartitionData::default()
+    };
+    let topics = request.topics.iter().map(|topic| ResponseTopicData {
+        topic_name: topic.topic_name.clone(),
+        partitions: topic.partitions.iter().map(partition).collect(),
+    });
+    DescribeQuorumResponse {
+        topics: topics.collect(),
+        ..DescribeQuorumResponse::default()
+    }
+}
+
+fn partition(own: BrokerId, quorum: &QuorumInfo) -> ResponsePartitionData {
+    let state = |replica: &ReplicaInfo| replica_state(own, replica);
+    ResponsePartitionData {
+        partition_index: PARTITION,
+        leader_id: own.0,
+        leader_epoch: quorum.epoch.0,
+        high_watermark: quorum.high_watermark.map_or(-1, |offset| offset.0),
+        current_voters: quorum.voters.iter().map(state).collect(),
+        observers: quorum.observers.iter().map(state).collect(),
+        ..ResponsePartitionData::default()
+    }
+}
+
+/// The leader has read everything at any time.
+fn replica_state(own: BrokerId, replica: &ReplicaInfo) -> ReplicaState {
+    let time = |told: Option<Timestamp>| match replica.key.id == own {
+        true => now(),
+        false => told.map_or(-1, |time| time.0),
+    };
+    ReplicaState {
+        replica_id: replica.key.id.0,
+        replica_directory_id: replica.key.directory_id.unwrap_or(Uuid::ZERO),
+        log_end_offset: replica.log_end_offset.map_or(-1, |offset| offset.0),
+        last_fetch_timestamp: time(replica.last_fetch),
+        last_caught_up_timestamp: time(replica.last_caught_up),
+    }
+}
+
+fn now() -> i64 {
+    let age = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(age.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The voters that have registered, with their listeners.
+fn nodes(image: &MetadataImage, quorum: &QuorumInfo) -> Vec<Node> {
+    let controllers = image.controllers();
+    let voters = quorum.voters.iter();
+    let registered = voters.filter_map(|voter| controllers.get(voter.key.id));
+    registered
+        .map(|controller| Node {
+            node_id: controller.id.0,
+            listeners: controller
+                .endpoints
+                .iter()
+                .map(|endpoint| Listener {
+                    name: Str::copy_from(&endpoint.listener),
+                    host: Str::copy_from(&endpoint.host),
+                    port: endpoint.port,
+                })
+                .collect(),
+        })
+        .collect()
+}

@@ -1,0 +1,59 @@
+//! ListPartitionReassignments (key 46), version 0: the moves that are under way, of all partitions or
+//! of those that are asked for.
+
+use super::Api;
+use super::context::RequestContext;
+use super::nodes::raw;
+use crate::metadata::image::{PartitionImage, TopicImage};
+use crate::protocol::Str;
+use crate::protocol::messages::list_partition_reassignments::{
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
+    OngoingPartitionReassignment, OngoingTopicReassignment,
+};
+
+/// Answers from the image. A topic that there is not has no moves.
+pub fn handle(
+    api: &Api,
+    _context: &RequestContext,
+    request: &ListPartitionReassignmentsRequest,
+) -> ListPartitionReassignmentsResponse {
+    let image = api.image();
+    let topics = image.topics();
+    let listed: Vec<_> = match &request.topics {
+        None => topics.iter().map(|topic| moves(topic, |_| true)).collect(),
+        Some(asked) => asked
+            .iter()
+            .filter_map(|asked| {
+                let topic = topics.by_name(&asked.name)?;
+                Some(moves(topic, |index| {
+                    asked.partition_indexes.contains(&index)
+                }))
+            })
+            .collect(),
+    };
+    let is_moving = |topic: &OngoingTopicReassignment| !topic.partitions.is_empty();
+    ListPartitionReassignmentsResponse {
+        topics: listed.into_iter().filter(is_moving).collect(),
+        ..ListPartitionReassignmentsResponse::default()
+    }
+}
+
+fn moves(topic: &TopicImage, is_asked: impl Fn(i32) -> bool) -> OngoingTopicReassignment {
+    let partitions = topic.partitions.iter();
+    let moving = partitions.filter(|(index, state)| state.is_reassigning() && is_asked(**index));
+    OngoingTopicReassignment {
+        name: Str::from(&topic.name),
+        partitions: moving
+            .map(|(index, state)| ongoing(*index, state))
+            .collect(),
+    }
+}
+
+fn ongoing(index: i32, state: &PartitionImage) -> OngoingPartitionReassignment {
+    OngoingPartitionReassignment {
+        partition_index: index,
+        replicas: raw(&state.replicas),
+        adding_replicas: raw(&state.adding),
+        removing_replicas: raw(&state.removing),
+    }
+}

@@ -1,0 +1,153 @@
+//! The config that holds now: what the broker was started with, under what was set for it and for
+//! all brokers since (KIP-226). The parts that act on it are told of each change.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::config::{BrokerConfig, InvalidValue, Layers, Settings};
+use crate::metadata::delta::MetadataDelta;
+use crate::metadata::driver::MetadataPublisher;
+use crate::metadata::image::{MetadataImage, Overrides, ResourceKind};
+
+/// A part that acts on the config. Called on the metadata loader's thread: it must not wait.
+type Subscriber = Box<dyn Fn(&BrokerConfig) + Send + Sync>;
+
+/// The config that holds now, and who acts on it.
+pub(super) struct LiveConfig {
+    settings: Settings,
+    /// The name of this broker as a resource.
+    node: String,
+    current: ArcSwap<BrokerConfig>,
+    subscribers: Mutex<Vec<Subscriber>>,
+}
+
+impl LiveConfig {
+    /// Begins with `config`, which is what `settings` mean.
+    pub(super) fn new(settings: &Settings, config: &Arc<BrokerConfig>) -> Arc<Self> {
+        Arc::new(Self {
+            settings: settings.clone(),
+            node: config.node.node_id.to_string(),
+            current: ArcSwap::from(Arc::clone(config)),
+            subscribers: Mutex::default(),
+        })
+    }
+
+    /// What holds now.
+    pub(super) fn current(&self) -> Arc<BrokerConfig> {
+        self.current.load_full()
+    }
+
+    /// Calls `subscriber` now, and after each change.
+    pub(super) fn subscribe(&self, subscriber: impl Fn(&BrokerConfig) + Send + Sync + 'static) {
+        let mut subscribers = self.subscribers.lock();
+        subscriber(&self.current());
+        subscribers.push(Box::new(subscriber));
+    }
+
+    /// Takes what an image says.
+    fn follow(&self, image: &MetadataImage) {
+        let config = match self.read(image) {
+            Ok(config) => config,
+            // Another version wrote it, or the file has changed since.
+            Err(invalid) => {
+                tracing::error!(%invalid, "passing over a change of the broker's config");
+                return;
+            }
+        };
+        let subscribers = self.subscribers.lock();
+        if config == *self.current() {
+            return;
+        }
+        tracing::info!("the broker's config has changed");
+        self.current.store(Arc::new(config));
+        let current = self.current();
+        subscribers.iter().for_each(|tell| tell(&current));
+    }
+
+    fn read(&self, image: &MetadataImage) -> Result<BrokerConfig, InvalidValue> {
+        let none = Overrides::default();
+        let of = |name| image.configs().of(ResourceKind::Broker, name);
+        BrokerConfig::read(&Layers {
+            of_broker: of(&self.node).unwrap_or(&none),
+            of_cluster: of("").unwrap_or(&none),
+            settings: &self.settings,
+        })
+    }
+}
+
+/// Tells the config of each image.
+pub(super) struct ConfigPublisher(pub(super) Arc<LiveConfig>);
+
+impl MetadataPublisher for ConfigPublisher {
+    fn on_update(&mut self, delta: &MetadataDelta, image: &Arc<MetadataImage>) {
+        let configs = delta.changes().configs.iter();
+        let mut brokers = configs.filter(|(kind, _)| *kind == ResourceKind::Broker);
+        if brokers.any(|(_, name)| name.is_empty() || **name == *self.0.node) {
+            self.0.follow(image);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+    use crate::protocol::messages::metadata_records::{ConfigRecord, MetadataRecord};
+
+    fn set(delta: &mut MetadataDelta, broker: &'static str, value: Option<&'static str>) {
+        let record = ConfigRecord {
+            resource_type: ResourceKind::Broker.to_wire(),
+            resource_name: broker.into(),
+            name: "log.retention.ms".into(),
+            value: value.map(Into::into),
+        };
+        delta.replay(&MetadataRecord::from(record)).unwrap();
+    }
+
+    fn live() -> (Arc<LiveConfig>, Arc<AtomicI64>) {
+        let settings = Settings::from([("log.retention.ms".to_owned(), "10".to_owned())]);
+        let config = BrokerConfig::read(&Layers::of(&settings)).unwrap();
+        let live = LiveConfig::new(&settings, &Arc::new(config));
+        let seen = Arc::new(AtomicI64::new(0));
+        let told = Arc::clone(&seen);
+        live.subscribe(move |config| {
+            told.store(config.topic_defaults.retention_ms, Ordering::Relaxed);
+        });
+        (live, seen)
+    }
+
+    #[test]
+    fn who_acts_on_the_config_is_told_of_the_strongest_layer() {
+        let (live, seen) = live();
+        let mut publisher = ConfigPublisher(Arc::clone(&live));
+        let mut image = MetadataImage::default();
+        let mut step = |broker, value| {
+            let mut delta = MetadataDelta::new(image.clone());
+            set(&mut delta, broker, value);
+            image = delta.image().clone();
+            publisher.on_update(&delta, &Arc::new(image.clone()));
+            seen.load(Ordering::Relaxed)
+        };
+
+        assert_eq!(step("", Some("20")), 20);
+        assert_eq!(step("1", Some("30")), 30);
+        assert_eq!(step("2", Some("40")), 30, "of another broker");
+        assert_eq!(step("1", None), 20);
+        assert_eq!(step("", None), 10);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_leaves_the_weaker_layer() {
+        let (live, seen) = live();
+        let mut delta = MetadataDelta::new(MetadataImage::default());
+        set(&mut delta, "1", Some("soon"));
+        let image = Arc::new(delta.image().clone());
+
+        ConfigPublisher(live).on_update(&delta, &image);
+
+        assert_eq!(seen.load(Ordering::Relaxed), 10);
+    }
+}

@@ -1,0 +1,242 @@
+//! AlterPartitionReassignments: partitions move to other replicas, or a move is taken back.
+//!
+//! A move adds the new replicas to the old ones; when all that are added are in sync, those that
+//! are not wanted go (KIP-455). What needs no new replica in sync completes at once.
+
+use super::Controller;
+use super::decision::{Decision, Refusal, error_fields};
+use crate::metadata::image::{LEADER_UNCHANGED, PartitionImage, TopicImage};
+use crate::model::BrokerId;
+use crate::protocol::error_code::ErrorCode;
+use crate::protocol::messages::alter_partition_reassignments::{
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, ReassignablePartition,
+    ReassignablePartitionResponse, ReassignableTopic, ReassignableTopicResponse,
+};
+use crate::protocol::messages::metadata_records::{MetadataRecord, PartitionChangeRecord};
+
+/// The replicas of a partition as a move has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub replicas: Vec<BrokerId>,
+    pub isr: Vec<BrokerId>,
+    pub adding: Vec<BrokerId>,
+    pub removing: Vec<BrokerId>,
+}
+
+impl Controller {
+    /// Decides which moves begin and which end.
+    pub fn alter_partition_reassignments(
+        &self,
+        request: &AlterPartitionReassignmentsRequest,
+    ) -> Decision<AlterPartitionReassignmentsResponse> {
+        let mut records = Vec::new();
+        let mut answer = AlterPartitionReassignmentsResponse {
+            allow_replication_factor_change: request.allow_replication_factor_change,
+            ..AlterPartitionReassignmentsResponse::default()
+        };
+        let may_change_factor = request.allow_replication_factor_change;
+        for topic in &request.topics {
+            let partitions = topic.partitions.iter().map(|partition| {
+                let outcome = self.reassign(topic, partition, may_change_factor);
+                let outcome = outcome.map(|record| records.extend(record));
+                result(partition.partition_index, &outcome)
+            });
+            answer.responses.push(ReassignableTopicResponse {
+                name: topic.name.clone(),
+                partitions: partitions.collect(),
+            });
+        }
+        Decision { records, answer }
+    }
+
+    fn reassign(
+        &self,
+        topic: &ReassignableTopic,
+        wanted: &ReassignablePartition,
+        may_change_factor: bool,
+    ) -> Result<Option<MetadataRecord>, Refusal> {
+        let (name, index) = (&topic.name, wanted.partition_index);
+        let unknown =
+            |message: String| Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, message);
+        let topic = self.image.topics().by_name(name);
+        let topic =
+            topic.ok_or_else(|| unknown(format!("Unable to find a topic named {name}.")))?;
+        let partition = topic.partition(index);
+        let partition = partition
+            .ok_or_else(|| unknown(format!("Unable to find partition {name}:{index}.")))?;
+        let target = match &wanted.replicas {
+            None => self.taken_back(topic, index, partition)?,
+            Some(replicas) => self.moved(partition, replicas, may_change_factor)?,
+        };
+        Ok(self.moved_record(topic, index, partition, &target))
+    }
+
+    /// What a partition is once its move is taken back.
+    fn taken_back(
+        &self,
+        topic: &TopicImage,
+        index: i32,
+        partition: &PartitionImage,
+    ) -> Result<Target, Refusal> {
+        if !partition.is_reassigning() {
+            let code = ErrorCode::NO_REASSIGNMENT_IN_PROGRESS;
+            return Err(Refusal::new(code, code.message()));
+        }
+        let stays = |replica: &BrokerId| !partition.adding.contains(replica);
+        let replicas: Vec<BrokerId> = partition.replicas.iter().copied().filter(stays).collect();
+        let mut isr: Vec<BrokerId> = partition.isr.iter().copied().filter(stays).collect();
+        if isr.is_empty() {
+            if !self.allows_unclean_election(&topic.name) {
+                return Err(Refusal::new(
+                    ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+                    format!(
+                        "Unable to revert partition assignment for {}:{index} because it would \
+                         require an unclean leader election.",
+                        topic.name
+                    ),
+                ));
+            }
+            isr.extend(replicas.first());
+        }
+        Ok(Target {
+            replicas,
+            isr,
+            adding: Vec::new(),
+            removing: Vec::new(),
+        })
+    }
+
+    /// What a partition is when its move to `wanted` begins, or has ended if nothing is missing.
+    fn moved(
+        &self,
+        partition: &PartitionImage,
+        wanted: &[i32],
+        may_change_factor: bool,
+    ) -> Result<Target, Refusal> {
+        self.check_assignment(wanted, None)?;
+        let wanted: Vec<BrokerId> = wanted.iter().copied().map(BrokerId).collect();
+        // A move that is under way leaves off where it came from.
+        let current = &partition.replicas;
+        let originals = current.len() - partition.adding.len();
+        if !may_change_factor && wanted.len() != originals {
+            return Err(Refusal::new(
+                ErrorCode::INVALID_REPLICATION_FACTOR,
+                format!(
+                    "The replication factor is changed from {originals} to {}",
+                    wanted.len()
+                ),
+            ));
+        }
+        let missing = |of: &[BrokerId], from: &[BrokerId]| {
+            let missing = of.iter().copied().filter(|id| !from.contains(id));
+            let mut missing: Vec<BrokerId> = missing.collect();
+            missing.sort_unstable();
+            missing
+        };
+        let removing = missing(current, &wanted);
+        let target = Target {
+            adding: missing(&wanted, current),
+            replicas: wanted.into_iter().chain(removing.iter().copied()).collect(),
+            isr: partition.isr.to_vec(),
+            removing,
+        };
+        Ok(target.completed().unwrap_or(target))
+    }
+
+    fn moved_record(
+        &self,
+        topic: &TopicImage,
+        index: i32,
+        partition: &PartitionImage,
+        target: &Target,
+    ) -> Option<MetadataRecord> {
+        let raw = |ids: &[BrokerId]| ids.iter().map(|id| id.0).collect::<Vec<i32>>();
+        let changed = |new: &[BrokerId], old: &[BrokerId]| (*new != *old).then(|| raw(new));
+        let replicas = changed(&target.replicas, &partition.replicas);
+        let has_directories = self.image.metadata_version().assigns_directories();
+        let directories = replicas.as_ref().filter(|_| has_directories).map(|_| {
+            let directory = |id: &BrokerId| {
+                let known = partition.directory_of(*id);
+                known.unwrap_or_else(|| self.new_directory(*id))
+            };
+            target.replicas.iter().map(directory).collect()
+        });
+        let mut change = PartitionChangeRecord {
+            isr: changed(&target.isr, &partition.isr),
+            adding_replicas: changed(&target.adding, &partition.adding),
+            removing_replicas: changed(&target.removing, &partition.removing),
+            replicas,
+            directories,
+            ..PartitionChangeRecord::default()
+        };
+        if change == PartitionChangeRecord::default() {
+            return None;
+        }
+        if !target.isr.contains(&partition.leader) {
+            let leads =
+                |id: &&BrokerId| target.isr.contains(id) && self.image.brokers().is_active(**id);
+            let leader = target.replicas.iter().find(leads);
+            change.leader = leader.map_or(BrokerId::NONE.0, |leader| leader.0);
+        }
+        let is_dropped = |id: &&BrokerId| !target.replicas.contains(id);
+        if change.leader == LEADER_UNCHANGED && partition.replicas.iter().any(|id| is_dropped(&id))
+        {
+            // Who is dropped must not count as a follower of this epoch any more.
+            change.leader = partition.leader.0;
+        }
+        change.topic_id = topic.id;
+        change.partition_id = index;
+        Some(change.into())
+    }
+}
+
+impl Target {
+    /// What the move ends with, if all that it adds is in sync and something in sync is left.
+    pub(super) fn completed(&self) -> Option<Self> {
+        let stays = |id: &BrokerId| !self.removing.contains(id);
+        let isr: Vec<BrokerId> = self.isr.iter().copied().filter(stays).collect();
+        let replicas: Vec<BrokerId> = self.replicas.iter().copied().filter(stays).collect();
+        let is_in_sync = |id: &BrokerId| isr.contains(id);
+        let shrinks = self.adding.len() < self.removing.len();
+        let is_complete = !isr.is_empty()
+            && self.adding.iter().all(is_in_sync)
+            && (!shrinks || replicas.iter().all(is_in_sync));
+        is_complete.then_some(Self {
+            replicas,
+            isr,
+            adding: Vec::new(),
+            removing: Vec::new(),
+        })
+    }
+}
+
+/// The response in which the whole request is refused.
+pub fn refuse_alter_partition_reassignments(
+    request: &AlterPartitionReassignmentsRequest,
+    refusal: &Refusal,
+) -> AlterPartitionReassignmentsResponse {
+    let refused = Err(refusal.clone());
+    let topics = request.topics.iter().map(|topic| {
+        let partitions = topic.partitions.iter();
+        let partitions = partitions.map(|wanted| result(wanted.partition_index, &refused));
+        ReassignableTopicResponse {
+            name: topic.name.clone(),
+            partitions: partitions.collect(),
+        }
+    });
+    AlterPartitionReassignmentsResponse {
+        error_code: refusal.code,
+        error_message: refusal.text(),
+        responses: topics.collect(),
+        ..AlterPartitionReassignmentsResponse::default()
+    }
+}
+
+fn result(index: i32, outcome: &Result<(), Refusal>) -> ReassignablePartitionResponse {
+    let (error_code, error_message) = error_fields(outcome);
+    ReassignablePartitionResponse {
+        partition_index: index,
+        error_code,
+        error_message,
+    }
+}

@@ -1,0 +1,46 @@
+//! UnregisterBroker: the registration of a broker that is gone for good is removed.
+
+use super::Controller;
+use super::decision::{Decision, Refusal};
+use crate::model::BrokerId;
+use crate::protocol::error_code::ErrorCode;
+use crate::protocol::messages::metadata_records::UnregisterBrokerRecord;
+use crate::protocol::messages::unregister_broker::{
+    UnregisterBrokerRequest, UnregisterBrokerResponse,
+};
+
+impl Controller {
+    /// Decides whether the registration goes. (Kafka also takes it from a broker that is at work,
+    /// which then serves nobody until it is started again.)
+    ///
+    /// # Errors
+    /// BROKER_ID_NOT_REGISTERED, or INVALID_REQUEST: the broker is at work.
+    pub fn unregister_broker(
+        &self,
+        request: &UnregisterBrokerRequest,
+    ) -> Result<Decision<UnregisterBrokerResponse>, Refusal> {
+        let id = BrokerId(request.broker_id);
+        let Some(broker) = self.image.brokers().get(id) else {
+            return Err(Refusal::new(
+                ErrorCode::BROKER_ID_NOT_REGISTERED,
+                format!("Broker ID {id} is not currently registered"),
+            ));
+        };
+        if !broker.fenced {
+            return Err(Refusal::new(
+                ErrorCode::INVALID_REQUEST,
+                format!("Broker {id} is at work: stop it, or wait until it is fenced"),
+            ));
+        }
+        let mut records = self.departure_records(id);
+        let record = UnregisterBrokerRecord {
+            broker_id: id.0,
+            broker_epoch: broker.epoch,
+        };
+        records.push(record.into());
+        Ok(Decision {
+            records,
+            answer: UnregisterBrokerResponse::default(),
+        })
+    }
+}

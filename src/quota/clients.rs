@@ -1,0 +1,218 @@
+//! The quotas of all clients: limits, and what was used of them.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::limits::{Limits, QuotaKind};
+use super::rate::SampledRate;
+use super::token_bucket::TokenBucket;
+use super::usage::Usage;
+
+/// Over how many windows of time a rate is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// 1 or above.
+    pub count: u32,
+    /// Of one.
+    pub length: Duration,
+}
+
+/// The windows of clients, and those of changes by the controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuotaWindows {
+    /// `quota.window.num` and `quota.window.size.seconds`.
+    pub clients: Window,
+    /// `controller.quota.window.num` and `controller.quota.window.size.seconds`.
+    pub controller: Window,
+}
+
+/// The quotas of all clients.
+#[derive(Debug)]
+pub struct ClientQuotas {
+    windows: QuotaWindows,
+    /// A bit for each kind of which any limit is set.
+    active: AtomicU8,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    limits: [Limits; 4],
+    rates: [Usage<SampledRate>; 3],
+    buckets: Usage<TokenBucket>,
+}
+
+impl Window {
+    /// All windows together.
+    pub(super) fn whole(self) -> Duration {
+        self.length * self.count
+    }
+}
+
+impl ClientQuotas {
+    /// No limits yet.
+    pub fn new(windows: QuotaWindows) -> Self {
+        Self {
+            windows,
+            active: AtomicU8::new(0),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Whether any limit of the kind is set. All other calls are pointless if not.
+    pub fn is_active(&self, kind: QuotaKind) -> bool {
+        self.active.load(Ordering::Relaxed) & bit(kind) != 0
+    }
+
+    /// Other limits of a kind from now on. What was used stays.
+    pub fn set_limits(&self, kind: QuotaKind, limits: Limits) {
+        let is_empty = limits.is_empty();
+        self.state.lock().limits[kind as usize] = limits;
+        if is_empty {
+            self.active.fetch_and(!bit(kind), Ordering::Relaxed);
+        } else {
+            self.active.fetch_or(bit(kind), Ordering::Relaxed);
+        }
+    }
+
+    /// Counts what a client used of a kind that is no [`QuotaKind::ControllerMutation`], and tells
+    /// how long it has to wait for it.
+    pub fn charge(
+        &self,
+        kind: QuotaKind,
+        user: &str,
+        client_id: &str,
+        amount: f64,
+        now: Instant,
+    ) -> Duration {
+        if !self.is_active(kind) {
+            return Duration::ZERO;
+        }
+        let window = self.windows.clients;
+        let state = &mut *self.state.lock();
+        let Some(found) = state.limits[kind as usize].find(user, client_id) else {
+            return Duration::ZERO;
+        };
+        let rate = state.rates[kind as usize].of(
+            found.user,
+            found.client_id,
+            SampledRate::default,
+            |rate| rate.is_idle(window, now),
+        );
+        let wait = rate.record(amount, found.limit, window, now);
+        match kind {
+            // As in Kafka: one slow request must not cost minutes.
+            QuotaKind::Request => wait.min(window.length),
+            _ => wait,
+        }
+    }
+
+    /// The most that a client may use at once without a wait; `None` if it is not limited.
+    pub fn most_at_once(&self, kind: QuotaKind, user: &str, client_id: &str) -> Option<f64> {
+        if !self.is_active(kind) {
+            return None;
+        }
+        let window = self.windows.clients;
+        let found = self.state.lock().limits[kind as usize].find(user, client_id)?;
+        Some(found.limit * f64::from(window.count - 1) * window.length.as_secs_f64())
+    }
+
+    /// Counts `partitions` that the controller is to change. If `is_strict` and earlier ones were
+    /// too many, nothing is counted.
+    ///
+    /// # Errors
+    /// How long to wait. What was counted all the same stays counted.
+    pub(super) fn charge_mutation(
+        &self,
+        client: (&str, &str),
+        partitions: f64,
+        is_strict: bool,
+        now: Instant,
+    ) -> Result<(), Duration> {
+        let window = self.windows.controller;
+        let state = &mut *self.state.lock();
+        let limits = &state.limits[QuotaKind::ControllerMutation as usize];
+        let Some(found) = limits.find(client.0, client.1) else {
+            return Ok(());
+        };
+        let limit = found.limit;
+        let bucket = state.buckets.of(
+            found.user,
+            found.client_id,
+            || TokenBucket::full(limit, window, now),
+            // Of another limit it may be full a little early or late.
+            |bucket| bucket.is_full(limit, window, now),
+        );
+        if is_strict {
+            return bucket.take(partitions, limit, window, now);
+        }
+        match bucket.take_anyway(partitions, limit, window, now) {
+            Duration::ZERO => Ok(()),
+            wait => Err(wait),
+        }
+    }
+}
+
+fn bit(kind: QuotaKind) -> u8 {
+    1 << kind as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn quotas() -> ClientQuotas {
+        let window = Window {
+            count: 11,
+            length: Duration::from_secs(1),
+        };
+        ClientQuotas::new(QuotaWindows {
+            clients: window,
+            controller: window,
+        })
+    }
+
+    fn limit(client_id: &str, limit: f64) -> Limits {
+        let entity = vec![(Arc::from("client-id"), Some(Arc::from(client_id)))];
+        Limits::of([(&entity, "k", limit)], "k")
+    }
+
+    #[test]
+    fn a_kind_is_active_while_a_limit_of_it_is_set() {
+        let quotas = quotas();
+
+        quotas.set_limits(QuotaKind::Fetch, limit("c", 1.0));
+        assert!(quotas.is_active(QuotaKind::Fetch) && !quotas.is_active(QuotaKind::Produce));
+        quotas.set_limits(QuotaKind::Fetch, Limits::default());
+        assert!(!quotas.is_active(QuotaKind::Fetch));
+    }
+
+    #[test]
+    fn a_client_waits_for_its_own_use_only() {
+        let quotas = quotas();
+        quotas.set_limits(QuotaKind::Produce, limit("c", 100.0));
+        let now = Instant::now();
+        let charge = |client, amount| quotas.charge(QuotaKind::Produce, "u", client, amount, now);
+
+        assert_eq!(charge("d", 1e9), Duration::ZERO);
+        assert_eq!(charge("c", 1_100.0), Duration::from_secs(1));
+        assert_eq!(
+            quotas.most_at_once(QuotaKind::Produce, "u", "c"),
+            Some(1_000.0)
+        );
+        assert_eq!(quotas.most_at_once(QuotaKind::Produce, "u", "d"), None);
+    }
+
+    #[test]
+    fn a_wait_for_time_is_a_window_at_most() {
+        let quotas = quotas();
+        quotas.set_limits(QuotaKind::Request, limit("c", 1.0));
+
+        let wait = quotas.charge(QuotaKind::Request, "u", "c", 1e6, Instant::now());
+
+        assert_eq!(wait, Duration::from_secs(1));
+    }
+}

@@ -195,3 +195,6 @@ impl Drop for Shared {
         self.alarms.abort();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -238,7 +238,7 @@ fn keys_that_do_nothing_warn_once_and_only_if_that_matters() {
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert_eq!(
         warnings[0],
-        "group.max.size is accepted, but nothing acts on it yet"
+        "group.share.max.size is accepted, but nothing acts on it yet"
     );
     assert!(
         warnings[1].starts_with("num.io.threads does nothing here: "),

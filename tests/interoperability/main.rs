@@ -8,4 +8,5 @@ mod admin_tools;
 mod apache;
 mod clients;
 mod command_line_tools;
+mod group_tools;
 mod swap;

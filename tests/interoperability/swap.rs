@@ -9,6 +9,7 @@ use crate::support::{Broker, path_text};
 
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
+const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
 const CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 
 /// One log directory, and both brokers' configuration for it.
@@ -106,6 +107,30 @@ impl Disk {
         )
     }
 
+    /// What a member of `group` reads next.
+    fn consume_as(&self, group: &str, count: usize) -> String {
+        let count = count.to_string();
+        self.run(
+            CONSUMER,
+            &[
+                "--topic",
+                "read",
+                "--group",
+                group,
+                "--from-beginning",
+                "--max-messages",
+                &count,
+                "--timeout-ms",
+                "40000",
+            ],
+        )
+    }
+
+    /// Where `group` stands, as the tool prints it.
+    fn offsets_of(&self, group: &str) -> String {
+        self.run(GROUPS, &["--describe", "--offsets", "--group", group])
+    }
+
     fn cluster_id(&self) -> String {
         let arguments = ["cluster-id", "--bootstrap-server", &self.bootstrap];
         self.apache
@@ -201,5 +226,68 @@ fn we_take_over_what_apache_kafka_formatted_and_filled() {
     disk.with_ours(|disk| {
         assert_eq!(disk.observe(&[("first", 1)]), left_by_apache);
         disk.produce("first", "b\ttwo\n");
+    });
+}
+
+#[test]
+fn groups_and_their_offsets_survive_the_swap_both_ways() {
+    let Some(mut disk) = Disk::new(13) else {
+        return;
+    };
+    let mut left = String::new();
+
+    disk.with_ours(|disk| {
+        disk.run(TOPICS, &["--create", "--topic", "read"]);
+        disk.produce("read", "a\tone\nb\ttwo\nc\tthree\n");
+        assert_eq!(disk.consume_as("readers", 2), "one\ntwo\n");
+        left = disk.offsets_of("readers");
+    });
+    disk.with_apache(|disk| {
+        assert_eq!(disk.offsets_of("readers"), left);
+        assert_eq!(disk.consume_as("readers", 1), "three\n");
+        disk.produce("read", "d\tfour\n");
+        assert_eq!(disk.consume_as("theirs", 4), "one\ntwo\nthree\nfour\n");
+        left = format!(
+            "{}{}",
+            disk.offsets_of("readers"),
+            disk.offsets_of("theirs")
+        );
+    });
+    disk.with_ours(|disk| {
+        let kept = format!(
+            "{}{}",
+            disk.offsets_of("readers"),
+            disk.offsets_of("theirs")
+        );
+        assert_eq!(kept, left);
+        assert_eq!(disk.consume_as("readers", 1), "four\n");
+        disk.run(GROUPS, &["--delete", "--group", "theirs"]);
+        left = disk.offsets_of("readers");
+    });
+    disk.with_apache(|disk| {
+        assert_eq!(disk.offsets_of("readers"), left);
+        assert_eq!(disk.run(GROUPS, &["--list"]).trim(), "readers");
+    });
+}
+
+#[test]
+fn we_take_over_groups_of_a_topic_that_apache_kafka_made() {
+    let Some(mut disk) = Disk::new(14) else {
+        return;
+    };
+    disk.apache
+        .format(&disk.properties, "JLLkEA6XQ0C3ANB0bHMI-g");
+
+    disk.with_apache(|disk| {
+        disk.run(TOPICS, &["--create", "--topic", "read"]);
+        disk.produce("read", "a\tone\nb\ttwo\n");
+        assert_eq!(disk.consume_as("readers", 1), "one\n");
+    });
+    disk.with_ours(|disk| {
+        assert_eq!(disk.consume_as("readers", 1), "two\n");
+    });
+    disk.with_apache(|disk| {
+        disk.produce("read", "c\tthree\n");
+        assert_eq!(disk.consume_as("readers", 1), "three\n");
     });
 }

@@ -14,8 +14,8 @@ use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::broker_registration::{
     BrokerRegistrationRequest, BrokerRegistrationResponse, Feature,
 };
-use crate::protocol::messages::metadata_records::broker::{BrokerEndpoint, BrokerFeature};
 use crate::protocol::messages::metadata_records::RegisterBrokerRecord;
+use crate::protocol::messages::metadata_records::broker::{BrokerEndpoint, BrokerFeature};
 
 /// Directory ids below this have a meaning of their own.
 const RESERVED_DIRECTORY_IDS: u8 = 100;

@@ -12,7 +12,10 @@ mod world;
 
 use world::World;
 
-#[allow(clippy::print_stdout, reason = "a run that fails is repeated by its seed")]
+#[allow(
+    clippy::print_stdout,
+    reason = "a run that fails is repeated by its seed"
+)]
 fn run(seed: u64) {
     println!("SEED={seed}");
     let mut world = World::new(seed);

@@ -1,0 +1,301 @@
+//! The coordinator on replicas whose disk is in memory: group commit, acks of followers, leaders that
+//! come and go, and loading.
+
+mod support;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::coordinator::group::value_version;
+use crate::model::{LeaderEpoch, Offset, ProducerId, Timestamp};
+use crate::protocol::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol};
+use crate::protocol::messages::offsets_records::{
+    OffsetCommitKey, OffsetCommitValue, OffsetsRecord,
+};
+use crate::records::control::{EndTransactionMarker, Placement, end_transaction_marker};
+use crate::records::{BatchBuilder, Compression, CompressionSetting, NewRecord};
+use support::{TOPIC_ID, World, commit, error_of};
+
+/// A log with one partition of `__consumer_offsets`.
+const ONE_PARTITION: (&str, &str) = ("offsets.topic.num.partitions", "1");
+
+fn world() -> World {
+    World::new(&[ONE_PARTITION], &[1])
+}
+
+fn join() -> Request {
+    Request::JoinGroup {
+        request: JoinGroupRequest {
+            group_id: "waiting".into(),
+            session_timeout_ms: 10_000,
+            rebalance_timeout_ms: 10_000,
+            group_instance_id: Some("one".into()),
+            protocol_type: "consumer".into(),
+            protocols: vec![JoinGroupRequestProtocol {
+                name: "range".into(),
+                metadata: Bytes::from_static(b"m"),
+            }],
+            ..JoinGroupRequest::default()
+        },
+        entropy: [3; 16],
+    }
+}
+
+fn is_waiting(submitted: &mut Submitted) -> bool {
+    match submitted {
+        Submitted::Answered(_) => false,
+        Submitted::Waiting(receiver) => receiver.is_empty(),
+    }
+}
+
+/// A record that commits `offset`, as it is written.
+fn record(offset: i64) -> (Bytes, Option<Bytes>) {
+    let key = OffsetCommitKey {
+        group: "g".into(),
+        topic: "t".into(),
+        partition: 0,
+    };
+    let value = OffsetCommitValue {
+        offset,
+        topic_id: TOPIC_ID,
+        commit_timestamp: i64::MAX / 2,
+        ..OffsetCommitValue::default()
+    };
+    let record = OffsetsRecord::OffsetCommit(key, Some(value));
+    record.encode(value_version(&record))
+}
+
+fn add(builder: &mut BatchBuilder, (key, value): &(Bytes, Option<Bytes>)) {
+    builder.append(NewRecord {
+        timestamp: Timestamp(1),
+        key: Some(key),
+        value: value.as_deref(),
+        headers: &[],
+    });
+}
+
+#[tokio::test]
+async fn the_commits_of_many_go_as_one_batch() {
+    let world = world();
+    let mut submitted = Vec::new();
+    for n in 0..100 {
+        let group = format!("group-{n}");
+        let request = commit(&group, n);
+        submitted.push(world.groups.submit(&group, support::caller(), &request));
+    }
+
+    for submitted in submitted {
+        assert_eq!(error_of(submitted.answer().await), ErrorCode::NONE);
+    }
+
+    let partition = world.partition();
+    assert_eq!(partition.high_watermark(), Offset(100));
+    let view = partition.with_log(|log| Ok(log.view())).unwrap();
+    // 100 batches would have 100 headers: 6,100 bytes, and the records as much again.
+    let size: u64 = view.segments().iter().map(|segment| segment.size).sum();
+    assert!(size < 100 * 100, "{size} bytes for 100 commits");
+}
+
+#[tokio::test]
+async fn a_commit_waits_for_the_followers_in_sync() {
+    let world = World::new(&[ONE_PARTITION], &[1, 2]);
+    let mut submitted = world.submit(&commit("g", 5));
+    while world.partition().end_offset() == Offset(0) {
+        tokio::task::yield_now().await;
+    }
+    assert!(is_waiting(&mut submitted));
+
+    world.follower_catches_up();
+
+    assert_eq!(error_of(submitted.answer().await), ErrorCode::NONE);
+}
+
+#[tokio::test]
+async fn what_is_read_waits_for_what_it_rests_on() {
+    let world = World::new(&[ONE_PARTITION], &[1, 2]);
+    let committing = world.submit(&commit("g", 5));
+    let reading = world.committed();
+    tokio::pin!(reading);
+    let early = tokio::time::timeout(Duration::from_millis(50), &mut reading).await;
+    assert!(early.is_err(), "it told what is not committed");
+
+    world.follower_catches_up();
+
+    assert_eq!(error_of(committing.answer().await), ErrorCode::NONE);
+    assert_eq!(reading.await, 5);
+}
+
+#[tokio::test]
+async fn a_commit_that_takes_too_long_fails_and_may_count_later() {
+    let world = World::new(
+        &[ONE_PARTITION, ("offsets.commit.timeout.ms", "20")],
+        &[1, 2],
+    );
+
+    let error = world.commit(5).await;
+    assert_eq!(error, ErrorCode::COORDINATOR_NOT_AVAILABLE);
+
+    world.follower_catches_up();
+    assert_eq!(world.committed().await, 5);
+}
+
+#[tokio::test]
+async fn what_could_not_be_written_never_was() {
+    let world = World::new(&[ONE_PARTITION], &[1, 2]);
+    world.set_isr(&[1]);
+    assert_eq!(world.commit(5).await, ErrorCode::NONE);
+    world.set_config("min.insync.replicas", "2");
+
+    let error = world.commit(6).await;
+
+    assert_eq!(error, ErrorCode::COORDINATOR_NOT_AVAILABLE);
+    assert_eq!(world.committed().await, 5);
+    world.set_config("min.insync.replicas", "1");
+    assert_eq!(world.commit(7).await, ErrorCode::NONE);
+    assert_eq!(world.committed().await, 7);
+}
+
+#[tokio::test]
+async fn who_resigns_sends_everybody_away_and_who_leads_again_knows_all() {
+    let world = World::new(&[ONE_PARTITION], &[1, 2]);
+    world.set_isr(&[1]);
+    assert_eq!(world.commit(5).await, ErrorCode::NONE);
+    let mut joining = world.submit(&join());
+    assert!(is_waiting(&mut joining));
+
+    world.elect(2);
+
+    let not_coordinator = ErrorCode::NOT_COORDINATOR;
+    assert_eq!(error_of(joining.answer().await), not_coordinator);
+    assert_eq!(world.commit(6).await, not_coordinator);
+    assert!(world.groups.partitions().is_empty());
+    world.elect(1);
+    assert_eq!(world.committed().await, 5);
+    assert_eq!(world.commit(7).await, ErrorCode::NONE);
+}
+
+#[tokio::test]
+async fn a_new_epoch_of_the_same_leader_interrupts_nobody() {
+    let world = world();
+    let mut joining = world.submit(&join());
+
+    world.elect(1);
+
+    assert_eq!(world.commit(5).await, ErrorCode::NONE);
+    assert!(is_waiting(&mut joining));
+}
+
+#[tokio::test]
+async fn the_alarm_ends_the_wait_for_the_first_members() {
+    let settings = [ONE_PARTITION, ("group.initial.rebalance.delay.ms", "30")];
+    let world = World::new(&settings, &[1]);
+
+    let joining = world.submit(&join());
+
+    let answer = tokio::time::timeout(Duration::from_secs(10), joining.answer());
+    assert_eq!(error_of(answer.await.unwrap()), ErrorCode::NONE);
+}
+
+#[tokio::test]
+async fn the_offsets_of_a_deleted_topic_go_with_it() {
+    let mut world = world();
+    assert_eq!(world.commit(5).await, ErrorCode::NONE);
+
+    world.delete_topic();
+
+    assert_eq!(world.committed().await, -1);
+    while world.partition().end_offset() < Offset(2) {
+        tokio::task::yield_now().await;
+    }
+    world.restart_groups();
+    assert_eq!(world.committed().await, -1);
+}
+
+#[tokio::test]
+async fn who_stops_answers_commits_and_sends_members_away() {
+    let world = World::new(&[ONE_PARTITION], &[1, 2]);
+    let joining = world.submit(&join());
+    let committing = world.submit(&commit("g", 5));
+
+    world.groups.stop();
+
+    assert_eq!(error_of(joining.answer().await), ErrorCode::NOT_COORDINATOR);
+    while world.partition().end_offset() == Offset(0) {
+        tokio::task::yield_now().await;
+    }
+    world.follower_catches_up();
+    assert_eq!(error_of(committing.answer().await), ErrorCode::NONE);
+}
+
+#[tokio::test]
+async fn loading_decompresses_passes_over_what_it_does_not_know_and_goes_on() {
+    let mut world = world();
+    let zstd = CompressionSetting::new(Compression::Zstd);
+    let mut batch = BatchBuilder::new(Offset(0)).compression(zstd);
+    add(&mut batch, &record(5));
+    let unknown_type = (Bytes::from_static(&[0, 99, 1]), None);
+    let cut_off = (Bytes::from_static(&[0]), None);
+    let unknown_version = (record(6).0, Some(Bytes::from_static(&[0, 99])));
+    for strange in [unknown_type, cut_off, unknown_version] {
+        add(&mut batch, &strange);
+    }
+    world.write(&batch.build());
+    let mut batch = BatchBuilder::new(Offset(0));
+    add(&mut batch, &record(7));
+    world.write(&batch.build());
+
+    world.restart_groups();
+
+    assert_eq!(world.committed().await, 7);
+    assert_eq!(world.commit(8).await, ErrorCode::NONE);
+    assert_eq!(world.partition().end_offset(), Offset(6));
+}
+
+#[tokio::test]
+async fn loading_takes_offsets_of_transactions_only_once_they_are_committed() {
+    for (committed, expected) in [(true, 6), (false, 5)] {
+        let mut world = world();
+        let producer = ProducerId(9);
+        let mut plain = BatchBuilder::new(Offset(0));
+        add(&mut plain, &record(5));
+        world.write(&plain.build());
+        let mut batch = BatchBuilder::new(Offset(0))
+            .producer(producer, 0, 0)
+            .transactional();
+        add(&mut batch, &record(6));
+        world.write(&batch.build());
+        world.restart_groups();
+        assert_eq!(world.committed().await, 5, "before the end");
+
+        let placement = Placement {
+            base_offset: Offset(0),
+            leader_epoch: LeaderEpoch(0),
+            timestamp: Timestamp(1),
+        };
+        let marker = EndTransactionMarker {
+            committed,
+            coordinator_epoch: 0,
+        };
+        world.write(&end_transaction_marker(placement, producer, 0, marker));
+        world.restart_groups();
+
+        assert_eq!(world.committed().await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_log_is_loaded_in_pieces_of_the_configured_size() {
+    let settings = [ONE_PARTITION, ("offsets.load.buffer.size", "64")];
+    let mut world = World::new(&settings, &[1]);
+    for offset in 0..200 {
+        let mut batch = BatchBuilder::new(Offset(0));
+        add(&mut batch, &record(offset));
+        world.write(&batch.build());
+    }
+
+    world.restart_groups();
+
+    assert_eq!(world.committed().await, 199);
+}

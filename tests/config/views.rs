@@ -45,7 +45,7 @@ fn sources() -> String {
 fn every_key_that_acts_is_read_by_a_view() {
     let sources = sources();
     // Those that no file can set are read from the metadata.
-    let in_files = broker_keys().filter(|key| key.scope != Scope::DynamicOnly);
+    let in_files = broker_keys().filter(|key| key.is_static());
     for key in in_files.filter(|key| key.status == Status::Acts) {
         let is_for_topics = topic_keys()
             .flat_map(|topic| topic.broker_defaults())

@@ -1,0 +1,56 @@
+"""What the Python stories share: facts as lines, chapters, conditions to wait for, members to kill."""
+
+import subprocess
+import sys
+import time
+
+# Records carry these times, so that looking them up gives the same offset in every run.
+EPOCH = 1_700_000_000_000
+LIMIT = 60.0
+
+
+def fact(name, *values):
+    """Prints one observed fact."""
+    print(f"{name}:", *values, flush=True)
+
+
+def refused(name, action):
+    """Prints how `action` fails; that it does not fail is a fact too."""
+    try:
+        fact(name, "accepted", action())
+    except Exception as error:
+        fact(name, type(error).__name__, describe(error))
+
+
+def describe(error):
+    """An error's text on one line."""
+    return " ".join(str(error).split())
+
+
+def wait_until(name, condition):
+    """Calls `condition`, which does some of the work itself, until it holds."""
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        if time.monotonic() > deadline:
+            fact(name, "did not happen")
+            sys.exit(1)
+
+
+def tell(chapters):
+    """Runs the chapters that the command line names, or all of them in order."""
+    chosen = sys.argv[3:] or list(chapters)
+    for name in chosen:
+        fact("chapter", name)
+        chapters[name]()
+    fact("end", "of the story")
+
+
+class Member:
+    """A group member in a process of its own, to be killed without a word to the broker."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen([sys.executable, *sys.argv[:3], "member", *arguments])
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()

@@ -1,0 +1,3 @@
+module broker.tests/facts
+
+go 1.24

@@ -53,6 +53,7 @@ public class Story {
         create(orders, 3, 1, Map.of("retention.ms", "-1", "max.message.bytes", "20000"));
         create(codecs, 1, 1, Map.of());
         create(shared, 6, 1, Map.of());
+        waitUntil("topics", () -> unchecked(() -> ownTopics().size()) == 3);
         refused("create again", () -> create(orders, 3, 1, Map.of()));
         refused("create with an unknown config", () -> create(prefix + "-bad", 1, 1, Map.of("retention", "1")));
         refused("create with a wrong config", () -> create(prefix + "-bad", 1, 1, Map.of("retention.ms", "soon")));
@@ -98,9 +99,11 @@ public class Story {
             entry.documentation() == null || entry.documentation().isEmpty() ? "undocumented" : "documented"));
         alter(resource, "segment.ms", "3600000", AlterConfigOp.OpType.SET);
         alter(resource, "cleanup.policy", "compact", AlterConfigOp.OpType.APPEND);
+        waitUntil("the change", () -> unchecked(() -> configsOf(resource, "cleanup.policy")).toString().contains("compact"));
         fact("altered", configsOf(resource, "segment.ms", "cleanup.policy", "max.message.bytes"));
         alter(resource, "segment.ms", null, AlterConfigOp.OpType.DELETE);
         alter(resource, "cleanup.policy", "compact", AlterConfigOp.OpType.SUBTRACT);
+        waitUntil("the change back", () -> !unchecked(() -> configsOf(resource, "cleanup.policy")).toString().contains("compact"));
         fact("altered back", configsOf(resource, "segment.ms", "cleanup.policy"));
         refused("alter with a wrong value", () -> alter(resource, "retention.ms", "soon", AlterConfigOp.OpType.SET));
         refused("alter an unknown config", () -> alter(resource, "retention", "1", AlterConfigOp.OpType.SET));
@@ -111,6 +114,8 @@ public class Story {
         var broker = new ConfigResource(ConfigResource.Type.BROKER, "1");
         fact("broker", configsOf(broker, "auto.create.topics.enable", "log.retention.hours", "message.max.bytes", "num.partitions"));
         admin.createPartitions(Map.of(orders, NewPartitions.increaseTo(4))).all().get();
+        waitUntil("more partitions", () -> unchecked(() ->
+            admin.describeTopics(List.of(orders)).allTopicNames().get().get(orders).partitions().size()) == 4);
         refused("fewer partitions", () -> admin.createPartitions(Map.of(orders, NewPartitions.increaseTo(2))).all().get());
         return null;
     }
@@ -369,7 +374,7 @@ public class Story {
         fact("after deleting records", offset(orders, OffsetSpec.earliest()));
         admin.deleteTopics(List.of(orders, codecs, shared)).all().get();
         refused("delete an unknown topic", () -> admin.deleteTopics(List.of(prefix + "-unknown")).all().get());
-        fact("topics", ownTopics());
+        waitUntil("no topics", () -> unchecked(() -> ownTopics().isEmpty()));
         return null;
     }
 
@@ -396,7 +401,7 @@ public class Story {
         }
     }
 
-    static long unchecked(Callable<Long> action) {
+    static <T> T unchecked(Callable<T> action) {
         try {
             return action.call();
         } catch (Exception error) {

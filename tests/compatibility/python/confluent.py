@@ -34,10 +34,23 @@ def error_text(error):
     return f"{error.name()} {error.str()}"
 
 
+def own_topics():
+    return sorted(name for name in admin.list_topics(timeout=30).topics if name.startswith(prefix))
+
+
+def config_of(topic, name):
+    return future_of(admin.describe_configs([ConfigResource("topic", topic)]))[name].value
+
+
+def partition_count(topic):
+    return len(admin.list_topics(topic, timeout=30).topics[topic].partitions)
+
+
 def topics():
     create(ORDERS, 3, {"retention.ms": "-1", "max.message.bytes": "20000"})
     create(CODECS, 1)
     create(SHARED, 6)
+    wait_until("topics", lambda: len(own_topics()) == 3)
     refused("create again", lambda: create(ORDERS, 3))
     refused("create with an unknown config", lambda: create(f"{prefix}-bad", 1, {"retention": "1"}))
     refused("create with a wrong config", lambda: create(f"{prefix}-bad", 1, {"retention.ms": "soon"}))
@@ -46,7 +59,7 @@ def topics():
     metadata = admin.list_topics(timeout=30)
     fact("cluster", len(metadata.brokers), "brokers, controller", metadata.controller_id,
          [f"{broker.id} {broker.host}:{broker.port}" for broker in metadata.brokers.values()])
-    fact("topics", sorted(name for name in metadata.topics if name.startswith(prefix)))
+    fact("topics", own_topics())
     for partition in metadata.topics[ORDERS].partitions.values():
         fact("partition", partition.id, partition.leader, partition.replicas, partition.isrs)
     unknown = admin.list_topics(f"{prefix}-unknown", timeout=30).topics[f"{prefix}-unknown"]
@@ -75,17 +88,18 @@ def configs():
              sorted(synonyms))
     changed = ConfigResource("topic", ORDERS, set_config={"retention.ms": "-1", "segment.ms": "3600000"})
     future_of(admin.alter_configs([changed]))
-    described = future_of(admin.describe_configs([resource]))
-    fact("altered", described["segment.ms"].value, described["max.message.bytes"].value)
+    wait_until("the change", lambda: config_of(ORDERS, "segment.ms") == "3600000")
+    fact("altered", config_of(ORDERS, "max.message.bytes"))
     future_of(admin.alter_configs([ConfigResource("topic", ORDERS, set_config={
         "retention.ms": "-1", "max.message.bytes": "20000"})]))
+    wait_until("the change back", lambda: config_of(ORDERS, "max.message.bytes") == "20000")
     wrong = ConfigResource("topic", ORDERS, set_config={"retention.ms": "soon"})
     refused("alter with a wrong value", lambda: future_of(admin.alter_configs([wrong])))
     missing = ConfigResource("topic", f"{prefix}-unknown")
     refused("configs of an unknown topic", lambda: future_of(admin.describe_configs([missing])))
     future_of(admin.create_partitions([NewPartitions(ORDERS, 4)]))
+    wait_until("more partitions", lambda: partition_count(ORDERS) == 4)
     refused("fewer partitions", lambda: future_of(admin.create_partitions([NewPartitions(ORDERS, 2)])))
-    fact("partitions", len(admin.list_topics(ORDERS, timeout=30).topics[ORDERS].partitions))
 
 
 def send(producer, topic, **record):
@@ -298,7 +312,7 @@ def farewell():
     for topic in [ORDERS, CODECS, SHARED]:
         future_of(admin.delete_topics([topic]))
     refused("delete an unknown topic", lambda: future_of(admin.delete_topics([f"{prefix}-unknown"])))
-    fact("topics", sorted(name for name in admin.list_topics(timeout=30).topics if name.startswith(prefix)))
+    wait_until("no topics", lambda: not own_topics())
 
 
 def be_a_member():

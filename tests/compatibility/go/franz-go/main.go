@@ -39,6 +39,7 @@ func topics() {
 	Check(create(orders(), 3, 1, map[string]*string{"retention.ms": &unlimited, "max.message.bytes": &small}))
 	Check(create(codecs(), 1, 1, nil))
 	Check(create(shared(), 6, 1, nil))
+	WaitUntil("topics", func() bool { return len(ownTopics()) == 3 })
 	one, soon := "1", "soon"
 	Refused("create again", create(orders(), 3, 1, nil))
 	Refused("create with an unknown config", create(Prefix+"-bad", 1, 1, map[string]*string{"retention": &one}))
@@ -60,6 +61,18 @@ func topics() {
 	Fact("describe unknown", unknown[Prefix+"-unknown"].Err)
 	versions := Must(admin().ApiVersions(ctx))
 	Fact("brokers that tell versions", len(versions))
+}
+
+// ownTopics asks with a new client: one remembers what it has seen for a while.
+func ownTopics() (own []string) {
+	fresh := kadm.NewClient(client())
+	defer fresh.Close()
+	for _, name := range Must(fresh.ListTopics(ctx)).Names() {
+		if strings.HasPrefix(name, Prefix) {
+			own = append(own, name)
+		}
+	}
+	return own
 }
 
 func create(topic string, partitions int32, replicas int16, configs map[string]*string) error {
@@ -96,6 +109,7 @@ func configs() {
 	Refused("configs of an unknown topic", unknown.Err)
 	grown := Must(admin().UpdatePartitions(ctx, 4, orders()))[orders()]
 	Refused("more partitions", withMessage(grown.Err, grown.ErrMessage))
+	WaitUntil("four partitions", func() bool { return len(Must(kadm.NewClient(client()).ListEndOffsets(ctx, orders()))[orders()]) == 4 })
 	grown = Must(admin().CreatePartitions(ctx, 1, Prefix+"-unknown"))[Prefix+"-unknown"]
 	Refused("more partitions for an unknown topic", withMessage(grown.Err, grown.ErrMessage))
 }
@@ -429,11 +443,7 @@ func farewell() {
 	}
 	unknown := Must(admin().DeleteTopics(ctx, Prefix+"-unknown"))[Prefix+"-unknown"]
 	Fact("delete an unknown topic", unknown.Err, errors.Is(unknown.Err, kerr.UnknownTopicOrPartition))
-	for _, topic := range Must(admin().ListTopics(ctx)).Sorted() {
-		if strings.HasPrefix(topic.Topic, Prefix) {
-			Fact("left over", topic.Topic)
-		}
-	}
+	WaitUntil("no topics", func() bool { return len(ownTopics()) == 0 })
 }
 
 // beAMember consumes until the process is killed.

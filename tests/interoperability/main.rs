@@ -5,8 +5,9 @@
 mod support;
 
 mod admin_tools;
-mod apache;
 mod clients;
 mod command_line_tools;
 mod group_tools;
 mod swap;
+
+use support::apache;

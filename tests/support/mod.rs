@@ -7,6 +7,7 @@
     reason = "a failing test shows the broker's output"
 )]
 
+pub mod apache;
 pub mod process;
 pub mod tools;
 

@@ -23,8 +23,17 @@ def refused(name, action):
 
 
 def describe(error):
-    """An error's text on one line."""
-    return " ".join(str(error).split())
+    """An error's text on one line; of those that quote the request too, what was answered."""
+    return " ".join(str(error).split("failed with response")[-1].split())
+
+
+def plain(value):
+    """A value as text whose order is that of the names in it."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(sorted(f"{plain(key)}: {plain(item)}" for key, item in value.items())) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(plain(item) for item in value) + "]"
+    return str(value)
 
 
 def wait_until(name, condition):

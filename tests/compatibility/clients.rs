@@ -86,6 +86,11 @@ pub fn all() -> Vec<Client> {
 }
 
 impl Client {
+    /// Whether its topics must be there before its story.
+    pub fn creates_no_topics(&self) -> bool {
+        matches!(self.kind, Kind::Kcat)
+    }
+
     /// Builds the program, or says loudly that its tools are missing.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ mod clients;
 mod difference;
 mod masks;
 mod story;
+mod topics;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};

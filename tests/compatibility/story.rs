@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::clients::{Client, Program};
-use crate::masks;
+use crate::{masks, topics};
 
 /// How long a story may take on a busy machine; the slowest needs about a quarter of it.
 const LIMIT: Duration = Duration::from_secs(150);
@@ -33,6 +33,9 @@ pub fn tell(
     side: &str,
     bootstrap: &str,
 ) -> Result<Vec<String>, String> {
+    if client.creates_no_topics() {
+        topics::create(bootstrap, &client.name)?;
+    }
     let file = |kind: &str| directory().join(format!("{}.{side}.{kind}", client.name));
     let create = |kind: &str| File::create(file(kind)).expect("the output can be written");
     // `timeout` ends the program and, by their group, the members that it started.

@@ -276,7 +276,7 @@ public class Story {
         var java = ProcessHandle.current().info().command().orElseThrow();
         var killed = new ProcessBuilder(java, "-XX:TieredStopAtLevel=1", "-cp", System.getProperty("java.class.path"), "Story",
             bootstrap, prefix, "member", strategy).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
-        waitUntil("three members", () -> shares(members, seen).equals(List.of(2, 2)));
+        waitUntil("three members", () -> shares(members, seen).equals(List.of(2, 2)) && assigned().equals(List.of(2, 2, 2)));
         fact("three members", describeGroup(group));
         refused("delete a group with members", () -> admin.deleteConsumerGroups(List.of(group)).all().get());
         killed.destroyForcibly().waitFor();
@@ -284,6 +284,13 @@ public class Story {
         fact("one was killed", describeGroup(group), seen);
         members.forEach(KafkaConsumer::close);
         fact("all left", describeGroup(group));
+    }
+
+    /** How many partitions each member has in the group's eyes, none unless all agree on the shares. */
+    static List<Integer> assigned() {
+        var described = unchecked(() -> admin.describeConsumerGroups(List.of(group)).all().get().get(group));
+        boolean isStable = described.toString().contains("Stable") || described.toString().contains("STABLE");
+        return isStable ? described.members().stream().map(m -> m.assignment().topicPartitions().size()).sorted().toList() : List.of();
     }
 
     @SuppressWarnings("deprecation")

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# The story through kcat: `story.sh BOOTSTRAP PREFIX [CHAPTER...]`. kcat creates no topics: there are
-# PREFIX-orders with four partitions, of 20,000 bytes a message, PREFIX-codecs with one and PREFIX-shared
-# with six.
+# The story through kcat: `story.sh BOOTSTRAP PREFIX [CHAPTER...]`. kcat creates no topics: PREFIX-orders
+# has four partitions, PREFIX-codecs one and PREFIX-shared six, all for messages of at most 20,000 bytes.
 set -euo pipefail
 bootstrap=$1 prefix=$2
 shift 2

@@ -402,7 +402,7 @@ func oneIsKilled(strategy string) {
 		}
 		return expected == 2 || len(both) == 12
 	}
-	WaitUntil("three members", func() bool { return share(2) })
+	WaitUntil("three members", func() bool { return share(2) && strings.Contains(describeGroup(group()), "Stable") })
 	Fact("three members", describeGroup(group()))
 	Refused("delete a group with members", admin().DeleteConsumerGroup(group()))
 	kill()

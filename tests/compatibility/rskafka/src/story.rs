@@ -23,7 +23,10 @@ pub async fn tell() {
     let bootstrap = arguments.next().expect("a bootstrap address");
     let prefix = arguments.next().expect("a prefix");
     let chosen: Vec<String> = arguments.collect();
-    let client = ClientBuilder::new(vec![bootstrap]).build().await.expect("the broker answers");
+    let client = ClientBuilder::new(vec![bootstrap])
+        .build()
+        .await
+        .expect("the broker answers");
     let story = Story { client, prefix };
     for chapter in ["topics", "produce", "consume", "farewell"] {
         if !chosen.is_empty() && !chosen.iter().any(|name| name == chapter) {
@@ -58,10 +61,17 @@ impl Story {
     }
 
     async fn own_topics(&self) -> Vec<String> {
-        let listed = self.client.list_topics().await.expect("topics can be listed");
-        let own = listed.iter().filter(|topic| topic.name.starts_with(&self.prefix));
-        let mut own: Vec<String> =
-            own.map(|topic| format!("{} {:?}", topic.name, topic.partitions)).collect();
+        let listed = self
+            .client
+            .list_topics()
+            .await
+            .expect("topics can be listed");
+        let own = listed
+            .iter()
+            .filter(|topic| topic.name.starts_with(&self.prefix));
+        let mut own: Vec<String> = own
+            .map(|topic| format!("{} {:?}", topic.name, topic.partitions))
+            .collect();
         own.sort();
         own
     }
@@ -85,10 +95,26 @@ impl Story {
             fact("topic", topic);
         }
         let bad = self.topic("bad");
-        refused("create again", controller.create_topic(self.topic("orders"), 3, 1, TIMEOUT_MS).await);
-        refused("three replicas", controller.create_topic(&bad, 1, 3, TIMEOUT_MS).await);
-        refused("no partitions", controller.create_topic(&bad, 0, 1, TIMEOUT_MS).await);
-        refused("a wrong name", controller.create_topic(self.topic("a b"), 1, 1, TIMEOUT_MS).await);
+        refused(
+            "create again",
+            controller
+                .create_topic(self.topic("orders"), 3, 1, TIMEOUT_MS)
+                .await,
+        );
+        refused(
+            "three replicas",
+            controller.create_topic(&bad, 1, 3, TIMEOUT_MS).await,
+        );
+        refused(
+            "no partitions",
+            controller.create_topic(&bad, 0, 1, TIMEOUT_MS).await,
+        );
+        refused(
+            "a wrong name",
+            controller
+                .create_topic(self.topic("a b"), 1, 1, TIMEOUT_MS)
+                .await,
+        );
     }
 
     async fn partition(&self, topic: &str, partition: i32) -> PartitionClient {
@@ -100,7 +126,10 @@ impl Story {
 
     async fn produce(&self) {
         let orders = self.partition("orders", 0).await;
-        let headers = BTreeMap::from([("empty".to_owned(), vec![]), ("h".to_owned(), b"one".to_vec())]);
+        let headers = BTreeMap::from([
+            ("empty".to_owned(), vec![]),
+            ("h".to_owned(), b"one".to_vec()),
+        ]);
         let whole = record(Some("key"), Some("value"), 0, headers);
         let tombstone = record(Some("key"), None, 1, BTreeMap::new());
         let alone = record(None, Some("alone"), 2, BTreeMap::new());
@@ -110,7 +139,12 @@ impl Story {
             fact("sent", format!("{:?}", sent.expect("it can be produced")));
         }
         let too_large = record(None, Some(&"x".repeat(2_000_000)), 4, BTreeMap::new());
-        refused("too large", orders.produce(vec![too_large], Compression::NoCompression).await);
+        refused(
+            "too large",
+            orders
+                .produce(vec![too_large], Compression::NoCompression)
+                .await,
+        );
         let codecs = self.partition("codecs", 0).await;
         for (name, codec) in [
             ("none", Compression::NoCompression),
@@ -120,9 +154,17 @@ impl Story {
             ("zstd", Compression::Zstd),
         ] {
             let records = (0..20).map(|n| {
-                record(None, Some(&format!("{name} {n} ").repeat(20)), n, BTreeMap::new())
+                record(
+                    None,
+                    Some(&format!("{name} {n} ").repeat(20)),
+                    n,
+                    BTreeMap::new(),
+                )
             });
-            let sent = codecs.produce(records.collect(), codec).await.expect("the codec is taken");
+            let sent = codecs
+                .produce(records.collect(), codec)
+                .await
+                .expect("the codec is taken");
             fact("codec", format!("{name} {} {}", sent[0], sent[19]));
         }
     }
@@ -130,21 +172,45 @@ impl Story {
     async fn consume(&self) {
         let orders = self.partition("orders", 0).await;
         for found in read(&orders, 0, 4).await {
-            let Record { key, value, headers, timestamp } = found.record;
+            let Record {
+                key,
+                value,
+                headers,
+                timestamp,
+            } = found.record;
             let at = timestamp.timestamp_millis();
-            fact("record", format!("{} {} {} {headers:?} {at}", found.offset, text(key), text(value)));
+            fact(
+                "record",
+                format!(
+                    "{} {} {} {headers:?} {at}",
+                    found.offset,
+                    text(key),
+                    text(value)
+                ),
+            );
         }
         let codecs = self.partition("codecs", 0).await;
         let records = read(&codecs, 0, 100).await;
         let values: HashSet<_> = records.iter().map(|found| &found.record.value).collect();
         let is_ordered = records.iter().map(|found| found.offset).eq(0..100);
-        fact("codecs", format!("{} {} {is_ordered}", records.len(), values.len()));
+        fact(
+            "codecs",
+            format!("{} {} {is_ordered}", records.len(), values.len()),
+        );
         fact("from an offset", read(&codecs, 77, 1).await[0].offset);
-        for (name, at) in [("earliest", OffsetAt::Earliest), ("latest", OffsetAt::Latest)] {
+        for (name, at) in [
+            ("earliest", OffsetAt::Earliest),
+            ("latest", OffsetAt::Latest),
+        ] {
             refused(name, orders.get_offset(at).await);
         }
-        refused("out of range", codecs.fetch_records(1_000, 1..1_000_000, 100).await);
-        let unknown = self.client.partition_client(self.topic("unknown"), 0, UnknownTopicHandling::Error);
+        refused(
+            "out of range",
+            codecs.fetch_records(1_000, 1..1_000_000, 100).await,
+        );
+        let unknown =
+            self.client
+                .partition_client(self.topic("unknown"), 0, UnknownTopicHandling::Error);
         refused("unknown topic", unknown.await.map(|_| ()));
     }
 
@@ -152,25 +218,50 @@ impl Story {
         let orders = self.partition("orders", 0).await;
         refused("delete records", orders.delete_records(3, TIMEOUT_MS).await);
         refused("earliest", orders.get_offset(OffsetAt::Earliest).await);
-        refused("delete too many records", orders.delete_records(100, TIMEOUT_MS).await);
+        refused(
+            "delete too many records",
+            orders.delete_records(100, TIMEOUT_MS).await,
+        );
         let controller = self.client.controller_client().expect("a controller");
         for name in ["orders", "codecs"] {
-            refused("delete", controller.delete_topic(self.topic(name), TIMEOUT_MS).await);
+            refused(
+                "delete",
+                controller.delete_topic(self.topic(name), TIMEOUT_MS).await,
+            );
         }
         self.wait_for_topics(0).await;
-        refused("delete an unknown topic", controller.delete_topic(self.topic("unknown"), TIMEOUT_MS).await);
+        refused(
+            "delete an unknown topic",
+            controller
+                .delete_topic(self.topic("unknown"), TIMEOUT_MS)
+                .await,
+        );
     }
 }
 
-fn record(key: Option<&str>, value: Option<&str>, second: i64, headers: BTreeMap<String, Vec<u8>>) -> Record {
+fn record(
+    key: Option<&str>,
+    value: Option<&str>,
+    second: i64,
+    headers: BTreeMap<String, Vec<u8>>,
+) -> Record {
     let bytes = |text: &str| text.as_bytes().to_vec();
-    let timestamp: DateTime<Utc> =
-        Utc.timestamp_millis_opt(EPOCH + second * 1_000).single().expect("a time");
-    Record { key: key.map(bytes), value: value.map(bytes), headers, timestamp }
+    let timestamp: DateTime<Utc> = Utc
+        .timestamp_millis_opt(EPOCH + second * 1_000)
+        .single()
+        .expect("a time");
+    Record {
+        key: key.map(bytes),
+        value: value.map(bytes),
+        headers,
+        timestamp,
+    }
 }
 
 fn text(bytes: Option<Vec<u8>>) -> String {
-    bytes.map_or("null".to_owned(), |bytes| format!("{:?}", String::from_utf8_lossy(&bytes)))
+    bytes.map_or("null".to_owned(), |bytes| {
+        format!("{:?}", String::from_utf8_lossy(&bytes))
+    })
 }
 
 /// Fetches from `offset` on until there are `count` records.

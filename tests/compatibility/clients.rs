@@ -104,19 +104,10 @@ impl Client {
             Kind::Python(name) => Ok(Some(self.python(&packages, name))),
             Kind::Node => Ok(tools::program("node").map(|_| self.node(&packages))),
             Kind::Kcat => Ok(tools::program("kcat").map(|_| kcat())),
-            Kind::Java => self.with("javac", || self.java(&packages)),
-            Kind::Go(name) => self.with("go", || self.go(name)),
-            Kind::Rust => self.with("cargo", || self.rust(&packages)),
+            Kind::Java => with_compiler("javac", || self.java(&packages)),
+            Kind::Go(name) => with_compiler("go", || self.go(name)),
+            Kind::Rust => with_compiler("cargo", || self.rust(&packages)),
         }
-    }
-
-    /// Builds if the compiler is there.
-    fn with(
-        &self,
-        compiler: &str,
-        build: impl FnOnce() -> Result<Program, String>,
-    ) -> Result<Option<Program>, String> {
-        tools::program(compiler).map(|_| build()).transpose()
     }
 
     fn suffix(&self) -> &'static str {
@@ -189,6 +180,14 @@ impl Client {
 
 fn kcat() -> Program {
     Program::new(["bash", path_text(&source("kcat/story.sh"))])
+}
+
+/// Builds if the compiler is there.
+fn with_compiler(
+    compiler: &str,
+    build: impl FnOnce() -> Result<Program, String>,
+) -> Result<Option<Program>, String> {
+    tools::program(compiler).map(|_| build()).transpose()
 }
 
 /// A file below `tests/compatibility`.

@@ -36,12 +36,12 @@ pub fn handle(
     let mut request = decode_whole::<OffsetCommitRequest>(body, context.version())?;
     let refused = refuse_unknown(&mut request, &api.image(), context.version());
     if request.topics.is_empty() {
-        return Ok(now(&context, response(refused)));
+        return Ok(now(&context, &response(refused)));
     }
     let group_id = request.group_id.clone();
     let asked = Request::OffsetCommit(request);
     match api.groups().submit(&group_id, caller(&context), &asked) {
-        Submitted::Answered(answer) => Ok(now(&context, merged(refused, answer))),
+        Submitted::Answered(answer) => Ok(now(&context, &merged(refused, answer))),
         // It waits for a commit, not for other members: the frame stays charged for so long.
         waiting @ Submitted::Waiting(_) => Ok(Handling::Later(Box::pin(async move {
             let response = merged(refused, waiting.answer().await);
@@ -50,8 +50,8 @@ pub fn handle(
     }
 }
 
-fn now(context: &RequestContext, response: OffsetCommitResponse) -> Handling {
-    Handling::Answer(answer::<OffsetCommitRequest>(context, &response))
+fn now(context: &RequestContext, response: &OffsetCommitResponse) -> Handling {
+    Handling::Answer(answer::<OffsetCommitRequest>(context, response))
 }
 
 fn response(topics: Vec<OffsetCommitResponseTopic>) -> OffsetCommitResponse {

@@ -61,7 +61,7 @@ impl ShardDriver {
                 tokio::time::sleep(linger).await;
             }
             let Some(turn) = self.next_turn() else { return };
-            self.append(turn);
+            self.append(&turn);
         }
     }
 
@@ -82,7 +82,7 @@ impl ShardDriver {
         })
     }
 
-    fn append(self: &Arc<Self>, turn: Turn) {
+    fn append(self: &Arc<Self>, turn: &Turn) {
         let max_bytes = self.partition.config().append.max_message_bytes;
         self.follow_settings(max_bytes);
         let limits = BatchLimits {
@@ -93,7 +93,7 @@ impl ShardDriver {
         let wait = AckWait::new(batches.len());
         let mut next = turn.first_offset;
         for (place, batch) in batches.iter().enumerate() {
-            match self.append_batch(batch, &turn, (&wait, place)) {
+            match self.append_batch(batch, turn, (&wait, place)) {
                 Ok(first) if first == next => next = next + i64::from(batch.count),
                 Ok(first) => {
                     let partition = self.partition.name();

@@ -183,9 +183,8 @@ impl Loading {
     }
 
     fn replay_piece(&mut self, piece: &[u8]) -> Result<(), LoadError> {
-        let mut batches = Batches::new(piece);
         let first = self.next;
-        while let Some(batch) = batches.next() {
+        for batch in Batches::new(piece) {
             let damaged = |source| LoadError::Damaged {
                 offset: self.next,
                 source,

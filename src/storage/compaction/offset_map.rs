@@ -41,7 +41,7 @@ impl OffsetMap {
         let load_factor = load_factor.clamp(0.01, 0.99);
         // There cannot be more keys than offsets.
         let wanted = ((end - first).max(0) as f64 / load_factor) as u64 + 2;
-        let count = (max_bytes / SLOT_SIZE).min(wanted).min(1 << 32).max(2);
+        let count = (max_bytes / SLOT_SIZE).min(wanted).clamp(2, 1 << 32);
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         Self {
             hasher: KeyHasher::new(secret),

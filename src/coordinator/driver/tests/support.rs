@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::super::*;
 use crate::config::{BrokerConfig, Layers, Settings};
 use crate::coordinator::group::{Answer, Token};
+use crate::metadata::Assignment;
 use crate::metadata::delta::MetadataDelta;
 use crate::model::{DirectoryId, Offset, TopicId, TopicPartition};
 use crate::protocol::messages::metadata_records::{
@@ -28,6 +29,7 @@ use crate::replication::settings::ReplicaSettings;
 use crate::storage::disk::{CrashDisk, Disk};
 use crate::storage::log_dir::{Identity, LogDirs};
 use crate::storage::producer_state::Origin;
+use crate::telemetry::Metrics;
 
 const LOCAL: i32 = 1;
 const OFFSETS_ID: TopicId = TopicId::from_bytes([1; 16]);
@@ -38,6 +40,7 @@ struct Listener;
 
 impl ReplicaListener for Listener {
     fn log_dir_failed(&self, _dir: DirectoryId, _is_last: bool) {}
+    fn replica_placed(&self, _assignment: Assignment) {}
     fn isr_change_wanted(&self, _change: IsrChange) {}
 }
 
@@ -71,8 +74,10 @@ impl World {
             ..ReplicaSettings::of(&config)
         };
         let image = Arc::new(MetadataImage::default());
+        let metrics = Arc::new(Metrics::new([]));
+        let listener = Box::new(Listener);
         let started =
-            ReplicaManager::start(replica_settings, &dirs, &image, Box::new(Listener)).unwrap();
+            ReplicaManager::start(replica_settings, &dirs, &image, listener, metrics).unwrap();
         let world = Self {
             groups: coordinator(&config.groups, &started.manager),
             replicas: started.manager,

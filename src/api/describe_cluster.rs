@@ -61,7 +61,9 @@ fn mismatch(asked: i8, own_type: i8) -> DescribeClusterResponse {
         BROKERS | CONTROLLERS => (
             ErrorCode::MISMATCHED_ENDPOINT_TYPE,
             format!(
-                "The request was sent to an endpoint of type {own_type}, but it asks for type {asked}"
+                "The request was sent to an endpoint of type {}, but we wanted an endpoint of type {}",
+                type_name(own_type),
+                type_name(asked),
             ),
         ),
         _ => (
@@ -74,6 +76,13 @@ fn mismatch(asked: i8, own_type: i8) -> DescribeClusterResponse {
         error_message: Some(Str::from(message)),
         endpoint_type: own_type,
         ..DescribeClusterResponse::default()
+    }
+}
+
+fn type_name(endpoint_type: i8) -> &'static str {
+    match endpoint_type {
+        CONTROLLERS => "CONTROLLER",
+        _ => "BROKER",
     }
 }
 

@@ -59,6 +59,7 @@ impl Describer<'_> {
         let wanted: Option<BTreeSet<&str>> = resource
             .configuration_keys
             .as_ref()
+            .filter(|keys| !keys.is_empty())
             .map(|keys| keys.iter().map(|key| &**key).collect());
         let is_wanted = |entry: &Entry| {
             wanted
@@ -129,7 +130,7 @@ impl Describer<'_> {
 
     fn topic(&self, name: &str) -> Result<Vec<Entry>, Refusal> {
         check_topic_name(name)
-            .map_err(|error| (ErrorCode::INVALID_TOPIC_EXCEPTION, error.to_string()))?;
+            .map_err(|refusal| (refusal.code, refusal.message.unwrap_or_default()))?;
         if self.image.topics().by_name(name).is_none() {
             let code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
             return Err((code, code.message().to_owned()));

@@ -32,11 +32,15 @@ pub async fn handle(
             ..DescribeLogDirsResponse::default()
         };
     };
-    let wanted: Option<Wanted> = request.topics.map(|topics| {
-        topics
-            .into_iter()
-            .map(|it| (it.topic, it.partitions.into_iter().collect()))
-            .collect()
+    let wanted = request.topics.map(|topics| {
+        let mut wanted = Wanted::new();
+        for asked in topics {
+            wanted
+                .entry(asked.topic)
+                .or_default()
+                .extend(asked.partitions);
+        }
+        wanted
     });
     let results = dirs.into_iter().map(|dir| result(dir, wanted.as_ref()));
     DescribeLogDirsResponse {

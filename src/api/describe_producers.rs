@@ -30,7 +30,7 @@ fn describe(api: &Api, topic: &TopicRequest) -> TopicResponse {
     let name: Arc<str> = Arc::from(&*topic.name);
     let refused = topic_error(api, &name);
     let partitions = topic.partition_indexes.iter().map(|index| match &refused {
-        Some((code, message)) => failed(*index, *code, message.clone()),
+        Some((code, message)) => failed(*index, *code, Some(message.clone())),
         None => producers(api, &TopicPartition::new(Arc::clone(&name), *index)),
     });
     TopicResponse {
@@ -41,7 +41,7 @@ fn describe(api: &Api, topic: &TopicRequest) -> TopicResponse {
 
 fn topic_error(api: &Api, name: &str) -> Option<(ErrorCode, String)> {
     if let Err(refusal) = check_topic_name(name) {
-        return Some((refusal.code, refusal.to_string()));
+        return Some((refusal.code, refusal.message.unwrap_or_default()));
     }
     let code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
     let is_known = api.image().topics().by_name(name).is_some();
@@ -59,19 +59,19 @@ fn producers(api: &Api, id: &TopicPartition) -> PartitionResponse {
             active_producers: producers.into_iter().map(state).collect(),
             ..PartitionResponse::default()
         },
-        Err(error) => failed(
-            id.partition,
-            error.code(),
-            error.code().message().to_owned(),
-        ),
+        Err(error) => failed(id.partition, error.code(), None),
     }
 }
 
-fn failed(partition_index: i32, error_code: ErrorCode, message: String) -> PartitionResponse {
+fn failed(
+    partition_index: i32,
+    error_code: ErrorCode,
+    message: Option<String>,
+) -> PartitionResponse {
     PartitionResponse {
         partition_index,
         error_code,
-        error_message: Some(Str::from(message)),
+        error_message: message.map(Str::from),
         ..PartitionResponse::default()
     }
 }

@@ -30,7 +30,7 @@ pub fn handle(
             topics: request
                 .topics
                 .iter()
-                .map(|asked| failed(&asked.name, ErrorCode::INVALID_REQUEST))
+                .map(|asked| refused(&asked.name))
                 .collect(),
             ..DescribeTopicPartitionsResponse::default()
         };
@@ -108,7 +108,7 @@ impl<'a> Page<'a> {
                     Ok(()) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
                     Err(_) => ErrorCode::INVALID_TOPIC_EXCEPTION,
                 };
-                self.response.topics.push(failed(&name, error));
+                self.response.topics.push(missing(&name, error));
                 continue;
             };
             let first = cursor
@@ -166,11 +166,21 @@ impl<'a> Page<'a> {
     }
 }
 
-fn failed(name: &Str, error_code: ErrorCode) -> DescribeTopicPartitionsResponseTopic {
+/// The answer for a topic of a request that makes no sense.
+fn refused(name: &Str) -> DescribeTopicPartitionsResponseTopic {
+    DescribeTopicPartitionsResponseTopic {
+        error_code: ErrorCode::INVALID_REQUEST,
+        name: Some(name.clone()),
+        ..DescribeTopicPartitionsResponseTopic::default()
+    }
+}
+
+fn missing(name: &Str, error_code: ErrorCode) -> DescribeTopicPartitionsResponseTopic {
     DescribeTopicPartitionsResponseTopic {
         error_code,
         is_internal: internal_topics::is_internal(name),
         name: Some(name.clone()),
+        topic_authorized_operations: operations::TOPIC,
         ..DescribeTopicPartitionsResponseTopic::default()
     }
 }

@@ -20,7 +20,7 @@ use crate::protocol::messages::fetch::{
     AbortedTransaction, EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchTopic,
     FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
-use crate::protocol::{DecodeError, Encode as _, ErrorCode, Str, decode_whole};
+use crate::protocol::{DecodeError, Encode as _, ErrorCode, Str, decode_request};
 use crate::quota::QuotaKind;
 use crate::replication::delayed::Interest;
 use crate::replication::driver::{
@@ -50,7 +50,7 @@ pub fn handle(
     body: Bytes,
 ) -> Result<Handling, DecodeError> {
     let version = context.version();
-    let request = decode_whole::<FetchRequest>(body, version)?;
+    let request = decode_request::<FetchRequest>(body, version)?;
     let session = SessionRequest {
         id: request.session_id,
         epoch: request.session_epoch,
@@ -92,7 +92,7 @@ pub fn handle(
             let api = Arc::clone(api);
             Ok(Handling::Later(Box::pin(async move {
                 let fetched = meter.drive(fetch.run(|_| true)).await;
-                let mut response = response(&api, &context, fetched);
+                let mut response = response(&api, &context, fetched, is_follower);
                 if !is_follower {
                     throttle(&api, &context, &meter, &mut response);
                 }
@@ -140,10 +140,15 @@ fn partition_request(asked: &FetchPartition) -> PartitionRequest {
     PartitionRequest {
         fetch_offset: Offset(asked.fetch_offset),
         max_bytes: asked.partition_max_bytes,
-        current_leader_epoch: LeaderEpoch(asked.current_leader_epoch),
-        last_fetched_epoch: LeaderEpoch(asked.last_fetched_epoch),
+        current_leader_epoch: stated(asked.current_leader_epoch),
+        last_fetched_epoch: stated(asked.last_fetched_epoch),
         log_start_offset: Offset(asked.log_start_offset),
     }
+}
+
+/// An epoch that the client states: any negative one is none.
+fn stated(epoch: i32) -> LeaderEpoch {
+    LeaderEpoch(epoch).max(LeaderEpoch::NONE)
 }
 
 fn params(api: &Api, context: &RequestContext, request: &FetchRequest) -> FetchParams {
@@ -186,7 +191,12 @@ fn most_at_once(api: &Api, context: &RequestContext) -> u32 {
     most.map_or(u32::MAX, |bytes| bytes as u32)
 }
 
-fn response(api: &Api, context: &RequestContext, fetched: FetchAnswer) -> FetchResponse {
+fn response(
+    api: &Api,
+    context: &RequestContext,
+    fetched: FetchAnswer,
+    is_follower: bool,
+) -> FetchResponse {
     let mut responses: Vec<FetchableTopicResponse> = Vec::new();
     let mut leaders = Vec::new();
     let mut last: Option<TopicKey> = None;
@@ -207,7 +217,8 @@ fn response(api: &Api, context: &RequestContext, fetched: FetchAnswer) -> FetchR
         error_code: fetched.error,
         session_id: fetched.session_id,
         responses,
-        node_endpoints: match context.version() >= FIRST_WITH_LEADER {
+        // A follower learns from the metadata log where leaders are.
+        node_endpoints: match context.version() >= FIRST_WITH_LEADER && !is_follower {
             true => endpoints(&api.image(), leaders, context.listener()),
             false => Vec::new(),
         },
@@ -241,15 +252,15 @@ fn partition_data(answer: PartitionAnswer, version: i16) -> PartitionData {
             epoch: end.epoch.0,
             end_offset: end.end_offset.0,
         });
-    let current_leader =
-        answer
-            .current_leader
-            .map_or_else(LeaderIdAndEpoch::default, |(leader, epoch)| {
-                LeaderIdAndEpoch {
-                    leader_id: leader.0,
-                    leader_epoch: epoch.0,
-                }
-            });
+    let current_leader = answer
+        .current_leader
+        .filter(|_| version >= FIRST_WITH_LEADER)
+        .map_or_else(LeaderIdAndEpoch::default, |(leader, epoch)| {
+            LeaderIdAndEpoch {
+                leader_id: leader.0,
+                leader_epoch: epoch.0,
+            }
+        });
     let aborted = answer.aborted.map(|aborted| {
         let aborted = aborted.into_iter();
         let told = aborted.map(|transaction| AbortedTransaction {

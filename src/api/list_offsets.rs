@@ -4,7 +4,7 @@
 //! largest timestamp (-3), 8 the start of local disk (-4), 9 the end of tiered storage (-5), 11 the
 //! start of what is to be tiered (-6).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Api;
@@ -36,15 +36,19 @@ pub async fn handle(
 ) -> ListOffsetsResponse {
     let asker = Asker::of(&request, context.version());
     let mut topics = Vec::with_capacity(request.topics.len());
-    let mut seen = BTreeSet::new();
+    let mut duplicates = duplicates(&request);
     for topic in request.topics {
         let name: Arc<str> = Arc::from(&*topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
             let id = TopicPartition::new(Arc::clone(&name), partition.partition_index);
-            let listed = match seen.insert(id.clone()) {
-                true => asker.list(&api, id, &partition).await,
-                false => Err(ErrorCode::INVALID_REQUEST),
+            let listed = match duplicates.get_mut(&id) {
+                None => asker.list(&api, id, &partition).await,
+                Some(is_told) if *is_told => continue,
+                Some(is_told) => {
+                    *is_told = true;
+                    Err(ErrorCode::INVALID_REQUEST)
+                }
             };
             partitions.push(answer(partition.partition_index, listed));
         }
@@ -57,6 +61,23 @@ pub async fn handle(
         topics,
         ..ListOffsetsResponse::default()
     }
+}
+
+/// The partitions that are named more than once, and whether their error is told yet: each is refused
+/// once.
+fn duplicates(request: &ListOffsetsRequest) -> BTreeMap<TopicPartition, bool> {
+    let mut seen = BTreeSet::new();
+    let mut duplicates = BTreeMap::new();
+    for topic in &request.topics {
+        let name: Arc<str> = Arc::from(&*topic.name);
+        for partition in &topic.partitions {
+            let id = TopicPartition::new(Arc::clone(&name), partition.partition_index);
+            if !seen.insert(id.clone()) {
+                duplicates.insert(id, false);
+            }
+        }
+    }
+    duplicates
 }
 
 /// What holds for all partitions of a request.

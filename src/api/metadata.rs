@@ -68,6 +68,9 @@ fn asked(request: &MetadataRequest, version: i16) -> Result<Asked, ErrorCode> {
         return Ok(Asked::All);
     }
     if version < FIRST_BY_ID {
+        if topics.iter().any(|topic| !topic.topic_id.is_zero()) {
+            return Err(ErrorCode::INVALID_REQUEST);
+        }
         let names = topics.iter().map(|topic| topic.name.clone());
         return names
             .collect::<Option<Vec<_>>>()
@@ -180,7 +183,7 @@ impl View<'_> {
             .into_iter()
             .map(|name| match self.image.topics().by_name(&name) {
                 Some(topic) => self.topic(topic),
-                None => missing(name),
+                None => self.missing(name),
             })
             .collect()
     }
@@ -198,7 +201,6 @@ impl View<'_> {
     }
 
     fn topic(&self, topic: &TopicImage) -> MetadataResponseTopic {
-        let wants_operations = self.request.include_topic_authorized_operations;
         MetadataResponseTopic {
             error_code: ErrorCode::NONE,
             name: Some(Str::copy_from(&topic.name)),
@@ -209,10 +211,30 @@ impl View<'_> {
                 .iter()
                 .map(|(index, partition)| self.partition(*index, partition))
                 .collect(),
-            topic_authorized_operations: match wants_operations {
-                true => operations::TOPIC,
-                false => operations::NOT_ASKED,
-            },
+            topic_authorized_operations: self.topic_operations(),
+        }
+    }
+
+    /// The answer for a topic that does not exist, or never could.
+    fn missing(&self, name: Str) -> MetadataResponseTopic {
+        let error_code = match check_topic_name(&name) {
+            Ok(()) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Err(_) => ErrorCode::INVALID_TOPIC_EXCEPTION,
+        };
+        MetadataResponseTopic {
+            error_code,
+            is_internal: internal_topics::is_internal(&name),
+            name: Some(name),
+            topic_authorized_operations: self.topic_operations(),
+            ..MetadataResponseTopic::default()
+        }
+    }
+
+    /// What may be done with a topic, also with one that is not there.
+    fn topic_operations(&self) -> i32 {
+        match self.request.include_topic_authorized_operations {
+            true => operations::TOPIC,
+            false => operations::NOT_ASKED,
         }
     }
 
@@ -255,19 +277,5 @@ impl View<'_> {
             return ErrorCode::REPLICA_NOT_AVAILABLE;
         }
         ErrorCode::NONE
-    }
-}
-
-/// The answer for a topic that does not exist, or never could.
-fn missing(name: Str) -> MetadataResponseTopic {
-    let error_code = match check_topic_name(&name) {
-        Ok(()) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-        Err(_) => ErrorCode::INVALID_TOPIC_EXCEPTION,
-    };
-    MetadataResponseTopic {
-        error_code,
-        is_internal: internal_topics::is_internal(&name),
-        name: Some(name),
-        ..MetadataResponseTopic::default()
     }
 }

@@ -25,7 +25,7 @@ use crate::protocol::messages::produce::{
     PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData,
     TopicProduceResponse,
 };
-use crate::protocol::{DecodeError, ErrorCode, Str, decode_whole};
+use crate::protocol::{DecodeError, ErrorCode, Str, decode_request};
 use crate::quota::QuotaKind;
 use crate::records::validate::{
     Rejection, ValidatedBatch, check_produce_version, validate_produce,
@@ -54,7 +54,7 @@ pub fn handle(
     mut context: RequestContext,
     body: Bytes,
 ) -> Result<Handling, DecodeError> {
-    let request = decode_whole::<ProduceRequest>(body, context.version())?;
+    let request = decode_request::<ProduceRequest>(body, context.version())?;
     if let Some(dir) = slow_dir(api, &context, &request) {
         return Ok(elsewhere(Arc::clone(api), dir, context, request));
     }

@@ -30,7 +30,7 @@ use crate::protocol::messages::heartbeat::HeartbeatRequest;
 use crate::protocol::messages::join_group::JoinGroupRequest;
 use crate::protocol::messages::leave_group::LeaveGroupRequest;
 use crate::protocol::messages::sync_group::SyncGroupRequest;
-use crate::protocol::{ApiKey, DecodeError, Request, ResponseFrame, decode_whole, frame};
+use crate::protocol::{ApiKey, DecodeError, Request, ResponseFrame, decode_request, frame};
 
 /// Whom a listener serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +170,7 @@ fn now<R: Request>(
     body: Bytes,
     handle: fn(&Api, &RequestContext, &R) -> R::Response,
 ) -> Result<Handling, DecodeError> {
-    let request = decode_whole::<R>(body, context.version())?;
+    let request = decode_request::<R>(body, context.version())?;
     let mut meter = Meter::new(api);
     let mut response = meter.work(|| handle(api, context, &request));
     let throttle_ms = api.settle(context, &meter, Duration::ZERO);
@@ -190,7 +190,7 @@ where
     R::Response: Send,
     F: Future<Output = R::Response> + Send + 'static,
 {
-    let request = decode_whole::<R>(body, context.version())?;
+    let request = decode_request::<R>(body, context.version())?;
     let context = Arc::new(context);
     let api = Arc::clone(api);
     let response = handle(Arc::clone(&api), Arc::clone(&context), request);

@@ -52,7 +52,8 @@ impl ErrorCode {
             .map_or("UNKNOWN_SERVER_ERROR", |entry| entry.name)
     }
 
-    /// What the code means, in words: for an answer that has nothing better to say.
+    /// What the code means, in words: for an answer that has nothing better to say. Where Kafka
+    /// answers with its own words for a code, they are these.
     pub fn message(self) -> &'static str {
         self.entry()
             .map_or("an error code that is not known here", |entry| {
@@ -92,7 +93,7 @@ error_codes! {
     1 OFFSET_OUT_OF_RANGE = "the offset is not between the first and the last one of the partition";
     2 CORRUPT_MESSAGE retriable =
         "the batch is damaged, too large, or has a null key where the topic is compacted";
-    3 UNKNOWN_TOPIC_OR_PARTITION retriable = "this broker does not have the topic or partition";
+    3 UNKNOWN_TOPIC_OR_PARTITION retriable = "This server does not host this topic-partition.";
     4 INVALID_FETCH_SIZE = "the fetch size is not valid";
     5 LEADER_NOT_AVAILABLE retriable = "the partition has no leader at the moment";
     6 NOT_LEADER_OR_FOLLOWER retriable =
@@ -196,7 +197,7 @@ error_codes! {
     97 PRINCIPAL_DESERIALIZATION_FAILURE = "the forwarded principal could not be read";
     98 SNAPSHOT_NOT_FOUND = "there is no such snapshot";
     99 POSITION_OUT_OF_RANGE = "the position is outside the snapshot";
-    100 UNKNOWN_TOPIC_ID retriable = "this broker does not know the topic id";
+    100 UNKNOWN_TOPIC_ID retriable = "This server does not host this topic ID.";
     101 DUPLICATE_BROKER_REGISTRATION = "another broker is registered under this id";
     102 BROKER_ID_NOT_REGISTERED = "no broker is registered under this id";
     103 INCONSISTENT_TOPIC_ID retriable = "the topic id is not that of the log";

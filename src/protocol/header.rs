@@ -29,7 +29,7 @@ impl RequestHeader {
         let api_version = reader.i16()?;
         let correlation_id = reader.i32()?;
         let key = ApiKey::try_from(api_key)?;
-        let client_id = reader.string(false)?;
+        let client_id = reader.lossy_string()?;
         if key.is_flexible(api_version) {
             reader.skip_tags()?;
         }
@@ -131,6 +131,15 @@ mod tests {
                 client_id: None,
             },
         );
+    }
+
+    #[test]
+    fn a_client_id_that_is_no_text_is_taken_as_java_takes_it() {
+        let bytes = &[0, 3, 0, 8, 0, 0, 0, 7, 0, 3, b'a', 0xff, b'b'];
+
+        let header = RequestHeader::decode(&mut Reader::new(Bytes::from_static(bytes))).unwrap();
+
+        assert_eq!(header.client_id.as_deref(), Some("a\u{fffd}b"));
     }
 
     #[test]

@@ -87,6 +87,16 @@ pub fn decode_whole<T: Message>(bytes: Bytes, version: i16) -> Result<T, DecodeE
     Ok(message)
 }
 
+/// Takes a request from the front of `bytes`. What lies behind it is ignored, as Kafka ignores it: a
+/// client that sends more than its version has goes on working.
+///
+/// # Errors
+/// There is no such version, or the bytes do not begin with such a message.
+pub fn decode_request<R: Request>(bytes: Bytes, version: i16) -> Result<R, DecodeError> {
+    R::check_version(version)?;
+    R::decode(&mut Reader::new(bytes), version)
+}
+
 /// The bytes of a message in one piece, without a frame: for records and embedded messages.
 ///
 /// # Panics

@@ -196,6 +196,21 @@ impl Reader {
     /// The input ends, the length is not one a string can have, or the bytes are not UTF-8.
     #[inline]
     pub fn string(&mut self, flexible: bool) -> Result<Option<Str>, DecodeError> {
+        self.text(flexible)?.map(Str::from_utf8).transpose()
+    }
+
+    /// A string in the old form, or null. What is not UTF-8 in it is replaced, as in Java: for what
+    /// is only shown.
+    ///
+    /// # Errors
+    /// The input ends, or the length is not one a string can have.
+    pub fn lossy_string(&mut self) -> Result<Option<Str>, DecodeError> {
+        Ok(self.text(false)?.as_ref().map(Str::from_utf8_lossy))
+    }
+
+    /// The bytes of a string.
+    #[inline]
+    fn text(&mut self, flexible: bool) -> Result<Option<Bytes>, DecodeError> {
         let length = if flexible {
             self.length(true)?
         } else {
@@ -210,7 +225,7 @@ impl Reader {
         match length {
             None => Ok(None),
             Some(length) if length > MAX_STRING_SIZE => Err(DecodeError::StringTooLong(length)),
-            Some(length) => Str::from_utf8(self.take(length)?).map(Some),
+            Some(length) => self.take(length).map(Some),
         }
     }
 

@@ -43,6 +43,12 @@ impl Str {
         }
     }
 
+    /// Takes `bytes` as text; a copy, with U+FFFD in place of what is not UTF-8, if need be.
+    pub fn from_utf8_lossy(bytes: &Bytes) -> Self {
+        Self::from_utf8(bytes.clone())
+            .unwrap_or_else(|_| Self::copy_from(&String::from_utf8_lossy(bytes)))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

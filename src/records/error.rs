@@ -22,7 +22,7 @@ pub enum RecordsError {
         available: usize,
     },
     /// The magic byte is none of 0, 1 and 2.
-    #[error("unknown magic {magic}")]
+    #[error("Invalid magic found in record: {magic}")]
     UnknownMagic {
         /// The magic byte.
         magic: i8,

@@ -149,6 +149,7 @@ impl Fetch {
         let reader = Reader {
             interest: self.params.interest,
             only_leader: self.params.only_leader,
+            follower: self.params.follower.map(|follower| follower.id),
         };
         let mut plan = partition.plan_fetch(&item.request, reader);
         if let Ok(planned) = &mut plan

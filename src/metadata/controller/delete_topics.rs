@@ -70,7 +70,7 @@ impl Controller {
                     found.insert(id, Str::from(&topic.name));
                 }
                 None => {
-                    let unknown = Err(Refusal::plain(ErrorCode::UNKNOWN_TOPIC_ID));
+                    let unknown = Err(unknown(ErrorCode::UNKNOWN_TOPIC_ID));
                     results.push(result(None, id, &unknown));
                 }
             }
@@ -78,7 +78,7 @@ impl Controller {
         let mut duplicate_ids = named.duplicate_ids;
         for name in named.names {
             let Some(id) = topics.id_of(name) else {
-                let unknown = Err(Refusal::plain(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+                let unknown = Err(unknown(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
                 results.push(result(Some(name.clone()), Uuid::ZERO, &unknown));
                 continue;
             };
@@ -161,6 +161,11 @@ fn deletion_disabled(version: i16) -> Refusal {
     } else {
         ErrorCode::TOPIC_DELETION_DISABLED
     })
+}
+
+/// This API tells in words what the code says already.
+fn unknown(code: ErrorCode) -> Refusal {
+    Refusal::new(code, code.message())
 }
 
 fn invalid(message: &str) -> Result<(), Refusal> {

@@ -108,11 +108,13 @@ impl Rules {
         }
     }
 
-    fn describe(&self, fault: &Fault) -> String {
+    /// Kafka's words, as producers log them; `index` is the record's place in the batch.
+    fn describe(&self, index: i32, fault: &Fault) -> String {
         match fault {
-            Fault::MissingKey => "record without key in a compacted topic".to_owned(),
+            Fault::MissingKey => "Compacted topic cannot accept message without key".to_owned(),
             Fault::Timestamp(Some(timestamp)) => format!(
-                "timestamp {timestamp} is not within {} and {}",
+                "Timestamp {timestamp} of message with offset {index} is out of range. The timestamp \
+                 should be within [{}, {}]",
                 self.lowest_timestamp, self.highest_timestamp
             ),
             Fault::Timestamp(None) => "timestamp does not fit into 64 bits".to_owned(),
@@ -144,19 +146,35 @@ impl Faults {
         if self.count == 0 {
             return Ok(());
         }
-        let (code, rule) = if self.has_timestamp {
-            (ErrorCode::INVALID_TIMESTAMP, "timestamps within bounds")
-        } else {
-            (ErrorCode::INVALID_RECORD, "keys")
-        };
-        let message = format!("{} records break the topic's rule of {rule}", self.count);
         let listed = self.listed.iter();
+        let record_errors: Vec<(i32, String)> = listed
+            .map(|(index, fault)| (*index, rules.describe(*index, fault)))
+            .collect();
+        let (code, message) = if self.has_timestamp {
+            let message = "One or more records have been rejected due to invalid timestamp";
+            (ErrorCode::INVALID_TIMESTAMP, message.to_owned())
+        } else {
+            let message = missing_keys(self.count, &record_errors);
+            (ErrorCode::INVALID_RECORD, message)
+        };
         Err(Rejection {
             code,
             message,
-            record_errors: listed
-                .map(|(index, fault)| (*index, rules.describe(fault)))
-                .collect(),
+            record_errors,
         })
     }
+}
+
+/// The first few of the records at fault, in Kafka's form.
+fn missing_keys(count: usize, errors: &[(i32, String)]) -> String {
+    let shown: Vec<String> = errors
+        .iter()
+        .take(3)
+        .map(|(index, message)| format!("RecordError(batchIndex={index}, message='{message}')"))
+        .collect();
+    format!(
+        "One or more records have been rejected due to {count} record errors in total, and only \
+         showing the first three errors at most: [{}]",
+        shown.join(", ")
+    )
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use parking_lot::MutexGuard;
 
 use super::{Partition, Role, State};
-use crate::model::{LeaderEpoch, Offset};
+use crate::model::{BrokerId, LeaderEpoch, Offset};
 use crate::protocol::payload::Payload;
 use crate::replication::delayed::Interest;
 use crate::replication::error::ReplicaError;
@@ -25,6 +25,8 @@ pub struct Reader {
     pub interest: Interest,
     /// It wants the leader's answer: a follower, or a client that does not know other replicas.
     pub only_leader: bool,
+    /// The follower that it is, if it is one.
+    pub follower: Option<BrokerId>,
 }
 
 /// Where a partition stands, and what there is to read.
@@ -66,6 +68,9 @@ impl Partition {
             return Ok(self.nothing_yet(request, reader));
         };
         state.check_reader(request.current_leader_epoch, reader.only_leader)?;
+        if let Some(follower) = reader.follower {
+            state.check_follower(follower, request.current_leader_epoch)?;
+        }
         let mut plan = FetchPlan {
             high_watermark: state.high_watermark,
             last_stable_offset: state.last_stable_offset,
@@ -126,6 +131,26 @@ impl State {
             return Err(ReplicaError::NotLeader);
         }
         Ok(())
+    }
+
+    /// Whether the leader knows `follower` as a replica. One that states an epoch may know of a
+    /// reassignment that has not got here yet, and asks again.
+    fn check_follower(&self, follower: BrokerId, epoch: LeaderEpoch) -> Result<(), ReplicaError> {
+        let is_known = match &self.role {
+            Role::Leader(leadership) => leadership.followers().iter().any(|it| it.id == follower),
+            // That it must be the leader was checked before, where it must.
+            Role::Follower | Role::Stopped(_) => true,
+        };
+        if is_known {
+            return Ok(());
+        }
+        Err(match epoch {
+            LeaderEpoch::NONE => ReplicaError::NotLeader,
+            asked => ReplicaError::UnknownLeaderEpoch {
+                asked,
+                current: self.leader_epoch,
+            },
+        })
     }
 
     /// Where the reader's log and this one part, if they do: by the epoch of its last record.

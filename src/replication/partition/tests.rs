@@ -164,6 +164,7 @@ impl Script {
         let reader = Reader {
             interest,
             only_leader: true,
+            follower: None,
         };
         self.partition.plan_fetch(&request(offset), reader)
     }
@@ -370,6 +371,7 @@ fn the_readers_leader_epoch_must_be_the_current_one() {
     let reader = Reader {
         interest: Interest::HighWatermark,
         only_leader: true,
+        follower: None,
     };
     let with_epoch = |epoch| {
         let request = PartitionRequest {
@@ -399,6 +401,7 @@ fn a_reader_of_another_history_learns_where_it_parted() {
     let reader = Reader {
         interest: Interest::LogEnd,
         only_leader: true,
+        follower: None,
     };
     let diverging = |offset, last_epoch| {
         let request = PartitionRequest {

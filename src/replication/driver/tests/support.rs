@@ -359,12 +359,12 @@ impl World {
         max_wait: Duration,
     ) -> Result<Fetch, SessionError> {
         let params = FetchParams {
-            follower: None,
             max_wait,
             min_bytes: 1,
             max_bytes: 1 << 20,
             interest: Interest::HighWatermark,
             only_leader: true,
+            follower: None,
         };
         let session = SessionRequest {
             id,
@@ -460,6 +460,7 @@ pub(super) fn reader() -> Reader {
     Reader {
         interest: Interest::HighWatermark,
         only_leader: true,
+        follower: None,
     }
 }
 

@@ -7,19 +7,14 @@ use super::output::Output;
 use super::pass::Pass;
 use super::retain::{Fate, Rules};
 use super::transactions::Transactions;
-use crate::model::Offset;
 use crate::storage::batch_walk::BatchWalk;
-use crate::storage::error::StorageError;
 use crate::storage::segment::Segment;
-use crate::storage::transaction_index::AbortedTransaction;
 
 /// The output of a group as far as it is written.
 struct Draft {
     output: Option<Output>,
     /// While there is no output: all batches of the first segment up to here stay as they are.
     same_up_to: u64,
-    /// The output is not what it was made from.
-    differs: bool,
 }
 
 impl Pass<'_> {
@@ -33,7 +28,6 @@ impl Pass<'_> {
         let mut draft = Draft {
             output: None,
             same_up_to: 0,
-            differs: group.len() > 1,
         };
         let written = self.draft(group, rules, transactions, &mut draft);
         match (written, draft.output) {
@@ -70,17 +64,10 @@ impl Pass<'_> {
             self.rewrite_one(segment, rules, transactions, draft)?;
         }
         let last = &segments[segments.len() - 1];
-        let Some(output) = &mut draft.output else {
-            return Ok(());
-        };
-        let kept = transactions.take_kept();
-        if !draft.differs && is_index_of(last, &kept)? {
-            output.discard();
-            draft.output = None;
-            return Ok(());
+        if let Some(output) = &mut draft.output {
+            output.finish(&transactions.take_kept(), last.modified()?)?;
+            self.summary.written_bytes += output.size();
         }
-        output.finish(&kept, last.modified()?)?;
-        self.summary.written_bytes += output.size();
         Ok(())
     }
 
@@ -99,7 +86,6 @@ impl Pass<'_> {
             after = batch.last_offset();
             let place = (segment, position);
             let fate = self.decide(rules, transactions, place, &batch, &mut out)?;
-            draft.differs |= fate != Fate::Kept;
             if draft.output.is_none() {
                 if fate == Fate::Kept {
                     draft.same_up_to = position + batch.size() as u64;
@@ -142,10 +128,4 @@ impl Pass<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether a segment's index of aborted transactions is this already.
-fn is_index_of(segment: &Segment, kept: &[AbortedTransaction]) -> Result<bool, StorageError> {
-    let all = segment.aborted(Offset::ZERO, Offset(i64::MAX))?;
-    Ok(all.aborted == kept)
 }

@@ -217,11 +217,10 @@ impl Shared {
         summary: &CleanSummary,
         took: Duration,
     ) {
-        self.metrics.cleaner_passes.inc();
-        self.metrics.cleaner_read_bytes.inc_by(summary.read_bytes);
-        self.metrics
-            .cleaner_written_bytes
-            .inc_by(summary.written_bytes);
+        let metrics = &self.metrics.cleaner;
+        metrics.passes.inc();
+        metrics.read_bytes.inc_by(summary.read_bytes);
+        metrics.written_bytes.inc_by(summary.written_bytes);
         tracing::info!(
             partition = %partition.name(),
             from = %target.part.first_dirty,
@@ -252,7 +251,7 @@ impl Shared {
                 let mut set_apart = self.cleaner.set_apart.lock();
                 set_apart.insert(partition.id());
                 let count = i64::try_from(set_apart.len()).unwrap_or(i64::MAX);
-                self.metrics.uncleanable_partitions.set(count);
+                self.metrics.cleaner.uncleanable_partitions.set(count);
             }
         }
     }
@@ -265,7 +264,7 @@ impl Shared {
         let here: BTreeSet<_> = online.iter().map(|partition| partition.id()).collect();
         set_apart.retain(|id| here.contains(id));
         let count = i64::try_from(set_apart.len()).unwrap_or(i64::MAX);
-        self.metrics.uncleanable_partitions.set(count);
+        self.metrics.cleaner.uncleanable_partitions.set(count);
     }
 }
 

@@ -224,9 +224,7 @@ impl Shared {
                     self.note_failed_chore(&partition, &error.into());
                 }
             }
-            if partition.next_deletion().is_some() {
-                self.queue_removal(&partition);
-            }
+            self.queue_removal(&partition);
         }
     }
 

@@ -56,20 +56,46 @@ pub struct Metrics {
     pub syncs: Count,
     /// Damage found in logs where they were durable: each time a partition goes offline.
     pub corrupt_batches: Count,
-    /// Passes of compaction over a log that came to their end.
-    pub cleaner_passes: Count,
-    /// Bytes that compaction has read.
-    pub cleaner_read_bytes: Count,
-    /// The size of the segments that compaction has written.
-    pub cleaner_written_bytes: Count,
-    /// Partitions that compaction failed on, and passes over.
-    pub uncleanable_partitions: Gauge,
+    /// Compaction.
+    pub cleaner: CleanerMetrics,
     /// Partitions that have a replica here.
     pub partitions: Gauge,
     /// Partitions that have a replica here which cannot be served.
     pub offline_partitions: Gauge,
     /// Log directories that failed.
     pub offline_log_dirs: Gauge,
+}
+
+/// Compaction.
+#[derive(Debug)]
+pub struct CleanerMetrics {
+    /// Passes over a log that came to their end.
+    pub passes: Count,
+    /// Bytes read.
+    pub read_bytes: Count,
+    /// The size of the segments that were written.
+    pub written_bytes: Count,
+    /// Partitions that it failed on, and passes over.
+    pub uncleanable_partitions: Gauge,
+}
+
+impl CleanerMetrics {
+    fn new(registry: &mut Registry) -> Self {
+        Self {
+            passes: count(registry, "cleaner_passes", "Logs compacted"),
+            read_bytes: bytes(registry, "cleaner_read", "Bytes read by compaction"),
+            written_bytes: bytes(
+                registry,
+                "cleaner_written",
+                "Size of the segments written by compaction",
+            ),
+            uncleanable_partitions: gauge(
+                registry,
+                "uncleanable_partitions",
+                "Partitions that compaction failed on and passes over",
+            ),
+        }
+    }
 }
 
 /// A counter for each API key, found by the key as an index.
@@ -139,18 +165,7 @@ impl Metrics {
                 "corrupt_batches",
                 "Damaged batches found in what was durable",
             ),
-            cleaner_passes: count(registry, "cleaner_passes", "Logs compacted"),
-            cleaner_read_bytes: bytes(registry, "cleaner_read", "Bytes read by compaction"),
-            cleaner_written_bytes: bytes(
-                registry,
-                "cleaner_written",
-                "Size of the segments written by compaction",
-            ),
-            uncleanable_partitions: gauge(
-                registry,
-                "uncleanable_partitions",
-                "Partitions that compaction failed on and passes over",
-            ),
+            cleaner: CleanerMetrics::new(registry),
             partitions: gauge(registry, "partitions", "Partitions with a replica here"),
             offline_partitions: gauge(
                 registry,

@@ -14,6 +14,6 @@ pub use client_metrics::{
 pub use escape::Untrusted;
 pub use loggers::{LOG_LEVELS, Loggers, ROOT_LOGGER};
 pub use logging::{LoggingError, start_logging};
-pub use metrics::{Metrics, PerApi};
+pub use metrics::{CleanerMetrics, Metrics, PerApi};
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use striped::{Count, Striped};

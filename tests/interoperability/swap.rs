@@ -206,6 +206,105 @@ fn apache_kafka_takes_over_our_disks_and_gives_them_back() {
     });
 }
 
+/// What the compacted topic `table` has: the last values of the keys.
+fn last_values(disk: &Disk, end: usize) -> std::collections::BTreeMap<String, String> {
+    let mut values = std::collections::BTreeMap::new();
+    let bootstrap = &disk.bootstrap;
+    let arguments = [
+        ["--bootstrap-server", bootstrap.as_str()],
+        ["--topic", "table"],
+        ["--partition", "0"],
+        ["--offset", "earliest"],
+        ["--formatter-property", "print.key=true"],
+        ["--formatter-property", "print.offset=true"],
+        ["--timeout-ms", "5000"],
+    ];
+    // It ends when no more messages come, and says so by its status.
+    let read = disk.apache.run(CONSUMER, &arguments.concat());
+    let mut last = 0;
+    for line in read
+        .output
+        .lines()
+        .filter(|line| line.starts_with("Offset:"))
+    {
+        let words: Vec<_> = line.split('\t').collect();
+        last = words[0]["Offset:".len()..].parse().expect("an offset");
+        values.insert(words[1].to_owned(), words[2].to_owned());
+    }
+    assert_eq!(last + 1, end, "{}", read.output);
+    values
+}
+
+/// Waits until the log of `table` is clean beyond `offset`.
+fn wait_until_clean(disk: &Disk, offset: u64) {
+    let checkpoint = disk.ours.data_dir().join("cleaner-offset-checkpoint");
+    let started = std::time::Instant::now();
+    let is_clean = || {
+        let text = fs::read_to_string(&checkpoint).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("table 0 "));
+        line.and_then(|line| line.parse::<u64>().ok())
+            .is_some_and(|clean| clean > offset)
+    };
+    while !is_clean() {
+        assert!(started.elapsed().as_secs() < 60, "it does not compact");
+    }
+}
+
+#[test]
+fn each_compacts_what_the_other_wrote_and_compacted() {
+    let Some(mut disk) = Disk::new(13) else {
+        return;
+    };
+    let cleaner = [
+        ("log.cleaner.backoff.ms", "100"),
+        ("log.cleaner.min.cleanable.ratio", "0.01"),
+    ];
+    let mut text = fs::read_to_string(&disk.properties).expect("it was written");
+    for (key, value) in cleaner {
+        disk.ours.set(key, value);
+        text.push_str(&format!("{key}={value}\n"));
+    }
+    fs::write(&disk.properties, text).expect("the properties can be written");
+    let padding = "x".repeat(1_000);
+    let line = |number: usize| format!("key-{}\t{number}-{padding}\n", number % 97);
+    let lines = |from: usize| (from..from + 3_000).map(line).collect::<String>();
+    let expected = |end: usize| -> std::collections::BTreeMap<String, String> {
+        let values = (0..end).map(|number| {
+            (
+                format!("key-{}", number % 97),
+                format!("{number}-{padding}"),
+            )
+        });
+        values.collect()
+    };
+
+    disk.with_ours(|disk| {
+        let policy = [
+            "--config",
+            "cleanup.policy=compact",
+            "--config",
+            "segment.bytes=1048576",
+        ];
+        let create = ["--create", "--topic", "table"];
+        disk.run(TOPICS, &[&create[..], &policy[..]].concat());
+        disk.produce("table", &lines(0));
+        wait_until_clean(disk, 1_000);
+        assert_eq!(last_values(disk, 3_000), expected(3_000));
+    });
+    disk.with_apache(|disk| {
+        assert_eq!(last_values(disk, 3_000), expected(3_000));
+        disk.produce("table", &lines(3_000));
+        wait_until_clean(disk, 4_000);
+        assert_eq!(last_values(disk, 6_000), expected(6_000));
+    });
+    disk.with_ours(|disk| {
+        assert_eq!(last_values(disk, 6_000), expected(6_000));
+        disk.produce("table", &lines(6_000));
+        wait_until_clean(disk, 7_000);
+        assert_eq!(last_values(disk, 9_000), expected(9_000));
+    });
+}
+
 #[test]
 fn we_take_over_what_apache_kafka_formatted_and_filled() {
     let Some(mut disk) = Disk::new(12) else {

@@ -49,8 +49,7 @@ impl Pass<'_> {
         draft: &mut Draft,
     ) -> Result<(), CleanError> {
         let segments = &self.view.segment_list()[group.clone()];
-        let has_aborted = segments.iter().any(|segment| segment.has_aborted());
-        if segments.len() > 1 || has_aborted {
+        if segments.len() > 1 {
             self.begin(&segments[0], draft)?;
         }
         // Those of an earlier group's markers are in that group's index.
@@ -64,8 +63,12 @@ impl Pass<'_> {
             self.rewrite_one(segment, rules, transactions, draft)?;
         }
         let last = &segments[segments.len() - 1];
+        let aborted = transactions.take_kept();
+        if draft.output.is_none() && last.all_aborted()? != aborted {
+            self.begin(last, draft)?;
+        }
         if let Some(output) = &mut draft.output {
-            output.finish(&transactions.take_kept(), last.modified()?)?;
+            output.finish(&aborted, last.modified()?)?;
             self.summary.written_bytes += output.size();
         }
         Ok(())

@@ -5,6 +5,7 @@
 //! 2. The old segments' files become `.deleted`, and readers find the output.
 //! 3. The output's files get their names.
 
+use std::io;
 use std::sync::Arc;
 
 use super::{Log, LogView};
@@ -151,9 +152,16 @@ impl Log {
         (are_same && !is_active && !replacement.view.is_cut()).then_some(first)
     }
 
-    /// Any failure leaves half a swap.
+    /// Any failure leaves half a swap, also that of a full disk.
     fn watch_swap<T>(&mut self, outcome: Result<T, StorageError>) -> Result<T, StorageError> {
         self.offline |= outcome.is_err();
-        outcome
+        outcome.map_err(|error| match error {
+            StorageError::Full { path } => StorageError::Io {
+                action: "rename",
+                path,
+                source: io::ErrorKind::StorageFull.into(),
+            },
+            other => other,
+        })
     }
 }

@@ -12,6 +12,7 @@ use super::super::batch_walk::{HeaderWalk, LOOKUP_CHUNK};
 use super::super::disk::{DiskFile, OpenMode};
 use super::super::error::StorageError;
 use super::super::folder::{FileKind, Stage};
+use super::super::transaction_index::AbortedTransaction;
 use super::{Indexes, Segment, UNKNOWN};
 use crate::model::{Offset, Timestamp};
 
@@ -133,9 +134,9 @@ impl Segment {
         Ok((offsets, times))
     }
 
-    /// Whether a transaction was aborted in the segment.
-    pub(in super::super) fn has_aborted(&self) -> bool {
-        !self.transactions.lock().is_empty()
+    /// The transactions that were aborted in the segment.
+    pub(in super::super) fn all_aborted(&self) -> Result<Vec<AbortedTransaction>, StorageError> {
+        self.transactions.lock().all().map_err(self.io("read"))
     }
 
     /// The largest timestamp of the first batch; none if there is no batch or it has none.

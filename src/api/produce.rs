@@ -424,14 +424,16 @@ fn refused(index: i32, refusal: Refusal) -> PartitionProduceResponse {
             error_code,
             ..response
         },
+        // Kafka has words only for what it finds in single records.
         Refusal::Batch(rejection) => PartitionProduceResponse {
             error_code: rejection.code,
+            error_message: (!rejection.record_errors.is_empty())
+                .then(|| Str::from(rejection.message)),
             record_errors: rejection
                 .record_errors
                 .into_iter()
                 .map(record_error)
                 .collect(),
-            error_message: Some(Str::from(rejection.message)),
             ..response
         },
     }

@@ -85,6 +85,9 @@ impl ShardDriver {
     }
 
     fn load(self: Arc<Self>) {
+        if self.services.is_stopped.load(Ordering::Acquire) {
+            return;
+        }
         let started = Instant::now();
         let term = self.lock().term;
         let partition = self.partition.name();

@@ -9,7 +9,7 @@ const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
 const CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
-const DUMP_LOG: &str = "kafka.tools.DumpLogSegments";
+const DUMP_LOG: &str = "org.apache.kafka.tools.DumpLogSegments";
 
 /// A broker with a topic `walk` of two partitions.
 struct Walk {

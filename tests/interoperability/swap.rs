@@ -330,7 +330,7 @@ fn we_take_over_what_apache_kafka_formatted_and_filled() {
 
 #[test]
 fn groups_and_their_offsets_survive_the_swap_both_ways() {
-    let Some(mut disk) = Disk::new(13) else {
+    let Some(mut disk) = Disk::new(15) else {
         return;
     };
     let mut left = String::new();

@@ -147,8 +147,16 @@ impl Two {
             }],
             ..ListOffsetsRequest::default()
         };
-        let answer = self.client.call(&request, 7).await.expect("it is answered");
-        answer.topics[0].partitions[0].offset
+        // OFFSET_NOT_AVAILABLE right after a start is to be tried again, as clients do.
+        for _ in 0..1_000 {
+            let answer = self.client.call(&request, 7).await.expect("it is answered");
+            let partition = &answer.topics[0].partitions[0];
+            if !partition.error_code.is_retriable() {
+                return partition.offset;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("{topic} has no end offset");
     }
 
     async fn metadata(&mut self, topic: &'static str) -> MetadataResponsePartition {

@@ -141,7 +141,9 @@ fn kafka_dump_log_is_content_with_compacted_segments() {
             later < 2 * RETENTION_MS
         );
         for suffix in [".index", ".timeindex"] {
-            let indexes = files(dir.path(), suffix);
+            let mut indexes = files(dir.path(), suffix);
+            // That of the active segment is empty.
+            indexes.pop();
             dump(&tool, &["--verify-index-only"], &indexes);
             let sane = dump(&tool, &["--index-sanity-check"], &indexes);
             assert_eq!(sane.matches("passed sanity check").count(), indexes.len());

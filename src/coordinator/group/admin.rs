@@ -24,7 +24,7 @@ const KNOWS_GROUP_ID_NOT_FOUND: i16 = 6;
 /// The state of a group that is not there.
 const DEAD: Str = Str::from_static("Dead");
 /// The type of classic groups, in ListGroups.
-const CLASSIC: &str = "Classic";
+const CLASSIC: &str = "classic";
 
 impl GroupShard {
     /// Describes classic groups.

@@ -101,7 +101,7 @@ fn groups_are_listed_by_state_and_type_in_any_case() {
     let mut script = Script::new();
     script.stable(None);
 
-    let stable = ["g consumer Stable Classic"];
+    let stable = ["g consumer Stable classic"];
     assert_eq!(list(&mut script, &[], &[]), stable);
     assert_eq!(list(&mut script, &["stable"], &["CLASSIC"]), stable);
     assert!(list(&mut script, &["Empty"], &[]).is_empty());
@@ -186,7 +186,7 @@ fn a_classic_member_takes_over_a_consumer_group_nobody_can_be_in() {
     assert_eq!(script.log[..2], tombstones);
     assert_eq!(
         list(&mut script, &[], &[]),
-        ["g consumer PreparingRebalance Classic"]
+        ["g consumer PreparingRebalance classic"]
     );
 }
 

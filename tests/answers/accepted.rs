@@ -1,0 +1,199 @@
+//! The differences from Apache Kafka that are meant, each with its reason. The test fails on any
+//! other, and on one of these that is no longer there.
+
+/// A difference that is meant. `*` stands for any text.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The API's name.
+    api: &'static str,
+    /// The cases.
+    cases: &'static [&'static str],
+    /// The field, with its place.
+    field: &'static str,
+    /// Our value.
+    ours: &'static str,
+    /// Apache's value.
+    apache: &'static str,
+    /// Why it is so.
+    pub reason: &'static str,
+}
+
+impl Accepted {
+    /// Whether a difference is this one. `values` are ours and Apache's.
+    pub fn covers(&self, api: &str, case: &str, field: &str, values: (&str, &str)) -> bool {
+        self.api == api
+            && self.cases.iter().any(|pattern| matches(pattern, case))
+            && matches(self.field, field)
+            && matches(self.ours, values.0)
+            && matches(self.apache, values.1)
+    }
+}
+
+/// Whether `text` has the form of `pattern`.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(text) = text.strip_prefix(start) else {
+        return false;
+    };
+    let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    rest.is_empty() || ends.into_iter().any(|at| matches(rest, &text[at..]))
+}
+
+/// Rows: the API; cases; field; our value, Apache's value; the reason.
+macro_rules! accepted {
+    ($($api:literal, [$($case:literal),+], $field:literal, $ours:literal, $apache:literal, $reason:literal;)*) => {
+        /// The differences that are meant.
+        pub const ACCEPTED: &[Accepted] = &[$(
+            Accepted {
+                api: $api,
+                cases: &[$($case),+],
+                field: $field,
+                ours: $ours,
+                apache: $apache,
+                reason: $reason,
+            },
+        )*];
+    };
+}
+
+accepted! {
+    // Produce.
+    "Produce", ["the transactional bit", "a transaction that nobody began", "*transactional id"],
+        "*.error_code", "INVALID_*", "*",
+        "transactions are not served yet: their batches are refused for good";
+    "Produce", ["*transactional id"], "*.error_message", "*", "\"Unable to verify*",
+        "transactions are not served yet";
+    "Produce", ["log append time from the client", "a delete horizon"], "*.error_code", "INVALID_*", "NONE",
+        "these bits are set by brokers only; no client sends them";
+    "Produce", ["offset deltas from 1", "an offset delta twice", "a negative offset delta"],
+        "*.error_code", "INVALID_RECORD", "NONE",
+        "Apache does not look at the offsets of records that are not compressed; a reader would see them";
+    "Produce", ["log append time from the client", "a delete horizon", "offset deltas from 1", "an offset delta twice", "a negative offset delta"],
+        "*.base_offset", "-1", "*", "what is refused has no offset";
+    "Produce", ["log append time to a topic that has it"], "*.record_errors*", "*", "*",
+        "the bit is the batch's: no record is at fault by itself";
+    "Produce", ["a negative epoch"], "*.error_code", "INVALID_RECORD", "INVALID_PRODUCER_EPOCH",
+        "an epoch below 0 is refused before the producer is looked up; both end the producer";
+    "Produce", ["codec *", "* that is none", "* that is cut", "a huge length"],
+        "*.error_code", "INVALID_RECORD", "UNKNOWN_SERVER_ERROR",
+        "Apache runs into an exception; the batch is at fault, so say that";
+    "Produce", ["*"], "*.error_message", "\"*", "null",
+        "Apache keeps for itself what is wrong";
+    "Produce", ["a length of 0", "a negative length", "log append time to a topic that has it"],
+        "*.error_message", "\"*", "\"*", "no client sends it, and no user reads it";
+    "Produce", ["*key* for a compacted topic"], "*.error_message",
+        "\"One or more records have been rejected due to *", "\"One or more records have been rejected due to *",
+        "validation does not know the partition's name; the answer has it";
+    "Produce", ["*key* for a compacted topic"], "*.batch_index_error_message",
+        "\"Compacted topic cannot accept message without key\"", "\"Compacted topic cannot accept message without key in topic partition *",
+        "validation does not know the partition's name; the answer has it";
+    "Produce", ["*"], "*.log_start_offset", "-1", "0",
+        "with a refusal nobody looks at it";
+    "Produce", ["a topic without partitions"], "responses*", "*", "*",
+        "each topic is answered, also one of nothing";
+    "Produce", ["a partition twice"], "*", "*", "*",
+        "Apache takes the last batch and drops the others without a word; here each is appended and answered";
+    "Produce", ["null records"], "*", "*", "*",
+        "Apache runs into an exception and never answers";
+
+    // Fetch.
+    "Fetch", ["*"], "*.aborted_transactions", "null", "[]",
+        "an error has no transactions; no client tells null from empty";
+    "Fetch", ["isolation level 2", "isolation level -1"], "*", "*", "*",
+        "Apache runs into an exception; any level but 0 reads what is committed";
+    "Fetch", ["max bytes -*", "partition max bytes -*"], "*", "*", "*",
+        "Apache runs into an exception; a negative limit is a limit of 0";
+    "Fetch", ["a partition twice"], "*", "*", "*",
+        "Apache reads the last of them only; here each is answered";
+
+    // ListOffsets.
+    "ListOffsets", ["no partitions"], "topics*", "*", "*",
+        "each topic is answered, also one of nothing";
+    "ListOffsets", ["isolation level 2", "isolation level -1"], "*", "*", "*",
+        "Apache runs into an exception; any level but 0 counts what is committed";
+
+    // CreateTopics, CreatePartitions, InitProducerId.
+    "CreateTopics", ["a timeout of *"], "*", "*", "*",
+        "the decision takes no time here, so that a deadline of 0 is not missed";
+    "CreateTopics", ["*"], "*.configs[errors.deadletterqueue.group.enable]", "(there)", "(absent)", "a key of 4.4";
+    "CreateTopics", ["*"], "*.configs[max.decompressed.message.bytes]", "(there)", "(absent)", "a key of 4.4";
+    "CreateTopics", ["*"], "*.configs[remote.copy.lag.*]", "(there)", "(absent)", "a key of 4.4";
+    "CreateTopics", ["a config with space*"], "*.value", "\"12345678\"", "\" 12345678 \"",
+        "it is shown as it is understood, as DescribeConfigs does in both";
+    "CreatePartitions", ["too many*"], "*", "*", "*",
+        "Apache has no limit here, and fails while it makes so many; 10,000 is what CreateTopics allows";
+    "InitProducerId", ["the transactional id \"mine\"*"], "error_code", "UNSUPPORTED_VERSION", "NOT_COORDINATOR",
+        "transactions are not served yet: the attempt ends, instead of looking for a coordinator";
+
+    // Metadata and DescribeTopicPartitions.
+    "Metadata", ["a topic is created"], "topics*", "*", "*",
+        "ARCHITECTURE.md, decision 15: the answer waits until the topic is there";
+    "Metadata", ["no id and no name"], "*", "*", "*",
+        "Apache runs into an exception; a topic without a name is no topic";
+    "DescribeTopicPartitions", ["[\"a/b\", \"told\", \"\"], at most *"], "*", "*", "*",
+        "Apache runs into an exception at an empty name; each topic is answered";
+
+    // Configs.
+    "DescribeConfigs", ["*"], "*.error_message", "null", "\"\"",
+        "no error needs no message";
+    "DescribeConfigs", ["resource *", "a resource twice*"], "*.error_message", "\"*", "\"\"",
+        "an error in words";
+    "DescribeConfigs", ["resource \"x\" of type *"], "*.error_message", "\"Resources of type *", "\"This most likely occurs*",
+        "the message names what is not known";
+    "DescribeConfigs", ["*"], "*.configs[errors.deadletterqueue.*]", "(there)", "(absent)", "keys of 4.4";
+    "DescribeConfigs", ["*"], "*.configs[max.decompressed.message.bytes]", "(there)", "(absent)", "a key of 4.4";
+    "DescribeConfigs", ["*"], "*.configs[*remote.copy.lag.*]", "(there)", "(absent)", "keys of 4.4";
+    "DescribeConfigs", ["*"], "*.configs[group.streams.*]", "(there)", "(absent)", "keys of 4.4";
+    "DescribeConfigs", ["*"], "*.configs[sasl.oauthbearer.allow.unverified.*]", "(there)", "(absent)", "keys of 4.4";
+    "DescribeConfigs", ["*"], "*.configs[cluster.id]", "(there)", "(absent)", "a key of our own";
+    "DescribeConfigs", ["*"], "*.configs[logging.*]", "(there)", "(absent)", "keys of our own";
+    "DescribeConfigs", ["*"], "*.configs[open.files.max]", "(there)", "(absent)", "a key of our own";
+    "DescribeConfigs", ["*"], "*.configs[request.receive.timeout.ms]", "(there)", "(absent)", "a key of our own";
+    "DescribeConfigs", ["*"], "*.configs[scrub.*]", "(there)", "(absent)", "keys of our own";
+    "DescribeConfigs", ["*"], "*.configs[max.connections*].*value", "*", "\"2147483647\"",
+        "ARCHITECTURE.md, decision 10: finite by default";
+    "DescribeConfigs", ["*"], "*.configs[queued.max.request.bytes].*value", "*", "\"-1\"",
+        "ARCHITECTURE.md, decision 10: finite by default";
+    "DescribeConfigs", ["*"], "*.configs[socket.*.buffer.bytes].*value", "\"-1\"", "\"102400\"",
+        "ARCHITECTURE.md, decision 12: the system sizes the buffers";
+    "DescribeConfigs", ["*"], "*.configs[socket.listen.backlog.size].*value", "*", "\"50\"",
+        "clients that start together must not be turned away";
+    "DescribeConfigs", ["*"], "*.configs[log.dir].*value", "\"data\"", "\"/tmp/kafka-logs\"",
+        "data belongs where the broker was started, not where the system tidies up";
+    "DescribeConfigs", ["*"], "*.configs[listeners].synonyms[listeners].value", "*", "*",
+        "by default a node is controller too";
+    "DescribeConfigs", ["*"], "*.configs[controller.listener.names].synonyms[controller.listener.names#2]", "(there)", "(absent)",
+        "Apache has no default for it; a single node needs none of its settings";
+    "DescribeConfigs", ["*"], "*.configs[node.id].synonyms[node.id#2]", "(there)", "(absent)",
+        "Apache has no default for it; a single node needs none of its settings";
+    "DescribeConfigs", ["*"], "*.configs[process.roles].synonyms[process.roles#2]", "(there)", "(absent)",
+        "Apache has no default for it; a single node needs none of its settings";
+    "AlterConfigs", ["a resource twice"], "*", "*", "*",
+        "Apache runs into an exception and never answers";
+    "IncrementalAlterConfigs", ["an unknown operation*", "a negative operation*"], "*", "*", "*",
+        "Apache runs into an exception; the request is at fault, so say that";
+    "IncrementalAlterConfigs", ["*: log.cleaner.threads=0*", "*: num.io.threads=100*"], "*", "*", "*",
+        "there are no pools of threads to resize";
+    "IncrementalAlterConfigs", ["*: listeners=*"], "*.error_message", "*", "*",
+        "the message says what to do";
+
+    // What only looks.
+    "ApiVersions", ["*"], "api_keys[*]", "(absent)", "(there)",
+        "an API is told when it is served";
+    "ApiVersions", ["*"], "api_keys[18].max_version", "5", "4", "a version of 4.4";
+    "ApiVersions", ["*"], "supported_features*", "*", "*", "a feature is told when it is served";
+    "DescribeLogDirs", ["all partitions"], "*topics[lax-*].*.partition_size", "*", "*",
+        "what only Apache took is in its log";
+
+    // Connections.
+    "Connection", ["a tag twice in the header", "tags out of order in the header"], "outcome", "closed", "*",
+        "tags ascend (KIP-482); what breaks that is not a client's";
+    "Connection", ["a negative array"], "outcome", "closed", "*",
+        "only -1 is null";
+    "Connection", ["a text that is no UTF-8"], "outcome", "closed", "*",
+        "a name that is no text would come back as another name";
+    "Connection", ["API 18 version 6", "API 18 version 99"], "outcome", "a refusal *", "closed",
+        "a request that ends before its tags is answered all the same: its version is known to be wrong";
+}

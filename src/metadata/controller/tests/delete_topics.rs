@@ -132,7 +132,12 @@ fn each_fault_has_kafkas_code_and_message() {
         ),
         (
             vec![by_id(unknown)],
-            vec![result(None, unknown, ErrorCode::UNKNOWN_TOPIC_ID, None)],
+            vec![result(
+                None,
+                unknown,
+                ErrorCode::UNKNOWN_TOPIC_ID,
+                Some("This server does not host this topic ID."),
+            )],
         ),
         (
             vec![by_name("no")],
@@ -140,7 +145,7 @@ fn each_fault_has_kafkas_code_and_message() {
                 Some("no"),
                 Uuid::ZERO,
                 ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-                None,
+                Some("This server does not host this topic-partition."),
             )],
         ),
         (

@@ -207,7 +207,8 @@ impl State {
         identity: impl FnOnce() -> ClientIdentity,
         now: Instant,
     ) -> &mut Client {
-        self.forget_silent(now);
+        let is_new = !self.clients.contains_key(&id);
+        self.forget_silent(is_new, now);
         let known = self.clients.remove(&id);
         let client = match known {
             Some(client) if client.version == self.version => client,
@@ -261,15 +262,17 @@ impl State {
         }
     }
 
-    /// Forgets who has been silent for long, and who has been so the longest if there are too many.
-    fn forget_silent(&mut self, now: Instant) {
+    /// Forgets who has been silent for long, and who has been so the longest where there is no room
+    /// for one more.
+    fn forget_silent(&mut self, makes_room: bool, now: Instant) {
         while let Some((heard, id)) = self.heard.first().copied() {
             let memory = self
                 .clients
                 .get(&id)
                 .map_or(SHORTEST_MEMORY, Client::memory);
             let is_silent = now.duration_since(heard) >= memory;
-            if !is_silent && self.clients.len() < MOST_CLIENTS {
+            let has_room = !makes_room || self.clients.len() < MOST_CLIENTS;
+            if !is_silent && has_room {
                 return;
             }
             self.forget(heard, id);

@@ -373,7 +373,9 @@ fn list_of_record_errors_is_bounded() {
 
     assert_eq!(rejection.record_errors.len(), Rejection::MAX_RECORD_ERRORS);
     assert!(
-        rejection.message.starts_with("5000 records"),
+        rejection
+            .message
+            .contains("due to 5000 record errors in total"),
         "{}",
         rejection.message
     );

@@ -136,10 +136,9 @@ fn kafka_dump_log_is_content_with_compacted_segments() {
         let dumped = dump(&tool, &["--deep-iteration"], &files(dir.path(), ".log"));
         assert!(dumped.contains("isvalid: true") && !dumped.contains("isvalid: false"));
         assert!(!dumped.contains("invalid bytes"), "{dumped}");
-        assert_eq!(
-            dumped.contains("deleteHorizonMs: OptionalLong[17"),
-            later < 2 * RETENTION_MS
-        );
+        if later < 2 * RETENTION_MS {
+            assert!(dumped.contains("deleteHorizonMs: OptionalLong[17"));
+        }
         for suffix in [".index", ".timeindex"] {
             let mut indexes = files(dir.path(), suffix);
             // That of the active segment is empty.

@@ -93,7 +93,10 @@ fn fill(broker: &Broker, topic: &str, partitions: i32, messages: i32) {
         let record = BaseRecord::<(), str>::to(topic)
             .partition(n % partitions)
             .payload(&value);
-        producer.send(record).map_err(|(error, _)| error).unwrap();
+        producer
+            .send(record)
+            .map_err(|(error, _)| error)
+            .expect("the queue has room");
     }
     flush(&producer);
 }

@@ -162,9 +162,18 @@ async fn committed(client: &mut Client, group: &str) -> i64 {
 }
 
 fn resident_bytes(broker: &Broker) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", broker.pid())).unwrap();
-    let line = status.lines().find(|it| it.starts_with("VmRSS")).unwrap();
-    let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let status =
+        fs::read_to_string(format!("/proc/{}/status", broker.pid())).expect("the broker has one");
+    let line = status
+        .lines()
+        .find(|it| it.starts_with("VmRSS"))
+        .expect("the broker has one");
+    let kib: usize = line
+        .split_whitespace()
+        .nth(1)
+        .expect("the broker has one")
+        .parse()
+        .expect("the broker has one");
     kib * 1024
 }
 

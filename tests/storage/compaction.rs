@@ -257,11 +257,14 @@ fn a_cleaned_offset_of_another_log_means_that_all_is_dirty() {
     assert_eq!(target(Offset(20)).first_dirty, Offset(20));
 }
 
+/// What is done to a log in the midst of a pass.
+type Act<'a> = Box<dyn FnOnce(&mut Log) + 'a>;
+
 /// Ends the pass after some bytes, with something done to the log.
 struct Interrupt<'a> {
     log: &'a Locked,
     after: u64,
-    act: Option<Box<dyn FnOnce(&mut Log) + 'a>>,
+    act: Option<Act<'a>>,
 }
 
 impl CleanControl for Interrupt<'_> {

@@ -11,7 +11,7 @@ use super::route::answer;
 use crate::coordinator::driver::Submitted;
 use crate::coordinator::group::{Answer, Caller, Request, Token};
 use crate::network::{Handling, Outcome};
-use crate::protocol::{self, DecodeError, Str, decode_whole};
+use crate::protocol::{self, DecodeError, Str, decode_request};
 
 /// A request that is about one group, and goes to its shard as it is.
 pub(super) trait OneGroup: protocol::Request + 'static {
@@ -50,7 +50,7 @@ pub(super) fn handle<R: OneGroup>(
     context: RequestContext,
     body: Bytes,
 ) -> Result<Handling, DecodeError> {
-    let request = decode_whole::<R>(body, context.version())?;
+    let request = decode_request::<R>(body, context.version())?;
     let group_id = request.group_id();
     let asked = request.ask();
     let submitted = api.groups().submit(&group_id, R::caller(&context), &asked);

@@ -19,7 +19,7 @@ use crate::protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestTopic, OffsetCommitResponse,
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use crate::protocol::{DecodeError, ErrorCode, Str, decode_whole};
+use crate::protocol::{DecodeError, ErrorCode, Str, decode_request};
 
 /// The first version that names topics by id.
 const FIRST_BY_ID: i16 = 10;
@@ -33,7 +33,7 @@ pub fn handle(
     context: RequestContext,
     body: Bytes,
 ) -> Result<Handling, DecodeError> {
-    let mut request = decode_whole::<OffsetCommitRequest>(body, context.version())?;
+    let mut request = decode_request::<OffsetCommitRequest>(body, context.version())?;
     let refused = refuse_unknown(&mut request, &api.image(), context.version());
     if request.topics.is_empty() {
         return Ok(now(&context, &response(refused)));

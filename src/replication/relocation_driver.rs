@@ -354,6 +354,10 @@ impl Shared {
         let Some(from) = self.dir_of(partition) else {
             return Ok(());
         };
+        // Compaction puts its output in place in several steps, all in one log.
+        let Some(_upkeep) = partition.begin_upkeep() else {
+            return Ok(());
+        };
         // A crash right after must not bring back what was deleted from the front.
         if let Some(filled) = copy.as_ref() {
             to.keep_entries_of_copy(partition, filled.flushed_offset());

@@ -343,6 +343,23 @@ fn a_copy_is_cut_where_the_log_was() {
     assert_eq!(end.unwrap().unwrap().end_offset, Offset(15));
 }
 
+#[test]
+fn a_log_that_is_compacted_changes_places_only_then() {
+    let world = World::filled(&["/a", "/b"]);
+    let moving = world.begin_move("/b");
+    world.advance_until_told(&moving);
+    world.obey();
+    let partition = world.partition("t", 0);
+
+    let upkeep = partition.begin_upkeep().unwrap();
+    world.manager.shared.advance(&moving);
+    assert!(world.is_in("/a"));
+    drop(upkeep);
+    world.finish_move(&moving);
+
+    assert!(world.is_in("/b"));
+}
+
 #[tokio::test]
 async fn a_power_cut_at_any_step_loses_nothing_and_the_move_goes_on() {
     for tear in [Tear::Lost, Tear::Kept, Tear::Torn(7)] {

@@ -24,6 +24,7 @@ use crate::config::Loaded;
 use crate::coordinator::driver::GroupCoordinator;
 use crate::metadata::BrokerLifecycle;
 use crate::metadata::driver::{self, Metadata};
+use crate::model::{BrokerId, Offset};
 use crate::network::RunningListener;
 use crate::protocol::ApiKey;
 use crate::raft::Raft;
@@ -77,6 +78,18 @@ async fn run(loaded: Loaded, loggers: Loggers) -> anyhow::Result<()> {
     reason.into_result()
 }
 
+/// Waits until requests find this broker unfenced, and so the leaders of its partitions: the
+/// controller says so once it is committed, before it is published.
+async fn seen_unfenced(metadata: &Metadata, node: BrokerId) {
+    let published = metadata.published();
+    let is_seen = |_: &Offset| {
+        let image = published.image();
+        image.brokers().get(node).is_some_and(|own| !own.fenced)
+    };
+    // An error means that the process stops.
+    let _ = published.offset().wait_for(is_seen).await;
+}
+
 /// A node at work.
 struct Node {
     directories: Directories,
@@ -126,6 +139,7 @@ impl Node {
         lifecycle.caught_up().await?;
         lifecycle.set_ready();
         lifecycle.unfenced().await?;
+        seen_unfenced(&metadata, config.node.node_id).await;
 
         let api = Api::new(Parts {
             config: Arc::clone(&config),

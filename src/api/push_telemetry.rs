@@ -8,7 +8,7 @@ use super::telemetry_client::{code, identity};
 use crate::model::Uuid;
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::push_telemetry::{PushTelemetryRequest, PushTelemetryResponse};
-use crate::telemetry::Pushed;
+use crate::telemetry::{Pushed, Untrusted};
 
 /// Takes what is pushed, if it is what the client was asked for.
 pub fn handle(
@@ -29,6 +29,13 @@ pub fn handle(
         let taken =
             api.client_metrics()
                 .push(id, || identity(context, id), &pushed, Instant::now());
+        tracing::debug!(
+            client = %Untrusted(context.client_id()),
+            bytes = request.metrics.len(),
+            last = request.terminating,
+            refused = ?taken.err(),
+            "a client pushed metrics"
+        );
         taken.map_or_else(code, |()| ErrorCode::NONE)
     };
     PushTelemetryResponse {

@@ -10,4 +10,5 @@ mod crash;
 mod groups;
 mod produce_and_consume;
 mod quotas;
+mod telemetry;
 mod upkeep;

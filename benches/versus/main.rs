@@ -11,6 +11,7 @@
 mod support;
 
 mod floor;
+mod groups;
 mod load;
 mod memory;
 mod rival;
@@ -81,6 +82,11 @@ fn main() {
     }
     if options.wants("recovery") {
         sections::large_log_recovery(&mut rivals("recovery"), &mut table);
+    }
+    if options.wants("groups") {
+        groups::join_storm(&mut rivals("join-storm"), &mut table);
+        groups::offset_commits(&mut rivals("commits"), &mut table);
+        groups::reload(&mut rivals("reload"), &mut table);
     }
     table.print();
 }

@@ -124,8 +124,9 @@ pub fn ours(section: &str) -> Ours {
     let directory = fresh_directory(section);
     let data = directory.path().join("data");
     let text = format!(
-        "node.id = 1\nlog.dirs = {:?}\nlisteners = \"PLAINTEXT://127.0.0.1:21092,CONTROLLER://127.0.0.1:21093\"\n",
-        path_text(&data)
+        "node.id = 1\nlog.dirs = {:?}\nlisteners = \"PLAINTEXT://127.0.0.1:21092,CONTROLLER://127.0.0.1:21093\"\n{}",
+        path_text(&data),
+        settings()
     );
     fs::write(directory.path().join("broker.toml"), text).expect("the disk has room");
     Ours {
@@ -167,8 +168,9 @@ pub fn apache(section: &str, jars: &Path) -> ApacheKafka {
     let text = format!(
         "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:22093\n\
          controller.listener.names=CONTROLLER\nlog.dirs={}\n\
-         listeners=PLAINTEXT://127.0.0.1:22092,CONTROLLER://127.0.0.1:22093\n",
-        path_text(&directory.path().join("data"))
+         listeners=PLAINTEXT://127.0.0.1:22092,CONTROLLER://127.0.0.1:22093\n{}",
+        path_text(&directory.path().join("data")),
+        settings()
     );
     let properties = directory.path().join("server.properties");
     fs::write(&properties, text).expect("the disk has room");
@@ -234,6 +236,13 @@ impl Rival for ApacheKafka {
     fn process(&mut self) -> &mut Option<Process> {
         &mut self.process
     }
+}
+
+/// What groups need of both: lines that TOML and Java's properties take alike.
+fn settings() -> String {
+    let settings = crate::groups::SETTINGS.iter();
+    let lines = settings.map(|(key, value)| format!("{key}={value}\n"));
+    lines.collect()
 }
 
 fn fresh_directory(section: &str) -> tempfile::TempDir {

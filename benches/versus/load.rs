@@ -23,6 +23,31 @@ pub struct Stream {
     pub messages: u64,
     pub bytes: usize,
     pub partitions: i32,
+    pub queue: Queue,
+}
+
+/// How much the producer gathers before it sends.
+#[derive(Clone, Copy, Debug)]
+pub struct Queue {
+    pub linger_ms: u32,
+    pub messages: u32,
+    pub kib: u32,
+}
+
+impl Queue {
+    /// What a batch of 1 MiB of one or a few partitions needs.
+    pub const USUAL: Self = Self {
+        linger_ms: 5,
+        messages: 500_000,
+        kib: 256 << 10,
+    };
+    /// Room for a batch of each of thousands of partitions: with less, what a request costs the
+    /// client is all that is measured.
+    pub const LARGE: Self = Self {
+        linger_ms: 100,
+        messages: 1 << 20,
+        kib: (1 << 20) + (64 << 10),
+    };
 }
 
 fn config(bootstrap: &str) -> ClientConfig {
@@ -93,9 +118,12 @@ impl ProducerContext for Deliveries {
 pub fn produce(bootstrap: &str, topic: &str, stream: Stream) -> Duration {
     let deliveries = Deliveries::default();
     let producer: ThreadedProducer<_> = config(bootstrap)
-        .set("linger.ms", "5")
-        .set("queue.buffering.max.messages", "500000")
-        .set("queue.buffering.max.kbytes", "262144")
+        .set("linger.ms", stream.queue.linger_ms.to_string())
+        .set(
+            "queue.buffering.max.messages",
+            stream.queue.messages.to_string(),
+        )
+        .set("queue.buffering.max.kbytes", stream.queue.kib.to_string())
         .create_with_context(deliveries.clone())
         .expect("valid settings");
     let payload = vec![b'x'; stream.bytes];

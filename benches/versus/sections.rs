@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::load::{self, Stream};
+use crate::load::{self, Queue, Stream};
 use crate::memory;
 use crate::rival::{CpuSeconds, Rival};
 use crate::table::{Bound, Table};
@@ -15,11 +15,13 @@ const LARGE: Stream = Stream {
     messages: 1 << 20,
     bytes: 1024,
     partitions: 1,
+    queue: Queue::USUAL,
 };
 const SMALL: Stream = Stream {
     messages: 5_000_000,
     bytes: 100,
     partitions: 6,
+    queue: Queue::USUAL,
 };
 const GIB_OF_LARGE: f64 = 1.0;
 const MILLIONS_OF_SMALL: f64 = 5.0;
@@ -230,9 +232,8 @@ fn latency(rivals: &mut Rivals, table: &mut Table) {
 /// Produce rate over many partitions against one, and the way back after kill -9.
 pub fn many_partitions(rivals: &mut Rivals, partitions: i32, table: &mut Table) {
     let one = Stream {
-        messages: 1 << 18,
-        bytes: 1024,
-        partitions: 1,
+        queue: Queue::LARGE,
+        ..LARGE
     };
     let many = Stream { partitions, ..one };
     let mut share = samples(rivals);

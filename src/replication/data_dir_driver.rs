@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -21,6 +21,10 @@ use crate::storage::checkpoint::{
 use crate::storage::log_dir::LogDir;
 use crate::storage::partition_folder::{self, FolderMark};
 
+/// When so much was synced the recovery points are worth writing: otherwise a crash would have all of
+/// it checked again.
+const SYNCED_WORTH_A_CHECKPOINT: u64 = 64 << 20;
+
 /// A log directory and what the broker keeps about it.
 #[derive(Debug)]
 pub(super) struct DataDir {
@@ -34,6 +38,10 @@ pub(super) struct DataDir {
     removals: Mutex<Vec<Removal>>,
     /// What was written last to each checkpoint, as a checksum.
     written: Mutex<BTreeMap<CheckpointKind, u64>>,
+    /// Held while offsets are gathered and written to a checkpoint.
+    pub(super) checkpointing: Mutex<()>,
+    /// Bytes synced since the recovery points were last written because of them.
+    synced: AtomicU64,
 }
 
 /// The checkpoints of a log directory.
@@ -111,7 +119,20 @@ impl DataDir {
             unopened: Mutex::default(),
             removals: Mutex::default(),
             written: Mutex::default(),
+            checkpointing: Mutex::default(),
+            synced: AtomicU64::new(0),
         }
+    }
+
+    /// Notes that so many bytes were synced. Whether the recovery points are to be written now.
+    pub(super) fn is_checkpoint_due(&self, bytes: u64) -> bool {
+        let before = self.synced.fetch_add(bytes, Ordering::Relaxed);
+        let is_due = before + bytes >= SYNCED_WORTH_A_CHECKPOINT;
+        // Of several that find it due each may write: that is right, if idle.
+        if is_due {
+            self.synced.store(0, Ordering::Relaxed);
+        }
+        is_due
     }
 
     pub(super) fn path(&self) -> &Path {

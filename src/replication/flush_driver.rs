@@ -142,8 +142,8 @@ fn sync_topic_ids(dir: &DataDir, folders: &[PathBuf]) -> io::Result<()> {
 
 fn sync_log(shared: &Shared, partition: &Arc<Partition>) {
     match partition.flush_if_due(now) {
-        Ok(true) => _ = shared.metrics.syncs.inc(),
-        Ok(false) => {}
+        Ok(Some(bytes)) => shared.note_synced(partition, bytes),
+        Ok(None) => {}
         Err(error) => shared.check_partition_failure(partition, &error),
     }
     partition.end_flush_wait();
@@ -153,5 +153,16 @@ fn sync_log(shared: &Shared, partition: &Arc<Partition>) {
         && partition.flush_is_due(now().wall)
     {
         dir.flushes.push_log(partition);
+    }
+}
+
+impl Shared {
+    fn note_synced(&self, partition: &Partition, bytes: u64) {
+        self.metrics.syncs.inc();
+        if let Some(dir) = self.dir_of(partition)
+            && dir.is_checkpoint_due(bytes)
+        {
+            self.checkpoint_recovery_points(dir);
+        }
     }
 }

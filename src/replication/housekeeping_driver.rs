@@ -146,6 +146,8 @@ impl Shared {
         partitions: &[Arc<Partition>],
         kinds: &[CheckpointKind],
     ) {
+        // Offsets that were gathered earlier are not written later, over newer ones.
+        let _one_at_a_time = dir.checkpointing.lock();
         for &kind in kinds {
             let here = partitions.iter().filter(|it| it.is_in(&dir.log_dir));
             let entries = here.filter_map(|partition| {
@@ -153,6 +155,13 @@ impl Shared {
                 Some((partition.name().clone(), offset))
             });
             self.write_checkpoint(dir, kind, entries.collect());
+        }
+    }
+
+    /// Writes the recovery points of one directory, ahead of their time.
+    pub(super) fn checkpoint_recovery_points(&self, dir: &DataDir) {
+        if !dir.log_dir.is_offline() {
+            self.write_checkpoints_of(dir, &self.hosted.online(), &[CheckpointKind::RecoveryPoint]);
         }
     }
 

@@ -58,6 +58,9 @@ pub struct Log {
     end_offset: Offset,
     /// Everything below is on stable storage.
     flushed_offset: Offset,
+    /// Bytes written since the log was opened, and those of them that are on stable storage.
+    written: u64,
+    flushed: u64,
     /// Counts the changes of names in the folder that matter, and those of them that are synced.
     names: u32,
     synced_names: u32,

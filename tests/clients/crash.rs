@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::Offset;
 use rdkafka::client::ClientContext;
@@ -101,6 +101,45 @@ fn nothing_acknowledged_is_lost_by_kill_9() {
                 .all(|(message, offset)| message.offset == offset)
         );
     }
+}
+
+/// One segment holds all of it, and nobody asked for a sync.
+#[test]
+fn a_kill_leaves_at_most_128_mib_of_a_log_to_check() {
+    const MESSAGES: i64 = 300;
+    const MESSAGE_BYTES: i64 = 900_000;
+    const MOST_UNFLUSHED: i64 = 128 << 20;
+    let mut broker = Broker::start();
+    let sending = producer(&broker, &[("message.max.bytes", "1000000")]);
+    let payload = "x".repeat(usize::try_from(MESSAGE_BYTES).unwrap());
+    for _ in 0..MESSAGES {
+        sending
+            .send(BaseRecord::<(), str>::to("large").payload(&payload))
+            .map_err(|(error, _)| error)
+            .unwrap();
+    }
+    flush(&sending);
+    drop(sending);
+
+    let least = MESSAGES - MOST_UNFLUSHED / MESSAGE_BYTES - 1;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while recovery_point(&broker, "large 0") < least {
+        assert!(Instant::now() < deadline, "the recovery point stays behind");
+        std::thread::yield_now();
+    }
+    broker.kill();
+    broker.start_again();
+    assert_eq!(watermarks(&broker, "large", 0), (0, MESSAGES));
+}
+
+/// What the checkpoint says of a partition, named as in the file; 0 if nothing.
+fn recovery_point(broker: &Broker, partition: &str) -> i64 {
+    let path = broker.data_dir().join("recovery-point-offset-checkpoint");
+    // Before the first checkpoint there is no file.
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let mut lines = text.lines();
+    let entry = lines.find_map(|line| line.strip_prefix(partition)?.strip_prefix(' '));
+    entry.map_or(0, |offset| offset.parse().unwrap())
 }
 
 #[test]

@@ -9,9 +9,9 @@ use crate::storage::log::FlushScope;
 
 impl Partition {
     /// Makes the log durable as far as it is due by the settings. With `flush.messages=1` the high
-    /// watermark moves then. Blocks on the disk, without the partition's lock. Whether there was
-    /// something to sync.
-    pub fn flush_if_due(&self, now: impl Fn() -> Moment) -> Result<bool, ReplicaError> {
+    /// watermark moves then. Blocks on the disk, without the partition's lock. How many bytes were
+    /// synced; `None`: there was nothing to sync.
+    pub fn flush_if_due(&self, now: impl Fn() -> Moment) -> Result<Option<u64>, ReplicaError> {
         let _one_at_a_time = self.flushing.lock();
         let mut state = self.state.lock();
         state.check_running()?;
@@ -22,7 +22,7 @@ impl Partition {
         };
         drop(state);
         let Some(plan) = plan else {
-            return Ok(false);
+            return Ok(None);
         };
         let outcome = plan.run();
         let mut state = self.state.lock();
@@ -30,7 +30,7 @@ impl Partition {
         let news = state.advance(now().instant);
         self.finish(state, news);
         noted?;
-        Ok(true)
+        Ok(Some(plan.bytes()))
     }
 
     /// Whether [`Self::flush_if_due`] has something to do: for the time-based settings.
@@ -62,8 +62,8 @@ impl State {
         }
         let config = self.log.config();
         let is_asked_for = config.flush_messages < i64::MAX || config.flush_ms < i64::MAX;
-        // Otherwise the active segment is left to the page cache, as Kafka does.
-        Some(if is_asked_for {
+        // Otherwise the end of the active segment is left to the page cache, as in Kafka.
+        Some(if is_asked_for || self.log.has_much_unflushed() {
             FlushScope::All
         } else {
             FlushScope::ClosedSegments

@@ -230,6 +230,7 @@ impl Log {
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
         self.reserve(&active, position, bytes as u64);
         let Err(error) = active.log().write_at(parts, position) else {
+            self.written += bytes as u64;
             return Ok(position);
         };
         let path = active.log_path();

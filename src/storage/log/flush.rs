@@ -14,6 +14,10 @@ use crate::storage::error::StorageError;
 use crate::storage::folder::Folder;
 use crate::storage::segment::Segment;
 
+/// How much may be written before it is synced without being asked for. A crash leaves no more than
+/// this to check, and a disk gets its work in small pieces instead of a segment at a time.
+const MOST_UNFLUSHED: u64 = 128 << 20;
+
 /// What must be synced so that everything below [`Self::end_offset`] is on stable storage.
 #[derive(Debug)]
 pub struct FlushPlan {
@@ -25,6 +29,10 @@ pub struct FlushPlan {
     /// The folder's own name must be synced too.
     folder_is_new: bool,
     end_offset: Offset,
+    /// What [`Log::written`] is then on stable storage.
+    written: u64,
+    /// Bytes that were not before.
+    bytes: u64,
     /// How often the log had been cut.
     cuts: u32,
 }
@@ -44,6 +52,11 @@ impl FlushPlan {
         self.end_offset
     }
 
+    /// How many bytes of batches become durable by it; what was cut meanwhile counts too.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Syncs. To be called without any lock, once: an error is for good.
     pub fn run(&self) -> Result<(), StorageError> {
         for (segment, sealed) in &self.segments {
@@ -61,13 +74,19 @@ impl FlushPlan {
 }
 
 impl Log {
-    /// Whether a sync is due by the settings, or because a segment was closed: the recovery point
-    /// moves up to the active segment, so that a crash leaves little to check.
+    /// Whether a sync is due by the settings, because a segment was closed, or because much was
+    /// written: the recovery point follows, so that a crash leaves little to check.
     pub fn flush_is_due(&self, now: Timestamp) -> bool {
         let unflushed = self.end_offset - self.flushed_offset;
         self.flushed_offset < self.active().base_offset()
+            || self.has_much_unflushed()
             || unflushed >= self.config.flush_messages
             || (unflushed > 0 && now.0 - self.last_flush.0 >= self.config.flush_ms)
+    }
+
+    /// Whether so much was written since the last sync that the active segment is to be synced too.
+    pub fn has_much_unflushed(&self) -> bool {
+        self.written - self.flushed >= MOST_UNFLUSHED
     }
 
     /// What to sync; `None`: it is durable already.
@@ -89,10 +108,11 @@ impl Log {
         self.watch(saved)?;
         self.last_flush = now;
         let active = self.segments.len() - 1;
-        let end = match scope {
-            FlushScope::All => active + 1,
-            FlushScope::ClosedSegments => active,
+        let (end, left) = match scope {
+            FlushScope::All => (active + 1, 0),
+            FlushScope::ClosedSegments => (active, self.active().size()),
         };
+        let written = self.written.saturating_sub(left).max(self.flushed);
         let unflushed = (self.segment_of(self.flushed_offset)..end)
             .map(|index| (Arc::clone(&self.segments[index]), index < active))
             .collect();
@@ -102,6 +122,8 @@ impl Log {
             names,
             folder_is_new: self.folder_is_new,
             end_offset,
+            written,
+            bytes: written - self.flushed,
             cuts: self.segments.cuts(),
         }))
     }
@@ -117,6 +139,7 @@ impl Log {
         if plan.cuts == self.segments.cuts() {
             self.flushed_offset = self.flushed_offset.max(plan.end_offset);
         }
+        self.flushed = self.flushed.max(plan.written);
         if let Some(names) = plan.names {
             self.synced_names = names;
             self.folder_is_new = false;

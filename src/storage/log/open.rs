@@ -73,6 +73,8 @@ impl Log {
             log_start_offset: opening.log_start_offset,
             end_offset: opening.log_start_offset,
             flushed_offset: opening.log_start_offset,
+            written: 0,
+            flushed: 0,
             names: 0,
             synced_names: 0,
             folder_is_new: files.segments.is_empty(),

@@ -16,10 +16,11 @@ use broker::protocol::messages::join_group::{
 };
 use broker::protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+    OffsetCommitResponse,
 };
 use broker::protocol::messages::offset_fetch::{OffsetFetchRequest, OffsetFetchRequestGroup};
 use broker::protocol::messages::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment};
-use broker::protocol::{ErrorCode, Str};
+use broker::protocol::{Decode as _, ErrorCode, Reader, Request as _, ResponseHeader, Str};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{Barrier, Notify};
@@ -44,7 +45,9 @@ const MEMBERS: usize = 500;
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
 /// Who commit at the same time, each in a group of its own.
 const COMMITTERS: usize = 32;
-const COMMITS_EACH: usize = 5_000;
+const COMMITS_EACH: usize = 4_800;
+/// Of a client that does not wait for each.
+const IN_FLIGHT: usize = 16;
 /// The commits that are loaded: of one group, in requests of so many partitions.
 const LOADED_COMMITS: usize = 1_000_000;
 const LOADED_PARTITIONS: i32 = 100;
@@ -241,46 +244,79 @@ fn commit(group: &str, partitions: i32, offset: i64) -> OffsetCommitRequest {
     }
 }
 
-/// Sends `count` commits one after the other.
-async fn commits(bootstrap: String, group: String, partitions: i32, count: usize) {
+/// What each client commits.
+#[derive(Clone, Copy)]
+struct Commits {
+    partitions: i32,
+    count: usize,
+    /// Sent before their answers are awaited.
+    in_flight: usize,
+}
+
+async fn commit_all(bootstrap: String, group: String, commits: Commits) {
     let mut client = connect(&bootstrap).await;
-    for offset in 0..count {
-        let request = commit(&group, partitions, i64::try_from(offset).unwrap_or(0));
-        let answer = client.call(&request, 8).await.expect("it is answered");
-        let error = answer.topics[0].partitions[0].error_code;
-        assert_eq!(error, ErrorCode::NONE, "commit {offset} of {group}");
+    let mut offset = 0;
+    for _ in 0..commits.count / commits.in_flight {
+        for _ in 0..commits.in_flight {
+            let request = commit(&group, commits.partitions, offset);
+            client.send(&request, 8).await.expect("it is sent");
+            offset += 1;
+        }
+        for _ in 0..commits.in_flight {
+            let (_, answer) = client.receive().await.expect("it is answered");
+            let answer = committed(answer).topics;
+            let error = answer[0].partitions[0].error_code;
+            assert_eq!(error, ErrorCode::NONE, "commit {offset} of {group}");
+        }
     }
 }
 
-/// A client for each of `groups` sends `count` commits.
-async fn commits_of_all(
-    bootstrap: &str,
-    groups: impl Iterator<Item = String>,
-    partitions: i32,
-    count: usize,
-) {
+fn committed(answer: Bytes) -> OffsetCommitResponse {
+    let mut reader = Reader::new(answer);
+    let header_version = OffsetCommitRequest::KEY.response_header_version(8);
+    ResponseHeader::decode(&mut reader, header_version).expect("a header");
+    OffsetCommitResponse::decode(&mut reader, 8).expect("an answer")
+}
+
+/// A client for each of `groups` commits.
+async fn commits_of_all(bootstrap: &str, groups: impl Iterator<Item = String>, commits: Commits) {
     let mut all = JoinSet::new();
     for group in groups {
-        all.spawn_local(commits(bootstrap.to_owned(), group, partitions, count));
+        all.spawn_local(commit_all(bootstrap.to_owned(), group, commits));
     }
     all.join_all().await;
 }
 
-/// Commits of one partition each, one after the other in each of many groups.
+/// Commits of one partition each in each of many groups, each after the one before is answered, and
+/// as by a consumer that does not wait (`commitAsync`).
 pub fn offset_commits(rivals: &mut Rivals, table: &mut Table) {
-    let mut rates = vec![Vec::new(); rivals.len()];
-    let mut costs = vec![Vec::new(); rivals.len()];
     for rival in rivals.iter_mut() {
         rival.start();
         load::create_topic(&rival.bootstrap(), "committed", 1);
     }
+    for (in_flight, how) in [(1, "one at a time"), (IN_FLIGHT, "several in flight")] {
+        commits_in_flight(rivals, in_flight, how, table);
+    }
+    for rival in rivals.iter_mut() {
+        rival.kill();
+    }
+}
+
+fn commits_in_flight(rivals: &mut Rivals, in_flight: usize, how: &str, table: &mut Table) {
+    let commits = Commits {
+        partitions: 1,
+        count: COMMITS_EACH,
+        in_flight,
+    };
+    let mut rates = vec![Vec::new(); rivals.len()];
+    let mut costs = vec![Vec::new(); rivals.len()];
     for round in 0..=ROUNDS {
         for (place, rival) in rivals.iter_mut().enumerate() {
             let bootstrap = rival.bootstrap();
             run(ready(&bootstrap, "committer-0"));
             let (begun, cpu) = (Instant::now(), rival.cpu());
             let groups = (0..COMMITTERS).map(|n| format!("committer-{n}"));
-            run(commits_of_all(&bootstrap, groups, 1, COMMITS_EACH));
+            run(commits_of_all(&bootstrap, groups, commits));
             let count = (COMMITTERS * COMMITS_EACH) as f64;
             // The first round warms up.
             if round > 0 {
@@ -289,31 +325,27 @@ pub fn offset_commits(rivals: &mut Rivals, table: &mut Table) {
             }
         }
     }
-    for rival in rivals.iter_mut() {
-        rival.kill();
-    }
-    table.add("offset commits", "/s", &rates, Bound::AtLeast(3.0));
-    let what = "broker CPU per offset commit";
-    table.add(what, "us", &costs, Bound::AtMost(0.25));
+    let what = format!("offset commits, {how}");
+    table.add(&what, "/s", &rates, Bound::AtLeast(3.0));
+    let what = format!("broker CPU per offset commit, {how}");
+    table.add(&what, "us", &costs, Bound::AtMost(0.25));
 }
 
 /// A broker is killed after a million commits: from its start to the first offset it tells.
 pub fn reload(rivals: &mut Rivals, table: &mut Table) {
     let mut times = vec![Vec::new(); rivals.len()];
-    let requests =
-        LOADED_COMMITS / usize::try_from(LOADED_PARTITIONS).unwrap_or(1) / LOADING_CLIENTS;
+    let commits = Commits {
+        partitions: LOADED_PARTITIONS,
+        count: LOADED_COMMITS / usize::try_from(LOADED_PARTITIONS).unwrap_or(1) / LOADING_CLIENTS,
+        in_flight: 1,
+    };
     for (rival, times) in rivals.iter_mut().zip(&mut times) {
         rival.start();
         let bootstrap = rival.bootstrap();
         load::create_topic(&bootstrap, "committed", LOADED_PARTITIONS);
         run(ready(&bootstrap, "loaded"));
         let group = std::iter::repeat_n("loaded".to_owned(), LOADING_CLIENTS);
-        run(commits_of_all(
-            &bootstrap,
-            group,
-            LOADED_PARTITIONS,
-            requests,
-        ));
+        run(commits_of_all(&bootstrap, group, commits));
         for _ in 0..ROUNDS {
             rival.kill();
             let begun = Instant::now();

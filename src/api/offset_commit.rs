@@ -42,8 +42,9 @@ pub fn handle(
     let asked = Request::OffsetCommit(request);
     match api.groups().submit(&group_id, caller(&context), &asked) {
         Submitted::Answered(answer) => Ok(now(&context, &merged(refused, answer))),
-        // It waits for a commit, not for other members: the frame stays charged for so long.
-        waiting @ Submitted::Waiting(_) => Ok(Handling::Later(Box::pin(async move {
+        // It waits for what it wrote, not for other members: the frame stays charged for so long,
+        // and commits that follow on the connection are decided meanwhile.
+        waiting @ Submitted::Waiting(_) => Ok(Handling::Pipelined(Box::pin(async move {
             let response = merged(refused, waiting.answer().await);
             Outcome::Answer(answer::<OffsetCommitRequest>(&context, &response))
         }))),

@@ -12,8 +12,9 @@ use super::close::CloseReason;
 use super::connection::Connection;
 use crate::protocol::ResponseFrame;
 
-/// The key of Produce, the one API that overlaps with others of its connection.
+/// The APIs that overlap: each decides on arrival, and waits only for what it has written.
 const PRODUCE: i16 = 0;
+const OFFSET_COMMIT: i16 = 8;
 
 /// Serves the requests of all connections.
 pub trait RequestHandler: Send + Sync + 'static {
@@ -21,10 +22,15 @@ pub trait RequestHandler: Send + Sync + 'static {
     /// for long. A panic ends this connection only.
     fn handle(&self, connection: &Arc<Connection>, frame: RequestFrame) -> Handling;
 
-    /// Whether requests of this API are started while earlier ones of the connection wait for
-    /// their answers. Every other request waits for all earlier answers, and is answered before
-    /// the next one starts.
+    /// Whether requests of this API are started while earlier ones of the same API and connection
+    /// wait for their answers. Every other request waits for all earlier answers, and is answered
+    /// before the next one starts.
     fn overlaps(&self, api_key: i16) -> bool {
+        matches!(api_key, PRODUCE | OFFSET_COMMIT)
+    }
+
+    /// Whether requests of this API carry records: they leave some memory to the others.
+    fn is_bulk(&self, api_key: i16) -> bool {
         api_key == PRODUCE
     }
 }
@@ -51,8 +57,8 @@ pub enum Handling {
     Answer(ResponseFrame),
     /// Answered later; nothing else of this connection is started before.
     Later(Pending),
-    /// Answered later; the next request may be started meanwhile if [`RequestHandler::overlaps`]
-    /// says so of both. It is polled at once, and whenever its connection has something to do.
+    /// Answered later; the next request of the same API may be started meanwhile if
+    /// [`RequestHandler::overlaps`] says so. It is polled at once, and whenever its connection has something to do.
     Pipelined(Pending),
     /// Done, and the peer expects no answer (acks=0).
     NoAnswer,

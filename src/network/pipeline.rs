@@ -1,7 +1,7 @@
 //! The answers of a connection that are still being made, in the order of their requests.
 //!
-//! Either any number of requests that overlap (Produce), up to a depth and a number of bytes, or
-//! one request that stands alone.
+//! Either any number of requests of one API that overlaps (Produce, OffsetCommit), up to a depth and
+//! a number of bytes, or one request that stands alone.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
@@ -23,8 +23,8 @@ const BYTES: usize = 16 << 20;
 pub(super) struct Pipeline {
     slots: VecDeque<Slot>,
     bytes: usize,
-    /// The one request in it allows no other beside it.
-    alone: bool,
+    /// The API of which more may join, while there are any.
+    overlapping: Option<i16>,
 }
 
 struct Slot {
@@ -42,10 +42,10 @@ impl Pipeline {
         self.slots.is_empty()
     }
 
-    /// Whether a request may be started now.
-    pub(super) fn has_room(&self, overlaps: bool) -> bool {
-        self.slots.is_empty()
-            || (overlaps && !self.alone && self.slots.len() < DEPTH && self.bytes < BYTES)
+    /// Whether a request may be started now; `overlapping` is its API, if that overlaps.
+    pub(super) fn has_room(&self, overlapping: Option<i16>) -> bool {
+        let may_join = overlapping.is_some() && overlapping == self.overlapping;
+        self.slots.is_empty() || (may_join && self.slots.len() < DEPTH && self.bytes < BYTES)
     }
 
     /// Adds an answer that is made already, behind others that are not.
@@ -60,7 +60,7 @@ impl Pipeline {
             answer: Answer::Made(Outcome::Close(reason)),
             bytes: 0,
         });
-        self.alone = true;
+        self.overlapping = None;
     }
 
     /// Adds the answer to a request of so many bytes, and sets it going.
@@ -69,13 +69,13 @@ impl Pipeline {
         context: &mut Context<'_>,
         pending: Pending,
         bytes: usize,
-        overlaps: bool,
+        overlapping: Option<i16>,
     ) {
         let mut answer = Answer::Waiting(pending);
         answer.poll(context);
         self.slots.push_back(Slot { answer, bytes });
         self.bytes += bytes;
-        self.alone = !overlaps;
+        self.overlapping = overlapping;
     }
 
     /// Drives all answers, and moves those at the front that are made to the output. Says whether

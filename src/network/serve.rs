@@ -170,15 +170,16 @@ impl Server {
                     break;
                 }
             };
-            let overlaps = self.network.handler.overlaps(api_key(&frame));
-            if !self.pipeline.has_room(overlaps) {
+            let key = api_key(&frame);
+            let overlapping = self.network.handler.overlaps(key).then_some(key);
+            if !self.pipeline.has_room(overlapping) {
                 self.next = Some(frame);
                 self.reader.pause();
                 break;
             }
             requests += 1;
             bytes += frame.bytes.len();
-            self.start(context, frame, overlaps);
+            self.start(context, frame, overlapping);
         }
         self.network.metrics.received_bytes.inc_by(bytes as u64);
         Ok(requests > 0)
@@ -210,10 +211,10 @@ impl Server {
             ..
         } = self;
         let admit = |key: i16| -> Option<Lane> {
-            let overlaps = network.handler.overlaps(key);
+            let overlapping = network.handler.overlaps(key).then_some(key);
             pipeline
-                .has_room(overlaps)
-                .then(|| connection.listener().lane(overlaps))
+                .has_room(overlapping)
+                .then(|| connection.listener().lane(network.handler.is_bulk(key)))
         };
         let options = &network.options;
         let limit = match connection.is_authenticated() {
@@ -229,14 +230,16 @@ impl Server {
         reader.poll_frame(context, socket, &rules)
     }
 
-    fn start(&mut self, context: &mut Context<'_>, frame: RequestFrame, overlaps: bool) {
+    fn start(&mut self, context: &mut Context<'_>, frame: RequestFrame, overlapping: Option<i16>) {
         self.last_active = frame.received_at;
         let bytes = frame.bytes.len();
         match self.network.handler.handle(&self.connection, frame) {
             Handling::Answer(frame) if self.pipeline.is_empty() => self.output.push(frame),
             Handling::Answer(frame) => self.pipeline.push_made(frame),
-            Handling::Later(pending) => self.pipeline.push(context, pending, bytes, false),
-            Handling::Pipelined(pending) => self.pipeline.push(context, pending, bytes, overlaps),
+            Handling::Later(pending) => self.pipeline.push(context, pending, bytes, None),
+            Handling::Pipelined(pending) => {
+                self.pipeline.push(context, pending, bytes, overlapping);
+            }
             Handling::NoAnswer => {}
             Handling::Close(reason) => self.pipeline.push_close(reason),
         }

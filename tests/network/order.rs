@@ -1,6 +1,6 @@
 //! Requests overlap only where they may, and answers keep the order of requests.
 
-use crate::peer::{Peer, produce, request};
+use crate::peer::{Peer, commit, produce, request};
 use crate::toy::{Event, Mode, Setup, within};
 
 #[tokio::test]
@@ -132,6 +132,31 @@ async fn any_other_request_waits_for_earlier_answers_and_is_answered_before_the_
         Event::Started(4),
     ];
     assert_eq!(*world.toy.events.borrow(), expected);
+}
+
+#[tokio::test]
+async fn commits_overlap_with_each_other_and_with_nothing_else() {
+    let world = Setup::default().start().await;
+    let mut peer = Peer::connect(&world).await;
+    let sent = [
+        produce(Mode::Pipelined, 0, b""),
+        commit(Mode::Pipelined, 1, b""),
+        commit(Mode::Pipelined, 2, b""),
+        produce(Mode::Pipelined, 3, b""),
+    ];
+
+    peer.send(&sent.concat()).await;
+    world.toy.until(Event::Started(0)).await;
+    world.toy.release([0]);
+    world.toy.until(Event::Started(2)).await;
+    world.toy.release([2, 1, 3]);
+
+    assert_eq!(peer.receive_ids(4).await, [0, 1, 2, 3]);
+    let events = world.toy.events.borrow().clone();
+    let place = |event| events.iter().position(|other| *other == event).unwrap();
+    assert!(place(Event::Finished(0)) < place(Event::Started(1)));
+    assert!(place(Event::Started(2)) < place(Event::Finished(1)));
+    assert!(place(Event::Finished(2)) < place(Event::Started(3)));
 }
 
 #[tokio::test]

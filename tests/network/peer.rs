@@ -56,6 +56,11 @@ pub fn produce(mode: Mode, id: i32, body: &[u8]) -> Vec<u8> {
     frame(0, mode, id, body)
 }
 
+/// A frame that overlaps with others of its own kind (key 8).
+pub fn commit(mode: Mode, id: i32, body: &[u8]) -> Vec<u8> {
+    frame(8, mode, id, body)
+}
+
 /// A frame that stands alone (key 1).
 pub fn request(mode: Mode, id: i32, body: &[u8]) -> Vec<u8> {
     frame(1, mode, id, body)

@@ -90,3 +90,9 @@ fn crc() -> CpuSeconds {
     std::hint::black_box(crc);
     cpu_of_thread() - before
 }
+
+/// How the system decides when to send: see the module `main`.
+pub fn congestion_control() -> String {
+    let told = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
+    told.map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+}

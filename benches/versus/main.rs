@@ -4,6 +4,10 @@
 //! alternation, several rounds, and prints ratios next to what the machine itself costs. Absolute
 //! figures of shared machines mean little: read the ratios. `-- --only NAME` runs one section, or
 //! one load of the section `stream`; `-- --ours` leaves Apache Kafka out (to profile, not to compare).
+//!
+//! Where the system paces what it sends (congestion control `bbr`), that is most of what sending over
+//! loopback costs either broker. A network of its own, without that, compares the brokers:
+//! `unshare --net sh -c 'ip link set lo up; echo reno >/proc/sys/net/ipv4/tcp_congestion_control; ...'`
 
 #![allow(clippy::print_stdout, reason = "the table is what it is for")]
 
@@ -68,7 +72,11 @@ fn main() {
     };
     let mut table = Table::default();
     memory::occupy();
-    println!("machine floor (CPU seconds per GiB): {}", floor::measure());
+    println!(
+        "machine floor (CPU seconds per GiB, congestion control {}): {}",
+        floor::congestion_control(),
+        floor::measure()
+    );
     if options.wants("start") {
         sections::cold_start(&mut rivals("start"), &mut table);
     }

@@ -139,7 +139,7 @@ fn recovery_point(broker: &Broker, partition: &str) -> i64 {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let mut lines = text.lines();
     let entry = lines.find_map(|line| line.strip_prefix(partition)?.strip_prefix(' '));
-    entry.map_or(0, |offset| offset.parse().unwrap())
+    entry.map_or(0, |offset| offset.parse().expect("an offset"))
 }
 
 #[test]

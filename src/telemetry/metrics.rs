@@ -12,6 +12,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::group_metrics::GroupMetrics;
 use super::striped::Count;
 
 /// Handles of all metrics, and the registry that renders them.
@@ -58,6 +59,8 @@ pub struct Metrics {
     pub corrupt_batches: Count,
     /// Compaction.
     pub cleaner: CleanerMetrics,
+    /// Groups and their offsets.
+    pub groups: GroupMetrics,
     /// Partitions that have a replica here.
     pub partitions: Gauge,
     /// Partitions that have a replica here which cannot be served.
@@ -165,6 +168,7 @@ impl Metrics {
                 "Damaged batches found in what was durable",
             ),
             cleaner: CleanerMetrics::new(registry),
+            groups: GroupMetrics::new(registry),
             partitions: gauge(registry, "partitions", "Partitions with a replica here"),
             offline_partitions: gauge(
                 registry,
@@ -233,7 +237,7 @@ impl EncodeMetric for PerApi {
     }
 }
 
-fn count(registry: &mut Registry, name: &str, help: &str) -> Count {
+pub(super) fn count(registry: &mut Registry, name: &str, help: &str) -> Count {
     let count = Count::default();
     registry.register(name, help, count.clone());
     count
@@ -245,14 +249,22 @@ fn bytes(registry: &mut Registry, name: &str, help: &str) -> Count {
     count
 }
 
-fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
+pub(super) fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
     let gauge = Gauge::default();
     registry.register(name, help, gauge.clone());
     gauge
 }
 
+pub(super) fn bytes_gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
+    let gauge = Gauge::default();
+    registry.register_with_unit(name, help, Unit::Bytes, gauge.clone());
+    gauge
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -264,6 +276,8 @@ mod tests {
         metrics.requests.inc(18);
         metrics.requests.inc(1);
         metrics.requests.inc(-1);
+        metrics.groups.groups.at(3).set(5);
+        metrics.groups.load_time.add(Duration::from_millis(1_500));
 
         let text = metrics.render();
         for line in [
@@ -271,6 +285,8 @@ mod tests {
             "broker_received_bytes_total 17",
             "broker_requests_total{api=\"Produce\"} 0",
             "broker_requests_total{api=\"ApiVersions\"} 1",
+            "broker_groups{state=\"Stable\"} 5",
+            "broker_group_shard_load_seconds_total 1.5",
             "# EOF",
         ] {
             assert!(

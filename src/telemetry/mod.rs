@@ -3,6 +3,7 @@
 
 mod client_metrics;
 mod escape;
+mod group_metrics;
 mod loggers;
 mod logging;
 mod metrics;
@@ -12,6 +13,7 @@ pub use client_metrics::{
     ClientIdentity, ClientMetrics, Pushed, Refused as RefusedTelemetry, Subscription,
 };
 pub use escape::Untrusted;
+pub use group_metrics::{GROUP_STATES, GroupMetrics, PerState, SHARD_STATES, Time};
 pub use loggers::{LOG_LEVELS, Loggers, ROOT_LOGGER};
 pub use logging::{LoggingError, start_logging};
 pub use metrics::{CleanerMetrics, Metrics, PerApi};

@@ -35,7 +35,7 @@ impl Setup {
             offsets_retention_check_interval: Duration::from_secs(600),
             offset_metadata_max_size: 4_096,
             max_record_bytes: 100 << 20,
-            max_member_bytes: 100 << 20,
+            max_group_bytes: 1 << 30,
         };
         let mut setup = Self {
             shard: GroupShard::new(Arc::new(settings)),

@@ -86,6 +86,10 @@ impl GroupShard {
             };
             let error_code = match outcome {
                 Ok(records) => {
+                    let is_offset =
+                        |record: &&OffsetsRecord| matches!(record, OffsetsRecord::OffsetCommit(..));
+                    let deleted = records.iter().filter(is_offset).count();
+                    self.tally_mut().deleted_offsets += deleted as u64;
                     after = after.max(self.emit(records, effects));
                     ErrorCode::NONE
                 }

@@ -17,8 +17,10 @@ pub(super) struct Context<'a> {
     pub(super) timers: &'a mut Timers,
     pub(super) effects: &'a mut Effects,
     pub(super) next_offset: &'a mut Offset,
-    /// How many more bytes of members the shard takes.
+    /// How many more bytes the members of all shards may take.
     pub(super) spare_bytes: usize,
+    /// Counts the rebalances that ended with an assignment.
+    pub(super) rebalances: &'a mut u64,
 }
 
 impl Context<'_> {

@@ -39,7 +39,7 @@
 //! | answer | rests on |
 //! | --- | --- |
 //! | JoinGroup of a complete generation, errors, Heartbeat, LeaveGroup | nothing, as in Kafka |
-//! //! | JoinGroup of a static member that replaced another while Stable | the group's record |
+//! | JoinGroup of a static member that replaced another while Stable | the group's record |
 //! | SyncGroup, of all members | the record with the assignment |
 //! | OffsetCommit, OffsetDelete, DeleteGroups | the decision's last record |
 //! | OffsetFetch, DescribeGroups | the last record of that group |
@@ -69,6 +69,7 @@ mod record;
 mod request;
 mod settings;
 mod shard;
+mod tally;
 mod timers;
 
 #[cfg(test)]
@@ -80,3 +81,4 @@ pub use record::value_version;
 pub use request::{Caller, DeletedTopic, Moment, Request, TransactionOutcome};
 pub use settings::GroupSettings;
 pub use shard::GroupShard;
+pub use tally::Tally;

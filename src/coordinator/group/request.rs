@@ -103,6 +103,22 @@ pub enum TransactionOutcome {
 }
 
 impl Request {
+    /// Whether deciding it may make records.
+    pub fn may_write(&self) -> bool {
+        match self {
+            Self::JoinGroup { .. }
+            | Self::SyncGroup(_)
+            | Self::LeaveGroup(_)
+            | Self::OffsetCommit(_)
+            | Self::OffsetDelete(_)
+            | Self::DeleteGroups(_) => true,
+            Self::Heartbeat(_)
+            | Self::OffsetFetch { .. }
+            | Self::DescribeGroups(_)
+            | Self::ListGroups(_) => false,
+        }
+    }
+
     /// The answer of a coordinator that cannot take the request now: `error` is
     /// COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR or the like.
     ///

@@ -25,14 +25,15 @@ pub struct GroupSettings {
     /// leaves after batch and record headers and the key. A group whose record would not fit takes no
     /// more members.
     pub max_record_bytes: usize,
-    /// The most bytes that subscriptions and assignments of all the shard's groups may take in
-    /// memory: joins beyond it are told to come again. Kafka has no such limit.
-    pub max_member_bytes: usize,
+    /// The most bytes that one group's members may take in memory, with all that they say: further
+    /// ones are refused. Kafka has no such limit.
+    pub max_group_bytes: usize,
 }
 
 impl GroupSettings {
-    /// The most bytes of members in one shard where nothing else is said: 64 MiB.
-    pub const DEFAULT_MAX_MEMBER_BYTES: usize = 64 << 20;
+    /// The most bytes of one group's members: 16 MiB. A group's record, with one of the protocols
+    /// that members support, must fit into a batch of 1 MiB by default.
+    const MAX_GROUP_BYTES: usize = 16 << 20;
 
     /// What `config` says, for a log whose batches hold values of `max_record_bytes`.
     pub fn new(config: &GroupsConfig, max_record_bytes: usize) -> Self {
@@ -47,7 +48,7 @@ impl GroupSettings {
             offset_metadata_max_size: usize::try_from(config.offset_metadata_max_bytes)
                 .unwrap_or(0),
             max_record_bytes,
-            max_member_bytes: Self::DEFAULT_MAX_MEMBER_BYTES,
+            max_group_bytes: Self::MAX_GROUP_BYTES,
         }
     }
 }

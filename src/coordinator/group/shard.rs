@@ -13,6 +13,7 @@ use super::foreign::{ForeignGroup, foreign_group};
 use super::group_state::Group;
 use super::request::{Caller, Moment, Request, TransactionOutcome};
 use super::settings::GroupSettings;
+use super::tally::Tally;
 use super::timers::{Deadline, Ring, Timer, Timers};
 use crate::model::{Offset, ProducerId};
 use crate::protocol::messages::offsets_records::{
@@ -23,7 +24,7 @@ use crate::protocol::{ErrorCode, Str};
 /// All groups of one partition of `__consumer_offsets`.
 ///
 /// Loading: [`Self::new`], then [`Self::replay`] and [`Self::replay_transaction_end`] for all that is
-/// in the log, then [`Self::begin`]. Running: [`Self::handle`], [`Self::on_deadline`],
+/// in the log, then [`Self::begin`] and [`Self::delete_orphans`]. Running: [`Self::handle`], [`Self::on_deadline`],
 /// [`Self::topics_deleted`], and [`Self::replay_transaction_end`] for markers. The end:
 /// [`Self::abandon`].
 #[derive(Debug)]
@@ -39,8 +40,9 @@ pub struct GroupShard {
     expiry: Deadline,
     /// After which group the look for expired offsets goes on.
     expired_up_to: Option<Str>,
-    /// The bytes that members of all groups take.
-    member_bytes: usize,
+    /// How many more bytes the members of all shards may take.
+    spare_bytes: usize,
+    tally: Tally,
 }
 
 impl GroupShard {
@@ -54,7 +56,8 @@ impl GroupShard {
             timers: Timers::default(),
             expiry: Deadline::default(),
             expired_up_to: None,
-            member_bytes: 0,
+            spare_bytes: usize::MAX,
+            tally: Tally::default(),
         }
     }
 
@@ -62,8 +65,6 @@ impl GroupShard {
     /// larger than the config allows by now.
     pub fn begin(&mut self, now: Moment, next_offset: Offset, effects: &mut Effects) {
         self.next_offset = next_offset;
-        let groups = self.groups.values();
-        self.member_bytes = groups.map(|group| group.classic.member_bytes()).sum();
         let ids: Vec<Str> = self.groups.keys().cloned().collect();
         for id in ids {
             self.with_group(&id, now, effects, |group, context| {
@@ -150,6 +151,25 @@ impl GroupShard {
         }
     }
 
+    /// What the shard holds, and has done since it was made.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Says before an input how many more bytes the members of all shards may take: joins and
+    /// assignments beyond that are told to come again. There is no limit until it is said.
+    pub fn set_spare_bytes(&mut self, spare_bytes: usize) {
+        self.spare_bytes = spare_bytes;
+    }
+
+    pub(super) fn spare_bytes(&self) -> usize {
+        self.spare_bytes
+    }
+
+    pub(super) fn tally_mut(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
     pub(super) fn settings(&self) -> &GroupSettings {
         &self.settings
     }
@@ -169,13 +189,24 @@ impl GroupShard {
             .map(|(_, group)| group)
     }
 
-    /// Makes a group that nothing is known of; `id` may be a slice of a frame.
-    pub(super) fn create_group(&mut self, id: &str) -> &mut Group {
+    /// Lets a group change, if it is there.
+    fn change<R>(&mut self, id: &str, act: impl FnOnce(&mut Group) -> R) -> Option<R> {
+        let group = self.groups.get_mut(id)?;
+        self.tally.discount(group);
+        let result = act(group);
+        self.tally.count(group);
+        Some(result)
+    }
+
+    /// Lets a group change, which is made if nothing is known of it; `id` may be a slice of a frame.
+    pub(super) fn upsert<R>(&mut self, id: &str, act: impl FnOnce(&mut Group) -> R) -> R {
         if !self.groups.contains_key(id) {
             let id = Str::copy_from(id);
-            self.groups.insert(id.clone(), Group::new(id));
+            let group = Group::new(id.clone());
+            self.tally.count(&group);
+            self.groups.insert(id, group);
         }
-        self.groups.get_mut(id).expect("it was just put in")
+        self.change(id, act).expect("it was just put in")
     }
 
     /// Lets a group act, if it is there.
@@ -187,23 +218,22 @@ impl GroupShard {
         act: impl FnOnce(&mut Group, &mut Context<'_>) -> R,
     ) -> Option<R> {
         let group = self.groups.get_mut(id)?;
-        let bytes_before = group.classic.member_bytes();
+        self.tally.discount(group);
         let offset_before = self.next_offset;
-        let limit = self.settings.max_member_bytes;
         let mut context = Context {
             now,
             settings: &self.settings,
             timers: &mut self.timers,
             effects,
             next_offset: &mut self.next_offset,
-            spare_bytes: limit.saturating_sub(self.member_bytes),
+            spare_bytes: self.spare_bytes,
+            rebalances: &mut self.tally.rebalances,
         };
         let result = act(group, &mut context);
         if self.next_offset != offset_before {
             group.last_offset = Offset(self.next_offset.0 - 1);
         }
-        self.member_bytes -= bytes_before;
-        self.member_bytes += group.classic.member_bytes();
+        self.tally.count(group);
         Some(result)
     }
 
@@ -293,19 +323,17 @@ impl GroupShard {
                 self.replay_offset(offset, producer_id, &key, value.as_ref());
             }
             OffsetsRecord::GroupMetadata(key, Some(value)) => {
-                let group = self.create_group(&key.group);
-                group.last_offset = offset;
-                group.classic.replay(value);
+                self.upsert(&key.group, |group| {
+                    group.last_offset = offset;
+                    group.classic.replay(value);
+                });
             }
             OffsetsRecord::GroupMetadata(key, None) => {
-                if let Some(group) = self.groups.get_mut(&key.group) {
+                self.change(&key.group, |group| {
                     group.last_offset = offset;
-                    let bytes = group.classic.member_bytes();
                     group.classic.replay_tombstone();
-                    // While loading nothing has been counted yet.
-                    self.member_bytes = self.member_bytes.saturating_sub(bytes);
-                    self.drop_if_bare(&key.group);
-                }
+                });
+                self.drop_if_bare(&key.group);
             }
             other => self.replay_foreign(offset, other),
         }
@@ -321,11 +349,11 @@ impl GroupShard {
         self.next_offset = offset + 1;
         let ids = self.open_transactions.remove(&producer_id);
         for id in ids.into_iter().flatten() {
-            if let Some(group) = self.groups.get_mut(&id) {
+            self.change(&id, |group| {
                 group.last_offset = offset;
                 group.offsets.replay_transaction_end(producer_id, outcome);
-                self.drop_if_bare(&id);
-            }
+            });
+            self.drop_if_bare(&id);
         }
     }
 
@@ -339,15 +367,17 @@ impl GroupShard {
         if value.is_none() && !self.groups.contains_key(&key.group) {
             return;
         }
-        let group = self.create_group(&key.group);
-        group.last_offset = offset;
-        group.offsets.replay(offset, producer_id, key, value);
-        if value.is_none() {
-            self.drop_if_bare(&key.group);
-        } else if producer_id != ProducerId::NONE {
-            let id = group.classic.id().clone();
+        let is_pending = value.is_some() && producer_id != ProducerId::NONE;
+        let id = self.upsert(&key.group, |group| {
+            group.last_offset = offset;
+            group.offsets.replay(offset, producer_id, key, value);
+            is_pending.then(|| group.classic.id().clone())
+        });
+        if let Some(id) = id {
             let groups = self.open_transactions.entry(producer_id).or_default();
             groups.insert(id);
+        } else if value.is_none() {
+            self.drop_if_bare(&key.group);
         }
     }
 
@@ -355,22 +385,24 @@ impl GroupShard {
         let Some((id, group_type)) = foreign_group(record) else {
             return;
         };
-        let group = self.create_group(id);
-        group.last_offset = offset;
-        let foreign = group
-            .foreign
-            .get_or_insert_with(|| Box::new(ForeignGroup::new(group_type)));
-        foreign.replay(record);
-        if foreign.is_empty() {
-            group.foreign = None;
-            self.drop_if_bare(id);
-        }
+        self.upsert(id, |group| {
+            group.last_offset = offset;
+            let new = || Box::new(ForeignGroup::new(group_type));
+            let foreign = group.foreign.get_or_insert_with(new);
+            foreign.replay(record);
+            if foreign.is_empty() {
+                group.foreign = None;
+            }
+        });
+        self.drop_if_bare(id);
     }
 
     /// A group of which nothing is left is gone.
     fn drop_if_bare(&mut self, id: &str) {
-        if self.groups.get(id).is_some_and(Group::is_bare) {
-            self.groups.remove(id);
+        if self.groups.get(id).is_some_and(Group::is_bare)
+            && let Some(group) = self.groups.remove(id)
+        {
+            self.tally.discount(&group);
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Coordinator {
     held: Vec<Reply>,
     /// How often a group was removed: one that is made again begins with generation 1.
     removals: BTreeMap<Str, u64>,
+    /// Offsets that expired and were not taken notice of yet.
+    expired: Vec<(Str, i32)>,
 }
 
 /// What a shard knows that a reload must bring back.
@@ -45,11 +47,11 @@ impl Coordinator {
             min_session_timeout_ms: 1_000,
             max_session_timeout_ms: 60_000,
             max_size: 6,
-            offsets_retention_ms: 3_600_000,
+            offsets_retention_ms: 6_000,
             offsets_retention_check_interval: Duration::from_secs(5),
             offset_metadata_max_size: 100,
             max_record_bytes: 100_000,
-            max_member_bytes: 1_000_000,
+            max_group_bytes: 1_000_000,
         });
         let mut shard = GroupShard::new(Arc::clone(&settings));
         shard.begin(now, Offset::ZERO, &mut Effects::default());
@@ -60,6 +62,7 @@ impl Coordinator {
             committed: 0,
             held: Vec::new(),
             removals: BTreeMap::new(),
+            expired: Vec::new(),
         }
     }
 
@@ -80,10 +83,21 @@ impl Coordinator {
         self.removals.get(group).copied().unwrap_or(0)
     }
 
+    /// The offsets that have expired since the last time.
+    pub fn take_expired(&mut self) -> Vec<(Str, i32)> {
+        std::mem::take(&mut self.expired)
+    }
+
     fn take(&mut self, effects: Effects) {
         for record in &effects.records {
-            if let OffsetsRecord::GroupMetadata(key, None) = record {
-                *self.removals.entry(key.group.clone()).or_default() += 1;
+            match record {
+                OffsetsRecord::GroupMetadata(key, None) => {
+                    *self.removals.entry(key.group.clone()).or_default() += 1;
+                }
+                OffsetsRecord::OffsetCommit(key, None) => {
+                    self.expired.push((key.group.clone(), key.partition));
+                }
+                _ => {}
             }
         }
         self.log.extend(effects.records);

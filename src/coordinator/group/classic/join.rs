@@ -7,12 +7,13 @@
 
 use std::time::Duration;
 
-use super::member::{Member, copy_protocols};
+use super::member::{Member, bytes_to_join, copy_protocols};
 use super::{ClassicGroup, State};
 use crate::coordinator::group::GroupShard;
 use crate::coordinator::group::context::{Context, timeout};
 use crate::coordinator::group::effects::{Effects, Token};
 use crate::coordinator::group::request::{Caller, Moment};
+use crate::coordinator::group::settings::GroupSettings;
 use crate::coordinator::group::timers::Deadline;
 use crate::model::Offset;
 use crate::protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse};
@@ -24,6 +25,8 @@ const REQUIRES_MEMBER_ID: i16 = 4;
 /// How long a new member may wait in its JoinGroup. It cannot send heartbeats, and a client that
 /// gave up and came again would leave dead members behind. Kafka's number.
 const NEW_MEMBER_JOIN_TIMEOUT: Duration = Duration::from_secs(300);
+/// A UUID as text, with the hyphen before it.
+const UUID_LENGTH: usize = 37;
 
 /// A JoinGroup on its way through the rules.
 pub(in crate::coordinator::group) struct Join<'a> {
@@ -49,7 +52,7 @@ impl GroupShard {
         }
         self.take_over_foreign(&request.group_id, effects);
         if self.group(&request.group_id).is_none() {
-            self.create_group(&request.group_id);
+            self.upsert(&request.group_id, |_| ());
             self.with_group(&request.group_id, now, effects, |group, context| {
                 let value = GroupMetadataValue {
                     current_state_timestamp: now.timestamp.0,
@@ -79,7 +82,10 @@ impl GroupShard {
         }
         let Some(group) = self.group(&request.group_id) else {
             return match request.member_id.is_empty() {
-                true => Ok(()),
+                // What is refused does not make a group.
+                true => ClassicGroup::new(Str::EMPTY)
+                    .check_bytes(join, settings, self.spare_bytes())
+                    .map_err(|error| (error, Str::EMPTY)),
                 false => Err((ErrorCode::UNKNOWN_MEMBER_ID, request.member_id.clone())),
             };
         };
@@ -121,6 +127,16 @@ impl Join<'_> {
         ))
     }
 
+    /// The texts of the member, and of the group it may make: its id is kept in three places.
+    fn text_bytes(&self) -> usize {
+        let instance_id = self.request.group_instance_id.as_ref();
+        let instance_id = instance_id.map_or(0, |id| id.len());
+        let caller = self.caller;
+        let id = caller.client_id.len().max(instance_id) + UUID_LENGTH;
+        let group = 2 * self.request.group_id.len();
+        3 * id + instance_id + caller.client_id.len() + caller.client_host.len() + group
+    }
+
     fn member(&self, id: Str) -> Member {
         let request = self.request;
         let instance_id = request.group_instance_id.as_ref();
@@ -152,10 +168,10 @@ impl ClassicGroup {
             self.pending.remove(&request.member_id);
             let refusal = refusal(ErrorCode::GROUP_MAX_SIZE_REACHED, Str::EMPTY);
             context.reply(token, refusal);
+        } else if let Err(error) = self.check_bytes(join, context.settings, context.spare_bytes) {
+            context.reply(token, refusal(error, request.member_id.clone()));
         } else if !self.supports(request) {
             let error = ErrorCode::INCONSISTENT_GROUP_PROTOCOL;
-            context.reply(token, refusal(error, request.member_id.clone()));
-        } else if let Err(error) = self.check_bytes(request, context) {
             context.reply(token, refusal(error, request.member_id.clone()));
         } else if request.member_id.is_empty() {
             self.join_new(join, context);
@@ -234,27 +250,31 @@ impl ClassicGroup {
             && protocols.any(|own| self.members.supporters(&own.name) == self.members.len())
     }
 
-    /// Whether the group can still be written down with the member in it (GROUP_MAX_SIZE_REACHED),
-    /// and the shard has the memory (COORDINATOR_NOT_AVAILABLE: perhaps later).
+    /// Whether the group can still be written down with the member in it, and is not too large for
+    /// memory (GROUP_MAX_SIZE_REACHED, which ends the attempt); and whether members of all groups
+    /// leave it room. If they do not, COORDINATOR_LOAD_IN_PROGRESS has every client come back to this
+    /// coordinator after a pause, without looking for another.
     fn check_bytes(
         &self,
-        request: &JoinGroupRequest,
-        context: &Context<'_>,
+        join: &Join<'_>,
+        settings: &GroupSettings,
+        spare_bytes: usize,
     ) -> Result<(), ErrorCode> {
-        let sizes = request.protocols.iter();
-        let sizes = sizes.map(|protocol| protocol.name.len() + protocol.metadata.len());
-        let (largest, all) = (sizes.clone().max().unwrap_or(0), sizes.sum::<usize>());
+        let request = join.request;
         let instance_id = request.group_instance_id.as_ref();
         let old_id = instance_id.and_then(|id| self.members.by_instance(id));
         let old = self.members.get(old_id.unwrap_or(&request.member_id));
         let (old_bytes, old_record) =
             old.map_or((0, 0), |member| (member.bytes(), member.record_bytes()));
-        let record_bytes = self.members.record_bytes() - old_record + largest;
-        if record_bytes > context.settings.max_record_bytes {
+        let metadata = request.protocols.iter().map(|it| it.metadata.len());
+        let record_bytes = self.members.record_bytes() - old_record + metadata.max().unwrap_or(0);
+        let new_bytes = bytes_to_join(&request.protocols) + join.text_bytes();
+        let group_bytes = self.member_bytes() - old_bytes + new_bytes;
+        if record_bytes > settings.max_record_bytes || group_bytes > settings.max_group_bytes {
             return Err(ErrorCode::GROUP_MAX_SIZE_REACHED);
         }
-        if all.saturating_sub(old_bytes) > context.spare_bytes {
-            return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
+        if new_bytes.saturating_sub(old_bytes) > spare_bytes {
+            return Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
         }
         Ok(())
     }

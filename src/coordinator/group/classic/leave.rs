@@ -29,19 +29,19 @@ impl GroupShard {
         request: &LeaveGroupRequest,
         effects: &mut Effects,
     ) {
-        let members = if caller.version < HAS_MANY_MEMBERS {
-            vec![MemberIdentity {
-                member_id: request.member_id.clone(),
-                ..MemberIdentity::default()
-            }]
-        } else {
-            request.members.clone()
+        let only = [MemberIdentity {
+            member_id: request.member_id.clone(),
+            ..MemberIdentity::default()
+        }];
+        let members = match caller.version < HAS_MANY_MEMBERS {
+            true => &only[..],
+            false => &request.members[..],
         };
         let answer = if request.group_id.is_empty() {
             refuse_leave(ErrorCode::INVALID_GROUP_ID)
         } else {
             let left = self.with_group(&request.group_id, now, effects, |group, context| {
-                group.classic.leave(&members, context)
+                group.classic.leave(members, context)
             });
             let unknown = || {
                 let members = members.iter();
@@ -84,7 +84,7 @@ impl ClassicGroup {
             let current = instance_id.and_then(|id| self.members.by_instance(id).cloned());
             let id = current.ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
             self.remove_member(&id, context);
-        } else if self.pending.remove(&member.member_id).is_none() {
+        } else if !self.pending.remove(&member.member_id) {
             self.check_member(&member.member_id, instance_id)?;
             self.remove_member(&member.member_id, context);
         }

@@ -1,5 +1,7 @@
 //! One member of a classic group.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use crate::coordinator::group::effects::Token;
@@ -7,8 +9,14 @@ use crate::coordinator::group::timers::Deadline;
 use crate::protocol::Str;
 use crate::protocol::messages::join_group::JoinGroupRequestProtocol;
 
-/// What a member takes besides its texts and bytes.
-const FIXED_BYTES: usize = 64;
+/// What a member takes in the group's record besides its texts and bytes.
+const FIXED_RECORD_BYTES: usize = 64;
+/// What a member takes in memory besides its texts and bytes: itself, its places in the group's
+/// tables and among the timers, and whoever waits for its answer.
+const FIXED_BYTES: usize = size_of::<Member>() + 320;
+/// What a protocol takes in memory besides its name and metadata: itself, and where supporters of it
+/// are counted.
+const PROTOCOL_BYTES: usize = size_of::<Protocol>() + 64;
 
 /// A protocol that a member supports, and what it has to say in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,33 +79,49 @@ impl Member {
     /// The bytes it takes in memory.
     pub(super) fn bytes(&self) -> usize {
         let protocols = self.protocols.iter();
-        let sizes = protocols.map(|protocol| protocol.name.len() + protocol.metadata.len());
-        self.fixed_bytes() + sizes.sum::<usize>() + self.assignment.len()
+        let sizes = protocols.map(|it| (it.name.len(), it.metadata.len()));
+        // The id is in the tables and the timers, too.
+        FIXED_BYTES
+            + 2 * self.id.len()
+            + self.text_bytes()
+            + bytes_of(sizes)
+            + self.assignment.len()
     }
 
     /// The most bytes it takes in the group's record, whatever the protocol.
     pub(super) fn record_bytes(&self) -> usize {
         let protocols = self.protocols.iter();
         let metadata = protocols.map(|protocol| protocol.metadata.len()).max();
-        self.fixed_bytes() + metadata.unwrap_or(0) + self.assignment.len()
+        FIXED_RECORD_BYTES + self.text_bytes() + metadata.unwrap_or(0) + self.assignment.len()
     }
 
-    fn fixed_bytes(&self) -> usize {
+    fn text_bytes(&self) -> usize {
         let instance_id = self.instance_id.as_ref().map_or(0, |id| id.len());
-        FIXED_BYTES + self.id.len() + instance_id + self.client_id.len() + self.client_host.len()
+        self.id.len() + instance_id + self.client_id.len() + self.client_host.len()
     }
+}
+
+/// The bytes that protocols take in memory, of which the lengths of name and metadata are `sizes`.
+fn bytes_of(sizes: impl Iterator<Item = (usize, usize)>) -> usize {
+    let bytes = sizes.map(|(name, metadata)| PROTOCOL_BYTES + name + metadata);
+    bytes.sum()
+}
+
+/// The most bytes that a member takes in memory that joins with `protocols`, texts aside.
+pub(super) fn bytes_to_join(protocols: &[JoinGroupRequestProtocol]) -> usize {
+    let sizes = protocols
+        .iter()
+        .map(|it| (it.name.len(), it.metadata.len()));
+    FIXED_BYTES + bytes_of(sizes)
 }
 
 /// Copies of protocols, which are slices of a frame; of those with one name only the first.
 pub(super) fn copy_protocols(protocols: &[JoinGroupRequestProtocol]) -> Vec<Protocol> {
-    let mut copies: Vec<Protocol> = Vec::with_capacity(protocols.len());
-    for protocol in protocols {
-        if copies.iter().all(|copy| copy.name != protocol.name) {
-            copies.push(Protocol {
-                name: Str::copy_from(&protocol.name),
-                metadata: Bytes::copy_from_slice(&protocol.metadata),
-            });
-        }
-    }
-    copies
+    let mut seen = BTreeSet::new();
+    let first = protocols.iter().filter(|it| seen.insert(it.name.as_str()));
+    let copies = first.map(|protocol| Protocol {
+        name: Str::copy_from(&protocol.name),
+        metadata: Bytes::copy_from_slice(&protocol.metadata),
+    });
+    copies.collect()
 }

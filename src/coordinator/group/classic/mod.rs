@@ -12,6 +12,7 @@ mod join;
 mod leave;
 mod member;
 mod members;
+mod pending;
 mod rebalance;
 mod record;
 mod rejoin;
@@ -20,7 +21,6 @@ mod subscriptions;
 mod sync;
 mod validate;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(super) use join::Join;
@@ -29,11 +29,12 @@ use super::timers::Deadline;
 use crate::model::Timestamp;
 use crate::protocol::Str;
 use members::Members;
+use pending::Pending;
 
 /// The protocol type of consumers: the one whose subscriptions can be read.
 const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
-/// What a pending member counts for in memory.
-const PENDING_MEMBER_BYTES: usize = 256;
+/// What a group that members have made takes in memory besides its texts, which are about twice its id.
+const GROUP_BYTES: usize = 512;
 
 /// Where a classic group stands between two generations; see the head of `group/mod.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ pub(super) struct ClassicGroup {
     // What follows is volatile.
     initial: Option<InitialRebalance>,
     /// Those that were given an id, and have not joined with it yet (KIP-394).
-    pending: BTreeMap<Str, Deadline>,
+    pending: Pending,
     join_deadline: Deadline,
     sync_deadline: Deadline,
 }
@@ -108,7 +109,7 @@ impl ClassicGroup {
             members: Members::default(),
             is_written: false,
             initial: None,
-            pending: BTreeMap::new(),
+            pending: Pending::default(),
             join_deadline: Deadline::default(),
             sync_deadline: Deadline::default(),
         }
@@ -156,9 +157,14 @@ impl ClassicGroup {
         protocol_type.is_some_and(|name| *name == CONSUMER_PROTOCOL_TYPE)
     }
 
-    /// The bytes that members take in memory.
+    /// The bytes that members take in memory, with the group itself if they have made it: one that
+    /// exists only for its offsets counts for nothing.
     pub(super) fn member_bytes(&self) -> usize {
-        self.members.bytes() + self.pending.len() * PENDING_MEMBER_BYTES
+        let own = match self.is_written {
+            true => GROUP_BYTES + 2 * self.id.len(),
+            false => 0,
+        };
+        own + self.members.bytes() + self.pending.bytes()
     }
 
     fn is_leader(&self, member_id: &str) -> bool {

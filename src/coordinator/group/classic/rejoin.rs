@@ -18,7 +18,7 @@ impl ClassicGroup {
         let instance_id = request.group_instance_id.as_ref();
         let token = join.caller.token;
         let id = &request.member_id;
-        if let Some((id, _)) = self.pending.get_key_value(id) {
+        if let Some(id) = self.pending.id(id) {
             let id = id.clone();
             match instance_id {
                 None => self.add_member(join, &id, context),

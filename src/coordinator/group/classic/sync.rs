@@ -13,6 +13,7 @@ use super::{ClassicGroup, State};
 use crate::coordinator::group::GroupShard;
 use crate::coordinator::group::context::Context;
 use crate::coordinator::group::effects::{Effects, Token};
+use crate::coordinator::group::record::GROUP_METADATA_VERSION;
 use crate::coordinator::group::request::{Caller, Moment};
 use crate::model::Offset;
 use crate::protocol::messages::offsets_records::GroupMetadataValue;
@@ -121,16 +122,41 @@ impl ClassicGroup {
             let assignment = assignments.get(member.id.as_str());
             assignment.map_or_else(Bytes::new, |bytes| (*bytes).clone())
         });
-        if !fits(&value, context) {
-            self.refuse_syncs(ErrorCode::UNKNOWN_SERVER_ERROR, context);
+        if let Err(error) = self.check_room(&value, context) {
+            self.refuse_syncs(error, context);
             self.prepare_rebalance(context);
             return;
         }
         let after = self.write(value, context);
+        *context.rebalances += 1;
         for (token, id, assignment) in self.take_syncs() {
             let answer = self.assigned(assignment);
             context.effects.reply(token, after, answer);
             self.keep_alive(&id, context);
+        }
+    }
+
+    /// Whether the record can be written, and is not too large for memory: if not, the answer is what
+    /// Kafka's is to a record that is too large. If members of all groups leave no room for the
+    /// assignments, members are told to join again later (COORDINATOR_NOT_AVAILABLE: the one error of
+    /// a coordinator for the moment that clients expect here).
+    fn check_room(
+        &self,
+        value: &GroupMetadataValue,
+        context: &Context<'_>,
+    ) -> Result<(), ErrorCode> {
+        let settings = context.settings;
+        let old = self.members.iter().map(|member| member.assignment.len());
+        let new = value.members.iter().map(|member| member.assignment.len());
+        let (old, new) = (old.sum::<usize>(), new.sum::<usize>());
+        if value.size(GROUP_METADATA_VERSION) > settings.max_record_bytes
+            || self.member_bytes() - old + new > settings.max_group_bytes
+        {
+            Err(ErrorCode::UNKNOWN_SERVER_ERROR)
+        } else if new.saturating_sub(old) > context.spare_bytes {
+            Err(ErrorCode::COORDINATOR_NOT_AVAILABLE)
+        } else {
+            Ok(())
         }
     }
 
@@ -171,13 +197,6 @@ fn check_form(version: i16, request: &SyncGroupRequest) -> Result<(), ErrorCode>
     } else {
         Ok(())
     }
-}
-
-/// Whether the record can be written, and the shard has the memory for the assignments in it.
-fn fits(value: &GroupMetadataValue, context: &Context<'_>) -> bool {
-    let assignments = value.members.iter().map(|member| member.assignment.len());
-    value.size(super::super::record::GROUP_METADATA_VERSION) <= context.settings.max_record_bytes
-        && assignments.sum::<usize>() <= context.spare_bytes
 }
 
 pub(super) fn refusal(error_code: ErrorCode) -> SyncGroupResponse {

@@ -3,7 +3,8 @@
 //! A member commits for its generation; anybody may for a group without members ("simple consumer":
 //! generation -1, no member). From version 9 on a group that is not there is GROUP_ID_NOT_FOUND,
 //! before ILLEGAL_GENERATION. Up to version 4 the client may say how long the offset is kept.
-//! Metadata that is too long refuses its partition only.
+//! Metadata that is too long refuses its partition only. As in Kafka a commit is one batch: one that is
+//! too large for it is refused whole, here with the error that is named for it.
 
 use crate::coordinator::group::GroupShard;
 use crate::coordinator::group::classic::State;
@@ -21,6 +22,8 @@ use crate::protocol::{ErrorCode, Str};
 
 /// The first version whose clients know GROUP_ID_NOT_FOUND here.
 const KNOWS_GROUP_ID_NOT_FOUND: i16 = 9;
+/// What a record takes besides the texts in it.
+const RECORD_BYTES: usize = 64;
 
 impl GroupShard {
     /// Decides an OffsetCommit of partitions that exist.
@@ -31,7 +34,8 @@ impl GroupShard {
         request: &OffsetCommitRequest,
         effects: &mut Effects,
     ) {
-        if let Err(error) = self.check_commit(now, caller.version, request, effects) {
+        let checked = self.check_commit(now, caller.version, request, effects);
+        if let Err(error) = checked.and_then(|()| self.check_size(request)) {
             effects.reply(caller.token, Offset::NONE, refuse_commit(request, error));
             return;
         }
@@ -51,6 +55,7 @@ impl GroupShard {
                     let key = key(request, topic, partition);
                     let record = OffsetsRecord::OffsetCommit(key, Some(value));
                     after = self.decide(record, effects);
+                    self.tally_mut().commits += 1;
                     ErrorCode::NONE
                 };
                 partitions.push(OffsetCommitResponsePartition {
@@ -91,6 +96,22 @@ impl GroupShard {
             None if generation < 0 => Ok(()),
             None if version >= KNOWS_GROUP_ID_NOT_FOUND => Err(ErrorCode::GROUP_ID_NOT_FOUND),
             None => Err(ErrorCode::ILLEGAL_GENERATION),
+        }
+    }
+
+    /// Whether the offsets fit into a batch, however often a partition is named.
+    fn check_size(&self, request: &OffsetCommitRequest) -> Result<(), ErrorCode> {
+        let mut size = 0;
+        for topic in &request.topics {
+            let keys = RECORD_BYTES + request.group_id.len() + topic.name.len();
+            for partition in &topic.partitions {
+                let metadata = partition.committed_metadata.as_ref();
+                size += keys + metadata.map_or(0, |text| text.len());
+            }
+        }
+        match size <= self.settings().max_record_bytes {
+            true => Ok(()),
+            false => Err(ErrorCode::INVALID_COMMIT_OFFSET_SIZE),
         }
     }
 

@@ -3,10 +3,13 @@
 //! OffsetDelete refuses topics that a consumer group subscribes to (GROUP_SUBSCRIBED_TO_TOPIC), and
 //! whole groups of other protocols that have members (NON_EMPTY_GROUP), of which nobody knows.
 
+use std::collections::BTreeSet;
+
 use crate::coordinator::group::GroupShard;
 use crate::coordinator::group::effects::Effects;
 use crate::coordinator::group::group_state::Group;
 use crate::coordinator::group::request::{Caller, DeletedTopic};
+use crate::model::{Offset, TopicId};
 use crate::protocol::messages::offset_delete::{
     OffsetDeleteRequest, OffsetDeleteRequestTopic, OffsetDeleteResponse,
     OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
@@ -32,8 +35,14 @@ impl GroupShard {
                 (refusal, Vec::new())
             }
         };
-        let after = self.emit(records, effects);
+        let after = self.delete_offsets(records, effects);
         effects.reply(caller.token, after, answer);
+    }
+
+    /// Gives the tombstones of offsets to the driver; returns the offset of the last.
+    fn delete_offsets(&mut self, records: Vec<OffsetsRecord>, effects: &mut Effects) -> Offset {
+        self.tally_mut().deleted_offsets += records.len() as u64;
+        self.emit(records, effects)
     }
 
     fn check_offset_delete(&self, group_id: &str) -> Result<&Group, ErrorCode> {
@@ -61,7 +70,27 @@ impl GroupShard {
                 );
             }
         }
-        self.emit(records, effects);
+        self.delete_offsets(records, effects);
+    }
+
+    /// Removes the offsets of topics that were deleted while the shard was not loaded, or before the
+    /// tombstones of their offsets were written; returns how many. Kafka keeps these until they
+    /// expire, and reads them, by old versions of OffsetFetch, for another topic of that name.
+    /// `id_of` tells the id of the topic that has a name now.
+    pub fn delete_orphans(
+        &mut self,
+        id_of: impl Fn(&str) -> Option<TopicId>,
+        effects: &mut Effects,
+    ) -> usize {
+        let mut records = Vec::new();
+        for group in self.groups() {
+            let orphans = group.offsets.orphans(&id_of).into_iter();
+            let id = group.classic.id();
+            records.extend(orphans.map(|(topic, partition)| tombstone(id, &topic, partition)));
+        }
+        let count = records.len();
+        self.delete_offsets(records, effects);
+        count
     }
 }
 
@@ -83,7 +112,8 @@ fn delete(
     group: &Group,
     request: &OffsetDeleteRequest,
 ) -> (OffsetDeleteResponse, Vec<OffsetsRecord>) {
-    let mut records = Vec::new();
+    // A partition may be named many times.
+    let mut deleted = BTreeSet::new();
     let subscriptions = group.classic.subscriptions();
     let mut delete_topic = |topic: &OffsetDeleteRequestTopic| {
         let error_code = if subscriptions.contains(&topic.name) {
@@ -97,7 +127,7 @@ fn delete(
             let exists = offsets.get(&topic.name, partition).is_some()
                 || offsets.is_pending(&topic.name, partition);
             if exists && !error_code.is_error() {
-                records.push(tombstone(group.classic.id(), &topic.name, partition));
+                deleted.insert((topic.name.clone(), partition));
             }
             partitions.push(OffsetDeleteResponsePartition {
                 partition_index: partition,
@@ -110,6 +140,10 @@ fn delete(
         }
     };
     let topics = request.topics.iter().map(&mut delete_topic).collect();
+    let id = group.classic.id();
+    let records = deleted.iter();
+    let records = records.map(|(topic, partition)| tombstone(id, topic, *partition));
+    let records = records.collect();
     let answer = OffsetDeleteResponse {
         topics,
         ..OffsetDeleteResponse::default()

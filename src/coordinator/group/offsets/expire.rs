@@ -52,6 +52,9 @@ impl GroupShard {
             last = Some(group.classic.id().clone());
             looked_at += 1;
         }
+        let is_offset = |record: &&OffsetsRecord| matches!(record, OffsetsRecord::OffsetCommit(..));
+        let expired = records.iter().filter(is_offset).count();
+        self.tally_mut().expired_offsets += expired as u64;
         self.emit(records, effects);
         last.filter(|_| looked_at == GROUPS_PER_TURN)
     }

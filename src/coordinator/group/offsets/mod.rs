@@ -37,6 +37,8 @@ type Partitions = BTreeMap<i32, CommittedOffset>;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Offsets {
     committed: BTreeMap<Str, Partitions>,
+    /// How many are committed.
+    count: usize,
     /// Of open transactions.
     pending: BTreeMap<ProducerId, BTreeMap<Str, Partitions>>,
 }
@@ -59,6 +61,11 @@ impl Offsets {
     /// Whether there are none, not even pending ones.
     pub(super) fn is_empty(&self) -> bool {
         self.committed.is_empty() && self.pending.is_empty()
+    }
+
+    /// How many are committed.
+    pub(super) fn len(&self) -> usize {
+        self.count
     }
 
     /// What is committed for a partition.
@@ -89,13 +96,14 @@ impl Offsets {
             self.remove(&key.topic, key.partition);
             return;
         };
-        let topics = if producer_id == ProducerId::NONE {
-            &mut self.committed
-        } else {
-            self.pending.entry(producer_id).or_default()
+        let is_pending = producer_id != ProducerId::NONE;
+        let topics = match is_pending {
+            false => &mut self.committed,
+            true => self.pending.entry(producer_id).or_default(),
         };
         let offset = CommittedOffset::from_record(value, record_offset);
-        partitions_of(topics, &key.topic).insert(key.partition, offset);
+        let previous = partitions_of(topics, &key.topic).insert(key.partition, offset);
+        self.count += usize::from(!is_pending && previous.is_none());
     }
 
     /// Takes the end of a producer's transaction. An offset that was committed after the pending one,
@@ -117,14 +125,15 @@ impl Offsets {
                 let is_newer =
                     |existing: &CommittedOffset| existing.record_offset < offset.record_offset;
                 if committed.get(&partition).is_none_or(is_newer) {
-                    committed.insert(partition, offset);
+                    let previous = committed.insert(partition, offset);
+                    self.count += usize::from(previous.is_none());
                 }
             }
         }
     }
 
     fn remove(&mut self, topic: &str, partition: i32) {
-        remove_partition(&mut self.committed, topic, partition);
+        self.count -= usize::from(remove_partition(&mut self.committed, topic, partition));
         self.pending.retain(|_, topics| {
             remove_partition(topics, topic, partition);
             !topics.is_empty()
@@ -143,6 +152,25 @@ impl Offsets {
         keys.sort();
         keys.dedup();
         keys
+    }
+
+    /// The partitions whose topic is gone, each once: `id_of` tells the id of the topic that has a
+    /// name now. Offsets whose topic's id is not known are taken to be of that one.
+    pub(super) fn orphans(&self, id_of: impl Fn(&str) -> Option<TopicId>) -> Vec<(Str, i32)> {
+        let maps = std::iter::once(&self.committed).chain(self.pending.values());
+        let mut orphans = Vec::new();
+        for (topic, partitions) in maps.flatten() {
+            let id = id_of(topic);
+            let is_gone = |offset: &CommittedOffset| match id {
+                Some(id) => !offset.topic_id.is_zero() && offset.topic_id != id,
+                None => true,
+            };
+            let gone = partitions.iter().filter(|(_, offset)| is_gone(offset));
+            orphans.extend(gone.map(|(partition, _)| (topic.clone(), *partition)));
+        }
+        orphans.sort();
+        orphans.dedup();
+        orphans
     }
 
     /// The partitions whose offsets are of the topic that had this name and id, each once.
@@ -168,11 +196,14 @@ fn partitions_of<'a>(topics: &'a mut BTreeMap<Str, Partitions>, topic: &str) -> 
     topics.get_mut(topic).expect("it was just put in")
 }
 
-fn remove_partition(topics: &mut BTreeMap<Str, Partitions>, topic: &str, partition: i32) {
-    if let Some(partitions) = topics.get_mut(topic) {
-        partitions.remove(&partition);
-        if partitions.is_empty() {
-            topics.remove(topic);
-        }
+/// Whether there was such a partition.
+fn remove_partition(topics: &mut BTreeMap<Str, Partitions>, topic: &str, partition: i32) -> bool {
+    let Some(partitions) = topics.get_mut(topic) else {
+        return false;
+    };
+    let is_removed = partitions.remove(&partition).is_some();
+    if partitions.is_empty() {
+        topics.remove(topic);
     }
+    is_removed
 }

@@ -1,7 +1,7 @@
 //! JoinGroup: who is let in, who has to come again, and when a generation begins.
 
 use super::script::{Script, id, join_as, protocols, settings};
-use crate::coordinator::group::GroupSettings;
+use crate::coordinator::group::{GroupSettings, Tally};
 use crate::protocol::Str;
 
 #[test]
@@ -302,16 +302,16 @@ fn a_subscription_that_no_record_can_hold_is_refused_and_the_group_unharmed() {
 }
 
 #[test]
-fn members_beyond_the_memory_of_the_shard_come_again_later() {
-    let mut script = Script::with(GroupSettings {
-        max_member_bytes: 600,
-        ..settings()
-    });
+fn members_beyond_the_memory_of_all_come_again_later_and_make_no_group() {
+    let mut script = Script::new();
+    script.member_memory = 6_000;
     for _ in 0..3 {
         script.join(4, join_as("", None));
     }
     let mut join = join_as("", None);
-    join.protocols = protocols(&[("range", &"x".repeat(100))]);
+    join.protocols = protocols(&[("range", &"x".repeat(6_000))]);
+    script.join(4, join.clone());
+    join.group_id = "other".into();
     script.join(4, join);
 
     script.check(
@@ -323,8 +323,68 @@ fn members_beyond_the_memory_of_the_shard_come_again_later() {
          3: join v4
          -> 3: MEMBER_ID_REQUIRED c#3
          4: join v4
-         -> 4: COORDINATOR_NOT_AVAILABLE",
+         -> 4: COORDINATOR_LOAD_IN_PROGRESS
+         5: join v4
+         -> 5: COORDINATOR_LOAD_IN_PROGRESS",
     );
+}
+
+#[test]
+fn a_group_that_takes_too_much_memory_takes_no_more_members() {
+    let mut script = Script::with(GroupSettings {
+        max_group_bytes: 8_000,
+        ..settings()
+    });
+    script.stable(None);
+    let mut join = join_as("", None);
+    // None of them is too large for a record, all together are too large for memory.
+    let metadata = "x".repeat(3_000);
+    join.protocols = protocols(&[("a", &metadata), ("b", &metadata), ("range", &metadata)]);
+    script.join(4, join);
+    script.heartbeat(1, "c#1");
+
+    script.check(
+        "3: join v4
+         -> 3: GROUP_MAX_SIZE_REACHED
+         4: heartbeat 1 c#1
+         -> 4: NONE",
+    );
+}
+
+#[test]
+fn what_members_take_is_given_back_when_they_are_gone() {
+    let mut script = Script::new();
+    assert_eq!(script.shard.tally().member_bytes, 0);
+    script.join(4, join_as("", None));
+    let pending = script.shard.tally().member_bytes;
+    script.join(4, join_as("c#1", None));
+    let joined = script.shard.tally().member_bytes;
+    script.leave(3, &[("c#1", None)]);
+    let left = script.shard.tally().member_bytes;
+    script.at(4_000_000);
+
+    assert!(0 < left && left < pending && pending < joined);
+    assert_eq!(*script.shard.tally(), Tally::default());
+}
+
+#[test]
+fn a_thousand_protocols_of_one_name_count_as_one_and_many_as_many() {
+    let bytes_with = |names: &[String]| {
+        let mut script = Script::with(GroupSettings {
+            max_group_bytes: 10_000_000,
+            ..settings()
+        });
+        let mut join = join_as("", None);
+        let all: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+        join.protocols = protocols(&all);
+        script.join(3, join);
+        script.shard.tally().member_bytes
+    };
+    let same: Vec<String> = (0..1_000).map(|_| "range".to_owned()).collect();
+    let different: Vec<String> = (0..1_000).map(|n| format!("range-{n}")).collect();
+
+    assert_eq!(bytes_with(&same), bytes_with(&same[..1]));
+    assert!(bytes_with(&different) > 50_000);
 }
 
 #[test]

@@ -346,3 +346,72 @@ fn offsets_go_with_their_topic_but_not_with_another_of_its_name() {
     script.check("deleted\ndeleted\n= g t-0 removed");
     assert_eq!(script.shard.next_offset(), Offset(2));
 }
+
+#[test]
+fn offsets_of_topics_that_went_unnoticed_are_removed() {
+    for (id, is_removed) in [
+        (None, true),
+        (Some(Uuid::from_bytes([9; 16])), true),
+        (Some(TOPIC_ID), false),
+    ] {
+        let mut script = Script::new();
+        script.commit(8, -1, "", 5);
+        script.reload();
+        script.silence();
+        let mut effects = Effects::default();
+        let count = script.shard.delete_orphans(|_| id, &mut effects);
+        script.note("loaded", effects);
+
+        assert_eq!(count, usize::from(is_removed), "{id:?}");
+        script.check(match is_removed {
+            true => "loaded\n= g t-0 removed",
+            false => "loaded",
+        });
+        let deleted = script.shard.tally().deleted_offsets;
+        assert_eq!(deleted, u64::from(is_removed));
+    }
+}
+
+#[test]
+fn offsets_whose_topic_id_is_not_known_go_only_when_no_topic_has_the_name() {
+    for (id, is_removed) in [(None, true), (Some(TOPIC_ID), false)] {
+        let mut script = Script::new();
+        let mut request = commit_of(-1, "", 5);
+        request.retention_time_ms = 1_000_000;
+        script.request("commit", 4, "c", &Request::OffsetCommit(request));
+        let mut effects = Effects::default();
+
+        let count = script.shard.delete_orphans(|_| id, &mut effects);
+
+        assert_eq!(count, usize::from(is_removed), "{id:?}");
+    }
+}
+
+#[test]
+fn a_commit_that_does_not_fit_a_batch_is_refused_whole() {
+    let mut script = Script::new();
+    let mut request = commit_of(-1, "", 5);
+    let partition = request.topics[0].partitions[0].clone();
+    request.topics[0].partitions = vec![partition; 200];
+    script.request("commit", 8, "c", &Request::OffsetCommit(request));
+
+    assert_eq!(script.shard.next_offset(), Offset(0));
+    assert_eq!(script.shard.groups().count(), 0);
+}
+
+#[test]
+fn a_partition_that_is_named_many_times_is_deleted_once() {
+    let mut script = Script::new();
+    script.commit(8, -1, "", 5);
+    let partition = OffsetDeleteRequestPartition { partition_index: 0 };
+    let request = OffsetDeleteRequest {
+        group_id: "g".into(),
+        topics: vec![OffsetDeleteRequestTopic {
+            name: "t".into(),
+            partitions: vec![partition; 1_000],
+        }],
+    };
+    script.request("delete", 0, "c", &Request::OffsetDelete(request));
+
+    assert_eq!(script.shard.next_offset(), Offset(2));
+}

@@ -37,13 +37,15 @@ pub(super) fn settings() -> GroupSettings {
         offsets_retention_check_interval: Duration::from_secs(600),
         offset_metadata_max_size: 10,
         max_record_bytes: 10_000,
-        max_member_bytes: 100_000,
+        max_group_bytes: 100_000,
     }
 }
 
 /// Plays inputs to a shard, and writes down what comes of them.
 pub(super) struct Script {
     pub(super) shard: GroupShard,
+    /// What members may take in memory.
+    pub(super) member_memory: usize,
     settings: Arc<GroupSettings>,
     start: Instant,
     elapsed: Duration,
@@ -62,6 +64,7 @@ impl Script {
         let settings = Arc::new(settings);
         let mut script = Self {
             shard: GroupShard::new(Arc::clone(&settings)),
+            member_memory: usize::MAX,
             settings,
             start: Instant::now(),
             elapsed: Duration::ZERO,
@@ -128,6 +131,9 @@ impl Script {
             client_host: "/127.0.0.1".into(),
         };
         let mut effects = Effects::default();
+        let taken = self.shard.tally().member_bytes;
+        let spare = self.member_memory.saturating_sub(taken);
+        self.shard.set_spare_bytes(spare);
         self.shard
             .handle(self.now(), &caller, request, &mut effects);
         let line = format!("{}: {line}", self.tokens);

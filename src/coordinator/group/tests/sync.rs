@@ -1,7 +1,7 @@
 //! SyncGroup and Heartbeat: who gets which assignment, and when.
 
 use super::script::{Script, id, join_as};
-use crate::coordinator::group::{Effects, Request};
+use crate::coordinator::group::{Effects, Request, Tally};
 use crate::protocol::messages::sync_group::SyncGroupRequest;
 use crate::protocol::{ErrorCode, Str};
 
@@ -167,4 +167,53 @@ fn a_failed_write_sends_everybody_away() {
     script.note("abandon", effects);
 
     script.check("abandon\n-> 3: NOT_COORDINATOR");
+}
+
+#[test]
+fn an_assignment_that_memory_has_no_room_for_makes_members_join_again() {
+    let mut script = joined();
+    script.member_memory = script.shard.tally().member_bytes + 10;
+    script.sync(1, "c#2", &[]);
+    script.sync(1, "c#1", &[("c#2", "more than ten bytes")]);
+    script.heartbeat(1, "c#2");
+
+    script.check(
+        "3: sync 1 c#2
+         4: sync 1 c#1
+         -> 4: COORDINATOR_NOT_AVAILABLE
+         -> 3: COORDINATOR_NOT_AVAILABLE
+         5: heartbeat 1 c#2
+         -> 5: REBALANCE_IN_PROGRESS",
+    );
+}
+
+#[test]
+fn groups_and_rebalances_are_counted() {
+    let mut script = Script::new();
+    script.stable(None);
+    script.commit(8, 1, "c#1", 5);
+    script.commit(8, 1, "c#1", 6);
+    let stable = *script.shard.tally();
+    script.leave(3, &[("c#1", None)]);
+    script.at(5_000_000);
+
+    assert_eq!(
+        stable,
+        Tally {
+            groups: [0, 0, 0, 1],
+            offsets: 1,
+            commits: 2,
+            rebalances: 1,
+            ..stable
+        }
+    );
+    assert_eq!(
+        *script.shard.tally(),
+        Tally {
+            commits: 2,
+            rebalances: 1,
+            expired_offsets: 1,
+            ..Tally::default()
+        }
+    );
 }

@@ -2,7 +2,8 @@
 //!
 //! The first one to ask makes `__consumer_offsets`; where Kafka answers COORDINATOR_NOT_AVAILABLE until
 //! it is there, this waits for it. Transactions and share groups are not served yet: their keys get
-//! errors that clients take as final. Version 1 adds the type of key, 4 asks for many keys at once, 6
+//! errors that clients take as final. While the log of groups is damaged its leader is no coordinator
+//! (COORDINATOR_NOT_AVAILABLE). Version 1 adds the type of key, 4 asks for many keys at once, 6
 //! share groups.
 
 use std::sync::Arc;
@@ -125,7 +126,11 @@ fn leader<'a>(
     key: &str,
 ) -> Option<(BrokerId, &'a Endpoint)> {
     let topic = image.topics().by_name(OFFSETS_TOPIC)?;
-    let leader = topic.partition(api.groups().partition_of(key))?.leader;
+    let index = api.groups().partition_of(key);
+    let leader = topic.partition(index)?.leader;
+    if leader == api.node_id() && !api.groups().serves(index) {
+        return None;
+    }
     Some((leader, nodes::endpoint(image, leader, context.listener())?))
 }
 

@@ -110,8 +110,13 @@ impl Start {
         let config = self.config.current();
         let settings = ReplicaSettings::of(&config);
         let node_id = settings.node_id;
-        let started =
-            ReplicaManager::start(settings, &self.logs, image, self.listener, self.metrics);
+        let started = ReplicaManager::start(
+            settings,
+            &self.logs,
+            image,
+            self.listener,
+            Arc::clone(&self.metrics),
+        );
         let started = started.map(|started| {
             for assignment in &started.assignments {
                 self.placed.send(*assignment);
@@ -121,7 +126,9 @@ impl Start {
             self.config.subscribe(move |config| {
                 manager.reconfigure(ReplicaSettings::of(config));
             });
-            let groups = GroupCoordinator::start(&config.groups, node_id, replicas, self.runtime);
+            let (runtime, metrics) = (self.runtime, self.metrics);
+            let groups =
+                GroupCoordinator::start(&config.groups, node_id, replicas, runtime, metrics);
             (started, groups)
         });
         let running = started.as_ref().ok();

@@ -5,12 +5,13 @@
 //! writes few large batches, and an idle one writes at once. Batches do not wait for each other's
 //! commits.
 //!
-//! An append that fails voids all that the shard decided since: it is loaded again from its log. A
+//! An append that fails voids all that the shard decided since: it is loaded again from its log, and
+//! takes nothing that writes for a while (see `retry.rs`). A
 //! commit that takes longer than `offsets.commit.timeout.ms` fails its answers only, as in Kafka: the
 //! records are in the log and count once they are committed.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::batches::{BatchLimits, RecordsBatch, batches_of};
 use super::group::{GroupSettings, append_error};
@@ -22,7 +23,7 @@ use crate::protocol::messages::offsets_records::OffsetsRecord;
 use crate::records::validate::ValidatedBatch;
 use crate::records::{Compression, CompressionSetting};
 use crate::replication::delayed::{AckOutcome, AckWait};
-use crate::replication::partition::LeaderWrite;
+use crate::replication::partition::{LeaderWrite, Partition};
 use crate::storage::producer_state::Origin;
 
 /// What a batch's header, a record's header and a key of usual length take of `max.message.bytes`.
@@ -34,6 +35,13 @@ struct Turn {
     epoch: LeaderEpoch,
     first_offset: Offset,
     records: Vec<OffsetsRecord>,
+}
+
+/// The most bytes that a batch may have in the log of a shard.
+pub(super) fn max_batch_bytes(partition: &Partition) -> usize {
+    let config = partition.config();
+    let segment_bytes = usize::try_from(config.log.segment_bytes).unwrap_or(usize::MAX);
+    config.append.max_message_bytes.min(segment_bytes)
 }
 
 /// What a shard that is loaded now acts on.
@@ -83,7 +91,8 @@ impl ShardDriver {
     }
 
     fn append(self: &Arc<Self>, turn: &Turn) {
-        let max_bytes = self.partition.config().append.max_message_bytes;
+        let started = Instant::now();
+        let max_bytes = max_batch_bytes(&self.partition);
         self.follow_settings(max_bytes);
         let limits = BatchLimits {
             max_bytes,
@@ -103,6 +112,10 @@ impl ShardDriver {
                 Err(error) => return self.start_over(turn.term, append_error(error)),
             }
         }
+        let metrics = &self.services.metrics.groups;
+        metrics.batches.inc_by(batches.len() as u64);
+        metrics.batch_records.inc_by(turn.records.len() as u64);
+        metrics.append_time.add(started.elapsed());
         if wait.is_done() {
             self.committed(turn.term);
         } else {
@@ -175,6 +188,7 @@ impl ShardDriver {
         let mut deliveries = Deliveries::default();
         let mut state = self.lock();
         if state.term == term {
+            state.retry.written();
             let high_watermark = self.partition.high_watermark();
             state.waiters.committed(high_watermark, &mut deliveries);
         }
@@ -197,9 +211,15 @@ impl ShardDriver {
 
     /// What was decided since the last append does not hold: the log says what does.
     fn start_over(self: &Arc<Self>, term: u64, error: ErrorCode) {
-        if self.lock().term == term {
-            self.end(Phase::Loading, error);
-            self.load_soon();
+        self.services.metrics.groups.failed_appends.inc();
+        {
+            let mut state = self.lock();
+            if state.term != term {
+                return;
+            }
+            state.retry.failed(Instant::now());
         }
+        self.end(Phase::Loading, error);
+        self.load_soon();
     }
 }

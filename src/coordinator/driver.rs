@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use super::group::{Caller, DeletedTopic, Request};
+use super::memory::{MAX_MEMBER_BYTES, MemberMemory};
 use super::partition_for;
 use super::shard_driver::{Phase, Services, ShardDriver};
 use super::timers_driver::Alarms;
@@ -23,6 +24,7 @@ use crate::metadata::image::MetadataImage;
 use crate::model::{BrokerId, TopicIdPartition};
 use crate::protocol::{ErrorCode, Str};
 use crate::replication::driver::ReplicaManager;
+use crate::telemetry::Metrics;
 
 pub use super::waiters_driver::Submitted;
 
@@ -54,6 +56,7 @@ impl GroupCoordinator {
         node_id: BrokerId,
         replicas: ReplicaManager,
         runtime: Handle,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let alarms = Arc::new(Alarms::default());
         let ringing = runtime.spawn(Arc::clone(&alarms).ring());
@@ -65,6 +68,9 @@ impl GroupCoordinator {
             alarms,
             loaders: Arc::new(Semaphore::new(cores)),
             is_stopped: AtomicBool::new(false),
+            member_memory: MemberMemory::new(MAX_MEMBER_BYTES),
+            metrics,
+            image: ArcSwap::default(),
         };
         Self {
             shared: Arc::new(Shared {
@@ -96,6 +102,13 @@ impl GroupCoordinator {
         }
     }
 
+    /// Whether this broker has a shard of the partition that is at work, or is about to be. It has
+    /// none if the log is damaged: clients are to wait, instead of coming here to be sent away.
+    pub fn serves(&self, partition: i32) -> bool {
+        let shards = self.shared.shards.load();
+        shards.get(&partition).is_some_and(|shard| !shard.is_over())
+    }
+
     /// The partitions of which this broker has a shard.
     pub fn partitions(&self) -> Vec<i32> {
         self.shared.shards.load().keys().copied().collect()
@@ -103,8 +116,10 @@ impl GroupCoordinator {
 
     /// Follows a change of the metadata, after the replicas have: takes up shards of partitions that
     /// this broker leads now, gives up others, and removes the offsets of deleted topics.
-    pub fn apply(&self, delta: &MetadataDelta, image: &MetadataImage) {
+    pub fn apply(&self, delta: &MetadataDelta, image: &Arc<MetadataImage>) {
         let shared = &*self.shared;
+        // Shards that are loaded from now on look at it.
+        shared.services.image.store(Arc::clone(image));
         if let Some(topic) = image.topics().by_name(OFFSETS_TOPIC) {
             let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
             shared.partition_count.store(count, Ordering::Relaxed);
@@ -144,7 +159,7 @@ impl GroupCoordinator {
 
 fn resign(shard: &Arc<ShardDriver>) {
     let error = ErrorCode::NOT_COORDINATOR;
-    shard.end(Phase::Over(error), error);
+    shard.end(Phase::Over, error);
 }
 
 impl Shared {

@@ -2,7 +2,9 @@
 //! a bounded piece at a time. Requests are told COORDINATOR_LOAD_IN_PROGRESS meanwhile.
 //!
 //! A record that does not decode is passed over with a warning, as in Kafka: the groups of one
-//! partition are not lost for one record of a newer version. A batch that is damaged ends the load.
+//! partition are not lost for one record of a newer version. A batch that is damaged ends the load, and
+//! takes the partition offline, like damage that anybody else finds: until it is repaired its groups
+//! are not served.
 
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::append_driver::settings_of;
+use super::append_driver::{max_batch_bytes, settings_of};
 use super::group::{GroupShard, TransactionOutcome};
 use super::shard_driver::{Phase, ShardDriver};
 use crate::model::{LeaderEpoch, Offset, ProducerId};
@@ -39,8 +41,6 @@ enum LoadError {
     },
     #[error("the batch at offset {0} ends in the middle")]
     Cut(Offset),
-    #[error("cannot read: {0}")]
-    Read(#[from] std::io::Error),
     #[error("the load is of no use any more")]
     Void,
 }
@@ -50,6 +50,8 @@ struct Loading {
     shard: GroupShard,
     next: Offset,
     end: Offset,
+    /// Where in its file the batch begins that is replayed next.
+    position: u64,
     scratch: Scratch,
     piece: Vec<u8>,
     record_count: u64,
@@ -61,8 +63,8 @@ impl ShardDriver {
     pub(super) fn lead(self: &Arc<Self>, epoch: LeaderEpoch) {
         let mut state = self.lock();
         state.epoch = state.epoch.max(epoch);
-        if matches!(state.phase, Phase::Over(_)) {
-            state.phase = Phase::Loading;
+        if matches!(state.phase, Phase::Failed | Phase::Over) {
+            self.enter(&mut state, Phase::Loading);
             drop(state);
             self.load_soon();
         }
@@ -93,12 +95,17 @@ impl ShardDriver {
         let partition = self.partition.name();
         match self.try_load(term) {
             Ok(loaded) => {
+                let took = started.elapsed();
+                let metrics = &self.services.metrics.groups;
+                metrics.loads.inc();
+                metrics.load_time.add(took);
+                self.lock().retry.loaded(took);
                 if loaded.record_count > 0 {
                     tracing::info!(
                         %partition,
                         records = loaded.record_count,
                         passed_over = loaded.passed_over,
-                        milliseconds = started.elapsed().as_millis() as u64,
+                        milliseconds = took.as_millis() as u64,
                         "loaded groups and offsets"
                     );
                 }
@@ -108,9 +115,17 @@ impl ShardDriver {
             Err(LoadError::Void) => {}
             Err(error) => {
                 tracing::error!(%partition, %error, "groups and offsets cannot be loaded");
-                let code = ErrorCode::NOT_COORDINATOR;
+                let phase = match error {
+                    // It has moved meanwhile.
+                    LoadError::Replica(ReplicaError::NotLeader) => Phase::Over,
+                    _ => Phase::Failed,
+                };
+                if let LoadError::Storage(error) = error {
+                    let replicas = &self.services.replicas;
+                    replicas.note_failure(&self.partition, &error.into());
+                }
                 if self.lock().term == term {
-                    self.end(Phase::Over(code), code);
+                    self.end(phase, ErrorCode::NOT_COORDINATOR);
                 }
             }
         }
@@ -119,7 +134,7 @@ impl ShardDriver {
     fn try_load(&self, term: u64) -> Result<Loading, LoadError> {
         let leader_epoch = self.partition.leader_epoch_if_leader();
         let epoch = leader_epoch.ok_or(ReplicaError::NotLeader)?;
-        let max_message_bytes = self.partition.config().append.max_message_bytes;
+        let max_message_bytes = max_batch_bytes(&self.partition);
         {
             let mut state = self.lock();
             state.epoch = state.epoch.max(epoch);
@@ -129,6 +144,7 @@ impl ShardDriver {
             shard: GroupShard::new(settings_of(self, max_message_bytes)),
             next: self.partition.log_start_offset(),
             end: self.partition.end_offset(),
+            position: 0,
             scratch: Scratch::default(),
             piece: Vec::new(),
             record_count: 0,
@@ -169,7 +185,7 @@ impl Loading {
             }
         };
         match read(&plan, max_bytes, &mut self.piece) {
-            Ok(()) => {}
+            Ok(position) => self.position = position,
             // The log was compacted meanwhile: it is looked up anew.
             Err(LoadError::Storage(StorageError::SegmentDeleted)) => return Ok(()),
             Err(error) => return Err(error),
@@ -182,7 +198,29 @@ impl Loading {
         let piece = std::mem::take(&mut self.piece);
         let replayed = self.replay_piece(&piece);
         self.piece = piece;
-        replayed
+        match replayed.map_err(|error| self.whereabouts(error, &plan)) {
+            Err(LoadError::Storage(StorageError::SegmentDeleted)) => Ok(()),
+            replayed => replayed,
+        }
+    }
+
+    /// Damage that was read, as the storage tells of it: it looks for it once more, and says where in
+    /// which file it is. Records that cannot be read in a batch that is whole are damage, too.
+    fn whereabouts(&self, error: LoadError, plan: &ReadPlan) -> LoadError {
+        if !matches!(error, LoadError::Damaged { .. } | LoadError::Cut(_)) {
+            return error;
+        }
+        match (plan.view().scrub(self.next, 1), error) {
+            (Err(found), _) => found.into(),
+            (Ok(_), LoadError::Damaged { source, .. }) => StorageError::Corrupt {
+                path: plan.path(),
+                position: self.position,
+                after: self.next + -1,
+                reason: source,
+            }
+            .into(),
+            (Ok(_), error) => error,
+        }
     }
 
     fn replay_piece(&mut self, piece: &[u8]) -> Result<(), LoadError> {
@@ -203,6 +241,7 @@ impl Loading {
                     })?;
                 self.next = next;
             }
+            self.position += batch.header().size() as u64;
         }
         if self.next == first {
             return Err(LoadError::Cut(first));
@@ -250,25 +289,30 @@ fn decode(record: &Record<'_>) -> Result<OffsetsRecord, String> {
     OffsetsRecord::decode(Bytes::copy_from_slice(key), value).map_err(|error| error.to_string())
 }
 
-/// Reads what was planned into `piece`, which is used again.
-fn read(plan: &ReadPlan, max_bytes: u32, piece: &mut Vec<u8>) -> Result<(), LoadError> {
+/// Reads what was planned into `piece`, which is used again; returns where in the file it begins.
+fn read(plan: &ReadPlan, max_bytes: u32, piece: &mut Vec<u8>) -> Result<u64, LoadError> {
     piece.clear();
     match plan.read(max_bytes, true)?.payload {
-        Payload::Null => {}
-        Payload::Bytes(bytes) => piece.extend_from_slice(&bytes),
+        Payload::Null => Ok(0),
+        Payload::Bytes(bytes) => {
+            piece.extend_from_slice(&bytes);
+            Ok(0)
+        }
         Payload::File(region) => {
             piece.resize(region.length as usize, 0);
             let mut filled = 0;
             while filled < piece.len() {
                 let position = region.position + filled as u64;
                 let read = rustix::io::pread(region.file.as_fd(), &mut piece[filled..], position);
-                match read.map_err(std::io::Error::from)? {
+                let failed =
+                    |error: rustix::io::Errno| StorageError::io("read", &plan.path(), error.into());
+                match read.map_err(failed)? {
                     0 => break,
                     count => filled += count,
                 }
             }
             piece.truncate(filled);
+            Ok(region.position)
         }
     }
-    Ok(())
 }

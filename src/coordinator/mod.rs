@@ -11,8 +11,11 @@ pub mod driver;
 /// Groups and their committed offsets.
 pub mod group;
 mod load_driver;
+mod memory;
 mod partition;
+mod retry;
 mod shard_driver;
+mod tally_driver;
 mod timers_driver;
 mod waiters_driver;
 

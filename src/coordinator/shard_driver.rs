@@ -4,24 +4,32 @@
 //! answer leaves at once, or waits. Appending is in `append_driver.rs`, loading in `load_driver.rs`.
 //! Invariant: records are queued in the order in which the shard decided them, and no answer leaves
 //! before what it rests on is committed.
+//!
+//! After a failed append, what writes is refused for a while (see `retry.rs`), and the shard's own
+//! deadlines wait as long.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use super::group::{Caller, DeletedTopic, Effects, GroupShard, Moment, Request, Token};
+use super::group::{Caller, DeletedTopic, Effects, GroupShard, Moment, Request, Tally, Token};
+use super::memory::MemberMemory;
+use super::retry::Retry;
 use super::timers_driver::{Alarm, Alarms};
 use super::waiters_driver::{Deliveries, Submitted, Waiters};
 use crate::config::GroupsConfig;
+use crate::metadata::image::MetadataImage;
 use crate::model::{LeaderEpoch, Offset, Timestamp};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::offsets_records::OffsetsRecord;
 use crate::replication::driver::ReplicaManager;
 use crate::replication::partition::Partition;
+use crate::telemetry::Metrics;
 
 /// What all shards share.
 pub(super) struct Services {
@@ -32,6 +40,11 @@ pub(super) struct Services {
     /// So many shards are loaded at a time.
     pub(super) loaders: Arc<Semaphore>,
     pub(super) is_stopped: AtomicBool,
+    /// What members of all shards take.
+    pub(super) member_memory: MemberMemory,
+    pub(super) metrics: Arc<Metrics>,
+    /// The newest that the coordinator was told of.
+    pub(super) image: ArcSwap<MetadataImage>,
 }
 
 /// One shard, what it waits for, and who waits for it.
@@ -56,9 +69,13 @@ pub(super) struct State {
     pub(super) is_appending: bool,
     /// What the shard's record limit was made from.
     pub(super) max_message_bytes: usize,
+    /// When appends may be tried again that failed.
+    pub(super) retry: Retry,
     alarm: Option<Alarm>,
-    /// Topics that were deleted while the shard was loaded.
-    deleted: Vec<DeletedTopic>,
+    /// What of the shard is told to the metrics and counted as memory.
+    pub(super) told: Tally,
+    /// Offsets of topics that were deleted unnoticed are still to be removed.
+    has_orphans: bool,
     /// Used again for every request.
     effects: Effects,
 }
@@ -68,9 +85,11 @@ pub(super) enum Phase {
     /// It is read from its log.
     Loading,
     /// It decides.
-    Running(GroupShard),
-    /// Nothing: requests get this error.
-    Over(ErrorCode),
+    Running(Box<GroupShard>),
+    /// Nothing: it could not be loaded. Requests get NOT_COORDINATOR, as in Kafka.
+    Failed,
+    /// Nothing: this broker is not the coordinator, or stops. Requests get NOT_COORDINATOR.
+    Over,
 }
 
 /// The time now, by both clocks.
@@ -96,7 +115,7 @@ impl ShardDriver {
     /// A shard that does nothing yet.
     pub(super) fn new(partition: Arc<Partition>, services: Arc<Services>) -> Arc<Self> {
         let state = State {
-            phase: Phase::Over(ErrorCode::NOT_COORDINATOR),
+            phase: Phase::Over,
             term: 0,
             epoch: LeaderEpoch::NONE,
             waiters: Waiters::default(),
@@ -104,8 +123,10 @@ impl ShardDriver {
             append_offset: Offset::ZERO,
             is_appending: false,
             max_message_bytes: 0,
+            retry: Retry::default(),
             alarm: None,
-            deleted: Vec::new(),
+            told: Tally::default(),
+            has_orphans: false,
             effects: Effects::default(),
         };
         Arc::new(Self {
@@ -121,19 +142,28 @@ impl ShardDriver {
 
     /// Decides a request, or refuses it while the shard does not run.
     pub(super) fn submit(self: &Arc<Self>, mut caller: Caller, request: &Request) -> Submitted {
+        let now = now();
         let mut guard = self.state.lock();
         let state = &mut *guard;
         caller.token = state.waiters.token();
+        let may_write = state.retry.pause(now.instant).is_none();
         let shard = match &mut state.phase {
             Phase::Running(shard) => shard,
             Phase::Loading => {
                 let error = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
                 return Submitted::Answered(request.refuse(error));
             }
-            Phase::Over(error) => return Submitted::Answered(request.refuse(*error)),
+            Phase::Failed | Phase::Over => {
+                return Submitted::Answered(request.refuse(ErrorCode::NOT_COORDINATOR));
+            }
         };
+        if !may_write && request.may_write() {
+            let error = ErrorCode::COORDINATOR_NOT_AVAILABLE;
+            return Submitted::Answered(request.refuse(error));
+        }
+        shard.set_spare_bytes(self.services.member_memory.left());
         let mut effects = std::mem::take(&mut state.effects);
-        shard.handle(now(), &caller, request, &mut effects);
+        shard.handle(now, &caller, request, &mut effects);
         let (submitted, deliveries) = self.carry_out(state, &mut effects, Some(caller.token));
         state.effects = effects;
         drop(guard);
@@ -143,36 +173,48 @@ impl ShardDriver {
 
     /// Does what is due.
     pub(super) fn on_deadline(self: &Arc<Self>) {
-        self.input(
-            |state| state.alarm = None,
-            |shard, effects| {
-                shard.on_deadline(now(), effects);
-            },
-        );
+        let now = now();
+        let mut state = self.state.lock();
+        state.alarm = None;
+        if state.retry.pause(now.instant).is_some() {
+            return self.set_alarm(&mut state);
+        }
+        let orphans = std::mem::take(&mut state.has_orphans);
+        self.input(state, |shard, effects| {
+            if orphans {
+                self.delete_orphans(shard, effects);
+            }
+            shard.on_deadline(now, effects);
+        });
     }
 
     /// Topics are gone, and so are their offsets.
     pub(super) fn topics_deleted(self: &Arc<Self>, topics: &[DeletedTopic]) {
-        let remember = |state: &mut State| {
-            if matches!(state.phase, Phase::Loading) {
-                state.deleted.extend_from_slice(topics);
-            }
-        };
-        self.input(remember, |shard, effects| {
+        // One that is loaded looks at the image when it begins.
+        self.input(self.state.lock(), |shard, effects| {
             shard.topics_deleted(topics, effects);
         });
     }
 
+    /// Removes what is left of topics that were deleted unnoticed.
+    fn delete_orphans(&self, shard: &mut GroupShard, effects: &mut Effects) {
+        let image = self.services.image.load();
+        let count = shard.delete_orphans(|name| image.topics().id_of(name), effects);
+        if count > 0 {
+            let partition = self.partition.name();
+            tracing::info!(%partition, count, "removing offsets of topics that are gone");
+        }
+    }
+
     fn input(
         self: &Arc<Self>,
-        before: impl FnOnce(&mut State),
+        mut state: MutexGuard<'_, State>,
         act: impl FnOnce(&mut GroupShard, &mut Effects),
     ) {
-        let mut state = self.state.lock();
-        before(&mut state);
         let Phase::Running(shard) = &mut state.phase else {
             return;
         };
+        shard.set_spare_bytes(self.services.member_memory.left());
         let mut effects = Effects::default();
         act(shard, &mut effects);
         let (_, deliveries) = self.carry_out(&mut state, &mut effects, None);
@@ -202,6 +244,7 @@ impl ShardDriver {
             self.append_soon(state);
         }
         self.set_alarm(state);
+        self.tell(state);
         (submitted, deliveries)
     }
 
@@ -209,9 +252,12 @@ impl ShardDriver {
         let Phase::Running(shard) = &state.phase else {
             return;
         };
-        let Some(at) = shard.next_deadline() else {
+        let pause = state.retry.not_before();
+        let orphans = pause.filter(|_| state.has_orphans);
+        let Some(at) = shard.next_deadline().into_iter().chain(orphans).min() else {
             return;
         };
+        let at = pause.map_or(at, |pause| pause.max(at));
         if state.alarm.is_none_or(|alarm| at < alarm.at()) {
             state.alarm = Some(self.services.alarms.set(state.alarm, at, self));
         }
@@ -219,18 +265,19 @@ impl ShardDriver {
 
     /// A loaded shard begins to decide, unless the load is void by now. `end_offset` is the log's.
     pub(super) fn begin(self: &Arc<Self>, term: u64, shard: GroupShard, end_offset: Offset) {
+        let now = now();
         let mut state = self.state.lock();
         if state.term != term {
             return;
         }
-        let deleted = std::mem::take(&mut state.deleted);
         let mut shard = shard;
         let mut effects = Effects::default();
-        shard.begin(now(), end_offset, &mut effects);
-        if !deleted.is_empty() {
-            shard.topics_deleted(&deleted, &mut effects);
+        shard.begin(now, end_offset, &mut effects);
+        state.has_orphans = state.retry.pause(now.instant).is_some();
+        if !state.has_orphans {
+            self.delete_orphans(&mut shard, &mut effects);
         }
-        state.phase = Phase::Running(shard);
+        self.enter(&mut state, Phase::Running(Box::new(shard)));
         state.append_offset = end_offset;
         let (_, deliveries) = self.carry_out(&mut state, &mut effects, None);
         drop(state);
@@ -242,7 +289,7 @@ impl ShardDriver {
     pub(super) fn end(&self, phase: Phase, error: ErrorCode) {
         let mut deliveries = Deliveries::default();
         let mut state = self.state.lock();
-        state.abandon(phase, error, &mut deliveries);
+        self.abandon(&mut state, phase, error, &mut deliveries);
         state.queued.clear();
         state.waiters.fail(error, &mut deliveries);
         state.term += 1;
@@ -256,20 +303,30 @@ impl ShardDriver {
         let mut deliveries = Deliveries::default();
         let error = ErrorCode::NOT_COORDINATOR;
         let mut state = self.state.lock();
-        state.abandon(Phase::Over(error), error, &mut deliveries);
+        self.abandon(&mut state, Phase::Over, error, &mut deliveries);
         drop(state);
         deliveries.send();
     }
-}
 
-impl State {
-    fn abandon(&mut self, phase: Phase, error: ErrorCode, deliveries: &mut Deliveries) {
-        self.deleted.clear();
-        if let Phase::Running(shard) = std::mem::replace(&mut self.phase, phase) {
+    /// Whether it will not decide anything before this broker leads the partition anew: it could not
+    /// be loaded, or was stopped.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state.lock().phase, Phase::Failed | Phase::Over)
+    }
+
+    fn abandon(
+        &self,
+        state: &mut State,
+        phase: Phase,
+        error: ErrorCode,
+        deliveries: &mut Deliveries,
+    ) {
+        if let Phase::Running(shard) = self.enter(state, phase) {
             let mut effects = Effects::default();
             shard.abandon(error, &mut effects);
-            self.waiters
-                .take(effects.replies, Offset(i64::MAX), deliveries);
+            let replies = effects.replies;
+            state.waiters.take(replies, Offset(i64::MAX), deliveries);
         }
+        self.tell(state);
     }
 }

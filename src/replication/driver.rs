@@ -120,6 +120,12 @@ impl ReplicaManager {
         })
     }
 
+    /// Somebody could not read or write the log of a partition: what is damaged goes offline, and so
+    /// does a directory whose disk failed.
+    pub fn note_failure(&self, partition: &Partition, error: &ReplicaError) {
+        self.shared.check_partition_failure(partition, error);
+    }
+
     /// All partitions whose logs are open.
     pub fn partitions(&self) -> Vec<Arc<Partition>> {
         self.shared.hosted.online()

@@ -1,6 +1,7 @@
 //! The coordinator on replicas whose disk is in memory: group commit, acks of followers, leaders that
 //! come and go, and loading.
 
+mod faults;
 mod support;
 
 use std::time::Duration;
@@ -153,7 +154,7 @@ async fn what_could_not_be_written_never_was() {
     assert_eq!(error, ErrorCode::COORDINATOR_NOT_AVAILABLE);
     assert_eq!(world.committed().await, 5);
     world.set_config("min.insync.replicas", "1");
-    assert_eq!(world.commit(7).await, ErrorCode::NONE);
+    assert_eq!(world.commit_after_pause(7).await, ErrorCode::NONE);
     assert_eq!(world.committed().await, 7);
 }
 

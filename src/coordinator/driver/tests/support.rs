@@ -26,7 +26,7 @@ use crate::replication::driver::ReplicaListener;
 use crate::replication::leadership::FollowerFetch;
 use crate::replication::partition::{IsrChange, LeaderWrite, Partition};
 use crate::replication::settings::ReplicaSettings;
-use crate::storage::disk::{CrashDisk, Disk};
+use crate::storage::disk::{CrashDisk, Disk, OpenMode};
 use crate::storage::log_dir::{Identity, LogDirs};
 use crate::storage::producer_state::Origin;
 use crate::telemetry::Metrics;
@@ -46,9 +46,14 @@ impl ReplicaListener for Listener {
 
 pub(super) struct World {
     pub(super) groups: GroupCoordinator,
-    replicas: ReplicaManager,
+    pub(super) replicas: ReplicaManager,
     image: Mutex<Arc<MetadataImage>>,
     config: GroupsConfig,
+    disk: Arc<dyn Disk>,
+    /// What the replicas count.
+    replica_metrics: Arc<Metrics>,
+    /// What the coordinator counts.
+    pub(super) metrics: Arc<Metrics>,
     /// Held as long as the replicas run.
     _dirs: LogDirs,
 }
@@ -76,10 +81,20 @@ impl World {
         let image = Arc::new(MetadataImage::default());
         let metrics = Arc::new(Metrics::new([]));
         let listener = Box::new(Listener);
-        let started =
-            ReplicaManager::start(replica_settings, &dirs, &image, listener, metrics).unwrap();
+        let started = ReplicaManager::start(
+            replica_settings,
+            &dirs,
+            &image,
+            listener,
+            Arc::clone(&metrics),
+        )
+        .unwrap();
+        let group_metrics = Arc::new(Metrics::new([]));
         let world = Self {
-            groups: coordinator(&config.groups, &started.manager),
+            groups: coordinator(&config.groups, &started.manager, &group_metrics),
+            disk,
+            replica_metrics: metrics,
+            metrics: group_metrics,
             replicas: started.manager,
             image: Mutex::new(image),
             config: config.groups,
@@ -93,7 +108,8 @@ impl World {
 
     /// What another process would find: a new coordinator on the same logs.
     pub(super) fn restart_groups(&mut self) {
-        self.groups = coordinator(&self.config, &self.replicas);
+        self.metrics = Arc::new(Metrics::new([]));
+        self.groups = coordinator(&self.config, &self.replicas, &self.metrics);
         let image = self.image.lock();
         let mut delta = MetadataDelta::new(MetadataImage::default());
         for record in image.records() {
@@ -103,6 +119,12 @@ impl World {
     }
 
     pub(super) fn apply(&self, records: &[MetadataRecord]) {
+        let delta = self.apply_to_replicas(records);
+        self.groups.apply(&delta, &self.image.lock());
+    }
+
+    /// A change that the coordinator is not told of.
+    fn apply_to_replicas(&self, records: &[MetadataRecord]) -> MetadataDelta {
         let mut image = self.image.lock();
         let mut delta = MetadataDelta::new((**image).clone());
         for record in records {
@@ -110,7 +132,7 @@ impl World {
         }
         *image = Arc::new(delta.image().clone());
         self.replicas.apply(&delta, &image);
-        self.groups.apply(&delta, &image);
+        delta
     }
 
     /// Sets who leads the partition of `__consumer_offsets`, in the next epoch.
@@ -142,9 +164,44 @@ impl World {
     }
 
     pub(super) fn delete_topic(&self) {
-        self.apply(&[MetadataRecord::RemoveTopic(RemoveTopicRecord {
-            topic_id: TOPIC_ID,
-        })]);
+        self.apply(&[removal()]);
+    }
+
+    /// The process dies before it removes the offsets of a deleted topic; `successor` is the id of
+    /// another topic that gets its name.
+    pub(super) fn delete_topic_unnoticed(&self, successor: Option<TopicId>) {
+        let mut records = vec![removal()];
+        records.extend(
+            successor
+                .into_iter()
+                .flat_map(|id| topic("t", id, &[LOCAL])),
+        );
+        self.apply_to_replicas(&records);
+    }
+
+    /// Writes something else into the first batch of the log.
+    pub(super) fn damage(&self) {
+        let path = "/data/__consumer_offsets-0/00000000000000000000.log";
+        let file = self.disk.open(path.as_ref(), OpenMode::Existing).unwrap();
+        file.write_at(&[std::io::IoSlice::new(b"damage")], 70)
+            .unwrap();
+    }
+
+    /// Lines of the metrics that are there.
+    pub(super) fn assert_metrics(&self, expected: &[&str]) {
+        let text = format!("{}{}", self.metrics.render(), self.replica_metrics.render());
+        for line in expected {
+            let line = format!("broker_{line}");
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is not in\n{text}"
+            );
+        }
+    }
+
+    /// How often a shard was loaded.
+    pub(super) fn loads(&self) -> u64 {
+        self.metrics.groups.loads.get()
     }
 
     pub(super) fn partition(&self) -> Arc<Partition> {
@@ -189,15 +246,32 @@ impl World {
         error_of(self.submit(&commit("g", offset)).answer().await)
     }
 
+    /// As [`Self::commit`], until the pause after a failed append is over.
+    pub(super) async fn commit_after_pause(&self, offset: i64) -> ErrorCode {
+        loop {
+            match self.commit(offset).await {
+                ErrorCode::COORDINATOR_NOT_AVAILABLE | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// The committed offset, once the shard is loaded.
     pub(super) async fn committed(&self) -> i64 {
+        self.committed_of(TOPIC_ID).await
+    }
+
+    /// As [`Self::committed`], for a topic `t` with this id.
+    pub(super) async fn committed_of(&self, topic_id: TopicId) -> i64 {
         loop {
             let request = Request::OffsetFetch {
                 group: OffsetFetchRequestGroup {
                     group_id: "g".into(),
                     topics: Some(vec![OffsetFetchRequestTopics {
                         name: "t".into(),
-                        topic_id: TOPIC_ID,
+                        topic_id,
                         partition_indexes: vec![0],
                     }]),
                     ..OffsetFetchRequestGroup::default()
@@ -216,8 +290,23 @@ impl World {
     }
 }
 
-fn coordinator(config: &GroupsConfig, replicas: &ReplicaManager) -> GroupCoordinator {
-    GroupCoordinator::start(config, BrokerId(LOCAL), replicas.clone(), Handle::current())
+fn coordinator(
+    config: &GroupsConfig,
+    replicas: &ReplicaManager,
+    metrics: &Arc<Metrics>,
+) -> GroupCoordinator {
+    let (replicas, metrics) = (replicas.clone(), Arc::clone(metrics));
+    GroupCoordinator::start(
+        config,
+        BrokerId(LOCAL),
+        replicas,
+        Handle::current(),
+        metrics,
+    )
+}
+
+fn removal() -> MetadataRecord {
+    MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id: TOPIC_ID })
 }
 
 fn topic(name: &'static str, topic_id: TopicId, replicas: &[i32]) -> Vec<MetadataRecord> {

@@ -37,7 +37,7 @@ pub async fn handle(
     for mut group in groups {
         let refused = match version >= FIRST_BY_ID {
             true => resolve_ids(&mut group, &api.image()),
-            false => Vec::new(),
+            false => look_up_ids(&mut group, &api.image()),
         };
         let group_id = group.group_id.clone();
         let question = Request::OffsetFetch {
@@ -120,6 +120,18 @@ fn resolve_ids(
         });
     }
     refused
+}
+
+/// Gives the topics their ids, where there are such: an offset of another topic that had the name
+/// does not exist. (Kafka tells it to those who ask by name.) Refuses nothing.
+fn look_up_ids(
+    group: &mut OffsetFetchRequestGroup,
+    image: &MetadataImage,
+) -> Vec<OffsetFetchResponseTopics> {
+    for topic in group.topics.iter_mut().flatten() {
+        topic.topic_id = image.topics().id_of(&topic.name).unwrap_or_default();
+    }
+    Vec::new()
 }
 
 fn unknown(topic: &OffsetFetchRequestTopics) -> OffsetFetchResponseTopics {

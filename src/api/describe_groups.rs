@@ -3,7 +3,7 @@
 //! Each group is asked of its shard. Version 3 adds authorized operations, 6 tells groups that are not
 //! there by GROUP_ID_NOT_FOUND in place of the state Dead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::context::RequestContext;
@@ -15,26 +15,27 @@ use crate::protocol::messages::describe_groups::{
     DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup,
 };
 
-/// Describes the groups in the order of the request.
+/// Describes the groups in the order of the request; each once, however often it is named: the answer
+/// would outgrow the request.
 pub async fn handle(
     api: Arc<Api>,
     context: Arc<RequestContext>,
     request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
-    let mut by_shard: BTreeMap<i32, Vec<Str>> = BTreeMap::new();
+    let mut by_shard: BTreeMap<i32, BTreeSet<Str>> = BTreeMap::new();
     for id in &request.groups {
         let shard = by_shard.entry(api.groups().partition_of(id)).or_default();
-        shard.push(id.clone());
+        shard.insert(id.clone());
     }
     let mut described: BTreeMap<Str, DescribedGroup> = BTreeMap::new();
     for (shard, ids) in by_shard {
-        let asked = Request::DescribeGroups(ids);
+        let asked = Request::DescribeGroups(ids.into_iter().collect());
         let submitted = api.groups().submit_to(shard, caller(&context), &asked);
         let groups = expect_answer!(submitted.answer().await, DescribeGroups);
         described.extend(groups.into_iter().map(|it| (it.group_id.clone(), it)));
     }
     let asked = request.groups.iter();
-    let mut groups: Vec<_> = asked.filter_map(|id| described.get(id).cloned()).collect();
+    let mut groups: Vec<_> = asked.filter_map(|id| described.remove(id)).collect();
     if request.include_authorized_operations {
         for group in groups.iter_mut().filter(|it| !it.error_code.is_error()) {
             group.authorized_operations = operations::GROUP;

@@ -1,5 +1,6 @@
-//! What the APIs of groups share: asking the coordinator, and giving the frame's memory back before a
-//! long wait.
+//! What the APIs of groups share: asking the coordinator, giving the frame's memory back before a long
+//! wait, and not even looking into requests that are too large: their parts may take many times as much
+//! memory as their bytes.
 
 use std::sync::Arc;
 
@@ -13,6 +14,10 @@ use crate::coordinator::group::{Answer, Caller, Request, Token};
 use crate::network::{Handling, Outcome};
 use crate::protocol::{self, DecodeError, Str, decode_request};
 
+/// The largest body that is looked into: what the members of a group may take in memory. A larger one
+/// is refused by the coordinator in any case.
+pub(super) const MAX_BODY_BYTES: usize = 16 << 20;
+
 /// A request that is about one group, and goes to its shard as it is.
 pub(super) trait OneGroup: protocol::Request + 'static {
     /// The group.
@@ -23,6 +28,9 @@ pub(super) trait OneGroup: protocol::Request + 'static {
 
     /// The response in the coordinator's answer.
     fn response(answer: Answer) -> Self::Response;
+
+    /// The answer to a request that is too large.
+    fn too_large() -> Self::Response;
 
     /// What of the caller members are known by.
     fn caller(context: &RequestContext) -> Caller {
@@ -50,6 +58,9 @@ pub(super) fn handle<R: OneGroup>(
     context: RequestContext,
     body: Bytes,
 ) -> Result<Handling, DecodeError> {
+    if body.len() > MAX_BODY_BYTES {
+        return Ok(Handling::Answer(answer::<R>(&context, &R::too_large())));
+    }
     let request = decode_request::<R>(body, context.version())?;
     let group_id = request.group_id();
     let asked = request.ask();

@@ -5,8 +5,8 @@
 
 use super::group::{OneGroup, expect_answer};
 use crate::coordinator::group::{Answer, Request};
-use crate::protocol::Str;
 use crate::protocol::messages::heartbeat::{HeartbeatRequest, HeartbeatResponse};
+use crate::protocol::{ErrorCode, Str};
 
 impl OneGroup for HeartbeatRequest {
     fn group_id(&self) -> Str {
@@ -15,6 +15,13 @@ impl OneGroup for HeartbeatRequest {
 
     fn ask(self) -> Request {
         Request::Heartbeat(self)
+    }
+
+    fn too_large() -> HeartbeatResponse {
+        HeartbeatResponse {
+            error_code: ErrorCode::INVALID_REQUEST,
+            ..HeartbeatResponse::default()
+        }
     }
 
     fn response(answer: Answer) -> HeartbeatResponse {

@@ -7,8 +7,8 @@
 use super::context::RequestContext;
 use super::group::{OneGroup, caller, expect_answer};
 use crate::coordinator::group::{Answer, Caller, Request};
-use crate::protocol::Str;
 use crate::protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse};
+use crate::protocol::{ErrorCode, Str};
 
 impl OneGroup for JoinGroupRequest {
     fn group_id(&self) -> Str {
@@ -21,6 +21,13 @@ impl OneGroup for JoinGroupRequest {
         Request::JoinGroup {
             request: self,
             entropy,
+        }
+    }
+
+    fn too_large() -> JoinGroupResponse {
+        JoinGroupResponse {
+            error_code: ErrorCode::GROUP_MAX_SIZE_REACHED,
+            ..JoinGroupResponse::default()
         }
     }
 

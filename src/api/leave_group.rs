@@ -4,8 +4,8 @@
 
 use super::group::{OneGroup, expect_answer};
 use crate::coordinator::group::{Answer, Request};
-use crate::protocol::Str;
 use crate::protocol::messages::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
+use crate::protocol::{ErrorCode, Str};
 
 impl OneGroup for LeaveGroupRequest {
     fn group_id(&self) -> Str {
@@ -14,6 +14,13 @@ impl OneGroup for LeaveGroupRequest {
 
     fn ask(self) -> Request {
         Request::LeaveGroup(self)
+    }
+
+    fn too_large() -> LeaveGroupResponse {
+        LeaveGroupResponse {
+            error_code: ErrorCode::INVALID_REQUEST,
+            ..LeaveGroupResponse::default()
+        }
     }
 
     fn response(answer: Answer) -> LeaveGroupResponse {

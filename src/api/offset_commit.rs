@@ -9,12 +9,12 @@ use bytes::Bytes;
 
 use super::Api;
 use super::context::RequestContext;
-use super::group::{caller, expect_answer};
+use super::group::{MAX_BODY_BYTES, caller, expect_answer};
 use super::route::answer;
 use crate::coordinator::driver::Submitted;
 use crate::coordinator::group::{Answer, Request};
 use crate::metadata::image::{MetadataImage, TopicImage};
-use crate::network::{Handling, Outcome};
+use crate::network::{CloseReason, Handling, Outcome};
 use crate::protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestTopic, OffsetCommitResponse,
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
@@ -33,6 +33,11 @@ pub fn handle(
     context: RequestContext,
     body: Bytes,
 ) -> Result<Handling, DecodeError> {
+    if body.len() > MAX_BODY_BYTES {
+        // No answer can do without all of its partitions.
+        let why = "an OffsetCommit that is larger than what could be stored";
+        return Ok(Handling::Close(CloseReason::refused(why)));
+    }
     let mut request = decode_request::<OffsetCommitRequest>(body, context.version())?;
     let refused = refuse_unknown(&mut request, &api.image(), context.version());
     if request.topics.is_empty() {

@@ -4,8 +4,8 @@
 
 use super::group::{OneGroup, expect_answer};
 use crate::coordinator::group::{Answer, Request};
-use crate::protocol::Str;
 use crate::protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
+use crate::protocol::{ErrorCode, Str};
 
 impl OneGroup for SyncGroupRequest {
     fn group_id(&self) -> Str {
@@ -14,6 +14,13 @@ impl OneGroup for SyncGroupRequest {
 
     fn ask(self) -> Request {
         Request::SyncGroup(self)
+    }
+
+    fn too_large() -> SyncGroupResponse {
+        SyncGroupResponse {
+            error_code: ErrorCode::UNKNOWN_SERVER_ERROR,
+            ..SyncGroupResponse::default()
+        }
     }
 
     fn response(answer: Answer) -> SyncGroupResponse {

@@ -28,20 +28,24 @@ use bytes::Bytes;
 
 use crate::support::Broker;
 
-const MEBIBYTE: usize = 1 << 20;
+pub(crate) const MEBIBYTE: usize = 1 << 20;
 
-async fn connect(broker: &Broker) -> Client {
+pub(crate) async fn connect(broker: &Broker) -> Client {
     Client::connect(broker.bootstrap(), ClientOptions::default())
         .await
         .expect("the broker listens")
 }
 
-async fn call<R: Request>(client: &mut Client, request: &R, version: i16) -> R::Response {
+pub(crate) async fn call<R: Request>(
+    client: &mut Client,
+    request: &R,
+    version: i16,
+) -> R::Response {
     client.call(request, version).await.expect("it is answered")
 }
 
 /// A broker with the topic `t` of one partition, and its group coordinator at work.
-async fn start() -> (Broker, Client) {
+pub(crate) async fn start() -> (Broker, Client) {
     let broker = Broker::start_with(&[("group.initial.rebalance.delay.ms", "0")]);
     let mut client = connect(&broker).await;
     let topic = CreatableTopic {
@@ -66,7 +70,7 @@ async fn start() -> (Broker, Client) {
     (broker, client)
 }
 
-fn join(group: &str, member: &str, metadata: Bytes) -> JoinGroupRequest {
+pub(crate) fn join(group: &str, member: &str, metadata: Bytes) -> JoinGroupRequest {
     JoinGroupRequest {
         group_id: Str::copy_from(group),
         session_timeout_ms: 30_000,
@@ -82,7 +86,7 @@ fn join(group: &str, member: &str, metadata: Bytes) -> JoinGroupRequest {
 }
 
 /// Joins `group` as its only member and brings its assignment: it is stable then.
-async fn stable(client: &mut Client, group: &str) -> JoinGroupResponse {
+pub(crate) async fn stable(client: &mut Client, group: &str) -> JoinGroupResponse {
     // Up to version 3 a member needs no id to join.
     let joined = call(client, &join(group, "", Bytes::from_static(b"m")), 3).await;
     assert_eq!(joined.error_code, ErrorCode::NONE);
@@ -104,7 +108,11 @@ async fn stable(client: &mut Client, group: &str) -> JoinGroupResponse {
     joined
 }
 
-async fn heartbeat(client: &mut Client, group: &str, member: &JoinGroupResponse) -> ErrorCode {
+pub(crate) async fn heartbeat(
+    client: &mut Client,
+    group: &str,
+    member: &JoinGroupResponse,
+) -> ErrorCode {
     let request = HeartbeatRequest {
         group_id: Str::copy_from(group),
         generation_id: member.generation_id,
@@ -122,7 +130,7 @@ async fn describe(client: &mut Client, group: &str) -> DescribedGroup {
     call(client, &request, 6).await.groups.remove(0)
 }
 
-fn commit(group: &str, topic: &str, partition: i32, offset: i64) -> OffsetCommitRequest {
+pub(crate) fn commit(group: &str, topic: &str, partition: i32, offset: i64) -> OffsetCommitRequest {
     OffsetCommitRequest {
         group_id: Str::copy_from(group),
         topics: vec![OffsetCommitRequestTopic {
@@ -139,12 +147,12 @@ fn commit(group: &str, topic: &str, partition: i32, offset: i64) -> OffsetCommit
     }
 }
 
-async fn commit_error(client: &mut Client, request: &OffsetCommitRequest) -> ErrorCode {
+pub(crate) async fn commit_error(client: &mut Client, request: &OffsetCommitRequest) -> ErrorCode {
     let response = call(client, request, 9).await;
     response.topics[0].partitions[0].error_code
 }
 
-async fn committed(client: &mut Client, group: &str) -> i64 {
+pub(crate) async fn committed(client: &mut Client, group: &str) -> i64 {
     let request = OffsetFetchRequest {
         groups: vec![OffsetFetchRequestGroup {
             group_id: Str::copy_from(group),
@@ -161,7 +169,7 @@ async fn committed(client: &mut Client, group: &str) -> i64 {
     response.groups[0].topics[0].partitions[0].committed_offset
 }
 
-fn resident_bytes(broker: &Broker) -> usize {
+pub(crate) fn resident_bytes(broker: &Broker) -> usize {
     let status =
         fs::read_to_string(format!("/proc/{}/status", broker.pid())).expect("the broker has one");
     let line = status

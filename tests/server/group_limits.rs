@@ -1,0 +1,184 @@
+//! What groups may take, and what becomes of them when their log is damaged: on a real process.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use broker::network::Client;
+use broker::protocol::messages::find_coordinator::FindCoordinatorRequest;
+use broker::protocol::messages::join_group::JoinGroupRequest;
+use broker::protocol::messages::leave_group::{LeaveGroupRequest, MemberIdentity};
+use broker::protocol::messages::offset_delete::{
+    OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
+use broker::protocol::{ErrorCode, Str};
+use bytes::Bytes;
+
+use crate::groups::{
+    MEBIBYTE, call, commit, commit_error, committed, connect, heartbeat, join, resident_bytes,
+    stable, start,
+};
+use crate::support::Broker;
+
+/// A member that stays for longer than the test takes.
+fn patient(group: &str, metadata: &Bytes) -> JoinGroupRequest {
+    JoinGroupRequest {
+        session_timeout_ms: 600_000,
+        rebalance_timeout_ms: 600_000,
+        ..join(group, "", metadata.clone())
+    }
+}
+
+#[tokio::test]
+async fn members_of_all_groups_share_one_memory_and_come_again_when_it_is_used_up() {
+    let (broker, mut client) = start().await;
+    let member = stable(&mut client, "g").await;
+    let before = resident_bytes(&broker);
+    let metadata = Bytes::from(vec![7; MEBIBYTE - 10_000]);
+
+    let mut members = Vec::new();
+    for n in 0..200 {
+        let joined = call(&mut client, &patient(&format!("group-{n}"), &metadata), 3).await;
+        match joined.error_code {
+            ErrorCode::NONE => members.push((format!("group-{n}"), joined.member_id)),
+            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS => {}
+            other => panic!("group {n}: {other}"),
+        }
+    }
+
+    let grown = resident_bytes(&broker).saturating_sub(before);
+    // 128 MiB, over 50 shards.
+    assert!(
+        (100..=130).contains(&members.len()),
+        "{} joined",
+        members.len()
+    );
+    assert!(grown < 192 * MEBIBYTE, "{} MiB more", grown / MEBIBYTE);
+    assert_eq!(heartbeat(&mut client, "g", &member).await, ErrorCode::NONE);
+    let small = patient("small", &Bytes::from_static(b"m"));
+    assert_eq!(
+        call(&mut client, &small, 3).await.error_code,
+        ErrorCode::NONE
+    );
+    let (group, member_id) = members.remove(0);
+    let leave = LeaveGroupRequest {
+        group_id: group.into(),
+        members: vec![MemberIdentity {
+            member_id,
+            ..MemberIdentity::default()
+        }],
+        ..LeaveGroupRequest::default()
+    };
+    call(&mut client, &leave, 3).await;
+    let again = call(&mut client, &patient("later", &metadata), 3).await;
+    assert_eq!(again.error_code, ErrorCode::NONE);
+}
+
+#[tokio::test]
+async fn ten_thousand_groups_with_members_of_one_client_stay_within_their_memory() {
+    let (broker, mut client) = start().await;
+    let before = resident_bytes(&broker);
+    let metadata = Bytes::from(vec![7; 20_000]);
+
+    let mut refused = 0;
+    for n in 0..10_000 {
+        let joined = call(&mut client, &patient(&format!("group-{n}"), &metadata), 3).await;
+        match joined.error_code {
+            ErrorCode::NONE => {}
+            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS => refused += 1,
+            other => panic!("group {n}: {other}"),
+        }
+    }
+
+    let grown = resident_bytes(&broker).saturating_sub(before);
+    assert!(refused > 1_000, "{refused} refused");
+    assert!(grown < 192 * MEBIBYTE, "{} MiB more", grown / MEBIBYTE);
+}
+
+#[tokio::test]
+async fn a_partition_named_half_a_million_times_costs_no_more_than_its_request() {
+    let (broker, mut client) = start().await;
+    let first = commit("g", "t", 0, 5);
+    assert_eq!(commit_error(&mut client, &first).await, ErrorCode::NONE);
+    let before = resident_bytes(&broker);
+
+    let mut commits = commit("g", "t", 0, 6);
+    let named = commits.topics[0].partitions[0].clone();
+    commits.topics[0].partitions = vec![named.clone(); 500_000];
+    let refused = commit_error(&mut client, &commits).await;
+    let deletes = OffsetDeleteRequest {
+        group_id: "absent".into(),
+        topics: vec![OffsetDeleteRequestTopic {
+            name: "t".into(),
+            partitions: vec![OffsetDeleteRequestPartition { partition_index: 0 }; 500_000],
+        }],
+    };
+    let absent = call(&mut client, &deletes, 0).await;
+
+    assert_eq!(refused, ErrorCode::INVALID_COMMIT_OFFSET_SIZE);
+    assert_eq!(absent.error_code, ErrorCode::GROUP_ID_NOT_FOUND);
+    assert_eq!(committed(&mut client, "g").await, 5);
+    // More than 16 MiB.
+    commits.topics[0].partitions = vec![named; 1_000_000];
+    let mut other = connect(&broker).await;
+    let closed = other.call(&commits, 9).await;
+    let error = closed.map(|it| it.topics[0].partitions[0].error_code);
+    assert!(error.is_err(), "it was looked into: {error:?}");
+    assert_eq!(committed(&mut client, "g").await, 5);
+    let grown = resident_bytes(&broker).saturating_sub(before);
+    assert!(grown < 300 * MEBIBYTE, "{} MiB more", grown / MEBIBYTE);
+}
+
+/// The one log of groups that something was written to.
+fn log_of_groups(broker: &Broker) -> PathBuf {
+    let folders = fs::read_dir(broker.data_dir()).expect("it is there");
+    let folders = folders.map(|entry| entry.expect("it is there").path());
+    let is_of_groups = |folder: &PathBuf| folder.to_string_lossy().contains("__consumer_offsets-");
+    let logs = folders
+        .filter(is_of_groups)
+        .map(|folder| folder.join("00000000000000000000.log"));
+    let mut written = logs.filter(|log| fs::metadata(log).is_ok_and(|log| log.len() > 0));
+    written.next().expect("one was written to")
+}
+
+async fn find(client: &mut Client, group: &str) -> ErrorCode {
+    let request = FindCoordinatorRequest {
+        coordinator_keys: vec![Str::copy_from(group)],
+        ..FindCoordinatorRequest::default()
+    };
+    let found = call(client, &request, 6).await;
+    found.coordinators[0].error_code
+}
+
+#[tokio::test]
+async fn a_damaged_log_of_groups_is_told_of_and_the_other_groups_go_on() {
+    let (mut broker, mut client) = start().await;
+    let request = commit("g", "t", 0, 5);
+    assert_eq!(commit_error(&mut client, &request).await, ErrorCode::NONE);
+    assert!(broker.stop().status.success());
+    let log = log_of_groups(&broker);
+    let mut bytes = fs::read(&log).expect("it can be read");
+    bytes[70] ^= 1;
+    fs::write(&log, bytes).expect("it can be written");
+
+    broker.start_again();
+    let mut client = connect(&broker).await;
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while find(&mut client, "g").await != ErrorCode::COORDINATOR_NOT_AVAILABLE {
+        assert!(Instant::now() < deadline, "the damage is not found");
+    }
+
+    assert_eq!(
+        commit_error(&mut client, &request).await,
+        ErrorCode::NOT_COORDINATOR
+    );
+    let output = broker.log();
+    let mut lines = output.lines();
+    let told = lines.find(|line| line.contains("partition is offline"));
+    let told = told.expect("it is logged");
+    let names_place = told.contains(&*log.to_string_lossy()) && told.contains("position 0");
+    assert!(names_place, "{told}");
+    assert_eq!(find(&mut client, "other").await, ErrorCode::NONE);
+    let other = commit("other", "t", 0, 5);
+    assert_eq!(commit_error(&mut client, &other).await, ErrorCode::NONE);
+}

@@ -9,6 +9,7 @@ const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
 const CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+const CONFIGS: &str = "kafka.admin.ConfigCommand";
 const DUMP_LOG: &str = "org.apache.kafka.tools.DumpLogSegments";
 
 /// A broker with a topic `walk` of two partitions.
@@ -167,6 +168,45 @@ fn groups_are_listed_described_and_deleted() {
     );
     assert!(again.contains("GroupIdNotFoundException"), "{again}");
     assert!(!listed_after.contains("others"), "{listed_after}");
+}
+
+#[test]
+fn configs_of_groups_are_described_as_apache_describes_them() {
+    let Some(walk) = Walk::start() else { return };
+    walk.produce("a\tone\n");
+    walk.consume("readers", 1);
+    let describe = |more: &[&str]| {
+        let arguments = ["--describe", "--entity-type", "groups"];
+        walk.run(CONFIGS, &[&arguments[..], more].concat())
+    };
+    let alter = |change: &[&str]| {
+        let arguments = ["--alter", "--entity-type", "groups", "--entity-name", "set"];
+        walk.run(CONFIGS, &[&arguments[..], change].concat())
+    };
+
+    let before = describe(&[]);
+    let absent = describe(&["--entity-name", "absent"]);
+    alter(&["--add-config", "consumer.session.timeout.ms=50000"]);
+    let set = describe(&["--entity-name", "set"]);
+    let all = describe(&[]);
+    alter(&["--delete-config", "consumer.session.timeout.ms"]);
+    let after = describe(&[]);
+
+    // What Apache Kafka 4.3.1 was seen to answer, to the letter.
+    assert_eq!(before, "Dynamic configs for group readers are:\n");
+    assert_eq!(
+        absent,
+        "The group 'absent' doesn't exist and doesn't have dynamic config.\n"
+    );
+    assert_eq!(
+        set,
+        "Dynamic configs for group set are:\n  \
+         consumer.session.timeout.ms=50000 sensitive=false \
+         synonyms={DYNAMIC_GROUP_CONFIG:consumer.session.timeout.ms=50000, \
+         DEFAULT_CONFIG:group.consumer.session.timeout.ms=45000}\n"
+    );
+    assert!(all.contains(&before) && all.contains(&set), "{all}");
+    assert_eq!(after, before);
 }
 
 #[test]

@@ -34,6 +34,11 @@ impl Invariants {
         }
     }
 
+    /// The offset has expired: the next one may be any.
+    pub fn forget(&mut self, group: Str, partition: i32) {
+        self.acknowledged.remove(&(group, partition));
+    }
+
     /// An answer leaves the coordinator.
     pub fn check(&mut self, asked: &Asked, answer: &Answer) {
         match (&asked.request, answer) {

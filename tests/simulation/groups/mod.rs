@@ -1,5 +1,6 @@
 //! Groups under churn: consumers that join, leave, die, come back, change their subscriptions and miss
-//! answers; a coordinator that fails at any record and is loaded again from what was committed.
+//! answers; groups whose consumers are all away until they expire, and that are made again; a
+//! coordinator that fails at any record and is loaded again from what was committed.
 //!
 //! Held at every step: a partition has one owner in a generation; committed offsets never go back; a
 //! coordinator that is loaded from the log, compacted or not, knows what the running one does. Once

@@ -104,6 +104,9 @@ impl World {
                 self.act(index);
             }
         }
+        for (group, partition) in self.coordinator.take_expired() {
+            self.invariants.forget(group, partition);
+        }
         let now = self.now();
         if self.random.one_in(30) {
             self.coordinator.check_reload(now);
@@ -112,6 +115,9 @@ impl World {
     }
 
     fn act(&mut self, index: usize) {
+        if self.with_faults && self.random.one_in(600) {
+            return self.outage(index);
+        }
         let seat = &mut self.seats[index];
         if self.with_faults && self.random.one_in(60) {
             // The process dies, and is started again a while later.
@@ -140,6 +146,19 @@ impl World {
         let now = moment(self.start, self.elapsed);
         self.coordinator.handle(now, &caller, &asked.request);
         self.asked.insert(token, (index, asked));
+    }
+
+    /// All consumers of a group die, and are away for so long that its offsets expire, and the group
+    /// with them: what they make when they are back is another one, that begins with generation 1.
+    fn outage(&mut self, index: usize) {
+        let group = self.seats[index].consumer.group.clone();
+        for seat in &mut self.seats {
+            if seat.consumer.group == group {
+                seat.consumer.restart();
+                seat.waits_for = None;
+                seat.wake = self.elapsed + self.random.millis(20_000..25_000);
+            }
+        }
     }
 
     /// Commits, perhaps fails, and lets the answers go that may.

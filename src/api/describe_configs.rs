@@ -53,8 +53,8 @@ struct Describer<'a> {
 impl Describer<'_> {
     fn result(&self, resource: &DescribeConfigsResource) -> DescribeConfigsResult {
         let (error_code, error_message, entries) = match self.entries(resource) {
-            Ok(entries) => (ErrorCode::NONE, None, entries),
-            Err((code, message)) => (code, Some(Str::from(message)), Vec::new()),
+            Ok(entries) => (ErrorCode::NONE, Str::default(), entries),
+            Err((code, message)) => (code, Str::from(message), Vec::new()),
         };
         let wanted: Option<BTreeSet<&str>> = resource
             .configuration_keys
@@ -68,7 +68,8 @@ impl Describer<'_> {
         };
         DescribeConfigsResult {
             error_code,
-            error_message,
+            // Never null, as in Kafka.
+            error_message: Some(error_message),
             resource_type: resource.resource_type,
             resource_name: resource.resource_name.clone(),
             configs: entries
@@ -132,8 +133,8 @@ impl Describer<'_> {
         check_topic_name(name)
             .map_err(|refusal| (refusal.code, refusal.message.unwrap_or_default()))?;
         if self.image.topics().by_name(name).is_none() {
-            let code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-            return Err((code, code.message().to_owned()));
+            // Kafka has no words for it.
+            return Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, String::new()));
         }
         let configs = self.image.configs();
         Ok(

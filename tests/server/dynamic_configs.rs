@@ -107,6 +107,44 @@ async fn a_brokers_own_value_wins_over_that_of_all_and_both_last_over_a_restart(
 }
 
 #[tokio::test]
+async fn words_are_told_only_for_what_kafka_has_words_for() {
+    let broker = Broker::start();
+    let mut client = connect(&broker).await;
+
+    let resource = |name| DescribeConfigsResource {
+        resource_type: TOPIC,
+        resource_name: Str::from_static(name),
+        configuration_keys: None,
+    };
+    let request = DescribeConfigsRequest {
+        resources: ["absent", "a/b"].map(resource).into(),
+        ..DescribeConfigsRequest::default()
+    };
+    let mut answer = client.call(&request, 4).await.expect("it is answered");
+    let loggers = DescribeConfigsResource {
+        resource_type: BROKER_LOGGER,
+        ..resource("1")
+    };
+    let request = DescribeConfigsRequest {
+        resources: vec![loggers],
+        ..DescribeConfigsRequest::default()
+    };
+    let described = client.call(&request, 4).await.expect("it is answered");
+    answer.results.extend(described.results);
+
+    let told = answer.results.iter().map(|result| {
+        let message = result.error_message.as_deref();
+        (result.error_code, message.map(str::is_empty))
+    });
+    let expected = [
+        (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, Some(true)),
+        (ErrorCode::INVALID_TOPIC_EXCEPTION, Some(false)),
+        (ErrorCode::NONE, Some(true)),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
 async fn a_lower_limit_on_connections_holds_at_once() {
     let broker = Broker::start();
     let mut client = connect(&broker).await;

@@ -35,12 +35,19 @@ wait_until() { # NAME COMMAND...
 
 produce() { kcat -b "$bootstrap" -P -X topic.metadata.propagation.max.ms=0 "$@"; }
 consume() { kcat -b "$bootstrap" -C -q -e -f "$everything" "$@"; }
+# The broker that answered goes by its id or as "bootstrap", whichever it has in librdkafka when kcat asks: that races
+# with librdkafka's own first Metadata request.
+list() {
+  kcat -b "$bootstrap" -L "$@" | sed -E \
+    -e 's#\(from broker (1: ([^)]*)/1|-1: ([^)]*)/bootstrap)\)#(from \2\3)#' \
+    -e 's#"originating_broker":\{("id":1,"name":"([^"]*)/1"|"id":-1,"name":"([^"]*)/bootstrap")\}#"from":"\2\3"#'
+}
 end_of() { kcat -b "$bootstrap" -Q -t "$1:0:-1" | sed 's/.* offset //'; }
 
 topics() {
-  facts listed kcat -b "$bootstrap" -L -t "$orders"
-  facts json kcat -b "$bootstrap" -L -J -t "$codecs"
-  facts unknown kcat -b "$bootstrap" -L -t "$prefix-unknown"
+  facts listed list -t "$orders"
+  facts json list -J -t "$codecs"
+  facts unknown list -t "$prefix-unknown"
 }
 
 produce_all() {

@@ -46,6 +46,8 @@ pub fn handle(
 ) -> DescribeClientQuotasResponse {
     match Filter::of(request) {
         Ok(filter) => DescribeClientQuotasResponse {
+            // Not null, as in Kafka.
+            error_message: Some(Str::default()),
             entries: Some(entries(&api.image(), &filter)),
             ..DescribeClientQuotasResponse::default()
         },

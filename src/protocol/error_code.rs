@@ -181,7 +181,7 @@ error_codes! {
     81 GROUP_MAX_SIZE_REACHED = "the group has as many members as it may have";
     82 FENCED_INSTANCE_ID = "another member has taken over the group instance id";
     83 ELIGIBLE_LEADERS_NOT_AVAILABLE retriable = "no replica is eligible as leader";
-    84 ELECTION_NOT_NEEDED retriable = "the election is not needed";
+    84 ELECTION_NOT_NEEDED retriable = "Leader election not needed for topic partition.";
     85 NO_REASSIGNMENT_IN_PROGRESS = "no reassignment of the partition is under way";
     86 GROUP_SUBSCRIBED_TO_TOPIC = "the group is subscribed to the topic";
     87 INVALID_RECORD = "a record did not pass validation";

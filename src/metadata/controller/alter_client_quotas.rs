@@ -38,7 +38,7 @@ impl Controller {
         for entry in &request.entries {
             let entity = entity_of(entry);
             let outcome = if outcomes.contains_key(&entity) {
-                invalid(format!("Ignoring duplicate entity {}", shown(&entity)))
+                invalid(duplicate(&entity))
             } else {
                 order.push((entity.clone(), entry));
                 let new = self.altered_quotas(&entity, entry, hosts);
@@ -71,11 +71,7 @@ impl Controller {
         for op in &entry.ops {
             let value = (!op.remove).then_some(op.value);
             if values.insert(&op.key, value).is_some() {
-                return invalid(format!(
-                    "Duplicate quota key {} not updating quota for this entity {}",
-                    op.key,
-                    shown(entity)
-                ));
+                return invalid(duplicate(entity));
             }
         }
         check_entity(entity, entry.entity.len(), hosts)?;
@@ -103,6 +99,11 @@ fn entity_of(entry: &RequestEntryData) -> QuotaEntity {
     entity.sort_unstable();
     entity.dedup_by(|later, earlier| later.0 == earlier.0);
     entity
+}
+
+/// Kafka says the same of an entity, and of a key, that is there twice.
+fn duplicate(entity: &QuotaEntity) -> String {
+    format!("Ignoring duplicate entity {}", shown(entity))
 }
 
 fn check_entity(entity: &QuotaEntity, parts: usize, hosts: &BTreeSet<Str>) -> Result<(), Refusal> {

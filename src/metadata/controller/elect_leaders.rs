@@ -13,7 +13,7 @@ use crate::protocol::messages::metadata_records::MetadataRecord;
 
 impl Controller {
     /// Decides who leads. Without a list all partitions are meant, and those where nothing is to
-    /// be done are left out of the answer.
+    /// be done are left out of the answer, though their topics are in it.
     ///
     /// # Errors
     /// INVALID_REQUEST: the kind of election is unknown.
@@ -48,9 +48,8 @@ impl Controller {
                 .collect(),
             None => {
                 let topics = self.image.topics().iter();
-                let needed = topics.map(|topic| all_that_need_it(topic, &mut elect));
-                needed
-                    .filter(|result| !result.partition_result.is_empty())
+                topics
+                    .map(|topic| all_that_need_it(topic, &mut elect))
                     .collect()
             }
         };

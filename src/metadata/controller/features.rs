@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::Controller;
 use super::decision::{Decision, Refusal};
 use crate::metadata::image::{
-    FeatureRange, KRAFT_VERSION, METADATA_VERSION, MetadataVersion, feature_level, supported_range,
+    FEATURES, FeatureRange, KRAFT_VERSION, METADATA_VERSION, MetadataVersion, feature_level,
+    supported_range,
 };
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::metadata_records::MetadataRecord;
@@ -100,6 +101,9 @@ impl Controller {
         }
         if let Some(reason) = self.reason_not_supported(name, level) {
             return invalid(&reason);
+        }
+        if !FEATURES.contains(&name) {
+            return invalid(&format!("Feature {name} not found."));
         }
         let current = self.image.features().level(name);
         if level < current && direction == Direction::Upgrade {

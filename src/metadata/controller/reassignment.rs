@@ -79,8 +79,8 @@ impl Controller {
         partition: &PartitionImage,
     ) -> Result<Target, Refusal> {
         if !partition.is_reassigning() {
-            let code = ErrorCode::NO_REASSIGNMENT_IN_PROGRESS;
-            return Err(Refusal::new(code, code.message()));
+            // In no words: clients have their own.
+            return Err(Refusal::plain(ErrorCode::NO_REASSIGNMENT_IN_PROGRESS));
         }
         let stays = |replica: &BrokerId| !partition.adding.contains(replica);
         let replicas: Vec<BrokerId> = partition.replicas.iter().copied().filter(stays).collect();

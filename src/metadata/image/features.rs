@@ -13,6 +13,17 @@ pub const METADATA_VERSION: &str = "metadata.version";
 /// The name of the quorum's own feature. Its level lives in control records, never in the image.
 pub const KRAFT_VERSION: &str = "kraft.version";
 
+/// All features that there are, served or not.
+pub const FEATURES: [&str; 7] = [
+    METADATA_VERSION,
+    KRAFT_VERSION,
+    "eligible.leader.replicas.version",
+    "group.version",
+    "share.version",
+    "streams.version",
+    "transaction.version",
+];
+
 /// The features that this version serves at a level above 0: name, lowest and highest level.
 ///
 /// A feature that is absent is served at level 0 only, which means "off".

@@ -26,7 +26,7 @@ pub use cluster::{
 pub use configs::{ConfigsImage, Overrides, ResourceKind};
 pub use error::ReplayError;
 pub use features::{
-    FeaturesImage, KRAFT_VERSION, METADATA_VERSION, MetadataVersion, SUPPORTED_FEATURES,
+    FEATURES, FeaturesImage, KRAFT_VERSION, METADATA_VERSION, MetadataVersion, SUPPORTED_FEATURES,
     supported_range,
 };
 pub use partition::{LEADER_UNCHANGED, LeaderRecovery, PartitionImage};

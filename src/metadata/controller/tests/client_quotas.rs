@@ -159,8 +159,7 @@ fn an_entity_and_a_key_appear_once() {
         messages,
         [
             "Ignoring duplicate entity ClientQuotaEntity(entries={client-id=c})",
-            "Duplicate quota key producer_byte_rate not updating quota for this entity \
-             ClientQuotaEntity(entries={user=null})",
+            "Ignoring duplicate entity ClientQuotaEntity(entries={user=null})",
         ]
     );
 }

@@ -52,6 +52,12 @@ fn each_fault_has_kafkas_message() {
              support this feature.",
         ),
         (
+            "nonsense",
+            0,
+            1,
+            "Invalid update version 0 for feature nonsense. Feature nonsense not found.",
+        ),
+        (
             "metadata.version",
             31,
             1,

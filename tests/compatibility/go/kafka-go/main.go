@@ -27,12 +27,17 @@ func main() {
 		{"groups", groups}, {"farewell", farewell}})
 }
 
-// client keeps no metadata for later: each request sees what there is now.
+// client asks for metadata first: it sees what there is now.
 func client() *kafka.Client {
-	return &kafka.Client{Addr: kafka.TCP(Bootstrap), Timeout: 30 * time.Second,
-		Transport: &kafka.Transport{ClientID: "story", MetadataTTL: 100 * time.Millisecond}}
+	return &kafka.Client{Addr: kafka.TCP(Bootstrap), Timeout: 30 * time.Second, Transport: transport()}
 }
 
+// transport is patient with a busy machine. Metadata has as long for its answer as it is then kept.
+func transport() *kafka.Transport {
+	return &kafka.Transport{ClientID: "story", MetadataTTL: 30 * time.Second, DialTimeout: 30 * time.Second}
+}
+
+// admin is for what needs no topics' leaders.
 var admin = sync.OnceValue(client)
 
 type entries map[string]string
@@ -143,7 +148,7 @@ func toPartition(partition int) kafka.Balancer {
 
 func writer(topic string, balancer kafka.Balancer) *kafka.Writer {
 	return &kafka.Writer{Addr: kafka.TCP(Bootstrap), Topic: topic, Balancer: balancer, MaxAttempts: 1, BatchTimeout: time.Millisecond,
-		RequiredAcks: kafka.RequireAll, Transport: &kafka.Transport{ClientID: "story", MetadataTTL: 100 * time.Millisecond}}
+		RequiredAcks: kafka.RequireAll, ReadTimeout: 30 * time.Second, Transport: transport()}
 }
 
 // send produces and tells the error, or where the end of the partition is then.
@@ -195,7 +200,7 @@ func produceWith(codec kafka.Compression, acks kafka.RequiredAcks) {
 
 func offset(topic string, time int64) kafka.PartitionOffsets {
 	request := &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: {{Partition: 0, Timestamp: time}}}}
-	return Must(admin().ListOffsets(ctx, request)).Topics[topic][0]
+	return Must(client().ListOffsets(ctx, request)).Topics[topic][0]
 }
 
 // read gives records of a partition in order.
@@ -243,9 +248,9 @@ func consume() {
 	}
 	_, err := read(codecs(), 0, 1000, 1)
 	Refused("out of range", err)
-	fetched := Must(admin().Fetch(ctx, &kafka.FetchRequest{Topic: codecs(), Partition: 0, Offset: 1000, MaxBytes: 1000}))
+	fetched := Must(client().Fetch(ctx, &kafka.FetchRequest{Topic: codecs(), Partition: 0, Offset: 1000, MaxBytes: 1000}))
 	Refused("fetch out of range", fetched.Error)
-	unknown, err := admin().Fetch(ctx, &kafka.FetchRequest{Topic: Prefix + "-unknown", Partition: 0, MaxBytes: 1000})
+	unknown, err := client().Fetch(ctx, &kafka.FetchRequest{Topic: Prefix + "-unknown", Partition: 0, MaxBytes: 1000})
 	if err == nil {
 		err = unknown.Error
 	}
@@ -274,7 +279,7 @@ func join(strategy string) *member {
 	m.reader = kafka.NewReader(kafka.ReaderConfig{Brokers: []string{Bootstrap}, GroupID: group(), Topic: shared(),
 		GroupBalancers: []kafka.GroupBalancer{balancers[strategy]}, SessionTimeout: 6 * time.Second, HeartbeatInterval: 500 * time.Millisecond,
 		RebalanceTimeout: 10 * time.Second, MaxWait: 100 * time.Millisecond, StartOffset: kafka.FirstOffset,
-		Dialer: &kafka.Dialer{ClientID: "member", Timeout: 10 * time.Second}})
+		Dialer: &kafka.Dialer{ClientID: "member", Timeout: 30 * time.Second}})
 	go func() {
 		defer close(m.ended)
 		for {

@@ -10,7 +10,7 @@ use rskafka::client::{Client, ClientBuilder};
 use rskafka::record::Record;
 
 const EPOCH: i64 = 1_700_000_000_000;
-const TIMEOUT_MS: i32 = 5_000;
+const TIMEOUT_MS: i32 = 30_000;
 
 struct Story {
     client: Client,

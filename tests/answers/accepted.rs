@@ -173,6 +173,38 @@ accepted! {
     "IncrementalAlterConfigs", ["*: listeners=*"], "*.error_message", "*", "*",
         "the message says what to do";
 
+    // Groups.
+    "OffsetCommit", ["a commit of [(\"committed\", [])]"], "topics*", "*", "*",
+        "each topic is answered, also one of nothing";
+    "OffsetFetch", ["what was committed of the epoch -2"], "*.committed_leader_epoch", "-1", "-2",
+        "an epoch below 0 is none";
+    "FindCoordinator", ["*, type 1"], "*error_*", "*", "*",
+        "transactions are not served yet: the attempt ends";
+    "FindCoordinator", ["*, type 2"], "*error_*", "*", "*",
+        "share groups are not served yet: the attempt ends";
+    "FindCoordinator", ["*, type 3", "*, type -1"], "*error_message", "\"*", "\"This most likely occurs*",
+        "the message says that the request is at fault";
+
+    // Moves and features.
+    "AlterReplicaLogDirs", ["[(\"moved\", [])] to *"], "results*", "*", "*",
+        "each topic is answered, also one of nothing";
+    "ElectLeaders", ["an election of type 2 for Some([])", "an election of type -1 for Some([])"], "error_code", "INVALID_REQUEST", "NONE",
+        "the type is unknown, also where nothing is to be elected";
+    "AlterPartitionReassignments", ["no reassignments"], "error_message", "null", "\"\"",
+        "where there is anything to reassign Apache has null, too";
+    "UpdateFeatures", ["\"kraft.version\" at 0*"], "*.error_message", "null", "\"NONE\"",
+        "no error needs no message";
+    "UpdateFeatures", ["\"kraft.version\" at 1*", "\"kraft.version\" at 999*"], "*", "*", "*",
+        "the quorum's voters are fixed for now: it is served at 0";
+
+    // Quotas.
+    "AlterClientQuotas", ["* of [(\"user\", Some(\"a\")), (\"user\", Some(\"b\"))]"], "*", "*", "*",
+        "Apache takes the last of two names without a word";
+    "AlterClientQuotas", ["* of [(\"user\", *), (\"ip\", *)]"], "*.error_message", "*should not be*", "*shouldnot be*",
+        "a slip in Apache's words";
+    "AlterClientQuotas", ["* = NaN of *"], "*", "*", "*",
+        "what is not a number is no rate";
+
     // What only looks.
     "ApiVersions", ["*"], "api_keys[*]", "(absent)", "(there)",
         "an API is told when it is served";

@@ -1,7 +1,7 @@
 //! An answer as lines of `path = value`, without what must differ between two brokers.
 //!
-//! What is masked, and why: topic ids and producer ids are drawn by each broker, and shown by the
-//! name of what they belong to; session ids are random; addresses and directories are each broker's
+//! What is masked, and why: topic ids, producer ids and member ids are drawn by each broker, and shown
+//! by the name of what they belong to, or by their order; session ids are random; addresses and directories are each broker's
 //! own; times within the run are the brokers' clocks; sizes of the volume change under the test; the
 //! offset of the metadata log counts records that no client sees; configs are documented in words of
 //! our own. Throttle times are not masked: no quota is set, so all are 0.
@@ -19,15 +19,22 @@ use broker::records::{Batch, Batches, Scratch};
 use super::tree::Node;
 
 /// The fields that say what an element of an array is about; the first two that are there name it.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 20] = [
     "name",
-    "topic",
+    "group_id",
+    "member_id",
+    "key",
+    "feature",
+    "entity_type",
+    "entity_name",
     "topic_name",
+    "topic",
     "resource_name",
     "resource_type",
     "api_key",
     "partition_index",
     "partition",
+    "partition_id",
     "index",
     "broker_id",
     "node_id",
@@ -39,6 +46,7 @@ const NAMES: [&str; 13] = [
 const NEAR_MS: i64 = 2 * 86_400_000;
 /// Addresses, directories and times in a text are no shorter.
 const SHORTEST_OWN: usize = 10;
+const UUID_LENGTH: usize = 36;
 /// As long as a run may take.
 const RUN_MS: i64 = 300_000;
 
@@ -49,6 +57,7 @@ pub struct Own {
     pub port: i64,
     topics: BTreeMap<Uuid, String>,
     producers: Vec<i64>,
+    members: Vec<String>,
 }
 
 impl Own {
@@ -59,6 +68,7 @@ impl Own {
             port: i64::from(port),
             topics: BTreeMap::new(),
             producers: Vec::new(),
+            members: Vec::new(),
         }
     }
 
@@ -66,6 +76,13 @@ impl Own {
     pub fn topic_id(&self, name: &str) -> Uuid {
         let found = self.topics.iter().find(|(_, known)| *known == name);
         found.map_or(Uuid::from_bytes([0xff; 16]), |(id, _)| *id)
+    }
+
+    /// Where its logs are.
+    pub fn log_dir(&self) -> String {
+        let mut texts = self.texts.iter();
+        let found = texts.find(|(_, shown)| *shown == "<log dir>");
+        found.map(|(text, _)| text.clone()).expect("it has one")
     }
 
     /// The producer that was the `index`-th to get an id.
@@ -81,7 +98,7 @@ impl Own {
         self.producers.push(id);
     }
 
-    /// Takes the topic ids that the answer tells.
+    /// Takes the ids of topics and members that the answer tells.
     pub fn learn(&mut self, node: &Node) {
         match node {
             Node::Array(elements) => elements.iter().for_each(|element| self.learn(element)),
@@ -92,9 +109,18 @@ impl Own {
                 {
                     self.topics.insert(*id, name.clone());
                 }
+                if let Some(Node::Text(id)) = node.field("member_id") {
+                    self.learn_member(id);
+                }
                 fields.iter().for_each(|(_, field)| self.learn(field));
             }
             _ => {}
+        }
+    }
+
+    fn learn_member(&mut self, id: &str) {
+        if has_uuid(id) && !self.members.iter().any(|known| known == id) {
+            self.members.push(id.to_owned());
         }
     }
 
@@ -175,6 +201,11 @@ impl Own {
 
     /// What an element is about.
     fn name_of(&self, element: &Node) -> Option<String> {
+        if let Some(Node::Array(parts)) = element.field("entity") {
+            let mut parts: Vec<String> = parts.iter().map(|part| format!("{part:?}")).collect();
+            parts.sort();
+            return Some(parts.concat());
+        }
         let named = NAMES.iter().filter_map(|field| {
             let node = element.field(field)?;
             let is_told = match node {
@@ -247,6 +278,11 @@ impl Own {
         let mut text = text.to_owned();
         for (own, shown) in &self.texts {
             text = text.replace(own, shown);
+        }
+        for (index, id) in self.members.iter().enumerate() {
+            if text.contains(id) {
+                text = text.replace(id, &format!("<member {index}>"));
+            }
         }
         replace_number(&text, |number| {
             // A bound may be "any time", counted from now.
@@ -339,6 +375,20 @@ fn join(element: &mut Node, more: &Node) {
             elements.extend(more.iter().cloned());
         }
     }
+}
+
+/// Whether a text ends with an id that was drawn.
+fn has_uuid(text: &str) -> bool {
+    let Some((_, id)) = text
+        .len()
+        .checked_sub(UUID_LENGTH)
+        .and_then(|at| text.split_at_checked(at))
+    else {
+        return false;
+    };
+    let parts: Vec<&str> = id.split('-').collect();
+    let is_hex = |part: &&str| part.chars().all(|c| c.is_ascii_hexdigit());
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(is_hex)
 }
 
 /// Replaces the whole numbers in `text` for which `shown` has something else.

@@ -17,10 +17,19 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// One broker.
 pub struct Side {
+    /// Whether it is Apache Kafka.
+    pub is_apache: bool,
     address: String,
+    /// The one that is used first.
+    connections: [Connection; 2],
+    pub own: Own,
+}
+
+/// A connection, made when it is first used.
+#[derive(Default)]
+struct Connection {
     socket: Option<TcpStream>,
     correlation_id: i32,
-    pub own: Own,
 }
 
 /// What came back.
@@ -35,18 +44,18 @@ pub enum Reply {
 }
 
 impl Side {
-    pub fn new(address: String, own: Own) -> Self {
+    pub fn new(is_apache: bool, address: String, own: Own) -> Self {
         Self {
+            is_apache,
             address,
-            socket: None,
-            correlation_id: 0,
+            connections: Default::default(),
             own,
         }
     }
 
     fn socket(&mut self) -> &mut TcpStream {
         let address = &self.address;
-        self.socket.get_or_insert_with(|| {
+        self.connections[0].socket.get_or_insert_with(|| {
             let socket = TcpStream::connect(address).expect("the broker listens");
             let patience = Some(PATIENCE);
             socket.set_read_timeout(patience).expect("it is not zero");
@@ -57,8 +66,9 @@ impl Side {
 
     /// A request as it is sent.
     pub fn frame<R: Request>(&mut self, client: Option<Str>, request: &R, version: i16) -> Vec<u8> {
-        self.correlation_id += 1;
-        let frame = frame::request(self.correlation_id, client, request, version);
+        self.connections[0].correlation_id += 1;
+        let correlation_id = self.connections[0].correlation_id;
+        let frame = frame::request(correlation_id, client, request, version);
         let pieces = frame.segments.iter().map(|segment| match segment {
             Segment::Bytes(bytes) => bytes.as_ref(),
             Segment::File(_) => unreachable!("no request is in a file"),
@@ -83,7 +93,7 @@ impl Side {
         match whole {
             Ok(answer) => Reply::Answer(answer.into()),
             Err(error) => {
-                self.socket = None;
+                self.hang_up();
                 match error.kind() {
                     ErrorKind::WouldBlock | ErrorKind::TimedOut => Reply::Silent,
                     _ => Reply::Closed,
@@ -94,7 +104,12 @@ impl Side {
 
     /// Gives up the connection.
     pub fn hang_up(&mut self) {
-        self.socket = None;
+        self.connections[0].socket = None;
+    }
+
+    /// Goes on with the other connection, so that one may wait for its answer.
+    pub fn change_connection(&mut self) {
+        self.connections.swap(0, 1);
     }
 
     /// The answer as a value and as a tree, if there is one that can be read.
@@ -108,7 +123,7 @@ impl Side {
         };
         let mut reader = Reader::new(bytes);
         let header = ResponseHeader::decode(&mut reader, R::KEY.response_header_version(version));
-        if header.ok()?.correlation_id != self.correlation_id {
+        if header.ok()?.correlation_id != self.connections[0].correlation_id {
             return None;
         }
         let answer = decode_whole::<R::Response>(reader.take_rest(), version).ok()?;

@@ -1,8 +1,9 @@
 //! The differences from Apache Kafka that are meant, each with its reason. The test fails on any
 //! other, and on one of these that is no longer there.
 
+use std::fmt;
+
 /// A difference that is meant. `*` stands for any text.
-#[derive(Debug)]
 pub struct Accepted {
     /// The API's name.
     api: &'static str,
@@ -15,7 +16,24 @@ pub struct Accepted {
     /// Apache's value.
     apache: &'static str,
     /// Why it is so.
-    pub reason: &'static str,
+    reason: &'static str,
+}
+
+impl fmt::Display for Accepted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            api,
+            cases,
+            field,
+            ours,
+            apache,
+            reason,
+        } = self;
+        write!(
+            formatter,
+            "{api}, {cases:?}, {field}: {ours} for {apache}, as {reason}"
+        )
+    }
 }
 
 impl Accepted {

@@ -385,8 +385,7 @@ impl Pair {
         for (accepted, used) in ACCEPTED.iter().zip(used) {
             if is_all && !used {
                 count += 1;
-                writeln!(report, "accepted, but not seen: {accepted:?}")
-                    .expect("a string takes all");
+                writeln!(report, "accepted, but not seen: {accepted}").expect("a string takes all");
             }
         }
         assert!(count == 0, "{count} differences:\n{report}");

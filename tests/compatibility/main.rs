@@ -36,8 +36,12 @@ use libtest_mimic::{Arguments, Trial};
 use brokers::Brokers;
 use clients::Client;
 
+/// Stories wait more than they work: for members to be missed, above all.
+const STORIES_AT_ONCE: usize = 3;
+
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(STORIES_AT_ONCE);
     let brokers: Arc<OnceLock<Option<Brokers>>> = Arc::default();
     let trials = clients::all().into_iter().map(|client| {
         let brokers = Arc::clone(&brokers);

@@ -267,6 +267,7 @@ async fn quotas_are_told_by_what_their_entity_has() {
             strict,
         };
         let answer = admin.call(&request, 1).await.expect("it is answered");
+        assert_eq!(answer.error_message.as_deref(), Some(""));
         answer.entries.expect("the filter is valid")
     };
 

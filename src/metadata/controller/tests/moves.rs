@@ -112,6 +112,24 @@ fn of_all_partitions_those_that_need_nothing_are_left_out() {
 }
 
 #[test]
+fn of_all_topics_also_those_that_need_nothing_are_named() {
+    let mut world = World::with_brokers(1);
+    world.create_assigned("t", &[&[1]]);
+    let request = ElectLeadersRequest {
+        topic_partitions: None,
+        ..ElectLeadersRequest::default()
+    };
+
+    let answer = world.controller.elect_leaders(&request).unwrap().answer;
+
+    let named = answer.replica_election_results.iter();
+    let named: Vec<_> = named
+        .map(|result| (&*result.topic, result.partition_result.len()))
+        .collect();
+    assert_eq!(named, [("t", 0)]);
+}
+
+#[test]
 fn an_unclean_election_takes_whoever_is_alive() {
     let mut world = World::with_brokers(2);
     let topic = world.create_assigned("t", &[&[1, 2]]);
@@ -144,6 +162,25 @@ fn an_unknown_kind_of_election_is_refused() {
     let refusal = world.controller.elect_leaders(&request).unwrap_err();
 
     assert_eq!(refusal.code, ErrorCode::INVALID_REQUEST);
+}
+
+#[test]
+fn the_end_of_a_move_that_never_began_is_refused_without_words() {
+    let mut world = World::with_brokers(1);
+    world.create_assigned("t", &[&[1]]);
+    let request = AlterPartitionReassignmentsRequest {
+        topics: vec![ReassignableTopic {
+            name: "t".into(),
+            partitions: vec![ReassignablePartition::default()],
+        }],
+        ..AlterPartitionReassignmentsRequest::default()
+    };
+
+    let decision = world.controller.alter_partition_reassignments(&request);
+
+    let refused = &decision.answer.responses[0].partitions[0];
+    assert_eq!(refused.error_code, ErrorCode::NO_REASSIGNMENT_IN_PROGRESS);
+    assert_eq!(refused.error_message, None);
 }
 
 #[test]

@@ -156,9 +156,12 @@ fn bad_creations(name: &str) -> Vec<(String, CreatableTopic)> {
     cases
 }
 
+/// Replicas by partition.
+type Assignment = [(i32, &'static [i32])];
+
 fn bad_assignments(name: &str) -> Vec<(String, CreatableTopic)> {
     let mut cases = Vec::new();
-    let assignments: [(&str, &[(i32, &[i32])]); 8] = [
+    let assignments: [(&str, &Assignment); 8] = [
         ("no replicas", &[(0, &[])]),
         ("an unknown broker", &[(0, &[7])]),
         ("a known and an unknown broker", &[(0, &[1, 7])]),

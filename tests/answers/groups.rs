@@ -134,68 +134,30 @@ fn protocol(name: &'static str) -> JoinGroupRequestProtocol {
 
 /// Joins of nobody, as they are refused.
 fn refusals(pair: &mut Pair, version: i16, group: &str) {
-    let cases: [(&str, JoinGroupRequest); 9] = [
-        ("an empty group id", join("")),
-        (
-            "an unknown member",
-            JoinGroupRequest {
-                member_id: Str::from_static("nobody"),
-                ..join(group)
-            },
-        ),
-        (
-            "a session of 0",
-            JoinGroupRequest {
-                session_timeout_ms: 0,
-                ..join(group)
-            },
-        ),
-        (
-            "a session of -1",
-            JoinGroupRequest {
-                session_timeout_ms: -1,
-                ..join(group)
-            },
-        ),
-        (
-            "a session too short",
-            JoinGroupRequest {
-                session_timeout_ms: 5_999,
-                ..join(group)
-            },
-        ),
-        (
-            "a session too long",
-            JoinGroupRequest {
-                session_timeout_ms: 1_800_001,
-                ..join(group)
-            },
-        ),
-        (
-            "no protocols",
-            JoinGroupRequest {
-                protocols: vec![],
-                ..join(group)
-            },
-        ),
-        (
-            "no protocol type",
-            JoinGroupRequest {
-                protocol_type: Str::default(),
-                ..join(group)
-            },
-        ),
-        (
-            "nothing",
-            JoinGroupRequest {
-                group_id: Str::from(group.to_owned()),
-                ..JoinGroupRequest::default()
-            },
-        ),
-    ];
-    for (case, request) in cases {
-        pair.compare(case, version, |_| request.clone());
+    for session_timeout_ms in [-1, 0, 5_999, 1_800_001] {
+        let case = format!("a session of {session_timeout_ms} ms");
+        pair.compare(&case, version, |_| JoinGroupRequest {
+            session_timeout_ms,
+            ..join(group)
+        });
     }
+    pair.compare("an empty group id", version, |_| join(""));
+    pair.compare("an unknown member", version, |_| JoinGroupRequest {
+        member_id: Str::from_static("nobody"),
+        ..join(group)
+    });
+    pair.compare("no protocols", version, |_| JoinGroupRequest {
+        protocols: vec![],
+        ..join(group)
+    });
+    pair.compare("no protocol type", version, |_| JoinGroupRequest {
+        protocol_type: Str::default(),
+        ..join(group)
+    });
+    pair.compare("nothing", version, |_| JoinGroupRequest {
+        group_id: Str::from(group.to_owned()),
+        ..JoinGroupRequest::default()
+    });
     let nobody = Member {
         group: Str::from(group.to_owned()),
         ids: ["nobody"; 2].map(Str::from_static),

@@ -294,14 +294,12 @@ impl Own {
     /// Batches by header and record: what was compressed anew may have other bytes.
     fn show_batches(&self, path: &str, bytes: &[u8], lines: &mut Vec<(String, String)>) {
         let mut batches = Batches::new(bytes);
-        let mut index = 0;
-        for batch in &mut batches {
+        for (index, batch) in (&mut batches).enumerate() {
             let at = format!("{path}[{index}]");
             match batch {
                 Ok(batch) => self.show_batch(&at, &batch, lines),
                 Err(error) => lines.push((at, error.to_string())),
             }
-            index += 1;
         }
         let partial = bytes.len() - batches.position();
         lines.push((format!("{path}.partial"), partial.to_string()));

@@ -88,6 +88,12 @@ fn entry(entity: &Entity, ops: &[(&'static str, f64, bool)]) -> RequestEntryData
 
 /// Alterations that are refused, or only tried.
 fn refusals(pair: &mut Pair) {
+    entities(pair);
+    values(pair);
+    several(pair);
+}
+
+fn entities(pair: &mut Pair) {
     let entities: [&Entity; 8] = [
         &[],
         &[("nonsense", Some("a"))],
@@ -108,6 +114,9 @@ fn refusals(pair: &mut Pair) {
             });
         }
     }
+}
+
+fn values(pair: &mut Pair) {
     let keys = [
         RATE,
         "consumer_byte_rate",
@@ -130,6 +139,10 @@ fn refusals(pair: &mut Pair) {
             }
         }
     }
+}
+
+/// Requests of none or several changes, and of changes that contradict each other.
+fn several(pair: &mut Pair) {
     pair.compare_all("no entries", |_| AlterClientQuotasRequest::default());
     pair.compare_all("no changes", |_| alter(&[(USER, Some("tried"))], &[]));
     pair.compare_all("a key twice", |_| AlterClientQuotasRequest {

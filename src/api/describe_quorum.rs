@@ -20,6 +20,8 @@ use crate::raft::{QuorumInfo, ReplicaInfo};
 
 /// The one partition of the metadata topic.
 const PARTITION: i32 = 0;
+/// Where there is no error; not null, as in Kafka.
+const NO_MESSAGE: Str = Str::from_static("");
 
 /// Answers with what this node knows, if it leads.
 pub fn handle(
@@ -47,6 +49,7 @@ pub fn handle(
         };
     }
     DescribeQuorumResponse {
+        error_message: Some(NO_MESSAGE),
         topics: vec![ResponseTopicData {
             topic_name: Str::from_static(METADATA_TOPIC_NAME),
             partitions: vec![partition(api.node_id(), &quorum)],
@@ -69,6 +72,7 @@ fn unknown(request: &DescribeQuorumRequest) -> DescribeQuorumResponse {
         partitions: topic.partitions.iter().map(partition).collect(),
     });
     DescribeQuorumResponse {
+        error_message: Some(NO_MESSAGE),
         topics: topics.collect(),
         ..DescribeQuorumResponse::default()
     }
@@ -78,6 +82,7 @@ fn partition(own: BrokerId, quorum: &QuorumInfo) -> ResponsePartitionData {
     let state = |replica: &ReplicaInfo| replica_state(own, replica);
     ResponsePartitionData {
         partition_index: PARTITION,
+        error_message: Some(NO_MESSAGE),
         leader_id: own.0,
         leader_epoch: quorum.epoch.0,
         high_watermark: quorum.high_watermark.map_or(-1, |offset| offset.0),
@@ -128,4 +133,28 @@ fn nodes(image: &MetadataImage, quorum: &QuorumInfo) -> Vec<Node> {
                 .collect(),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::messages::describe_quorum::RequestTopicData;
+
+    #[test]
+    fn a_partition_that_is_not_the_metadata_log_is_unknown() {
+        let request = DescribeQuorumRequest {
+            topics: vec![RequestTopicData {
+                topic_name: Str::from_static("t"),
+                partitions: vec![RequestPartitionData { partition_index: 3 }],
+            }],
+        };
+
+        let answer = unknown(&request);
+
+        assert_eq!(answer.error_code, ErrorCode::NONE);
+        assert_eq!(answer.error_message.as_deref(), Some(""));
+        let partition = &answer.topics[0].partitions[0];
+        let code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+        assert_eq!((partition.partition_index, partition.error_code), (3, code));
+    }
 }

@@ -1,4 +1,4 @@
-//! ApiVersions, DescribeCluster, DescribeLogDirs and DescribeProducers: what only looks.
+//! ApiVersions, DescribeCluster, DescribeQuorum, DescribeLogDirs and DescribeProducers: what only looks.
 
 use broker::protocol::Str;
 use broker::protocol::messages::api_versions::ApiVersionsRequest;
@@ -7,6 +7,9 @@ use broker::protocol::messages::describe_log_dirs::{
     DescribableLogDirTopic, DescribeLogDirsRequest,
 };
 use broker::protocol::messages::describe_producers::{DescribeProducersRequest, TopicRequest};
+use broker::protocol::messages::describe_quorum::{
+    DescribeQuorumRequest, RequestPartitionData, RequestTopicData,
+};
 
 use super::batches::{good, sequenced};
 use super::pair::Pair;
@@ -15,6 +18,7 @@ use super::topics::{create, new_producer, produce, topic, write};
 pub fn compare(pair: &mut Pair) {
     versions(pair);
     clusters(pair);
+    quorums(pair);
     create(
         pair,
         &[topic("looked-at", 2, &[]), topic("looked-at-too", 1, &[])],
@@ -61,6 +65,32 @@ fn clusters(pair: &mut Pair) {
                 include_fenced_brokers: operations,
             });
         }
+    }
+}
+
+fn quorums(pair: &mut Pair) {
+    let ask = |partitions: &[(&'static str, i32)]| DescribeQuorumRequest {
+        topics: partitions
+            .iter()
+            .map(|(topic, partition_index)| RequestTopicData {
+                topic_name: Str::from_static(topic),
+                partitions: vec![RequestPartitionData {
+                    partition_index: *partition_index,
+                }],
+            })
+            .collect(),
+    };
+    let lists: [&[(&'static str, i32)]; 7] = [
+        &[("__cluster_metadata", 0)],
+        &[("__cluster_metadata", 1)],
+        &[("__cluster_metadata", -1)],
+        &[("absent", 0)],
+        &[("", 0)],
+        &[("__cluster_metadata", 0), ("__cluster_metadata", 0)],
+        &[],
+    ];
+    for partitions in lists {
+        pair.compare_all(&format!("{partitions:?}"), |_| ask(partitions));
     }
 }
 

@@ -1,5 +1,5 @@
-//! Every API that is served, called in every version on our broker and on Apache Kafka 4.3.1: the
-//! same requests, good and bad, and the answers compared field by field.
+//! Every API that both serve to clients, called in every version on our broker and on Apache Kafka 4.3.1:
+//! the same requests, good and bad, and the answers compared field by field.
 //!
 //! ```text
 //! cargo test --test answers

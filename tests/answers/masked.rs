@@ -246,6 +246,7 @@ impl Own {
                 code.name().to_owned()
             }
             "port" if number == self.port => "<port>".to_owned(),
+            "port" if number == self.port + 1 => "<controller's port>".to_owned(),
             "session_id" if number > 0 => "<session>".to_owned(),
             "finalized_features_epoch" if number >= 0 => "<offset>".to_owned(),
             "total_bytes" | "usable_bytes" if number > 0 => "<bytes>".to_owned(),

@@ -233,10 +233,6 @@ accepted! {
     "ApiVersions", ["*"], "api_keys[72]", "(there)", "(absent)",
         "clients' telemetry is always taken here; Apache needs a plug-in for it";
     "ApiVersions", ["*"], "supported_features*", "*", "*", "a feature is told when it is served";
-    "DescribeQuorum", ["[(\"__cluster_metadata\", 0)]"], "*.log_end_offset", "*", "*",
-        "it counts records that no client sees";
-    "DescribeQuorum", ["[(\"__cluster_metadata\", 0)]"], "*.high_watermark", "*", "*",
-        "it counts records that no client sees";
     "DescribeQuorum", ["[(\"__cluster_metadata\", 0)]"], "*.replica_directory_id", "*", "AAAAAAAAAAAAAAAAAAAAAA",
         "the leader knows the directory that its log is in";
     "DescribeLogDirs", ["all partitions"], "*topics[lax-*].*.partition_size", "*", "*",

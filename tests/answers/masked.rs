@@ -1,10 +1,11 @@
 //! An answer as lines of `path = value`, without what must differ between two brokers.
 //!
 //! What is masked, and why: topic ids, producer ids and member ids are drawn by each broker, and shown
-//! by the name of what they belong to, or by their order; session ids are random; addresses and directories are each broker's
-//! own; times within the run are the brokers' clocks; sizes of the volume change under the test; the
-//! offset of the metadata log counts records that no client sees; configs are documented in words of
-//! our own. Throttle times are not masked: no quota is set, so all are 0.
+//! by the name of what they belong to, or by their order; session ids are random; addresses and
+//! directories are each broker's own; times within the run are the brokers' clocks; sizes of the
+//! volume change under the test; the offsets of the metadata log count records that no client sees,
+//! and its epoch the elections of a busy machine; configs are documented in words of our own. Throttle
+//! times are not masked: no quota slows the test, so all are 0.
 //!
 //! Elements of an array are named by what they are about, so that their order says nothing: Kafka
 //! fills most arrays from hash maps.
@@ -134,12 +135,17 @@ impl Own {
     fn show_at(&self, path: &str, name: &str, node: &Node, lines: &mut Vec<(String, String)>) {
         let value = match node {
             Node::Struct(fields) => {
+                let is_quorum = node.field("current_voters").is_some();
                 for (field, node) in fields {
                     let below = if path.is_empty() {
                         (*field).to_owned()
                     } else {
                         format!("{path}.{field}")
                     };
+                    if is_quorum && ["leader_epoch", "high_watermark"].contains(field) {
+                        lines.push((below, "<of the metadata log>".to_owned()));
+                        continue;
+                    }
                     self.show_at(&below, field, node, lines);
                 }
                 return;
@@ -248,7 +254,7 @@ impl Own {
             "port" if number == self.port => "<port>".to_owned(),
             "port" if number == self.port + 1 => "<controller's port>".to_owned(),
             "session_id" if number > 0 => "<session>".to_owned(),
-            "finalized_features_epoch" if number >= 0 => "<offset>".to_owned(),
+            "finalized_features_epoch" | "log_end_offset" if number >= 0 => "<offset>".to_owned(),
             "total_bytes" | "usable_bytes" if number > 0 => "<bytes>".to_owned(),
             "producer_id" => self.producer_name(number),
             _ if (number - now()).abs() < RUN_MS => "<now>".to_owned(),

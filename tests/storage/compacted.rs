@@ -9,7 +9,7 @@ use broker::protocol::payload::Payload;
 use broker::records::control::{EndTransactionMarker, Placement, end_transaction_marker};
 use broker::records::validate::ValidatedBatch;
 use broker::records::{
-    Batch, BatchBuilder, Batches, Compression, CompressionSetting, NewRecord, Scratch,
+    Batch, BatchBuilder, Batches, Compression, CompressionSetting, NewRecord, Record, Scratch,
 };
 use broker::storage::compaction::{
     CleanControl, CleanError, CleanSettings, CleanSummary, LogAccess, clean,
@@ -271,6 +271,31 @@ pub fn left(log: &Log) -> Left {
         }
     }
     left
+}
+
+/// A batch that has a delete horizon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doomed {
+    pub horizon: Timestamp,
+    /// How many of its records go with the horizon: tombstones and markers.
+    pub records: usize,
+}
+
+/// The batches with a delete horizon, by their base offset.
+pub fn doomed(log: &Log) -> BTreeMap<i64, Doomed> {
+    let mut doomed = BTreeMap::new();
+    let mut scratch = Scratch::default();
+    for bytes in batches_left(log) {
+        let batch = Batch::first_of(&bytes).unwrap().unwrap();
+        let Some(horizon) = batch.delete_horizon() else {
+            continue;
+        };
+        let records = batch.records(&mut scratch).unwrap().map(Result::unwrap);
+        let goes = |record: &Record<'_>| batch.is_control() || record.value().is_none();
+        let records = records.filter(goes).count();
+        doomed.insert(batch.base_offset().0, Doomed { horizon, records });
+    }
+    doomed
 }
 
 /// A log of `steps` random writes with few keys, closed segments, and all transactions ended.

@@ -1,19 +1,20 @@
 //! Compaction against a model: of each key the last record stays, and what a reader of committed
 //! data and the producers rely on.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use broker::model::{Offset, ProducerId, Timestamp};
 use broker::records::Batch;
-use broker::storage::compaction::{CleanControl, CleanError, CleanSettings, clean};
-use broker::storage::disk::Disk;
+use broker::storage::compaction::{CleanControl, CleanError, CleanSettings, LogAccess, clean};
+use broker::storage::disk::{CrashDisk, Disk};
 use broker::storage::error::StorageError;
 use broker::storage::log::{Log, Opening};
 use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use crate::compacted::{
-    Left, Locked, Model, RETENTION_MS, after_kill, compact, filled, left, open, settings,
+    Left, Locked, Model, RETENTION_MS, after_kill, compact, doomed, filled, left, open, settings,
 };
 use crate::support::{
     FOLDER, NOW, Random, after_close, batches, check_lookups, copy, files, new_disk, read_file,
@@ -194,6 +195,43 @@ fn a_log_that_is_clean_is_not_written_again() {
     assert!(batches(&log.0.lock()) == whole);
 }
 
+/// Kafka's rule (KIP-534): the pass that meets a tombstone, or a marker of which nothing else is
+/// left, sets a horizon; a pass after that takes it out. A batch with other records keeps the
+/// horizon, for what their timestamps are counted from.
+#[test]
+fn what_has_outlived_its_horizon_goes_and_no_horizon_is_set_anew() {
+    let disk = new_disk();
+    let (log, _) = filled(&disk, 13, 300);
+    let log = Locked(Mutex::new(log));
+    let pass = |later: i64| {
+        // As if nothing were known of earlier passes.
+        log.0.lock().set_cleaned_offset(None);
+        compact(&log, &settings(Timestamp(NOW.0 + later))).unwrap();
+        doomed(&log.0.lock())
+    };
+    let first = pass(0);
+    assert!(first.values().any(|it| it.records > 0));
+    let (mut before, mut gone, mut kept) = (first, 0, 0);
+    for later in (1..=6).map(|step| step * RETENTION_MS * 2 / 3) {
+        let after = pass(later);
+        for (base, had) in &before {
+            let is_over = had.horizon.0 <= NOW.0 + later;
+            match after.get(base) {
+                Some(has) => {
+                    assert_eq!(has.horizon, had.horizon, "of the batch at {base}");
+                    assert!(!(is_over && has.records > 0), "{has:?} at {base} is over");
+                    kept += usize::from(is_over);
+                }
+                None => assert!(is_over || had.records == 0, "{had:?} at {base} is gone"),
+            }
+            gone += usize::from(is_over && had.records > 0);
+        }
+        before = after;
+    }
+    assert!(gone > 5 && kept > 0, "{gone} went, {kept} batches stayed");
+    assert!(before.values().all(|it| it.records == 0), "{before:?}");
+}
+
 #[test]
 fn small_segments_become_few_large_ones() {
     let disk = new_disk();
@@ -275,6 +313,83 @@ impl CleanControl for Interrupt<'_> {
         }
         true
     }
+}
+
+/// Counts what is done to the disk while the lock is held.
+struct Watched<'a> {
+    log: &'a Locked,
+    disk: &'a CrashDisk,
+    most: Cell<u64>,
+}
+
+impl LogAccess for Watched<'_> {
+    fn with_log<T>(
+        &self,
+        act: impl FnOnce(&mut Log) -> Result<T, StorageError>,
+    ) -> Result<T, CleanError> {
+        let mut log = self.log.0.lock();
+        let before = self.disk.operations();
+        let done = act(&mut log);
+        let count = self.disk.operations() - before;
+        self.most.set(self.most.get().max(count));
+        Ok(done?)
+    }
+}
+
+/// Writes to the log each time when the pass has read or written something.
+struct Producer<'a> {
+    log: &'a Locked,
+    model: &'a mut Model,
+    random: Random,
+    writes: usize,
+}
+
+impl CleanControl for Producer<'_> {
+    fn go_on(&mut self, _bytes: u64) -> bool {
+        let mut log = self.log.0.try_lock().expect("the pass does not hold it");
+        self.model.append(&mut log, &mut self.random, 12, NOW);
+        self.writes += 1;
+        true
+    }
+}
+
+#[test]
+fn the_lock_is_free_while_a_pass_reads_and_writes_and_only_names_change_under_it() {
+    let disk = new_disk();
+    let (log, mut model) = filled(&disk, 14, 400);
+    let end = log.end_offset();
+    let target = log.view().cleanable(None, end, log.config(), NOW).unwrap();
+    let (log, before) = (Locked(Mutex::new(log)), files(&disk, ".log").len());
+    let access = Watched {
+        log: &log,
+        disk: &disk,
+        most: Cell::new(0),
+    };
+    let mut producer = Producer {
+        log: &log,
+        model: &mut model,
+        random: Random::new(15),
+        writes: 0,
+    };
+
+    let summary = clean(&access, &target, &settings(NOW), &mut producer).unwrap();
+
+    let writes = producer.writes;
+    assert!(writes > 50 && summary.replaced_segments > 20, "{writes}");
+    // Four files of each segment, and as many again of what they become.
+    let most = access.most.get();
+    let segments = u64::try_from(before).unwrap();
+    assert!(most <= 4 * (segments + 1) + 4, "{most} operations");
+    let log = log.0.lock();
+    let found = left(&log);
+    let written = model.records.range(end.0..);
+    assert!(written.clone().count() >= writes);
+    assert!(
+        written
+            .clone()
+            .all(|(offset, _)| found.contains_key(offset))
+    );
+    assert_eq!(left(&after_kill(&copy(&disk))), found);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Needs the jars of Apache Kafka (`KAFKA_JARS`, a folder); without them the test says so and passes,
 //! unless `REQUIRE_TOOLS` is set.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -107,6 +108,29 @@ fn kafka_dump_log_is_content_after_a_clean_stop_and_after_recovery() {
     check(&tool, dir.path());
 }
 
+/// The batches that the tool shows with a delete horizon: the horizon, and how many of the records
+/// are tombstones or markers. That of a batch with other records stays when those have gone.
+fn doomed_in(dumped: &str) -> BTreeMap<i64, (i64, usize)> {
+    let number = |line: &str, name: &str| {
+        let (_, rest) = line.split_once(name)?;
+        let end = rest.find(|it: char| !it.is_ascii_digit());
+        rest[..end.unwrap_or(rest.len())].parse::<i64>().ok()
+    };
+    let mut doomed = BTreeMap::new();
+    let mut current = None;
+    for line in dumped.lines() {
+        if line.starts_with("baseOffset: ") {
+            let horizon = number(line, "deleteHorizonMs: OptionalLong[");
+            current = number(line, "baseOffset: ").filter(|_| horizon.is_some());
+            doomed.extend(current.zip(horizon.map(|horizon| (horizon, 0))));
+        } else if line.contains(" valueSize: -1 ") || line.contains(" endTxnMarker: ") {
+            let batch = current.and_then(|base| doomed.get_mut(&base));
+            batch.into_iter().for_each(|(_, records)| *records += 1);
+        }
+    }
+    doomed
+}
+
 #[test]
 fn kafka_dump_log_is_content_with_compacted_segments() {
     let Some(tool) = DumpLog::find() else {
@@ -130,14 +154,22 @@ fn kafka_dump_log_is_content_with_compacted_segments() {
     log.roll(NOW).unwrap();
     let log = Locked(Mutex::new(log));
     // Tombstones get their horizon first, and go then.
+    let mut known = BTreeMap::new();
     for later in [0, RETENTION_MS / 2, 2 * RETENTION_MS] {
-        compact(&log, &settings(Timestamp(NOW.0 + later))).unwrap();
+        let now = NOW.0 + later;
+        compact(&log, &settings(Timestamp(now))).unwrap();
         log.0.lock().set_cleaned_offset(None);
         let dumped = dump(&tool, &["--deep-iteration"], &files(dir.path(), ".log"));
         assert!(dumped.contains("isvalid: true") && !dumped.contains("isvalid: false"));
         assert!(!dumped.contains("invalid bytes"), "{dumped}");
-        if later < 2 * RETENTION_MS {
-            assert!(dumped.contains("deleteHorizonMs: OptionalLong[17"));
+        let doomed = doomed_in(&dumped);
+        assert!(doomed.len() > 10);
+        for (base, (horizon, records)) in doomed {
+            assert_eq!(*known.entry(base).or_insert(horizon), horizon, "at {base}");
+            assert!(
+                horizon > now || records == 0,
+                "{records} of {base} are over"
+            );
         }
         for suffix in [".index", ".timeindex"] {
             let mut indexes = files(dir.path(), suffix);

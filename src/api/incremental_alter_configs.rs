@@ -24,17 +24,33 @@ pub async fn handle(
     if !request.resources.iter().any(is_logger) {
         return api.controller().incremental_alter_configs(request).await;
     }
+    let order: Vec<bool> = request.resources.iter().map(is_logger).collect();
     let loggers = request.resources.iter().filter(|it| is_logger(it));
-    let mut of_loggers: Vec<_> = loggers
+    let of_loggers: Vec<_> = loggers
         .map(|resource| alter(&api, &request, resource))
         .collect();
     request.resources.retain(|resource| !is_logger(resource));
-    let mut response = if request.resources.is_empty() {
+    let response = if request.resources.is_empty() {
         IncrementalAlterConfigsResponse::default()
     } else {
         api.controller().incremental_alter_configs(request).await
     };
-    response.responses.append(&mut of_loggers);
+    in_order(&order, of_loggers, response)
+}
+
+/// Puts the answers about loggers among the others, in the order of the request.
+fn in_order(
+    is_logger: &[bool],
+    of_loggers: Vec<AlterConfigsResourceResponse>,
+    mut response: IncrementalAlterConfigsResponse,
+) -> IncrementalAlterConfigsResponse {
+    let mut of_loggers = of_loggers.into_iter();
+    let mut others = std::mem::take(&mut response.responses).into_iter();
+    let answers = is_logger.iter().filter_map(|is_logger| match is_logger {
+        true => of_loggers.next(),
+        false => others.next(),
+    });
+    response.responses = answers.collect();
     response
 }
 
@@ -54,5 +70,33 @@ fn alter(
         error_message,
         resource_type: resource.resource_type,
         resource_name: resource.resource_name.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_come_in_the_order_of_the_request() {
+        let named = |name: &'static str| AlterConfigsResourceResponse {
+            resource_name: name.into(),
+            ..AlterConfigsResourceResponse::default()
+        };
+        let of_loggers = vec![named("logger 1"), named("logger 2")];
+        let response = IncrementalAlterConfigsResponse {
+            throttle_time_ms: 7,
+            responses: vec![named("topic 1"), named("topic 2")],
+        };
+
+        let answer = in_order(&[true, false, false, true], of_loggers, response);
+
+        let names: Vec<_> = answer
+            .responses
+            .iter()
+            .map(|it| &*it.resource_name)
+            .collect();
+        assert_eq!(names, ["logger 1", "topic 1", "topic 2", "logger 2"]);
+        assert_eq!(answer.throttle_time_ms, 7);
     }
 }

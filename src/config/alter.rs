@@ -8,6 +8,7 @@ use super::key::Update;
 use super::keys;
 use super::layers::{Layers, Overrides as _};
 use super::value::InvalidValue;
+use super::view::View;
 
 /// Keys that Kafka changes only for one listener at a time.
 const OF_A_LISTENER: [&str; 10] = [
@@ -32,6 +33,16 @@ const OF_ALL_BROKERS: [&str; 3] = [
 
 /// Keys that Kafka changes while the broker runs and that are read only at its start here.
 const AT_START_ONLY: [&str; 2] = ["listeners", "listener.security.protocol.map"];
+
+/// Numbers of threads that Kafka lets nobody change by more than half or to more than double, besides
+/// `log.cleaner.threads`; in the order in which it looks at them.
+const THREAD_COUNTS: [&str; 5] = [
+    "num.network.threads",
+    "background.threads",
+    "num.io.threads",
+    "num.replica.fetchers",
+    "num.recovery.threads.per.data.dir",
+];
 
 /// Whose dynamic config is altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +103,65 @@ pub fn check_broker_alteration(
             ..*before
         },
     };
-    BrokerConfig::read(&layers).map(|_| ())
+    BrokerConfig::read(&layers)?;
+    thread_counts(before, &layers)
+}
+
+/// Numbers of threads change by half or to double at most, as Kafka has it, whether there are such
+/// threads here or not.
+fn thread_counts(before: &Layers<'_>, after: &Layers<'_>) -> Result<(), InvalidValue> {
+    let count = |layers: &Layers<'_>, name: &str| View { layers: *layers }.int(name);
+    for name in THREAD_COUNTS {
+        let (old, new) = (count(before, name), count(after, name));
+        if let Some(wrong) = step_of_threads(old, new) {
+            let reason = format!(
+                "Dynamic thread count update validation failed for {name}={new}, value should \
+                 {wrong}"
+            );
+            return Err(refused_by_a_part(name, &reason));
+        }
+    }
+    let name = "log.cleaner.threads";
+    let (old, new) = (count(before, name), count(after, name));
+    let reason = match step_of_threads(old, new) {
+        None => return Ok(()),
+        Some(_) if new < 1 => "Log cleaner threads should be at least 1".to_owned(),
+        Some(_) if new < old => {
+            format!(
+                "Log cleaner threads cannot be reduced to less than half the current value {old}"
+            )
+        }
+        Some(_) => format!(
+            "Log cleaner threads cannot be increased to more than double the current value {old}"
+        ),
+    };
+    Err(refused_by_a_part(name, &reason))
+}
+
+/// What a new number of threads should be, if it is not.
+fn step_of_threads(old: i32, new: i32) -> Option<String> {
+    if new == old {
+        None
+    } else if new < 1 {
+        Some("be at least 1".to_owned())
+    } else if new < old / 2 {
+        Some(format!("be at least half the current value {old}"))
+    } else if new > old.saturating_mul(2) {
+        Some(format!(
+            "not be greater than double the current value {old}"
+        ))
+    } else {
+        None
+    }
+}
+
+/// As Kafka puts the objection of the part that would have to change.
+fn refused_by_a_part(name: &str, reason: &str) -> InvalidValue {
+    let text = format!(
+        "Invalid value org.apache.kafka.common.config.ConfigException: {reason} for configuration \
+         Invalid dynamic configuration"
+    );
+    InvalidValue::in_full(name, text)
 }
 
 fn is_of_one_broker(name: &str) -> bool {

@@ -186,8 +186,8 @@ accepted! {
         "Apache runs into an exception and never answers";
     "IncrementalAlterConfigs", ["an unknown operation*", "a negative operation*"], "*", "*", "*",
         "Apache runs into an exception; the request is at fault, so say that";
-    "IncrementalAlterConfigs", ["*: log.cleaner.threads=0*", "*: num.io.threads=100*"], "*", "*", "*",
-        "there are no pools of threads to resize";
+    "IncrementalAlterConfigs", ["*: log.cleaner.threads=0*"], "*.error_message", "*", "*",
+        "Apache divides by zero";
     "IncrementalAlterConfigs", ["*: listeners=*"], "*.error_message", "*", "*",
         "the message says what to do";
 

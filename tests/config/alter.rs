@@ -75,6 +75,59 @@ fn key_stores_are_changed_for_one_listener_only() {
 }
 
 #[test]
+fn numbers_of_threads_change_by_half_or_to_double_at_most() {
+    let in_file = settings(&[("num.io.threads", "9"), ("log.cleaner.threads", "4")]);
+    let check = |name, value| {
+        let after = settings(&[(name, value)]);
+        check_broker_alteration(&after, AlteredBroker::This, &Layers::of(&in_file))
+            .map_err(|invalid| invalid.to_string())
+    };
+    for (name, allowed) in [
+        ("num.io.threads", ["4", "9", "18"]),
+        ("log.cleaner.threads", ["2", "4", "8"]),
+    ] {
+        assert!(allowed.iter().all(|value| check(name, value) == Ok(())));
+    }
+    let refused = |reason: &str| {
+        Err(format!(
+            "Invalid value org.apache.kafka.common.config.ConfigException: {reason} for \
+             configuration Invalid dynamic configuration"
+        ))
+    };
+    for (name, value, reason) in [
+        (
+            "num.io.threads",
+            "3",
+            "Dynamic thread count update validation failed for num.io.threads=3, value should be \
+             at least half the current value 9",
+        ),
+        (
+            "num.network.threads",
+            "7",
+            "Dynamic thread count update validation failed for num.network.threads=7, value \
+             should not be greater than double the current value 3",
+        ),
+        (
+            "log.cleaner.threads",
+            "0",
+            "Log cleaner threads should be at least 1",
+        ),
+        (
+            "log.cleaner.threads",
+            "1",
+            "Log cleaner threads cannot be reduced to less than half the current value 4",
+        ),
+        (
+            "log.cleaner.threads",
+            "9",
+            "Log cleaner threads cannot be increased to more than double the current value 4",
+        ),
+    ] {
+        assert_eq!(check(name, value), refused(reason));
+    }
+}
+
+#[test]
 fn values_are_checked_alone_and_together() {
     let error = check(&[("log.segment.bytes", "1")], AlteredBroker::All).unwrap_err();
     assert_eq!(

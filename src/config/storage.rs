@@ -27,6 +27,8 @@ pub struct StorageConfig {
     pub producer_id_expiration_check_interval_ms: i32,
     /// `None` for half of what the system allows.
     pub open_files_max: Option<i32>,
+    /// Threads that move replicas between directories; `None` for as many as there are directories.
+    pub num_replica_alter_log_dirs_threads: Option<i32>,
     /// Compaction.
     pub cleaner: CleanerConfig,
     /// 0 for never.
@@ -40,7 +42,7 @@ pub struct StorageConfig {
 pub struct CleanerConfig {
     /// Whether it runs at all.
     pub enable: bool,
-    /// 0 for none; read at the start.
+    /// 0 for none.
     pub threads: i32,
     /// Memory for keys in bytes, above 1 MiB for each thread.
     pub dedupe_buffer_size: i64,
@@ -76,6 +78,13 @@ pub struct MetadataLogConfig {
 }
 
 impl StorageConfig {
+    /// How many threads move replicas between directories: at least one.
+    pub fn move_threads(&self) -> usize {
+        let set = self.num_replica_alter_log_dirs_threads;
+        let set = set.and_then(|count| usize::try_from(count).ok());
+        set.unwrap_or(self.log_dirs.len()).max(1)
+    }
+
     pub(super) fn read(view: &View<'_>) -> Self {
         let log_dirs = view
             .set_list("log.dirs")
@@ -95,6 +104,8 @@ impl StorageConfig {
             producer_id_expiration_check_interval_ms: view
                 .int("producer.id.expiration.check.interval.ms"),
             open_files_max: view.optional_int("open.files.max"),
+            num_replica_alter_log_dirs_threads: view
+                .optional_int("num.replica.alter.log.dirs.threads"),
             cleaner: CleanerConfig::read(view),
             scrub_interval_ms: view.long("scrub.interval.ms"),
             scrub_max_bytes_per_second: view.long("scrub.max.bytes.per.second"),

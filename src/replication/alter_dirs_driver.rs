@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::data_dir_driver::DataDir;
 use super::driver::{ReplicaManager, Shared};
 use super::hosted::HostedPartition;
+use super::moves_driver::ensure_threads;
 use super::partition::Partition;
-use super::relocation_driver::ensure_thread;
 use crate::model::TopicPartition;
 use crate::protocol::error_code::ErrorCode;
 use crate::storage::partition_folder::{self, FolderMark};
@@ -73,7 +73,7 @@ impl Shared {
             tracing::error!(partition = %partition.name(), %error, "cannot move the log");
             error.code()
         })?;
-        ensure_thread(self).map_err(|error| {
+        ensure_threads(self).map_err(|error| {
             tracing::error!(%error, "cannot start the thread that moves logs");
             ErrorCode::UNKNOWN_SERVER_ERROR
         })

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::alter_dirs_driver::absolute;
 use super::data_dir_driver::DataDir;
 use super::driver::ReplicaManager;
+use super::moves_driver::Move;
 use super::partition::Partition;
-use super::relocation_driver::Move;
 use crate::model::{DirectoryId, TopicIdPartition, TopicPartition};
 
 /// A log directory.

@@ -28,6 +28,7 @@ mod housekeeping_driver;
 /// What a leader knows of its followers.
 pub mod leadership;
 mod metadata_driver;
+mod moves_driver;
 /// One replica that this broker holds.
 pub mod partition;
 mod produce_driver;

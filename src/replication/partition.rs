@@ -118,6 +118,8 @@ struct State {
     acks: PendingAcks,
     /// Who waits for deletions, by the low watermark.
     deletions: PendingAcks,
+    /// Where the copy begins that is to take the log's place in another directory.
+    copy_start: Option<Offset>,
     config: Arc<PartitionConfig>,
 }
 
@@ -168,6 +170,7 @@ impl Partition {
             ledger: ByteLedger::default(),
             acks: PendingAcks::default(),
             deletions: PendingAcks::default(),
+            copy_start: None,
             config,
             log,
         };

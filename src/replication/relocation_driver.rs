@@ -1,26 +1,24 @@
-//! Moves of replicas between the log directories of this broker (AlterReplicaLogDirs, KIP-113): which
-//! are under way, and the thread that carries them out.
+//! Moves of replicas between the log directories of this broker (AlterReplicaLogDirs, KIP-113), step
+//! by step. Which are under way, and on which threads, is [`super::moves_driver`]'s.
 //!
 //! A move fills a copy in a folder `<topic>-<partition>.<id>-future`. When the copy has caught up,
 //! the controller is told of the new directory; once the metadata says so, the copy takes the log's
 //! place. A crash before that leaves the folder, which the next start goes on with; a crash within
-//! the step leaves two logs, of which the one that the controller knows is used. There is one thread,
-//! from the first move on. Lock order: a move's copy, then the partition.
+//! the step leaves two logs, of which the one that the controller knows is used. Lock order: a move's
+//! copy, then the partition.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
-use std::{io, thread};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use parking_lot::{Condvar, Mutex};
 
 use super::data_dir_driver::{CheckpointKind, DataDir};
 use super::driver::{Shared, now, random_bytes};
 use super::error::ReplicaError;
 use super::hosted::HostedPartition;
+use super::moves_driver::Move;
 use super::partition::{Partition, Stopped, append_copy};
 use crate::metadata::Assignment;
 use crate::metadata::image::{MetadataImage, ResourceKind};
@@ -36,183 +34,8 @@ const CHUNK_BYTES: u32 = 1 << 20;
 const NEARLY_ALL_BYTES: u64 = 1 << 20;
 /// In so many parts.
 const CHUNKS_TO_CATCH_UP: usize = 16;
-/// How long the thread sleeps when all moves wait for the controller and nobody wakes it.
-const IDLE_PAUSE: Duration = Duration::from_millis(100);
 /// The limit of the bytes that moves copy in a second, cluster-wide or of this broker.
 const RATE_KEY: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
-
-/// The moves of this broker.
-#[derive(Default)]
-pub(super) struct Moves {
-    state: Mutex<MovesState>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct MovesState {
-    moves: BTreeMap<TopicIdPartition, Arc<Move>>,
-    /// Where partitions are to be made that are not here yet.
-    preferred: BTreeMap<TopicPartition, DirectoryId>,
-    thread: Option<thread::JoinHandle<()>>,
-    /// Counts what a sleeping thread should look at.
-    wakes: u64,
-    is_stopped: bool,
-}
-
-/// One replica on its way to another directory.
-pub(super) struct Move {
-    pub(super) id: TopicIdPartition,
-    pub(super) name: TopicPartition,
-    pub(super) to: Arc<DataDir>,
-    /// `None` once it has taken the log's place, or was given up.
-    copy: Mutex<Option<Log>>,
-    end_offset: AtomicI64,
-    size: AtomicU64,
-    /// The controller was told.
-    is_told: AtomicBool,
-}
-
-impl Move {
-    /// Where the copy ends, and its size in bytes.
-    pub(super) fn progress(&self) -> (i64, u64) {
-        let end_offset = self.end_offset.load(Ordering::Relaxed);
-        (end_offset, self.size.load(Ordering::Relaxed))
-    }
-
-    fn note(&self, copy: &Log) {
-        self.end_offset
-            .store(copy.end_offset().0, Ordering::Relaxed);
-        self.size.store(copy.size(), Ordering::Relaxed);
-    }
-}
-
-impl Moves {
-    /// The move of a partition.
-    pub(super) fn of(&self, id: &TopicIdPartition) -> Option<Arc<Move>> {
-        self.state.lock().moves.get(id).cloned()
-    }
-
-    /// All moves.
-    pub(super) fn all(&self) -> Vec<Arc<Move>> {
-        self.state.lock().moves.values().cloned().collect()
-    }
-
-    /// Where a partition that is not here yet is to be made.
-    pub(super) fn prefer(&self, partition: TopicPartition, directory: DirectoryId) {
-        self.state.lock().preferred.insert(partition, directory);
-    }
-
-    /// Takes what [`Self::prefer`] said.
-    pub(super) fn take_preferred(&self, partition: &TopicPartition) -> Option<DirectoryId> {
-        self.state.lock().preferred.remove(partition)
-    }
-
-    /// Wakes the thread: the metadata changed.
-    pub(super) fn wake(&self) {
-        self.state.lock().wakes += 1;
-        self.changed.notify_all();
-    }
-
-    fn insert(&self, moving: &Arc<Move>) {
-        let mut state = self.state.lock();
-        state.moves.insert(moving.id, Arc::clone(moving));
-        state.wakes += 1;
-        self.changed.notify_all();
-    }
-
-    /// Takes a move out, if it is still the partition's.
-    fn forget(&self, moving: &Arc<Move>) -> bool {
-        let mut state = self.state.lock();
-        let is_current = state
-            .moves
-            .get(&moving.id)
-            .is_some_and(|it| Arc::ptr_eq(it, moving));
-        is_current && state.moves.remove(&moving.id).is_some()
-    }
-
-    fn is_current(&self, moving: &Arc<Move>) -> bool {
-        self.of(&moving.id)
-            .is_some_and(|current| Arc::ptr_eq(&current, moving))
-    }
-
-    /// Ends the thread, and waits for it.
-    pub(super) fn stop(&self) {
-        let mut state = self.state.lock();
-        state.is_stopped = true;
-        let thread = state.thread.take();
-        drop(state);
-        self.changed.notify_all();
-        if let Some(thread) = thread.filter(|it| it.thread().id() != thread::current().id()) {
-            // A thread that panicked has said so.
-            let _ = thread.join();
-        }
-    }
-
-    /// Waits for something to do, at most until `deadline`. True: the thread is to end.
-    fn wait(&self, seen: &mut u64, deadline: Option<Instant>) -> bool {
-        let mut state = self.state.lock();
-        while !state.is_stopped && state.wakes == *seen {
-            match deadline {
-                None => self.changed.wait(&mut state),
-                Some(deadline) => {
-                    if self.changed.wait_until(&mut state, deadline).timed_out() {
-                        break;
-                    }
-                }
-            }
-        }
-        *seen = state.wakes;
-        state.is_stopped
-    }
-
-    /// Waits until `deadline`, whatever happens. True: the thread is to end.
-    fn pause(&self, deadline: Instant) -> bool {
-        let mut state = self.state.lock();
-        while !state.is_stopped {
-            if self.changed.wait_until(&mut state, deadline).timed_out() {
-                break;
-            }
-        }
-        state.is_stopped
-    }
-}
-
-/// Starts the thread, unless it runs.
-pub(super) fn ensure_thread(shared: &Arc<Shared>) -> io::Result<()> {
-    let mut state = shared.moves.state.lock();
-    if state.thread.is_some() || state.is_stopped {
-        return Ok(());
-    }
-    let (moves, weak) = (Arc::clone(&shared.moves), Arc::downgrade(shared));
-    let builder = thread::Builder::new().name("log-dir-moves".to_owned());
-    state.thread = Some(builder.spawn(move || run(&moves, &weak))?);
-    Ok(())
-}
-
-fn run(moves: &Moves, shared: &Weak<Shared>) {
-    let mut seen = 0;
-    loop {
-        let Some(shared) = shared.upgrade() else {
-            return;
-        };
-        let started = now().instant;
-        let under_way = moves.all();
-        let copied: u64 = under_way.iter().map(|moving| shared.advance(moving)).sum();
-        let rate = shared.copy_rate();
-        drop(shared);
-        let is_stopped = if copied > 0 {
-            let whole = u128::from(copied) * 1_000_000_000 / u128::from(rate);
-            let pause = Duration::from_nanos(u64::try_from(whole).unwrap_or(u64::MAX));
-            moves.pause(started.checked_add(pause).unwrap_or(started))
-        } else {
-            let is_idle = under_way.is_empty();
-            moves.wait(&mut seen, (!is_idle).then(|| started + IDLE_PAUSE))
-        };
-        if is_stopped {
-            return;
-        }
-    }
-}
 
 impl Shared {
     /// Begins to move a partition to a directory that it is not in: the folder and an empty copy.
@@ -267,22 +90,18 @@ impl Shared {
     }
 
     fn add_move(&self, partition: &Partition, to: &Arc<DataDir>, copy: Log) -> Arc<Move> {
-        let moving = Arc::new(Move {
-            id: partition.id(),
-            name: partition.name().clone(),
-            to: Arc::clone(to),
-            end_offset: AtomicI64::new(copy.end_offset().0),
-            size: AtomicU64::new(copy.size()),
-            copy: Mutex::new(Some(copy)),
-            is_told: AtomicBool::new(false),
-        });
+        let copy_start = copy.log_start_offset();
+        let moving = Move::new(partition.id(), partition.name().clone(), to, copy);
         self.moves.insert(&moving);
+        partition.note_copy(Some(copy_start));
         moving
     }
 
-    /// Takes a move one step further: how many bytes were copied.
+    /// Takes a move one step further, unless another thread does: how many bytes were copied.
     pub(super) fn advance(&self, moving: &Arc<Move>) -> u64 {
-        let mut copy = moving.copy.lock();
+        let Some(mut copy) = moving.copy.try_lock() else {
+            return 0;
+        };
         if !self.moves.is_current(moving) {
             return 0;
         }
@@ -291,7 +110,11 @@ impl Shared {
             self.moves.forget(moving);
             return 0;
         };
-        match self.try_advance(moving, &partition, &mut copy) {
+        let advanced = self.try_advance(moving, &partition, &mut copy);
+        if !self.moves.is_current(moving) {
+            partition.note_copy(None);
+        }
+        match advanced {
             Ok(copied) => copied,
             // A segment was deleted meanwhile: plan again.
             Err(ReplicaError::Storage(StorageError::SegmentDeleted)) => 0,
@@ -313,9 +136,17 @@ impl Shared {
         let Some(filled) = copy.as_mut() else {
             return Ok(0);
         };
+        if !moving.is_alone.load(Ordering::Relaxed) {
+            // From here on there is none: who compacts looks for moves first.
+            let Some(_upkeep) = partition.begin_upkeep() else {
+                return Ok(0);
+            };
+            moving.is_alone.store(true, Ordering::Relaxed);
+        }
         filled.set_config(Arc::clone(&partition.config().log));
         let (copied, has_all) = copy_some(partition, filled)?;
         moving.note(filled);
+        partition.note_copy(Some(filled.log_start_offset()));
         if has_all && self.controller_agrees(moving, filled)? {
             filled.flush(now().wall)?;
             self.change_places(moving, partition, copy)?;
@@ -436,11 +267,13 @@ impl Shared {
         }
     }
 
-    /// The controller may know of the directory that the replica does not come to.
+    /// The controller may know of the directory that the replica does not come to, and there is no
+    /// copy any more.
     fn tell_where_it_stays(&self, moving: &Move) {
         let Some(HostedPartition::Online(partition)) = self.hosted.get(&moving.id) else {
             return;
         };
+        partition.note_copy(None);
         let directory = partition.dir().id();
         let known = assigned(&self.image.load(), &moving.id, self.settings.load().node_id);
         if moving.is_told.load(Ordering::Acquire) || known != Some(directory) {

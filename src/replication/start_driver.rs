@@ -16,7 +16,7 @@ use super::driver::{ReplicaListener, ReplicaManager, Shared, now, random_bytes};
 use super::fetch_session::Sessions;
 use super::hosted::{Hosted, HostedPartition};
 use super::metadata_driver::{TopicConfigs, all_local};
-use super::relocation_driver::ensure_thread;
+use super::moves_driver::ensure_threads;
 use super::settings::ReplicaSettings;
 use super::{cleaner_driver, flush_driver, housekeeping_driver, scrub_driver, stall_driver};
 use crate::metadata::Assignment;
@@ -350,7 +350,7 @@ impl Shared {
                     if !partition.is_in(&copy.dir.log_dir) && self.moves.of(&id).is_none() =>
                 {
                     self.resume_move(&partition, &copy.dir, &copy.folder);
-                    ensure_thread(self)?;
+                    ensure_threads(self)?;
                 }
                 Some(HostedPartition::Offline) => {
                     let folder = copy.folder.display();
@@ -410,7 +410,8 @@ impl Shared {
         };
         match opened {
             Ok(mut log) => {
-                log.set_cleaned_offset(checkpoints.cleaned.get(&found.name).copied());
+                let cleaned = checkpoints.cleaned.get(&found.name);
+                log.set_cleaned_offset(cleaned.copied().filter(|_| !found.was_copy));
                 let high_watermark = offset_in(&checkpoints.high_watermarks);
                 self.adopt(
                     dir,

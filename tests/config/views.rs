@@ -133,6 +133,17 @@ fn the_settings_of_an_apache_node_are_read_alike() {
 }
 
 #[test]
+fn replicas_move_on_as_many_threads_as_there_are_directories_or_as_was_set() {
+    let threads = |set: &[(&str, &str)]| read(set).storage.move_threads();
+    let name = "num.replica.alter.log.dirs.threads";
+
+    assert_eq!(threads(&[]), 1);
+    assert_eq!(threads(&[("log.dirs", "/a,/b,/c")]), 3);
+    assert_eq!(threads(&[("log.dirs", "/a,/b,/c"), (name, "2")]), 2);
+    assert_eq!(threads(&[(name, "0")]), 1);
+}
+
+#[test]
 fn the_old_name_of_the_node_id_counts_alone() {
     assert_eq!(read(&[("broker.id", "4")]).node.node_id, BrokerId(4));
     assert_eq!(

@@ -27,7 +27,7 @@ keys! {
         "A Java class that picks the replica a consumer reads from.";
     "num.replica.fetchers": Int = "1", at_least(1); High ClusterWide NotYet;
         "Connections that fetch from each leader.";
-    "num.replica.alter.log.dirs.threads": Int = unset, ANY; High ReadOnly NotYet;
+    "num.replica.alter.log.dirs.threads": Int = unset, ANY; High ReadOnly Acts;
         "Threads that move replicas between directories.";
     "follower.fetch.last.tiered.offset.enable": Boolean = "false", ANY; Medium ClusterWide NotYet;
         "Whether a new follower begins at the end of the tiered log.";

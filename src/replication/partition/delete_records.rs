@@ -1,5 +1,5 @@
 //! Deleting records from the front because somebody asked for it (DeleteRecords), and who waits
-//! until every living replica has done so.
+//! until every living replica has done so, and the copy of one that changes directories.
 
 use super::{News, Partition, Role, State};
 use crate::model::{BrokerId, Offset};
@@ -12,8 +12,8 @@ const HIGH_WATERMARK: i64 = -1;
 
 impl Partition {
     /// Deletes the records below `offset`; -1 stands for the high watermark. Answers with the low
-    /// watermark: the lowest log start of the replicas that are alive. If that is lower than what
-    /// was asked for, the ticket waits when this returns.
+    /// watermark: the lowest log start of the replicas that are alive, and of a copy that is being
+    /// filled here. If that is lower than what was asked for, the ticket waits when this returns.
     ///
     /// # Errors
     /// The partition is not led here, its topic's records are only compacted away, or there is no
@@ -39,7 +39,7 @@ impl Partition {
         Ok(low_watermark)
     }
 
-    /// The lowest log start of the living replicas.
+    /// The lowest log start of the living replicas, and of a copy.
     ///
     /// # Errors
     /// The partition is not led here.
@@ -69,8 +69,13 @@ impl State {
     }
 
     fn low_watermark(&self) -> Result<Offset, ReplicaError> {
+        Ok(self.leadership()?.low_watermark(self.local_start()))
+    }
+
+    /// The log start of what of the partition is on this broker.
+    fn local_start(&self) -> Offset {
         let start = self.log.log_start_offset();
-        Ok(self.leadership()?.low_watermark(start))
+        self.copy_start.map_or(start, |copy| copy.min(start))
     }
 
     /// Ends the waits for deletions that all living replicas have carried out.
@@ -81,7 +86,7 @@ impl State {
         if self.deletions.is_empty() {
             return Woken::default();
         }
-        let low_watermark = leadership.low_watermark(self.log.log_start_offset());
+        let low_watermark = leadership.low_watermark(self.local_start());
         self.deletions.advance(low_watermark, AckOutcome::Committed)
     }
 

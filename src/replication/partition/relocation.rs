@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Moment, News, Partition, State};
-use crate::model::Timestamp;
+use crate::model::{Offset, Timestamp};
 use crate::records::Batches;
 use crate::replication::error::ReplicaError;
 use crate::storage::error::StorageError;
@@ -69,12 +69,31 @@ impl Partition {
         let replaced = std::mem::replace(&mut state.log, filled);
         state.last_stable_offset = state.computed_last_stable_offset();
         self.dir.store(Arc::clone(dir));
-        self.finish(state, News::default());
+        let news = state.set_copy_start(None);
+        self.finish(state, news);
         Ok(Some(replaced))
+    }
+
+    /// Notes where a copy begins that is being filled; `None`: there is none. Records are deleted
+    /// once they are gone from it too.
+    pub fn note_copy(&self, start: Option<Offset>) {
+        let mut state = self.state.lock();
+        if state.copy_start != start {
+            let news = state.set_copy_start(start);
+            self.finish(state, news);
+        }
     }
 }
 
 impl State {
+    fn set_copy_start(&mut self, start: Option<Offset>) -> News {
+        self.copy_start = start;
+        News {
+            woken: self.advance_deletions(),
+            ..News::default()
+        }
+    }
+
     /// Gives a copy that has all batches what else the log in use knows.
     fn complete(&self, copy: &mut Log, now: Timestamp) -> Result<(), StorageError> {
         assert!(
@@ -91,6 +110,8 @@ impl State {
             copy.begin_epoch(latest.epoch);
         }
         copy.on_high_watermark(self.high_watermark);
+        // Nothing was compacted while the copy was filled.
+        copy.set_cleaned_offset(self.log.cleaned_offset());
         Ok(())
     }
 }

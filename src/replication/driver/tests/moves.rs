@@ -10,7 +10,7 @@ use crate::model::{TopicId, TopicIdPartition};
 use crate::protocol::messages::metadata_records::{
     FeatureLevelRecord, MetadataRecord, PartitionChangeRecord,
 };
-use crate::replication::relocation_driver::Move;
+use crate::replication::moves_driver::Move;
 
 const BATCHES: i64 = 20;
 
@@ -358,6 +358,82 @@ fn a_log_that_is_compacted_changes_places_only_then() {
     world.finish_move(&moving);
 
     assert!(world.is_in("/b"));
+}
+
+#[test]
+fn a_moved_log_is_as_clean_as_it_was() {
+    let world = World::filled(&["/a", "/b"]);
+    world.apply(&[Change::config("t", "cleanup.policy", "compact")]);
+    let partition = world.partition("t", 0);
+    let clean = |log: &mut crate::storage::log::Log| {
+        log.set_cleaned_offset(Some(Offset(7)));
+        Ok(())
+    };
+    partition.with_log(clean).unwrap();
+    let moving = world.begin_move("/b");
+
+    world.finish_move(&moving);
+
+    assert_eq!(partition.cleaned_offset(), Some(Offset(7)));
+    let again = world.restarted(&world.disk);
+    assert!(again.is_in("/b"));
+    assert_eq!(again.partition("t", 0).cleaned_offset(), Some(Offset(7)));
+}
+
+#[test]
+fn what_moves_is_not_compacted_until_it_is_there_or_stays() {
+    let world = World::filled(&["/a", "/b"]);
+    world.apply(&[
+        Change::config("t", "cleanup.policy", "compact"),
+        Change::config("t", "min.cleanable.dirty.ratio", "0"),
+    ]);
+    let partition = world.partition("t", 0);
+    let shared = &world.manager.shared;
+    let is_due = || !shared.due_for_cleaning().is_empty();
+    assert!(is_due());
+
+    // A pass that is under way ends before anything is copied.
+    let upkeep = partition.begin_upkeep().unwrap();
+    let moving = world.begin_move("/b");
+    assert!(!is_due());
+    assert_eq!((shared.advance(&moving), moving.progress().0), (0, 0));
+    drop(upkeep);
+    assert!(shared.advance(&moving) > 0);
+    let _upkeep = partition.begin_upkeep();
+    shared.advance(&moving);
+    assert_eq!(moving.progress().0, BATCHES);
+    assert!(!is_due());
+
+    shared.cancel_move(&id());
+    assert!(is_due());
+}
+
+#[test]
+fn records_are_deleted_once_they_are_gone_from_the_copy_too() {
+    let world = World::filled(&["/a", "/b"]);
+    let partition = world.partition("t", 0);
+    let manager = &world.manager;
+    let moving = world.begin_move("/b");
+    while moving.progress().0 < BATCHES {
+        manager.shared.advance(&moving);
+    }
+    let delete = |offset, wait: &AckWait| {
+        let low = manager.delete_records(&partition, offset, wait.ticket(0));
+        low.unwrap()
+    };
+    let wait = AckWait::new(1);
+
+    assert_eq!(delete(4, &wait), Offset(0), "of the copy");
+    assert_eq!(partition.log_start_offset(), Offset(4));
+    assert!(!wait.is_done());
+    manager.shared.advance(&moving);
+    assert!(wait.is_done());
+    assert_eq!(partition.low_watermark().unwrap(), Offset(4));
+
+    let wait = AckWait::new(1);
+    assert_eq!(delete(6, &wait), Offset(4));
+    manager.shared.cancel_move(&id());
+    assert!(wait.is_done(), "there is no copy any more");
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 //!
 //! The partition's lock is held for lookups and renames only. A log with damage goes offline, as
 //! when the scrub finds it; one that compaction fails on for another reason is set apart until the
-//! next start, and the others go on.
+//! next start, and the others go on. A replica that moves to another directory is left alone until
+//! it is there. When the settings change, other threads take over from those that run (KIP-226).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -15,6 +16,7 @@ use parking_lot::Mutex;
 use super::data_dir_driver::CheckpointKind;
 use super::driver::{Shared, now, random_bytes};
 use super::error::ReplicaError;
+use super::housekeeping_driver::Alarm;
 use super::partition::{CleanTarget, Partition};
 use crate::config::CleanerConfig;
 use crate::model::TopicIdPartition;
@@ -29,19 +31,113 @@ const LONGEST_WAIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// A slot of the map and a batch need some memory whatever the config says.
 const LEAST_IO_BYTES: usize = 4096;
 
-/// What the threads share.
+/// Who compacts, and what they leave alone.
 #[derive(Debug, Default)]
 pub(super) struct Cleaner {
     /// Partitions that failed.
     set_apart: Mutex<BTreeSet<TopicIdPartition>>,
-    /// When the rate allows the next read or write.
-    free_at: Mutex<Option<Instant>>,
+    crew: Mutex<Option<Arc<Crew>>>,
 }
 
 impl Cleaner {
+    /// Ends the threads as soon as they can, without waiting for them.
+    pub(super) fn end(&self) {
+        if let Some(crew) = &*self.crew.lock() {
+            crew.alarm.stop();
+        }
+    }
+
+    /// Ends the threads, and waits for them.
+    pub(super) fn stop(&self) {
+        let crew = self.crew.lock().take();
+        if let Some(crew) = crew {
+            crew.alarm.stop();
+            crew.join();
+        }
+    }
+}
+
+/// Threads that were started together, and what they share.
+#[derive(Debug)]
+pub(super) struct Crew {
+    config: CleanerConfig,
+    alarm: Alarm,
+    /// When the rate allows the next read or write.
+    free_at: Mutex<Option<Instant>>,
+    /// Those that ran before: their memory must be free before a pass begins.
+    before: Mutex<Option<Arc<Self>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Crew {
+    fn new(config: CleanerConfig, before: Option<Arc<Self>>) -> Arc<Self> {
+        Arc::new(Self {
+            config,
+            alarm: Alarm::default(),
+            free_at: Mutex::default(),
+            before: Mutex::new(before),
+            threads: Mutex::default(),
+        })
+    }
+
+    /// Starts its threads.
+    fn start(self: &Arc<Self>, shared: &Arc<Shared>) -> io::Result<()> {
+        let count = match self.config.enable {
+            true => self.config.threads,
+            false => 0,
+        };
+        let mut threads = self.threads.lock();
+        for number in 0..count {
+            let (crew, weak) = (Arc::clone(self), Arc::downgrade(shared));
+            let builder = thread::Builder::new().name(format!("cleaner-{number}"));
+            threads.push(builder.spawn(move || crew.run(&weak))?);
+        }
+        Ok(())
+    }
+
+    fn run(&self, shared: &Weak<Shared>) {
+        self.join_those_before();
+        let mut wait = Duration::ZERO;
+        while !self.alarm.wait_until(now().instant + wait) {
+            let Some(next) = self.run_once(shared) else {
+                return;
+            };
+            wait = next;
+        }
+    }
+
+    /// Cleans a log if one is dirty: how long to wait then. `None`: the broker is gone.
+    fn run_once(&self, shared: &Weak<Shared>) -> Option<Duration> {
+        let shared = shared.upgrade()?;
+        let backoff = Duration::from_millis(u64::try_from(self.config.backoff_ms).unwrap_or(0));
+        Some(match shared.clean_dirtiest(self) {
+            true => Duration::ZERO,
+            // Never in a loop without any rest.
+            false => backoff.clamp(Duration::from_millis(1), LONGEST_WAIT),
+        })
+    }
+
+    fn join_those_before(&self) {
+        // The others of this crew wait for the lock meanwhile.
+        if let Some(before) = self.before.lock().take() {
+            before.join();
+        }
+    }
+
+    fn join(&self) {
+        self.join_those_before();
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            // The broker may end on one of them. One that panicked has said so.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+
     /// Takes `bytes` out of what the rate allows: from when on to go on.
-    fn spend(&self, bytes: u64, bytes_per_second: f64, now: Instant) -> Instant {
-        let cost = Duration::try_from_secs_f64(bytes as f64 / bytes_per_second.max(1.0));
+    fn spend(&self, bytes: u64, now: Instant) -> Instant {
+        let rate = self.config.io_max_bytes_per_second.max(1.0);
+        let cost = Duration::try_from_secs_f64(bytes as f64 / rate);
         let cost = cost.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
         let mut free_at = self.free_at.lock();
         let begin = free_at.filter(|&at| at > now).unwrap_or(now);
@@ -50,37 +146,22 @@ impl Cleaner {
     }
 }
 
-/// Starts the threads.
-pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Vec<JoinHandle<()>>> {
+/// Starts threads by the settings that hold now, unless those that run have the same. Passes under
+/// way end early: what they have finished stays. Does not wait for them.
+pub(super) fn restart(shared: &Arc<Shared>) -> io::Result<()> {
     let config = shared.settings.load().storage.cleaner.clone();
-    let count = if config.enable { config.threads } else { 0 };
-    let start_one = |number| {
-        let (alarm, weak) = (Arc::clone(&shared.alarm), Arc::downgrade(shared));
-        let builder = thread::Builder::new().name(format!("cleaner-{number}"));
-        builder.spawn(move || {
-            let mut wait = Duration::ZERO;
-            while !alarm.wait_until(now().instant + wait) {
-                let Some(next) = run_once(&weak) else {
-                    return;
-                };
-                wait = next;
-            }
-        })
-    };
-    (0..count).map(start_one).collect()
-}
-
-/// Cleans a log if one is dirty: how long to wait then. `None`: the broker is gone.
-fn run_once(shared: &Weak<Shared>) -> Option<Duration> {
-    let shared = shared.upgrade()?;
-    let backoff_ms = shared.settings.load().storage.cleaner.backoff_ms;
-    let backoff = Duration::from_millis(u64::try_from(backoff_ms).unwrap_or(0));
-    let has_cleaned = shared.clean_dirtiest();
-    Some(match has_cleaned {
-        true => Duration::ZERO,
-        // Never in a loop without any rest.
-        false => backoff.clamp(Duration::from_millis(1), LONGEST_WAIT),
-    })
+    let mut current = shared.cleaner.crew.lock();
+    if current.as_ref().is_some_and(|crew| crew.config == config) {
+        return Ok(());
+    }
+    let before = current.take();
+    if let Some(before) = &before {
+        tracing::info!(threads = config.threads, "compacting by other settings");
+        before.alarm.stop();
+    }
+    let crew = Crew::new(config, before);
+    *current = Some(Arc::clone(&crew));
+    crew.start(shared)
 }
 
 /// The log of a partition, as a pass reaches it.
@@ -98,39 +179,39 @@ impl LogAccess for Access<'_> {
     }
 }
 
-/// Keeps a pass within the rate, and ends it with the broker or the partition.
+/// Keeps a pass within the rate, and ends it with the crew or the partition, or before a move.
 struct Pace<'s> {
     shared: &'s Shared,
+    crew: &'s Crew,
     partition: &'s Partition,
-    bytes_per_second: f64,
 }
 
 impl CleanControl for Pace<'_> {
     fn go_on(&mut self, bytes: u64) -> bool {
-        let Shared { cleaner, alarm, .. } = self.shared;
         let at = now().instant;
-        let next = cleaner.spend(bytes, self.bytes_per_second, at);
+        let next = self.crew.spend(bytes, at);
         let is_stopped = match next > at {
-            true => alarm.wait_until(next),
-            false => alarm.is_stopped(),
+            true => self.crew.alarm.wait_until(next),
+            false => self.crew.alarm.is_stopped(),
         };
-        !is_stopped && self.partition.is_running()
+        let is_moving = self.shared.moves.has(&self.partition.id());
+        !is_stopped && !is_moving && self.partition.is_running()
     }
 }
 
 impl Shared {
     /// Cleans the log that needs it most, if any does. True: there may be more to do.
-    pub(super) fn clean_dirtiest(&self) -> bool {
+    pub(super) fn clean_dirtiest(&self, crew: &Crew) -> bool {
         for (partition, _) in self.due_for_cleaning() {
             let Some(_upkeep) = partition.begin_upkeep() else {
                 continue;
             };
-            // Another thread may just have cleaned it.
+            // Another thread may just have cleaned it, or a move begun.
             let Some(target) = self.due_target(&partition) else {
                 continue;
             };
-            let is_done = self.clean_one(&partition, &target);
-            if self.alarm.is_stopped() {
+            let is_done = self.clean_one(crew, &partition, &target);
+            if crew.alarm.is_stopped() {
                 return false;
             }
             self.queue_removal(&partition);
@@ -144,7 +225,7 @@ impl Shared {
     }
 
     /// The partitions that are due, those that are overdue first, the dirtiest before others.
-    fn due_for_cleaning(&self) -> Vec<(Arc<Partition>, CleanTarget)> {
+    pub(super) fn due_for_cleaning(&self) -> Vec<(Arc<Partition>, CleanTarget)> {
         let online = self.hosted.online();
         self.forget_those_gone(&online);
         let mut due: Vec<_> = online
@@ -164,7 +245,8 @@ impl Shared {
     }
 
     fn due_target(&self, partition: &Arc<Partition>) -> Option<CleanTarget> {
-        if self.cleaner.set_apart.lock().contains(&partition.id()) {
+        let id = partition.id();
+        if self.cleaner.set_apart.lock().contains(&id) || self.moves.has(&id) {
             return None;
         }
         match partition.clean_target(now().wall) {
@@ -183,19 +265,18 @@ impl Shared {
     }
 
     /// The caller has the partition's upkeep. True: the log is clean as far as it can be.
-    fn clean_one(&self, partition: &Arc<Partition>, target: &CleanTarget) -> bool {
+    fn clean_one(&self, crew: &Crew, partition: &Arc<Partition>, target: &CleanTarget) -> bool {
         let started = now();
-        let config = self.settings.load().storage.cleaner.clone();
         let settings = CleanSettings {
             max_decompressed_bytes: target.config.append.max_decompressed_batch_bytes,
             now: started.wall,
             secret: random_bytes(),
-            ..settings_of(&config)
+            ..settings_of(&crew.config)
         };
         let mut pace = Pace {
             shared: self,
+            crew,
             partition,
-            bytes_per_second: config.io_max_bytes_per_second,
         };
         match clean(&Access(partition), &target.part, &settings, &mut pace) {
             Ok(summary) => {

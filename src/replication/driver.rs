@@ -250,6 +250,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // The threads hold no strong reference while they wait.
         self.alarm.stop();
+        self.cleaner.end();
         self.moves.stop();
         for dir in &self.dirs {
             dir.flushes.stop();

@@ -265,6 +265,7 @@ impl ReplicaManager {
             return;
         }
         shared.alarm.stop();
+        shared.cleaner.stop();
         shared.moves.stop();
         for dir in &shared.dirs {
             dir.flushes.stop();

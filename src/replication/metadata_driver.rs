@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::cleaner_driver;
 use super::data_dir_driver::{CheckpointKind, DataDir};
 use super::driver::{ReplicaManager, Shared, now, random_bytes};
 use super::hosted::HostedPartition;
@@ -62,16 +63,22 @@ impl ReplicaManager {
         assignments
     }
 
-    /// Says what holds from now on, also for the partitions that are there. What is read only at
-    /// the start, such as the directories, stays as it was.
+    /// Says what holds from now on, also for the partitions that are there and for compaction. What
+    /// is read only at the start, such as the directories, stays as it was.
     pub fn reconfigure(&self, settings: ReplicaSettings) {
         let shared = &*self.shared;
         let _one_at_a_time = shared.applying.lock();
+        if shared.is_closed() {
+            return;
+        }
         shared.settings.store(Arc::new(settings));
         let image = shared.image.load_full();
         let configs = TopicConfigs::new(&image, &shared.settings.load());
         for partition in shared.hosted.online() {
             partition.set_config(configs.of(&partition.name().topic), now());
+        }
+        if let Err(error) = cleaner_driver::restart(&self.shared) {
+            tracing::error!(%error, "cannot start a thread for compaction");
         }
     }
 }

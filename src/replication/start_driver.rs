@@ -117,7 +117,7 @@ impl ReplicaManager {
         threads.push(housekeeping_driver::start(&shared).map_err(StartError::Thread)?);
         threads.push(scrub_driver::start(&shared).map_err(StartError::Thread)?);
         threads.push(stall_driver::start(&shared).map_err(StartError::Thread)?);
-        threads.extend(cleaner_driver::start(&shared).map_err(StartError::Thread)?);
+        cleaner_driver::restart(&shared).map_err(StartError::Thread)?;
         *shared.threads.lock() = threads;
         Ok(Started {
             manager,

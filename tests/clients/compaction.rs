@@ -5,10 +5,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use rdkafka::ClientContext;
-use rdkafka::Offset;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::{ClientContext, Offset};
 
 use crate::client::{LIMIT, config, consumer, flush, producer, receive, watermarks};
 use crate::support::Broker;
@@ -24,7 +25,9 @@ fn broker(settings: &[(&str, &str)]) -> Broker {
         ("log.cleaner.min.cleanable.ratio", "0.1"),
         ("log.segment.delete.delay.ms", "0"),
     ];
-    let all: Vec<_> = compacted.iter().chain(settings).copied().collect();
+    let is_set = |name| settings.iter().any(|(other, _)| *other == name);
+    let unset = compacted.iter().filter(|(name, _)| !is_set(*name));
+    let all: Vec<_> = unset.chain(settings).copied().collect();
     Broker::start_with(&all)
 }
 
@@ -187,4 +190,38 @@ fn a_record_without_a_key_is_refused() {
         ),
         "{outcomes:?}"
     );
+}
+
+/// Sets these dynamic settings of the broker, and no others.
+async fn alter_broker(broker: &Broker, settings: &[(&str, &str)]) {
+    let admin: AdminClient<DefaultClientContext> = config(broker, &[])
+        .create()
+        .expect("the settings are librdkafka's");
+    let this = AlterConfig::new(ResourceSpecifier::Broker(1));
+    let altered = settings
+        .iter()
+        .fold(this, |altered, (name, value)| altered.set(name, value));
+    let options = AdminOptions::new().request_timeout(Some(LIMIT));
+    let answer = admin.alter_configs(&[altered], &options).await;
+    assert!(answer.as_ref().is_ok_and(|it| it[0].is_ok()), "{answer:?}");
+}
+
+#[tokio::test]
+async fn compaction_follows_its_settings_while_it_runs() {
+    let broker = broker(&[
+        ("log.cleaner.backoff.ms", "3600000"),
+        ("log.cleaner.io.max.bytes.per.second", "1000"),
+    ]);
+    fill(&broker, 0, 12_000);
+
+    // The thread that found nothing to do at the start looks again, and is held up by the rate.
+    let often = ("log.cleaner.backoff.ms", "50");
+    let threads = ("log.cleaner.threads", "2");
+    alter_broker(&broker, &[often, threads]).await;
+    assert!(sizes(&broker, ".log").iter().sum::<u64>() > 12_000_000);
+    let fast = ("log.cleaner.io.max.bytes.per.second", "1e9");
+    alter_broker(&broker, &[often, threads, fast]).await;
+
+    wait_until_smaller(&broker, 3 << 20);
+    check(&broker, 12_000);
 }

@@ -3,6 +3,7 @@
 mod moves;
 mod stalls;
 mod support;
+mod upkeep;
 
 use std::path::Path;
 use std::sync::atomic::Ordering;

@@ -56,7 +56,7 @@ const LOADING_CLIENTS: usize = 8;
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// Runs clients, all on this thread: the other core is the broker's.
-fn run<T>(work: impl Future<Output = T>) -> T {
+pub fn run<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -64,7 +64,8 @@ fn run<T>(work: impl Future<Output = T>) -> T {
     LocalSet::new().block_on(&runtime, work)
 }
 
-async fn connect(bootstrap: &str) -> Client {
+/// A connection that waits long for answers.
+pub async fn connect(bootstrap: &str) -> Client {
     let options = ClientOptions {
         request_timeout: LIMIT,
         ..ClientOptions::default()

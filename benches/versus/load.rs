@@ -58,6 +58,11 @@ fn config(bootstrap: &str) -> ClientConfig {
 
 /// Creates `topic` and waits until it has leaders.
 pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32) {
+    create_topic_with(bootstrap, topic, partitions, &[]);
+}
+
+/// As [`create_topic`], with settings of its own.
+pub fn create_topic_with(bootstrap: &str, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -65,6 +70,9 @@ pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32) {
     let admin: AdminClient<DefaultClientContext> =
         config(bootstrap).create().expect("valid settings");
     let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let new = settings
+        .iter()
+        .fold(new, |new, (name, value)| new.set(name, value));
     let options = AdminOptions::new()
         .operation_timeout(Some(LIMIT))
         .request_timeout(Some(LIMIT));
@@ -116,6 +124,15 @@ impl ProducerContext for Deliveries {
 
 /// Produces the stream with acks=all and returns how long it took until all was acknowledged.
 pub fn produce(bootstrap: &str, topic: &str, stream: Stream) -> Duration {
+    send(bootstrap, topic, stream, None)
+}
+
+/// As [`produce`], with so many keys, in an order that looks like chance.
+pub fn produce_keyed(bootstrap: &str, topic: &str, stream: Stream, keys: u64) -> Duration {
+    send(bootstrap, topic, stream, Some(keys))
+}
+
+fn send(bootstrap: &str, topic: &str, stream: Stream, keys: Option<u64>) -> Duration {
     let deliveries = Deliveries::default();
     let producer: ThreadedProducer<_> = config(bootstrap)
         .set("linger.ms", stream.queue.linger_ms.to_string())
@@ -131,9 +148,13 @@ pub fn produce(bootstrap: &str, topic: &str, stream: Stream) -> Duration {
     for n in 0..stream.messages {
         let partition =
             i32::try_from(n % u64::from(stream.partitions.unsigned_abs())).expect("small");
-        let mut record = BaseRecord::<(), [u8]>::to(topic)
+        let key = keys.map(|keys| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % keys).to_be_bytes());
+        let mut record = BaseRecord::<[u8], [u8]>::to(topic)
             .partition(partition)
             .payload(&payload);
+        if let Some(key) = &key {
+            record = record.key(key.as_slice());
+        }
         while let Err((_, returned)) = producer.send(record) {
             record = returned;
             std::thread::sleep(Duration::from_millis(1));

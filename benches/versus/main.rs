@@ -14,6 +14,7 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod compaction;
 mod floor;
 mod groups;
 mod load;
@@ -95,6 +96,9 @@ fn main() {
         groups::join_storm(&mut rivals("join-storm"), &mut table);
         groups::offset_commits(&mut rivals("commits"), &mut table);
         groups::reload(&mut rivals("reload"), &mut table);
+    }
+    if options.wants("compaction") {
+        compaction::compaction(&mut rivals("compaction"), &mut table);
     }
     table.print();
 }

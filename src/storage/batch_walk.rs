@@ -51,7 +51,9 @@ struct Window<'f> {
     file: &'f dyn DiskFile,
     end: u64,
     chunk_size: usize,
+    /// Of this, the first `filled` bytes are what the file has from `chunk_position` on.
     chunk: Vec<u8>,
+    filled: usize,
     chunk_position: u64,
 }
 
@@ -62,6 +64,7 @@ impl<'f> Window<'f> {
             end,
             chunk_size,
             chunk: Vec::new(),
+            filled: 0,
             chunk_position: 0,
         }
     }
@@ -70,20 +73,27 @@ impl<'f> Window<'f> {
     fn at(&mut self, position: u64, wanted: usize) -> io::Result<&[u8]> {
         let left = self.end.saturating_sub(position);
         let wanted = wanted.min(usize::try_from(left).unwrap_or(usize::MAX));
-        let held = position
+        let start = position
             .checked_sub(self.chunk_position)
             .and_then(|start| usize::try_from(start).ok())
-            .filter(|start| self.chunk.len().saturating_sub(*start) >= wanted);
-        if let Some(start) = held {
-            return Ok(&self.chunk[start.min(self.chunk.len())..]);
+            .filter(|&start| start <= self.filled)
+            .unwrap_or(self.filled);
+        if self.filled - start >= wanted {
+            return Ok(&self.chunk[start..self.filled]);
         }
+        // What is there of a batch that lies across the chunk's end is not read again.
+        self.chunk.copy_within(start..self.filled, 0);
+        self.filled -= start;
+        self.chunk_position = position;
         let size = usize::try_from(left.min(wanted.max(self.chunk_size) as u64))
             .expect("it is not more than a size");
-        self.chunk.resize(size, 0);
-        let read = self.file.read_at(&mut self.chunk, position)?;
-        self.chunk.truncate(read);
-        self.chunk_position = position;
-        Ok(&self.chunk)
+        if self.chunk.len() < size {
+            self.chunk.resize(size, 0);
+        }
+        let rest = &mut self.chunk[self.filled..size];
+        let read = self.file.read_at(rest, position + self.filled as u64)?;
+        self.filled += read;
+        Ok(&self.chunk[..self.filled])
     }
 }
 

@@ -140,6 +140,7 @@ fn passes(criterion: &mut Criterion) {
 fn map(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("map");
     const KEYS: i64 = 1_000_000;
+    const AT_ONCE: usize = broker::records::RECORDS_AT_ONCE;
     let keys: Vec<_> = (0..KEYS)
         .map(|number| format!("user-{number:012}"))
         .collect();
@@ -147,8 +148,13 @@ fn map(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(KEYS as u64));
         let make = || {
             let mut map = OffsetMap::new(Offset(0), Offset(KEYS), 1 << 30, load_factor, [7; 16]);
-            for (key, offset) in keys.iter().zip(0..) {
-                assert!(map.put(key.as_bytes(), Offset(offset)).is_ok());
+            for (group, first) in keys.chunks(AT_ONCE).zip((0..).step_by(AT_ONCE)) {
+                let entry = |index| {
+                    let key: &String = group.get(index)?;
+                    Some((key.as_bytes(), Offset(first + index as i64)))
+                };
+                let entries: [_; AT_ONCE] = std::array::from_fn(entry);
+                assert!(map.put_all(entries).is_ok());
             }
             map
         };
@@ -158,8 +164,10 @@ fn map(criterion: &mut Criterion) {
         let map = make();
         group.bench_function(format!("get, filled to {load_factor}"), |bencher| {
             bencher.iter(|| {
-                for key in &keys {
-                    black_box(map.get(black_box(key.as_bytes())));
+                for group in keys.chunks(AT_ONCE) {
+                    let key = |index| group.get(index).map(String::as_bytes);
+                    let keys: [_; AT_ONCE] = std::array::from_fn(key);
+                    black_box(map.get_all(black_box(keys)));
                 }
             });
         });

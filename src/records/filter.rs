@@ -15,6 +15,13 @@ use super::record::{Record, Records};
 use super::varint::{Reader, put_varlong, varlong_size};
 use crate::model::Timestamp;
 
+/// How many records are decided on at a time: looking up many keys at once is faster than one after
+/// the other, as each look-up waits for memory.
+pub const RECORDS_AT_ONCE: usize = 16;
+
+/// Records that follow each other; `None` behind the last of a batch.
+pub type RecordGroup<'a> = [Option<Record<'a>>; RECORDS_AT_ONCE];
+
 /// What is left of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filtered {
@@ -67,7 +74,7 @@ impl RecordFilter {
         batch: &Batch<'_>,
         horizon: Timestamp,
         needs_horizon: bool,
-        keep: impl FnMut(&Record<'_>) -> bool,
+        keep: impl FnMut(&RecordGroup<'_>) -> [bool; RECORDS_AT_ONCE],
         out: &mut Vec<u8>,
     ) -> Result<Filtered, RecordsError> {
         let codec = batch.compression()?;
@@ -146,7 +153,7 @@ fn choose(
     header: &BatchHeader,
     bytes: &[u8],
     kept: &mut Vec<Range<usize>>,
-    mut keep: impl FnMut(&Record<'_>) -> bool,
+    mut keep: impl FnMut(&RecordGroup<'_>) -> [bool; RECORDS_AT_ONCE],
 ) -> Result<Kept, RecordsError> {
     kept.clear();
     let mut found = Kept {
@@ -156,21 +163,35 @@ fn choose(
     };
     let mut records = Records::new(header, bytes)?;
     let mut start = 0;
-    while let Some(record) = records.next() {
-        let record = record?;
-        let end = bytes.len() - records.remaining();
-        if keep(&record) {
-            found.count += 1;
-            found.max_timestamp = found.max_timestamp.max(record.timestamp().0);
-            found.tombstones |= record.value().is_none();
-            match kept.last_mut() {
-                Some(run) if run.end == start => run.end = end,
-                _ => kept.push(start..end),
-            }
+    loop {
+        let mut group: RecordGroup<'_> = [None; RECORDS_AT_ONCE];
+        let mut ends = [0; RECORDS_AT_ONCE];
+        for (record, end) in group.iter_mut().zip(&mut ends) {
+            *record = records.next().transpose()?;
+            *end = bytes.len() - records.remaining();
         }
-        start = end;
+        for ((record, end), keeps) in group.iter().zip(ends).zip(keep(&group)) {
+            let Some(record) = record else {
+                return Ok(found);
+            };
+            if keeps {
+                found.note(record);
+                match kept.last_mut() {
+                    Some(run) if run.end == start => run.end = end,
+                    _ => kept.push(start..end),
+                }
+            }
+            start = end;
+        }
     }
-    Ok(found)
+}
+
+impl Kept {
+    fn note(&mut self, record: &Record<'_>) {
+        self.count += 1;
+        self.max_timestamp = self.max_timestamp.max(record.timestamp().0);
+        self.tombstones |= record.value().is_none();
+    }
 }
 
 /// Copies records whose timestamps are counted from another base from now on.
@@ -272,7 +293,8 @@ mod tests {
         let mut filter = RecordFilter::with_limit(1 << 20);
         let mut out = vec![1, 2, 3];
         let whole = Batch::first_of(batch).unwrap().unwrap();
-        let keep = |record: &Record<'_>| keep(record.key().unwrap()[0]);
+        let keep = |record: Record<'_>| keep(record.key().unwrap()[0]);
+        let keep = |group: &RecordGroup<'_>| group.map(|record| record.is_some_and(keep));
         let result = filter.filter(&whole, HORIZON, false, keep, &mut out);
         assert_eq!(out[..3], [1, 2, 3]);
         (result.unwrap(), out.split_off(3))

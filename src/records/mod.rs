@@ -21,7 +21,7 @@ pub use batch::{Batch, Batches};
 pub use builder::{BatchBuilder, NewRecord};
 pub use compression::{Compression, CompressionSetting, Scratch};
 pub use error::{RecordFault, RecordsError};
-pub use filter::{Filtered, RecordFilter};
+pub use filter::{Filtered, RECORDS_AT_ONCE, RecordFilter, RecordGroup};
 pub use header::{BatchHeader, CURRENT_MAGIC, HEADER_SIZE, LENGTH_END, MAGIC_END, sequence_after};
 pub use record::{Header, Headers, Record, Records};
 pub use replicated::{CheckedBatches, Replicated, check_replicated, checked_batches};

@@ -5,7 +5,7 @@ use super::offset_map::OffsetMap;
 use super::pass::Pass;
 use super::transactions::Transactions;
 use crate::model::Offset;
-use crate::records::{Batch, CURRENT_MAGIC, RecordsError};
+use crate::records::{Batch, CURRENT_MAGIC, RECORDS_AT_ONCE, RecordsError};
 use crate::storage::batch_walk::BatchWalk;
 use crate::storage::segment::Segment;
 
@@ -82,10 +82,19 @@ impl Pass<'_> {
         batch: &Batch<'_>,
         first: Offset,
     ) -> Result<bool, RecordsError> {
-        for record in batch.records(self.filter.scratch())? {
-            let record = record?;
-            let key = record.key().filter(|_| record.offset() >= first);
-            if key.is_some_and(|key| map.put(key, record.offset()).is_err()) {
+        let mut records = batch.records(self.filter.scratch())?;
+        let mut is_done = false;
+        while !is_done {
+            let mut keys = [None; RECORDS_AT_ONCE];
+            for entry in &mut keys {
+                let Some(record) = records.next().transpose()? else {
+                    is_done = true;
+                    break;
+                };
+                let key = record.key().filter(|_| record.offset() >= first);
+                *entry = key.map(|key| (key, record.offset()));
+            }
+            if map.put_all(keys).is_err() {
                 return Ok(true);
             }
         }

@@ -5,6 +5,8 @@
 //! the hash say where to look for it, so that two keys are confused only if nearly all of 128 bits
 //! agree: with 2^27 keys, less likely than 2^-50 (see [`KeyHasher`]).
 
+use std::hint::black_box;
+
 use super::key_hash::KeyHasher;
 use crate::model::Offset;
 
@@ -67,17 +69,30 @@ impl OffsetMap {
         self.max_len
     }
 
-    /// Notes that `key` is at `offset`, which is above all noted before.
+    /// Notes that each key is at its offset, which is above all noted before.
     ///
     /// # Errors
-    /// [`MapFull`]: nothing was noted.
+    /// [`MapFull`]: of one of them, and those behind it, nothing was noted.
     #[inline]
-    pub fn put(&mut self, key: &[u8], offset: Offset) -> Result<(), MapFull> {
+    pub fn put_all<const COUNT: usize>(
+        &mut self,
+        keys: [Option<(&[u8], Offset)>; COUNT],
+    ) -> Result<(), MapFull> {
+        let hashes = keys.map(|entry| entry.map(|(key, _)| self.hasher.hash(key)));
+        self.touch(&hashes);
+        for (hash, entry) in hashes.into_iter().zip(keys) {
+            if let (Some(hash), Some((_, offset))) = (hash, entry) {
+                self.put(hash, offset)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, hash: u128, offset: Offset) -> Result<(), MapFull> {
         let relative = (offset - self.first) as u128 + 1;
         if relative > OFFSET_MASK {
             return Err(MapFull);
         }
-        let hash = self.hasher.hash(key);
         let slot = self.find(hash);
         if self.slots[slot] == 0 {
             if self.len >= self.max_len {
@@ -89,19 +104,43 @@ impl OffsetMap {
         Ok(())
     }
 
-    /// Where `key` was noted last.
+    /// Where each key was noted last.
     #[inline]
-    pub fn get(&self, key: &[u8]) -> Option<Offset> {
-        let slot = self.slots[self.find(self.hasher.hash(key))];
-        (slot != 0).then(|| self.first + ((slot & OFFSET_MASK) as i64 - 1))
+    pub fn get_all<const COUNT: usize>(
+        &self,
+        keys: [Option<&[u8]>; COUNT],
+    ) -> [Option<Offset>; COUNT] {
+        let hashes = keys.map(|key| key.map(|key| self.hasher.hash(key)));
+        self.touch(&hashes);
+        hashes.map(|hash| {
+            let slot = self.slots[self.find(hash?)];
+            (slot != 0).then(|| self.first + ((slot & OFFSET_MASK) as i64 - 1))
+        })
+    }
+
+    /// Reads the slots where hashes would be. The map is larger than the processor's caches, and
+    /// reads that do not depend on each other are waited for together.
+    #[inline]
+    fn touch(&self, hashes: &[Option<u128>]) {
+        let slots = hashes
+            .iter()
+            .flatten()
+            .map(|&hash| self.slots[self.place(hash)]);
+        black_box(slots.fold(0, |seen, slot| seen | slot));
+    }
+
+    /// Where a hash is looked for first.
+    #[inline]
+    fn place(&self, hash: u128) -> usize {
+        let place = (hash & OFFSET_MASK) as u64;
+        ((u128::from(place) * self.slots.len() as u128) >> OFFSET_BITS) as usize
     }
 
     /// The slot that has the hash, or the empty one where it would be. There always is one.
     #[inline]
     fn find(&self, hash: u128) -> usize {
         let count = self.slots.len();
-        let place = (hash & OFFSET_MASK) as u64;
-        let mut index = ((u128::from(place) * count as u128) >> OFFSET_BITS) as usize;
+        let mut index = self.place(hash);
         loop {
             let slot = self.slots[index];
             if slot == 0 || (slot ^ hash) & !OFFSET_MASK == 0 {
@@ -127,13 +166,38 @@ mod tests {
         OffsetMap::new(FIRST, FIRST + count, max_bytes, load_factor, [3; 16])
     }
 
+    impl OffsetMap {
+        fn put_one(&mut self, key: &[u8], offset: Offset) -> Result<(), MapFull> {
+            self.put_all([Some((key, offset))])
+        }
+
+        fn get(&self, key: &[u8]) -> Option<Offset> {
+            self.get_all([Some(key)])[0]
+        }
+    }
+
+    #[test]
+    fn many_keys_at_once_are_noted_in_their_order_as_far_as_there_is_room() {
+        let mut map = map(1_000, 16 * 4, 0.5);
+        let entry = |key: &'static str, at| Some((key.as_bytes(), FIRST + at));
+
+        assert_eq!(map.put_all([entry("a", 1), None, entry("a", 2)]), Ok(()));
+        let more = [entry("b", 3), entry("c", 4), entry("a", 5)];
+        assert_eq!(map.put_all(more), Err(MapFull));
+
+        let keys = ["b", "a", "c"].map(|key| Some(key.as_bytes()));
+        let found = [Some(FIRST + 3), Some(FIRST + 2), None];
+        assert_eq!(map.get_all(keys), found);
+        assert_eq!(map.get_all([None, keys[0]]), [None, found[0]]);
+    }
+
     #[test]
     fn the_newest_offset_of_each_key_is_found() {
         let mut map = map(100_000, 1 << 30, 0.9);
         let mut model = BTreeMap::new();
         for number in 0..100_000_i64 {
             let key = (number * number % 40_009).to_be_bytes();
-            map.put(&key, FIRST + number).unwrap();
+            map.put_one(&key, FIRST + number).unwrap();
             model.insert(key, FIRST + number);
         }
 
@@ -149,11 +213,11 @@ mod tests {
         let mut map = map(1_000_000, 16 * 100, 0.5);
         assert_eq!(map.capacity(), 50);
         for number in 0..50_i64 {
-            map.put(&number.to_be_bytes(), FIRST + number).unwrap();
+            map.put_one(&number.to_be_bytes(), FIRST + number).unwrap();
         }
 
-        assert_eq!(map.put(b"one more", FIRST + 50), Err(MapFull));
-        assert_eq!(map.put(&7_i64.to_be_bytes(), FIRST + 51), Ok(()));
+        assert_eq!(map.put_one(b"one more", FIRST + 50), Err(MapFull));
+        assert_eq!(map.put_one(&7_i64.to_be_bytes(), FIRST + 51), Ok(()));
         assert_eq!(map.get(&7_i64.to_be_bytes()), Some(FIRST + 51));
         assert_eq!(map.get(b"one more"), None);
         assert_eq!(map.len(), 50);
@@ -171,8 +235,8 @@ mod tests {
     fn an_offset_that_is_too_far_off_fills_the_map() {
         let mut map = map(i64::MAX >> 1, 1_000, 0.9);
 
-        assert_eq!(map.put(b"k", FIRST + ((1 << 40) - 2)), Ok(()));
+        assert_eq!(map.put_one(b"k", FIRST + ((1 << 40) - 2)), Ok(()));
         assert_eq!(map.get(b"k"), Some(FIRST + ((1 << 40) - 2)));
-        assert_eq!(map.put(b"k", FIRST + ((1 << 40) - 1)), Err(MapFull));
+        assert_eq!(map.put_one(b"k", FIRST + ((1 << 40) - 1)), Err(MapFull));
     }
 }

@@ -6,7 +6,9 @@ use super::offset_map::OffsetMap;
 use super::pass::{LastWrites, Pass};
 use super::transactions::Transactions;
 use crate::model::{Offset, Timestamp};
-use crate::records::{Batch, BatchHeader, CURRENT_MAGIC, Filtered, Record, RecordFilter};
+use crate::records::{
+    Batch, BatchHeader, CURRENT_MAGIC, Filtered, RECORDS_AT_ONCE, RecordFilter, RecordGroup,
+};
 use crate::storage::segment::Segment;
 
 /// What becomes of a batch.
@@ -34,21 +36,21 @@ pub(super) struct Rules<'m> {
 }
 
 impl Rules<'_> {
-    /// Whether a record stays whose tombstones have or have not outlived their horizon.
+    /// Which records of a batch stay whose tombstones have or have not outlived their horizon.
     #[inline]
-    fn keeps(&self, record: &Record<'_>, is_past_horizon: bool) -> bool {
-        if record.offset() >= self.end {
-            return true;
-        }
-        let Some(key) = record.key() else {
-            return false;
-        };
-        if record.value().is_none() && is_past_horizon {
-            return false;
-        }
-        self.map
-            .get(key)
-            .is_none_or(|newest| record.offset() >= newest)
+    fn keeps(&self, group: &RecordGroup<'_>, is_past_horizon: bool) -> [bool; RECORDS_AT_ONCE] {
+        let newest = self.map.get_all(group.map(|record| record?.key()));
+        std::array::from_fn(|index| {
+            let Some(record) = &group[index] else {
+                return false;
+            };
+            if record.offset() >= self.end {
+                return true;
+            }
+            let is_over = record.value().is_none() && is_past_horizon;
+            let is_newest = newest[index].is_none_or(|newest| record.offset() >= newest);
+            record.key().is_some() && !is_over && is_newest
+        })
     }
 
     /// Whether a batch must stay, though empty: what its producer wrote last tells the sequence
@@ -101,7 +103,10 @@ impl Pass<'_> {
         let filtered = match goes {
             true => Ok(Filtered::Empty),
             false => {
-                let keep = |record: &Record<'_>| is_control || rules.keeps(record, is_past_horizon);
+                let keep = |group: &RecordGroup<'_>| match is_control {
+                    true => [true; RECORDS_AT_ONCE],
+                    false => rules.keeps(group, is_past_horizon),
+                };
                 let needs_horizon = is_control && is_over;
                 self.filter
                     .filter(batch, rules.horizon, needs_horizon, keep, out)

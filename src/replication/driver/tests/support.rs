@@ -167,10 +167,12 @@ impl World {
             placed: Arc::clone(&placed),
         });
         let config = BrokerConfig::read(&Layers::of(&Settings::default())).unwrap();
-        let settings = ReplicaSettings {
+        let mut settings = ReplicaSettings {
             node_id: BrokerId(LOCAL),
             ..ReplicaSettings::of(&config)
         };
+        // Tests ask what it would do; at work, it would be there before them at times.
+        settings.storage.cleaner.enable = false;
         let metrics = Arc::new(Metrics::new([]));
         let started =
             ReplicaManager::start(settings, &dirs, &image, listener, Arc::clone(&metrics)).unwrap();

@@ -133,21 +133,17 @@ fn run(alarm: &Alarm, shared: &Weak<Shared>, mut chores: Vec<Chore>) {
 impl Shared {
     /// Writes checkpoints of all directories, of the partitions that are open.
     pub(super) fn write_checkpoints(&self, kinds: &[CheckpointKind]) {
-        let partitions = self.hosted.online();
         for dir in self.dirs.iter().filter(|dir| !dir.log_dir.is_offline()) {
-            self.write_checkpoints_of(dir, &partitions, kinds);
+            self.write_checkpoints_of(dir, kinds);
         }
     }
 
     /// Writes checkpoints of one directory.
-    pub(super) fn write_checkpoints_of(
-        &self,
-        dir: &DataDir,
-        partitions: &[Arc<Partition>],
-        kinds: &[CheckpointKind],
-    ) {
-        // Offsets that were gathered earlier are not written later, over newer ones.
+    pub(super) fn write_checkpoints_of(&self, dir: &DataDir, kinds: &[CheckpointKind]) {
+        // What was gathered earlier is not written later: over newer offsets, or with those of a
+        // partition that is gone, and whose name another has by now.
         let _one_at_a_time = dir.checkpointing.lock();
+        let partitions = self.hosted.online();
         for &kind in kinds {
             let here = partitions.iter().filter(|it| it.is_in(&dir.log_dir));
             let entries = here.filter_map(|partition| {
@@ -161,7 +157,7 @@ impl Shared {
     /// Writes the recovery points of one directory, ahead of their time.
     pub(super) fn checkpoint_recovery_points(&self, dir: &DataDir) {
         if !dir.log_dir.is_offline() {
-            self.write_checkpoints_of(dir, &self.hosted.online(), &[CheckpointKind::RecoveryPoint]);
+            self.write_checkpoints_of(dir, &[CheckpointKind::RecoveryPoint]);
         }
     }
 

@@ -192,7 +192,7 @@ impl Shared {
         // A crash right after must not bring back what was deleted from the front.
         if let Some(filled) = copy.as_ref() {
             to.keep_entries_of_copy(partition, filled.flushed_offset());
-            self.write_checkpoints_of(to, &self.hosted.online(), &CheckpointKind::ALL);
+            self.write_checkpoints_of(to, &CheckpointKind::ALL);
         }
         let folder = to.path().join(partition_folder::folder_name(&moving.name));
         let replaced = partition.relocate(copy, &to.log_dir, &folder, &read_for_copy, now());

@@ -78,7 +78,7 @@ impl Log {
     /// written: the recovery point follows, so that a crash leaves little to check.
     pub fn flush_is_due(&self, now: Timestamp) -> bool {
         let unflushed = self.end_offset - self.flushed_offset;
-        self.flushed_offset < self.active().base_offset()
+        self.has_unsynced_closed_segment()
             || self.has_much_unflushed()
             || unflushed >= self.config.flush_messages
             || (unflushed > 0 && now.0 - self.last_flush.0 >= self.config.flush_ms)
@@ -86,7 +86,21 @@ impl Log {
 
     /// Whether so much was written since the last sync that the active segment is to be synced too.
     pub fn has_much_unflushed(&self) -> bool {
-        self.written - self.flushed >= MOST_UNFLUSHED
+        self.flushed_offset < self.end_offset && self.written - self.flushed >= MOST_UNFLUSHED
+    }
+
+    fn has_unsynced_closed_segment(&self) -> bool {
+        let end = self.active().base_offset();
+        // Rolled right where a sync of the active segment had ended, it lacks that of its indexes.
+        let was_synced_while_active = self.flushed_offset == end && self.segments.len() > 1;
+        self.flushed_offset < end || (was_synced_while_active && self.names != self.synced_names)
+    }
+
+    /// The first segment of which something may not be on stable storage.
+    fn first_unsynced(&self) -> usize {
+        let first = self.segment_of(self.flushed_offset);
+        let is_at_base = self.segments[first].base_offset() == self.flushed_offset;
+        first.saturating_sub(usize::from(is_at_base))
     }
 
     /// What to sync; `None`: it is durable already.
@@ -102,6 +116,9 @@ impl Log {
         };
         let names = (self.names != self.synced_names).then_some(self.names);
         if self.flushed_offset >= end_offset && names.is_none() {
+            if matches!(scope, FlushScope::All) {
+                self.flushed = self.written;
+            }
             return Ok(None);
         }
         let saved = self.save_epochs();
@@ -113,7 +130,7 @@ impl Log {
             FlushScope::ClosedSegments => (active, self.active().size()),
         };
         let written = self.written.saturating_sub(left).max(self.flushed);
-        let unflushed = (self.segment_of(self.flushed_offset)..end)
+        let unflushed = (self.first_unsynced()..end)
             .map(|index| (Arc::clone(&self.segments[index]), index < active))
             .collect();
         Ok(Some(FlushPlan {

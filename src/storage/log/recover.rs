@@ -102,7 +102,9 @@ impl Log {
                         progress.has_gaps |= position > 0 && batch.base_offset() > after + 1;
                         progress.epoch = progress.epoch.max(batch.partition_leader_epoch());
                         self.note_written(&batch, position)?;
-                        self.written += batch.size() as u64;
+                        if self.end_offset > progress.durable {
+                            self.written += batch.size() as u64;
+                        }
                         continue;
                     }
                     Err(reason) => reason,

@@ -585,6 +585,48 @@ fn a_start_offset_above_what_survived_a_crash_begins_the_log_anew() {
     assert_eq!(reopened.end_offset(), Offset(30));
 }
 
+#[test]
+fn a_segment_closed_right_where_a_sync_had_ended_has_its_indexes_synced() {
+    let (disk, mut log) = new_log(Arc::default());
+    fill(&mut log, 300);
+    log.flush(NOW).unwrap();
+    log.roll(NOW).unwrap();
+
+    assert!(log.flush_is_due(NOW));
+    let plan = log.plan_flush(FlushScope::ClosedSegments, NOW).unwrap();
+    let plan = plan.expect("the indexes are not synced");
+    let outcome = plan.run();
+    log.flushed(&plan, outcome).unwrap();
+    assert!(!log.flush_is_due(NOW));
+
+    let survivor = disk.after_power_cut(Tear::Lost);
+    let index = |disk: &CrashDisk| {
+        let path = log.segments[0].log_path().with_extension("index");
+        disk.open(&path, OpenMode::Existing)
+            .unwrap()
+            .size()
+            .unwrap()
+    };
+    assert!(index(&disk) > 0);
+    assert_eq!(index(&survivor), index(&disk));
+}
+
+#[test]
+fn what_is_durable_already_asks_for_no_sync_after_a_restart() {
+    let (disk, mut log) = new_log(Arc::default());
+    fill(&mut log, 300);
+    log.flush(NOW).unwrap();
+
+    let mut reopened = reopen(&disk, &log, false);
+    assert_eq!(reopened.written, 0);
+
+    fill(&mut reopened, 300);
+    let mut again = reopen(&disk, &log, false);
+    assert_eq!(again.written, again.size() - log.size());
+    again.flush(NOW).unwrap();
+    assert_eq!(again.flushed, again.written);
+}
+
 /// Cuts a log before its second segment, and appends a batch so that the old second segment would
 /// fit behind it again.
 fn cut_and_refill(log: &mut Log, epoch: i32) -> Offset {

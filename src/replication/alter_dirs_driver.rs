@@ -57,7 +57,7 @@ impl Shared {
         let id = partition.id();
         if let Some(moving) = self.moves.of(&id) {
             if Arc::ptr_eq(&moving.to, to) {
-                return Ok(());
+                return self.start_movers();
             }
             self.cancel_move(&id);
         }
@@ -68,13 +68,19 @@ impl Shared {
         if !matches!(self.hosted.get(&id), Some(HostedPartition::Online(_))) {
             return Err(ErrorCode::KAFKA_STORAGE_ERROR);
         }
+        // First: nobody would go on with a move that was begun without.
+        self.start_movers()?;
         let begun = self.begin_move(partition, to);
         begun.map_err(|error| {
             tracing::error!(partition = %partition.name(), %error, "cannot move the log");
             error.code()
         })?;
+        Ok(())
+    }
+
+    fn start_movers(self: &Arc<Self>) -> Result<(), ErrorCode> {
         ensure_threads(self).map_err(|error| {
-            tracing::error!(%error, "cannot start the thread that moves logs");
+            tracing::error!(%error, "cannot start a thread that moves logs");
             ErrorCode::UNKNOWN_SERVER_ERROR
         })
     }

@@ -211,11 +211,12 @@ impl Shared {
                 continue;
             };
             let is_done = self.clean_one(crew, &partition, &target);
+            // Also of a pass that had to end: another crew may find the log clean.
+            self.queue_removal(&partition);
+            self.write_checkpoints(&[CheckpointKind::Cleaned]);
             if crew.alarm.is_stopped() {
                 return false;
             }
-            self.queue_removal(&partition);
-            self.write_checkpoints(&[CheckpointKind::Cleaned]);
             self.apply_retention_to(&partition);
             if is_done {
                 return true;

@@ -214,12 +214,22 @@ impl DataDir {
     }
 
     /// Keeps what is to hold for a copy of a partition's log that is about to take the log's place
-    /// here. Below `flushed_offset` it is durable.
-    pub(super) fn keep_entries_of_copy(&self, partition: &Partition, flushed_offset: Offset) {
+    /// here. Below `flushed_offset` it is durable; `is_clean`: it is compacted as far as the log.
+    pub(super) fn keep_entries_of_copy(
+        &self,
+        partition: &Partition,
+        flushed_offset: Offset,
+        is_clean: bool,
+    ) {
         self.keep_entries_of(partition);
         let mut unopened = self.unopened.lock();
         let recovery_points = unopened.of_mut(CheckpointKind::RecoveryPoint);
         recovery_points.insert(partition.name().clone(), flushed_offset);
+        if !is_clean {
+            unopened
+                .of_mut(CheckpointKind::Cleaned)
+                .remove(partition.name());
+        }
     }
 
     /// Forgets what was kept of a partition: the folder is gone, or in use.

@@ -52,6 +52,9 @@ pub(super) struct Move {
     /// No compaction is under way that began before the move: what it cleans would count for a copy
     /// that was made of what was there before.
     pub(super) is_alone: AtomicBool,
+    /// An earlier process began it. The log may have been compacted since, while nobody knew of the
+    /// copy, so what is compacted of the log says nothing about it.
+    pub(super) is_resumed: AtomicBool,
     /// The controller was told.
     pub(super) is_told: AtomicBool,
 }
@@ -72,6 +75,7 @@ impl Move {
             size: AtomicU64::new(copy.size()),
             copy: Mutex::new(Some(copy)),
             is_alone: AtomicBool::new(false),
+            is_resumed: AtomicBool::new(false),
             is_told: AtomicBool::new(false),
         })
     }
@@ -201,18 +205,23 @@ impl Moves {
     }
 }
 
-/// Starts the threads, unless they run.
+/// Starts the threads that do not run yet.
+///
+/// # Errors
+/// None runs, and the system starts none.
 pub(super) fn ensure_threads(shared: &Arc<Shared>) -> io::Result<()> {
     let mut state = shared.moves.state.lock();
-    if !state.threads.is_empty() || state.is_stopped {
-        return Ok(());
-    }
     let count = shared.settings.load().storage.move_threads();
-    for number in 0..count {
+    while state.threads.len() < count && !state.is_stopped {
         let (moves, weak) = (Arc::clone(&shared.moves), Arc::downgrade(shared));
+        let number = state.threads.len();
         let builder = thread::Builder::new().name(format!("log-dir-moves-{number}"));
-        let thread = builder.spawn(move || run(&moves, &weak))?;
-        state.threads.push(thread);
+        match builder.spawn(move || run(&moves, &weak)) {
+            Ok(thread) => state.threads.push(thread),
+            Err(error) if number == 0 => return Err(error),
+            // Those that run do it all; the next move tries again.
+            Err(_) => return Ok(()),
+        }
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ impl Shared {
             .and_then(|()| self.open_copy(partition, to, &folder))
             .inspect_err(|error| self.check_dir_failure(error))?;
         tracing::info!(partition = %name, to = %to.path().display(), "moving the log");
-        Ok(self.add_move(partition, to, copy))
+        Ok(self.add_move(partition, to, copy, false))
     }
 
     /// Goes on with a move that an earlier process began.
@@ -68,7 +68,7 @@ impl Shared {
                     to = %to.path().display(),
                     "going on with moving the log"
                 );
-                self.add_move(partition, to, copy);
+                self.add_move(partition, to, copy, true);
             }
             Err(error) => {
                 tracing::error!(partition = %partition.name(), %error, "cannot open a copy");
@@ -89,11 +89,18 @@ impl Shared {
         Log::open(disk, folder, config, &Opening::unknown(now().wall))
     }
 
-    fn add_move(&self, partition: &Partition, to: &Arc<DataDir>, copy: Log) -> Arc<Move> {
-        let copy_start = copy.log_start_offset();
+    fn add_move(
+        &self,
+        partition: &Partition,
+        to: &Arc<DataDir>,
+        copy: Log,
+        is_resumed: bool,
+    ) -> Arc<Move> {
+        // Before a thread sees the move: it may be over by the time that this returns.
+        partition.note_copy(Some(copy.log_start_offset()));
         let moving = Move::new(partition.id(), partition.name().clone(), to, copy);
+        moving.is_resumed.store(is_resumed, Ordering::Relaxed);
         self.moves.insert(&moving);
-        partition.note_copy(Some(copy_start));
         moving
     }
 
@@ -189,13 +196,15 @@ impl Shared {
         let Some(_upkeep) = partition.begin_upkeep() else {
             return Ok(());
         };
+        let is_clean = !moving.is_resumed.load(Ordering::Relaxed);
         // A crash right after must not bring back what was deleted from the front.
         if let Some(filled) = copy.as_ref() {
-            to.keep_entries_of_copy(partition, filled.flushed_offset());
+            to.keep_entries_of_copy(partition, filled.flushed_offset(), is_clean);
             self.write_checkpoints_of(to, &CheckpointKind::ALL);
         }
         let folder = to.path().join(partition_folder::folder_name(&moving.name));
-        let replaced = partition.relocate(copy, &to.log_dir, &folder, &read_for_copy, now());
+        let replaced =
+            partition.relocate(copy, &to.log_dir, &folder, &read_for_copy, is_clean, now());
         to.drop_entries(&moving.name);
         let Some(replaced) = replaced? else {
             return Ok(());

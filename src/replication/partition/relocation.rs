@@ -40,7 +40,8 @@ impl Partition {
 
     /// Puts the copy in the place of the log: it becomes `folder` in `dir`. The copy is taken if
     /// that worked, and the log that it replaces is returned. If it is renamed and the disk fails
-    /// then, the copy stays under its new name, out of use.
+    /// then, the copy stays under its new name, out of use. `is_clean`: nothing was compacted while
+    /// the copy was filled, so it is compacted as far as the log is.
     ///
     /// # Errors
     /// The partition was stopped, or one of the disks failed: the log in use stays so.
@@ -50,6 +51,7 @@ impl Partition {
         dir: &Arc<LogDir>,
         folder: &Path,
         read: ReadForCopy<'_>,
+        is_clean: bool,
         now: Moment,
     ) -> Result<Option<Log>, ReplicaError> {
         // A sync under way would be noted for the wrong log.
@@ -64,6 +66,8 @@ impl Partition {
             append_copy(filled, &read(&plan)?, now.wall)?;
         }
         state.complete(filled, now.wall)?;
+        let cleaned_offset = state.log.cleaned_offset().filter(|_| is_clean);
+        filled.set_cleaned_offset(cleaned_offset);
         filled.move_to(folder)?;
         let filled = copy.take().expect("it was just filled");
         let replaced = std::mem::replace(&mut state.log, filled);
@@ -110,8 +114,6 @@ impl State {
             copy.begin_epoch(latest.epoch);
         }
         copy.on_high_watermark(self.high_watermark);
-        // Nothing was compacted while the copy was filled.
-        copy.set_cleaned_offset(self.log.cleaned_offset());
         Ok(())
     }
 }

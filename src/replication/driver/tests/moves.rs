@@ -161,6 +161,30 @@ async fn a_moved_log_is_whole_and_goes_on_in_the_other_directory() {
 }
 
 #[test]
+fn a_copy_of_an_earlier_process_counts_as_not_compacted() {
+    let world = World::filled(&["/a", "/b"]);
+    let moving = world.begin_move("/b");
+    world.advance_until_told(&moving);
+    world.manager.close(1);
+    let again = world.restarted(&world.disk);
+    let compacted = |log: &mut crate::storage::log::Log| {
+        log.set_cleaned_offset(Some(Offset(7)));
+        Ok(())
+    };
+    again.partition("t", 0).with_log(compacted).unwrap();
+
+    again.until(|| {
+        again.obey();
+        again.is_in("/b")
+    });
+
+    assert_eq!(again.partition("t", 0).cleaned_offset(), None);
+    again.manager.close(1);
+    let third = again.restarted(&again.disk);
+    assert_eq!(third.partition("t", 0).cleaned_offset(), None);
+}
+
+#[test]
 fn a_move_is_described_until_it_is_done() {
     let world = World::filled(&["/a", "/b"]);
     let described = |path: &str| {

@@ -21,13 +21,14 @@ const CLUSTER_ID: &str = "JLLkEA6XQ0C3ANB0bHMI-g";
 /// How long all waits for metadata may take together.
 const METADATA_PATIENCE: Duration = Duration::from_secs(10);
 /// APIs that tell what a broker knows of the controller's decisions, and change nothing.
-const READS_METADATA: [ApiKey; 6] = [
+const READS_METADATA: [ApiKey; 7] = [
     ApiKey::Metadata,
     ApiKey::DescribeConfigs,
     ApiKey::DescribeLogDirs,
     ApiKey::DescribeCluster,
     ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
+    ApiKey::DescribeClientQuotas,
 ];
 /// How many lines of one difference are shown.
 const SHOWN_LINES: usize = 60;

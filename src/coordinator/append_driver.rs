@@ -212,14 +212,12 @@ impl ShardDriver {
     /// What was decided since the last append does not hold: the log says what does.
     fn start_over(self: &Arc<Self>, term: u64, error: ErrorCode) {
         self.services.metrics.groups.failed_appends.inc();
-        {
-            let mut state = self.lock();
-            if state.term != term {
-                return;
-            }
-            state.retry.failed(Instant::now());
+        let mut state = self.lock();
+        if state.term != term {
+            return;
         }
-        self.end(Phase::Loading, error);
-        self.load_soon();
+        state.retry.failed(Instant::now());
+        let term = self.end(state, Phase::Loading, error);
+        self.load_soon(term);
     }
 }

@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 use super::group::{Caller, DeletedTopic, Request};
 use super::memory::{MAX_MEMBER_BYTES, MemberMemory};
 use super::partition_for;
-use super::shard_driver::{Phase, Services, ShardDriver};
+use super::shard_driver::{Services, ShardDriver};
 use super::timers_driver::Alarms;
 use crate::config::GroupsConfig;
 use crate::metadata::delta::{LocalPartition, MetadataDelta};
@@ -134,7 +134,10 @@ impl GroupCoordinator {
         for (topic_id, name) in lost.map(|(id, name)| (*id, name)).chain(followed) {
             let is_its = |shard: &Arc<ShardDriver>| shard.partition.id().topic_id == topic_id;
             if &*name.topic == OFFSETS_TOPIC && shards.get(&name.partition).is_some_and(is_its) {
-                shards.remove(&name.partition).iter().for_each(resign);
+                shards
+                    .remove(&name.partition)
+                    .iter()
+                    .for_each(|shard| shard.resign());
             }
         }
         let led = local.leaders.iter();
@@ -157,11 +160,6 @@ impl GroupCoordinator {
     }
 }
 
-fn resign(shard: &Arc<ShardDriver>) {
-    let error = ErrorCode::NOT_COORDINATOR;
-    shard.end(Phase::Over, error);
-}
-
 impl Shared {
     fn lead(&self, shards: &mut Shards, leader: &LocalPartition) {
         if self.services.is_stopped.load(Ordering::Acquire) {
@@ -176,13 +174,16 @@ impl Shared {
             Ok(partition) => partition,
             Err(error) => {
                 tracing::error!(partition = %leader.partition, %error, "no groups of it are served");
-                shards.remove(&index).iter().for_each(resign);
+                shards
+                    .remove(&index)
+                    .iter()
+                    .for_each(|shard| shard.resign());
                 return;
             }
         };
         let known = shards.get(&index);
         if let Some(other) = known.filter(|shard| !Arc::ptr_eq(&shard.partition, &partition)) {
-            resign(other);
+            other.resign();
             shards.remove(&index);
         }
         let shard = shards

@@ -17,8 +17,8 @@ use super::append_driver::{max_batch_bytes, settings_of};
 use super::group::{GroupShard, TransactionOutcome};
 use super::shard_driver::{Phase, ShardDriver};
 use crate::model::{LeaderEpoch, Offset, ProducerId};
+use crate::protocol::Payload;
 use crate::protocol::messages::offsets_records::OffsetsRecord;
-use crate::protocol::{ErrorCode, Payload};
 use crate::records::control::EndTransactionMarker;
 use crate::records::{Batch, Batches, Record, RecordsError, Scratch};
 use crate::replication::delayed::AckWait;
@@ -65,51 +65,52 @@ impl ShardDriver {
         state.epoch = state.epoch.max(epoch);
         if matches!(state.phase, Phase::Failed | Phase::Over) {
             self.enter(&mut state, Phase::Loading);
+            let term = state.term;
             drop(state);
-            self.load_soon();
+            self.load_soon(term);
         }
     }
 
-    /// Starts to load. The phase is [`Phase::Loading`].
-    pub(super) fn load_soon(self: &Arc<Self>) {
+    /// Starts to load, for `term`: the one in which the phase became [`Phase::Loading`]. If it is over
+    /// before its turn comes, the load does nothing.
+    pub(super) fn load_soon(self: &Arc<Self>, term: u64) {
         let this = Arc::clone(self);
         if self.partition.end_offset() == self.partition.log_start_offset() {
             // There is nothing to read: a new topic's shards are ready with the topic.
-            return this.load();
+            return this.load(term);
         }
         let loaders = Arc::clone(&self.services.loaders);
         self.services.runtime.spawn(async move {
             let permit = loaders.acquire_owned().await;
             // It has told of its own failure, also a panic.
-            let _ = tokio::task::spawn_blocking(move || this.load()).await;
+            let _ = tokio::task::spawn_blocking(move || this.load(term)).await;
             drop(permit);
         });
     }
 
-    fn load(self: Arc<Self>) {
-        if self.services.is_stopped.load(Ordering::Acquire) {
-            return;
-        }
+    fn load(self: Arc<Self>, term: u64) {
         let started = Instant::now();
-        let term = self.lock().term;
         let partition = self.partition.name();
         match self.try_load(term) {
             Ok(loaded) => {
                 let took = started.elapsed();
+                let (records, passed_over) = (loaded.record_count, loaded.passed_over);
+                if !self.begin(term, loaded.shard, loaded.end, took) {
+                    return;
+                }
                 let metrics = &self.services.metrics.groups;
                 metrics.loads.inc();
                 metrics.load_time.add(took);
-                self.lock().retry.loaded(took);
-                if loaded.record_count > 0 {
+                if records > 0 {
+                    let milliseconds = took.as_millis() as u64;
                     tracing::info!(
                         %partition,
-                        records = loaded.record_count,
-                        passed_over = loaded.passed_over,
-                        milliseconds = took.as_millis() as u64,
+                        records,
+                        passed_over,
+                        milliseconds,
                         "loaded groups and offsets"
                     );
                 }
-                self.begin(term, loaded.shard, loaded.end);
                 self.follow_what_was_found(term, loaded.end);
             }
             Err(LoadError::Void) => {}
@@ -124,14 +125,13 @@ impl ShardDriver {
                     let replicas = &self.services.replicas;
                     replicas.note_failure(&self.partition, &error.into());
                 }
-                if self.lock().term == term {
-                    self.end(phase, ErrorCode::NOT_COORDINATOR);
-                }
+                self.load_failed(term, phase);
             }
         }
     }
 
     fn try_load(&self, term: u64) -> Result<Loading, LoadError> {
+        self.check_wanted(term)?;
         let leader_epoch = self.partition.leader_epoch_if_leader();
         let epoch = leader_epoch.ok_or(ReplicaError::NotLeader)?;
         let max_message_bytes = max_batch_bytes(&self.partition);
@@ -153,12 +153,19 @@ impl ShardDriver {
         let buffer_size = self.services.config.offsets_load_buffer_size;
         let buffer_size = u32::try_from(buffer_size).unwrap_or(1);
         while loading.next < loading.end {
-            if self.lock().term != term || self.services.is_stopped.load(Ordering::Acquire) {
-                return Err(LoadError::Void);
-            }
+            self.check_wanted(term)?;
             loading.take_piece(&self.partition, buffer_size)?;
         }
         Ok(loading)
+    }
+
+    /// Whether anybody waits for the load of `term`.
+    fn check_wanted(&self, term: u64) -> Result<(), LoadError> {
+        let is_stopped = self.services.is_stopped.load(Ordering::Acquire);
+        match self.lock().is_loading(term) && !is_stopped {
+            true => Ok(()),
+            false => Err(LoadError::Void),
+        }
     }
 
     /// What lies above the high watermark may still rest on other replicas, or on a sync: answers

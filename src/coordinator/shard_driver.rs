@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard};
@@ -90,6 +90,13 @@ pub(super) enum Phase {
     Failed,
     /// Nothing: this broker is not the coordinator, or stops. Requests get NOT_COORDINATOR.
     Over,
+}
+
+impl State {
+    /// Whether it is loaded, since `term` began.
+    pub(super) fn is_loading(&self, term: u64) -> bool {
+        self.term == term && matches!(self.phase, Phase::Loading)
+    }
 }
 
 /// The time now, by both clocks.
@@ -263,14 +270,21 @@ impl ShardDriver {
         }
     }
 
-    /// A loaded shard begins to decide, unless the load is void by now. `end_offset` is the log's.
-    pub(super) fn begin(self: &Arc<Self>, term: u64, shard: GroupShard, end_offset: Offset) {
+    /// A shard that it `took` so long to load begins to decide; whether it does: the load may be void
+    /// by now. `end_offset` is the log's.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        term: u64,
+        mut shard: GroupShard,
+        end_offset: Offset,
+        took: Duration,
+    ) -> bool {
         let now = now();
         let mut state = self.state.lock();
-        if state.term != term {
-            return;
+        if !state.is_loading(term) {
+            return false;
         }
-        let mut shard = shard;
+        state.retry.loaded(took);
         let mut effects = Effects::default();
         shard.begin(now, end_offset, &mut effects);
         state.has_orphans = state.retry.pause(now.instant).is_some();
@@ -282,19 +296,40 @@ impl ShardDriver {
         let (_, deliveries) = self.carry_out(&mut state, &mut effects, None);
         drop(state);
         deliveries.send();
+        true
+    }
+
+    /// The shard cannot be loaded. Nothing happens if the load is void by now.
+    pub(super) fn load_failed(&self, term: u64, phase: Phase) {
+        let state = self.state.lock();
+        if state.is_loading(term) {
+            self.end(state, phase, ErrorCode::NOT_COORDINATOR);
+        }
+    }
+
+    /// This broker is not the coordinator any more.
+    pub(super) fn resign(&self) {
+        self.end(self.state.lock(), Phase::Over, ErrorCode::NOT_COORDINATOR);
     }
 
     /// Ends loading or running: all who wait get `error`, also for what is appended and not yet
-    /// committed.
-    pub(super) fn end(&self, phase: Phase, error: ErrorCode) {
+    /// committed. Returns the term that begins. Whoever has looked at the term that ends gives the lock
+    /// with which it has: so nobody ends it a second time.
+    pub(super) fn end(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        phase: Phase,
+        error: ErrorCode,
+    ) -> u64 {
         let mut deliveries = Deliveries::default();
-        let mut state = self.state.lock();
         self.abandon(&mut state, phase, error, &mut deliveries);
         state.queued.clear();
         state.waiters.fail(error, &mut deliveries);
         state.term += 1;
+        let term = state.term;
         drop(state);
         deliveries.send();
+        term
     }
 
     /// Ends deciding: what was decided is still appended and answered, what waits for other members
@@ -328,5 +363,14 @@ impl ShardDriver {
             state.waiters.take(replies, Offset(i64::MAX), deliveries);
         }
         self.tell(state);
+    }
+}
+
+impl Drop for ShardDriver {
+    /// What was counted of it is not there any more.
+    fn drop(&mut self) {
+        let mut state = self.state.lock();
+        self.enter(&mut state, Phase::Over);
+        self.tell(&mut state);
     }
 }

@@ -64,6 +64,56 @@ async fn reading_goes_on_while_nothing_can_be_written_and_loads_are_few() {
 }
 
 #[tokio::test]
+async fn a_load_that_was_queued_when_its_shard_resigned_does_nothing() {
+    let world = half_in_sync().await;
+    world.elect(2);
+    let held = world.hold_loads().await;
+    world.elect(1);
+    world.elect(2);
+    world.elect(1);
+
+    drop(held);
+    drop(world.hold_loads().await);
+
+    assert_eq!(world.loads(), 2);
+    world.assert_metrics(&["group_shards{state=\"active\"} 1", "group_offsets 1"]);
+    world.elect(2);
+    world.assert_metrics(&[
+        "group_shards{state=\"active\"} 0",
+        "group_shards{state=\"loading\"} 0",
+        "group_offsets 0",
+    ]);
+}
+
+#[tokio::test]
+async fn two_loads_of_one_term_begin_it_once() {
+    let world = half_in_sync().await;
+    let shard = world.shard();
+    let joining = world.submit(&join());
+    shard.load_soon(shard.lock().term);
+
+    drop(world.hold_loads().await);
+
+    world.elect(2);
+    let answer = tokio::time::timeout(Duration::from_secs(10), joining.answer());
+    assert_eq!(error_of(answer.await.unwrap()), ErrorCode::NOT_COORDINATOR);
+}
+
+#[tokio::test]
+async fn what_a_shard_holds_is_given_back_when_it_is_dropped() {
+    let mut world = half_in_sync().await;
+    let mut joining = world.submit(&join());
+    assert!(is_waiting(&mut joining));
+    let metrics = std::sync::Arc::clone(&world.metrics);
+    assert!(metrics.groups.member_bytes.get() > 0);
+
+    world.restart_groups();
+    while metrics.groups.member_bytes.get() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn a_damaged_log_goes_offline_and_its_groups_have_no_coordinator() {
     let mut world = world();
     assert_eq!(world.commit(5).await, ErrorCode::NONE);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::*;
 use crate::config::{BrokerConfig, Layers, Settings};
@@ -197,6 +198,22 @@ impl World {
                 "{line} is not in\n{text}"
             );
         }
+    }
+
+    /// Lets no load begin until it is dropped, and waits for those that have begun or wait before it.
+    pub(super) async fn hold_loads(&self) -> OwnedSemaphorePermit {
+        // Those that were just started get into the queue.
+        tokio::task::yield_now().await;
+        let services = &self.groups.shared.services;
+        let all = thread::available_parallelism().map_or(1, usize::from);
+        let loaders = Arc::clone(&services.loaders);
+        let held = loaders.acquire_many_owned(u32::try_from(all).unwrap());
+        held.await.unwrap()
+    }
+
+    /// The shard of the partition.
+    pub(super) fn shard(&self) -> Arc<ShardDriver> {
+        Arc::clone(&self.groups.shared.shards.load()[&0])
     }
 
     /// How often a shard was loaded.

@@ -142,8 +142,7 @@ impl Offsets {
 
     /// All partitions with an offset, committed or pending, each once.
     pub(super) fn keys(&self) -> Vec<(Str, i32)> {
-        let maps = std::iter::once(&self.committed).chain(self.pending.values());
-        let keys = maps.flatten().flat_map(|(topic, partitions)| {
+        let keys = self.maps().flatten().flat_map(|(topic, partitions)| {
             partitions
                 .keys()
                 .map(|partition| (topic.clone(), *partition))
@@ -155,28 +154,39 @@ impl Offsets {
     }
 
     /// The partitions whose topic is gone, each once: `id_of` tells the id of the topic that has a
-    /// name now. Offsets whose topic's id is not known are taken to be of that one.
+    /// name now. Offsets whose topic's id is not known are taken to be of that one. A partition with
+    /// any offset of that topic is none of them: what removes it removes all of its offsets.
     pub(super) fn orphans(&self, id_of: impl Fn(&str) -> Option<TopicId>) -> Vec<(Str, i32)> {
-        let maps = std::iter::once(&self.committed).chain(self.pending.values());
+        let is_gone = |id: Option<TopicId>, offset: &CommittedOffset| match id {
+            Some(id) => !offset.topic_id.is_zero() && offset.topic_id != id,
+            None => true,
+        };
         let mut orphans = Vec::new();
-        for (topic, partitions) in maps.flatten() {
+        for (topic, partitions) in self.maps().flatten() {
             let id = id_of(topic);
-            let is_gone = |offset: &CommittedOffset| match id {
-                Some(id) => !offset.topic_id.is_zero() && offset.topic_id != id,
-                None => true,
-            };
-            let gone = partitions.iter().filter(|(_, offset)| is_gone(offset));
+            let gone = partitions.iter().filter(|(_, offset)| is_gone(id, offset));
             orphans.extend(gone.map(|(partition, _)| (topic.clone(), *partition)));
         }
         orphans.sort();
         orphans.dedup();
+        orphans.retain(|(topic, partition)| {
+            let id = id_of(topic);
+            let mut all = self
+                .maps()
+                .filter_map(|topics| topics.get(topic)?.get(partition));
+            all.all(|offset| is_gone(id, offset))
+        });
         orphans
+    }
+
+    /// What is committed, and what each open transaction has.
+    fn maps(&self) -> impl Iterator<Item = &BTreeMap<Str, Partitions>> {
+        std::iter::once(&self.committed).chain(self.pending.values())
     }
 
     /// The partitions whose offsets are of the topic that had this name and id, each once.
     pub(super) fn keys_of_topic(&self, name: &str, id: TopicId) -> Vec<i32> {
-        let maps = std::iter::once(&self.committed).chain(self.pending.values());
-        let partitions = maps.filter_map(|topics| topics.get(name)).flatten();
+        let partitions = self.maps().filter_map(|topics| topics.get(name)).flatten();
         let is_its = |offset: &CommittedOffset| offset.topic_id.is_zero() || offset.topic_id == id;
         let mut partitions: Vec<i32> = partitions
             .filter(|(_, offset)| is_its(offset))

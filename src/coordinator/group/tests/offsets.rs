@@ -179,6 +179,10 @@ fn all_topics_are_fetched_by_name() {
 }
 
 fn pending(script: &mut Script, offset: i64, producer: i64) {
+    pending_of(script, Uuid::ZERO, offset, producer);
+}
+
+fn pending_of(script: &mut Script, topic_id: Uuid, offset: i64, producer: i64) {
     let key = OffsetCommitKey {
         group: "g".into(),
         topic: "t".into(),
@@ -186,6 +190,7 @@ fn pending(script: &mut Script, offset: i64, producer: i64) {
     };
     let value = OffsetCommitValue {
         offset,
+        topic_id,
         ..OffsetCommitValue::default()
     };
     let at = script.shard.next_offset();
@@ -369,6 +374,28 @@ fn offsets_of_topics_that_went_unnoticed_are_removed() {
         });
         let deleted = script.shard.tally().deleted_offsets;
         assert_eq!(deleted, u64::from(is_removed));
+    }
+}
+
+#[test]
+fn an_offset_of_a_topic_that_is_there_keeps_its_partition_from_being_removed() {
+    let successor = Uuid::from_bytes([9; 16]);
+    for (id, is_removed) in [(successor, false), (Uuid::from_bytes([8; 16]), true)] {
+        let mut script = Script::new();
+        script.commit(8, -1, "", 5);
+        pending_of(&mut script, successor, 6, 1);
+        script.silence();
+        let mut effects = Effects::default();
+
+        let count = script.shard.delete_orphans(|_| Some(id), &mut effects);
+
+        assert_eq!(count, usize::from(is_removed), "{id:?}");
+        end(&mut script, 1, TransactionOutcome::Commit);
+        script.fetch(successor, true);
+        script.check(match is_removed {
+            true => "2: fetch\n-> 2: NONE t-0:-1:NONE",
+            false => "2: fetch\n-> 2 after 2: NONE t-0:6:NONE",
+        });
     }
 }
 

@@ -4,7 +4,8 @@
 //! A record that does not decode is passed over with a warning, as in Kafka: the groups of one
 //! partition are not lost for one record of a newer version. A batch that is damaged ends the load, and
 //! takes the partition offline, like damage that anybody else finds: until it is repaired its groups
-//! are not served.
+//! are not served. A batch that is whole and of a format that is not read here (magic 0 and 1) ends the
+//! load only: the partition stays online.
 
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
@@ -212,20 +213,23 @@ impl Loading {
     }
 
     /// Damage that was read, as the storage tells of it: it looks for it once more, and says where in
-    /// which file it is. Records that cannot be read in a batch that is whole are damage, too.
+    /// which file it is. Records that cannot be read in a batch that is whole are damage, too, but for
+    /// those that this broker does not read from any batch.
     fn whereabouts(&self, error: LoadError, plan: &ReadPlan) -> LoadError {
         if !matches!(error, LoadError::Damaged { .. } | LoadError::Cut(_)) {
             return error;
         }
         match (plan.view().scrub(self.next, 1), error) {
             (Err(found), _) => found.into(),
-            (Ok(_), LoadError::Damaged { source, .. }) => StorageError::Corrupt {
-                path: plan.path(),
-                position: self.position,
-                after: self.next + -1,
-                reason: source,
+            (Ok(_), LoadError::Damaged { source, .. }) if is_damage(&source) => {
+                StorageError::Corrupt {
+                    path: plan.path(),
+                    position: self.position,
+                    after: self.next + -1,
+                    reason: source,
+                }
+                .into()
             }
-            .into(),
             (Ok(_), error) => error,
         }
     }
@@ -287,6 +291,17 @@ impl Loading {
         }
         Ok(())
     }
+}
+
+/// Whether an error in a batch whose checksum is right tells of damage: not if the batch is only of a
+/// format, or of a size, that is not read here.
+fn is_damage(error: &RecordsError) -> bool {
+    !matches!(
+        error,
+        RecordsError::LegacyFormat { .. }
+            | RecordsError::DecompressedTooLarge { .. }
+            | RecordsError::RecordTooLarge { .. }
+    )
 }
 
 /// The record, with bytes of its own: what a shard keeps must not keep the piece.

@@ -137,6 +137,27 @@ async fn a_damaged_log_goes_offline_and_its_groups_have_no_coordinator() {
 }
 
 #[tokio::test]
+async fn a_log_with_a_batch_of_an_old_format_is_not_loaded_and_stays_online() {
+    let mut world = world();
+    assert_eq!(world.commit(5).await, ErrorCode::NONE);
+    world.make_legacy();
+
+    world.restart_groups();
+    while world.groups.serves(0) {
+        tokio::task::yield_now().await;
+    }
+
+    assert_eq!(world.commit(6).await, ErrorCode::NOT_COORDINATOR);
+    let name = TopicPartition::new(super::OFFSETS_TOPIC, 0);
+    assert!(world.replicas.partition_by_name(&name).is_ok());
+    world.assert_metrics(&[
+        "corrupt_batches_total 0",
+        "offline_partitions 0",
+        "group_shards{state=\"failed\"} 1",
+    ]);
+}
+
+#[tokio::test]
 async fn offsets_of_a_topic_that_was_deleted_before_a_crash_are_removed_by_loading() {
     for successor in [None, Some(ANOTHER_ID)] {
         let mut world = world();

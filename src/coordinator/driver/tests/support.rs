@@ -188,6 +188,27 @@ impl World {
             .unwrap();
     }
 
+    /// Puts a batch of magic 1, which is whole, in the place of the first batch of the log.
+    pub(super) fn make_legacy(&self) {
+        let path = "/data/__consumer_offsets-0/00000000000000000000.log";
+        let file = self.disk.open(path.as_ref(), OpenMode::Existing).unwrap();
+        let mut head = [0; 12];
+        file.read_at(&mut head, 0).unwrap();
+        let size = i32::from_be_bytes([head[8], head[9], head[10], head[11]]);
+        // From the magic on: attributes, timestamp, a key that is null, and a value.
+        let mut rest = vec![1, 0];
+        rest.extend(1_i64.to_be_bytes());
+        rest.extend((-1_i32).to_be_bytes());
+        let value = size - 4 - 18;
+        rest.extend(value.to_be_bytes());
+        rest.resize(usize::try_from(size).unwrap() - 4, 0);
+        let mut crc = flate2::Crc::new();
+        crc.update(&rest);
+        let crc = crc.sum().to_be_bytes();
+        let parts = [&head[..], &crc, &rest].map(std::io::IoSlice::new);
+        file.write_at(&parts, 0).unwrap();
+    }
+
     /// Lines of the metrics that are there.
     pub(super) fn assert_metrics(&self, expected: &[&str]) {
         let text = format!("{}{}", self.metrics.render(), self.replica_metrics.render());

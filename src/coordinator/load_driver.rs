@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::Bytes;
+use rustix::io::Errno;
 
 use super::append_driver::{max_batch_bytes, settings_of};
 use super::group::{GroupShard, TransactionOutcome};
@@ -326,11 +327,13 @@ fn read(plan: &ReadPlan, max_bytes: u32, piece: &mut Vec<u8>) -> Result<u64, Loa
             while filled < piece.len() {
                 let position = region.position + filled as u64;
                 let read = rustix::io::pread(region.file.as_fd(), &mut piece[filled..], position);
-                let failed =
-                    |error: rustix::io::Errno| StorageError::io("read", &plan.path(), error.into());
-                match read.map_err(failed)? {
-                    0 => break,
-                    count => filled += count,
+                match read {
+                    Ok(0) => break,
+                    Ok(count) => filled += count,
+                    Err(Errno::INTR) => {}
+                    Err(error) => {
+                        return Err(StorageError::io("read", &plan.path(), error.into()).into());
+                    }
                 }
             }
             piece.truncate(filled);

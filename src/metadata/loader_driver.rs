@@ -210,6 +210,10 @@ impl LoaderThread {
         }
         let delta = self.loader.take();
         let image = Arc::new(delta.image().clone());
+        // The publishers first, the image afterwards: a commit is checked against an image that the
+        // group coordinator was told of before. So a shard that is loaded looks for orphaned offsets
+        // in an image that is never behind the one by which any of them was accepted; the other way
+        // round it would take those of a new topic for orphans, and remove them.
         if !delta.is_empty() {
             for publisher in &mut self.publishers {
                 publisher.on_update(&delta, &image);

@@ -36,6 +36,7 @@ impl Setup {
             offset_metadata_max_size: 4_096,
             max_record_bytes: 100 << 20,
             max_group_bytes: 1 << 30,
+            reserved_bytes: 0,
         };
         let mut setup = Self {
             shard: GroupShard::new(Arc::new(settings)),

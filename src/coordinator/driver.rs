@@ -24,7 +24,7 @@ use crate::metadata::image::MetadataImage;
 use crate::model::{BrokerId, TopicIdPartition};
 use crate::protocol::{ErrorCode, Str};
 use crate::replication::driver::ReplicaManager;
-use crate::telemetry::Metrics;
+use crate::telemetry::{LogGate, Metrics};
 
 pub use super::waiters_driver::Submitted;
 
@@ -69,6 +69,7 @@ impl GroupCoordinator {
             loaders: Arc::new(Semaphore::new(cores)),
             is_stopped: AtomicBool::new(false),
             member_memory: MemberMemory::new(MAX_MEMBER_BYTES),
+            no_room_gate: LogGate::default(),
             metrics,
             image: ArcSwap::default(),
         };

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The most bytes that members of all groups take: 128 MiB. That is room for about 100,000 of usual
-/// size. Kafka has no such limit.
+/// size; the last 16 MiB are for those that are there. Kafka has no such limit.
 pub(super) const MAX_MEMBER_BYTES: usize = 128 << 20;
 
 /// The memory of members.

@@ -29,7 +29,7 @@ use crate::protocol::ErrorCode;
 use crate::protocol::messages::offsets_records::OffsetsRecord;
 use crate::replication::driver::ReplicaManager;
 use crate::replication::partition::Partition;
-use crate::telemetry::Metrics;
+use crate::telemetry::{LogGate, Metrics};
 
 /// What all shards share.
 pub(super) struct Services {
@@ -42,6 +42,8 @@ pub(super) struct Services {
     pub(super) is_stopped: AtomicBool,
     /// What members of all shards take.
     pub(super) member_memory: MemberMemory,
+    /// For those who are refused because that leaves no room.
+    pub(super) no_room_gate: LogGate,
     pub(super) metrics: Arc<Metrics>,
     /// The newest that the coordinator was told of.
     pub(super) image: ArcSwap<MetadataImage>,

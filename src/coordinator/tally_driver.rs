@@ -31,8 +31,19 @@ impl ShardDriver {
         metrics.commits.inc_by(more(before.commits, now.commits));
         metrics.expired_offsets.inc_by(expired);
         metrics.deleted_offsets.inc_by(deleted);
+        if now.no_room > before.no_room {
+            self.tell_of_no_room();
+        }
         let rebalances = more(before.rebalances, now.rebalances);
         metrics.rebalances.inc_by(rebalances);
+    }
+
+    /// Clients that are refused for want of memory wait without a word: somebody has to be told.
+    fn tell_of_no_room(&self) {
+        if let Some(not_told) = self.services.no_room_gate.pass() {
+            let taken = self.services.metrics.groups.member_bytes.get();
+            tracing::warn!(taken, not_told, "no memory for more members of groups");
+        }
     }
 
     /// Takes up another phase, and counts it; returns the one before.

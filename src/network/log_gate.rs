@@ -1,37 +1,6 @@
-//! Keeps peers from filling the log: lines that they can cause at will pass now and then, with the
-//! number of those that did not.
+//! Which log lines peers can cause at will, so that they pass now and then only.
 
-use std::time::{Duration, Instant};
-
-use parking_lot::Mutex;
-
-/// Lets one log line through in ten seconds and counts the others.
-#[derive(Debug, Default)]
-pub(super) struct LogGate(Mutex<GateState>);
-
-#[derive(Debug, Default)]
-struct GateState {
-    opened: Option<Instant>,
-    suppressed: u64,
-}
-
-impl LogGate {
-    const DISTANCE: Duration = Duration::from_secs(10);
-
-    /// How many lines were kept back since the last, if one may pass now.
-    pub(super) fn pass(&self) -> Option<u64> {
-        let mut state = self.0.lock();
-        if state
-            .opened
-            .is_some_and(|opened| opened.elapsed() < Self::DISTANCE)
-        {
-            state.suppressed += 1;
-            return None;
-        }
-        state.opened = Some(Instant::now());
-        Some(std::mem::take(&mut state.suppressed))
-    }
-}
+use crate::telemetry::LogGate;
 
 /// One gate for each kind of line that a peer can cause at will.
 #[derive(Debug, Default)]
@@ -43,17 +12,4 @@ pub(super) struct LogGates {
     pub(super) accept: LogGate,
     pub(super) panic: LogGate,
     pub(super) records: LogGate,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gate_lets_the_first_line_pass_and_keeps_the_next() {
-        let gate = LogGate::default();
-
-        assert_eq!(gate.pass(), Some(0));
-        assert_eq!(gate.pass(), None);
-    }
 }

@@ -4,6 +4,7 @@
 mod client_metrics;
 mod escape;
 mod group_metrics;
+mod log_gate;
 mod loggers;
 mod logging;
 mod metrics;
@@ -14,6 +15,7 @@ pub use client_metrics::{
 };
 pub use escape::Untrusted;
 pub use group_metrics::{GROUP_STATES, GroupMetrics, PerState, SHARD_STATES, Time};
+pub use log_gate::LogGate;
 pub use loggers::{LOG_LEVELS, Loggers, ROOT_LOGGER};
 pub use logging::{LoggingError, start_logging};
 pub use metrics::{CleanerMetrics, Metrics, PerApi};

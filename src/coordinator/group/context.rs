@@ -21,6 +21,8 @@ pub(super) struct Context<'a> {
     pub(super) spare_bytes: usize,
     /// Counts the rebalances that ended with an assignment.
     pub(super) rebalances: &'a mut u64,
+    /// Counts what was refused because members of all shards leave no room.
+    pub(super) no_room: &'a mut u64,
 }
 
 impl Context<'_> {

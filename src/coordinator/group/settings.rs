@@ -28,12 +28,18 @@ pub struct GroupSettings {
     /// The most bytes that one group's members may take in memory, with all that they say: further
     /// ones are refused. Kafka has no such limit.
     pub max_group_bytes: usize,
+    /// So many of the bytes that members of all groups may take are for members that are there, and
+    /// for assignments: new members are refused before.
+    pub reserved_bytes: usize,
 }
 
 impl GroupSettings {
     /// The most bytes of one group's members: 16 MiB. A group's record, with one of the protocols
     /// that members support, must fit into a batch of 1 MiB by default.
     const MAX_GROUP_BYTES: usize = 16 << 20;
+
+    /// What is kept from new members of the 128 MiB that all share: 16 MiB.
+    const RESERVED_BYTES: usize = 16 << 20;
 
     /// What `config` says, for a log whose batches hold values of `max_record_bytes`.
     pub fn new(config: &GroupsConfig, max_record_bytes: usize) -> Self {
@@ -49,6 +55,7 @@ impl GroupSettings {
                 .unwrap_or(0),
             max_record_bytes,
             max_group_bytes: Self::MAX_GROUP_BYTES,
+            reserved_bytes: Self::RESERVED_BYTES,
         }
     }
 }

@@ -228,6 +228,7 @@ impl GroupShard {
             next_offset: &mut self.next_offset,
             spare_bytes: self.spare_bytes,
             rebalances: &mut self.tally.rebalances,
+            no_room: &mut self.tally.no_room,
         };
         let result = act(group, &mut context);
         if self.next_offset != offset_before {

@@ -12,7 +12,7 @@ pub struct Tally {
     pub groups: [usize; 4],
     /// Committed offsets.
     pub offsets: usize,
-    /// The bytes that members take in memory, with the groups that they made.
+    /// The bytes that members take in memory, with the groups that they are in.
     pub member_bytes: usize,
     /// Offsets that were committed by requests.
     pub commits: u64,
@@ -22,6 +22,8 @@ pub struct Tally {
     pub deleted_offsets: u64,
     /// Rebalances that ended with an assignment.
     pub rebalances: u64,
+    /// Joins and assignments that were refused because members of all shards leave no room.
+    pub no_room: u64,
 }
 
 impl Tally {

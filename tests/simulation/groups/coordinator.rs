@@ -52,6 +52,7 @@ impl Coordinator {
             offset_metadata_max_size: 100,
             max_record_bytes: 100_000,
             max_group_bytes: 1_000_000,
+            reserved_bytes: 0,
         });
         let mut shard = GroupShard::new(Arc::clone(&settings));
         shard.begin(now, Offset::ZERO, &mut Effects::default());

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::member::{Member, bytes_to_join, copy_protocols};
-use super::{ClassicGroup, State};
+use super::{ClassicGroup, GROUP_BYTES, State};
 use crate::coordinator::group::GroupShard;
 use crate::coordinator::group::context::{Context, timeout};
 use crate::coordinator::group::effects::{Effects, Token};
@@ -25,6 +25,9 @@ const REQUIRES_MEMBER_ID: i16 = 4;
 /// How long a new member may wait in its JoinGroup. It cannot send heartbeats, and a client that
 /// gave up and came again would leave dead members behind. Kafka's number.
 const NEW_MEMBER_JOIN_TIMEOUT: Duration = Duration::from_secs(300);
+/// Members of all groups leave no room: every client comes back to this coordinator after a pause,
+/// without looking for another.
+const NO_ROOM: ErrorCode = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
 /// A UUID as text, with the hyphen before it.
 const UUID_LENGTH: usize = 37;
 
@@ -46,6 +49,7 @@ impl GroupShard {
     ) {
         let request = join.request;
         if let Err((error, member_id)) = self.check_join(join) {
+            self.tally_mut().no_room += u64::from(error == NO_ROOM);
             let refusal = refusal(error, member_id);
             effects.reply(join.caller.token, Offset::NONE, refusal);
             return;
@@ -169,6 +173,7 @@ impl ClassicGroup {
             let refusal = refusal(ErrorCode::GROUP_MAX_SIZE_REACHED, Str::EMPTY);
             context.reply(token, refusal);
         } else if let Err(error) = self.check_bytes(join, context.settings, context.spare_bytes) {
+            *context.no_room += u64::from(error == NO_ROOM);
             context.reply(token, refusal(error, request.member_id.clone()));
         } else if !self.supports(request) {
             let error = ErrorCode::INCONSISTENT_GROUP_PROTOCOL;
@@ -252,8 +257,9 @@ impl ClassicGroup {
 
     /// Whether the group can still be written down with the member in it, and is not too large for
     /// memory (GROUP_MAX_SIZE_REACHED, which ends the attempt); and whether members of all groups
-    /// leave it room. If they do not, COORDINATOR_LOAD_IN_PROGRESS has every client come back to this
-    /// coordinator after a pause, without looking for another.
+    /// leave it room ([`NO_ROOM`]). A member that is there may take what is kept from new ones, and
+    /// always joins again with no more than it has: or groups would lose their members whenever others
+    /// take too much.
     fn check_bytes(
         &self,
         join: &Join<'_>,
@@ -264,19 +270,24 @@ impl ClassicGroup {
         let instance_id = request.group_instance_id.as_ref();
         let old_id = instance_id.and_then(|id| self.members.by_instance(id));
         let old = self.members.get(old_id.unwrap_or(&request.member_id));
-        let (old_bytes, old_record) =
-            old.map_or((0, 0), |member| (member.bytes(), member.record_bytes()));
+        let old_record = old.map_or(0, Member::record_bytes);
         let metadata = request.protocols.iter().map(|it| it.metadata.len());
         let record_bytes = self.members.record_bytes() - old_record + metadata.max().unwrap_or(0);
-        let new_bytes = bytes_to_join(&request.protocols) + join.text_bytes();
-        let group_bytes = self.member_bytes() - old_bytes + new_bytes;
-        if record_bytes > settings.max_record_bytes || group_bytes > settings.max_group_bytes {
+        let (growth, spare_bytes) = match old {
+            Some(member) => (member.growth(&request.protocols), spare_bytes),
+            None => {
+                let new = bytes_to_join(&request.protocols) + join.text_bytes() + GROUP_BYTES;
+                (new, spare_bytes.saturating_sub(settings.reserved_bytes))
+            }
+        };
+        let is_too_large = growth > 0 && self.member_bytes() + growth > settings.max_group_bytes;
+        if record_bytes > settings.max_record_bytes || is_too_large {
             return Err(ErrorCode::GROUP_MAX_SIZE_REACHED);
         }
-        if new_bytes.saturating_sub(old_bytes) > spare_bytes {
-            return Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+        match growth <= spare_bytes {
+            true => Ok(()),
+            false => Err(NO_ROOM),
         }
-        Ok(())
     }
 
     /// Lets a member wait in a JoinGroup for the generation.

@@ -76,6 +76,13 @@ impl Member {
         !self.is_new && (self.join.is_some() || self.sync.is_some())
     }
 
+    /// How many more bytes it takes in memory if it joins again with `protocols`, at most.
+    pub(super) fn growth(&self, protocols: &[JoinGroupRequestProtocol]) -> usize {
+        let own = self.protocols.iter();
+        let own = bytes_of(own.map(|it| (it.name.len(), it.metadata.len())));
+        bytes_of(sizes_of(protocols)).saturating_sub(own)
+    }
+
     /// The bytes it takes in memory.
     pub(super) fn bytes(&self) -> usize {
         let protocols = self.protocols.iter();
@@ -109,10 +116,13 @@ fn bytes_of(sizes: impl Iterator<Item = (usize, usize)>) -> usize {
 
 /// The most bytes that a member takes in memory that joins with `protocols`, texts aside.
 pub(super) fn bytes_to_join(protocols: &[JoinGroupRequestProtocol]) -> usize {
-    let sizes = protocols
-        .iter()
-        .map(|it| (it.name.len(), it.metadata.len()));
-    FIXED_BYTES + bytes_of(sizes)
+    FIXED_BYTES + bytes_of(sizes_of(protocols))
+}
+
+/// The lengths of name and metadata.
+fn sizes_of(protocols: &[JoinGroupRequestProtocol]) -> impl Iterator<Item = (usize, usize)> {
+    let protocols = protocols.iter();
+    protocols.map(|it| (it.name.len(), it.metadata.len()))
 }
 
 /// Copies of protocols, which are slices of a frame; of those with one name only the first.

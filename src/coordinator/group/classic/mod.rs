@@ -157,10 +157,11 @@ impl ClassicGroup {
         protocol_type.is_some_and(|name| *name == CONSUMER_PROTOCOL_TYPE)
     }
 
-    /// The bytes that members take in memory, with the group itself if they have made it: one that
-    /// exists only for its offsets counts for nothing.
+    /// The bytes that members take in memory, with the group itself while it has any: one that nobody
+    /// is in counts for nothing, or those that were left long ago would keep members out.
     pub(super) fn member_bytes(&self) -> usize {
-        let own = match self.is_written {
+        let has_any = !self.members.is_empty() || !self.pending.is_empty();
+        let own = match self.is_written && has_any {
             true => GROUP_BYTES + 2 * self.id.len(),
             false => 0,
         };

@@ -123,6 +123,7 @@ impl ClassicGroup {
             assignment.map_or_else(Bytes::new, |bytes| (*bytes).clone())
         });
         if let Err(error) = self.check_room(&value, context) {
+            *context.no_room += u64::from(error == ErrorCode::COORDINATOR_NOT_AVAILABLE);
             self.refuse_syncs(error, context);
             self.prepare_rebalance(context);
             return;

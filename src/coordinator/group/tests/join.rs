@@ -330,6 +330,42 @@ fn members_beyond_the_memory_of_all_come_again_later_and_make_no_group() {
 }
 
 #[test]
+fn members_that_are_there_join_again_where_new_ones_find_no_room() {
+    let mut script = Script::with(GroupSettings {
+        reserved_bytes: 3_000,
+        ..settings()
+    });
+    script.stable(None);
+    let larger = |bytes| {
+        let mut join = join_as("c#1", None);
+        join.protocols = protocols(&[("range", "s"), ("other", &"x".repeat(bytes))]);
+        join
+    };
+    script.member_memory = script.shard.tally().member_bytes + 3_000;
+    script.join(4, join_as("", None));
+    script.join(4, larger(4_000));
+    script.join(4, larger(2_000));
+    script.sync(2, "c#1", &[("c#1", "b")]);
+    script.member_memory = 0;
+    script.join(4, larger(1_500));
+
+    script.check(
+        "3: join v4
+         -> 3: COORDINATOR_LOAD_IN_PROGRESS
+         4: join v4 c#1
+         -> 4: COORDINATOR_LOAD_IN_PROGRESS c#1
+         5: join v4 c#1
+         -> 5: c#1 joined 2 range led by c#1 [c#1:s]
+         6: sync 2 c#1
+         = g 2 consumer/range led by c#1 since 3000 [c#1:s:b]
+         -> 6 after 2: assigned \"b\"
+         7: join v4 c#1
+         -> 7: c#1 joined 3 range led by c#1 [c#1:s]",
+    );
+    assert_eq!(script.shard.tally().no_room, 2);
+}
+
+#[test]
 fn a_group_that_takes_too_much_memory_takes_no_more_members() {
     let mut script = Script::with(GroupSettings {
         max_group_bytes: 8_000,
@@ -363,7 +399,8 @@ fn what_members_take_is_given_back_when_they_are_gone() {
     let left = script.shard.tally().member_bytes;
     script.at(4_000_000);
 
-    assert!(0 < left && left < pending && pending < joined);
+    assert!(0 < pending && pending < joined);
+    assert_eq!(left, 0, "an empty group keeps members of others out");
     assert_eq!(*script.shard.tally(), Tally::default());
 }
 

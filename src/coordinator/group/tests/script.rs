@@ -38,6 +38,7 @@ pub(super) fn settings() -> GroupSettings {
         offset_metadata_max_size: 10,
         max_record_bytes: 10_000,
         max_group_bytes: 100_000,
+        reserved_bytes: 0,
     }
 }
 

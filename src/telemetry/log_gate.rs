@@ -1,0 +1,47 @@
+//! Keeps peers from filling the log: lines that they can cause at will pass now and then, with the
+//! number of those that did not.
+
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+/// Lets one log line through in ten seconds and counts the others.
+#[derive(Debug, Default)]
+pub struct LogGate(Mutex<GateState>);
+
+#[derive(Debug, Default)]
+struct GateState {
+    opened: Option<Instant>,
+    suppressed: u64,
+}
+
+impl LogGate {
+    const DISTANCE: Duration = Duration::from_secs(10);
+
+    /// How many lines were kept back since the last, if one may pass now.
+    pub fn pass(&self) -> Option<u64> {
+        let mut state = self.0.lock();
+        if state
+            .opened
+            .is_some_and(|opened| opened.elapsed() < Self::DISTANCE)
+        {
+            state.suppressed += 1;
+            return None;
+        }
+        state.opened = Some(Instant::now());
+        Some(std::mem::take(&mut state.suppressed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_lets_the_first_line_pass_and_keeps_the_next() {
+        let gate = LogGate::default();
+
+        assert_eq!(gate.pass(), Some(0));
+        assert_eq!(gate.pass(), None);
+    }
+}

@@ -191,33 +191,36 @@ fn resources(pair: &mut Pair, version: i16, name: &str) {
     });
 }
 
-/// Settings of the broker itself, one at a time; what is set is taken back.
+/// Settings of the broker itself. What is refused comes first: Apache takes what was taken back for
+/// current a while.
+const BROKER_SETTINGS: [(&str, &str); 20] = [
+    ("log.retention.ms", "123456789"),
+    ("log.retention.ms", "soon"),
+    ("log.cleaner.threads", "1"),
+    ("log.cleaner.threads", "0"),
+    ("log.segment.bytes", "1"),
+    ("node.id", "2"),
+    ("log.dirs", "/tmp/elsewhere"),
+    ("process.roles", "broker"),
+    ("listeners", "PLAINTEXT://:1"),
+    ("nonsense", "1"),
+    ("num.io.threads", "100"),
+    ("num.io.threads", "3"),
+    ("num.io.threads", "9"),
+    ("num.network.threads", "7"),
+    ("log.cleaner.threads", "3"),
+    ("log.cleaner.threads", "2"),
+    ("max.connections.per.ip", "77"),
+    ("message.max.bytes", "2000000"),
+    ("background.threads", "x"),
+    ("min.insync.replicas", "1"),
+];
+
+/// One at a time; what is set is taken back.
 fn brokers(pair: &mut Pair) {
     let version = pair.newest(ApiKey::IncrementalAlterConfigs);
     for who in ["1", ""] {
-        for (key, value) in [
-            ("log.retention.ms", "123456789"),
-            ("log.retention.ms", "soon"),
-            ("log.cleaner.threads", "1"),
-            ("log.cleaner.threads", "0"),
-            ("log.segment.bytes", "1"),
-            ("node.id", "2"),
-            ("log.dirs", "/tmp/elsewhere"),
-            ("process.roles", "broker"),
-            ("listeners", "PLAINTEXT://:1"),
-            ("nonsense", "1"),
-            // What is refused comes first: Apache takes what is taken back for current a while.
-            ("num.io.threads", "100"),
-            ("num.io.threads", "3"),
-            ("num.io.threads", "9"),
-            ("num.network.threads", "7"),
-            ("log.cleaner.threads", "3"),
-            ("log.cleaner.threads", "2"),
-            ("max.connections.per.ip", "77"),
-            ("message.max.bytes", "2000000"),
-            ("background.threads", "x"),
-            ("min.insync.replicas", "1"),
-        ] {
+        for (key, value) in BROKER_SETTINGS {
             let case = format!("the broker {who:?}: {key}={value}");
             for validate_only in [true, false] {
                 let case = format!("{case}, validate only: {validate_only}");

@@ -75,11 +75,21 @@ public class Story {
             admin.describeTopics(TopicCollection.ofTopicIds(List.of(new Uuid(1, 2)))).allTopicIds().get());
         var cluster = admin.describeCluster(new DescribeClusterOptions().includeAuthorizedOperations(true));
         fact("cluster", cluster.controller().get(), cluster.nodes().get(), cluster.authorizedOperations().get().stream().sorted().toList());
-        for (var logDir : admin.describeLogDirs(List.of(1)).allDescriptions().get().get(1).values()) {
-            fact("log directory", logDir.error(), logDir.replicaInfos().entrySet().stream()
-                .filter(replica -> replica.getKey().topic().startsWith(prefix)).map(Object::toString).sorted().toList());
+        // A broker makes its logs a moment after the controller has decided.
+        waitUntil("the logs", () -> unchecked(() -> logDirs()).stream().mapToInt(logDir -> ownLogs(logDir).size()).sum() == 10);
+        for (LogDirDescription logDir : logDirs()) {
+            fact("log directory", logDir.error(), ownLogs(logDir));
         }
         return null;
+    }
+
+    static Collection<LogDirDescription> logDirs() throws Exception {
+        return admin.describeLogDirs(List.of(1)).allDescriptions().get().get(1).values();
+    }
+
+    static List<String> ownLogs(LogDirDescription logDir) {
+        return logDir.replicaInfos().entrySet().stream().filter(replica -> replica.getKey().topic().startsWith(prefix))
+            .map(Object::toString).sorted().toList();
     }
 
     static Object create(String name, int partitions, int replicas, Map<String, String> configs) throws Exception {

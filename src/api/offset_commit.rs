@@ -74,6 +74,9 @@ fn response(topics: Vec<OffsetCommitResponseTopic>) -> OffsetCommitResponse {
 /// depend on which topics they are: a request may name hundreds of thousands that do not exist.
 fn merged(refused: Vec<OffsetCommitResponseTopic>, answer: Answer) -> OffsetCommitResponse {
     let mut response = expect_answer!(answer, OffsetCommit);
+    if refused.is_empty() {
+        return response;
+    }
     let topics = &mut response.topics;
     let mut places = HashMap::new();
     for (place, topic) in topics.iter().enumerate() {

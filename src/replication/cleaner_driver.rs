@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use super::data_dir_driver::CheckpointKind;
 use super::driver::{Shared, now, random_bytes};
 use super::error::ReplicaError;
-use super::housekeeping_driver::Alarm;
+use super::housekeeping_driver::{Alarm, join_others};
 use super::partition::{CleanTarget, Partition};
 use crate::config::CleanerConfig;
 use crate::model::TopicIdPartition;
@@ -126,12 +126,8 @@ impl Crew {
 
     fn join(&self) {
         self.join_those_before();
-        for thread in std::mem::take(&mut *self.threads.lock()) {
-            // The broker may end on one of them. One that panicked has said so.
-            if thread.thread().id() != thread::current().id() {
-                let _ = thread.join();
-            }
-        }
+        // The lock is held until they have ended: who else joins waits for that too.
+        join_others(std::mem::take(&mut *self.threads.lock()));
     }
 
     /// Takes `bytes` out of what the rate allows: from when on to go on.

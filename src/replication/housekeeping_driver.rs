@@ -47,6 +47,16 @@ impl Alarm {
     }
 }
 
+/// Waits for threads to end, but for the one that waits: the broker may end on one of them.
+pub(super) fn join_others(threads: Vec<JoinHandle<()>>) {
+    for thread in threads {
+        if thread.thread().id() != thread::current().id() {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
 /// A chore and how often it is due.
 struct Chore {
     every: Duration,

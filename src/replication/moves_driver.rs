@@ -14,6 +14,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::data_dir_driver::DataDir;
 use super::driver::{Shared, now};
+use super::housekeeping_driver::join_others;
 use crate::model::{DirectoryId, TopicIdPartition, TopicPartition};
 use crate::storage::log::Log;
 
@@ -54,7 +55,7 @@ pub(super) struct Move {
     pub(super) is_alone: AtomicBool,
     /// An earlier process began it. The log may have been compacted since, while nobody knew of the
     /// copy, so what is compacted of the log says nothing about it.
-    pub(super) is_resumed: AtomicBool,
+    pub(super) is_resumed: bool,
     /// The controller was told.
     pub(super) is_told: AtomicBool,
 }
@@ -66,6 +67,7 @@ impl Move {
         name: TopicPartition,
         to: &Arc<DataDir>,
         copy: Log,
+        is_resumed: bool,
     ) -> Arc<Self> {
         Arc::new(Self {
             id,
@@ -75,7 +77,7 @@ impl Move {
             size: AtomicU64::new(copy.size()),
             copy: Mutex::new(Some(copy)),
             is_alone: AtomicBool::new(false),
-            is_resumed: AtomicBool::new(false),
+            is_resumed,
             is_told: AtomicBool::new(false),
         })
     }
@@ -157,12 +159,7 @@ impl Moves {
         let threads = std::mem::take(&mut state.threads);
         drop(state);
         self.changed.notify_all();
-        for thread in threads {
-            // The broker may end on one of them. One that panicked has said so.
-            if thread.thread().id() != thread::current().id() {
-                let _ = thread.join();
-            }
-        }
+        join_others(threads);
     }
 
     /// Takes what was copied out of what the rate allows: until when to pause.

@@ -98,8 +98,8 @@ impl Shared {
     ) -> Arc<Move> {
         // Before a thread sees the move: it may be over by the time that this returns.
         partition.note_copy(Some(copy.log_start_offset()));
-        let moving = Move::new(partition.id(), partition.name().clone(), to, copy);
-        moving.is_resumed.store(is_resumed, Ordering::Relaxed);
+        let name = partition.name().clone();
+        let moving = Move::new(partition.id(), name, to, copy, is_resumed);
         self.moves.insert(&moving);
         moving
     }
@@ -196,7 +196,7 @@ impl Shared {
         let Some(_upkeep) = partition.begin_upkeep() else {
             return Ok(());
         };
-        let is_clean = !moving.is_resumed.load(Ordering::Relaxed);
+        let is_clean = !moving.is_resumed;
         // A crash right after must not bring back what was deleted from the front.
         if let Some(filled) = copy.as_ref() {
             to.keep_entries_of_copy(partition, filled.flushed_offset(), is_clean);

@@ -1,6 +1,7 @@
 //! The structure as checks: every file says what it is, pure folders are pure, folders use only those
 //! above them, and no file grows without an end.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -153,6 +154,16 @@ fn every_file_opens_with_what_it_is() {
         .collect();
 
     none(&silent);
+}
+
+#[test]
+fn a_module_with_a_folder_opens_in_its_mod_rs() {
+    let files = sources();
+    let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.path.parent()).collect();
+    let beside_its_folder = |file: &&Source| folders.contains(&*file.path.with_extension(""));
+    let strays = files.iter().filter(beside_its_folder).map(Source::name);
+
+    none(&strays.collect::<Vec<_>>());
 }
 
 #[test]

@@ -16,7 +16,7 @@ const TIME: i64 = 1_600_000_000_000;
 
 /// The batch with this name in `golden/batches.txt`.
 fn golden(name: &str) -> Bytes {
-    let text = include_str!("golden/batches.txt");
+    let text = include_str!("batches.txt");
     let title = format!("# {name}");
     let bytes = text
         .lines()

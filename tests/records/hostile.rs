@@ -297,6 +297,35 @@ fn flipped_bit_in_content_is_found_where_the_codec_has_a_checksum() {
     }
 }
 
+/// Java's reader takes the flag off before it looks for the end mark: consumers stop there.
+#[test]
+fn stored_lz4_block_of_no_bytes_ends_the_frame() {
+    let info = lz4_flex::frame::FrameInfo::new().block_size(lz4_flex::frame::BlockSize::Max64KB);
+    let mut lz4 = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+    lz4.write_all(b"content").unwrap();
+    let whole = lz4.finish().unwrap();
+    let empty_block = (1_u32 << 31).to_le_bytes();
+    let (header, blocks) = whole.split_at(7);
+    let mut scratch = Scratch::default();
+
+    for (name, stream) in [
+        ("first", [header, &empty_block, blocks].concat()),
+        (
+            "second",
+            [header, &blocks[..blocks.len() - 4], &empty_block, &[0; 4]].concat(),
+        ),
+    ] {
+        let read = scratch.decompress(Compression::Lz4, &stream);
+        assert!(read.is_err(), "{name}: {read:?}");
+        attack(name, Compression::Lz4, stream);
+    }
+    let ended = [header, &blocks[..blocks.len() - 4], &empty_block].concat();
+    assert_eq!(
+        scratch.decompress(Compression::Lz4, &ended),
+        Ok(&b"content"[..])
+    );
+}
+
 #[test]
 fn lz4_blocks_that_depend_on_each_other_are_refused_as_kafka_refuses_them() {
     let info = lz4_flex::frame::FrameInfo::new().block_mode(lz4_flex::frame::BlockMode::Linked);

@@ -33,7 +33,8 @@ pub(super) fn decompress(input: &[u8], output: &mut Output) -> Result<(), Failur
     let begin = output.filled;
     loop {
         let size = reader.u32()?;
-        if size == 0 {
+        // As Java's reader does: a stored block of no bytes ends the stream, too.
+        if size & !STORED == 0 {
             break;
         }
         frame.block(size, &mut reader, output)?;

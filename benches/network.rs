@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use broker::config::{Endpoint, SecurityProtocol};
 use broker::network::{
     Connection, ConnectionLimits, ConnectionOptions, Handling, Listener, ListenerOptions, Network,
-    RequestFrame, RequestHandler, RequestMemory,
+    RequestFrame, RequestHandler, RequestMemory, Treatment,
 };
 use broker::protocol::{FileRegion, ResponseFrame, Segment};
 use broker::telemetry::Metrics;
@@ -55,6 +55,10 @@ struct NullHandler {
 }
 
 impl RequestHandler for NullHandler {
+    fn treatment(&self, _: i16) -> Treatment {
+        Treatment::default()
+    }
+
     fn handle(&self, _: &Arc<Connection>, frame: RequestFrame) -> Handling {
         let id: [u8; 4] = frame.bytes[4..8].try_into().unwrap();
         match frame.bytes[3] {

@@ -121,7 +121,7 @@ use crate::metadata::driver::Published;
 use crate::metadata::image::MetadataImage;
 use crate::metadata::{BrokerLifecycle, ControllerHandle};
 use crate::model::BrokerId;
-use crate::network::{CloseReason, Connection, Handling, RequestFrame, RequestHandler};
+use crate::network::{CloseReason, Connection, Handling, RequestFrame, RequestHandler, Treatment};
 use crate::protocol::{ApiKey, DecodeError, Reader, RequestHeader, Str, frame};
 use crate::quota::ClientQuotas;
 use crate::raft::{QuorumInfo, Raft};
@@ -311,6 +311,10 @@ impl RequestHandler for Dispatcher {
                     route.key
                 ))
             })
+    }
+
+    fn treatment(&self, api_key: i16) -> Treatment {
+        Route::of(api_key).map_or_else(Treatment::default, |route| route.treatment)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The route table: which APIs are served, in which versions, on which listeners, by what.
+//! The route table: which APIs are served, in which versions, on which listeners, besides what, by what.
 //!
 //! It is the only place that says so: ApiVersions answers from it, and a version outside of it
 //! never reaches a handler.
@@ -24,7 +24,7 @@ use super::{
     offset_fetch, offset_for_leader_epoch, produce, push_telemetry, unregister_broker,
     update_features,
 };
-use crate::network::{Handling, Outcome};
+use crate::network::{Handling, Outcome, Treatment};
 use crate::protocol::message::Struct as _;
 use crate::protocol::messages::heartbeat::HeartbeatRequest;
 use crate::protocol::messages::join_group::JoinGroupRequest;
@@ -45,6 +45,8 @@ pub enum ListenerKind {
 pub struct Route {
     /// Which API.
     pub key: ApiKey,
+    /// What may happen besides a request of it.
+    pub treatment: Treatment,
     listeners: &'static [ListenerKind],
     serve: Serve,
 }
@@ -55,62 +57,81 @@ const BROKER: &[ListenerKind] = &[ListenerKind::Broker];
 const CONTROLLER: &[ListenerKind] = &[ListenerKind::Controller];
 const BOTH: &[ListenerKind] = &[ListenerKind::Broker, ListenerKind::Controller];
 
+/// A barrier: a commit must not overtake the join before it.
+const ALONE: Treatment = Treatment {
+    overlaps: false,
+    carries_records: false,
+};
+/// Each decides on arrival, and waits only for what it has written.
+const OVERLAPS: Treatment = Treatment {
+    overlaps: true,
+    carries_records: false,
+};
+/// The same, and most of the request is records.
+const RECORDS: Treatment = Treatment {
+    overlaps: true,
+    carries_records: true,
+};
+
 /// Every API that is served, by ascending key.
 #[rustfmt::skip]
 const ROUTES: &[Route] = &[
-    Route { key: ApiKey::Produce, listeners: BROKER, serve: |api, context, body| produce::handle(api, context, body) },
-    Route { key: ApiKey::Fetch, listeners: BROKER, serve: |api, context, body| fetch::handle(api, context, body) },
-    Route { key: ApiKey::ListOffsets, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_offsets::handle) },
-    Route { key: ApiKey::Metadata, listeners: BROKER, serve: |api, context, body| later(api, context, body, metadata::handle) },
-    Route { key: ApiKey::OffsetCommit, listeners: BROKER, serve: |api, context, body| offset_commit::handle(api, context, body) },
-    Route { key: ApiKey::OffsetFetch, listeners: BROKER, serve: |api, context, body| later(api, context, body, offset_fetch::handle) },
-    Route { key: ApiKey::FindCoordinator, listeners: BROKER, serve: |api, context, body| later(api, context, body, find_coordinator::handle) },
-    Route { key: ApiKey::JoinGroup, listeners: BROKER, serve: |api, context, body| group::handle::<JoinGroupRequest>(api, context, body) },
-    Route { key: ApiKey::Heartbeat, listeners: BROKER, serve: |api, context, body| group::handle::<HeartbeatRequest>(api, context, body) },
-    Route { key: ApiKey::LeaveGroup, listeners: BROKER, serve: |api, context, body| group::handle::<LeaveGroupRequest>(api, context, body) },
-    Route { key: ApiKey::SyncGroup, listeners: BROKER, serve: |api, context, body| group::handle::<SyncGroupRequest>(api, context, body) },
-    Route { key: ApiKey::DescribeGroups, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_groups::handle) },
-    Route { key: ApiKey::ListGroups, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_groups::handle) },
-    Route { key: ApiKey::ApiVersions, listeners: BOTH, serve: |api, context, body| now(api, &context, body, api_versions::handle) },
-    Route { key: ApiKey::CreateTopics, listeners: BOTH, serve: |api, context, body| later(api, context, body, create_topics::handle) },
-    Route { key: ApiKey::DeleteTopics, listeners: BOTH, serve: |api, context, body| later(api, context, body, delete_topics::handle) },
-    Route { key: ApiKey::DeleteRecords, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_records::handle) },
-    Route { key: ApiKey::InitProducerId, listeners: BROKER, serve: |api, context, body| later(api, context, body, init_producer_id::handle) },
-    Route { key: ApiKey::OffsetForLeaderEpoch, listeners: BROKER, serve: |api, context, body| now(api, &context, body, offset_for_leader_epoch::handle) },
-    Route { key: ApiKey::DescribeConfigs, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_configs::handle) },
-    Route { key: ApiKey::AlterConfigs, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_configs::handle) },
-    Route { key: ApiKey::AlterReplicaLogDirs, listeners: BROKER, serve: |api, context, body| later(api, context, body, alter_replica_log_dirs::handle) },
-    Route { key: ApiKey::DescribeLogDirs, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_log_dirs::handle) },
-    Route { key: ApiKey::CreatePartitions, listeners: BOTH, serve: |api, context, body| later(api, context, body, create_partitions::handle) },
-    Route { key: ApiKey::DeleteGroups, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_groups::handle) },
-    Route { key: ApiKey::ElectLeaders, listeners: BOTH, serve: |api, context, body| later(api, context, body, elect_leaders::handle) },
-    Route { key: ApiKey::IncrementalAlterConfigs, listeners: BOTH, serve: |api, context, body| later(api, context, body, incremental_alter_configs::handle) },
-    Route { key: ApiKey::AlterPartitionReassignments, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_partition_reassignments::handle) },
-    Route { key: ApiKey::ListPartitionReassignments, listeners: BOTH, serve: |api, context, body| now(api, &context, body, list_partition_reassignments::handle) },
-    Route { key: ApiKey::OffsetDelete, listeners: BROKER, serve: |api, context, body| later(api, context, body, offset_delete::handle) },
-    Route { key: ApiKey::DescribeClientQuotas, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_client_quotas::handle) },
-    Route { key: ApiKey::AlterClientQuotas, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_client_quotas::handle) },
-    Route { key: ApiKey::DescribeQuorum, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_quorum::handle) },
-    Route { key: ApiKey::UpdateFeatures, listeners: BOTH, serve: |api, context, body| later(api, context, body, update_features::handle) },
-    Route { key: ApiKey::DescribeCluster, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_cluster::handle) },
-    Route { key: ApiKey::DescribeProducers, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_producers::handle) },
-    Route { key: ApiKey::UnregisterBroker, listeners: BOTH, serve: |api, context, body| later(api, context, body, unregister_broker::handle) },
-    Route { key: ApiKey::GetTelemetrySubscriptions, listeners: BROKER, serve: |api, context, body| now(api, &context, body, get_telemetry_subscriptions::handle) },
-    Route { key: ApiKey::PushTelemetry, listeners: BROKER, serve: |api, context, body| now(api, &context, body, push_telemetry::handle) },
-    Route { key: ApiKey::AssignReplicasToDirs, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, assign_replicas_to_dirs::handle) },
-    Route { key: ApiKey::ListConfigResources, listeners: BROKER, serve: |api, context, body| now(api, &context, body, list_config_resources::handle) },
-    Route { key: ApiKey::DescribeTopicPartitions, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_topic_partitions::handle) },
+    Route { key: ApiKey::Produce, treatment: RECORDS, listeners: BROKER, serve: |api, context, body| produce::handle(api, context, body) },
+    Route { key: ApiKey::Fetch, treatment: ALONE, listeners: BROKER, serve: |api, context, body| fetch::handle(api, context, body) },
+    Route { key: ApiKey::ListOffsets, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_offsets::handle) },
+    Route { key: ApiKey::Metadata, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, metadata::handle) },
+    Route { key: ApiKey::OffsetCommit, treatment: OVERLAPS, listeners: BROKER, serve: |api, context, body| offset_commit::handle(api, context, body) },
+    Route { key: ApiKey::OffsetFetch, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, offset_fetch::handle) },
+    Route { key: ApiKey::FindCoordinator, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, find_coordinator::handle) },
+    Route { key: ApiKey::JoinGroup, treatment: ALONE, listeners: BROKER, serve: |api, context, body| group::handle::<JoinGroupRequest>(api, context, body) },
+    Route { key: ApiKey::Heartbeat, treatment: ALONE, listeners: BROKER, serve: |api, context, body| group::handle::<HeartbeatRequest>(api, context, body) },
+    Route { key: ApiKey::LeaveGroup, treatment: ALONE, listeners: BROKER, serve: |api, context, body| group::handle::<LeaveGroupRequest>(api, context, body) },
+    Route { key: ApiKey::SyncGroup, treatment: ALONE, listeners: BROKER, serve: |api, context, body| group::handle::<SyncGroupRequest>(api, context, body) },
+    Route { key: ApiKey::DescribeGroups, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_groups::handle) },
+    Route { key: ApiKey::ListGroups, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_groups::handle) },
+    Route { key: ApiKey::ApiVersions, treatment: ALONE, listeners: BOTH, serve: |api, context, body| now(api, &context, body, api_versions::handle) },
+    Route { key: ApiKey::CreateTopics, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, create_topics::handle) },
+    Route { key: ApiKey::DeleteTopics, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, delete_topics::handle) },
+    Route { key: ApiKey::DeleteRecords, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_records::handle) },
+    Route { key: ApiKey::InitProducerId, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, init_producer_id::handle) },
+    Route { key: ApiKey::OffsetForLeaderEpoch, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, offset_for_leader_epoch::handle) },
+    Route { key: ApiKey::DescribeConfigs, treatment: ALONE, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_configs::handle) },
+    Route { key: ApiKey::AlterConfigs, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_configs::handle) },
+    Route { key: ApiKey::AlterReplicaLogDirs, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, alter_replica_log_dirs::handle) },
+    Route { key: ApiKey::DescribeLogDirs, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_log_dirs::handle) },
+    Route { key: ApiKey::CreatePartitions, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, create_partitions::handle) },
+    Route { key: ApiKey::DeleteGroups, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_groups::handle) },
+    Route { key: ApiKey::ElectLeaders, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, elect_leaders::handle) },
+    Route { key: ApiKey::IncrementalAlterConfigs, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, incremental_alter_configs::handle) },
+    Route { key: ApiKey::AlterPartitionReassignments, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_partition_reassignments::handle) },
+    Route { key: ApiKey::ListPartitionReassignments, treatment: ALONE, listeners: BOTH, serve: |api, context, body| now(api, &context, body, list_partition_reassignments::handle) },
+    Route { key: ApiKey::OffsetDelete, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, offset_delete::handle) },
+    Route { key: ApiKey::DescribeClientQuotas, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_client_quotas::handle) },
+    Route { key: ApiKey::AlterClientQuotas, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_client_quotas::handle) },
+    Route { key: ApiKey::DescribeQuorum, treatment: ALONE, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_quorum::handle) },
+    Route { key: ApiKey::UpdateFeatures, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, update_features::handle) },
+    Route { key: ApiKey::DescribeCluster, treatment: ALONE, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_cluster::handle) },
+    Route { key: ApiKey::DescribeProducers, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_producers::handle) },
+    Route { key: ApiKey::UnregisterBroker, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, unregister_broker::handle) },
+    Route { key: ApiKey::GetTelemetrySubscriptions, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, get_telemetry_subscriptions::handle) },
+    Route { key: ApiKey::PushTelemetry, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, push_telemetry::handle) },
+    Route { key: ApiKey::AssignReplicasToDirs, treatment: ALONE, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, assign_replicas_to_dirs::handle) },
+    Route { key: ApiKey::ListConfigResources, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, list_config_resources::handle) },
+    Route { key: ApiKey::DescribeTopicPartitions, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_topic_partitions::handle) },
 ];
 
 impl Route {
-    /// The route of the API `key` on a listener of this kind, if it is served there.
-    pub fn find(key: i16, listener: ListenerKind) -> Option<&'static Self> {
+    /// The route of the API `key`, if it is served on any listener.
+    pub fn of(key: i16) -> Option<&'static Self> {
         let index = ROUTES
             .binary_search_by_key(&key, |route| route.key as i16)
             .ok()?;
-        ROUTES
-            .get(index)
-            .filter(|route| route.listeners.contains(&listener))
+        ROUTES.get(index)
+    }
+
+    /// The route of the API `key` on a listener of this kind, if it is served there.
+    pub fn find(key: i16, listener: ListenerKind) -> Option<&'static Self> {
+        Self::of(key).filter(|route| route.listeners.contains(&listener))
     }
 
     /// All routes of a listener of this kind, by ascending key.
@@ -211,6 +232,14 @@ mod tests {
     #[test]
     fn routes_ascend_so_that_they_can_be_searched() {
         assert!(ROUTES.is_sorted_by(|a, b| (a.key as i16) < (b.key as i16)));
+    }
+
+    #[test]
+    fn produce_and_offset_commit_overlap_and_nothing_else_does() {
+        let overlapping = ROUTES.iter().filter(|route| route.treatment.overlaps);
+        let keys: Vec<ApiKey> = overlapping.map(|route| route.key).collect();
+
+        assert_eq!(keys, [ApiKey::Produce, ApiKey::OffsetCommit]);
     }
 
     #[test]

@@ -12,27 +12,25 @@ use super::close::CloseReason;
 use super::connection::Connection;
 use crate::protocol::ResponseFrame;
 
-/// The APIs that overlap: each decides on arrival, and waits only for what it has written.
-const PRODUCE: i16 = 0;
-const OFFSET_COMMIT: i16 = 8;
-
 /// Serves the requests of all connections.
 pub trait RequestHandler: Send + Sync + 'static {
     /// Starts one request. Runs on the connection's task, in order of arrival: it must not block
     /// for long. A panic ends this connection only.
     fn handle(&self, connection: &Arc<Connection>, frame: RequestFrame) -> Handling;
 
-    /// Whether requests of this API are started while earlier ones of the same API and connection
-    /// wait for their answers. Every other request waits for all earlier answers, and is answered
-    /// before the next one starts.
-    fn overlaps(&self, api_key: i16) -> bool {
-        matches!(api_key, PRODUCE | OFFSET_COMMIT)
-    }
+    /// How to treat requests of this API; also of one that the handler does not serve.
+    fn treatment(&self, api_key: i16) -> Treatment;
+}
 
-    /// Whether requests of this API carry records: they leave some memory to the others.
-    fn is_bulk(&self, api_key: i16) -> bool {
-        api_key == PRODUCE
-    }
+/// How the network treats requests of one API. The default suits any API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Treatment {
+    /// Requests of the API are started while earlier ones of the same API and connection wait for
+    /// their answers. Any other request waits for all earlier answers, and is answered before the
+    /// next one starts.
+    pub overlaps: bool,
+    /// Requests of the API carry records: they leave some memory to the others.
+    pub carries_records: bool,
 }
 
 /// One request as it arrived.
@@ -57,8 +55,8 @@ pub enum Handling {
     Answer(ResponseFrame),
     /// Answered later; nothing else of this connection is started before.
     Later(Pending),
-    /// Answered later; the next request of the same API may be started meanwhile if
-    /// [`RequestHandler::overlaps`] says so. It is polled at once, and whenever its connection has something to do.
+    /// Answered later; the next request of the same API may be started meanwhile if it
+    /// [overlaps](Treatment::overlaps). It is polled at once, and whenever its connection has something to do.
     Pipelined(Pending),
     /// Done, and the peer expects no answer (acks=0).
     NoAnswer,

@@ -30,7 +30,7 @@ pub use client::{Client, ClientError, ClientOptions};
 pub use close::CloseReason;
 pub use connection::{ClientSoftware, Connection};
 pub use connections::{ConnectionLimits, Connections, IpRates, ListenerLimits};
-pub use handler::{Handling, Outcome, Pending, RequestFrame, RequestHandler};
+pub use handler::{Handling, Outcome, Pending, RequestFrame, RequestHandler, Treatment};
 pub use listener::{ListenError, Listener, RunningListener};
 pub use options::{ConnectionOptions, ListenerOptions};
 pub use sniff::Foreign;

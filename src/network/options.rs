@@ -24,9 +24,9 @@ impl ListenerOptions {
         }
     }
 
-    /// The part of the memory budget for requests, `bulk` being those that carry records.
-    pub(super) fn lane(&self, bulk: bool) -> Lane {
-        if bulk && !self.brokers_only {
+    /// The part of the memory budget for requests, by whether they carry records.
+    pub(super) fn lane(&self, carries_records: bool) -> Lane {
+        if carries_records && !self.brokers_only {
             Lane::Bulk
         } else {
             Lane::Reserved

@@ -171,7 +171,7 @@ impl Server {
                 }
             };
             let key = api_key(&frame);
-            let overlapping = self.network.handler.overlaps(key).then_some(key);
+            let overlapping = self.network.handler.treatment(key).overlaps.then_some(key);
             if !self.pipeline.has_room(overlapping) {
                 self.next = Some(frame);
                 self.reader.pause();
@@ -211,10 +211,10 @@ impl Server {
             ..
         } = self;
         let admit = |key: i16| -> Option<Lane> {
-            let overlapping = network.handler.overlaps(key).then_some(key);
+            let treatment = network.handler.treatment(key);
             pipeline
-                .has_room(overlapping)
-                .then(|| connection.listener().lane(network.handler.is_bulk(key)))
+                .has_room(treatment.overlaps.then_some(key))
+                .then(|| connection.listener().lane(treatment.carries_records))
         };
         let options = &network.options;
         let limit = match connection.is_authenticated() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use broker::network::{
     Client, ClientError, ClientOptions, Connection, ConnectionLimits, ConnectionOptions, Handling,
     Listener, ListenerOptions, Network, RequestFrame, RequestHandler, RequestMemory,
-    RunningListener,
+    RunningListener, Treatment,
 };
 use broker::protocol::messages::api_versions::{
     ApiVersion, ApiVersionsRequest, ApiVersionsResponse,
@@ -22,6 +22,10 @@ use crate::toy::endpoint;
 struct Answers;
 
 impl RequestHandler for Answers {
+    fn treatment(&self, _: i16) -> Treatment {
+        Treatment::default()
+    }
+
     fn handle(&self, _: &Arc<Connection>, frame: RequestFrame) -> Handling {
         let mut reader = Reader::new(frame.bytes);
         let header = RequestHeader::decode(&mut reader).unwrap();

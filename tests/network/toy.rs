@@ -10,7 +10,7 @@ use broker::config::{Endpoint, SecurityProtocol};
 use broker::network::{
     CloseReason, Connection, ConnectionLimits, ConnectionOptions, Handling, Listener,
     ListenerOptions, Network, Outcome, RequestFrame, RequestHandler, RequestMemory,
-    RunningListener,
+    RunningListener, Treatment,
 };
 use broker::protocol::{FileRegion, ResponseFrame, Segment};
 use broker::telemetry::Metrics;
@@ -125,6 +125,13 @@ impl Drop for DropNote {
 pub struct Handler(pub Arc<Toy>);
 
 impl RequestHandler for Handler {
+    fn treatment(&self, api_key: i16) -> Treatment {
+        Treatment {
+            overlaps: matches!(api_key, 0 | 8),
+            carries_records: api_key == 0,
+        }
+    }
+
     fn handle(&self, connection: &Arc<Connection>, frame: RequestFrame) -> Handling {
         let toy = &self.0;
         let bytes = frame.bytes.clone();

@@ -3,6 +3,9 @@
 /// Ids and counters as types.
 pub mod model;
 
+/// The time of day.
+pub mod clock;
+
 /// The table of config keys, their typed views, and how they are read.
 pub mod config;
 
@@ -44,3 +47,7 @@ pub mod broker;
 
 /// The commands.
 pub mod cli;
+
+/// What tests put in the place of real parts.
+#[doc(hidden)]
+pub mod doubles;

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folders and files of `src`, bottom-up: each uses only those before it.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "model",
+    "clock",
     "config",
     "telemetry",
     "protocol",
@@ -37,8 +38,14 @@ const PURE: [&str; 8] = [
     "coordinator",
 ];
 
+/// What tests put in the place of real parts: used by tests alone.
+const DOUBLES: &str = "doubles";
+
+/// The only file that reads the time of day.
+const CLOCK: &str = "clock.rs";
+
 /// What a pure file does not mention.
-const IMPURE: [&str; 12] = [
+const IMPURE: [&str; 13] = [
     "tokio::",
     "std::fs",
     "std::net",
@@ -47,6 +54,7 @@ const IMPURE: [&str; 12] = [
     "getrandom",
     "Instant::now",
     "SystemTime::now",
+    "clock::wall_clock",
     "RandomState",
     "std::process",
     "std::env",
@@ -213,6 +221,37 @@ fn folders_use_only_those_before_them() {
                 if used > own {
                     complaints.push(format!("{}:{number} uses {}", file.name(), ORDER[used]));
                 }
+            }
+        }
+    }
+
+    none(&complaints);
+}
+
+#[test]
+fn production_files_and_test_doubles_are_apart() {
+    let mut complaints = Vec::new();
+    for file in sources() {
+        if file.folder == DOUBLES || file.is_test() {
+            continue;
+        }
+        for (number, line) in file.lines() {
+            if line.contains(&format!("{DOUBLES}::")) {
+                complaints.push(format!("{}:{number} uses a test double", file.name()));
+            }
+        }
+    }
+
+    none(&complaints);
+}
+
+#[test]
+fn one_file_reads_the_wall_clock() {
+    let mut complaints = Vec::new();
+    for file in sources() {
+        for (number, line) in file.lines().filter(|_| file.name() != CLOCK) {
+            if line.contains("SystemTime::now") || line.contains("UNIX_EPOCH.elapsed") {
+                complaints.push(format!("{}:{number} reads it", file.name()));
             }
         }
     }

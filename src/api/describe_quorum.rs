@@ -4,10 +4,9 @@
 //! Version 1 adds times, 2 directory ids and the nodes' listeners (KIP-853). Only the leader knows how
 //! far the others are.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use super::Api;
 use super::context::RequestContext;
+use crate::clock::wall_clock;
 use crate::metadata::controller::METADATA_TOPIC_NAME;
 use crate::metadata::image::MetadataImage;
 use crate::model::{BrokerId, Timestamp, Uuid};
@@ -94,9 +93,13 @@ fn partition(own: BrokerId, quorum: &QuorumInfo) -> ResponsePartitionData {
 
 /// The leader has read everything at any time.
 fn replica_state(own: BrokerId, replica: &ReplicaInfo) -> ReplicaState {
-    let time = |told: Option<Timestamp>| match replica.key.id == own {
-        true => now(),
-        false => told.map_or(-1, |time| time.0),
+    let time = |told: Option<Timestamp>| {
+        let told = if replica.key.id == own {
+            Some(wall_clock())
+        } else {
+            told
+        };
+        told.unwrap_or(Timestamp::NONE).0
     };
     ReplicaState {
         replica_id: replica.key.id.0,
@@ -105,13 +108,6 @@ fn replica_state(own: BrokerId, replica: &ReplicaInfo) -> ReplicaState {
         last_fetch_timestamp: time(replica.last_fetch),
         last_caught_up_timestamp: time(replica.last_caught_up),
     }
-}
-
-fn now() -> i64 {
-    let age = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(age.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The voters that have registered, with their listeners.

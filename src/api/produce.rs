@@ -9,7 +9,7 @@
 //! names topics by id. Transactions are not served yet, so transactional batches are refused.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -17,6 +17,7 @@ use super::context::RequestContext;
 use super::route::answer;
 use super::throttle::Meter;
 use super::{Api, internal_topics, nodes};
+use crate::clock::wall_clock;
 use crate::metadata::image::MetadataImage;
 use crate::model::{BrokerId, Offset, Timestamp, TopicIdPartition, Uuid};
 use crate::network::{CloseReason, Handling, Outcome};
@@ -147,7 +148,7 @@ fn write(api: &Api, context: &RequestContext, request: ProduceRequest) -> Writte
         context,
         image: &image,
         acks: request.acks,
-        now: now(),
+        now: wall_clock(),
         wait: ack_wait.as_ref(),
         next: 0,
     };
@@ -444,11 +445,4 @@ fn record_error((index, message): (i32, String)) -> BatchIndexAndErrorMessage {
         batch_index: index,
         batch_index_error_message: Some(Str::from(message)),
     }
-}
-
-fn now() -> Timestamp {
-    let age = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
 }

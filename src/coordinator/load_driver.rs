@@ -7,13 +7,11 @@
 //! are not served. A batch that is whole and of a format that is not read here (magic 0 and 1) ends the
 //! load only: the partition stays online.
 
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::Bytes;
-use rustix::io::Errno;
 
 use super::append_driver::{max_batch_bytes, settings_of};
 use super::group::{GroupShard, TransactionOutcome};
@@ -26,6 +24,7 @@ use crate::records::{Batch, Batches, Record, RecordsError, Scratch};
 use crate::replication::delayed::AckWait;
 use crate::replication::error::ReplicaError;
 use crate::replication::partition::Partition;
+use crate::storage::disk;
 use crate::storage::error::StorageError;
 use crate::storage::log::ReadPlan;
 
@@ -322,21 +321,8 @@ fn read(plan: &ReadPlan, max_bytes: u32, piece: &mut Vec<u8>) -> Result<u64, Loa
             Ok(0)
         }
         Payload::File(region) => {
-            piece.resize(region.length as usize, 0);
-            let mut filled = 0;
-            while filled < piece.len() {
-                let position = region.position + filled as u64;
-                let read = rustix::io::pread(region.file.as_fd(), &mut piece[filled..], position);
-                match read {
-                    Ok(0) => break,
-                    Ok(count) => filled += count,
-                    Err(Errno::INTR) => {}
-                    Err(error) => {
-                        return Err(StorageError::io("read", &plan.path(), error.into()).into());
-                    }
-                }
-            }
-            piece.truncate(filled);
+            disk::read_region(&region, piece)
+                .map_err(|error| StorageError::io("read", &plan.path(), error))?;
             Ok(region.position)
         }
     }

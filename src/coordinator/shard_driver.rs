@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard};
@@ -22,9 +22,10 @@ use super::memory::MemberMemory;
 use super::retry::Retry;
 use super::timers_driver::{Alarm, Alarms};
 use super::waiters_driver::{Deliveries, Submitted, Waiters};
+use crate::clock::wall_clock;
 use crate::config::GroupsConfig;
 use crate::metadata::image::MetadataImage;
-use crate::model::{LeaderEpoch, Offset, Timestamp};
+use crate::model::{LeaderEpoch, Offset};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::offsets_records::OffsetsRecord;
 use crate::replication::driver::ReplicaManager;
@@ -103,11 +104,9 @@ impl State {
 
 /// The time now, by both clocks.
 pub(super) fn now() -> Moment {
-    let age = SystemTime::now().duration_since(UNIX_EPOCH);
-    let millis = age.map_or(0, |age| age.as_millis());
     Moment {
         instant: Instant::now(),
-        timestamp: Timestamp(i64::try_from(millis).unwrap_or(i64::MAX)),
+        timestamp: wall_clock(),
     }
 }
 

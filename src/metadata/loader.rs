@@ -175,7 +175,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::metadata::history::random_history;
+    use crate::doubles::history::random_history;
     use crate::metadata::image::MetadataVersion;
     use crate::model::{LeaderEpoch, Timestamp};
     use crate::protocol::messages::metadata_records::{

@@ -29,6 +29,3 @@ pub use assignment_driver::{AssignmentInbox, AssignmentSender, assignments};
 pub use assignments::Assignment;
 pub use controller_handle_driver::ControllerHandle;
 pub use lifecycle_driver::{BrokerIdentity, BrokerLifecycle, LifecycleError, LifecycleState};
-
-#[cfg(test)]
-mod history;

@@ -3,10 +3,11 @@
 //! Order of a clean-up, so that a crash between any two steps leaves a log that can be opened: the
 //! segments below the snapshot that stays go first, then the snapshots that are older.
 
-use super::driver::{RaftError, wall_clock};
+use super::driver::RaftError;
 use super::effect::Input;
 use super::log_state::OffsetAndEpoch;
 use super::loop_driver::RaftThread;
+use crate::clock::wall_clock;
 
 impl RaftThread {
     /// Notes a snapshot that was found or written. A bootstrap snapshot is no part of the log's

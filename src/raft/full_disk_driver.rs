@@ -4,10 +4,11 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::driver::{RaftError, wall_clock};
+use super::driver::RaftError;
 use super::event::RaftEvent;
 use super::loop_driver::RaftThread;
 use super::quorum_state_driver::QuorumStateError;
+use crate::clock::wall_clock;
 use crate::storage::checkpoint::StateFileError;
 use crate::storage::error::StorageError;
 use crate::storage::log::AppendError;

@@ -5,7 +5,6 @@
 //! Apache leaves it alone: what is below it was synced, so damage there is not a torn write, and
 //! the log is not opened. It is saved at open, at close, and now and then.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,11 +15,10 @@ use super::event::CommittedBatch;
 use super::log_state::{EpochStart, LogState, OffsetAndEpoch};
 use super::snapshot;
 use crate::model::{LeaderEpoch, Offset, Timestamp, TopicPartition, Uuid};
-use crate::protocol::payload::{FileRegion, Payload};
 use crate::records::control::ControlType;
 use crate::records::{Batch, Batches, Scratch};
 use crate::storage::checkpoint::{self, Offsets, RECOVERY_POINT_FILE};
-use crate::storage::disk::Disk;
+use crate::storage::disk::{self, Disk};
 use crate::storage::error::StorageError;
 use crate::storage::log::{Log, Opening};
 use crate::storage::log_config::LogConfig;
@@ -307,7 +305,7 @@ impl MetadataLog {
             .locate(from, up_to)
             .map_err(|error| self.damaged_at(from, error))?;
         let outcome = plan.read(READ_BYTES, true)?;
-        in_memory(outcome.payload).map_err(|source| {
+        disk::read_payload(outcome.payload).map_err(|source| {
             RaftError::Log(StorageError::Io {
                 action: "read",
                 path: self.dir.clone(),
@@ -400,26 +398,4 @@ fn open_error(dir: &Path, error: StorageError) -> RaftError {
         },
         other => RaftError::Log(other),
     }
-}
-
-fn in_memory(payload: Payload) -> io::Result<Bytes> {
-    match payload {
-        Payload::Null => Ok(Bytes::new()),
-        Payload::Bytes(bytes) => Ok(bytes),
-        Payload::File(region) => read_region(&region),
-    }
-}
-
-fn read_region(region: &FileRegion) -> io::Result<Bytes> {
-    let mut content = vec![0; region.length as usize];
-    let mut filled = 0;
-    while filled < content.len() {
-        let position = region.position + filled as u64;
-        match rustix::io::pread(region.file.as_fd(), &mut content[filled..], position)? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    content.truncate(filled);
-    Ok(content.into())
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::control_record;
 use super::delivery::{Delivery, Step};
-use super::driver::{Command, RaftError, Shared, wall_clock};
+use super::driver::{Command, RaftError, Shared};
 use super::effect::{Announcement, BatchContent, Effect, Input, LeaderBatch};
 use super::event::{CommittedBatch, RaftEvent, RaftListener};
 use super::log_driver::MetadataLog;
@@ -17,6 +17,7 @@ use super::quorum_state_driver::QuorumStateStore;
 use super::retention::{Retention, SnapshotInfo};
 use super::snapshot::data_batch;
 use super::voters::Voters;
+use crate::clock::wall_clock;
 use crate::model::LeaderEpoch;
 use crate::records::control::{self, Placement};
 

@@ -79,8 +79,8 @@ impl QuorumStateStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doubles::{CrashDisk, Fault, Tear};
     use crate::model::{BrokerId, LeaderEpoch};
-    use crate::storage::disk::{CrashDisk, Fault, Tear};
 
     fn state(epoch: i32) -> ElectionState {
         ElectionState {

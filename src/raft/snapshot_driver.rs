@@ -291,7 +291,7 @@ fn io_error(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::disk::{CrashDisk, Fault, Tear};
+    use crate::doubles::{CrashDisk, Fault, Tear};
 
     const DIR: &str = "log/__cluster_metadata-0";
     const ID: OffsetAndEpoch = OffsetAndEpoch::new(99, 2);

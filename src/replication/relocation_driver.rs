@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::data_dir_driver::{CheckpointKind, DataDir};
 use super::driver::{Shared, now, random_bytes};
@@ -23,7 +23,7 @@ use super::partition::{Partition, Stopped, append_copy};
 use crate::metadata::Assignment;
 use crate::metadata::image::{MetadataImage, ResourceKind};
 use crate::model::{BrokerId, DirectoryId, TopicIdPartition, TopicPartition};
-use crate::protocol::payload::Payload;
+use crate::storage::disk;
 use crate::storage::error::StorageError;
 use crate::storage::log::{Log, Opening, ReadPlan};
 use crate::storage::partition_folder::{self, FolderMark};
@@ -362,24 +362,6 @@ fn assigned(
 /// Reads the next part of a log into memory.
 fn read_for_copy(plan: &ReadPlan) -> Result<Bytes, StorageError> {
     let outcome = plan.read(CHUNK_BYTES, true)?;
-    let region = match outcome.payload {
-        Payload::Null => return Ok(Bytes::new()),
-        Payload::Bytes(bytes) => return Ok(bytes),
-        Payload::File(region) => region,
-    };
-    let mut buffer = BytesMut::zeroed(region.length as usize);
-    let mut filled = 0;
-    while filled < buffer.len() {
-        let position = region.position + filled as u64;
-        match rustix::io::pread(&*region.file, &mut buffer[filled..], position) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => {
-                return Err(StorageError::io("read", &plan.path(), error.into()));
-            }
-        }
-    }
-    buffer.truncate(filled);
-    Ok(buffer.freeze())
+    disk::read_payload(outcome.payload)
+        .map_err(|error| StorageError::io("read", &plan.path(), error))
 }

@@ -167,7 +167,7 @@ impl Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::disk::CrashDisk;
+    use crate::doubles::CrashDisk;
 
     #[test]
     fn a_name_is_taken_apart_as_it_was_put_together() {

@@ -323,9 +323,10 @@ fn partition_point(bytes: &[u8], size: usize, holds: impl Fn(&[u8]) -> bool) -> 
 mod tests {
     use std::path::Path;
 
-    use super::super::disk::{CrashDisk, Disk, Fault, OpenMode};
+    use super::super::disk::{Disk, OpenMode};
     use super::super::offset_index::{OffsetEntry, OffsetIndex};
     use super::*;
+    use crate::doubles::{CrashDisk, Fault};
 
     fn entry(number: u32) -> OffsetEntry {
         OffsetEntry {

@@ -1,6 +1,6 @@
 //! One flipped bit in any file of a partition: it is found, repaired, or harmless.
 
-use broker::storage::disk::CrashDisk;
+use broker::doubles::CrashDisk;
 use broker::storage::error::StorageError;
 use broker::storage::log::Log;
 

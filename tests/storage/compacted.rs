@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use broker::doubles::CrashDisk;
 use broker::model::{LeaderEpoch, Offset, ProducerId, Timestamp};
 use broker::protocol::payload::Payload;
 use broker::records::control::{EndTransactionMarker, Placement, end_transaction_marker};
@@ -14,7 +15,7 @@ use broker::records::{
 use broker::storage::compaction::{
     CleanControl, CleanError, CleanSettings, CleanSummary, LogAccess, clean,
 };
-use broker::storage::disk::{CrashDisk, Disk};
+use broker::storage::disk::Disk;
 use broker::storage::error::StorageError;
 use broker::storage::log::{LeaderAppend, Log, Opening};
 use broker::storage::log_config::LogConfig;

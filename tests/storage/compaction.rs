@@ -4,10 +4,11 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use broker::doubles::CrashDisk;
 use broker::model::{Offset, ProducerId, Timestamp};
 use broker::records::Batch;
 use broker::storage::compaction::{CleanControl, CleanError, CleanSettings, LogAccess, clean};
-use broker::storage::disk::{CrashDisk, Disk};
+use broker::storage::disk::Disk;
 use broker::storage::error::StorageError;
 use broker::storage::log::{Log, Opening};
 use parking_lot::Mutex;

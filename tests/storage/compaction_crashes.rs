@@ -1,8 +1,8 @@
 //! The power is cut at every single operation of a compaction, and of what clears up after it: no
 //! last record of a key is lost, and no other comes back to stay.
 
+use broker::doubles::{CrashDisk, Fault, Tear};
 use broker::model::Offset;
-use broker::storage::disk::{CrashDisk, Fault, Tear};
 use parking_lot::Mutex;
 
 use crate::compacted::{Left, Locked, Model, after_kill, compact, filled, left, open, settings};

@@ -1,7 +1,7 @@
 //! A disk that fails or is full: what was acknowledged stays, and nothing is written after an error
 //! that may have lost something.
 
-use broker::storage::disk::{CrashDisk, Fault};
+use broker::doubles::{CrashDisk, Fault};
 use broker::storage::error::StorageError;
 use broker::storage::log::{AppendError, Log, Opening};
 

@@ -1,7 +1,8 @@
 //! Index files that are missing, or not what they were.
 
+use broker::doubles::CrashDisk;
 use broker::model::Offset;
-use broker::storage::disk::{CrashDisk, Disk};
+use broker::storage::disk::Disk;
 use broker::storage::log::{Log, Opening};
 
 use crate::support::{

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use broker::doubles::CrashDisk;
 use broker::model::Offset;
-use broker::storage::disk::{CrashDisk, Disk};
+use broker::storage::disk::Disk;
 
 use crate::support::{
     FOLDER, after_crash, batches, config, content, files, filled, new_disk, open_log, read_file,

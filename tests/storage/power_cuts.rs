@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
+use broker::doubles::{CrashDisk, Fault, Tear};
 use broker::model::Offset;
-use broker::storage::disk::{CrashDisk, Disk, Fault, Tear};
+use broker::storage::disk::Disk;
 use broker::storage::log::{FlushScope, Log, Opening};
 use bytes::Bytes;
 

@@ -5,12 +5,13 @@ use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use broker::doubles::{CrashDisk, Tear};
 use broker::model::{LeaderEpoch, Offset, ProducerId, Timestamp};
 use broker::protocol::payload::Payload;
 use broker::records::control::{EndTransactionMarker, Placement, end_transaction_marker};
 use broker::records::validate::ValidatedBatch;
 use broker::records::{Batch, BatchBuilder, Batches, NewRecord, Scratch};
-use broker::storage::disk::{self, CrashDisk, Disk, OpenMode, Tear};
+use broker::storage::disk::{self, Disk, OpenMode};
 use broker::storage::error::StorageError;
 use broker::storage::log::{LeaderAppend, Log, Opening};
 use broker::storage::log_config::LogConfig;

@@ -1,7 +1,7 @@
 //! Deltas against what a full replay gives, over random histories.
 
 use super::MetadataDelta;
-use crate::metadata::history::{Dice, random_history};
+use crate::doubles::history::{Dice, random_history};
 use crate::metadata::image::{MetadataImage, Provenance};
 use crate::model::{BrokerId, LeaderEpoch, Offset, Timestamp, Uuid};
 use crate::protocol::messages::metadata_records::{

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::*;
+use crate::doubles::{CrashDisk, Fault, Tear};
 use crate::metadata::controller::bootstrap_records;
 use crate::metadata::{
     Assignment, AssignmentInbox, BrokerIdentity, BrokerLifecycle, LifecycleState, assignments,
@@ -18,7 +19,7 @@ use crate::protocol::messages::create_topics::{CreatableTopic, CreateTopicsReque
 use crate::protocol::messages::delete_topics::DeleteTopicsRequest;
 use crate::quota::MutationQuota;
 use crate::raft::{RaftConfig, Retention, Timeouts, Voter};
-use crate::storage::disk::{CrashDisk, Disk, Fault, Tear};
+use crate::storage::disk::Disk;
 
 /// Longer than anything takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,7 +1,7 @@
 //! What records make of an image, and what an image is as records.
 
 use super::{Change, MetadataImage, MetadataVersion, ReplayError};
-use crate::metadata::history::random_history;
+use crate::doubles::history::random_history;
 use crate::model::Uuid;
 use crate::protocol::messages::metadata_records::{
     BrokerRegistrationChangeRecord, ConfigRecord, FeatureLevelRecord, MetadataRecord,

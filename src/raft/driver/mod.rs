@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -27,6 +27,7 @@ use super::quorum_state_driver::{QuorumStateError, QuorumStateStore};
 use super::retention::Retention;
 use super::snapshot_driver::{SnapshotFileError, SnapshotStore};
 use super::voters::{ReplicaKey, Voter, Voters};
+use crate::clock::wall_clock;
 use crate::model::{BrokerId, DirectoryId, LeaderEpoch, Offset, Timestamp};
 use crate::storage::checkpoint::StateFileError;
 use crate::storage::disk::Disk;
@@ -315,14 +316,6 @@ impl Raft {
         self.shared.mailbox.lock().commands.push(command);
         self.shared.wake.notify_one();
     }
-}
-
-/// The time of day, as records carry it.
-pub(super) fn wall_clock() -> Timestamp {
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn check_voters(config: &RaftConfig) -> Result<Voters, RaftError> {

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::doubles::{CrashDisk, Fault, Tear};
 use crate::model::Uuid;
 use crate::raft::event::CommittedBatch;
-use crate::storage::disk::{CrashDisk, Fault, OpenMode, Tear};
+use crate::storage::disk::OpenMode;
 
 /// Longer than any event takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(20);

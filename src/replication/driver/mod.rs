@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -22,9 +22,10 @@ use super::housekeeping_driver::Alarm;
 use super::moves_driver::Moves;
 use super::partition::{IsrChange, Moment, Partition, Stopped};
 use super::settings::ReplicaSettings;
+use crate::clock::wall_clock;
 use crate::metadata::Assignment;
 use crate::metadata::image::MetadataImage;
-use crate::model::{DirectoryId, Timestamp, TopicIdPartition, TopicPartition};
+use crate::model::{DirectoryId, TopicIdPartition, TopicPartition};
 use crate::storage::error::StorageError;
 use crate::telemetry::Metrics;
 
@@ -87,12 +88,6 @@ pub(super) fn now() -> Moment {
         wall: wall_clock(),
         instant: Instant::now(),
     }
-}
-
-fn wall_clock() -> Timestamp {
-    let age = SystemTime::now().duration_since(UNIX_EPOCH);
-    let millis = age.map_or(0, |age| age.as_millis());
-    Timestamp(i64::try_from(millis).unwrap_or(i64::MAX))
 }
 
 /// Sixteen bytes from the operating system.

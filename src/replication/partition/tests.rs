@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::config::{Layers, Settings, TopicConfig};
+use crate::doubles::CrashDisk;
 use crate::model::{DirectoryId, ProducerId, TopicId};
 use crate::records::control::{self, EndTransactionMarker, Placement};
 use crate::records::validate::ValidatedBatch;
@@ -11,7 +12,7 @@ use crate::records::{BatchBuilder, NewRecord, Scratch};
 use crate::replication::delayed::{AckWait, FetchWatch, Interest};
 use crate::replication::fetch_session::PartitionRequest;
 use crate::replication::leadership::FollowerFetch;
-use crate::storage::disk::{CrashDisk, Disk};
+use crate::storage::disk::Disk;
 use crate::storage::log::Opening;
 use crate::storage::log_dir::{Identity, LogDirs};
 use crate::storage::producer_state::Origin;

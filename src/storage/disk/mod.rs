@@ -1,11 +1,11 @@
 //! The seam between the log and its disk: what the storage folder asks of a file system.
 //!
-//! [`FileDisk`] is the real one; [`CrashDisk`] keeps a live and a durable image in memory, so that
-//! a test can cut the power at any write. A write is durable only after [`DiskFile::sync`], and a
+//! [`FileDisk`] is the real one. For tests `doubles::CrashDisk` keeps a live and a durable image in
+//! memory, so that the power can be cut at any write. A write is durable only after [`DiskFile::sync`], and a
 //! created, renamed or removed name only after [`Disk::sync_dir`].
 
-mod crash_disk;
 mod file_disk;
+mod region;
 mod waiting;
 
 use std::fmt;
@@ -16,8 +16,8 @@ use std::sync::Arc;
 use crate::model::Timestamp;
 use crate::protocol::payload::Payload;
 
-pub use crash_disk::{CrashDisk, Fault, Tear};
 pub use file_disk::FileDisk;
+pub use region::{read_payload, read_region};
 pub use waiting::{about_to_take_long, without_waiting};
 
 /// What to do when the file is there, or is not.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::*;
+use crate::doubles::{CrashDisk, Tear};
 use crate::protocol::payload::Payload;
 use crate::records::validate::ValidatedBatch;
 use crate::records::{BatchBuilder, Batches, NewRecord, Scratch};
-use crate::storage::disk::{CrashDisk, Disk, OpenMode, Tear};
+use crate::storage::disk::{Disk, OpenMode};
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 const PATH: &str = "/data/topic-0";

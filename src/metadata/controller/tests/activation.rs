@@ -1,7 +1,7 @@
 //! What a controller that begins to lead appends first.
 
+use crate::doubles::history::random_history;
 use crate::metadata::controller::{activation_records, bootstrap_records};
-use crate::metadata::history::random_history;
 use crate::metadata::image::MetadataImage;
 use crate::protocol::messages::metadata_records::{
     AbortTransactionRecord, BeginTransactionRecord, EndTransactionRecord, FeatureLevelRecord,

@@ -131,7 +131,7 @@ impl World {
 fn a_leader_is_always_active_and_in_sync_and_the_indexes_agree() {
     for seed in 0..30 {
         let mut world = World::with_brokers(i32::try_from(BROKERS).unwrap());
-        world.dice = crate::metadata::history::Dice::new(seed);
+        world.dice = crate::doubles::history::Dice::new(seed);
         for _ in 0..150 {
             world.step();
             world.check_invariants();

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Controller, ControllerSettings, Decision, activation_records, bootstrap_records};
-use crate::metadata::history::Dice;
+use crate::doubles::history::Dice;
 use crate::metadata::image::{MetadataImage, SUPPORTED_FEATURES};
 use crate::model::{BrokerId, Offset, TopicId, Uuid};
 use crate::protocol::messages::broker_heartbeat::{

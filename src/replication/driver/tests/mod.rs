@@ -12,14 +12,15 @@ use std::time::Duration;
 use support::{Change, World, batch, broker, request};
 
 use super::*;
-use crate::model::Offset;
+use crate::doubles::{Fault, Tear};
+use crate::model::{Offset, Timestamp};
 use crate::protocol::error_code::ErrorCode;
 use crate::replication::data_dir_driver::CheckpointKind;
 use crate::replication::delayed::{AckOutcome, AckWait};
 use crate::replication::fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, NO_SESSION, SessionError};
 use crate::replication::partition::OffsetQuery;
 use crate::replication::scrub_driver::Progress;
-use crate::storage::disk::{Disk, Fault, Tear};
+use crate::storage::disk::Disk;
 
 const LONG: Duration = Duration::from_secs(60);
 

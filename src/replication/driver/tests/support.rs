@@ -7,9 +7,10 @@ use parking_lot::Mutex;
 
 use super::super::*;
 use crate::config::{BrokerConfig, Layers, Settings};
+use crate::doubles::CrashDisk;
 use crate::metadata::Assignment;
 use crate::metadata::delta::MetadataDelta;
-use crate::model::{BrokerId, Offset, TopicId};
+use crate::model::{BrokerId, Offset, Timestamp, TopicId};
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::metadata_records::{
     ConfigRecord, MetadataRecord, PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord,
@@ -24,7 +25,7 @@ use crate::replication::fetch_session::{
 };
 use crate::replication::partition::{LeaderWrite, Reader};
 use crate::storage::checkpoint::StateFileError;
-use crate::storage::disk::{CrashDisk, Disk, OpenMode};
+use crate::storage::disk::{Disk, OpenMode};
 use crate::storage::log_dir::{Identity, LogDirs};
 use crate::storage::producer_state::Origin;
 
@@ -203,7 +204,7 @@ impl World {
 
     pub(super) fn restarted_on(&self, disk: &CrashDisk, paths: &[&str], failed: &[&str]) -> Self {
         // The disk outlives the process, its locks do not.
-        let disk = disk.after_power_cut(crate::storage::disk::Tear::Kept);
+        let disk = disk.after_power_cut(crate::doubles::Tear::Kept);
         let again = Self::start(disk, paths, failed, Arc::clone(&self.image.lock()));
         *again.topics_made.lock() = *self.topics_made.lock();
         again

@@ -16,10 +16,11 @@ use std::sync::Arc;
 use parking_lot::{Condvar, Mutex};
 use rustix::io::Errno;
 
-use super::waiting::about_to_take_long;
-use super::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
 use crate::model::Timestamp;
 use crate::protocol::payload::Payload;
+use crate::storage::disk::{
+    DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode, about_to_take_long,
+};
 
 use image::{DirImage, FileImage, Inode, Random, index};
 

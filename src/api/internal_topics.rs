@@ -3,7 +3,7 @@
 
 use super::Api;
 use super::context::RequestContext;
-use crate::config::GroupsConfig;
+use crate::config::GroupCoordinatorConfig;
 use crate::coordinator::driver::OFFSETS_TOPIC;
 use crate::protocol::Str;
 use crate::protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig};
@@ -17,7 +17,7 @@ pub(super) fn is_internal(name: &str) -> bool {
 }
 
 /// `__consumer_offsets` as Kafka makes it.
-fn offsets_topic(config: &GroupsConfig, replication_factor: i32) -> CreatableTopic {
+fn offsets_topic(config: &GroupCoordinatorConfig, replication_factor: i32) -> CreatableTopic {
     let configs = [
         ("cleanup.policy", "compact".to_owned()),
         ("compression.type", "producer".to_owned()),

@@ -5,7 +5,7 @@
 //! another view from the changed layers.
 
 use super::check;
-use super::groups::GroupsConfig;
+use super::group_coordinator::GroupCoordinatorConfig;
 use super::layers::Layers;
 use super::listeners::Listeners;
 use super::network::NetworkConfig;
@@ -34,7 +34,7 @@ pub struct BrokerConfig {
     /// Topics as such, and the requests that read them.
     pub topics: TopicsConfig,
     /// The group coordinator.
-    pub groups: GroupsConfig,
+    pub groups: GroupCoordinatorConfig,
     /// Log lines.
     pub logging: LoggingConfig,
     /// Metrics of clients.
@@ -106,7 +106,7 @@ impl BrokerConfig {
             metadata_log: MetadataLogConfig::read(&view, &storage),
             storage,
             topics: TopicsConfig::read(&view),
-            groups: GroupsConfig::read(&view),
+            groups: GroupCoordinatorConfig::read(&view),
             logging: LoggingConfig::read(&view)?,
             client_metrics: ClientTelemetryConfig {
                 telemetry_max_bytes: view.int("telemetry.max.bytes"),

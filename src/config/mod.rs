@@ -12,8 +12,8 @@ mod client_metrics;
 mod describe;
 mod endpoint;
 mod environment;
-mod group;
-mod groups;
+mod group_coordinator;
+mod group_overrides;
 mod key;
 pub mod keys;
 mod layers;
@@ -41,8 +41,8 @@ pub use describe::{
     describe_group, describe_loggers, describe_topic,
 };
 pub use endpoint::{Endpoint, SecurityProtocol, Voter};
-pub use group::check_group_overrides;
-pub use groups::GroupsConfig;
+pub use group_coordinator::GroupCoordinatorConfig;
+pub use group_overrides::check_group_overrides;
 pub use key::{BrokerDefault, Importance, Key, KeyDefault, Kind, Scope, Status, Update};
 pub use layers::{Layers, NoOverrides, Overrides, Settings, Source};
 pub use listeners::Listeners;

@@ -23,7 +23,7 @@ use super::retry::Retry;
 use super::timers_driver::{Alarm, Alarms};
 use super::waiters_driver::{Deliveries, Submitted, Waiters};
 use crate::clock::wall_clock;
-use crate::config::GroupsConfig;
+use crate::config::GroupCoordinatorConfig;
 use crate::metadata::image::MetadataImage;
 use crate::model::{LeaderEpoch, Offset};
 use crate::protocol::ErrorCode;
@@ -34,7 +34,7 @@ use crate::telemetry::{LogGate, Metrics};
 
 /// What all shards share.
 pub(super) struct Services {
-    pub(super) config: GroupsConfig,
+    pub(super) config: GroupCoordinatorConfig,
     pub(super) replicas: ReplicaManager,
     pub(super) runtime: Handle,
     pub(super) alarms: Arc<Alarms>,

@@ -12,8 +12,8 @@
 mod table;
 
 mod client_metrics;
-mod group;
-mod groups;
+mod group_coordinators;
+mod group_overrides;
 mod internal;
 mod log;
 mod metadata;
@@ -40,7 +40,7 @@ const BROKER_TABLES: [&[Key]; 14] = [
     log::KEYS,
     topics::KEYS,
     replication::KEYS,
-    groups::KEYS,
+    group_coordinators::KEYS,
     transactions::KEYS,
     security::KEYS,
     quotas::KEYS,
@@ -81,7 +81,7 @@ static BROKER: LazyLock<Index> = LazyLock::new(|| {
         .collect()
 });
 static TOPIC: LazyLock<Index> = LazyLock::new(|| index(topic::KEYS));
-static GROUP: LazyLock<Index> = LazyLock::new(|| index(group::KEYS));
+static GROUP: LazyLock<Index> = LazyLock::new(|| index(group_overrides::KEYS));
 static CLIENT_METRICS: LazyLock<Index> = LazyLock::new(|| index(client_metrics::KEYS));
 
 fn index(keys: &'static [Key]) -> Index {

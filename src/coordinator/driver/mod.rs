@@ -18,7 +18,7 @@ use super::memory::{MAX_MEMBER_BYTES, MemberMemory};
 use super::partition_for;
 use super::shard_driver::{Services, ShardDriver};
 use super::timers_driver::Alarms;
-use crate::config::GroupsConfig;
+use crate::config::GroupCoordinatorConfig;
 use crate::metadata::delta::{LocalPartition, MetadataDelta};
 use crate::metadata::image::MetadataImage;
 use crate::model::{BrokerId, TopicIdPartition};
@@ -52,7 +52,7 @@ type Shards = BTreeMap<i32, Arc<ShardDriver>>;
 impl GroupCoordinator {
     /// A coordinator without shards yet: they come with [`Self::apply`]. Its tasks run on `runtime`.
     pub fn start(
-        config: &GroupsConfig,
+        config: &GroupCoordinatorConfig,
         node_id: BrokerId,
         replicas: ReplicaManager,
         runtime: Handle,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::GroupsConfig;
+use crate::config::GroupCoordinatorConfig;
 
 /// What of the config a shard acts on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl GroupSettings {
     const RESERVED_BYTES: usize = 16 << 20;
 
     /// What `config` says, for a log whose batches hold values of `max_record_bytes`.
-    pub fn new(config: &GroupsConfig, max_record_bytes: usize) -> Self {
+    pub fn new(config: &GroupCoordinatorConfig, max_record_bytes: usize) -> Self {
         let millis = |value: i64| Duration::from_millis(value.max(0).unsigned_abs());
         Self {
             initial_rebalance_delay: millis(config.group_initial_rebalance_delay_ms.into()),

@@ -50,7 +50,7 @@ pub(super) struct World {
     pub(super) groups: GroupCoordinator,
     pub(super) replicas: ReplicaManager,
     image: Mutex<Arc<MetadataImage>>,
-    config: GroupsConfig,
+    config: GroupCoordinatorConfig,
     disk: Arc<dyn Disk>,
     /// What the replicas count.
     replica_metrics: Arc<Metrics>,
@@ -330,7 +330,7 @@ impl World {
 }
 
 fn coordinator(
-    config: &GroupsConfig,
+    config: &GroupCoordinatorConfig,
     replicas: &ReplicaManager,
     metrics: &Arc<Metrics>,
 ) -> GroupCoordinator {

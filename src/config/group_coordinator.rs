@@ -5,7 +5,7 @@ use super::view::View;
 
 /// Limits of classic groups, how long offsets are kept, and the topic that they are kept in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupsConfig {
+pub struct GroupCoordinatorConfig {
     /// Negative counts as 0.
     pub group_initial_rebalance_delay_ms: i32,
     /// Any number.
@@ -36,7 +36,7 @@ pub struct GroupsConfig {
     pub offset_metadata_max_bytes: i32,
 }
 
-impl GroupsConfig {
+impl GroupCoordinatorConfig {
     pub(super) fn read(view: &View<'_>) -> Self {
         Self {
             group_initial_rebalance_delay_ms: view.int("group.initial.rebalance.delay.ms"),

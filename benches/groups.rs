@@ -5,9 +5,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use broker::coordinator::group::{
-    Answer, Caller, Effects, GroupSettings, GroupShard, Moment, Request, Token,
-};
+use broker::coordinator::group::{Answer, Effects, GroupSettings, GroupShard, Request};
+use broker::coordinator::shard::{Caller, Moment, Shard as _, Token};
 use broker::model::{Offset, Timestamp};
 use broker::protocol::Str;
 use broker::protocol::messages::heartbeat::HeartbeatRequest;

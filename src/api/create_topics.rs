@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::context::RequestContext;
 use super::{Api, internal_topics};
-use crate::coordinator::driver::OFFSETS_TOPIC;
+use crate::coordinator::OFFSETS_TOPIC;
 use crate::protocol::Str;
 use crate::protocol::messages::create_topics::{
     CreatableTopic, CreateTopicsRequest, CreateTopicsResponse,

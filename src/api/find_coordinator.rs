@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::context::RequestContext;
 use super::{Api, nodes};
-use crate::coordinator::driver::OFFSETS_TOPIC;
+use crate::coordinator::OFFSETS_TOPIC;
 use crate::metadata::image::{Endpoint, MetadataImage};
 use crate::model::BrokerId;
 use crate::protocol::messages::find_coordinator::{
@@ -72,10 +72,11 @@ pub async fn handle(
     let found = find(&request.key);
     FindCoordinatorResponse {
         error_code: found.error_code,
-        error_message: match found.error_code.is_error() {
-            true => found.error_message,
+        error_message: if found.error_code.is_error() {
+            found.error_message
+        } else {
             // Old versions say so in words, too.
-            false => Some(Str::from_static("NONE")),
+            Some(Str::from_static("NONE"))
         },
         node_id: found.node_id,
         host: found.host,

@@ -9,8 +9,9 @@ use bytes::Bytes;
 use super::Api;
 use super::context::RequestContext;
 use super::route::answer;
-use crate::coordinator::driver::Submitted;
-use crate::coordinator::group::{Answer, Caller, Request, Token};
+use crate::coordinator::Submitted;
+use crate::coordinator::group::{Answer, Request};
+use crate::coordinator::shard::{Caller, Token};
 use crate::network::{Handling, Outcome};
 use crate::protocol::{self, DecodeError, Str, decode_request};
 
@@ -72,7 +73,7 @@ pub(super) fn handle<R: OneGroup>(
 /// Answers at once if the answer is there. Otherwise nothing of the frame may be in use any more.
 fn now_or_later<R: protocol::Request + 'static>(
     mut context: RequestContext,
-    submitted: Submitted,
+    submitted: Submitted<Answer>,
     response: fn(Answer) -> R::Response,
 ) -> Handling {
     match submitted {

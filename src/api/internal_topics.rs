@@ -4,7 +4,7 @@
 use super::Api;
 use super::context::RequestContext;
 use crate::config::GroupCoordinatorConfig;
-use crate::coordinator::driver::OFFSETS_TOPIC;
+use crate::coordinator::OFFSETS_TOPIC;
 use crate::protocol::Str;
 use crate::protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig};
 

@@ -6,7 +6,8 @@
 
 use super::context::RequestContext;
 use super::group::{OneGroup, caller, expect_answer};
-use crate::coordinator::group::{Answer, Caller, Request};
+use crate::coordinator::group::{Answer, Request};
+use crate::coordinator::shard::Caller;
 use crate::protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse};
 use crate::protocol::{ErrorCode, Str};
 

@@ -116,7 +116,7 @@ use arc_swap::Guard;
 use bytes::Bytes;
 
 use crate::config::{BrokerConfig, Settings};
-use crate::coordinator::driver::GroupCoordinator;
+use crate::coordinator::GroupCoordinator;
 use crate::metadata::driver::Published;
 use crate::metadata::image::MetadataImage;
 use crate::metadata::{BrokerLifecycle, ControllerHandle};

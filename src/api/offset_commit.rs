@@ -13,7 +13,7 @@ use super::Api;
 use super::context::RequestContext;
 use super::group::{MAX_BODY_BYTES, caller, expect_answer};
 use super::route::answer;
-use crate::coordinator::driver::Submitted;
+use crate::coordinator::Submitted;
 use crate::coordinator::group::{Answer, Request};
 use crate::metadata::image::{MetadataImage, TopicImage};
 use crate::model::TopicId;
@@ -135,15 +135,12 @@ fn find<'a>(
     image: &'a MetadataImage,
     version: i16,
 ) -> Result<&'a TopicImage, ErrorCode> {
-    let (found, error) = match version >= FIRST_BY_ID {
-        true => (
-            image.topics().by_id(&topic.topic_id),
-            ErrorCode::UNKNOWN_TOPIC_ID,
-        ),
-        false => (
-            image.topics().by_name(&topic.name),
-            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-        ),
+    let topics = image.topics();
+    let (found, error) = if version >= FIRST_BY_ID {
+        (topics.by_id(&topic.topic_id), ErrorCode::UNKNOWN_TOPIC_ID)
+    } else {
+        let error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+        (topics.by_name(&topic.name), error)
     };
     found.map(|topic| &**topic).ok_or(error)
 }

@@ -35,9 +35,10 @@ pub async fn handle(
     }
     let mut asked = Vec::with_capacity(groups.len());
     for mut group in groups {
-        let refused = match version >= FIRST_BY_ID {
-            true => resolve_ids(&mut group, &api.image()),
-            false => look_up_ids(&mut group, &api.image()),
+        let refused = if version >= FIRST_BY_ID {
+            resolve_ids(&mut group, &api.image())
+        } else {
+            look_up_ids(&mut group, &api.image())
         };
         let group_id = group.group_id.clone();
         let question = Request::OffsetFetch {
@@ -56,12 +57,12 @@ pub async fn handle(
         group.topics.extend(refused);
         answers.push(group);
     }
-    match version >= FIRST_WITH_GROUPS {
-        true => OffsetFetchResponse {
-            groups: answers,
-            ..OffsetFetchResponse::default()
-        },
-        false => of_only_group(answers.pop().expect("one group was asked for")),
+    if version < FIRST_WITH_GROUPS {
+        return of_only_group(answers.pop().expect("one group was asked for"));
+    }
+    OffsetFetchResponse {
+        groups: answers,
+        ..OffsetFetchResponse::default()
     }
 }
 

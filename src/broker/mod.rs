@@ -21,7 +21,7 @@ use anyhow::Context as _;
 
 use crate::api::{Api, Dispatcher, Parts};
 use crate::config::Loaded;
-use crate::coordinator::driver::GroupCoordinator;
+use crate::coordinator::GroupCoordinator;
 use crate::metadata::BrokerLifecycle;
 use crate::metadata::driver::{self, Metadata};
 use crate::model::{BrokerId, Offset};

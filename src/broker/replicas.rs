@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::directories::Directories;
 use super::live_config::LiveConfig;
-use crate::coordinator::driver::GroupCoordinator;
+use crate::coordinator::GroupCoordinator;
 use crate::metadata::delta::MetadataDelta;
 use crate::metadata::driver::{Metadata, MetadataPublisher, OnFatal};
 use crate::metadata::image::MetadataImage;

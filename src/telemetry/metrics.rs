@@ -277,7 +277,11 @@ mod tests {
         metrics.requests.inc(1);
         metrics.requests.inc(-1);
         metrics.groups.groups.at(3).set(5);
-        metrics.groups.load_time.add(Duration::from_millis(1_500));
+        metrics
+            .groups
+            .coordinator
+            .load_time
+            .add(Duration::from_millis(1_500));
 
         let text = metrics.render();
         for line in [

@@ -2,6 +2,7 @@
 //! parts use it.
 
 mod client_metrics;
+mod coordinator_metrics;
 mod escape;
 mod group_metrics;
 mod log_gate;
@@ -13,8 +14,9 @@ mod striped;
 pub use client_metrics::{
     ClientIdentity, ClientMetrics, Pushed, Refused as RefusedTelemetry, Subscription,
 };
+pub use coordinator_metrics::{CoordinatorMetrics, PerState, SHARD_STATES, Time};
 pub use escape::Untrusted;
-pub use group_metrics::{GROUP_STATES, GroupMetrics, PerState, SHARD_STATES, Time};
+pub use group_metrics::{GROUP_STATES, GroupMetrics};
 pub use log_gate::LogGate;
 pub use loggers::{LOG_LEVELS, Loggers, ROOT_LOGGER};
 pub use logging::{LoggingError, start_logging};

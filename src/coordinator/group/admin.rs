@@ -11,7 +11,7 @@ use super::classic::State;
 use super::effects::Effects;
 use super::group_state::Group;
 use super::offsets::tombstone;
-use super::request::Caller;
+use crate::coordinator::shard::Caller;
 use crate::model::Offset;
 use crate::protocol::messages::delete_groups::DeletableGroupResult;
 use crate::protocol::messages::describe_groups::DescribedGroup;

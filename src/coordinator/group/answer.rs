@@ -1,5 +1,6 @@
 //! What a shard answers, and what becomes of an answer whose records could not be written.
 
+use crate::coordinator::shard::ShardAnswer;
 use crate::protocol::ErrorCode;
 use crate::protocol::Str;
 use crate::protocol::messages::delete_groups::DeletableGroupResult;
@@ -54,30 +55,8 @@ from_response! {
     DeleteGroups(Vec<DeletableGroupResult>),
 }
 
-/// The error that clients get when an append failed with `error`, as in Kafka: one that sends them
-/// to look for the coordinator again, and to join again.
-pub fn append_error(error: ErrorCode) -> ErrorCode {
-    match error {
-        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
-        | ErrorCode::NOT_ENOUGH_REPLICAS
-        | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND
-        | ErrorCode::REQUEST_TIMED_OUT => ErrorCode::COORDINATOR_NOT_AVAILABLE,
-        ErrorCode::NOT_LEADER_OR_FOLLOWER
-        | ErrorCode::FENCED_LEADER_EPOCH
-        | ErrorCode::UNKNOWN_LEADER_EPOCH
-        | ErrorCode::KAFKA_STORAGE_ERROR => ErrorCode::NOT_COORDINATOR,
-        ErrorCode::MESSAGE_TOO_LARGE
-        | ErrorCode::RECORD_LIST_TOO_LARGE
-        | ErrorCode::INVALID_FETCH_SIZE => ErrorCode::UNKNOWN_SERVER_ERROR,
-        other => other,
-    }
-}
-
-impl Answer {
-    /// What to send in place of the answer when a record that it rests on was not written. `error`
-    /// comes from [`append_error`]. What was refused anyway stays refused for its reason.
-    #[must_use]
-    pub fn fail(self, error: ErrorCode) -> Self {
+impl ShardAnswer for Answer {
+    fn fail(self, error: ErrorCode) -> Self {
         match self {
             Self::JoinGroup(response) => Self::JoinGroup(JoinGroupResponse {
                 error_code: first_error(response.error_code, error),

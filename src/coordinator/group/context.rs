@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::answer::Answer;
-use super::effects::{Effects, Token};
-use super::request::Moment;
+use super::effects::Effects;
 use super::settings::GroupSettings;
 use super::timers::Timers;
+use crate::coordinator::shard::Moment;
+use crate::coordinator::shard::Token;
 use crate::model::Offset;
 use crate::protocol::messages::offsets_records::OffsetsRecord;
 
@@ -26,7 +27,7 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Gives a record to the driver; the caller has replayed it. Returns its offset.
+    /// Gives a record to the runtime; the caller has replayed it. Returns its offset.
     pub(super) fn append(&mut self, record: OffsetsRecord) -> Offset {
         let offset = *self.next_offset;
         *self.next_offset = offset + 1;

@@ -1,19 +1,6 @@
 //! Groups and committed offsets: what one partition of `__consumer_offsets` holds, as a pure type.
 //!
-//! # How it runs
-//! Decide, replay, append. [`GroupShard::handle`] reads the state and decides; the records that it
-//! decides on are replayed at once, so that the next decision sees them, and are given to the driver
-//! in [`Effects`], to be appended in their order, those of many decisions in one batch. Offsets
-//! follow on each other from [`GroupShard::next_offset`]: the shard is the only writer of its
-//! partition, but for transaction markers, of which it is told.
-//!
-//! An answer says in [`Reply::after`] on which record it rests: it leaves when the high watermark is
-//! above that offset, at once if there is none ([`Offset::NONE`](crate::model::Offset::NONE)). A driver
-//! never has to know why.
-//!
-//! If an append fails, or leadership is lost, the driver calls [`GroupShard::abandon`], which answers
-//! everybody who waits in the shard, fails the answers that it still holds back with
-//! [`Answer::fail`], drops the shard, and loads a new one from the log: nothing is undone.
+//! How it runs is told at [`Shard`](super::shard::Shard).
 //!
 //! # State
 //! * **Durable**: committed offsets, pending offsets of open transactions, and of each classic group
@@ -22,7 +9,7 @@
 //! * **Volatile**, known to this shard only: the generation in the making (who has joined it, under
 //!   which number, until the leader's SyncGroup), all that members say (the log has it of the chosen
 //!   protocol only), who waits (tokens of requests), and all timers. A new shard begins without: whoever waited is answered by
-//!   the driver, members' session timers start anew at [`GroupShard::begin`].
+//!   the runtime, members' session timers start anew at [`GroupShard::begin`].
 //!
 //! # A classic group's states
 //! ```text
@@ -46,24 +33,26 @@
 //! | ListGroups | all records so far |
 //!
 //! # What is not here
-//! Which shard a group belongs to ([`partition_for`](crate::coordinator::partition_for)), whether it
-//! is loaded (COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR: [`Request::refuse`]), authorisation,
-//! and whether topics exist: the API handlers check topics and fill in names or ids. Consumer, share
+//! Which shard a group belongs to, whether it is loaded (COORDINATOR_LOAD_IN_PROGRESS,
+//! NOT_COORDINATOR), authorisation, and whether topics exist: the API handlers check topics and fill in
+//! names or ids. Consumer, share
 //! and streams groups that Apache Kafka has written are not served, but survive: see `foreign.rs`.
 //!
 //! # Failure cases
 //! Every input is answered; none is an `Err`. A record of the log that does not decode, or has an
-//! unknown type, is for the driver to skip with a warning, as Kafka does. A group's record that
+//! unknown type, is for the runtime to skip with a warning, as Kafka does. A group's record that
 //! would not fit into a batch is never emitted: the members get UNKNOWN_SERVER_ERROR and the group
 //! rebalances, as when Kafka's write fails.
 
 mod admin;
 mod answer;
 mod classic;
+mod common;
 mod context;
 mod effects;
 mod foreign;
 mod group_state;
+mod memory;
 mod offsets;
 mod record;
 mod request;
@@ -75,10 +64,10 @@ mod timers;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, append_error};
-pub use effects::{Effects, Reply, Token};
-pub use record::value_version;
-pub use request::{Caller, DeletedTopic, Moment, Request, TransactionOutcome};
+pub use answer::Answer;
+pub use common::GroupCommon;
+pub use effects::Effects;
+pub use request::{DeletedTopic, Request};
 pub use settings::GroupSettings;
 pub use shard::GroupShard;
 pub use tally::Tally;

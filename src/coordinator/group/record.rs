@@ -1,5 +1,9 @@
-//! In which versions records are written: those of Apache Kafka 4.3.1, which can read its own.
+//! How records are written and read. They are written in the versions of Apache Kafka 4.3.1, which can
+//! read its own.
 
+use bytes::Bytes;
+
+use crate::coordinator::shard::ShardRecord;
 use crate::protocol::messages::offsets_records::OffsetsRecord;
 
 /// GroupMetadata as 4.3.1 writes it; it would read version 4 as well.
@@ -8,7 +12,7 @@ pub(super) const GROUP_METADATA_VERSION: i16 = 3;
 const EXPIRING_OFFSET_COMMIT_VERSION: i16 = 1;
 
 /// The version in which the record's value is written.
-pub fn value_version(record: &OffsetsRecord) -> i16 {
+fn value_version(record: &OffsetsRecord) -> i16 {
     match record {
         OffsetsRecord::GroupMetadata(..) => GROUP_METADATA_VERSION,
         OffsetsRecord::OffsetCommit(_, Some(value)) if value.expire_timestamp >= 0 => {
@@ -16,6 +20,16 @@ pub fn value_version(record: &OffsetsRecord) -> i16 {
         }
         // The newest OffsetCommit has the topic's id; of other types there are only tombstones.
         other => other.max_version(),
+    }
+}
+
+impl ShardRecord for OffsetsRecord {
+    fn to_bytes(&self) -> (Bytes, Option<Bytes>) {
+        self.encode(value_version(self))
+    }
+
+    fn from_bytes(key: Bytes, value: Option<Bytes>) -> Result<Self, String> {
+        Self::decode(key, value).map_err(|error| error.to_string())
     }
 }
 

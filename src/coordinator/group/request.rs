@@ -1,10 +1,8 @@
 //! What goes into a shard: requests, and what else happens.
 
-use std::time::Instant;
-
 use super::answer::Answer;
-use super::effects::Token;
-use crate::model::{Timestamp, TopicId};
+use crate::coordinator::shard::ShardRequest;
+use crate::model::TopicId;
 use crate::protocol::messages::delete_groups::DeletableGroupResult;
 use crate::protocol::messages::describe_groups::DescribedGroup;
 use crate::protocol::messages::heartbeat::{HeartbeatRequest, HeartbeatResponse};
@@ -22,28 +20,6 @@ use crate::protocol::messages::offset_fetch::{
 };
 use crate::protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use crate::protocol::{ErrorCode, Str};
-
-/// The time of an input, on both clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
-    /// For timers; never goes back.
-    pub instant: Instant,
-    /// For what is written.
-    pub timestamp: Timestamp,
-}
-
-/// Who asks, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// Names the request in the answer's [`Reply`](super::Reply).
-    pub token: Token,
-    /// The version of the request's API.
-    pub version: i16,
-    /// From the request's header; empty where it is null.
-    pub client_id: Str,
-    /// The address that the request came from, as Kafka writes it: `/127.0.0.1`.
-    pub client_host: Str,
-}
 
 /// A request, for groups of this shard only. Names are of the protocol; strings and bytes may be
 /// slices of the frame: what outlives the request is copied.
@@ -93,18 +69,10 @@ pub struct DeletedTopic {
     pub id: TopicId,
 }
 
-/// How a transaction ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TransactionOutcome {
-    /// What was pending counts.
-    Commit,
-    /// What was pending never was.
-    Abort,
-}
+impl ShardRequest for Request {
+    type Answer = Answer;
 
-impl Request {
-    /// Whether deciding it may make records.
-    pub fn may_write(&self) -> bool {
+    fn may_write(&self) -> bool {
         match self {
             Self::JoinGroup { .. }
             | Self::SyncGroup(_)
@@ -119,12 +87,9 @@ impl Request {
         }
     }
 
-    /// The answer of a coordinator that cannot take the request now: `error` is
-    /// COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR or the like.
-    ///
     /// A Heartbeat while the shard loads is simply fine, as in Kafka: the member can do nothing
     /// about it, and its session starts anew when the shard is loaded.
-    pub fn refuse(&self, error: ErrorCode) -> Answer {
+    fn refuse(&self, error: ErrorCode) -> Answer {
         match self {
             Self::JoinGroup { request, .. } => JoinGroupResponse {
                 error_code: error,

@@ -1,21 +1,24 @@
 //! A shard: all groups of one partition of `__consumer_offsets`, and the entries for what happens to it.
-//! See the module's head for how it runs.
+//! See [`Shard`] for how it runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::answer::Answer;
 use super::classic::Join;
+use super::common::GroupCommon;
 use super::context::Context;
 use super::effects::Effects;
 use super::foreign::{ForeignGroup, foreign_group};
 use super::group_state::Group;
-use super::request::{Caller, Moment, Request, TransactionOutcome};
+use super::request::Request;
 use super::settings::GroupSettings;
 use super::tally::Tally;
 use super::timers::{Deadline, Ring, Timer, Timers};
-use crate::model::{Offset, ProducerId};
+use crate::coordinator::shard::{Caller, Moment, Shard, TransactionOutcome};
+use crate::model::{Offset, ProducerId, TopicPartition};
 use crate::protocol::messages::offsets_records::{
     OffsetCommitKey, OffsetCommitValue, OffsetsRecord,
 };
@@ -23,10 +26,8 @@ use crate::protocol::{ErrorCode, Str};
 
 /// All groups of one partition of `__consumer_offsets`.
 ///
-/// Loading: [`Self::new`], then [`Self::replay`] and [`Self::replay_transaction_end`] for all that is
-/// in the log, then [`Self::begin`] and [`Self::delete_orphans`]. Running: [`Self::handle`], [`Self::on_deadline`],
-/// [`Self::topics_deleted`], and [`Self::replay_transaction_end`] for markers. The end:
-/// [`Self::abandon`].
+/// How it runs is told at [`Shard`]. Besides what all shards are told, it is told of topics that are
+/// deleted: [`Self::topics_deleted`].
 #[derive(Debug)]
 pub struct GroupShard {
     settings: Arc<GroupSettings>,
@@ -61,99 +62,10 @@ impl GroupShard {
         }
     }
 
-    /// The log is loaded: `next_offset` is its end. Starts the timers; may rebalance groups that are
-    /// larger than the config allows by now.
-    pub fn begin(&mut self, now: Moment, next_offset: Offset, effects: &mut Effects) {
-        self.next_offset = next_offset;
-        let ids: Vec<Str> = self.groups.keys().cloned().collect();
-        for id in ids {
-            self.with_group(&id, now, effects, |group, context| {
-                group.classic.begin(context)
-            });
-        }
-        self.schedule_expiry(now);
-    }
-
     /// The offset that the next record of this shard gets: the log's end, once all effects are
     /// carried out.
     pub fn next_offset(&self) -> Offset {
         self.next_offset
-    }
-
-    /// Changes what of the config the shard acts on, from the next input on.
-    pub fn set_settings(&mut self, settings: Arc<GroupSettings>) {
-        self.settings = settings;
-    }
-
-    /// Decides a request. The answer comes with these effects, or with those of a later input.
-    pub fn handle(
-        &mut self,
-        now: Moment,
-        caller: &Caller,
-        request: &Request,
-        effects: &mut Effects,
-    ) {
-        match request {
-            Request::JoinGroup { request, entropy } => {
-                let entropy = *entropy;
-                let join = Join {
-                    caller,
-                    request,
-                    entropy,
-                };
-                self.join_group(now, &join, effects);
-            }
-            Request::SyncGroup(request) => self.sync_group(now, caller, request, effects),
-            Request::Heartbeat(request) => self.heartbeat(now, caller, request, effects),
-            Request::LeaveGroup(request) => self.leave_group(now, caller, request, effects),
-            Request::OffsetCommit(request) => self.offset_commit(now, caller, request, effects),
-            Request::OffsetFetch {
-                group,
-                require_stable,
-            } => self.offset_fetch(caller, group, *require_stable, effects),
-            Request::OffsetDelete(request) => self.offset_delete(caller, request, effects),
-            Request::DescribeGroups(ids) => self.describe_groups(caller, ids, effects),
-            Request::ListGroups(request) => self.list_groups(caller, request, effects),
-            Request::DeleteGroups(ids) => self.delete_groups(caller, ids, effects),
-        }
-        self.clear_up_timers();
-    }
-
-    /// When [`Self::on_deadline`] has work to do, at the latest. It may turn out to have none.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        self.timers.next()
-    }
-
-    /// Does what is due at `now`.
-    pub fn on_deadline(&mut self, now: Moment, effects: &mut Effects) {
-        // What becomes due by what is done here waits for the next call: requests come in between.
-        let mut due = Vec::new();
-        while let Some(entry) = self.timers.pop(now.instant) {
-            due.push(entry);
-        }
-        for (at, timer) in due {
-            match &timer {
-                Timer::Expiry => self.on_expiry(at, now, effects),
-                Timer::Session { group, .. } | Timer::Join { group } | Timer::Sync { group } => {
-                    self.with_group(group, now, effects, |group, context| {
-                        group.classic.on_timer(&timer, at, context);
-                    });
-                }
-            }
-        }
-    }
-
-    /// Answers everybody who waits in the shard with `error`. The shard is to be dropped: its state
-    /// is that of records which may not have been written.
-    pub fn abandon(self, error: ErrorCode, effects: &mut Effects) {
-        for group in self.groups.values() {
-            group.classic.abandon(error, effects);
-        }
-    }
-
-    /// What the shard holds, and has done since it was made.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
     }
 
     /// Says before an input how many more bytes the members of all shards may take: joins and
@@ -238,7 +150,7 @@ impl GroupShard {
         Some(result)
     }
 
-    /// Replays a record and gives it to the driver; returns its offset.
+    /// Replays a record and gives it to the runtime; returns its offset.
     pub(super) fn decide(&mut self, record: OffsetsRecord, effects: &mut Effects) -> Offset {
         let offset = self.next_offset;
         self.replay(offset, ProducerId::NONE, &record);
@@ -246,7 +158,7 @@ impl GroupShard {
         offset
     }
 
-    /// Replays records and gives them to the driver; returns the offset of the last,
+    /// Replays records and gives them to the runtime; returns the offset of the last,
     /// [`Offset::NONE`] if there are none.
     pub(super) fn emit(&mut self, records: Vec<OffsetsRecord>, effects: &mut Effects) -> Offset {
         let decided = records
@@ -299,11 +211,23 @@ impl GroupShard {
     }
 }
 
-/// What of a shard records change.
-impl GroupShard {
-    /// Takes a record of the log into the state, while loading: in the order of offsets, which may
-    /// have gaps. `producer_id` is that of a transactional batch, [`ProducerId::NONE`] otherwise.
-    pub fn replay(&mut self, offset: Offset, producer_id: ProducerId, record: &OffsetsRecord) {
+impl Shard for GroupShard {
+    const CONTENTS: &'static str = "groups and offsets";
+
+    type Request = Request;
+    type Answer = Answer;
+    type Record = OffsetsRecord;
+    type Common = GroupCommon;
+
+    fn empty(common: &GroupCommon, max_record_bytes: usize) -> Self {
+        Self::new(common.settings(max_record_bytes))
+    }
+
+    fn set_max_record_bytes(&mut self, common: &GroupCommon, max_record_bytes: usize) {
+        self.settings = common.settings(max_record_bytes);
+    }
+
+    fn replay(&mut self, offset: Offset, producer_id: ProducerId, record: &OffsetsRecord) {
         self.next_offset = offset + 1;
         match record {
             OffsetsRecord::OffsetCommit(key, value) => {
@@ -340,8 +264,7 @@ impl GroupShard {
         }
     }
 
-    /// Takes a transaction marker into the state, while loading, and when one was appended.
-    pub fn replay_transaction_end(
+    fn replay_transaction_end(
         &mut self,
         offset: Offset,
         producer_id: ProducerId,
@@ -358,6 +281,98 @@ impl GroupShard {
         }
     }
 
+    /// Starts the timers; may rebalance groups that are larger than the config allows by now.
+    fn begin(&mut self, now: Moment, next_offset: Offset, effects: &mut Effects) {
+        self.next_offset = next_offset;
+        let ids: Vec<Str> = self.groups.keys().cloned().collect();
+        for id in ids {
+            self.with_group(&id, now, effects, |group, context| {
+                group.classic.begin(context)
+            });
+        }
+        self.schedule_expiry(now);
+    }
+
+    /// Removes the offsets of topics that were deleted meanwhile.
+    fn catch_up(
+        &mut self,
+        common: &GroupCommon,
+        partition: &TopicPartition,
+        effects: &mut Effects,
+    ) {
+        let image = common.image();
+        let count = self.delete_orphans(|name| image.topics().id_of(name), effects);
+        if count > 0 {
+            tracing::info!(%partition, count, "removing offsets of topics that are gone");
+        }
+    }
+
+    fn refresh(&mut self, common: &GroupCommon) {
+        self.set_spare_bytes(common.spare_bytes());
+    }
+
+    fn handle(&mut self, now: Moment, caller: &Caller, request: &Request, effects: &mut Effects) {
+        match request {
+            Request::JoinGroup { request, entropy } => {
+                let entropy = *entropy;
+                let join = Join {
+                    caller,
+                    request,
+                    entropy,
+                };
+                self.join_group(now, &join, effects);
+            }
+            Request::SyncGroup(request) => self.sync_group(now, caller, request, effects),
+            Request::Heartbeat(request) => self.heartbeat(now, caller, request, effects),
+            Request::LeaveGroup(request) => self.leave_group(now, caller, request, effects),
+            Request::OffsetCommit(request) => self.offset_commit(now, caller, request, effects),
+            Request::OffsetFetch {
+                group,
+                require_stable,
+            } => self.offset_fetch(caller, group, *require_stable, effects),
+            Request::OffsetDelete(request) => self.offset_delete(caller, request, effects),
+            Request::DescribeGroups(ids) => self.describe_groups(caller, ids, effects),
+            Request::ListGroups(request) => self.list_groups(caller, request, effects),
+            Request::DeleteGroups(ids) => self.delete_groups(caller, ids, effects),
+        }
+        self.clear_up_timers();
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    fn on_deadline(&mut self, now: Moment, effects: &mut Effects) {
+        // What becomes due by what is done here waits for the next call: requests come in between.
+        let mut due = Vec::new();
+        while let Some(entry) = self.timers.pop(now.instant) {
+            due.push(entry);
+        }
+        for (at, timer) in due {
+            match &timer {
+                Timer::Expiry => self.on_expiry(at, now, effects),
+                Timer::Session { group, .. } | Timer::Join { group } | Timer::Sync { group } => {
+                    self.with_group(group, now, effects, |group, context| {
+                        group.classic.on_timer(&timer, at, context);
+                    });
+                }
+            }
+        }
+    }
+
+    fn abandon(self, error: ErrorCode, effects: &mut Effects) {
+        for group in self.groups.values() {
+            group.classic.abandon(error, effects);
+        }
+    }
+
+    fn tally(&self) -> &Tally {
+        &self.tally
+    }
+}
+
+/// What of a shard records change.
+impl GroupShard {
     fn replay_offset(
         &mut self,
         offset: Offset,

@@ -1,4 +1,4 @@
-//! What a shard holds and has done, in numbers. The core tells nobody: the driver looks after each
+//! What a shard holds and has done, in numbers. The core tells nobody: the runtime looks after each
 //! input, for the memory that members of all shards share, and for metrics.
 
 use super::classic::State;

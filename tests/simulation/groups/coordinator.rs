@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::coordinator::group::{
-    Answer, Caller, Effects, GroupSettings, GroupShard, Moment, Reply, Request, Token,
-};
+use broker::coordinator::group::{Answer, Effects, GroupSettings, GroupShard, Request};
+use broker::coordinator::shard::{Caller, Moment, Reply, Shard as _, ShardAnswer as _, Token};
 use broker::model::{Offset, ProducerId};
 use broker::protocol::messages::describe_groups::DescribedGroup;
 use broker::protocol::messages::list_groups::ListGroupsRequest;
@@ -25,7 +24,7 @@ pub struct Coordinator {
     log: Vec<OffsetsRecord>,
     /// How many records are committed.
     committed: usize,
-    held: Vec<Reply>,
+    held: Vec<Reply<Answer>>,
     /// How often a group was removed: one that is made again begins with generation 1.
     removals: BTreeMap<Str, u64>,
     /// Offsets that expired and were not taken notice of yet.
@@ -123,7 +122,7 @@ impl Coordinator {
             .into_iter()
             .partition(|reply| reply.after.0 < committed);
         self.held = held;
-        let free: Vec<Reply> = free;
+        let free: Vec<Reply<Answer>> = free;
         free.into_iter()
             .map(|reply| (reply.token, reply.answer))
             .collect()

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use broker::coordinator::group::{Answer, Caller, Moment, Token};
+use broker::coordinator::group::Answer;
+use broker::coordinator::shard::{Caller, Moment, Shard as _, Token};
 use broker::model::Timestamp;
 use broker::protocol::Str;
 

@@ -10,7 +10,7 @@ use super::{ClassicGroup, State};
 use crate::coordinator::group::GroupShard;
 use crate::coordinator::group::context::Context;
 use crate::coordinator::group::effects::Effects;
-use crate::coordinator::group::request::{Caller, Moment};
+use crate::coordinator::shard::{Caller, Moment};
 use crate::model::Offset;
 use crate::protocol::messages::leave_group::{
     LeaveGroupRequest, LeaveGroupResponse, MemberIdentity, MemberResponse,

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::coordinator::group::effects::Token;
 use crate::coordinator::group::timers::Deadline;
+use crate::coordinator::shard::Token;
 use crate::protocol::Str;
 use crate::protocol::messages::join_group::JoinGroupRequestProtocol;
 

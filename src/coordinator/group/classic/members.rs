@@ -11,8 +11,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::member::{Member, Protocol};
-use crate::coordinator::group::effects::Token;
 use crate::coordinator::group::timers::Deadline;
+use crate::coordinator::shard::Token;
 use crate::protocol::Str;
 
 /// The members of a classic group.

@@ -161,9 +161,10 @@ impl ClassicGroup {
     /// is in counts for nothing, or those that were left long ago would keep members out.
     pub(super) fn member_bytes(&self) -> usize {
         let has_any = !self.members.is_empty() || !self.pending.is_empty();
-        let own = match self.is_written && has_any {
-            true => GROUP_BYTES + 2 * self.id.len(),
-            false => 0,
+        let own = if self.is_written && has_any {
+            GROUP_BYTES + 2 * self.id.len()
+        } else {
+            0
         };
         own + self.members.bytes() + self.pending.bytes()
     }

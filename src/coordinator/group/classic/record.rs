@@ -46,7 +46,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Replays the record and gives it to the driver; returns its offset.
+    /// Replays the record and gives it to the runtime; returns its offset.
     pub(in crate::coordinator::group) fn write(
         &mut self,
         value: GroupMetadataValue,

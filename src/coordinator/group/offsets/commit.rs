@@ -9,7 +9,8 @@
 use crate::coordinator::group::GroupShard;
 use crate::coordinator::group::classic::State;
 use crate::coordinator::group::effects::Effects;
-use crate::coordinator::group::request::{Caller, Moment, refuse_commit};
+use crate::coordinator::group::request::refuse_commit;
+use crate::coordinator::shard::{Caller, Moment};
 use crate::model::{Offset, Uuid};
 use crate::protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -109,9 +110,10 @@ impl GroupShard {
                 size += keys + metadata.map_or(0, |text| text.len());
             }
         }
-        match size <= self.settings().max_record_bytes {
-            true => Ok(()),
-            false => Err(ErrorCode::INVALID_COMMIT_OFFSET_SIZE),
+        if size <= self.settings().max_record_bytes {
+            Ok(())
+        } else {
+            Err(ErrorCode::INVALID_COMMIT_OFFSET_SIZE)
         }
     }
 

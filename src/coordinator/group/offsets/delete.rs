@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use crate::coordinator::group::GroupShard;
 use crate::coordinator::group::effects::Effects;
 use crate::coordinator::group::group_state::Group;
-use crate::coordinator::group::request::{Caller, DeletedTopic};
+use crate::coordinator::group::request::DeletedTopic;
+use crate::coordinator::shard::Caller;
 use crate::model::{Offset, TopicId};
 use crate::protocol::messages::offset_delete::{
     OffsetDeleteRequest, OffsetDeleteRequestTopic, OffsetDeleteResponse,
@@ -39,7 +40,7 @@ impl GroupShard {
         effects.reply(caller.token, after, answer);
     }
 
-    /// Gives the tombstones of offsets to the driver; returns the offset of the last.
+    /// Gives the tombstones of offsets to the runtime; returns the offset of the last.
     fn delete_offsets(&mut self, records: Vec<OffsetsRecord>, effects: &mut Effects) -> Offset {
         self.tally_mut().deleted_offsets += records.len() as u64;
         self.emit(records, effects)

@@ -14,7 +14,7 @@ use crate::coordinator::group::GroupShard;
 use crate::coordinator::group::classic::{ClassicGroup, State};
 use crate::coordinator::group::effects::Effects;
 use crate::coordinator::group::group_state::Group;
-use crate::coordinator::group::request::Moment;
+use crate::coordinator::shard::Moment;
 use crate::model::Timestamp;
 use crate::protocol::Str;
 use crate::protocol::messages::offsets_records::{GroupMetadataKey, OffsetsRecord};

@@ -9,7 +9,7 @@
 use super::{CommittedOffset, Offsets};
 use crate::coordinator::group::GroupShard;
 use crate::coordinator::group::effects::Effects;
-use crate::coordinator::group::request::Caller;
+use crate::coordinator::shard::Caller;
 use crate::model::{Offset, TopicId};
 use crate::protocol::messages::offset_fetch::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponseGroup,

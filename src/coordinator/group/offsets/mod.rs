@@ -10,7 +10,7 @@ pub(super) use delete::tombstone;
 
 use std::collections::BTreeMap;
 
-use super::request::TransactionOutcome;
+use crate::coordinator::shard::TransactionOutcome;
 use crate::model::{Offset, ProducerId, TopicId};
 use crate::protocol::Str;
 use crate::protocol::messages::offsets_records::{OffsetCommitKey, OffsetCommitValue};
@@ -97,9 +97,10 @@ impl Offsets {
             return;
         };
         let is_pending = producer_id != ProducerId::NONE;
-        let topics = match is_pending {
-            false => &mut self.committed,
-            true => self.pending.entry(producer_id).or_default(),
+        let topics = if is_pending {
+            self.pending.entry(producer_id).or_default()
+        } else {
+            &mut self.committed
         };
         let offset = CommittedOffset::from_record(value, record_offset);
         let previous = partitions_of(topics, &key.topic).insert(key.partition, offset);

@@ -1,7 +1,8 @@
 //! DescribeGroups, ListGroups and DeleteGroups, and groups of types that are not served.
 
 use super::script::{Script, join_as};
-use crate::coordinator::group::{Answer, Caller, Effects, Reply, Request, Token};
+use crate::coordinator::group::{Answer, Effects, Request};
+use crate::coordinator::shard::{Caller, Reply, Shard as _, Token};
 use crate::model::{Offset, ProducerId};
 use crate::protocol::messages::list_groups::ListGroupsRequest;
 use crate::protocol::messages::offsets_records::{
@@ -10,7 +11,11 @@ use crate::protocol::messages::offsets_records::{
 };
 use crate::protocol::{ErrorCode, Str};
 
-fn ask(script: &mut Script, version: i16, request: &Request) -> (Vec<OffsetsRecord>, Reply) {
+fn ask(
+    script: &mut Script,
+    version: i16,
+    request: &Request,
+) -> (Vec<OffsetsRecord>, Reply<Answer>) {
     let caller = Caller {
         token: Token(0),
         version,

@@ -2,6 +2,7 @@
 
 use super::script::{Script, id, join_as, protocols, settings};
 use crate::coordinator::group::{GroupSettings, Tally};
+use crate::coordinator::shard::Shard as _;
 use crate::protocol::Str;
 
 #[test]

@@ -1,7 +1,8 @@
 //! Loading: what a new shard knows, of records of all versions.
 
 use super::script::{Script, TOPIC_ID, join_as, settings};
-use crate::coordinator::group::{GroupSettings, value_version};
+use crate::coordinator::group::GroupSettings;
+use crate::coordinator::shard::{Shard as _, ShardRecord as _};
 use crate::model::{Offset, ProducerId};
 use crate::protocol::messages::offsets_records::{
     LegacyOffsetCommitKey, LegacyOffsetCommitValue, OffsetsRecord,
@@ -86,7 +87,7 @@ fn records_of_every_version_are_read() {
             assert_eq!(shard.next_offset(), Offset(8));
             assert_eq!(shard.groups().count(), 1, "{decoded:?}");
         }
-        let (key, value) = record.encode(value_version(&record));
+        let (key, value) = record.to_bytes();
         assert_eq!(OffsetsRecord::decode(key, value), Ok(record));
     }
 }

@@ -1,9 +1,8 @@
 //! OffsetCommit, OffsetFetch and OffsetDelete.
 
 use super::script::{Script, TOPIC_ID, commit_of, join_as, protocols};
-use crate::coordinator::group::{
-    Answer, Caller, DeletedTopic, Effects, Request, Token, TransactionOutcome,
-};
+use crate::coordinator::group::{Answer, DeletedTopic, Effects, Request};
+use crate::coordinator::shard::{Caller, Shard as _, Token, TransactionOutcome};
 use crate::model::{Offset, ProducerId, Uuid};
 use crate::protocol::messages::offset_delete::{
     OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
@@ -368,9 +367,10 @@ fn offsets_of_topics_that_went_unnoticed_are_removed() {
         script.note("loaded", effects);
 
         assert_eq!(count, usize::from(is_removed), "{id:?}");
-        script.check(match is_removed {
-            true => "loaded\n= g t-0 removed",
-            false => "loaded",
+        script.check(if is_removed {
+            "loaded\n= g t-0 removed"
+        } else {
+            "loaded"
         });
         let deleted = script.shard.tally().deleted_offsets;
         assert_eq!(deleted, u64::from(is_removed));
@@ -392,9 +392,10 @@ fn an_offset_of_a_topic_that_is_there_keeps_its_partition_from_being_removed() {
         assert_eq!(count, usize::from(is_removed), "{id:?}");
         end(&mut script, 1, TransactionOutcome::Commit);
         script.fetch(successor, true);
-        script.check(match is_removed {
-            true => "2: fetch\n-> 2: NONE t-0:-1:NONE",
-            false => "2: fetch\n-> 2 after 2: NONE t-0:6:NONE",
+        script.check(if is_removed {
+            "2: fetch\n-> 2: NONE t-0:-1:NONE"
+        } else {
+            "2: fetch\n-> 2 after 2: NONE t-0:6:NONE"
         });
     }
 }

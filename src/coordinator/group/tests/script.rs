@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::coordinator::group::{
-    Answer, Caller, Effects, GroupSettings, GroupShard, Moment, Reply, Request, Token,
-};
+use crate::coordinator::group::{Answer, Effects, GroupSettings, GroupShard, Request};
+use crate::coordinator::shard::{Caller, Moment, Reply, Shard as _, Token};
 use crate::model::{Offset, ProducerId, Timestamp, Uuid};
 use crate::protocol::Str;
 use crate::protocol::messages::heartbeat::HeartbeatRequest;

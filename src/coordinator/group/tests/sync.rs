@@ -2,6 +2,7 @@
 
 use super::script::{Script, id, join_as};
 use crate::coordinator::group::{Effects, Request, Tally};
+use crate::coordinator::shard::Shard as _;
 use crate::protocol::messages::sync_group::SyncGroupRequest;
 use crate::protocol::{ErrorCode, Str};
 

@@ -1,10 +1,10 @@
 //! Loading a shard: its log is read from the start to where it ends now, on a thread that may block,
 //! a bounded piece at a time. Requests are told COORDINATOR_LOAD_IN_PROGRESS meanwhile.
 //!
-//! A record that does not decode is passed over with a warning, as in Kafka: the groups of one
-//! partition are not lost for one record of a newer version. A batch that is damaged ends the load, and
-//! takes the partition offline, like damage that anybody else finds: until it is repaired its groups
-//! are not served. A batch that is whole and of a format that is not read here (magic 0 and 1) ends the
+//! A record that does not decode is passed over with a warning: what one partition keeps is not lost
+//! for one record of a newer version. (Kafka passes over records of unknown types, and does not load
+//! the partition for any other that it cannot read.) A batch that is damaged ends the load, and takes
+//! the partition offline, like damage that anybody else finds: until it is repaired it is not served. A batch that is whole and of a format that is not read here (magic 0 and 1) ends the
 //! load only: the partition stays online.
 
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::append_driver::{max_batch_bytes, settings_of};
-use super::group::{GroupShard, TransactionOutcome};
-use super::shard_driver::{Phase, ShardDriver};
+use super::append::{max_batch_bytes, max_record_bytes};
+use super::phase::Phase;
+use super::shard_runner::ShardRunner;
+use crate::coordinator::shard::{Shard, ShardCommon as _, ShardRecord, TransactionOutcome};
 use crate::model::{LeaderEpoch, Offset, ProducerId};
 use crate::protocol::Payload;
-use crate::protocol::messages::offsets_records::OffsetsRecord;
 use crate::records::control::EndTransactionMarker;
 use crate::records::{Batch, Batches, Record, RecordsError, Scratch};
 use crate::replication::delayed::AckWait;
@@ -47,8 +47,8 @@ enum LoadError {
 }
 
 /// A load under way.
-struct Loading {
-    shard: GroupShard,
+struct Loading<S> {
+    shard: S,
     next: Offset,
     end: Offset,
     /// Where in its file the batch begins that is replayed next.
@@ -59,7 +59,7 @@ struct Loading {
     passed_over: u64,
 }
 
-impl ShardDriver {
+impl<S: Shard> ShardRunner<S> {
     /// This broker leads the partition in `epoch`: the shard is loaded, unless it is already.
     pub(super) fn lead(self: &Arc<Self>, epoch: LeaderEpoch) {
         let mut state = self.lock();
@@ -81,7 +81,7 @@ impl ShardDriver {
             return this.load(term);
         }
         let loaders = Arc::clone(&self.services.loaders);
-        self.services.runtime.spawn(async move {
+        self.services.tasks.spawn(async move {
             let permit = loaders.acquire_owned().await;
             // It has told of its own failure, also a panic.
             let _ = tokio::task::spawn_blocking(move || this.load(term)).await;
@@ -99,7 +99,7 @@ impl ShardDriver {
                 if !self.begin(term, loaded.shard, loaded.end, took) {
                     return;
                 }
-                let metrics = &self.services.metrics.groups;
+                let metrics = self.services.common.metrics();
                 metrics.loads.inc();
                 metrics.load_time.add(took);
                 if records > 0 {
@@ -109,14 +109,15 @@ impl ShardDriver {
                         records,
                         passed_over,
                         milliseconds,
-                        "loaded groups and offsets"
+                        "loaded {}",
+                        S::CONTENTS
                     );
                 }
                 self.follow_what_was_found(term, loaded.end);
             }
             Err(LoadError::Void) => {}
             Err(error) => {
-                tracing::error!(%partition, %error, "groups and offsets cannot be loaded");
+                tracing::error!(%partition, %error, "{} cannot be loaded", S::CONTENTS);
                 let phase = match error {
                     // It has moved meanwhile.
                     LoadError::Replica(ReplicaError::NotLeader) => Phase::Over,
@@ -131,7 +132,7 @@ impl ShardDriver {
         }
     }
 
-    fn try_load(&self, term: u64) -> Result<Loading, LoadError> {
+    fn try_load(&self, term: u64) -> Result<Loading<S>, LoadError> {
         self.check_wanted(term)?;
         let leader_epoch = self.partition.leader_epoch_if_leader();
         let epoch = leader_epoch.ok_or(ReplicaError::NotLeader)?;
@@ -142,7 +143,7 @@ impl ShardDriver {
             state.max_message_bytes = max_message_bytes;
         }
         let mut loading = Loading {
-            shard: GroupShard::new(settings_of(self, max_message_bytes)),
+            shard: S::empty(&self.services.common, max_record_bytes(max_message_bytes)),
             next: self.partition.log_start_offset(),
             end: self.partition.end_offset(),
             position: 0,
@@ -151,8 +152,7 @@ impl ShardDriver {
             record_count: 0,
             passed_over: 0,
         };
-        let buffer_size = self.services.config.offsets_load_buffer_size;
-        let buffer_size = u32::try_from(buffer_size).unwrap_or(1);
+        let buffer_size = self.services.settings.load_buffer_bytes;
         while loading.next < loading.end {
             self.check_wanted(term)?;
             loading.take_piece(&self.partition, buffer_size)?;
@@ -163,9 +163,10 @@ impl ShardDriver {
     /// Whether anybody waits for the load of `term`.
     fn check_wanted(&self, term: u64) -> Result<(), LoadError> {
         let is_stopped = self.services.is_stopped.load(Ordering::Acquire);
-        match self.lock().is_loading(term) && !is_stopped {
-            true => Ok(()),
-            false => Err(LoadError::Void),
+        if self.lock().is_loading(term) && !is_stopped {
+            Ok(())
+        } else {
+            Err(LoadError::Void)
         }
     }
 
@@ -175,12 +176,12 @@ impl ShardDriver {
         let wait = AckWait::new(1);
         if end > Offset::ZERO && self.partition.wait_until_committed(end, wait.ticket(0)) {
             let follow = Arc::clone(self).follow(wait, term, end + -1);
-            self.services.runtime.spawn(follow);
+            self.services.tasks.spawn(follow);
         }
     }
 }
 
-impl Loading {
+impl<S: Shard> Loading<S> {
     /// Reads and replays at most `max_bytes`, or one batch.
     fn take_piece(&mut self, partition: &Partition, max_bytes: u32) -> Result<(), LoadError> {
         let (next, end) = (self.next, self.end);
@@ -261,18 +262,20 @@ impl Loading {
     }
 
     fn replay_batch(&mut self, batch: &Batch<'_>) -> Result<(), RecordsError> {
-        let producer_id = match batch.is_transactional() {
-            true => batch.producer_id(),
-            false => ProducerId::NONE,
+        let producer_id = if batch.is_transactional() {
+            batch.producer_id()
+        } else {
+            ProducerId::NONE
         };
         for record in batch.records(&mut self.scratch)? {
             let record = record?;
             self.record_count += 1;
             if batch.is_control() {
                 if let Some(marker) = EndTransactionMarker::of(&record) {
-                    let outcome = match marker.committed {
-                        true => TransactionOutcome::Commit,
-                        false => TransactionOutcome::Abort,
+                    let outcome = if marker.committed {
+                        TransactionOutcome::Commit
+                    } else {
+                        TransactionOutcome::Abort
                     };
                     let offset = record.offset();
                     self.shard
@@ -280,12 +283,12 @@ impl Loading {
                 }
                 continue;
             }
-            match decode(&record) {
+            match decode::<S::Record>(&record) {
                 Ok(decoded) => self.shard.replay(record.offset(), producer_id, &decoded),
                 Err(reason) => {
                     self.passed_over += 1;
                     let offset = record.offset();
-                    tracing::warn!(%offset, reason, "passing over a record of __consumer_offsets");
+                    tracing::warn!(%offset, reason, "passing over a record of {}", S::CONTENTS);
                 }
             }
         }
@@ -305,10 +308,10 @@ fn is_damage(error: &RecordsError) -> bool {
 }
 
 /// The record, with bytes of its own: what a shard keeps must not keep the piece.
-fn decode(record: &Record<'_>) -> Result<OffsetsRecord, String> {
+fn decode<R: ShardRecord>(record: &Record<'_>) -> Result<R, String> {
     let key = record.key().ok_or("it has no key")?;
     let value = record.value().map(Bytes::copy_from_slice);
-    OffsetsRecord::decode(Bytes::copy_from_slice(key), value).map_err(|error| error.to_string())
+    R::from_bytes(Bytes::copy_from_slice(key), value)
 }
 
 /// Reads what was planned into `piece`, which is used again; returns where in the file it begins.

@@ -6,22 +6,21 @@
 //! commits.
 //!
 //! An append that fails voids all that the shard decided since: it is loaded again from its log, and
-//! takes nothing that writes for a while (see `retry.rs`). A
-//! commit that takes longer than `offsets.commit.timeout.ms` fails its answers only, as in Kafka: the
-//! records are in the log and count once they are committed.
+//! takes nothing that writes for a while (see `retry.rs`). A commit that takes longer than it may fails
+//! its answers only, as in Kafka: the records are in the log and count once they are committed.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::append_error::append_error;
 use super::batches::{BatchLimits, RecordsBatch, batches_of};
-use super::group::{GroupSettings, append_error};
-use super::shard_driver::{Phase, ShardDriver, State, now};
-use super::waiters_driver::Deliveries;
+use super::phase::Phase;
+use super::shard_runner::{ShardRunner, State, now};
+use super::waiters::Deliveries;
+use crate::coordinator::shard::{Shard, ShardCommon as _};
 use crate::model::{LeaderEpoch, Offset};
 use crate::protocol::ErrorCode;
-use crate::protocol::messages::offsets_records::OffsetsRecord;
 use crate::records::validate::ValidatedBatch;
-use crate::records::{Compression, CompressionSetting};
 use crate::replication::delayed::{AckOutcome, AckWait};
 use crate::replication::partition::{LeaderWrite, Partition};
 use crate::storage::producer_state::Origin;
@@ -30,11 +29,11 @@ use crate::storage::producer_state::Origin;
 const BESIDE_VALUE_BYTES: usize = 1024;
 
 /// What is to be appended together.
-struct Turn {
+struct Turn<R> {
     term: u64,
     epoch: LeaderEpoch,
     first_offset: Offset,
-    records: Vec<OffsetsRecord>,
+    records: Vec<R>,
 }
 
 /// The most bytes that a batch may have in the log of a shard.
@@ -44,24 +43,22 @@ pub(super) fn max_batch_bytes(partition: &Partition) -> usize {
     config.append.max_message_bytes.min(segment_bytes)
 }
 
-/// What a shard that is loaded now acts on.
-pub(super) fn settings_of(shard: &ShardDriver, max_message_bytes: usize) -> Arc<GroupSettings> {
-    let max_record_bytes = max_message_bytes.saturating_sub(BESIDE_VALUE_BYTES);
-    Arc::new(GroupSettings::new(&shard.services.config, max_record_bytes))
+/// The most bytes that the value of a record may have in a batch of so many.
+pub(super) fn max_record_bytes(max_batch_bytes: usize) -> usize {
+    max_batch_bytes.saturating_sub(BESIDE_VALUE_BYTES)
 }
 
-impl ShardDriver {
+impl<S: Shard> ShardRunner<S> {
     /// Sees to it that what is queued is appended.
-    pub(super) fn append_soon(self: &Arc<Self>, state: &mut State) {
+    pub(super) fn append_soon(self: &Arc<Self>, state: &mut State<S>) {
         if !state.is_appending {
             state.is_appending = true;
-            self.services.runtime.spawn(Arc::clone(self).append_all());
+            self.services.tasks.spawn(Arc::clone(self).append_all());
         }
     }
 
     async fn append_all(self: Arc<Self>) {
-        let linger_ms = self.services.config.group_coordinator_append_linger_ms;
-        let linger = Duration::from_millis(u64::try_from(linger_ms).unwrap_or(0));
+        let linger = self.services.settings.append_linger;
         loop {
             if linger.is_zero() {
                 tokio::task::yield_now().await;
@@ -73,7 +70,7 @@ impl ShardDriver {
         }
     }
 
-    fn next_turn(&self) -> Option<Turn> {
+    fn next_turn(&self) -> Option<Turn<S::Record>> {
         let mut state = self.lock();
         if state.queued.is_empty() {
             state.is_appending = false;
@@ -90,13 +87,13 @@ impl ShardDriver {
         })
     }
 
-    fn append(self: &Arc<Self>, turn: &Turn) {
+    fn append(self: &Arc<Self>, turn: &Turn<S::Record>) {
         let started = Instant::now();
         let max_bytes = max_batch_bytes(&self.partition);
         self.follow_settings(max_bytes);
         let limits = BatchLimits {
             max_bytes,
-            compression: self.compression(),
+            compression: self.services.settings.compression,
         };
         let batches = batches_of(&turn.records, now().timestamp, limits);
         let wait = AckWait::new(batches.len());
@@ -112,7 +109,7 @@ impl ShardDriver {
                 Err(error) => return self.start_over(turn.term, append_error(error)),
             }
         }
-        let metrics = &self.services.metrics.groups;
+        let metrics = self.services.common.metrics();
         metrics.batches.inc_by(batches.len() as u64);
         metrics.batch_records.inc_by(turn.records.len() as u64);
         metrics.append_time.add(started.elapsed());
@@ -120,14 +117,14 @@ impl ShardDriver {
             self.committed(turn.term);
         } else {
             let follow = Arc::clone(self).follow(wait, turn.term, next + -1);
-            self.services.runtime.spawn(follow);
+            self.services.tasks.spawn(follow);
         }
     }
 
     fn append_batch(
         &self,
         batch: &RecordsBatch,
-        turn: &Turn,
+        turn: &Turn<S::Record>,
         (wait, place): (&AckWait, usize),
     ) -> Result<Offset, ErrorCode> {
         let valid = ValidatedBatch::trusted(&batch.bytes);
@@ -143,16 +140,10 @@ impl ShardDriver {
             Ok(appended) => Ok(appended.info.first_offset),
             Err(error) => {
                 let partition = self.partition.name();
-                tracing::warn!(%partition, %error, "what was decided for groups is not written");
+                tracing::warn!(%partition, %error, "what was decided on {} is not written", S::CONTENTS);
                 Err(error.code())
             }
         }
-    }
-
-    fn compression(&self) -> CompressionSetting {
-        let codec = self.services.config.offsets_topic_compression_codec;
-        let codec = u8::try_from(codec).ok().and_then(Compression::from_id);
-        codec.map_or(CompressionSetting::NONE, CompressionSetting::new)
     }
 
     /// Tells the shard how large a record may be, if that has changed.
@@ -161,15 +152,15 @@ impl ShardDriver {
         if state.max_message_bytes != max_message_bytes {
             state.max_message_bytes = max_message_bytes;
             if let Phase::Running(shard) = &mut state.phase {
-                shard.set_settings(settings_of(self, max_message_bytes));
+                let max_record_bytes = max_record_bytes(max_message_bytes);
+                shard.set_max_record_bytes(&self.services.common, max_record_bytes);
             }
         }
     }
 
     /// Waits until what was appended is committed; `last` is its last offset.
     pub(super) async fn follow(self: Arc<Self>, wait: AckWait, term: u64, last: Offset) {
-        let timeout_ms = self.services.config.offsets_commit_timeout_ms;
-        let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
+        let timeout = self.services.settings.commit_timeout;
         let outcomes = self.services.replicas.wait_for_acks(wait, timeout).await;
         let worst = |outcome| outcomes.contains(&outcome);
         if worst(AckOutcome::NotLeader) {
@@ -198,7 +189,7 @@ impl ShardDriver {
 
     fn timed_out(&self, term: u64, last: Offset) {
         let partition = self.partition.name();
-        tracing::warn!(%partition, %last, "group records are not committed in time");
+        tracing::warn!(%partition, %last, "records of {} are not committed in time", S::CONTENTS);
         let mut deliveries = Deliveries::default();
         let mut state = self.lock();
         if state.term == term {
@@ -211,7 +202,7 @@ impl ShardDriver {
 
     /// What was decided since the last append does not hold: the log says what does.
     fn start_over(self: &Arc<Self>, term: u64, error: ErrorCode) {
-        self.services.metrics.groups.failed_appends.inc();
+        self.services.common.metrics().failed_appends.inc();
         let mut state = self.lock();
         if state.term != term {
             return;

@@ -1,7 +1,7 @@
 //! One shard at work: behind a short lock, on the task of whoever asks.
 //!
 //! A request is decided under the lock; its records join those that are to be appended, and its
-//! answer leaves at once, or waits. Appending is in `append_driver.rs`, loading in `load_driver.rs`.
+//! answer leaves at once, or waits. Appending is in `append.rs`, loading in `load.rs`.
 //! Invariant: records are queued in the order in which the shard decided them, and no answer leaves
 //! before what it rests on is committed.
 //!
@@ -12,60 +12,58 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use super::group::{Caller, DeletedTopic, Effects, GroupShard, Moment, Request, Tally, Token};
-use super::memory::MemberMemory;
+use super::RuntimeSettings;
+use super::alarms::{Alarm, Alarms};
+use super::phase::Phase;
 use super::retry::Retry;
-use super::timers_driver::{Alarm, Alarms};
-use super::waiters_driver::{Deliveries, Submitted, Waiters};
+use super::waiters::{Deliveries, Submitted, Waiters};
 use crate::clock::wall_clock;
-use crate::config::GroupCoordinatorConfig;
-use crate::metadata::image::MetadataImage;
+use crate::coordinator::shard::{
+    Caller, Effects, Moment, Shard, ShardCommon, ShardRequest as _, Token,
+};
 use crate::model::{LeaderEpoch, Offset};
 use crate::protocol::ErrorCode;
-use crate::protocol::messages::offsets_records::OffsetsRecord;
 use crate::replication::driver::ReplicaManager;
 use crate::replication::partition::Partition;
-use crate::telemetry::{LogGate, Metrics};
 
-/// What all shards share.
-pub(super) struct Services {
-    pub(super) config: GroupCoordinatorConfig,
+/// What the shards of one coordinator run with.
+pub(super) struct Services<S: Shard> {
+    pub(super) settings: RuntimeSettings,
+    pub(super) common: S::Common,
     pub(super) replicas: ReplicaManager,
-    pub(super) runtime: Handle,
-    pub(super) alarms: Arc<Alarms>,
+    pub(super) tasks: Handle,
+    pub(super) alarms: Arc<Alarms<S>>,
     /// So many shards are loaded at a time.
     pub(super) loaders: Arc<Semaphore>,
     pub(super) is_stopped: AtomicBool,
-    /// What members of all shards take.
-    pub(super) member_memory: MemberMemory,
-    /// For those who are refused because that leaves no room.
-    pub(super) no_room_gate: LogGate,
-    pub(super) metrics: Arc<Metrics>,
-    /// The newest that the coordinator was told of.
-    pub(super) image: ArcSwap<MetadataImage>,
 }
 
 /// One shard, what it waits for, and who waits for it.
-pub(super) struct ShardDriver {
+pub(super) struct ShardRunner<S: Shard> {
     pub(super) partition: Arc<Partition>,
-    pub(super) services: Arc<Services>,
-    state: Mutex<State>,
+    pub(super) services: Arc<Services<S>>,
+    state: Mutex<State<S>>,
 }
 
+/// What a shard wants done.
+type EffectsOf<S> = Effects<<S as Shard>::Record, <S as Shard>::Answer>;
+
+/// What is known of a shard in numbers.
+type TallyOf<S> = <<S as Shard>::Common as ShardCommon>::Tally;
+
 /// What stands behind the lock.
-pub(super) struct State {
-    pub(super) phase: Phase,
+pub(super) struct State<S: Shard> {
+    pub(super) phase: Phase<S>,
     /// Counts the phases of loading and running: what was begun in an earlier one is void.
     pub(super) term: u64,
     pub(super) epoch: LeaderEpoch,
-    pub(super) waiters: Waiters,
+    pub(super) waiters: Waiters<S::Answer>,
     /// Decided and not appended yet, in order.
-    pub(super) queued: Vec<OffsetsRecord>,
+    pub(super) queued: Vec<S::Record>,
     /// The offset that the first queued record gets.
     pub(super) append_offset: Offset,
     /// A task appends what is queued.
@@ -75,27 +73,15 @@ pub(super) struct State {
     /// When appends may be tried again that failed.
     pub(super) retry: Retry,
     alarm: Option<Alarm>,
-    /// What of the shard is told to the metrics and counted as memory.
-    pub(super) told: Tally,
-    /// Offsets of topics that were deleted unnoticed are still to be removed.
-    has_orphans: bool,
+    /// What of the shard was told to the coordinator's common part.
+    told: TallyOf<S>,
+    /// [`Shard::catch_up`] is still to be called.
+    is_behind: bool,
     /// Used again for every request.
-    effects: Effects,
+    effects: EffectsOf<S>,
 }
 
-/// What a shard is doing.
-pub(super) enum Phase {
-    /// It is read from its log.
-    Loading,
-    /// It decides.
-    Running(Box<GroupShard>),
-    /// Nothing: it could not be loaded. Requests get NOT_COORDINATOR, as in Kafka.
-    Failed,
-    /// Nothing: this broker is not the coordinator, or stops. Requests get NOT_COORDINATOR.
-    Over,
-}
-
-impl State {
+impl<S: Shard> State<S> {
     /// Whether it is loaded, since `term` began.
     pub(super) fn is_loading(&self, term: u64) -> bool {
         self.term == term && matches!(self.phase, Phase::Loading)
@@ -110,18 +96,18 @@ pub(super) fn now() -> Moment {
     }
 }
 
-impl std::fmt::Debug for ShardDriver {
+impl<S: Shard> std::fmt::Debug for ShardRunner<S> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
-            .debug_struct("ShardDriver")
+            .debug_struct("ShardRunner")
             .field("partition", self.partition.name())
             .finish_non_exhaustive()
     }
 }
 
-impl ShardDriver {
+impl<S: Shard> ShardRunner<S> {
     /// A shard that does nothing yet.
-    pub(super) fn new(partition: Arc<Partition>, services: Arc<Services>) -> Arc<Self> {
+    pub(super) fn new(partition: Arc<Partition>, services: Arc<Services<S>>) -> Arc<Self> {
         let state = State {
             phase: Phase::Over,
             term: 0,
@@ -133,9 +119,9 @@ impl ShardDriver {
             max_message_bytes: 0,
             retry: Retry::default(),
             alarm: None,
-            told: Tally::default(),
-            has_orphans: false,
-            effects: Effects::default(),
+            told: TallyOf::<S>::default(),
+            is_behind: false,
+            effects: EffectsOf::<S>::default(),
         };
         Arc::new(Self {
             partition,
@@ -144,12 +130,16 @@ impl ShardDriver {
         })
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<S>> {
         self.state.lock()
     }
 
     /// Decides a request, or refuses it while the shard does not run.
-    pub(super) fn submit(self: &Arc<Self>, mut caller: Caller, request: &Request) -> Submitted {
+    pub(super) fn submit(
+        self: &Arc<Self>,
+        mut caller: Caller,
+        request: &S::Request,
+    ) -> Submitted<S::Answer> {
         let now = now();
         let mut guard = self.state.lock();
         let state = &mut *guard;
@@ -169,7 +159,7 @@ impl ShardDriver {
             let error = ErrorCode::COORDINATOR_NOT_AVAILABLE;
             return Submitted::Answered(request.refuse(error));
         }
-        shard.set_spare_bytes(self.services.member_memory.left());
+        shard.refresh(&self.services.common);
         let mut effects = std::mem::take(&mut state.effects);
         shard.handle(now, &caller, request, &mut effects);
         let (submitted, deliveries) = self.carry_out(state, &mut effects, Some(caller.token));
@@ -187,43 +177,30 @@ impl ShardDriver {
         if state.retry.pause(now.instant).is_some() {
             return self.set_alarm(&mut state);
         }
-        let orphans = std::mem::take(&mut state.has_orphans);
+        let is_behind = std::mem::take(&mut state.is_behind);
         self.input(state, |shard, effects| {
-            if orphans {
-                self.delete_orphans(shard, effects);
+            if is_behind {
+                self.catch_up(shard, effects);
             }
             shard.on_deadline(now, effects);
         });
     }
 
-    /// Topics are gone, and so are their offsets.
-    pub(super) fn topics_deleted(self: &Arc<Self>, topics: &[DeletedTopic]) {
-        // One that is loaded looks at the image when it begins.
-        self.input(self.state.lock(), |shard, effects| {
-            shard.topics_deleted(topics, effects);
-        });
+    fn catch_up(&self, shard: &mut S, effects: &mut EffectsOf<S>) {
+        shard.catch_up(&self.services.common, self.partition.name(), effects);
     }
 
-    /// Removes what is left of topics that were deleted unnoticed.
-    fn delete_orphans(&self, shard: &mut GroupShard, effects: &mut Effects) {
-        let image = self.services.image.load();
-        let count = shard.delete_orphans(|name| image.topics().id_of(name), effects);
-        if count > 0 {
-            let partition = self.partition.name();
-            tracing::info!(%partition, count, "removing offsets of topics that are gone");
-        }
-    }
-
-    fn input(
+    /// Lets the shard decide on what has happened, if it runs.
+    pub(super) fn input(
         self: &Arc<Self>,
-        mut state: MutexGuard<'_, State>,
-        act: impl FnOnce(&mut GroupShard, &mut Effects),
+        mut state: MutexGuard<'_, State<S>>,
+        act: impl FnOnce(&mut S, &mut EffectsOf<S>),
     ) {
         let Phase::Running(shard) = &mut state.phase else {
             return;
         };
-        shard.set_spare_bytes(self.services.member_memory.left());
-        let mut effects = Effects::default();
+        shard.refresh(&self.services.common);
+        let mut effects = EffectsOf::<S>::default();
         act(shard, &mut effects);
         let (_, deliveries) = self.carry_out(&mut state, &mut effects, None);
         drop(state);
@@ -233,10 +210,10 @@ impl ShardDriver {
     /// Carries out what the shard decided; `own` is the request that it was for.
     fn carry_out(
         self: &Arc<Self>,
-        state: &mut State,
-        effects: &mut Effects,
+        state: &mut State<S>,
+        effects: &mut EffectsOf<S>,
         own: Option<Token>,
-    ) -> (Option<Submitted>, Deliveries) {
+    ) -> (Option<Submitted<S::Answer>>, Deliveries<S::Answer>) {
         let mut deliveries = Deliveries::default();
         let high_watermark = self.partition.high_watermark();
         let own_place = own.and_then(|token| {
@@ -256,13 +233,13 @@ impl ShardDriver {
         (submitted, deliveries)
     }
 
-    fn set_alarm(self: &Arc<Self>, state: &mut State) {
+    fn set_alarm(self: &Arc<Self>, state: &mut State<S>) {
         let Phase::Running(shard) = &state.phase else {
             return;
         };
         let pause = state.retry.not_before();
-        let orphans = pause.filter(|_| state.has_orphans);
-        let Some(at) = shard.next_deadline().into_iter().chain(orphans).min() else {
+        let catch_up = pause.filter(|_| state.is_behind);
+        let Some(at) = shard.next_deadline().into_iter().chain(catch_up).min() else {
             return;
         };
         let at = pause.map_or(at, |pause| pause.max(at));
@@ -276,7 +253,7 @@ impl ShardDriver {
     pub(super) fn begin(
         self: &Arc<Self>,
         term: u64,
-        mut shard: GroupShard,
+        mut shard: S,
         end_offset: Offset,
         took: Duration,
     ) -> bool {
@@ -286,11 +263,11 @@ impl ShardDriver {
             return false;
         }
         state.retry.loaded(took);
-        let mut effects = Effects::default();
+        let mut effects = EffectsOf::<S>::default();
         shard.begin(now, end_offset, &mut effects);
-        state.has_orphans = state.retry.pause(now.instant).is_some();
-        if !state.has_orphans {
-            self.delete_orphans(&mut shard, &mut effects);
+        state.is_behind = state.retry.pause(now.instant).is_some();
+        if !state.is_behind {
+            self.catch_up(&mut shard, &mut effects);
         }
         self.enter(&mut state, Phase::Running(Box::new(shard)));
         state.append_offset = end_offset;
@@ -301,7 +278,7 @@ impl ShardDriver {
     }
 
     /// The shard cannot be loaded. Nothing happens if the load is void by now.
-    pub(super) fn load_failed(&self, term: u64, phase: Phase) {
+    pub(super) fn load_failed(&self, term: u64, phase: Phase<S>) {
         let state = self.state.lock();
         if state.is_loading(term) {
             self.end(state, phase, ErrorCode::NOT_COORDINATOR);
@@ -318,8 +295,8 @@ impl ShardDriver {
     /// with which it has: so nobody ends it a second time.
     pub(super) fn end(
         &self,
-        mut state: MutexGuard<'_, State>,
-        phase: Phase,
+        mut state: MutexGuard<'_, State<S>>,
+        phase: Phase<S>,
         error: ErrorCode,
     ) -> u64 {
         let mut deliveries = Deliveries::default();
@@ -333,8 +310,8 @@ impl ShardDriver {
         term
     }
 
-    /// Ends deciding: what was decided is still appended and answered, what waits for other members
-    /// is refused.
+    /// Ends deciding: what was decided is still appended and answered, who waits in the shard is
+    /// refused.
     pub(super) fn stop(&self) {
         let mut deliveries = Deliveries::default();
         let error = ErrorCode::NOT_COORDINATOR;
@@ -352,22 +329,34 @@ impl ShardDriver {
 
     fn abandon(
         &self,
-        state: &mut State,
-        phase: Phase,
+        state: &mut State<S>,
+        phase: Phase<S>,
         error: ErrorCode,
-        deliveries: &mut Deliveries,
+        deliveries: &mut Deliveries<S::Answer>,
     ) {
         if let Phase::Running(shard) = self.enter(state, phase) {
-            let mut effects = Effects::default();
+            let mut effects = EffectsOf::<S>::default();
             shard.abandon(error, &mut effects);
             let replies = effects.replies;
             state.waiters.take(replies, Offset(i64::MAX), deliveries);
         }
         self.tell(state);
     }
+
+    /// Tells what has changed in the shard since the last time.
+    fn tell(&self, state: &mut State<S>) {
+        let now = match &state.phase {
+            Phase::Running(shard) => *shard.tally(),
+            Phase::Loading | Phase::Failed | Phase::Over => TallyOf::<S>::default(),
+        };
+        if now != state.told {
+            self.services.common.count(&state.told, &now);
+            state.told = now;
+        }
+    }
 }
 
-impl Drop for ShardDriver {
+impl<S: Shard> Drop for ShardRunner<S> {
     /// What was counted of it is not there any more.
     fn drop(&mut self) {
         let mut state = self.state.lock();

@@ -88,9 +88,8 @@ async fn a_load_that_was_queued_when_its_shard_resigned_does_nothing() {
 #[tokio::test]
 async fn two_loads_of_one_term_begin_it_once() {
     let world = half_in_sync().await;
-    let shard = world.shard();
     let joining = world.submit(&join());
-    shard.load_soon(shard.lock().term);
+    world.load_again();
 
     drop(world.hold_loads().await);
 
@@ -117,7 +116,7 @@ async fn what_a_shard_holds_is_given_back_when_it_is_dropped() {
 async fn a_damaged_log_goes_offline_and_its_groups_have_no_coordinator() {
     let mut world = world();
     assert_eq!(world.commit(5).await, ErrorCode::NONE);
-    world.damage();
+    world.replicas.damage();
 
     world.restart_groups();
     while world.groups.serves(0) {
@@ -126,7 +125,7 @@ async fn a_damaged_log_goes_offline_and_its_groups_have_no_coordinator() {
 
     assert_eq!(world.commit(6).await, ErrorCode::NOT_COORDINATOR);
     let name = TopicPartition::new(super::OFFSETS_TOPIC, 0);
-    let error = world.replicas.partition_by_name(&name).unwrap_err();
+    let error = world.replicas.manager.partition_by_name(&name).unwrap_err();
     assert_eq!(error.code(), ErrorCode::KAFKA_STORAGE_ERROR);
     world.assert_metrics(&[
         "corrupt_batches_total 1",
@@ -140,7 +139,7 @@ async fn a_damaged_log_goes_offline_and_its_groups_have_no_coordinator() {
 async fn a_log_with_a_batch_of_an_old_format_is_not_loaded_and_stays_online() {
     let mut world = world();
     assert_eq!(world.commit(5).await, ErrorCode::NONE);
-    world.make_legacy();
+    world.replicas.make_legacy();
 
     world.restart_groups();
     while world.groups.serves(0) {
@@ -149,7 +148,7 @@ async fn a_log_with_a_batch_of_an_old_format_is_not_loaded_and_stays_online() {
 
     assert_eq!(world.commit(6).await, ErrorCode::NOT_COORDINATOR);
     let name = TopicPartition::new(super::OFFSETS_TOPIC, 0);
-    assert!(world.replicas.partition_by_name(&name).is_ok());
+    assert!(world.replicas.manager.partition_by_name(&name).is_ok());
     world.assert_metrics(&[
         "corrupt_batches_total 0",
         "offline_partitions 0",
@@ -168,7 +167,7 @@ async fn offsets_of_a_topic_that_was_deleted_before_a_crash_are_removed_by_loadi
 
         assert_eq!(world.committed().await, -1);
         assert_eq!(world.committed_of(ANOTHER_ID).await, -1);
-        while world.partition().end_offset() < Offset(2) {
+        while world.replicas.partition().end_offset() < Offset(2) {
             tokio::task::yield_now().await;
         }
         world.assert_metrics(&["group_offsets 0", "group_offset_deletions_total 1"]);
@@ -186,7 +185,7 @@ async fn offsets_of_deleted_topics_are_removed_even_if_that_must_wait_for_an_app
     }
     world.set_config("min.insync.replicas", "1");
 
-    while world.partition().end_offset() < Offset(2) {
+    while world.replicas.partition().end_offset() < Offset(2) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 
@@ -199,7 +198,7 @@ async fn what_shards_hold_and_do_is_counted() {
     assert_eq!(world.commit(6).await, ErrorCode::NONE);
     let mut joining = world.submit(&join());
     assert!(is_waiting(&mut joining));
-    while world.partition().end_offset() < Offset(3) {
+    while world.replicas.partition().end_offset() < Offset(3) {
         tokio::task::yield_now().await;
     }
     world.assert_metrics(&[

@@ -1,26 +1,26 @@
-//! Who waits for answers of one shard: in the shard (a JoinGroup, until its generation is complete),
+//! Who waits for answers of one shard: in the shard (as a JoinGroup, until its generation is complete),
 //! or on a commit (an answer that is made, and rests on a record). Every request is answered once.
 
 use std::collections::BTreeMap;
 
 use tokio::sync::oneshot;
 
-use super::group::{Answer, Reply, Token};
+use crate::coordinator::shard::{Reply, ShardAnswer, Token};
 use crate::model::Offset;
 use crate::protocol::ErrorCode;
 
 /// What became of a request.
 #[derive(Debug)]
-pub enum Submitted {
+pub enum Submitted<A> {
     /// It is answered.
-    Answered(Answer),
+    Answered(A),
     /// It waits: for other members, or for its records to be committed.
-    Waiting(oneshot::Receiver<Answer>),
+    Waiting(oneshot::Receiver<A>),
 }
 
-impl Submitted {
+impl<A> Submitted<A> {
     /// The answer, once it is there.
-    pub async fn answer(self) -> Answer {
+    pub async fn answer(self) -> A {
         match self {
             Self::Answered(answer) => answer,
             Self::Waiting(receiver) => receiver.await.expect("every request is answered once"),
@@ -30,11 +30,17 @@ impl Submitted {
 
 /// Answers on their way. They leave once the shard's lock is given back.
 #[must_use = "those who wait must be told"]
-#[derive(Debug, Default)]
-pub(super) struct Deliveries(Vec<(oneshot::Sender<Answer>, Answer)>);
+#[derive(Debug)]
+pub(super) struct Deliveries<A>(Vec<(oneshot::Sender<A>, A)>);
 
-impl Deliveries {
-    fn push(&mut self, sender: oneshot::Sender<Answer>, answer: Answer) {
+impl<A> Default for Deliveries<A> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<A> Deliveries<A> {
+    fn push(&mut self, sender: oneshot::Sender<A>, answer: A) {
         self.0.push((sender, answer));
     }
 
@@ -48,15 +54,25 @@ impl Deliveries {
 }
 
 /// Those who wait for one shard.
-#[derive(Debug, Default)]
-pub(super) struct Waiters {
+#[derive(Debug)]
+pub(super) struct Waiters<A> {
     next_token: u64,
-    in_shard: BTreeMap<Token, oneshot::Sender<Answer>>,
+    in_shard: BTreeMap<Token, oneshot::Sender<A>>,
     /// By the offset that they rest on.
-    on_commit: BTreeMap<(Offset, Token), (Answer, oneshot::Sender<Answer>)>,
+    on_commit: BTreeMap<(Offset, Token), (A, oneshot::Sender<A>)>,
 }
 
-impl Waiters {
+impl<A> Default for Waiters<A> {
+    fn default() -> Self {
+        Self {
+            next_token: 0,
+            in_shard: BTreeMap::new(),
+            on_commit: BTreeMap::new(),
+        }
+    }
+}
+
+impl<A: ShardAnswer> Waiters<A> {
     /// A name for the next request.
     pub(super) fn token(&mut self) -> Token {
         self.next_token += 1;
@@ -66,9 +82,9 @@ impl Waiters {
     /// Takes the answers to earlier requests; what lies below `high_watermark` is committed.
     pub(super) fn take(
         &mut self,
-        replies: impl IntoIterator<Item = Reply>,
+        replies: impl IntoIterator<Item = Reply<A>>,
         high_watermark: Offset,
-        deliveries: &mut Deliveries,
+        deliveries: &mut Deliveries<A>,
     ) {
         for reply in replies {
             let Some(sender) = self.in_shard.remove(&reply.token) else {
@@ -87,9 +103,9 @@ impl Waiters {
     pub(super) fn submitted(
         &mut self,
         token: Token,
-        reply: Option<Reply>,
+        reply: Option<Reply<A>>,
         high_watermark: Offset,
-    ) -> Submitted {
+    ) -> Submitted<A> {
         if let Some(reply) = reply {
             if reply.after < high_watermark {
                 return Submitted::Answered(reply.answer);
@@ -105,7 +121,7 @@ impl Waiters {
     }
 
     /// What lies below `high_watermark` is committed.
-    pub(super) fn committed(&mut self, high_watermark: Offset, deliveries: &mut Deliveries) {
+    pub(super) fn committed(&mut self, high_watermark: Offset, deliveries: &mut Deliveries<A>) {
         while let Some(first) = self.on_commit.first_entry() {
             if first.key().0 >= high_watermark {
                 return;
@@ -116,7 +132,7 @@ impl Waiters {
     }
 
     /// What lies at or below `last` was not committed in time.
-    pub(super) fn timed_out(&mut self, last: Offset, error: ErrorCode, out: &mut Deliveries) {
+    pub(super) fn timed_out(&mut self, last: Offset, error: ErrorCode, out: &mut Deliveries<A>) {
         let later = self.on_commit.split_off(&(last + 1, Token(0)));
         let failed = std::mem::replace(&mut self.on_commit, later);
         for (answer, sender) in failed.into_values() {
@@ -125,7 +141,7 @@ impl Waiters {
     }
 
     /// Nothing that is not committed yet can be counted on.
-    pub(super) fn fail(&mut self, error: ErrorCode, deliveries: &mut Deliveries) {
+    pub(super) fn fail(&mut self, error: ErrorCode, deliveries: &mut Deliveries<A>) {
         for (answer, sender) in std::mem::take(&mut self.on_commit).into_values() {
             deliveries.push(sender, answer.fail(error));
         }
@@ -135,11 +151,12 @@ impl Waiters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coordinator::group::Answer;
     use crate::protocol::messages::heartbeat::HeartbeatResponse;
 
     const ERROR: ErrorCode = ErrorCode::COORDINATOR_NOT_AVAILABLE;
 
-    fn reply(token: Token, after: i64) -> Reply {
+    fn reply(token: Token, after: i64) -> Reply<Answer> {
         Reply {
             token,
             after: Offset(after),
@@ -147,7 +164,7 @@ mod tests {
         }
     }
 
-    fn error_in(submitted: &mut Submitted) -> Option<ErrorCode> {
+    fn error_in(submitted: &mut Submitted<Answer>) -> Option<ErrorCode> {
         let answer = match submitted {
             Submitted::Answered(answer) => answer.clone(),
             Submitted::Waiting(receiver) => receiver.try_recv().ok()?,

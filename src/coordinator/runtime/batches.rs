@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 
-use super::group::value_version;
+use crate::coordinator::shard::ShardRecord;
 use crate::model::{Offset, Timestamp};
-use crate::protocol::messages::offsets_records::OffsetsRecord;
 use crate::records::{BatchBuilder, CompressionSetting, NewRecord};
 
 /// The most that a record takes besides its key and value: attributes, and six varints.
@@ -16,7 +15,7 @@ pub(super) struct BatchLimits {
     /// `max.message.bytes` of the topic: no batch is larger before compression, unless one record
     /// is.
     pub(super) max_bytes: usize,
-    /// `offsets.topic.compression.codec`.
+    /// What batches are compressed with.
     pub(super) compression: CompressionSetting,
 }
 
@@ -30,8 +29,8 @@ pub(super) struct RecordsBatch {
 }
 
 /// Encodes `records` in their order. All get the same timestamp.
-pub(super) fn batches_of(
-    records: &[OffsetsRecord],
+pub(super) fn batches_of<R: ShardRecord>(
+    records: &[R],
     timestamp: Timestamp,
     limits: BatchLimits,
 ) -> Vec<RecordsBatch> {
@@ -39,7 +38,7 @@ pub(super) fn batches_of(
     let mut done = Vec::new();
     let mut open = begin();
     for record in records {
-        let (key, value) = record.encode(value_version(record));
+        let (key, value) = record.to_bytes();
         let size = RECORD_OVERHEAD + key.len() + value.as_ref().map_or(0, Bytes::len);
         if !open.is_empty() && open.size() + size > limits.max_bytes {
             done.push(finish(std::mem::replace(&mut open, begin())));
@@ -67,7 +66,9 @@ fn finish(builder: BatchBuilder) -> RecordsBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::messages::offsets_records::{OffsetCommitKey, OffsetCommitValue};
+    use crate::protocol::messages::offsets_records::{
+        OffsetCommitKey, OffsetCommitValue, OffsetsRecord,
+    };
     use crate::records::{Batch, Compression, Scratch};
 
     fn commits(count: i32) -> Vec<OffsetsRecord> {

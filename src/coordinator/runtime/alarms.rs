@@ -10,7 +10,8 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::shard_driver::ShardDriver;
+use super::shard_runner::ShardRunner;
+use crate::coordinator::shard::Shard;
 
 /// When a shard is to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,26 +29,37 @@ impl Alarm {
 }
 
 /// The alarms of all shards.
-#[derive(Debug, Default)]
-pub(super) struct Alarms {
-    set: Mutex<Set>,
+pub(super) struct Alarms<S: Shard> {
+    set: Mutex<Set<S>>,
     /// The first alarm is a nearer one.
     changed: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Set {
-    alarms: BTreeMap<Alarm, Weak<ShardDriver>>,
+struct Set<S: Shard> {
+    alarms: BTreeMap<Alarm, Weak<ShardRunner<S>>>,
     count: u64,
 }
 
-impl Alarms {
+impl<S: Shard> Default for Alarms<S> {
+    fn default() -> Self {
+        let set = Set {
+            alarms: BTreeMap::new(),
+            count: 0,
+        };
+        Self {
+            set: Mutex::new(set),
+            changed: Notify::new(),
+        }
+    }
+}
+
+impl<S: Shard> Alarms<S> {
     /// Sets a shard's alarm in place of its `previous` one.
     pub(super) fn set(
         &self,
         previous: Option<Alarm>,
         at: Instant,
-        shard: &Arc<ShardDriver>,
+        shard: &Arc<ShardRunner<S>>,
     ) -> Alarm {
         let mut set = self.set.lock();
         if let Some(previous) = previous {
@@ -93,7 +105,7 @@ impl Alarms {
         set.alarms.first_key_value().map(|(alarm, _)| alarm.at)
     }
 
-    fn take_due(&self, now: Instant) -> Vec<Arc<ShardDriver>> {
+    fn take_due(&self, now: Instant) -> Vec<Arc<ShardRunner<S>>> {
         let mut set = self.set.lock();
         let mut due = Vec::new();
         while let Some(first) = set.alarms.first_entry() {

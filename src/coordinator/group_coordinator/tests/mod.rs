@@ -9,8 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::coordinator::group::value_version;
+use crate::coordinator::shard::ShardRecord as _;
 use crate::model::{LeaderEpoch, Offset, ProducerId, Timestamp};
+use crate::protocol::ErrorCode;
 use crate::protocol::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol};
 use crate::protocol::messages::offsets_records::{
     OffsetCommitKey, OffsetCommitValue, OffsetsRecord,
@@ -44,7 +45,7 @@ fn join() -> Request {
     }
 }
 
-fn is_waiting(submitted: &mut Submitted) -> bool {
+fn is_waiting(submitted: &mut Submitted<Answer>) -> bool {
     match submitted {
         Submitted::Answered(_) => false,
         Submitted::Waiting(receiver) => receiver.is_empty(),
@@ -65,7 +66,7 @@ fn record(offset: i64) -> (Bytes, Option<Bytes>) {
         ..OffsetCommitValue::default()
     };
     let record = OffsetsRecord::OffsetCommit(key, Some(value));
-    record.encode(value_version(&record))
+    record.to_bytes()
 }
 
 fn add(builder: &mut BatchBuilder, (key, value): &(Bytes, Option<Bytes>)) {
@@ -91,7 +92,7 @@ async fn the_commits_of_many_go_as_one_batch() {
         assert_eq!(error_of(submitted.answer().await), ErrorCode::NONE);
     }
 
-    let partition = world.partition();
+    let partition = world.replicas.partition();
     assert_eq!(partition.high_watermark(), Offset(100));
     let view = partition.with_log(|log| Ok(log.view())).unwrap();
     // 100 batches would have 100 headers: 6,100 bytes, and the records as much again.
@@ -103,12 +104,12 @@ async fn the_commits_of_many_go_as_one_batch() {
 async fn a_commit_waits_for_the_followers_in_sync() {
     let world = World::new(&[ONE_PARTITION], &[1, 2]);
     let mut submitted = world.submit(&commit("g", 5));
-    while world.partition().end_offset() == Offset(0) {
+    while world.replicas.partition().end_offset() == Offset(0) {
         tokio::task::yield_now().await;
     }
     assert!(is_waiting(&mut submitted));
 
-    world.follower_catches_up();
+    world.replicas.follower_catches_up();
 
     assert_eq!(error_of(submitted.answer().await), ErrorCode::NONE);
 }
@@ -122,7 +123,7 @@ async fn what_is_read_waits_for_what_it_rests_on() {
     let early = tokio::time::timeout(Duration::from_millis(50), &mut reading).await;
     assert!(early.is_err(), "it told what is not committed");
 
-    world.follower_catches_up();
+    world.replicas.follower_catches_up();
 
     assert_eq!(error_of(committing.answer().await), ErrorCode::NONE);
     assert_eq!(reading.await, 5);
@@ -138,7 +139,7 @@ async fn a_commit_that_takes_too_long_fails_and_may_count_later() {
     let error = world.commit(5).await;
     assert_eq!(error, ErrorCode::COORDINATOR_NOT_AVAILABLE);
 
-    world.follower_catches_up();
+    world.replicas.follower_catches_up();
     assert_eq!(world.committed().await, 5);
 }
 
@@ -207,7 +208,7 @@ async fn the_offsets_of_a_deleted_topic_go_with_it() {
     world.delete_topic();
 
     assert_eq!(world.committed().await, -1);
-    while world.partition().end_offset() < Offset(2) {
+    while world.replicas.partition().end_offset() < Offset(2) {
         tokio::task::yield_now().await;
     }
     world.restart_groups();
@@ -223,10 +224,10 @@ async fn who_stops_answers_commits_and_sends_members_away() {
     world.groups.stop();
 
     assert_eq!(error_of(joining.answer().await), ErrorCode::NOT_COORDINATOR);
-    while world.partition().end_offset() == Offset(0) {
+    while world.replicas.partition().end_offset() == Offset(0) {
         tokio::task::yield_now().await;
     }
-    world.follower_catches_up();
+    world.replicas.follower_catches_up();
     assert_eq!(error_of(committing.answer().await), ErrorCode::NONE);
 }
 
@@ -242,16 +243,16 @@ async fn loading_decompresses_passes_over_what_it_does_not_know_and_goes_on() {
     for strange in [unknown_type, cut_off, unknown_version] {
         add(&mut batch, &strange);
     }
-    world.write(&batch.build());
+    world.replicas.write(&batch.build());
     let mut batch = BatchBuilder::new(Offset(0));
     add(&mut batch, &record(7));
-    world.write(&batch.build());
+    world.replicas.write(&batch.build());
 
     world.restart_groups();
 
     assert_eq!(world.committed().await, 7);
     assert_eq!(world.commit(8).await, ErrorCode::NONE);
-    assert_eq!(world.partition().end_offset(), Offset(6));
+    assert_eq!(world.replicas.partition().end_offset(), Offset(6));
 }
 
 #[tokio::test]
@@ -261,12 +262,12 @@ async fn loading_takes_offsets_of_transactions_only_once_they_are_committed() {
         let producer = ProducerId(9);
         let mut plain = BatchBuilder::new(Offset(0));
         add(&mut plain, &record(5));
-        world.write(&plain.build());
+        world.replicas.write(&plain.build());
         let mut batch = BatchBuilder::new(Offset(0))
             .producer(producer, 0, 0)
             .transactional();
         add(&mut batch, &record(6));
-        world.write(&batch.build());
+        world.replicas.write(&batch.build());
         world.restart_groups();
         assert_eq!(world.committed().await, 5, "before the end");
 
@@ -279,7 +280,9 @@ async fn loading_takes_offsets_of_transactions_only_once_they_are_committed() {
             committed,
             coordinator_epoch: 0,
         };
-        world.write(&end_transaction_marker(placement, producer, 0, marker));
+        world
+            .replicas
+            .write(&end_transaction_marker(placement, producer, 0, marker));
         world.restart_groups();
 
         assert_eq!(world.committed().await, expected);
@@ -293,7 +296,7 @@ async fn a_log_is_loaded_in_pieces_of_the_configured_size() {
     for offset in 0..200 {
         let mut batch = BatchBuilder::new(Offset(0));
         add(&mut batch, &record(offset));
-        world.write(&batch.build());
+        world.replicas.write(&batch.build());
     }
 
     world.restart_groups();

@@ -1,0 +1,42 @@
+//! What a shard is doing, and how many shards do it.
+
+use super::shard_runner::{ShardRunner, State};
+use crate::coordinator::shard::{Shard, ShardCommon as _};
+
+/// What a shard is doing.
+pub(super) enum Phase<S> {
+    /// It is read from its log.
+    Loading,
+    /// It decides.
+    Running(Box<S>),
+    /// Nothing: it could not be loaded. Requests get NOT_COORDINATOR, as in Kafka.
+    Failed,
+    /// Nothing: this broker is not the coordinator, or stops. Requests get NOT_COORDINATOR.
+    Over,
+}
+
+impl<S: Shard> ShardRunner<S> {
+    /// Takes up another phase, and counts it; returns the one before.
+    pub(super) fn enter(&self, state: &mut State<S>, phase: Phase<S>) -> Phase<S> {
+        let shards = &self.services.common.metrics().shards;
+        if let Some(place) = state.phase.place() {
+            shards.at(place).dec();
+        }
+        if let Some(place) = phase.place() {
+            shards.at(place).inc();
+        }
+        std::mem::replace(&mut state.phase, phase)
+    }
+}
+
+impl<S> Phase<S> {
+    /// Its place among the states that the metrics know; `None` where this broker is no coordinator.
+    fn place(&self) -> Option<usize> {
+        match self {
+            Self::Loading => Some(0),
+            Self::Running(_) => Some(1),
+            Self::Failed => Some(2),
+            Self::Over => None,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What is counted of the shards of a coordinator, whatever they keep. Kafka has these numbers as
+//! `group-coordinator-metrics` and the like, under the names that stand at each.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::metrics::count;
+use super::striped::Count;
+
+/// The states of a shard, as Kafka names them.
+pub const SHARD_STATES: [&str; 3] = ["loading", "active", "failed"];
+
+/// The shards of one coordinator.
+#[derive(Debug)]
+pub struct CoordinatorMetrics {
+    /// Shards that this broker has, by state (`num-partitions`).
+    pub shards: PerState,
+    /// Shards that were loaded.
+    pub loads: Count,
+    /// What loading them took (`partition-load-time`).
+    pub load_time: Time,
+    /// Batches that were appended.
+    pub batches: Count,
+    /// Records in them.
+    pub batch_records: Count,
+    /// What appending them took (`batch-flush-time-ms`).
+    pub append_time: Time,
+    /// Appends that failed: each time a shard is loaded again.
+    pub failed_appends: Count,
+}
+
+/// A gauge for each state.
+#[derive(Clone, Debug)]
+pub struct PerState(Vec<(&'static str, Gauge)>);
+
+/// Time that adds up.
+#[derive(Clone, Debug, Default)]
+pub struct Time(Counter<f64, AtomicU64>);
+
+impl CoordinatorMetrics {
+    /// Metrics with names that begin with `kind`, for the shards of `topic`.
+    pub fn new(registry: &mut Registry, kind: &str, topic: &str) -> Self {
+        let name = |rest: &str| format!("{kind}_{rest}");
+        let mut counted =
+            |rest: &str, help: &str| count(registry, &name(rest), &format!("{help} {topic}"));
+        Self {
+            loads: counted(
+                "shard_loads",
+                "Times that a coordinator loaded a partition of",
+            ),
+            batches: counted("batches", "Batches that the coordinator appended to"),
+            batch_records: counted("batch_records", "Records that the coordinator appended to"),
+            failed_appends: counted("failed_appends", "Failed appends of the coordinator to"),
+            shards: PerState::register(
+                registry,
+                &name("shards"),
+                &format!("Partitions of {topic} that are led here"),
+                &SHARD_STATES,
+            ),
+            load_time: Time::register(registry, &name("shard_load"), "Time that loading took"),
+            append_time: Time::register(registry, &name("append"), "Time that appending took"),
+        }
+    }
+}
+
+impl PerState {
+    pub(super) fn register(
+        registry: &mut Registry,
+        name: &str,
+        help: &str,
+        states: &[&'static str],
+    ) -> Self {
+        let gauges = states.iter().map(|state| (*state, Gauge::default()));
+        let this = Self(gauges.collect());
+        registry.register(name, help, this.clone());
+        this
+    }
+
+    /// The gauge of the state at `place` in the list of states.
+    pub fn at(&self, place: usize) -> &Gauge {
+        &self.0[place].1
+    }
+}
+
+impl EncodeMetric for PerState {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+        for (state, gauge) in &self.0 {
+            gauge.encode(encoder.encode_family(&[("state", *state)])?)?;
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
+    }
+}
+
+impl Time {
+    fn register(registry: &mut Registry, name: &str, help: &str) -> Self {
+        let this = Self::default();
+        registry.register_with_unit(name, help, Unit::Seconds, this.0.clone());
+        this
+    }
+
+    /// Adds some.
+    pub fn add(&self, time: Duration) {
+        self.0.inc_by(time.as_secs_f64());
+    }
+}

@@ -12,4 +12,4 @@ mod runtime;
 pub mod shard;
 
 pub use group_coordinator::{GroupCoordinator, OFFSETS_TOPIC};
-pub use runtime::Submitted;
+pub use runtime::{Submitted, Waiting};

@@ -40,7 +40,7 @@ use crate::protocol::ErrorCode;
 use crate::records::CompressionSetting;
 use crate::replication::driver::ReplicaManager;
 
-pub use self::waiters::Submitted;
+pub use self::waiters::{Submitted, Waiting};
 
 /// How a coordinator writes and reads its topic.
 #[derive(Clone, Debug)]

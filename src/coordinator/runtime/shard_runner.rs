@@ -8,8 +8,8 @@
 //! After a failed append, what writes is refused for a while (see `retry.rs`), and the shard's own
 //! deadlines wait as long.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -20,7 +20,7 @@ use super::RuntimeSettings;
 use super::alarms::{Alarm, Alarms};
 use super::phase::Phase;
 use super::retry::Retry;
-use super::waiters::{Deliveries, Submitted, Waiters};
+use super::waiters::{Deliveries, Submitted, Waiters, WaitingList};
 use crate::clock::wall_clock;
 use crate::coordinator::shard::{
     Caller, Effects, Moment, Shard, ShardCommon, ShardRequest as _, Token,
@@ -223,7 +223,11 @@ impl<S: Shard> ShardRunner<S> {
         let own_reply = own_place.map(|place| effects.replies.swap_remove(place));
         let replies = effects.replies.drain(..);
         state.waiters.take(replies, high_watermark, &mut deliveries);
-        let submitted = own.map(|token| state.waiters.submitted(token, own_reply, high_watermark));
+        let submitted = own.map(|token| {
+            let waiters = &mut state.waiters;
+            let list: Weak<Self> = Arc::downgrade(self);
+            waiters.submitted(token, own_reply, high_watermark, list)
+        });
         if !effects.records.is_empty() {
             state.queued.append(&mut effects.records);
             self.append_soon(state);
@@ -353,6 +357,12 @@ impl<S: Shard> ShardRunner<S> {
             self.services.common.count(&state.told, &now);
             state.told = now;
         }
+    }
+}
+
+impl<S: Shard> WaitingList for ShardRunner<S> {
+    fn leave(&self, token: Token) {
+        self.lock().waiters.leave(token);
     }
 }
 

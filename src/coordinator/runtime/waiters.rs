@@ -1,7 +1,12 @@
 //! Who waits for answers of one shard: in the shard (as a JoinGroup, until its generation is complete),
 //! or on a commit (an answer that is made, and rests on a record). Every request is answered once.
+//!
+//! Who is not interested any more drops its [`Waiting`], and is forgotten at once if it waits in the
+//! shard: that may take as long as a client chooses. The shard is not told: what the request has
+//! begun, as a member that joins, goes on. Waiting on a commit is over soon in any case.
 
 use std::collections::BTreeMap;
+use std::sync::Weak;
 
 use tokio::sync::oneshot;
 
@@ -14,8 +19,22 @@ use crate::protocol::ErrorCode;
 pub enum Submitted<A> {
     /// It is answered.
     Answered(A),
-    /// It waits: for other members, or for its records to be committed.
-    Waiting(oneshot::Receiver<A>),
+    /// It waits: for others, or for its records to be committed.
+    Waiting(Waiting<A>),
+}
+
+/// Waits for an answer of a shard, until it is dropped.
+pub struct Waiting<A> {
+    answer: oneshot::Receiver<A>,
+    token: Token,
+    /// Where to leave; `None` once the answer is there.
+    list: Option<Weak<dyn WaitingList>>,
+}
+
+/// Where requests wait that a shard has not answered.
+pub(super) trait WaitingList: Send + Sync {
+    /// Nobody waits any more for the answer to `token`.
+    fn leave(&self, token: Token);
 }
 
 impl<A> Submitted<A> {
@@ -23,7 +42,25 @@ impl<A> Submitted<A> {
     pub async fn answer(self) -> A {
         match self {
             Self::Answered(answer) => answer,
-            Self::Waiting(receiver) => receiver.await.expect("every request is answered once"),
+            Self::Waiting(mut waiting) => {
+                let answer = (&mut waiting.answer).await;
+                waiting.list = None;
+                answer.expect("every request is answered once")
+            }
+        }
+    }
+}
+
+impl<A> std::fmt::Debug for Waiting<A> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Waiting").field(&self.token).finish()
+    }
+}
+
+impl<A> Drop for Waiting<A> {
+    fn drop(&mut self) {
+        if let Some(list) = self.list.take().and_then(|list| list.upgrade()) {
+            list.leave(self.token);
         }
     }
 }
@@ -99,25 +136,38 @@ impl<A: ShardAnswer> Waiters<A> {
         }
     }
 
-    /// Notes the request `token`, of which `reply` is the answer if there is one already.
+    /// Notes the request `token`, of which `reply` is the answer if there is one already. The request
+    /// waits in `list`, which is where these are.
     pub(super) fn submitted(
         &mut self,
         token: Token,
         reply: Option<Reply<A>>,
         high_watermark: Offset,
+        list: Weak<dyn WaitingList>,
     ) -> Submitted<A> {
-        if let Some(reply) = reply {
-            if reply.after < high_watermark {
+        let (sender, receiver) = oneshot::channel();
+        match reply {
+            Some(reply) if reply.after < high_watermark => {
                 return Submitted::Answered(reply.answer);
             }
-            let (sender, receiver) = oneshot::channel();
-            let place = (reply.after, token);
-            self.on_commit.insert(place, (reply.answer, sender));
-            return Submitted::Waiting(receiver);
+            Some(reply) => {
+                let place = (reply.after, token);
+                self.on_commit.insert(place, (reply.answer, sender));
+            }
+            None => {
+                self.in_shard.insert(token, sender);
+            }
         }
-        let (sender, receiver) = oneshot::channel();
-        self.in_shard.insert(token, sender);
-        Submitted::Waiting(receiver)
+        Submitted::Waiting(Waiting {
+            answer: receiver,
+            token,
+            list: Some(list),
+        })
+    }
+
+    /// Nobody waits any more for what the shard will answer to `token`.
+    pub(super) fn leave(&mut self, token: Token) {
+        self.in_shard.remove(&token);
     }
 
     /// What lies below `high_watermark` is committed.
@@ -149,6 +199,22 @@ impl<A: ShardAnswer> Waiters<A> {
 }
 
 #[cfg(test)]
+impl<A> Waiting<A> {
+    /// Whether the answer is not there yet.
+    pub(in crate::coordinator) fn is_empty(&self) -> bool {
+        self.answer.is_empty()
+    }
+}
+
+#[cfg(test)]
+impl<A> Waiters<A> {
+    /// How many wait in the shard.
+    pub(super) fn in_shard(&self) -> usize {
+        self.in_shard.len()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::coordinator::group::Answer;
@@ -164,10 +230,18 @@ mod tests {
         }
     }
 
+    fn nowhere() -> Weak<dyn WaitingList> {
+        struct Nowhere;
+        impl WaitingList for Nowhere {
+            fn leave(&self, _token: Token) {}
+        }
+        Weak::<Nowhere>::new()
+    }
+
     fn error_in(submitted: &mut Submitted<Answer>) -> Option<ErrorCode> {
         let answer = match submitted {
             Submitted::Answered(answer) => answer.clone(),
-            Submitted::Waiting(receiver) => receiver.try_recv().ok()?,
+            Submitted::Waiting(receiver) => receiver.answer.try_recv().ok()?,
         };
         let Answer::Heartbeat(response) = answer else {
             unreachable!("a heartbeat was asked for");
@@ -180,11 +254,13 @@ mod tests {
         let mut waiters = Waiters::default();
         for after in [-1, 0, 9] {
             let token = waiters.token();
-            let submitted = waiters.submitted(token, Some(reply(token, after)), Offset(10));
+            let submitted =
+                waiters.submitted(token, Some(reply(token, after)), Offset(10), nowhere());
             assert!(matches!(submitted, Submitted::Answered(_)), "{after}");
         }
         let token = waiters.token();
-        let at_the_watermark = waiters.submitted(token, Some(reply(token, 10)), Offset(10));
+        let at_the_watermark =
+            waiters.submitted(token, Some(reply(token, 10)), Offset(10), nowhere());
         assert!(matches!(at_the_watermark, Submitted::Waiting(_)));
     }
 
@@ -193,7 +269,7 @@ mod tests {
         let mut waiters = Waiters::default();
         let mut submitted = |after| {
             let token = waiters.token();
-            waiters.submitted(token, Some(reply(token, after)), Offset(0))
+            waiters.submitted(token, Some(reply(token, after)), Offset(0), nowhere())
         };
         let (mut first, mut second) = (submitted(3), submitted(4));
 
@@ -209,8 +285,8 @@ mod tests {
     fn an_answer_of_the_shard_finds_who_waits_and_may_still_wait_for_a_commit() {
         let mut waiters = Waiters::default();
         let (early, late) = (waiters.token(), waiters.token());
-        let mut first = waiters.submitted(early, None, Offset(5));
-        let mut second = waiters.submitted(late, None, Offset(5));
+        let mut first = waiters.submitted(early, None, Offset(5), nowhere());
+        let mut second = waiters.submitted(late, None, Offset(5), nowhere());
 
         let mut deliveries = Deliveries::default();
         let replies = [reply(early, 4), reply(late, 5)];
@@ -230,7 +306,7 @@ mod tests {
         let mut waiters = Waiters::default();
         let mut submitted = |after| {
             let token = waiters.token();
-            waiters.submitted(token, Some(reply(token, after)), Offset(0))
+            waiters.submitted(token, Some(reply(token, after)), Offset(0), nowhere())
         };
         let (mut first, mut second) = (submitted(3), submitted(4));
 

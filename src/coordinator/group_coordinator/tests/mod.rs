@@ -12,6 +12,7 @@ use super::*;
 use crate::coordinator::shard::ShardRecord as _;
 use crate::model::{LeaderEpoch, Offset, ProducerId, Timestamp};
 use crate::protocol::ErrorCode;
+use crate::protocol::messages::describe_groups::DescribedGroup;
 use crate::protocol::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol};
 use crate::protocol::messages::offsets_records::{
     OffsetCommitKey, OffsetCommitValue, OffsetsRecord,
@@ -198,6 +199,41 @@ async fn the_alarm_ends_the_wait_for_the_first_members() {
 
     let answer = tokio::time::timeout(Duration::from_secs(10), joining.answer());
     assert_eq!(error_of(answer.await.unwrap()), ErrorCode::NONE);
+}
+
+/// What DescribeGroups says of the group that [`join`] is for.
+async fn described(world: &World) -> DescribedGroup {
+    let request = Request::DescribeGroups(vec!["waiting".into()]);
+    match world.submit(&request).answer().await {
+        Answer::DescribeGroups(mut groups) => groups.remove(0),
+        other => unreachable!("groups were described: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_member_whose_client_is_gone_while_it_joins_stays_until_its_session_ends() {
+    let settings = [
+        ONE_PARTITION,
+        ("group.initial.rebalance.delay.ms", "30"),
+        ("group.min.session.timeout.ms", "1"),
+    ];
+    let world = World::new(&settings, &[1]);
+    let mut joining = join();
+    if let Request::JoinGroup { request, .. } = &mut joining {
+        request.session_timeout_ms = 100;
+    }
+    let submitted = world.submit(&joining);
+    assert_eq!(world.waiting(), 1);
+
+    drop(submitted);
+
+    assert_eq!(world.waiting(), 0);
+    let joined = described(&world).await;
+    assert_eq!(joined.group_state, "PreparingRebalance");
+    assert_eq!(joined.members.len(), 1);
+    while !described(&world).await.members.is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 #[tokio::test]

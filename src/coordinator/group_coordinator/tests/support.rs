@@ -115,6 +115,11 @@ impl World {
         self.groups.runtime.load_again(0);
     }
 
+    /// How many requests wait in the shard.
+    pub(super) fn waiting(&self) -> usize {
+        self.groups.runtime.waiting_in(0)
+    }
+
     /// How often a shard was loaded.
     pub(super) fn loads(&self) -> u64 {
         self.metrics.groups.coordinator.loads.get()

@@ -32,6 +32,11 @@ impl<S: Shard> Runtime<S> {
         held.await.unwrap()
     }
 
+    /// How many requests wait in a shard.
+    pub(in crate::coordinator) fn waiting_in(&self, partition: i32) -> usize {
+        self.shards.load()[&partition].lock().waiters.in_shard()
+    }
+
     /// Starts a second load of a shard, in the term of the first.
     pub(in crate::coordinator) fn load_again(&self, partition: i32) {
         let shard = Arc::clone(&self.shards.load()[&partition]);
@@ -200,6 +205,18 @@ async fn who_waits_in_the_shard_is_answered_by_a_later_input_or_by_time() {
 
     assert_eq!(timed_out, Err(ErrorCode::REQUEST_TIMED_OUT));
     assert!(started.elapsed() >= counter::LONGEST_WAIT);
+}
+
+#[tokio::test]
+async fn who_is_gone_while_it_waits_in_the_shard_is_forgotten_at_once() {
+    let world = World::new(&[LOCAL]);
+    let waiting: Vec<_> = (0..10).map(|_| world.submit(Request::WaitFor(7))).collect();
+    assert_eq!(world.counters.waiting_in(0), 10);
+
+    drop(waiting);
+
+    assert_eq!(world.counters.waiting_in(0), 0);
+    assert_eq!(world.ask(Request::Add(7)).await, Ok(7));
 }
 
 #[tokio::test]

@@ -22,12 +22,6 @@ pub async fn handle(
     mut request: OffsetDeleteRequest,
 ) -> OffsetDeleteResponse {
     let refused = refuse_unknown(&mut request, &api.image());
-    if request.topics.is_empty() && !refused.is_empty() {
-        return OffsetDeleteResponse {
-            topics: refused,
-            ..OffsetDeleteResponse::default()
-        };
-    }
     let group_id = request.group_id.clone();
     let asked = Request::OffsetDelete(request);
     let submitted = api.groups().submit(&group_id, caller(&context), &asked);

@@ -81,6 +81,17 @@ pub trait Shard: Sized + Send + 'static {
     /// Takes from what the shards share what the next decision depends on.
     fn refresh(&mut self, common: &Self::Common);
 
+    /// Whether there is something wrong with the request whatever a shard holds: clients are told of
+    /// that also where no shard could decide.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn check(
+        common: &Self::Common,
+        caller: &Caller,
+        request: &Self::Request,
+    ) -> Result<(), ErrorCode>;
+
     /// Decides a request. The answer comes with these effects, or with those of a later input.
     fn handle(
         &mut self,

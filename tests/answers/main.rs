@@ -42,6 +42,7 @@ mod quotas;
 mod side;
 mod topics;
 mod tree;
+mod without_coordinator;
 
 use std::time::Instant;
 
@@ -71,6 +72,7 @@ type Part = fn(&mut Pair);
 
 /// The parts, in order: each makes what it needs.
 const PARTS: &[(&str, Part)] = &[
+    ("without coordinator", without_coordinator::compare),
     ("produce", produce::compare),
     ("fetch", fetch::compare),
     ("offsets", offsets::compare),

@@ -1,6 +1,7 @@
 //! What all shards of groups share: the config, the memory of members, the newest image of the
 //! metadata, and the metrics.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -52,6 +53,11 @@ impl GroupCommon {
     /// What a shard acts on, for a log whose batches hold values of `max_record_bytes`.
     pub(super) fn settings(&self, max_record_bytes: usize) -> Arc<GroupSettings> {
         Arc::new(GroupSettings::new(&self.config, max_record_bytes))
+    }
+
+    /// The session timeouts that members may ask for, in milliseconds.
+    pub(super) fn session_timeouts(&self) -> RangeInclusive<i32> {
+        self.config.group_min_session_timeout_ms..=self.config.group_max_session_timeout_ms
     }
 
     /// How many more bytes the members of all shards may take.

@@ -1,5 +1,7 @@
 //! What goes into a shard: requests, and what else happens.
 
+use std::ops::RangeInclusive;
+
 use super::answer::Answer;
 use crate::coordinator::shard::ShardRequest;
 use crate::model::TopicId;
@@ -20,6 +22,9 @@ use crate::protocol::messages::offset_fetch::{
 };
 use crate::protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use crate::protocol::{ErrorCode, Str};
+
+/// The first version of SyncGroup that has to name type and name of the protocol.
+const SYNC_NAMES_PROTOCOL: i16 = 5;
 
 /// A request, for groups of this shard only. Names are of the protocol; strings and bytes may be
 /// slices of the frame: what outlives the request is copied.
@@ -67,6 +72,47 @@ pub struct DeletedTopic {
     pub name: Str,
     /// Its id: offsets of another topic of that name are kept.
     pub id: TopicId,
+}
+
+impl Request {
+    /// Whether there is something wrong with the request whatever the group: as in Kafka, that is
+    /// looked at first. The empty group id of OffsetCommit and the like is one as any other, there.
+    pub(super) fn check(
+        &self,
+        version: i16,
+        session_timeouts: &RangeInclusive<i32>,
+    ) -> Result<(), ErrorCode> {
+        let group_id = match self {
+            Self::JoinGroup { request, .. } => &request.group_id,
+            Self::SyncGroup(request) => {
+                let names_protocol =
+                    request.protocol_type.is_some() && request.protocol_name.is_some();
+                if version >= SYNC_NAMES_PROTOCOL && !names_protocol {
+                    return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+                }
+                &request.group_id
+            }
+            Self::Heartbeat(request) => &request.group_id,
+            Self::LeaveGroup(request) => &request.group_id,
+            Self::OffsetDelete(request) => &request.group_id,
+            Self::OffsetCommit(_)
+            | Self::OffsetFetch { .. }
+            | Self::DescribeGroups(_)
+            | Self::ListGroups(_)
+            | Self::DeleteGroups(_) => return Ok(()),
+        };
+        if group_id.is_empty() {
+            return Err(ErrorCode::INVALID_GROUP_ID);
+        }
+        match self {
+            Self::JoinGroup { request, .. }
+                if !session_timeouts.contains(&request.session_timeout_ms) =>
+            {
+                Err(ErrorCode::INVALID_SESSION_TIMEOUT)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl ShardRequest for Request {

@@ -1,5 +1,6 @@
 //! What of the config a shard acts on.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::GroupCoordinatorConfig;
@@ -34,6 +35,11 @@ pub struct GroupSettings {
 }
 
 impl GroupSettings {
+    /// The session timeouts that members may ask for, in milliseconds.
+    pub(super) fn session_timeouts(&self) -> RangeInclusive<i32> {
+        self.min_session_timeout_ms..=self.max_session_timeout_ms
+    }
+
     /// The most bytes of one group's members: 16 MiB. A group's record, with one of the protocols
     /// that members support, must fit into a batch of 1 MiB by default.
     const MAX_GROUP_BYTES: usize = 16 << 20;

@@ -17,7 +17,7 @@ use super::request::Request;
 use super::settings::GroupSettings;
 use super::tally::Tally;
 use super::timers::{Deadline, Ring, Timer, Timers};
-use crate::coordinator::shard::{Caller, Moment, Shard, TransactionOutcome};
+use crate::coordinator::shard::{Caller, Moment, Shard, ShardRequest as _, TransactionOutcome};
 use crate::model::{Offset, ProducerId, TopicPartition};
 use crate::protocol::messages::offsets_records::{
     OffsetCommitKey, OffsetCommitValue, OffsetsRecord,
@@ -307,11 +307,20 @@ impl Shard for GroupShard {
         }
     }
 
+    fn check(common: &GroupCommon, caller: &Caller, request: &Request) -> Result<(), ErrorCode> {
+        request.check(caller.version, &common.session_timeouts())
+    }
+
     fn refresh(&mut self, common: &GroupCommon) {
         self.set_spare_bytes(common.spare_bytes());
     }
 
     fn handle(&mut self, now: Moment, caller: &Caller, request: &Request, effects: &mut Effects) {
+        let timeouts = self.settings.session_timeouts();
+        if let Err(error) = request.check(caller.version, &timeouts) {
+            effects.reply(caller.token, Offset::NONE, request.refuse(error));
+            return;
+        }
         match request {
             Request::JoinGroup { request, entropy } => {
                 let entropy = *entropy;

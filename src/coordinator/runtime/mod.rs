@@ -32,7 +32,7 @@ use tokio::task::AbortHandle;
 use self::alarms::Alarms;
 use self::shard_runner::{Services, ShardRunner};
 use super::java_hash::partition_for;
-use super::shard::{Caller, Effects, Shard, ShardRequest};
+use super::shard::{Caller, Effects, Shard};
 use crate::metadata::delta::{LocalPartition, MetadataDelta};
 use crate::metadata::image::MetadataImage;
 use crate::model::{BrokerId, TopicIdPartition};
@@ -121,7 +121,9 @@ impl<S: Shard> Runtime<S> {
     ) -> Submitted<S::Answer> {
         match self.shards.load().get(&partition) {
             Some(shard) => shard.submit(caller, request),
-            None => Submitted::Answered(request.refuse(ErrorCode::NOT_COORDINATOR)),
+            None => self
+                .services
+                .refuse(&caller, request, ErrorCode::NOT_COORDINATOR),
         }
     }
 

@@ -42,6 +42,19 @@ pub(super) struct Services<S: Shard> {
     pub(super) is_stopped: AtomicBool,
 }
 
+impl<S: Shard> Services<S> {
+    /// The answer where no shard can decide, because of `error`, unless the request is wrong itself.
+    pub(super) fn refuse(
+        &self,
+        caller: &Caller,
+        request: &S::Request,
+        error: ErrorCode,
+    ) -> Submitted<S::Answer> {
+        let wrong = S::check(&self.common, caller, request).err();
+        Submitted::Answered(request.refuse(wrong.unwrap_or(error)))
+    }
+}
+
 /// One shard, what it waits for, and who waits for it.
 pub(super) struct ShardRunner<S: Shard> {
     pub(super) partition: Arc<Partition>,
@@ -149,15 +162,16 @@ impl<S: Shard> ShardRunner<S> {
             Phase::Running(shard) => shard,
             Phase::Loading => {
                 let error = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
-                return Submitted::Answered(request.refuse(error));
+                return self.services.refuse(&caller, request, error);
             }
             Phase::Failed | Phase::Over => {
-                return Submitted::Answered(request.refuse(ErrorCode::NOT_COORDINATOR));
+                let error = ErrorCode::NOT_COORDINATOR;
+                return self.services.refuse(&caller, request, error);
             }
         };
         if !may_write && request.may_write() {
             let error = ErrorCode::COORDINATOR_NOT_AVAILABLE;
-            return Submitted::Answered(request.refuse(error));
+            return self.services.refuse(&caller, request, error);
         }
         shard.refresh(&self.services.common);
         let mut effects = std::mem::take(&mut state.effects);

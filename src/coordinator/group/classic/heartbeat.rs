@@ -24,16 +24,11 @@ impl GroupShard {
         request: &HeartbeatRequest,
         effects: &mut Effects,
     ) {
-        let error_code = if request.group_id.is_empty() {
-            ErrorCode::INVALID_GROUP_ID
-        } else {
-            let beat = self.with_group(&request.group_id, now, effects, |group, context| {
-                group.classic.heartbeat(request, context)
-            });
-            beat.unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID)
-        };
+        let beat = self.with_group(&request.group_id, now, effects, |group, context| {
+            group.classic.heartbeat(request, context)
+        });
         let answer = HeartbeatResponse {
-            error_code,
+            error_code: beat.unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID),
             ..HeartbeatResponse::default()
         };
         effects.reply(caller.token, Offset::NONE, answer);

@@ -75,24 +75,14 @@ impl GroupShard {
     fn check_join(&self, join: &Join<'_>) -> Result<(), (ErrorCode, Str)> {
         let request = join.request;
         let settings = self.settings();
-        let timeouts = settings.min_session_timeout_ms..=settings.max_session_timeout_ms;
-        if request.group_id.is_empty() {
-            return Err((ErrorCode::INVALID_GROUP_ID, request.member_id.clone()));
-        }
-        if !timeouts.contains(&request.session_timeout_ms) {
-            return Err((
-                ErrorCode::INVALID_SESSION_TIMEOUT,
-                request.member_id.clone(),
-            ));
-        }
         let Some(group) = self.group(&request.group_id) else {
-            return match request.member_id.is_empty() {
-                // What is refused does not make a group.
-                true => ClassicGroup::new(Str::EMPTY)
-                    .check_bytes(join, settings, self.spare_bytes())
-                    .map_err(|error| (error, Str::EMPTY)),
-                false => Err((ErrorCode::UNKNOWN_MEMBER_ID, request.member_id.clone())),
-            };
+            if !request.member_id.is_empty() {
+                return Err((ErrorCode::UNKNOWN_MEMBER_ID, request.member_id.clone()));
+            }
+            // What is refused does not make a group.
+            return ClassicGroup::new(Str::EMPTY)
+                .check_bytes(join, settings, self.spare_bytes())
+                .map_err(|error| (error, Str::EMPTY));
         };
         match &group.foreign {
             Some(foreign) if !foreign.yields_to_classic() => {
@@ -285,9 +275,10 @@ impl ClassicGroup {
         if record_bytes > settings.max_record_bytes || is_too_large {
             return Err(ErrorCode::GROUP_MAX_SIZE_REACHED);
         }
-        match growth <= spare_bytes {
-            true => Ok(()),
-            false => Err(NO_ROOM),
+        if growth <= spare_bytes {
+            Ok(())
+        } else {
+            Err(NO_ROOM)
         }
     }
 

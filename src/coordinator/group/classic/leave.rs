@@ -33,24 +33,21 @@ impl GroupShard {
             member_id: request.member_id.clone(),
             ..MemberIdentity::default()
         }];
-        let members = match caller.version < HAS_MANY_MEMBERS {
-            true => &only[..],
-            false => &request.members[..],
-        };
-        let answer = if request.group_id.is_empty() {
-            refuse_leave(ErrorCode::INVALID_GROUP_ID)
+        let members = if caller.version < HAS_MANY_MEMBERS {
+            &only[..]
         } else {
-            let left = self.with_group(&request.group_id, now, effects, |group, context| {
-                group.classic.leave(members, context)
-            });
-            let unknown = || {
-                let members = members.iter();
-                members
-                    .map(|member| response(member, ErrorCode::UNKNOWN_MEMBER_ID))
-                    .collect()
-            };
-            answer(left.unwrap_or_else(unknown), caller.version)
+            &request.members[..]
         };
+        let left = self.with_group(&request.group_id, now, effects, |group, context| {
+            group.classic.leave(members, context)
+        });
+        let unknown = || {
+            let members = members.iter();
+            members
+                .map(|member| response(member, ErrorCode::UNKNOWN_MEMBER_ID))
+                .collect()
+        };
+        let answer = answer(left.unwrap_or_else(unknown), caller.version);
         effects.reply(caller.token, Offset::NONE, answer);
     }
 }

@@ -21,9 +21,6 @@ use crate::protocol::messages::offsets_records::GroupMetadataValue;
 use crate::protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use crate::protocol::{Encode as _, ErrorCode, Str};
 
-/// The first version that has to name type and name of the protocol.
-const NAMES_PROTOCOL: i16 = 5;
-
 impl GroupShard {
     /// Decides a SyncGroup.
     pub(in crate::coordinator::group) fn sync_group(
@@ -33,10 +30,6 @@ impl GroupShard {
         request: &SyncGroupRequest,
         effects: &mut Effects,
     ) {
-        if let Err(error) = check_form(caller.version, request) {
-            effects.reply(caller.token, Offset::NONE, refusal(error));
-            return;
-        }
         let synced = self.with_group(&request.group_id, now, effects, |group, context| {
             // An assignment that is not committed yet must not be told.
             let after = group.last_offset;
@@ -186,18 +179,6 @@ impl ClassicGroup {
             assignment,
             ..SyncGroupResponse::default()
         }
-    }
-}
-
-/// What is wrong with the request whatever the group.
-fn check_form(version: i16, request: &SyncGroupRequest) -> Result<(), ErrorCode> {
-    let names_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
-    if version >= NAMES_PROTOCOL && !names_protocol {
-        Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
-    } else if request.group_id.is_empty() {
-        Err(ErrorCode::INVALID_GROUP_ID)
-    } else {
-        Ok(())
     }
 }
 

@@ -47,9 +47,6 @@ impl GroupShard {
     }
 
     fn check_offset_delete(&self, group_id: &str) -> Result<&Group, ErrorCode> {
-        if group_id.is_empty() {
-            return Err(ErrorCode::INVALID_GROUP_ID);
-        }
         let group = self.group(group_id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
         if group.classic.is_empty() || group.classic.uses_consumer_protocol() {
             Ok(group)

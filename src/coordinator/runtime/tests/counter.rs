@@ -173,6 +173,17 @@ impl Shard for Counter {
         self.limit = common.limit.load(Ordering::Relaxed);
     }
 
+    fn check(
+        _common: &CounterCommon,
+        _caller: &Caller,
+        request: &Request,
+    ) -> Result<(), ErrorCode> {
+        if matches!(request, Request::Add(more) if *more < 0) {
+            return Err(ErrorCode::INVALID_REQUEST);
+        }
+        Ok(())
+    }
+
     fn handle(
         &mut self,
         now: Moment,

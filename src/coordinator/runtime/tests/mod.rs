@@ -188,6 +188,8 @@ async fn who_loses_leadership_sends_everybody_away_and_loads_when_it_leads_again
     assert_eq!(waiting.answer().await, away);
     assert_eq!(adding.answer().await, away);
     assert_eq!(world.ask(Request::Read).await, away);
+    let wrong = world.ask(Request::Add(-1)).await;
+    assert_eq!(wrong, Err(ErrorCode::INVALID_REQUEST));
     assert!(!world.counters.serves(0));
     world.apply(&[Replicas::in_sync(&[LOCAL]), Replicas::election(LOCAL)]);
     assert_eq!(world.number().await, 5);

@@ -93,8 +93,16 @@ pub fn decode_whole<T: Message>(bytes: Bytes, version: i16) -> Result<T, DecodeE
 /// # Errors
 /// There is no such version, or the bytes do not begin with such a message.
 pub fn decode_request<R: Request>(bytes: Bytes, version: i16) -> Result<R, DecodeError> {
-    R::check_version(version)?;
-    R::decode(&mut Reader::new(bytes), version)
+    decode_front(bytes, version)
+}
+
+/// Takes a message from the front of `bytes`; what lies behind it is ignored.
+///
+/// # Errors
+/// There is no such version, or the bytes do not begin with such a message.
+pub(super) fn decode_front<T: Message>(bytes: Bytes, version: i16) -> Result<T, DecodeError> {
+    T::check_version(version)?;
+    T::decode(&mut Reader::new(bytes), version)
 }
 
 /// The bytes of a message in one piece, without a frame: for records and embedded messages.

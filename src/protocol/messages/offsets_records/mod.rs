@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::protocol::message::{decode_whole, encode_versioned};
+use crate::protocol::message::{decode_front, encode_versioned};
 use crate::protocol::{DecodeError, Message, Reader};
 
 pub mod classic_group;
@@ -78,7 +78,8 @@ macro_rules! offsets_records {
                 }
             }
 
-            /// Takes key and value of the log's record.
+            /// Takes key and value of the log's record. What lies behind the fields is ignored, as
+            /// Kafka ignores it: a commit is not lost for what somebody has added to it.
             ///
             /// # Errors
             /// The type or the value's version is not known, or a body is not as the definition
@@ -90,7 +91,7 @@ macro_rules! offsets_records {
                 match number {
                     $(
                         $number => Ok(Self::$variant(
-                            decode_whole(key, 0)?,
+                            decode_front(key, 0)?,
                             value.map(decode_value).transpose()?,
                         )),
                     )*
@@ -132,7 +133,7 @@ offsets_records! {
 fn decode_value<T: Message>(value: Bytes) -> Result<T, DecodeError> {
     let mut reader = Reader::new(value);
     let version = reader.i16()?;
-    decode_whole(reader.take_rest(), version)
+    decode_front(reader.take_rest(), version)
 }
 
 #[cfg(test)]
@@ -168,6 +169,28 @@ mod tests {
 
         assert_eq!(value, None);
         assert_eq!(OffsetsRecord::decode(key, None), Ok(record));
+    }
+
+    #[test]
+    fn bytes_behind_the_fields_of_key_and_value_lose_no_commit() {
+        let with_more = |bytes: &Bytes| Bytes::from([bytes, &b"more"[..]].concat());
+        let key = OffsetCommitKey {
+            group: "g".into(),
+            topic: "t".into(),
+            partition: 2,
+        };
+        for version in 0..=4 {
+            let value = OffsetCommitValue {
+                offset: 5,
+                ..OffsetCommitValue::default()
+            };
+            let record = OffsetsRecord::OffsetCommit(key.clone(), Some(value));
+            let (key, value) = record.encode(version);
+
+            let read = OffsetsRecord::decode(with_more(&key), value.as_ref().map(with_more));
+
+            assert_eq!(read, Ok(record), "version {version}");
+        }
     }
 
     #[test]

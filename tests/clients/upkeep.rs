@@ -73,7 +73,7 @@ fn damage_below_the_recovery_point_takes_its_partition_offline_and_no_other() {
     file.write_all_at(b"?", 500_000).expect("it can be damaged");
 
     broker.start_again();
-    let line = broker.wait_for_log("partition is offline");
+    let line = broker.wait_until_logged("partition is offline");
 
     assert!(line.contains("damaged-0"), "{line}");
     assert_eq!(watermarks(&broker, "whole", 0), (0, 10));

@@ -178,6 +178,13 @@ impl Broker {
             .wait_for_line(text, START_LIMIT)
     }
 
+    /// Waits until the running broker has logged a line that contains `text`, perhaps before it was
+    /// ready.
+    pub fn wait_until_logged(&self, text: &str) -> String {
+        let running = self.running.as_ref().expect("the broker runs");
+        running.process.wait_until_printed(text, START_LIMIT)
+    }
+
     /// Everything that the running broker has logged so far.
     pub fn log(&self) -> String {
         self.running

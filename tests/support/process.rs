@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// A running child process.
 pub struct Process {
@@ -69,23 +69,49 @@ impl Process {
     /// # Panics
     /// When the process ends, or `limit` passes, without such a line.
     pub fn wait_for_line(&mut self, text: &str, limit: Duration) -> String {
-        let deadline = Instant::now() + limit;
         let mut lines = self.output.lines.lock();
+        let from = lines.seen;
+        let place = self.find_line(&mut lines, from, text, limit);
+        lines.seen = place + 1;
+        lines.text[place].clone()
+    }
+
+    /// Waits until there is a line that contains `text` among all that was printed, also before what was
+    /// waited for: for what may come sooner or later than that.
+    ///
+    /// # Panics
+    /// When the process ends, or `limit` passes, without such a line.
+    pub fn wait_until_printed(&self, text: &str, limit: Duration) -> String {
+        let mut lines = self.output.lines.lock();
+        let place = self.find_line(&mut lines, 0, text, limit);
+        lines.text[place].clone()
+    }
+
+    /// The place of the first line with `text`, of those from `from` on.
+    fn find_line(
+        &self,
+        lines: &mut MutexGuard<'_, Lines>,
+        from: usize,
+        text: &str,
+        limit: Duration,
+    ) -> usize {
+        let deadline = Instant::now() + limit;
+        let mut from = from;
         loop {
-            while lines.seen < lines.text.len() {
-                let line = lines.text[lines.seen].clone();
-                lines.seen += 1;
-                if line.contains(text) {
-                    return line;
-                }
+            let found = lines.text[from..]
+                .iter()
+                .position(|line| line.contains(text));
+            if let Some(place) = found {
+                return from + place;
             }
+            from = lines.text.len();
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(
                 lines.open_pipes > 0 && !left.is_zero(),
                 "no line with {text:?}; the output was:\n{}",
                 lines.text.join("\n")
             );
-            self.output.changed.wait_for(&mut lines, left);
+            self.output.changed.wait_for(lines, left);
         }
     }
 

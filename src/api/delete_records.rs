@@ -5,7 +5,6 @@
 //! flexible.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::context::RequestContext;
 use super::{Api, internal_topics};
@@ -42,7 +41,7 @@ pub async fn handle(
             }
         })
         .collect();
-    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let timeout = api.longest_wait(request.timeout_ms);
     if !wait.is_done() {
         let outcomes = api.replicas().wait_for_acks(wait, timeout).await;
         complete(&api, &mut topics, &outcomes);

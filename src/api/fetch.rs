@@ -172,7 +172,10 @@ fn params(api: &Api, context: &RequestContext, request: &FetchRequest) -> FetchP
     };
     FetchParams {
         follower,
-        max_wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)),
+        max_wait: match context.connection.peer_has_closed() {
+            true => Duration::ZERO,
+            false => api.longest_wait(request.max_wait_ms),
+        },
         min_bytes: size(request.min_bytes).min(max_bytes),
         max_bytes,
         interest: match (follower, request.isolation_level) {

@@ -111,6 +111,7 @@ pub mod update_features;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::Guard;
 use bytes::Bytes;
@@ -184,6 +185,15 @@ impl Api {
     /// The newest metadata. Read it once per request: two reads may see two images.
     pub fn image(&self) -> Guard<Arc<MetadataImage>> {
         self.parts.metadata.image()
+    }
+
+    /// How long a request may wait that asks for `asked_ms`: at most for as long as a connection may
+    /// say nothing (`connections.max.idle.ms`). Kafka closes the connection then; here the client
+    /// gets the answer of a wait that is over.
+    pub fn longest_wait(&self, asked_ms: i32) -> Duration {
+        let asked = Duration::from_millis(u64::try_from(asked_ms).unwrap_or(0));
+        let idle_ms = u64::try_from(self.config().network.connections_max_idle_ms);
+        idle_ms.map_or(asked, |idle_ms| asked.min(Duration::from_millis(idle_ms)))
     }
 
     /// The static configuration.

@@ -169,7 +169,7 @@ fn write(api: &Api, context: &RequestContext, request: ProduceRequest) -> Writte
     Written {
         response,
         acks: request.acks,
-        timeout: Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)),
+        timeout: api.longest_wait(request.timeout_ms),
         wait: ack_wait,
     }
 }

@@ -26,6 +26,7 @@ pub struct Connection {
     /// Microseconds after `opened` until which no further request is started.
     muted_until_us: AtomicU64,
     order: AtomicU8,
+    peer_has_closed: AtomicBool,
     task: Mutex<Option<Waker>>,
 }
 
@@ -63,6 +64,7 @@ impl Connection {
             authenticated: AtomicBool::new(!needs_login),
             muted_until_us: AtomicU64::new(0),
             order: AtomicU8::new(0),
+            peer_has_closed: AtomicBool::new(false),
             task: Mutex::new(None),
         }
     }
@@ -126,6 +128,16 @@ impl Connection {
     /// Lifts the limits on size and time that hold until the peer has logged in.
     pub fn set_authenticated(&self) {
         self.authenticated.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the peer has closed its end, and sends no more: it may read what it asked for, but
+    /// nothing should be waited for on its behalf.
+    pub fn peer_has_closed(&self) -> bool {
+        self.peer_has_closed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_close_by_peer(&self) {
+        self.peer_has_closed.store(true, Ordering::Relaxed);
     }
 
     /// Starts no further request of this connection for this long (KIP-219: the answer goes out at

@@ -2,7 +2,8 @@
 //!
 //! As in Kafka, a connection over the limit of its address is closed, and one over the limit of
 //! all connections, of its listener or of the rate waits unaccepted in the system's backlog.
-//! A listener for brokers only is exempt from the limits on all connections.
+//! A listener for brokers only is exempt from the limits on all connections, and its addresses are
+//! counted apart from those of clients. The last connections are for addresses that hold few.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -16,6 +17,11 @@ use tokio::sync::Notify;
 use super::connection::Connection;
 use super::options::ListenerOptions;
 use crate::config::NetworkConfig;
+
+/// The last part of all connections is for addresses that hold few: a tenth.
+const RESERVED_PART: usize = 10;
+/// Few are less than a hundredth of all.
+const FEW_PART: usize = 100;
 
 /// How many connections there may be. All of it may change while the broker runs.
 #[derive(Clone, Debug)]
@@ -140,7 +146,8 @@ struct State {
     rate: CreationRate,
     rates_by_ip: HashMap<IpAddr, CreationRate>,
     last_id: u64,
-    by_ip: HashMap<IpAddr, usize>,
+    /// By address, and by whether the listener is for brokers only.
+    by_ip: HashMap<(IpAddr, bool), usize>,
     by_listener: BTreeMap<String, ListenerCount>,
     open: BTreeMap<u64, Arc<Connection>>,
 }
@@ -163,6 +170,8 @@ struct CreationRate {
 pub(super) enum TooMany {
     /// It holds so many.
     AtOnce(usize),
+    /// It holds so many, and no more than a reserve is left of all connections.
+    OfTheReserve(usize),
     /// It opened more than so many in a second. Closed after the wait, it does not come again at
     /// once.
     InASecond { limit: u32, wait: Duration },
@@ -242,14 +251,11 @@ impl Connections {
         state.last_id += 1;
         let connection = Arc::new(make(state.last_id));
         let ip = connection.peer_ip();
-        let limit = state.limits.per_ip_overrides.get(&ip).copied();
-        let limit = limit.unwrap_or(state.limits.per_ip);
-        let from_ip = state.by_ip.get(&ip).copied().unwrap_or(0);
-        if from_ip >= limit {
-            return Err(TooMany::AtOnce(limit));
-        }
+        let counted = (ip, listener.brokers_only);
+        let from_ip = state.by_ip.get(&counted).copied().unwrap_or(0);
+        state.check_ip(ip, from_ip, listener)?;
         state.count_ip_rate(ip, Instant::now())?;
-        state.by_ip.insert(ip, from_ip + 1);
+        state.by_ip.insert(counted, from_ip + 1);
         state.of_listener(listener).open += 1;
         state.open.insert(connection.id(), Arc::clone(&connection));
         drop(state);
@@ -289,6 +295,29 @@ impl State {
         }
         let rate = self.limits_of(listener).creation_rate;
         self.of_listener(listener).rate.count(rate, now);
+    }
+
+    /// Refuses a connection of an address that holds `from_ip` of them, if those are as many as it
+    /// may. An override is the operator's word: it may take the reserve as well.
+    fn check_ip(
+        &self,
+        ip: IpAddr,
+        from_ip: usize,
+        listener: &ListenerOptions,
+    ) -> Result<(), TooMany> {
+        let of_its_own = self.limits.per_ip_overrides.get(&ip).copied();
+        let limit = of_its_own.unwrap_or(self.limits.per_ip);
+        if from_ip >= limit {
+            return Err(TooMany::AtOnce(limit));
+        }
+        let total = self.limits.total;
+        let reserve = total / RESERVED_PART;
+        let is_scarce = reserve > 0 && self.open.len() >= total - reserve;
+        let has_few = from_ip < (total / FEW_PART).max(1);
+        if is_scarce && !has_few && of_its_own.is_none() && !listener.brokers_only {
+            return Err(TooMany::OfTheReserve(from_ip));
+        }
+        Ok(())
     }
 
     /// Counts a connection of an address, unless it comes too early.
@@ -358,11 +387,12 @@ impl Drop for Place {
         let mut state = self.shared.state.lock();
         state.open.remove(&self.connection.id());
         state.of_listener(self.connection.listener()).open -= 1;
-        let ip = self.connection.peer_ip();
-        match state.by_ip.get_mut(&ip) {
+        let brokers_only = self.connection.listener().brokers_only;
+        let counted = (self.connection.peer_ip(), brokers_only);
+        match state.by_ip.get_mut(&counted) {
             Some(count) if *count > 1 => *count -= 1,
             _ => {
-                state.by_ip.remove(&ip);
+                state.by_ip.remove(&counted);
             }
         }
         drop(state);

@@ -55,6 +55,8 @@ pub(super) struct FrameReader {
     read_much: bool,
     began: bool,
     stall: Stall,
+    /// The socket wakes the task when more comes, or its end.
+    listens: bool,
 }
 
 #[derive(Debug)]
@@ -92,6 +94,7 @@ impl FrameReader {
         socket: &mut TcpStream,
         rules: &ReadRules<'_>,
     ) -> Poll<Result<RequestFrame, CloseReason>> {
+        self.listens = false;
         loop {
             if self.large.is_some() {
                 return self.poll_large(context, socket);
@@ -123,8 +126,15 @@ impl FrameReader {
         self.large.is_some()
     }
 
+    /// Whether the end of the peer's sending would be noticed: it comes in its turn, behind what is
+    /// not read yet.
+    pub(super) fn listens(&self) -> bool {
+        self.listens
+    }
+
     /// It is us who do not read now: the peer is not to blame for what does not arrive.
     pub(super) fn pause(&mut self) {
+        self.listens = false;
         self.stall = Stall::default();
     }
 
@@ -189,6 +199,7 @@ impl FrameReader {
         self.small.reserve(room);
         let polled = poll_read(context, socket, &mut (&mut self.small).limit(room));
         let Poll::Ready(read) = polled else {
+            self.listens = true;
             self.shrink();
             return Poll::Pending;
         };
@@ -250,6 +261,7 @@ impl FrameReader {
             let room = large.granted - large.bytes.len();
             match poll_read(context, socket, &mut (&mut large.bytes).limit(room)) {
                 Poll::Pending => {
+                    self.listens = true;
                     self.stall.begin();
                     return Poll::Pending;
                 }

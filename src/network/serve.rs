@@ -2,7 +2,8 @@
 //!
 //! It is one poll function over three parts (reader, pipeline, output), none of which blocks. A
 //! request that is answered at once costs a read and a write, no other task and no channel.
-//! Requests are read only while the peer takes its answers: what waits for it is bounded.
+//! Requests are read only while the peer takes its answers: what waits for it is bounded. So is what
+//! the peer waits for: an answer that does not come is given up when the peer is gone, or in the end.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -23,6 +24,7 @@ use super::connection::Connection;
 use super::handler::{Handling, RequestFrame};
 use super::pipeline::Pipeline;
 use super::read::{FrameReader, ReadRules};
+use super::sys::{self, Hangup};
 use super::write::Output;
 
 /// A header's fixed part: key, version, correlation id. Nothing shorter is a request.
@@ -36,6 +38,14 @@ const TURNS: usize = 4;
 const MOST_OUTPUT: usize = 256 << 10;
 /// While others wait for memory, who holds some and does not send has this part of the usual time.
 const HURRY: u32 = 10;
+/// How long the answers to a peer that has closed its end, and may still read, may be in coming. In
+/// this time what is done for it is done; what waits for others is not waited for.
+const CLOSED_PATIENCE: Duration = Duration::from_millis(500);
+/// How often a peer is looked at that is not listened to, as earlier answers come first.
+const LOOK_DISTANCE: Duration = Duration::from_millis(250);
+/// How long an answer may take beyond `connections.max.idle.ms`. (Kafka closes the connection at that
+/// time; here handlers end their waits by then, and the peer gets their answers.)
+const LATEST_ANSWER: Duration = Duration::from_secs(5);
 /// How long, and for how many bytes, a peer may go on sending after the last answer. If the socket
 /// were closed with bytes unread, the system would throw away what the peer has not read yet.
 const LINGER: Duration = Duration::from_millis(500);
@@ -54,6 +64,10 @@ pub(super) struct Server {
     /// No request is read any more; the connection ends when the last answer is written.
     closing: Option<CloseReason>,
     last_active: Instant,
+    /// When the peer was found to have closed its end.
+    closed_by_peer: Option<Instant>,
+    /// When the peer is looked at, while it is not listened to.
+    look_at: Option<Instant>,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -82,6 +96,8 @@ impl Server {
             output: Output::default(),
             closing: None,
             last_active,
+            closed_by_peer: None,
+            look_at: None,
             timer: Box::pin(tokio::time::sleep_until(first_deadline.into())),
         }
     }
@@ -250,15 +266,46 @@ impl Server {
         if !reason.is_orderly() {
             return Err(reason);
         }
+        if matches!(reason, CloseReason::PeerClosed) {
+            self.note_close_by_peer();
+        }
         self.next = None;
         self.reader = FrameReader::default();
         self.closing.get_or_insert(reason);
         Ok(())
     }
 
+    fn note_close_by_peer(&mut self) {
+        self.closed_by_peer.get_or_insert_with(Instant::now);
+        self.connection.note_close_by_peer();
+    }
+
+    /// Looks whether a peer is still there that is not listened to.
+    fn look_at_peer(&mut self) -> Result<(), CloseReason> {
+        let answers_nobody = self.pipeline.is_empty();
+        if answers_nobody || self.reader.listens() || self.closed_by_peer.is_some() {
+            self.look_at = None;
+            return Ok(());
+        }
+        let now = Instant::now();
+        if self.look_at.is_some_and(|at| at <= now) {
+            self.look_at = None;
+            match sys::hangup(&self.socket) {
+                Some(Hangup::Whole) => return Err(CloseReason::PeerClosed),
+                Some(Hangup::Sending) => self.note_close_by_peer(),
+                None => {}
+            }
+        }
+        self.look_at.get_or_insert(now + LOOK_DISTANCE);
+        Ok(())
+    }
+
     /// Ends the connection when a deadline has passed, else sets the timer to the next.
     fn poll_deadlines(&mut self, context: &mut Context<'_>) -> Poll<CloseReason> {
         loop {
+            if let Err(reason) = self.look_at_peer() {
+                return Poll::Ready(reason);
+            }
             let next = self.next_deadline();
             // Deadlines move on with every request; the timer follows only when it has fired.
             if let Some(Deadline { at, .. }) = next
@@ -325,8 +372,19 @@ impl Server {
                 options.max_idle
             };
             consider(since + patience, Some(CloseReason::StalledAnswer));
-        } else if self.pipeline.is_empty() && !self.reader.is_partial() {
+        } else if !self.pipeline.is_empty() {
+            let latest = self.last_active + options.max_idle + LATEST_ANSWER;
+            consider(latest, Some(CloseReason::Idle));
+            if let Some(since) = self.closed_by_peer {
+                let renewed = self.last_active.max(since) + CLOSED_PATIENCE;
+                let at = renewed.min(since + options.request_stall);
+                consider(at, Some(CloseReason::PeerClosed));
+            }
+        } else if !self.reader.is_partial() {
             consider(self.last_active + options.max_idle, Some(CloseReason::Idle));
+        }
+        if let Some(at) = self.look_at {
+            consider(at, None);
         }
         if let Some(until) = self.muted_until() {
             consider(until, None);

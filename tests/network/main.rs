@@ -4,6 +4,7 @@
 
 mod client;
 mod files;
+mod gone;
 mod hostile;
 mod limits;
 mod memory;

@@ -6,6 +6,7 @@ mod support;
 mod configs;
 mod directories;
 mod dynamic_configs;
+mod gone;
 mod group_limits;
 mod groups;
 mod hostile;

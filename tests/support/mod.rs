@@ -106,7 +106,7 @@ impl Broker {
             text.push_str(&format!("log.dirs = {:?}\n", path_text(&self.data_dir())));
         }
         for (key, value) in &self.settings {
-            text.push_str(&format!("{key} = {value:?}\n"));
+            text.push_str(&format!("{key:?} = {value:?}\n"));
         }
         let path = self.directory.path().join("broker.toml");
         fs::write(&path, text).expect("the config can be written");

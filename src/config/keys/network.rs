@@ -47,14 +47,16 @@ keys! {
          own limit is `listener.name.NAME.max.connections`.";
     "max.connections.per.ip": Int = "5000", at_least(0); Medium ClusterWide Acts;
         "How many connections one address may hold. Finite here (Kafka: no limit), so that one \
-         host in a reconnect loop cannot take all of `max.connections`.";
+         host in a reconnect loop cannot take all of `max.connections`; the last tenth of those is \
+         for addresses that hold few.";
     "max.connections.per.ip.overrides": String = "", ANY; Medium ClusterWide Acts;
         "Other limits for single addresses: `host:count`, comma separated.";
     "max.connection.creation.rate": Int = "2147483647", at_least(0); Medium ClusterWide Acts;
         "How many connections are accepted in a second. A listener's own rate is \
          `listener.name.NAME.max.connection.creation.rate`.";
     "connections.max.idle.ms": Long = "600000", ANY; Medium ReadOnly Acts;
-        "A connection that says nothing for this long is closed.";
+        "A connection that says nothing for this long is closed. No request waits longer for its \
+         answer.";
     "queued.max.requests": Int = "500", at_least(1); High ReadOnly ByDesign;
         "How many requests may wait for a thread. Here a request runs on its connection's own \
          task, and `queued.max.request.bytes` bounds what waits.";

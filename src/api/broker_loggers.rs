@@ -5,7 +5,7 @@ use super::Api;
 use crate::metadata::controller::Refusal;
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
-use crate::telemetry::{LOG_LEVELS, Loggers, ROOT_LOGGER};
+use crate::telemetry::{LOG_LEVELS, LogGate, Loggers, ROOT_LOGGER};
 
 /// Kafka's number of the kind of resource.
 pub const BROKER_LOGGER: i8 = 8;
@@ -17,6 +17,9 @@ mod operation {
     pub(super) const APPEND: i8 = 2;
     pub(super) const SUBTRACT: i8 = 3;
 }
+
+/// A request may change any number of levels.
+static CHANGES: LogGate = LogGate::new();
 
 /// Sets and unsets levels: all that the resource asks for, or nothing.
 ///
@@ -39,11 +42,19 @@ pub fn alter(
         match &config.value {
             Some(level) if config.config_operation == operation::SET => {
                 api.loggers().set(name, level);
-                tracing::warn!(logger = name, %level, "the level of a logger has changed");
+                if let Some(suppressed) = CHANGES.pass() {
+                    tracing::warn!(logger = name, %level, suppressed, "the level of a logger has changed");
+                }
             }
             _ => {
                 api.loggers().unset(name);
-                tracing::warn!(logger = name, "a logger has no level of its own any more");
+                if let Some(suppressed) = CHANGES.pass() {
+                    tracing::warn!(
+                        logger = name,
+                        suppressed,
+                        "a logger has no level of its own any more"
+                    );
+                }
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::protocol::Str;
 use crate::protocol::messages::create_topics::{
     CreatableTopic, CreateTopicsRequest, CreateTopicsResponse,
 };
+use crate::telemetry::LogGate;
 
 /// The first version that knows THROTTLING_QUOTA_EXCEEDED (KIP-599).
 const FIRST_THROTTLED: i16 = 6;
@@ -34,6 +35,9 @@ pub async fn handle(
     response.throttle_time_ms = api.mute(&context, quota.wait(Instant::now()));
     response
 }
+
+/// Any number of clients can ask for an internal topic at a time.
+static FAILURES: LogGate = LogGate::new();
 
 impl Api {
     /// Creates `names` with the broker's defaults, as far as that is possible. Topics of coordinators
@@ -79,13 +83,16 @@ impl Api {
             let message = topic.error_message.as_deref().unwrap_or_default();
             let topic = &*topic.name;
             if internal_topics::is_internal(topic) {
-                tracing::error!(
-                    topic,
-                    client,
-                    error,
-                    message,
-                    "a topic could not be created"
-                );
+                if let Some(suppressed) = FAILURES.pass() {
+                    tracing::error!(
+                        topic,
+                        client,
+                        error,
+                        message,
+                        suppressed,
+                        "a topic could not be created"
+                    );
+                }
             } else {
                 tracing::debug!(
                     topic,

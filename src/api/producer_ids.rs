@@ -9,6 +9,7 @@ use super::Api;
 use crate::model::ProducerId;
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::allocate_producer_ids::AllocateProducerIdsRequest;
+use crate::telemetry::LogGate;
 
 /// This broker's current block.
 #[derive(Default)]
@@ -40,6 +41,9 @@ impl ProducerIds {
     }
 }
 
+/// Each client that asks meets the same refusal.
+static REFUSALS: LogGate = LogGate::new();
+
 async fn allocate(api: &Api) -> Result<Block, ErrorCode> {
     let request = AllocateProducerIdsRequest {
         broker_id: api.node_id().0,
@@ -47,10 +51,13 @@ async fn allocate(api: &Api) -> Result<Block, ErrorCode> {
     };
     let response = api.controller().allocate_producer_ids(request).await;
     if response.error_code.is_error() || response.producer_id_len <= 0 {
-        tracing::warn!(
-            error = response.error_code.name(),
-            "the controller gave no producer ids"
-        );
+        if let Some(suppressed) = REFUSALS.pass() {
+            tracing::warn!(
+                error = response.error_code.name(),
+                suppressed,
+                "the controller gave no producer ids"
+            );
+        }
         return Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
     }
     Ok(Block {

@@ -77,6 +77,7 @@ mod tests {
             controller: Vec::new(),
             advertised: vec![endpoint(host, port)],
             advertised_controller: Vec::new(),
+            inter_broker: None,
         };
         Advertised::new(&listeners, |_| Some(1234))
     }

@@ -10,6 +10,7 @@ use crate::config::{BrokerConfig, InvalidValue, Layers, Settings};
 use crate::metadata::delta::MetadataDelta;
 use crate::metadata::driver::MetadataPublisher;
 use crate::metadata::image::{MetadataImage, Overrides, ResourceKind};
+use crate::telemetry::LogGate;
 
 /// A part that acts on the config. Called on the metadata loader's thread: it must not wait.
 type Subscriber = Box<dyn Fn(&BrokerConfig) + Send + Sync>;
@@ -21,6 +22,14 @@ pub(super) struct LiveConfig {
     node: String,
     current: ArcSwap<BrokerConfig>,
     subscribers: Mutex<Vec<Subscriber>>,
+    gates: Gates,
+}
+
+/// Lines that whoever may alter configs can cause at will.
+#[derive(Default)]
+struct Gates {
+    changed: LogGate,
+    refused: LogGate,
 }
 
 impl LiveConfig {
@@ -31,6 +40,7 @@ impl LiveConfig {
             node: config.node.node_id.to_string(),
             current: ArcSwap::from(Arc::clone(config)),
             subscribers: Mutex::default(),
+            gates: Gates::default(),
         })
     }
 
@@ -52,7 +62,9 @@ impl LiveConfig {
             Ok(config) => config,
             // Another version wrote it, or the file has changed since.
             Err(invalid) => {
-                tracing::error!(%invalid, "passing over a change of the broker's config");
+                if let Some(suppressed) = self.gates.refused.pass() {
+                    tracing::error!(%invalid, suppressed, "passing over a change of the broker's config");
+                }
                 return;
             }
         };
@@ -60,7 +72,9 @@ impl LiveConfig {
         if config == *self.current() {
             return;
         }
-        tracing::info!("the broker's config has changed");
+        if let Some(suppressed) = self.gates.changed.pass() {
+            tracing::info!(suppressed, "the broker's config has changed");
+        }
         self.current.store(Arc::new(config));
         let current = self.current();
         subscribers.iter().for_each(|tell| tell(&current));

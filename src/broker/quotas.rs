@@ -13,6 +13,10 @@ use crate::metadata::driver::MetadataPublisher;
 use crate::metadata::image::MetadataImage;
 use crate::network::{Connections, IpRates};
 use crate::quota::{ClientQuotas, Limits, QuotaKind, QuotaWindows, Window, connection_rates};
+use crate::telemetry::LogGate;
+
+/// Whoever may alter quotas can name any number of hosts.
+static NO_ADDRESS: LogGate = LogGate::new();
 
 /// Tells quotas of each image.
 pub(super) struct QuotaPublisher {
@@ -106,7 +110,11 @@ fn apply_rates(connections: &Connections, image: &MetadataImage, runtime: &Handl
                     let ips = addresses.map(|address| address.ip().to_canonical());
                     rates.of_ip.extend(ips.map(|ip| (ip, rate)));
                 }
-                Err(error) => tracing::error!(%host, %error, "a host has no quota of its own"),
+                Err(error) => {
+                    if let Some(suppressed) = NO_ADDRESS.pass() {
+                        tracing::error!(%host, %error, suppressed, "a host has no quota of its own");
+                    }
+                }
             }
         }
         connections.set_ip_rates(rates);

@@ -11,7 +11,10 @@ use crate::network::{
     ConnectionLimits, ConnectionOptions, Connections, Listener, ListenerOptions, Network,
     RequestHandler, RequestMemory, RunningListener,
 };
-use crate::telemetry::Metrics;
+use crate::telemetry::{LogGate, Metrics};
+
+/// Whoever may alter configs can name any number of hosts.
+static NO_ADDRESS: LogGate = LogGate::new();
 
 /// Bound sockets: peers can connect, and wait.
 pub(super) struct Sockets {
@@ -22,11 +25,11 @@ impl Sockets {
     /// Binds all listeners of brokers, clients and the controller.
     pub(super) async fn bind(config: &NetworkConfig) -> anyhow::Result<Self> {
         let options = ConnectionOptions::from_config(config);
-        let brokers = config
-            .listeners
-            .broker
-            .iter()
-            .map(|endpoint| (endpoint, false));
+        let of_brokers = config.listeners.inter_broker.as_deref();
+        let brokers = config.listeners.broker.iter().map(|endpoint| {
+            let brokers_only = of_brokers == Some(endpoint.listener.as_str());
+            (endpoint, brokers_only)
+        });
         let controllers = config
             .listeners
             .controller
@@ -85,7 +88,11 @@ pub(super) fn keep_limits(config: &LiveConfig, connections: Connections) {
         runtime.spawn(async move {
             match ConnectionLimits::with_hosts(&network).await {
                 Ok(limits) => connections.set_limits(limits),
-                Err(error) => tracing::error!(%error, "a host has no limit of its own"),
+                Err(error) => {
+                    if let Some(suppressed) = NO_ADDRESS.pass() {
+                        tracing::error!(%error, suppressed, "a host has no limit of its own");
+                    }
+                }
             }
         });
     });

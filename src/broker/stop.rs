@@ -1,4 +1,5 @@
-//! Why and when a node stops: a signal, or a failure that it cannot go on after.
+//! Why and when a node stops: a signal, or a failure that it cannot go on after. SIGHUP, with which
+//! others are told to read their settings again, changes nothing yet.
 
 use std::fmt;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ impl fmt::Display for StopReason {
 pub(super) struct StopSignal {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
+    hang_up: Signal,
     failures: mpsc::UnboundedReceiver<String>,
     on_fatal: OnFatal,
 }
@@ -53,6 +56,8 @@ impl StopSignal {
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
+            quit: listen(SignalKind::quit())?,
+            hang_up: listen(SignalKind::hangup())?,
             failures,
             // The receiver is gone only when the process stops anyway.
             on_fatal: Arc::new(move |reason| drop(sender.send(reason))),
@@ -66,12 +71,19 @@ impl StopSignal {
 
     /// Waits for the first reason.
     pub(super) async fn wait(&mut self) -> StopReason {
-        tokio::select! {
-            _ = self.terminate.recv() => StopReason::Asked("SIGTERM"),
-            _ = self.interrupt.recv() => StopReason::Asked("SIGINT"),
-            failure = self.failures.recv() => {
-                StopReason::Failed(failure.unwrap_or_else(|| "a part ended".to_owned()))
-            }
+        loop {
+            return tokio::select! {
+                _ = self.terminate.recv() => StopReason::Asked("SIGTERM"),
+                _ = self.interrupt.recv() => StopReason::Asked("SIGINT"),
+                _ = self.quit.recv() => StopReason::Asked("SIGQUIT"),
+                _ = self.hang_up.recv() => {
+                    tracing::info!("SIGHUP: the settings are read at the start only");
+                    continue;
+                }
+                failure = self.failures.recv() => {
+                    StopReason::Failed(failure.unwrap_or_else(|| "a part ended".to_owned()))
+                }
+            };
         }
     }
 }

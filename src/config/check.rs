@@ -16,6 +16,7 @@ pub(super) fn together(view: &View<'_>, topic_defaults: &TopicConfig) -> Check {
     times_of_the_log(view)?;
     compaction(view, topic_defaults)?;
     replication(view)?;
+    sessions_of_groups(view)?;
     network(view)
 }
 
@@ -143,6 +144,21 @@ fn replication(view: &View<'_>) -> Check {
     Ok(())
 }
 
+/// Otherwise no member could join any group.
+fn sessions_of_groups(view: &View<'_>) -> Check {
+    let shortest = view.int("group.min.session.timeout.ms");
+    if view.int("group.max.session.timeout.ms") < shortest.max(1) {
+        let reason = format!("Value must be at least group.min.session.timeout.ms, {shortest}");
+        return Err(view.invalid("group.max.session.timeout.ms", &reason));
+    }
+    Ok(())
+}
+
+/// What is wrong with a limit that Kafka takes, and that locks out whoever could raise it again.
+pub(super) const NOBODY: &str = "Nobody could connect";
+/// A request that alters configs has less than this, the names of clients and topics included.
+const SMALLEST_LARGEST_REQUEST: i32 = 1024;
+
 fn network(view: &View<'_>) -> Check {
     let largest_request = i64::from(view.int("socket.request.max.bytes"));
     let memory = view.long("queued.max.request.bytes");
@@ -150,11 +166,14 @@ fn network(view: &View<'_>) -> Check {
         let reason = format!("Value must be at least socket.request.max.bytes, {largest_request}");
         return Err(view.invalid("queued.max.request.bytes", &reason));
     }
-    if view.int("max.connections.per.ip") == 0
-        && view.text("max.connections.per.ip.overrides").is_empty()
-    {
-        let reason = "Nobody could connect; set max.connections.per.ip.overrides too";
-        return Err(view.invalid("max.connections.per.ip", reason));
+    for key in ["max.connections", "max.connection.creation.rate"] {
+        if view.int(key) == 0 {
+            return Err(view.invalid(key, NOBODY));
+        }
+    }
+    if largest_request < i64::from(SMALLEST_LARGEST_REQUEST) {
+        let reason = format!("{NOBODY}; value must be at least {SMALLEST_LARGEST_REQUEST}");
+        return Err(view.invalid("socket.request.max.bytes", &reason));
     }
     let idle = view.long("connections.max.idle.ms");
     let delay = i64::from(view.int("connection.failed.authentication.delay.ms"));

@@ -11,6 +11,7 @@ use super::view::View;
 const LISTENERS: &str = "listeners";
 const ADVERTISED: &str = "advertised.listeners";
 const PROTOCOL_MAP: &str = "listener.security.protocol.map";
+const INTER_BROKER: &str = "inter.broker.listener.name";
 const CONTROLLER_NAMES: &str = "controller.listener.names";
 
 /// Where the controller listens if `listeners` leaves it out and nothing else speaks of it. Only
@@ -29,6 +30,8 @@ pub struct Listeners {
     pub advertised: Vec<Endpoint>,
     /// What others are told of `controller`, likewise.
     pub advertised_controller: Vec<Endpoint>,
+    /// The one of `broker` on which only brokers connect, if it is not the only one.
+    pub inter_broker: Option<String>,
 }
 
 impl Listeners {
@@ -51,6 +54,7 @@ impl Listeners {
                 advertised.into_iter().partition(is_controller)
             }
         };
+        let inter_broker = inter_broker(view, &broker)?;
         let advertised = routable(advertised)?;
         let advertised_controller = if advertised_controller.is_empty() {
             controller.clone()
@@ -62,6 +66,7 @@ impl Listeners {
             controller,
             advertised,
             advertised_controller,
+            inter_broker,
         })
     }
 
@@ -203,6 +208,19 @@ fn collide(one: &Endpoint, other: &Endpoint) -> bool {
         _ => false,
     };
     one.port != 0 && one.port == other.port && !differ
+}
+
+/// The listener of brokers among themselves; `None` where clients share it.
+fn inter_broker(view: &View<'_>, broker: &[Endpoint]) -> Result<Option<String>, InvalidValue> {
+    let Some(name) = view.optional_text(INTER_BROKER) else {
+        return Ok(None);
+    };
+    let name = name.to_ascii_uppercase();
+    if !broker.iter().any(|endpoint| endpoint.listener == name) {
+        let reason = format!("{LISTENERS} has no listener {name} for brokers");
+        return Err(InvalidValue::new(INTER_BROKER, name, &reason));
+    }
+    Ok((broker.len() > 1).then_some(name))
 }
 
 fn check_roles(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::check::NOBODY;
 use super::endpoint::parse_pairs;
 use super::listeners::Listeners;
 use super::value::InvalidValue;
@@ -43,13 +44,13 @@ pub struct NetworkConfig {
 impl NetworkConfig {
     pub(super) fn read(view: &View<'_>, listeners: Listeners) -> Result<Self, InvalidValue> {
         Ok(Self {
-            max_connections_of_listener: limits_of_listeners(view, &listeners, "max.connections"),
+            max_connections_of_listener: limits_of_listeners(view, &listeners, "max.connections")?,
             max_connection_creation_rate: view.int("max.connection.creation.rate"),
             max_connection_creation_rate_of_listener: limits_of_listeners(
                 view,
                 &listeners,
                 "max.connection.creation.rate",
-            ),
+            )?,
             listeners,
             socket_request_max_bytes: view.int("socket.request.max.bytes"),
             socket_send_buffer_bytes: view.int("socket.send.buffer.bytes"),
@@ -65,25 +66,44 @@ impl NetworkConfig {
     }
 }
 
-fn limits_of_listeners(view: &View<'_>, listeners: &Listeners, key: &str) -> BTreeMap<String, i32> {
-    let of_listener = |name: &String| {
-        let limit = view.of_listener(name, key)?.as_i64()?;
-        Some((name.clone(), limit.try_into().ok()?))
-    };
-    let all = listeners.broker.iter().chain(&listeners.controller);
-    all.filter_map(|endpoint| of_listener(&endpoint.listener))
-        .collect()
+fn limits_of_listeners(
+    view: &View<'_>,
+    listeners: &Listeners,
+    key: &str,
+) -> Result<BTreeMap<String, i32>, InvalidValue> {
+    let mut limits = BTreeMap::new();
+    for endpoint in listeners.broker.iter().chain(&listeners.controller) {
+        let limit = view.of_listener(&endpoint.listener, key);
+        let Some(limit) = limit.and_then(|limit| i32::try_from(limit.as_i64()?).ok()) else {
+            continue;
+        };
+        if limit == 0 {
+            let name = endpoint.listener.to_ascii_lowercase();
+            let full_name = format!("listener.name.{name}.{key}");
+            return Err(InvalidValue::new(&full_name, limit, NOBODY));
+        }
+        limits.insert(endpoint.listener.clone(), limit);
+    }
+    Ok(limits)
 }
 
+/// The limits of single addresses. With none for the others, one of these must let somebody in.
 fn limits_of_addresses(view: &View<'_>) -> Result<BTreeMap<String, i32>, InvalidValue> {
     const KEY: &str = "max.connections.per.ip.overrides";
+    const OF_OTHERS: &str = "max.connections.per.ip";
     let invalid = || view.invalid(KEY, "Each entry should be in the form `{host}:{count}`");
     let pairs = parse_pairs(&view.text(KEY)).ok_or_else(invalid)?;
-    pairs
+    let parsed: Result<BTreeMap<String, i32>, InvalidValue> = pairs
         .into_iter()
         .map(|(host, count)| match count.parse() {
             Ok(count) if count >= 0 && !host.is_empty() => Ok((host, count)),
             _ => Err(invalid()),
         })
-        .collect()
+        .collect();
+    let limits = parsed?;
+    if view.int(OF_OTHERS) == 0 && limits.values().all(|limit| *limit == 0) {
+        let reason = format!("{NOBODY}; set {KEY} too");
+        return Err(view.invalid(OF_OTHERS, &reason));
+    }
+    Ok(limits)
 }

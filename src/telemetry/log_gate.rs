@@ -18,6 +18,14 @@ struct GateState {
 impl LogGate {
     const DISTANCE: Duration = Duration::from_secs(10);
 
+    /// A gate that has seen nothing yet.
+    pub const fn new() -> Self {
+        Self(Mutex::new(GateState {
+            opened: None,
+            suppressed: 0,
+        }))
+    }
+
     /// How many lines were kept back since the last, if one may pass now.
     pub fn pass(&self) -> Option<u64> {
         let mut state = self.0.lock();

@@ -276,6 +276,38 @@ const CONTRADICTIONS: &[(&[(&str, &str)], &str)] = &[
     ),
     (&[("max.connections.per.ip", "0")], "max.connections.per.ip"),
     (
+        &[
+            ("max.connections.per.ip", "0"),
+            ("max.connections.per.ip.overrides", "10.0.0.1:0"),
+        ],
+        "Nobody could connect",
+    ),
+    (&[("max.connections", "0")], "Nobody could connect"),
+    (
+        &[("max.connection.creation.rate", "0")],
+        "Nobody could connect",
+    ),
+    (
+        &[("listener.name.controller.max.connections", "0")],
+        "listener.name.controller.max.connections",
+    ),
+    (
+        &[("listener.name.plaintext.max.connection.creation.rate", "0")],
+        "Nobody could connect",
+    ),
+    (
+        &[("socket.request.max.bytes", "100")],
+        "Nobody could connect",
+    ),
+    (
+        &[("group.max.session.timeout.ms", "5999")],
+        "group.min.session.timeout.ms, 6000",
+    ),
+    (
+        &[("inter.broker.listener.name", "REPLICATION")],
+        "listeners has no listener REPLICATION",
+    ),
+    (
         &[("max.connections.per.ip.overrides", "a")],
         "{host}:{count}",
     ),

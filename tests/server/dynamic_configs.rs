@@ -160,6 +160,27 @@ async fn a_lower_limit_on_connections_holds_at_once() {
 }
 
 #[tokio::test]
+async fn a_limit_that_locks_everybody_out_is_refused_while_the_broker_runs() {
+    let broker = Broker::start();
+    let mut client = connect(&broker).await;
+
+    for key in [
+        "max.connections",
+        "max.connections.per.ip",
+        "max.connection.creation.rate",
+        "listener.name.plaintext.max.connections",
+        "listener.name.controller.max.connection.creation.rate",
+    ] {
+        for broker in ["", "1"] {
+            let (code, message) = alter(&mut client, BROKER, broker, key, Some("0")).await;
+
+            assert_eq!(code, ErrorCode::INVALID_REQUEST, "{key} of {broker:?}");
+            assert!(message.contains("Nobody could connect"), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_needs_a_restart_is_refused_with_kafkas_message() {
     let broker = Broker::start();
     let mut client = connect(&broker).await;

@@ -11,5 +11,6 @@ mod group_limits;
 mod groups;
 mod hostile;
 mod quotas;
+mod signals;
 mod telemetry;
 mod versions;

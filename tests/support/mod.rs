@@ -137,6 +137,12 @@ impl Broker {
         self.directory.path()
     }
 
+    /// Sends the process a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let running = self.running.as_ref().expect("the broker runs");
+        running.process.signal(signal);
+    }
+
     /// Asks the broker to stop (SIGTERM), and waits until it has.
     pub fn stop(&mut self) -> Stopped {
         let running = self.running.take().expect("the broker runs");

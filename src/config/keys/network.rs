@@ -17,8 +17,9 @@ keys! {
         Low PerBroker Acts;
         "The protocol of each listener name, as `NAME:PROTOCOL`. Only PLAINTEXT is served so far. \
          A controller listener that is not named is PLAINTEXT.";
-    "inter.broker.listener.name": String = unset, ANY; Medium ReadOnly NotYet;
-        "The listener that brokers use among themselves.";
+    "inter.broker.listener.name": String = unset, ANY; Medium ReadOnly Acts;
+        "The listener that brokers use among themselves. Unless clients use the same one, its \
+         connections are beside `max.connections`.";
     "security.inter.broker.protocol": String = "PLAINTEXT",
         one_of(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]); Medium ReadOnly NotYet;
         "The protocol that brokers use among themselves, if `inter.broker.listener.name` does not \

@@ -7,11 +7,12 @@ use anyhow::Context as _;
 
 use crate::config::BrokerConfig;
 use crate::metadata::controller::bootstrap_records;
-use crate::model::{DirectoryId, Timestamp, Uuid};
+use crate::model::{DirectoryId, Offset, Timestamp, Uuid};
 use crate::protocol::messages::metadata_records::MetadataRecord;
 use crate::raft::driver::METADATA_FOLDER;
 
 use crate::raft::{RaftConfig, Retention, Timeouts, Voter, read_bootstrap, write_bootstrap};
+use crate::storage::applied_metadata;
 use crate::storage::disk::{Disk, FileDisk};
 use crate::storage::log_dir::{Identity, LogDir, LogDirError, LogDirs};
 
@@ -80,6 +81,16 @@ impl Directories {
     /// What an empty metadata log begins with.
     pub(super) fn bootstrap(&self) -> &[MetadataRecord] {
         &self.bootstrap
+    }
+
+    /// The newest offset of the metadata log that the replicas in them have acted on.
+    pub(super) fn acted_on(&self) -> anyhow::Result<Option<Offset>> {
+        let mut newest = None;
+        for dir in &self.logs.online {
+            let remembered = applied_metadata::read(&*self.disk, dir.path());
+            newest = newest.max(remembered.with_context(|| format!("{}", dir.path().display()))?);
+        }
+        Ok(newest)
     }
 
     /// How the quorum is set up on them.

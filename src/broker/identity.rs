@@ -82,6 +82,7 @@ pub(super) fn metadata_config(
             log.metadata_log_max_record_bytes_between_snapshots,
         )?,
         max_snapshot_interval: some(log.metadata_log_max_snapshot_interval_ms),
+        acted_on: directories.acted_on()?,
     })
 }
 

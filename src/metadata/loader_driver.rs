@@ -14,6 +14,7 @@ use super::image::{MetadataImage, Provenance, ReplayError};
 use super::loader::Loader;
 use crate::model::Offset;
 use crate::raft::{CommittedBatch, OffsetAndEpoch, Raft, RaftEvent};
+use crate::storage::applied_metadata::APPLIED_METADATA_FILE;
 
 /// How many events are taken in before what they changed is published.
 const MAX_EVENTS_PER_PUBLICATION: usize = 1_000;
@@ -73,8 +74,8 @@ pub(super) struct LoaderThread {
     publishers: Vec<Box<dyn MetadataPublisher>>,
     snapshots: SnapshotSchedule,
     loader: Loader,
-    /// Where the snapshot ended that was loaded at start.
-    snapshot_end: Option<Offset>,
+    /// The newest offset of the metadata log that this node's replicas acted on in earlier runs.
+    acted_on: Option<Offset>,
     has_caught_up: bool,
 }
 
@@ -86,6 +87,7 @@ impl LoaderThread {
         published: Arc<Published>,
         publishers: Vec<Box<dyn MetadataPublisher>>,
         snapshots: SnapshotSchedule,
+        acted_on: Option<Offset>,
     ) -> Self {
         Self {
             inputs,
@@ -95,7 +97,7 @@ impl LoaderThread {
             publishers,
             snapshots,
             loader: Loader::default(),
-            snapshot_end: None,
+            acted_on,
             has_caught_up: false,
         }
     }
@@ -122,7 +124,7 @@ impl LoaderThread {
             } else {
                 match self.inputs.recv_timeout(CATCH_UP_POLL) {
                     Err(RecvTimeoutError::Timeout) => {
-                        self.publish();
+                        self.publish()?;
                         continue;
                     }
                     received => received.ok(),
@@ -134,8 +136,7 @@ impl LoaderThread {
                 match next {
                     None | Some(LoaderInput::Stop) => {
                         // Somebody may wait to see what was committed.
-                        self.publish();
-                        return Ok(());
+                        return self.publish();
                     }
                     Some(LoaderInput::Log(event)) => self.take(event)?,
                 }
@@ -148,7 +149,7 @@ impl LoaderThread {
                 };
                 next = Some(waiting);
             }
-            self.publish();
+            self.publish()?;
             self.write_snapshot_if_due();
         }
     }
@@ -204,9 +205,9 @@ impl LoaderThread {
         let _ = self.controller.send(input);
     }
 
-    fn publish(&mut self) {
-        if !self.loader.has_news() || !self.may_publish() {
-            return;
+    fn publish(&mut self) -> Result<(), String> {
+        if !self.loader.has_news() || !self.may_publish()? {
+            return Ok(());
         }
         let delta = self.loader.take();
         let image = Arc::new(delta.image().clone());
@@ -221,21 +222,33 @@ impl LoaderThread {
         }
         let offset = image.provenance().offset;
         self.published.image.store(image);
-        self.published.offset.send_replace(offset);
+        let before = self.published.offset.send_replace(offset);
+        assert!(before <= offset, "the image never goes back");
+        Ok(())
     }
 
-    /// Nothing is published before all that was committed at start is known: acting on a past
-    /// state could remove or create what later records undo.
-    fn may_publish(&mut self) -> bool {
-        if !self.has_caught_up {
-            let high_watermark = self.raft.high_watermark();
-            let next = self.loader.last_read() + 1;
-            // The quorum takes the end of its snapshot for committed before it knows how far the
-            // log is. A leader begins with a record, so the true end is always beyond it.
-            self.has_caught_up =
-                high_watermark.is_some_and(|end| next >= end && Some(end) > self.snapshot_end);
+    /// Nothing is published before all that is committed, by what was learned in this run, was
+    /// replayed: to act on a past state would set aside what later records create.
+    ///
+    /// # Errors
+    /// All of it is older than what this node's replicas have acted on before.
+    fn may_publish(&mut self) -> Result<bool, String> {
+        if self.has_caught_up {
+            return Ok(true);
         }
-        self.has_caught_up
+        let committed = self.raft.learned_high_watermark();
+        let next = self.loader.last_read() + 1;
+        if committed.is_none_or(|end| next < end) {
+            return Ok(false);
+        }
+        let known = self.loader.image().provenance().offset;
+        match self.acted_on {
+            Some(acted_on) if known < acted_on => Err(older_than_the_replicas(known, acted_on)),
+            _ => {
+                self.has_caught_up = true;
+                Ok(true)
+            }
+        }
     }
 
     fn write_snapshot_if_due(&mut self) {
@@ -295,4 +308,14 @@ fn snapshot_batches(image: &MetadataImage) -> impl Iterator<Item = Vec<Bytes>> {
 
 fn unreadable(what: &str, offset: Offset, error: &ReplayError) -> String {
     format!("the metadata log cannot be followed beyond {what} at offset {offset}: {error}")
+}
+
+fn older_than_the_replicas(known: Offset, acted_on: Offset) -> String {
+    format!(
+        "the metadata log ends at offset {known}, but the replicas of this node have acted on it up to \
+         offset {acted_on}: it lost its end, or an older copy was put in its place. By its word topics \
+         would be missing, and their logs would be set aside, so nothing is touched. Restore the newer \
+         metadata log; or, to go on without what it knew, remove the file {APPLIED_METADATA_FILE} from \
+         each of log.dirs"
+    )
 }

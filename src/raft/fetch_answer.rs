@@ -33,6 +33,7 @@ impl RaftNode {
             self.connections.back_off(now, from);
             return;
         } else if let Some(high_watermark) = answer.high_watermark {
+            self.learned_high_watermark = self.learned_high_watermark.max(Some(high_watermark));
             // Not above what this replica has: the rest of it is still to come.
             self.commit(high_watermark.min(self.log.end_offset()), effects);
         }

@@ -60,6 +60,7 @@ impl RaftNode {
             .progress()
             .and_then(super::progress::Progress::high_watermark);
         if let Some(high_watermark) = high_watermark {
+            self.learned_high_watermark = self.learned_high_watermark.max(Some(high_watermark));
             self.commit(high_watermark, effects);
             self.wake_fetches(now, effects);
         }

@@ -18,6 +18,9 @@ pub struct QuorumInfo {
     pub role: &'static str,
     /// Everything below is committed; `None` until that is known.
     pub high_watermark: Option<Offset>,
+    /// Up to where a leader has said in this run that the log is committed; see
+    /// [`RaftNode::learned_high_watermark`].
+    pub learned_high_watermark: Option<Offset>,
     /// The first offset of this node's log.
     pub log_start_offset: Offset,
     /// The end of this node's log.
@@ -77,6 +80,7 @@ impl QuorumInfo {
             epoch: election.epoch,
             role: node.role().name(),
             high_watermark: node.high_watermark(),
+            learned_high_watermark: node.learned_high_watermark(),
             log_start_offset: node.log().start_offset(),
             log_end_offset: node.log().end_offset(),
             voters,

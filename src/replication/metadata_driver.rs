@@ -21,6 +21,7 @@ use crate::metadata::image::{MetadataImage, PartitionImage, ResourceKind};
 use crate::model::{
     BrokerId, DirectoryId, Offset, TopicId, TopicIdPartition, TopicPartition, Uuid,
 };
+use crate::storage::applied_metadata::{self, APPLIED_METADATA_FILE};
 use crate::storage::error::StorageError;
 use crate::storage::log::{Log, Opening};
 use crate::storage::partition_folder::{self, FolderMark};
@@ -37,12 +38,20 @@ impl ReplicaManager {
     pub fn apply(&self, delta: &MetadataDelta, image: &Arc<MetadataImage>) -> Vec<Assignment> {
         let shared = &*self.shared;
         let _one_at_a_time = shared.applying.lock();
-        shared.image.store(Arc::clone(image));
+        let offset = image.provenance().offset;
+        let before = shared.image.swap(Arc::clone(image));
+        assert!(
+            before.provenance().offset <= offset,
+            "replicas act on no image that is older than one before"
+        );
         if shared.is_closed() {
             return Vec::new();
         }
         let node_id = shared.settings.load().node_id;
         let local = delta.local_changes(node_id);
+        if !local.is_empty() {
+            shared.remember_metadata(offset);
+        }
         if !local.deleted.is_empty() || !local.removed.is_empty() {
             let removed: Vec<_> = local.deleted.iter().chain(&local.removed).collect();
             on_threads(SYNCING_THREADS, &removed, |(topic_id, name)| {
@@ -160,6 +169,22 @@ pub(super) fn all_local(image: &MetadataImage, broker: BrokerId) -> Vec<LocalPar
 }
 
 impl Shared {
+    /// Remembers in all directories, before anything is done by the word of an image, how new it is.
+    pub(super) fn remember_metadata(&self, offset: Offset) {
+        for dir in self.dirs.iter().filter(|dir| !dir.log_dir.is_offline()) {
+            let disk = &**dir.log_dir.disk();
+            let remembered = applied_metadata::remember(disk, dir.path(), offset);
+            let remembered = remembered.map_err(|source| {
+                StorageError::io("write", &dir.path().join(APPLIED_METADATA_FILE), source)
+            });
+            if let Err(error) = remembered
+                && error.is_disk_failure()
+            {
+                self.fail_dir(dir, &error.to_string());
+            }
+        }
+    }
+
     /// Opens or creates partitions if need be, and gives them their roles.
     pub(super) fn take_roles(
         &self,

@@ -98,6 +98,7 @@ impl ReplicaManager {
             is_closed: AtomicBool::new(false),
             settings: ArcSwap::from_pointee(settings),
         });
+        shared.remember_metadata(image.provenance().offset);
         let (marks, copies) = shared.load_all(image);
         let manager = Self {
             shared: Arc::clone(&shared),
@@ -250,9 +251,7 @@ impl Shared {
                         found.copies.push(copy);
                     }
                 }
-                Some(FolderMark::Stray) => {
-                    tracing::warn!(dir = %dir.path().display(), folder, "leaving a folder alone");
-                }
+                Some(FolderMark::Stray) => self.tell_of_stray(dir, &folder, &partition),
             }
         }
         Ok(found)
@@ -278,13 +277,11 @@ impl Shared {
         let is_here = state.filter(|state| state.replicas.contains(&node_id));
         let assigned = is_here.and_then(|state| state.directory_of(node_id));
         let (Some(topic_id), Some(assigned)) = (topic_id, assigned) else {
-            tracing::warn!(dir = %dir.path().display(), folder, "stray: not assigned to this broker");
-            dir.set_aside(folder, partition, FolderMark::Stray, random_bytes())?;
+            self.set_aside_stray(dir, folder, partition, "not assigned to this broker")?;
             return Ok(None);
         };
         if self.is_in_another(dir, assigned, folder, topic_id) {
-            tracing::warn!(dir = %dir.path().display(), folder, "stray: it is in another directory");
-            dir.set_aside(folder, partition, FolderMark::Stray, random_bytes())?;
+            self.set_aside_stray(dir, folder, partition, "it is in another directory")?;
             return Ok(None);
         }
         let id = TopicIdPartition {
@@ -298,6 +295,40 @@ impl Shared {
             config: configs.of(&partition.topic),
             was_copy: false,
         }))
+    }
+
+    /// Gives the folder of a log that does not belong here another name; nothing in it is touched.
+    fn set_aside_stray(
+        &self,
+        dir: &DataDir,
+        folder: &str,
+        partition: &TopicPartition,
+        why: &str,
+    ) -> std::io::Result<()> {
+        tracing::warn!(dir = %dir.path().display(), folder, why, "setting a stray folder aside");
+        let unique = random_bytes();
+        dir.set_aside(folder, partition, FolderMark::Stray, unique)?;
+        let name = partition_folder::marked_folder_name(partition, FolderMark::Stray, unique);
+        self.tell_of_stray(dir, &name, partition);
+        Ok(())
+    }
+
+    /// Says where records lie that nobody is served, and how they are given back.
+    fn tell_of_stray(&self, dir: &DataDir, folder: &str, partition: &TopicPartition) {
+        let path = dir.path().join(folder);
+        let holds_records = partition_folder::holds_records(&**dir.log_dir.disk(), &path);
+        // What cannot be read may hold some.
+        if !holds_records.unwrap_or(true) {
+            tracing::warn!(folder = %path.display(), "leaving an empty stray folder alone");
+            return;
+        }
+        self.metrics.stray_partitions.inc();
+        tracing::error!(
+            folder = %path.display(),
+            "a stray folder holds records that are not served: remove it if they are not needed; to \
+             give them back to the topic that they were written to, stop the broker, put the folder in \
+             the place of {partition}, and start again"
+        );
     }
 
     /// Whether the directory that the controller has on record holds the partition as well.

@@ -2,6 +2,8 @@
 //!
 //! Plain blocking code: the caller chooses the thread. Nothing here knows of sockets or clocks.
 
+/// How far the metadata log was acted on.
+pub mod applied_metadata;
 mod batch_walk;
 /// Text checkpoints of log directories and partition folders.
 pub mod checkpoint;

@@ -121,6 +121,22 @@ pub fn read_topic_id(disk: &dyn Disk, folder: &Path) -> Result<Option<TopicId>, 
     }
 }
 
+/// Whether any segment in a partition folder has a byte.
+pub fn holds_records(disk: &dyn Disk, folder: &Path) -> io::Result<bool> {
+    for entry in disk.list(folder)? {
+        let is_log = Path::new(&entry.name).extension() == Some("log".as_ref());
+        let stat = if is_log {
+            disk.stat(&folder.join(entry.name))?
+        } else {
+            None
+        };
+        if stat.is_some_and(|stat| stat.size > 0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Writes the topic id of a partition folder, durably.
 pub fn write_topic_id(disk: &dyn Disk, folder: &Path, topic_id: TopicId) -> io::Result<()> {
     let path = folder.join(PARTITION_METADATA_FILE);

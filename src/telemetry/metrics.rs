@@ -67,6 +67,8 @@ pub struct Metrics {
     pub offline_partitions: Gauge,
     /// Log directories that failed.
     pub offline_log_dirs: Gauge,
+    /// Folders found at the start that hold records which belong to no replica of this broker.
+    pub stray_partitions: Gauge,
 }
 
 /// Compaction.
@@ -176,6 +178,7 @@ impl Metrics {
                 "Partitions with a replica here that cannot be served",
             ),
             offline_log_dirs: gauge(registry, "offline_log_dirs", "Log directories that failed"),
+            stray_partitions: gauge(registry, "stray_partitions", "Stray folders with records"),
             registry: std::mem::take(registry),
         }
     }

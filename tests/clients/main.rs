@@ -10,5 +10,6 @@ mod crash;
 mod groups;
 mod produce_and_consume;
 mod quotas;
+mod snapshots;
 mod telemetry;
 mod upkeep;

@@ -49,6 +49,9 @@ pub struct MetadataConfig {
     pub max_bytes_between_snapshots: u64,
     /// `metadata.log.max.snapshot.interval.ms`; `None` for no limit.
     pub max_snapshot_interval: Option<Duration>,
+    /// The newest offset of the metadata log that this node's replicas acted on in earlier runs, as
+    /// its log directories remember it; no image that is older is published.
+    pub acted_on: Option<Offset>,
 }
 
 /// The end of the channel that the quorum writes to.
@@ -147,6 +150,7 @@ impl Metadata {
             Arc::clone(&published),
             publishers,
             snapshots,
+            config.acted_on,
         );
         let controller = ControllerThread::new(inputs, raft.clone(), config);
         let threads = vec![

@@ -1,5 +1,6 @@
 //! A whole node on a disk in memory: what was answered is seen, survives, and is found again.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::doubles::{CrashDisk, Fault, Tear};
 use crate::metadata::controller::bootstrap_records;
+use crate::metadata::history::Dice;
 use crate::metadata::{
     Assignment, AssignmentInbox, BrokerIdentity, BrokerLifecycle, LifecycleState, assignments,
 };
@@ -75,6 +77,7 @@ fn config() -> MetadataConfig {
         max_idle_interval: None,
         max_bytes_between_snapshots: u64::MAX,
         max_snapshot_interval: None,
+        acted_on: None,
     }
 }
 
@@ -182,9 +185,9 @@ impl Node {
         response.topics[0].error_code
     }
 
-    async fn delete(&self, name: &'static str) -> ErrorCode {
+    async fn delete(&self, name: &str) -> ErrorCode {
         let request = DeleteTopicsRequest {
-            topic_names: vec![name.into()],
+            topic_names: vec![name.to_owned().into()],
             timeout_ms: 10_000,
             ..DeleteTopicsRequest::default()
         };
@@ -452,6 +455,76 @@ async fn a_snapshot_stands_for_the_log_before_it() {
     assert_eq!(after.topics(), before.topics());
     assert_eq!(after.brokers(), before.brokers());
     assert_eq!(after.features(), before.features());
+    node.stop();
+}
+
+/// Topics come and go, snapshots are written now and then, and the node is stopped, or its power is cut.
+#[tokio::test]
+async fn the_first_image_of_a_run_has_all_that_was_answered_before_it() {
+    for seed in 0..12 {
+        println!("seed {seed}");
+        let mut dice = Dice::new(seed);
+        let (mut disk, mut expected) = (formatted_disk(), BTreeSet::new());
+        for round in 1..=4_u8 {
+            let max_bytes = if dice.below(2) == 0 { 1 } else { u64::MAX };
+            let config = MetadataConfig {
+                max_bytes_between_snapshots: max_bytes,
+                ..config()
+            };
+            let node = Node::start(&disk, config);
+            let _broker = node.join(round).await;
+            let first = node.publications.lock().unwrap()[0].0.clone();
+            assert_eq!(
+                BTreeSet::from_iter(first),
+                expected,
+                "seed {seed}, round {round}"
+            );
+            for _ in 0..dice.below(4) {
+                let name = format!("t{}", dice.below(8));
+                if expected.remove(&name) {
+                    assert_eq!(node.delete(&name).await, ErrorCode::NONE);
+                } else {
+                    assert_eq!(node.create(&name).await, ErrorCode::NONE);
+                    expected.insert(name);
+                }
+            }
+            let tears = [Tear::Lost, Tear::Kept, Tear::Torn(1), Tear::Torn(2)];
+            let cut = disk.after_power_cut(tears[dice.below(tears.len())]);
+            node.stop();
+            if dice.below(2) == 0 {
+                disk = cut;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_lost_what_the_replicas_acted_on_is_not_published() {
+    let disk = formatted_disk();
+    let node = Node::start(&disk, config());
+    let _broker = node.join(1).await;
+    let acted_on = node.metadata.published().image_full().provenance().offset;
+    node.stop();
+
+    let config = MetadataConfig {
+        acted_on: Some(acted_on + 1_000),
+        ..config()
+    };
+    let node = Node::start(&disk, config);
+
+    let mut fatal = node.fatal.clone();
+    let told = fatal.wait_for(Option::is_some);
+    let reason = tokio::time::timeout(PATIENCE, told)
+        .await
+        .unwrap()
+        .unwrap()
+        .clone();
+    assert!(
+        reason
+            .unwrap()
+            .contains("an older copy was put in its place")
+    );
+    assert!(node.publications.lock().unwrap().is_empty());
     node.stop();
 }
 

@@ -289,9 +289,10 @@ impl Raft {
         (info.leader, info.epoch)
     }
 
-    /// Everything below is committed; `None` until the first commit in this run is known.
-    pub fn high_watermark(&self) -> Option<Offset> {
-        self.shared.info.load().high_watermark
+    /// Up to where the log is committed, as learned in this run: whoever has read less knows a past
+    /// state. `None` until that is learned.
+    pub fn learned_high_watermark(&self) -> Option<Offset> {
+        self.shared.info.load().learned_high_watermark
     }
 
     /// The quorum as it is now, as this node knows it.

@@ -76,6 +76,7 @@ pub struct RaftNode {
     pub(super) role: Role,
     pub(super) log: LogState,
     pub(super) high_watermark: Option<Offset>,
+    pub(super) learned_high_watermark: Option<Offset>,
     pub(super) connections: Connections,
     pub(super) is_shutting_down: bool,
     is_halted: bool,
@@ -96,6 +97,7 @@ impl RaftNode {
             role: Role::Unattached(Unattached { deadline: None }),
             log: identity.log,
             high_watermark: high_watermark.map(|id| id.offset),
+            learned_high_watermark: None,
             connections: Connections::new(timeouts.request, timeouts.retry_backoff),
             is_shutting_down: false,
             is_halted: false,
@@ -114,6 +116,7 @@ impl RaftNode {
         let restarted = Self::new(identity, self.timeouts, self.jitter.clone());
         *self = Self {
             high_watermark: self.high_watermark.max(restarted.high_watermark),
+            learned_high_watermark: self.learned_high_watermark,
             ..restarted
         };
     }
@@ -252,6 +255,13 @@ impl RaftNode {
     /// Everything below is committed; `None` while this replica has not learned of any.
     pub fn high_watermark(&self) -> Option<Offset> {
         self.high_watermark
+    }
+
+    /// Up to where the log was committed by the newest word of a leader in this run, which may be
+    /// above the end of this node's log; `None` before the first word. What a snapshot on this
+    /// node's disk says does not count: the log may be committed far beyond it.
+    pub fn learned_high_watermark(&self) -> Option<Offset> {
+        self.learned_high_watermark
     }
 
     /// How far the replicas are, if this one leads.

@@ -523,6 +523,29 @@ fn batch(base_offset: i64, last_offset: i64, epoch: i32) -> FetchedBatch {
 }
 
 #[test]
+fn what_a_snapshot_on_disk_says_was_not_learned_in_this_run() {
+    let snapshot = OffsetAndEpoch::new(8, 3);
+    let epochs = vec![EpochStart {
+        epoch: LeaderEpoch(3),
+        start_offset: Offset(0),
+    }];
+    let log = LogState::recovered(Offset(0), Offset(10), epochs, vec![snapshot]);
+    let mut replica = Replica::started(3, election(5, Some(2), None), log);
+    assert_eq!(replica.node.high_watermark(), Some(Offset(8)));
+    assert_eq!(replica.node.learned_high_watermark(), None);
+    let (_, correlation, _) = replica.sent().pop().unwrap();
+
+    let answer = FetchAnswer {
+        high_watermark: Some(Offset(12)),
+        ..FetchAnswer::default()
+    };
+    replica.answer(2, correlation, fetched(answer));
+
+    assert_eq!(replica.node.high_watermark(), Some(Offset(10)));
+    assert_eq!(replica.node.learned_high_watermark(), Some(Offset(12)));
+}
+
+#[test]
 fn a_follower_flushes_before_it_commits_or_fetches_on() {
     let mut replica = follower();
     let (_, correlation, _) = replica.sent().pop().unwrap();

@@ -58,7 +58,7 @@ fn parse(bytes: &[u8]) -> Option<Offset> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::disk::{CrashDisk, Tear};
+    use crate::doubles::{CrashDisk, Tear};
 
     const DIR: &str = "data";
 

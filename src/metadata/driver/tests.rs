@@ -6,9 +6,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::*;
+use crate::doubles::history::Dice;
 use crate::doubles::{CrashDisk, Fault, Tear};
 use crate::metadata::controller::bootstrap_records;
-use crate::metadata::history::Dice;
 use crate::metadata::{
     Assignment, AssignmentInbox, BrokerIdentity, BrokerLifecycle, LifecycleState, assignments,
 };

@@ -73,7 +73,10 @@ impl Partition {
         let replaced = std::mem::replace(&mut state.log, filled);
         state.last_stable_offset = state.computed_last_stable_offset();
         self.dir.store(Arc::clone(dir));
-        let news = state.set_copy_start(None);
+        let deletions = state.set_copy_start(None);
+        // The copy may be synced where the log was not: nobody will sync it to commit that.
+        let mut news = state.advance(now.instant);
+        news.woken.extend(deletions.woken);
         self.finish(state, news);
         Ok(Some(replaced))
     }

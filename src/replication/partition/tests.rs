@@ -13,7 +13,7 @@ use crate::replication::delayed::{AckWait, FetchWatch, Interest};
 use crate::replication::fetch_session::PartitionRequest;
 use crate::replication::leadership::FollowerFetch;
 use crate::storage::disk::Disk;
-use crate::storage::log::Opening;
+use crate::storage::log::{Opening, ReadPlan};
 use crate::storage::log_dir::{Identity, LogDirs};
 use crate::storage::producer_state::Origin;
 
@@ -585,6 +585,46 @@ fn with_synced_writes_nothing_is_committed_before_the_sync() {
 
     script.partition.flush_if_due(|| script.now()).unwrap();
 
+    assert!(wait.is_done());
+    assert_eq!(script.partition.high_watermark(), Offset(2));
+}
+
+#[test]
+fn a_copy_that_is_synced_commits_what_waited_for_a_sync_of_the_log() {
+    let script = Script::leader_with(1, config(|log| log.flush_messages = 1));
+    let wait = AckWait::new(1);
+    script.write(&batch(2), Some(&wait)).unwrap();
+    let dir = script.partition.dir();
+    let folder = Path::new("/data/t-0.copy");
+    dir.disk().create_dir(folder).unwrap();
+    let log_config = Arc::clone(&script.partition.config().log);
+    let copy = Log::open(
+        Arc::clone(dir.disk()),
+        folder,
+        log_config,
+        &Opening::unknown(WALL),
+    );
+    let mut copy = Some(copy.unwrap());
+    let read = |plan: &ReadPlan| {
+        let outcome = plan.read(u32::MAX, true)?;
+        Ok(outcome.payload.bytes().unwrap().clone())
+    };
+    // What the copy lacks it gets in the step itself; a sync before makes it as durable as it can be.
+    let plan = script
+        .partition
+        .plan_copy(copy.as_mut().unwrap(), WALL)
+        .unwrap()
+        .unwrap();
+    let records: bytes::Bytes = read(&plan).unwrap();
+    append_copy(copy.as_mut().unwrap(), &records, WALL).unwrap();
+    copy.as_mut().unwrap().flush(WALL).unwrap();
+
+    let place = Path::new("/data/t-0.moved");
+    let replaced = script
+        .partition
+        .relocate(&mut copy, &dir, place, &read, true, script.now());
+
+    assert!(replaced.unwrap().is_some());
     assert!(wait.is_done());
     assert_eq!(script.partition.high_watermark(), Offset(2));
 }

@@ -34,6 +34,10 @@ pub struct GroupCoordinatorConfig {
     pub offsets_load_buffer_size: i32,
     /// Negative counts as 0.
     pub offset_metadata_max_bytes: i32,
+    /// 33554432 or above.
+    pub group_members_max_bytes: i64,
+    /// 1048576 or above.
+    pub group_offsets_max_bytes: i64,
 }
 
 impl GroupCoordinatorConfig {
@@ -53,6 +57,8 @@ impl GroupCoordinatorConfig {
             offsets_commit_timeout_ms: view.int("offsets.commit.timeout.ms"),
             offsets_load_buffer_size: view.int("offsets.load.buffer.size"),
             offset_metadata_max_bytes: view.int("offset.metadata.max.bytes"),
+            group_members_max_bytes: view.long("group.members.max.bytes"),
+            group_offsets_max_bytes: view.long("group.offsets.max.bytes"),
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct GroupMetrics {
     pub offsets: Gauge,
     /// Memory that members of groups take, in bytes.
     pub member_bytes: Gauge,
+    /// Memory that offsets take, and groups that nobody is in, in bytes.
+    pub offset_bytes: Gauge,
     /// Offsets that were committed (`offset-commit-count`).
     pub commits: Count,
     /// Offsets that have expired (`offset-expiration-count`).
@@ -52,6 +54,11 @@ impl GroupMetrics {
                 registry,
                 "group_member",
                 "Memory that members of groups take",
+            ),
+            offset_bytes: bytes_gauge(
+                registry,
+                "group_offset",
+                "Memory that offsets take, and groups that nobody is in",
             ),
             commits: count(registry, "group_offset_commits", "Offsets committed"),
             expired_offsets: count(registry, "group_offset_expirations", "Offsets expired"),

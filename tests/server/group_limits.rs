@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use broker::network::Client;
+use broker::protocol::messages::delete_groups::DeleteGroupsRequest;
 use broker::protocol::messages::find_coordinator::FindCoordinatorRequest;
 use broker::protocol::messages::join_group::JoinGroupRequest;
 use broker::protocol::messages::leave_group::{LeaveGroupRequest, MemberIdentity};
@@ -15,8 +16,8 @@ use broker::protocol::{ErrorCode, Str};
 use bytes::Bytes;
 
 use crate::groups::{
-    MEBIBYTE, call, commit, commit_error, committed, connect, heartbeat, join, resident_bytes,
-    stable, start,
+    MEBIBYTE, call, commit, commit_error, committed, connect, fetch_offset, heartbeat, join,
+    resident_bytes, stable, start, start_with,
 };
 use crate::support::Broker;
 
@@ -93,6 +94,70 @@ async fn ten_thousand_groups_with_members_of_one_client_stay_within_their_memory
     let grown = resident_bytes(&broker).saturating_sub(before);
     assert!(refused > 1_000, "{refused} refused");
     assert!(grown < 192 * MEBIBYTE, "{} MiB more", grown / MEBIBYTE);
+}
+
+#[tokio::test]
+async fn offsets_of_all_groups_share_one_memory_and_none_that_was_committed_is_lost() {
+    const BOUND: usize = 16 * MEBIBYTE;
+    let bound = BOUND.to_string();
+    let (mut broker, mut client) = start_with(&[("group.offsets.max.bytes", &bound)]).await;
+    let before = resident_bytes(&broker);
+    let with_text = |n: usize, offset| {
+        let mut request = commit(&format!("group-{n}"), "t", 0, offset);
+        let text = Some(Str::from("m".repeat(2_000)));
+        request.topics[0].partitions[0].committed_metadata = text;
+        request
+    };
+
+    let mut kept = 0;
+    for n in 0..6_000 {
+        match commit_error(&mut client, &with_text(n, 5)).await {
+            ErrorCode::NONE if kept == n => kept += 1,
+            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS => {}
+            other => panic!("group {n}: {other}"),
+        }
+    }
+
+    assert!((2_000..6_000).contains(&kept), "{kept} groups");
+    let grown = resident_bytes(&broker).saturating_sub(before);
+    assert!(grown < 2 * BOUND, "{} MiB more", grown / MEBIBYTE);
+    let in_its_place = commit_error(&mut client, &with_text(0, 6)).await;
+    assert_eq!(in_its_place, ErrorCode::NONE);
+
+    assert!(broker.stop().status.success());
+    broker.set("group.offsets.max.bytes", "1048576");
+    broker.start_again();
+    let mut client = connect(&broker).await;
+    while find(&mut client, "g").await != ErrorCode::NONE {}
+    for n in 0..kept {
+        let expected = if n == 0 { 6 } else { 5 };
+        let offset = committed_when_loaded(&mut client, &format!("group-{n}")).await;
+        assert_eq!(offset, expected, "group {n}");
+    }
+    assert_eq!(
+        commit_error(&mut client, &with_text(1, 7)).await,
+        ErrorCode::NONE
+    );
+    let refused = commit_error(&mut client, &with_text(kept, 5)).await;
+    assert_eq!(refused, ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+    let all = DeleteGroupsRequest {
+        groups_names: (0..kept).map(|n| Str::from(format!("group-{n}"))).collect(),
+    };
+    call(&mut client, &all, 2).await;
+    let after = commit_error(&mut client, &with_text(kept, 5)).await;
+    assert_eq!(after, ErrorCode::NONE);
+}
+
+/// The offset that was committed, once the group's shard is loaded.
+async fn committed_when_loaded(client: &mut Client, group: &str) -> i64 {
+    loop {
+        let fetched = fetch_offset(client, group).await;
+        match fetched.error_code {
+            ErrorCode::NONE => return fetched.topics[0].partitions[0].committed_offset,
+            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS => {}
+            other => panic!("{group}: {other}"),
+        }
+    }
 }
 
 #[tokio::test]

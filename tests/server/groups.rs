@@ -19,7 +19,7 @@ use broker::protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use broker::protocol::messages::offset_fetch::{
-    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponseGroup,
 };
 use broker::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use broker::protocol::messages::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment};
@@ -46,7 +46,13 @@ pub(crate) async fn call<R: Request>(
 
 /// A broker with the topic `t` of one partition, and its group coordinator at work.
 pub(crate) async fn start() -> (Broker, Client) {
-    let broker = Broker::start_with(&[("group.initial.rebalance.delay.ms", "0")]);
+    start_with(&[]).await
+}
+
+/// As [`start`], with these settings besides.
+pub(crate) async fn start_with(settings: &[(&str, &str)]) -> (Broker, Client) {
+    let delay = ("group.initial.rebalance.delay.ms", "0");
+    let broker = Broker::start_with(&[&[delay], settings].concat());
     let mut client = connect(&broker).await;
     let topic = CreatableTopic {
         name: "t".into(),
@@ -153,6 +159,12 @@ pub(crate) async fn commit_error(client: &mut Client, request: &OffsetCommitRequ
 }
 
 pub(crate) async fn committed(client: &mut Client, group: &str) -> i64 {
+    let fetched = fetch_offset(client, group).await;
+    fetched.topics[0].partitions[0].committed_offset
+}
+
+/// What OffsetFetch says of partition 0 of `t`.
+pub(crate) async fn fetch_offset(client: &mut Client, group: &str) -> OffsetFetchResponseGroup {
     let request = OffsetFetchRequest {
         groups: vec![OffsetFetchRequestGroup {
             group_id: Str::copy_from(group),
@@ -165,8 +177,7 @@ pub(crate) async fn committed(client: &mut Client, group: &str) -> i64 {
         }],
         ..OffsetFetchRequest::default()
     };
-    let response = call(client, &request, 9).await;
-    response.groups[0].topics[0].partitions[0].committed_offset
+    call(client, &request, 9).await.groups.remove(0)
 }
 
 pub(crate) fn resident_bytes(broker: &Broker) -> usize {

@@ -8,6 +8,13 @@ keys! {
     "cluster.id": String = unset, NOT_EMPTY; High ReadOnly Acts;
         "The cluster's id, as `kafka-storage random-uuid` prints it; also read from `CLUSTER_ID`. \
          A single node with empty directories makes one up.";
+    "group.members.max.bytes": Long = "134217728", at_least(33554432); Medium ReadOnly Acts;
+        "The most memory that members of all classic groups take, with all that they say: about \
+         100,000 of usual size. The last 16 MiB are for members that are there. Kafka has no bound.";
+    "group.offsets.max.bytes": Long = "536870912", at_least(1048576); Medium ReadOnly Acts;
+        "The most memory that committed offsets of all groups take, with the groups that nobody is \
+         in: about 3,000,000 offsets. Beyond it groups commit only in the place of offsets that they \
+         have. What was committed is kept, also by a smaller bound. Kafka has no bound.";
     "logging.format": String = "text", one_of(&["text", "json"]); Low ReadOnly Acts;
         "Log lines for people (`text`) or for machines (`json`, one object a line).";
     "logging.level": String = "info", NOT_EMPTY; Medium ReadOnly Acts;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::memory::{MAX_MEMBER_BYTES, MemberMemory};
+use super::memory::{SharedMemory, SpareBytes};
 use super::settings::GroupSettings;
 use super::tally::Tally;
 use crate::config::GroupCoordinatorConfig;
@@ -18,9 +18,13 @@ use crate::telemetry::{CoordinatorMetrics, Gauge, LogGate, Metrics};
 pub struct GroupCommon {
     config: GroupCoordinatorConfig,
     /// What members of all shards take.
-    member_memory: MemberMemory,
-    /// For those who are refused because that leaves no room.
-    no_room_gate: LogGate,
+    member_memory: SharedMemory,
+    /// What offsets of all shards take, and groups that nobody is in.
+    offset_memory: SharedMemory,
+    /// For members who are refused because there is no room.
+    members_gate: LogGate,
+    /// For offsets, and new groups, that are refused because there is no room.
+    offsets_gate: LogGate,
     metrics: Arc<Metrics>,
     /// The newest that the coordinator was told of.
     image: ArcSwap<MetadataImage>,
@@ -32,10 +36,13 @@ impl GroupCommon {
         config: &GroupCoordinatorConfig,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let limit = |bytes: i64| usize::try_from(bytes).unwrap_or(usize::MAX);
         Self {
+            member_memory: SharedMemory::new(limit(config.group_members_max_bytes)),
+            offset_memory: SharedMemory::new(limit(config.group_offsets_max_bytes)),
             config: config.clone(),
-            member_memory: MemberMemory::new(MAX_MEMBER_BYTES),
-            no_room_gate: LogGate::default(),
+            members_gate: LogGate::default(),
+            offsets_gate: LogGate::default(),
             metrics,
             image: ArcSwap::default(),
         }
@@ -60,16 +67,28 @@ impl GroupCommon {
         self.config.group_min_session_timeout_ms..=self.config.group_max_session_timeout_ms
     }
 
-    /// How many more bytes the members of all shards may take.
-    pub(super) fn spare_bytes(&self) -> usize {
-        self.member_memory.left()
+    /// How many more bytes all shards may take.
+    pub(super) fn spare_bytes(&self) -> SpareBytes {
+        SpareBytes {
+            members: self.member_memory.left(),
+            offsets: self.offset_memory.left(),
+        }
     }
 
     /// Clients that are refused for want of memory wait without a word: somebody has to be told.
-    fn tell_of_no_room(&self) {
-        if let Some(not_told) = self.no_room_gate.pass() {
-            let taken = self.metrics.groups.member_bytes.get();
+    fn tell_of_no_room(&self, before: &Tally, now: &Tally) {
+        let metrics = &self.metrics.groups;
+        if now.refused_members > before.refused_members
+            && let Some(not_told) = self.members_gate.pass()
+        {
+            let taken = metrics.member_bytes.get();
             tracing::warn!(taken, not_told, "no memory for more members of groups");
+        }
+        if now.refused_offsets > before.refused_offsets
+            && let Some(not_told) = self.offsets_gate.pass()
+        {
+            let taken = metrics.offset_bytes.get();
+            tracing::warn!(taken, not_told, "no memory for more groups and offsets");
         }
     }
 }
@@ -84,12 +103,15 @@ impl ShardCommon for GroupCommon {
     fn count(&self, before: &Tally, now: &Tally) {
         self.member_memory
             .change(before.member_bytes, now.member_bytes);
+        self.offset_memory
+            .change(before.offset_bytes, now.offset_bytes);
         let metrics = &self.metrics.groups;
         for (place, count) in now.groups.into_iter().enumerate() {
             shift(metrics.groups.at(place), before.groups[place], count);
         }
         shift(&metrics.offsets, before.offsets, now.offsets);
         shift(&metrics.member_bytes, before.member_bytes, now.member_bytes);
+        shift(&metrics.offset_bytes, before.offset_bytes, now.offset_bytes);
         // Another shard in the place of this one begins to count anew.
         let more = |before: u64, now: u64| now.saturating_sub(before);
         let expired = more(before.expired_offsets, now.expired_offsets);
@@ -97,9 +119,7 @@ impl ShardCommon for GroupCommon {
         metrics.commits.inc_by(more(before.commits, now.commits));
         metrics.expired_offsets.inc_by(expired);
         metrics.deleted_offsets.inc_by(deleted);
-        if now.no_room > before.no_room {
-            self.tell_of_no_room();
-        }
+        self.tell_of_no_room(before, now);
         let rebalances = more(before.rebalances, now.rebalances);
         metrics.rebalances.inc_by(rebalances);
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::answer::Answer;
 use super::effects::Effects;
+use super::memory::SpareBytes;
 use super::settings::GroupSettings;
 use super::timers::Timers;
 use crate::coordinator::shard::Moment;
@@ -18,12 +19,12 @@ pub(super) struct Context<'a> {
     pub(super) timers: &'a mut Timers,
     pub(super) effects: &'a mut Effects,
     pub(super) next_offset: &'a mut Offset,
-    /// How many more bytes the members of all shards may take.
-    pub(super) spare_bytes: usize,
+    /// How many more bytes all shards may take.
+    pub(super) spare_bytes: SpareBytes,
     /// Counts the rebalances that ended with an assignment.
     pub(super) rebalances: &'a mut u64,
     /// Counts what was refused because members of all shards leave no room.
-    pub(super) no_room: &'a mut u64,
+    pub(super) refused_members: &'a mut u64,
 }
 
 impl Context<'_> {

@@ -16,6 +16,9 @@ use bytes::Bytes;
 use crate::protocol::Str;
 use crate::protocol::messages::offsets_records::OffsetsRecord;
 
+/// What a key takes in memory besides its bytes.
+const KEY_BYTES: usize = 80;
+
 /// The type of a group that is not a classic one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ForeignType {
@@ -29,6 +32,7 @@ pub(super) enum ForeignType {
 pub(super) struct ForeignGroup {
     pub(super) group_type: ForeignType,
     keys: BTreeSet<Bytes>,
+    bytes: usize,
 }
 
 impl ForeignType {
@@ -56,16 +60,26 @@ impl ForeignGroup {
         Self {
             group_type,
             keys: BTreeSet::new(),
+            bytes: 0,
         }
     }
 
     /// Takes a record of the group; one without a value is the end of its key.
     pub(super) fn replay(&mut self, record: &OffsetsRecord) {
         let (key, value) = record.encode(record.max_version());
-        match value {
-            Some(_) => self.keys.insert(key),
-            None => self.keys.remove(&key),
-        };
+        let bytes = KEY_BYTES + key.len();
+        if value.is_none() {
+            let is_removed = self.keys.remove(&key);
+            self.bytes -= if is_removed { bytes } else { 0 };
+        } else {
+            let is_new = self.keys.insert(key);
+            self.bytes += if is_new { bytes } else { 0 };
+        }
+    }
+
+    /// The bytes that the keys take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -27,8 +27,27 @@ impl Group {
         }
     }
 
+    /// The bytes that the group's offsets take in memory, and the keys that a group of another type has
+    /// left; with the group itself, but while it has members: then it counts among those.
+    pub(super) fn offset_bytes(&self) -> usize {
+        let own = if self.classic.member_bytes() == 0 {
+            group_bytes(self.classic.id())
+        } else {
+            0
+        };
+        let foreign = self.foreign.as_ref().map_or(0, |foreign| foreign.bytes());
+        own + self.offsets.bytes() + foreign
+    }
+
     /// Whether nothing is left of it in the log, and nobody is about to join.
     pub(super) fn is_bare(&self) -> bool {
         self.offsets.is_empty() && self.foreign.is_none() && self.classic.is_bare()
     }
+}
+
+/// What a group with this id takes in memory that nobody is in, without its offsets: its place in a
+/// tree that is two thirds full, and its id, once.
+pub(super) fn group_bytes(id: &str) -> usize {
+    let place = size_of::<(Str, Group)>();
+    place + place / 2 + id.len()
 }

@@ -1,21 +1,34 @@
-//! The memory that members of groups may take, over all shards of this broker: one number that all
-//! of them draw on. A shard is told before each input what is left; what it took is added after it.
-//! So inputs that run at the same time may together take a little more, at most one group each.
+//! Memory that all shards of this broker share: a number of bytes that all of them draw on. A shard is
+//! told before each input what is left; what it took is added after it. So inputs that run at the same
+//! time may together take a little more, at most one group each.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The most bytes that members of all groups take: 128 MiB. That is room for about 100,000 of usual
-/// size; the last 16 MiB are for those that are there. Kafka has no such limit.
-pub(super) const MAX_MEMBER_BYTES: usize = 128 << 20;
+/// What shards may still take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpareBytes {
+    /// For members, and the groups that they are in.
+    pub members: usize,
+    /// For offsets, and groups that nobody is in.
+    pub offsets: usize,
+}
 
-/// The memory of members.
+impl SpareBytes {
+    /// There is no limit.
+    pub const UNLIMITED: Self = Self {
+        members: usize::MAX,
+        offsets: usize::MAX,
+    };
+}
+
+/// A number of bytes that all shards draw on.
 #[derive(Debug)]
-pub(super) struct MemberMemory {
+pub(super) struct SharedMemory {
     limit: usize,
     used: AtomicUsize,
 }
 
-impl MemberMemory {
+impl SharedMemory {
     /// Nothing is used of `limit` bytes.
     pub(super) fn new(limit: usize) -> Self {
         Self {
@@ -31,9 +44,9 @@ impl MemberMemory {
 
     /// A shard that took `before` bytes takes `after` now.
     pub(super) fn change(&self, before: usize, after: usize) {
-        if after >= before {
+        if after > before {
             self.used.fetch_add(after - before, Ordering::Relaxed);
-        } else {
+        } else if after < before {
             self.used.fetch_sub(before - after, Ordering::Relaxed);
         }
     }

@@ -8,8 +8,9 @@
 //!   Only `replay` makes it so, when loading and when running.
 //! * **Volatile**, known to this shard only: the generation in the making (who has joined it, under
 //!   which number, until the leader's SyncGroup), all that members say (the log has it of the chosen
-//!   protocol only), who waits (tokens of requests), and all timers. A new shard begins without: whoever waited is answered by
-//!   the runtime, members' session timers start anew at [`GroupShard::begin`].
+//!   protocol only), who waits (tokens of requests), and all timers. A new shard begins without these:
+//!   the runtime answers those who waited, and members' session timers start anew when the shard
+//!   [begins](super::shard::Shard::begin).
 //!
 //! # A classic group's states
 //! ```text
@@ -67,6 +68,7 @@ mod tests;
 pub use answer::Answer;
 pub use common::GroupCommon;
 pub use effects::Effects;
+pub use memory::SpareBytes;
 pub use request::{DeletedTopic, Request};
 pub use settings::GroupSettings;
 pub use shard::GroupShard;

@@ -44,7 +44,7 @@ impl GroupSettings {
     /// that members support, must fit into a batch of 1 MiB by default.
     const MAX_GROUP_BYTES: usize = 16 << 20;
 
-    /// What is kept from new members of the 128 MiB that all share: 16 MiB.
+    /// What is kept from new members of the memory that all share: 16 MiB.
     const RESERVED_BYTES: usize = 16 << 20;
 
     /// What `config` says, for a log whose batches hold values of `max_record_bytes`.

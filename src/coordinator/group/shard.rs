@@ -13,6 +13,7 @@ use super::context::Context;
 use super::effects::Effects;
 use super::foreign::{ForeignGroup, foreign_group};
 use super::group_state::Group;
+use super::memory::SpareBytes;
 use super::request::Request;
 use super::settings::GroupSettings;
 use super::tally::Tally;
@@ -41,8 +42,8 @@ pub struct GroupShard {
     expiry: Deadline,
     /// After which group the look for expired offsets goes on.
     expired_up_to: Option<Str>,
-    /// How many more bytes the members of all shards may take.
-    spare_bytes: usize,
+    /// How many more bytes all shards may take.
+    spare_bytes: SpareBytes,
     tally: Tally,
 }
 
@@ -57,7 +58,7 @@ impl GroupShard {
             timers: Timers::default(),
             expiry: Deadline::default(),
             expired_up_to: None,
-            spare_bytes: usize::MAX,
+            spare_bytes: SpareBytes::UNLIMITED,
             tally: Tally::default(),
         }
     }
@@ -68,13 +69,13 @@ impl GroupShard {
         self.next_offset
     }
 
-    /// Says before an input how many more bytes the members of all shards may take: joins and
-    /// assignments beyond that are told to come again. There is no limit until it is said.
-    pub fn set_spare_bytes(&mut self, spare_bytes: usize) {
+    /// Says before an input how many more bytes all shards may take: joins, assignments and commits
+    /// beyond that are told to come again. There is no limit until it is said.
+    pub fn set_spare_bytes(&mut self, spare_bytes: SpareBytes) {
         self.spare_bytes = spare_bytes;
     }
 
-    pub(super) fn spare_bytes(&self) -> usize {
+    pub(super) fn spare_bytes(&self) -> SpareBytes {
         self.spare_bytes
     }
 
@@ -140,7 +141,7 @@ impl GroupShard {
             next_offset: &mut self.next_offset,
             spare_bytes: self.spare_bytes,
             rebalances: &mut self.tally.rebalances,
-            no_room: &mut self.tally.no_room,
+            refused_members: &mut self.tally.refused_members,
         };
         let result = act(group, &mut context);
         if self.next_offset != offset_before {

@@ -14,6 +14,8 @@ pub struct Tally {
     pub offsets: usize,
     /// The bytes that members take in memory, with the groups that they are in.
     pub member_bytes: usize,
+    /// The bytes that offsets take in memory, and groups that nobody is in.
+    pub offset_bytes: usize,
     /// Offsets that were committed by requests.
     pub commits: u64,
     /// Offsets that have expired.
@@ -23,7 +25,10 @@ pub struct Tally {
     /// Rebalances that ended with an assignment.
     pub rebalances: u64,
     /// Joins and assignments that were refused because members of all shards leave no room.
-    pub no_room: u64,
+    pub refused_members: u64,
+    /// Commits, and joins that would have made a group, that were refused because offsets and groups of
+    /// all shards leave no room.
+    pub refused_offsets: u64,
 }
 
 impl Tally {
@@ -32,6 +37,7 @@ impl Tally {
         self.groups[place(group)] += 1;
         self.offsets += group.offsets.len();
         self.member_bytes += group.classic.member_bytes();
+        self.offset_bytes += group.offset_bytes();
     }
 
     /// Takes back what was counted of a group, which has not changed since.
@@ -39,6 +45,7 @@ impl Tally {
         self.groups[place(group)] -= 1;
         self.offsets -= group.offsets.len();
         self.member_bytes -= group.classic.member_bytes();
+        self.offset_bytes -= group.offset_bytes();
     }
 }
 

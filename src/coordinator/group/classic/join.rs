@@ -12,6 +12,7 @@ use super::{ClassicGroup, GROUP_BYTES, State};
 use crate::coordinator::group::GroupShard;
 use crate::coordinator::group::context::{Context, timeout};
 use crate::coordinator::group::effects::Effects;
+use crate::coordinator::group::group_state::group_bytes;
 use crate::coordinator::group::settings::GroupSettings;
 use crate::coordinator::group::timers::Deadline;
 use crate::coordinator::shard::Token;
@@ -50,7 +51,7 @@ impl GroupShard {
     ) {
         let request = join.request;
         if let Err((error, member_id)) = self.check_join(join) {
-            self.tally_mut().no_room += u64::from(error == NO_ROOM);
+            self.tally_mut().refused_members += u64::from(error == NO_ROOM);
             let refusal = refusal(error, member_id);
             effects.reply(join.caller.token, Offset::NONE, refusal);
             return;
@@ -79,9 +80,13 @@ impl GroupShard {
             if !request.member_id.is_empty() {
                 return Err((ErrorCode::UNKNOWN_MEMBER_ID, request.member_id.clone()));
             }
-            // What is refused does not make a group.
+            // What is refused does not make a group. The group stays when its members are gone.
+            let spare_bytes = self.spare_bytes();
+            if group_bytes(&request.group_id) > spare_bytes.offsets {
+                return Err((NO_ROOM, Str::EMPTY));
+            }
             return ClassicGroup::new(Str::EMPTY)
-                .check_bytes(join, settings, self.spare_bytes())
+                .check_bytes(join, settings, spare_bytes.members)
                 .map_err(|error| (error, Str::EMPTY));
         };
         match &group.foreign {
@@ -163,8 +168,10 @@ impl ClassicGroup {
             self.pending.remove(&request.member_id);
             let refusal = refusal(ErrorCode::GROUP_MAX_SIZE_REACHED, Str::EMPTY);
             context.reply(token, refusal);
-        } else if let Err(error) = self.check_bytes(join, context.settings, context.spare_bytes) {
-            *context.no_room += u64::from(error == NO_ROOM);
+        } else if let Err(error) =
+            self.check_bytes(join, context.settings, context.spare_bytes.members)
+        {
+            *context.refused_members += u64::from(error == NO_ROOM);
             context.reply(token, refusal(error, request.member_id.clone()));
         } else if !self.supports(request) {
             let error = ErrorCode::INCONSISTENT_GROUP_PROTOCOL;

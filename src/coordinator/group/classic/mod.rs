@@ -157,8 +157,8 @@ impl ClassicGroup {
         protocol_type.is_some_and(|name| *name == CONSUMER_PROTOCOL_TYPE)
     }
 
-    /// The bytes that members take in memory, with the group itself while it has any: one that nobody
-    /// is in counts for nothing, or those that were left long ago would keep members out.
+    /// The bytes that members take in memory, and with them the group. A group without members counts
+    /// among the offsets: groups that were left long ago must not keep members out.
     pub(super) fn member_bytes(&self) -> usize {
         let has_any = !self.members.is_empty() || !self.pending.is_empty();
         let own = if self.is_written && has_any {

@@ -117,7 +117,7 @@ impl ClassicGroup {
             assignment.map_or_else(Bytes::new, |bytes| (*bytes).clone())
         });
         if let Err(error) = self.check_room(&value, context) {
-            *context.no_room += u64::from(error == ErrorCode::COORDINATOR_NOT_AVAILABLE);
+            *context.refused_members += u64::from(error == ErrorCode::COORDINATOR_NOT_AVAILABLE);
             self.refuse_syncs(error, context);
             self.prepare_rebalance(context);
             return;
@@ -148,7 +148,7 @@ impl ClassicGroup {
             || self.member_bytes() - old + new > settings.max_group_bytes
         {
             Err(ErrorCode::UNKNOWN_SERVER_ERROR)
-        } else if new.saturating_sub(old) > context.spare_bytes {
+        } else if new.saturating_sub(old) > context.spare_bytes.members {
             Err(ErrorCode::COORDINATOR_NOT_AVAILABLE)
         } else {
             Ok(())

@@ -6,9 +6,11 @@
 //! Metadata that is too long refuses its partition only. As in Kafka a commit is one batch: one that is
 //! too large for it is refused whole, here with the error that is named for it.
 
+use super::topics::{growth, most_bytes};
 use crate::coordinator::group::GroupShard;
 use crate::coordinator::group::classic::State;
 use crate::coordinator::group::effects::Effects;
+use crate::coordinator::group::group_state::group_bytes;
 use crate::coordinator::group::request::refuse_commit;
 use crate::coordinator::shard::{Caller, Moment};
 use crate::model::{Offset, Uuid};
@@ -23,6 +25,9 @@ use crate::protocol::{ErrorCode, Str};
 
 /// The first version whose clients know GROUP_ID_NOT_FOUND here.
 const KNOWS_GROUP_ID_NOT_FOUND: i16 = 9;
+/// Offsets of all groups leave no room: every client comes back to this coordinator after a pause,
+/// without looking for another, until its own time-out; the offset is not acknowledged.
+const NO_ROOM: ErrorCode = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
 /// What a record takes besides the texts in it.
 const RECORD_BYTES: usize = 64;
 
@@ -36,7 +41,9 @@ impl GroupShard {
         effects: &mut Effects,
     ) {
         let checked = self.check_commit(now, caller.version, request, effects);
-        if let Err(error) = checked.and_then(|()| self.check_size(request)) {
+        let checked = checked.and_then(|()| self.check_size(request));
+        if let Err(error) = checked.and_then(|()| self.check_room(request)) {
+            self.tally_mut().refused_offsets += u64::from(error == NO_ROOM);
             effects.reply(caller.token, Offset::NONE, refuse_commit(request, error));
             return;
         }
@@ -114,6 +121,37 @@ impl GroupShard {
             Ok(())
         } else {
             Err(ErrorCode::INVALID_COMMIT_OFFSET_SIZE)
+        }
+    }
+
+    /// Whether offsets of all groups leave room for these. In the place of an offset another may always
+    /// be put whose text is no longer: groups that are at work go on.
+    fn check_room(&self, request: &OffsetCommitRequest) -> Result<(), ErrorCode> {
+        let spare_bytes = self.spare_bytes().offsets;
+        let topics = request.topics.iter();
+        let committed = topics.flat_map(|topic| topic.partitions.iter().map(move |it| (topic, it)));
+        let most = committed.clone().map(|(topic, partition)| {
+            let metadata = partition.committed_metadata.as_ref();
+            most_bytes(&topic.name, metadata)
+        });
+        let group = self.group(&request.group_id);
+        let own = group.map_or_else(|| group_bytes(&request.group_id), |_| 0);
+        // To look for each partition is worth it only where room is scarce.
+        if own + most.sum::<usize>() <= spare_bytes {
+            return Ok(());
+        }
+        let grown = committed.map(|(topic, partition)| {
+            let old = group.and_then(|it| it.offsets.get(&topic.name, partition.partition_index));
+            let metadata = partition.committed_metadata.as_ref();
+            match old {
+                Some(old) => growth(old, metadata),
+                None => most_bytes(&topic.name, metadata),
+            }
+        });
+        if own + grown.sum::<usize>() <= spare_bytes {
+            Ok(())
+        } else {
+            Err(NO_ROOM)
         }
     }
 

@@ -69,7 +69,7 @@ impl Group {
         let mut is_all = self.offsets.pending.is_empty();
         let retention = retention(&self.classic);
         let subscriptions = self.classic.subscriptions();
-        for (topic, partitions) in &self.offsets.committed {
+        for (topic, partitions) in self.offsets.committed.iter() {
             for (&partition, offset) in partitions {
                 let expires = retention != Retention::Kept
                     && !subscriptions.contains(topic)

@@ -6,6 +6,7 @@
 //! open transaction is UNSTABLE_OFFSET_COMMIT. Member id and epoch, of version 9, do not matter to
 //! classic groups.
 
+use super::topics::Partitions;
 use super::{CommittedOffset, Offsets};
 use crate::coordinator::group::GroupShard;
 use crate::coordinator::group::effects::Effects;
@@ -70,7 +71,7 @@ fn fetch_topic(
 }
 
 fn fetch_all(offsets: &Offsets, require_stable: bool) -> Vec<OffsetFetchResponseTopics> {
-    let topic = |(name, partitions): (&Str, &super::Partitions)| {
+    let topic = |(name, partitions): (&Str, &Partitions)| {
         let fetch = |(&partition, offset): (&i32, &CommittedOffset)| {
             if require_stable && offsets.is_pending(name, partition) {
                 none(partition, ErrorCode::UNSTABLE_OFFSET_COMMIT)

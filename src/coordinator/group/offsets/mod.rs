@@ -5,11 +5,13 @@ mod commit;
 mod delete;
 mod expire;
 mod fetch;
+mod topics;
 
 pub(super) use delete::tombstone;
 
 use std::collections::BTreeMap;
 
+use self::topics::Topics;
 use crate::coordinator::shard::TransactionOutcome;
 use crate::model::{Offset, ProducerId, TopicId};
 use crate::protocol::Str;
@@ -31,16 +33,16 @@ pub(super) struct CommittedOffset {
     pub(super) record_offset: Offset,
 }
 
-type Partitions = BTreeMap<i32, CommittedOffset>;
-
 /// The offsets of one group.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Offsets {
-    committed: BTreeMap<Str, Partitions>,
+    committed: Topics,
     /// How many are committed.
     count: usize,
     /// Of open transactions.
-    pending: BTreeMap<ProducerId, BTreeMap<Str, Partitions>>,
+    pending: BTreeMap<ProducerId, Topics>,
+    /// What those of open transactions take in memory.
+    pending_bytes: usize,
 }
 
 impl CommittedOffset {
@@ -68,6 +70,11 @@ impl Offsets {
         self.count
     }
 
+    /// The bytes that they take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.committed.bytes() + self.pending_bytes
+    }
+
     /// What is committed for a partition.
     pub(super) fn get(&self, topic: &str, partition: i32) -> Option<&CommittedOffset> {
         self.committed.get(topic)?.get(&partition)
@@ -75,12 +82,8 @@ impl Offsets {
 
     /// Whether an open transaction has an offset for the partition.
     pub(super) fn is_pending(&self, topic: &str, partition: i32) -> bool {
-        let of_topic = |topics: &BTreeMap<Str, Partitions>| {
-            topics
-                .get(topic)
-                .is_some_and(|partitions| partitions.contains_key(&partition))
-        };
-        self.pending.values().any(of_topic)
+        let mut of_topic = self.pending.values().filter_map(|topics| topics.get(topic));
+        of_topic.any(|partitions| partitions.contains_key(&partition))
     }
 
     /// Takes a record at `record_offset`. Without a value it ends the partition, also in open
@@ -96,15 +99,16 @@ impl Offsets {
             self.remove(&key.topic, key.partition);
             return;
         };
-        let is_pending = producer_id != ProducerId::NONE;
-        let topics = if is_pending {
-            self.pending.entry(producer_id).or_default()
-        } else {
-            &mut self.committed
-        };
         let offset = CommittedOffset::from_record(value, record_offset);
-        let previous = partitions_of(topics, &key.topic).insert(key.partition, offset);
-        self.count += usize::from(!is_pending && previous.is_none());
+        if producer_id == ProducerId::NONE {
+            let previous = self.committed.insert(&key.topic, key.partition, offset);
+            self.count += usize::from(previous.is_none());
+        } else {
+            let topics = self.pending.entry(producer_id).or_default();
+            self.pending_bytes -= topics.bytes();
+            topics.insert(&key.topic, key.partition, offset);
+            self.pending_bytes += topics.bytes();
+        }
     }
 
     /// Takes the end of a producer's transaction. An offset that was committed after the pending one,
@@ -117,16 +121,16 @@ impl Offsets {
         let Some(topics) = self.pending.remove(&producer_id) else {
             return;
         };
+        self.pending_bytes -= topics.bytes();
         if outcome == TransactionOutcome::Abort {
             return;
         }
-        for (topic, partitions) in topics {
-            let committed = self.committed.entry(topic).or_default();
+        for (topic, partitions) in topics.into_topics() {
             for (partition, offset) in partitions {
                 let is_newer =
                     |existing: &CommittedOffset| existing.record_offset < offset.record_offset;
-                if committed.get(&partition).is_none_or(is_newer) {
-                    let previous = committed.insert(partition, offset);
+                if self.get(&topic, partition).is_none_or(is_newer) {
+                    let previous = self.committed.insert(&topic, partition, offset);
                     self.count += usize::from(previous.is_none());
                 }
             }
@@ -134,20 +138,26 @@ impl Offsets {
     }
 
     fn remove(&mut self, topic: &str, partition: i32) {
-        self.count -= usize::from(remove_partition(&mut self.committed, topic, partition));
+        self.count -= usize::from(self.committed.remove(topic, partition));
+        let pending_bytes = &mut self.pending_bytes;
         self.pending.retain(|_, topics| {
-            remove_partition(topics, topic, partition);
+            *pending_bytes -= topics.bytes();
+            topics.remove(topic, partition);
+            *pending_bytes += topics.bytes();
             !topics.is_empty()
         });
     }
 
     /// All partitions with an offset, committed or pending, each once.
     pub(super) fn keys(&self) -> Vec<(Str, i32)> {
-        let keys = self.maps().flatten().flat_map(|(topic, partitions)| {
-            partitions
-                .keys()
-                .map(|partition| (topic.clone(), *partition))
-        });
+        let keys = self
+            .maps()
+            .flat_map(Topics::iter)
+            .flat_map(|(topic, partitions)| {
+                partitions
+                    .keys()
+                    .map(|partition| (topic.clone(), *partition))
+            });
         let mut keys: Vec<(Str, i32)> = keys.collect();
         keys.sort();
         keys.dedup();
@@ -163,7 +173,7 @@ impl Offsets {
             None => true,
         };
         let mut orphans = Vec::new();
-        for (topic, partitions) in self.maps().flatten() {
+        for (topic, partitions) in self.maps().flat_map(Topics::iter) {
             let id = id_of(topic);
             let gone = partitions.iter().filter(|(_, offset)| is_gone(id, offset));
             orphans.extend(gone.map(|(partition, _)| (topic.clone(), *partition)));
@@ -181,7 +191,7 @@ impl Offsets {
     }
 
     /// What is committed, and what each open transaction has.
-    fn maps(&self) -> impl Iterator<Item = &BTreeMap<Str, Partitions>> {
+    fn maps(&self) -> impl Iterator<Item = &Topics> {
         std::iter::once(&self.committed).chain(self.pending.values())
     }
 
@@ -197,24 +207,4 @@ impl Offsets {
         partitions.dedup();
         partitions
     }
-}
-
-/// The partitions of `topic`, whose name is copied if it is new: it may be a slice of a frame.
-fn partitions_of<'a>(topics: &'a mut BTreeMap<Str, Partitions>, topic: &str) -> &'a mut Partitions {
-    if !topics.contains_key(topic) {
-        topics.insert(Str::copy_from(topic), Partitions::new());
-    }
-    topics.get_mut(topic).expect("it was just put in")
-}
-
-/// Whether there was such a partition.
-fn remove_partition(topics: &mut BTreeMap<Str, Partitions>, topic: &str, partition: i32) -> bool {
-    let Some(partitions) = topics.get_mut(topic) else {
-        return false;
-    };
-    let is_removed = partitions.remove(&partition).is_some();
-    if partitions.is_empty() {
-        topics.remove(topic);
-    }
-    is_removed
 }

@@ -363,7 +363,7 @@ fn members_that_are_there_join_again_where_new_ones_find_no_room() {
          7: join v4 c#1
          -> 7: c#1 joined 3 range led by c#1 [c#1:s]",
     );
-    assert_eq!(script.shard.tally().no_room, 2);
+    assert_eq!(script.shard.tally().refused_members, 2);
 }
 
 #[test]

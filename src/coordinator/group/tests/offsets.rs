@@ -29,6 +29,86 @@ fn anybody_commits_for_a_group_without_members() {
 }
 
 #[test]
+fn offsets_beyond_the_memory_of_all_are_refused_and_groups_at_work_go_on() {
+    let mut script = Script::new();
+    script.commit(8, -1, "", 5);
+    script.offset_memory = script.shard.tally().offset_bytes;
+    script.commit(8, -1, "", 6);
+    let mut longer = commit_of(-1, "", 7);
+    longer.topics[0].partitions[0].committed_metadata = Some("text".into());
+    script.request("longer", 8, "c", &Request::OffsetCommit(longer));
+    let mut partition = commit_of(-1, "", 7);
+    partition.topics[0].partitions[0].partition_index = 1;
+    script.request("partition", 8, "c", &Request::OffsetCommit(partition));
+    let mut group = commit_of(-1, "", 7);
+    group.group_id = "h".into();
+    script.request("group", 8, "c", &Request::OffsetCommit(group.clone()));
+    let mut join = join_as("", None);
+    join.group_id = "i".into();
+    script.join(3, join);
+    script.request("delete", 2, "c", &Request::DeleteGroups(vec!["g".into()]));
+    script.request("group", 8, "c", &Request::OffsetCommit(group));
+
+    script.check(
+        "1: commit v8 -1
+         = g t-0 at 5 \"\"
+         -> 1 after 0: NONE
+         2: commit v8 -1
+         = g t-0 at 6 \"\"
+         -> 2 after 1: NONE
+         3: longer
+         -> 3: COORDINATOR_LOAD_IN_PROGRESS
+         4: partition
+         -> 4: COORDINATOR_LOAD_IN_PROGRESS
+         5: group
+         -> 5: COORDINATOR_LOAD_IN_PROGRESS
+         6: join v3
+         -> 6: COORDINATOR_LOAD_IN_PROGRESS
+         7: delete
+         = g t-0 removed
+         = g removed
+         -> 7 after 3: g NONE
+         8: group
+         = h t-0 at 7 \"\"
+         -> 8 after 4: NONE",
+    );
+}
+
+#[test]
+fn what_was_committed_is_loaded_whatever_memory_is_left() {
+    let mut script = Script::new();
+    script.commit(8, -1, "", 5);
+    script.offset_memory = 0;
+    script.reload();
+    script.silence();
+    script.fetch(TOPIC_ID, true);
+    script.commit(8, -1, "", 6);
+
+    script.check(
+        "2: fetch
+         -> 2 after 0: NONE t-0:5:NONE
+         3: commit v8 -1
+         = g t-0 at 6 \"\"
+         -> 3 after 1: NONE",
+    );
+}
+
+#[test]
+fn a_group_of_which_nothing_is_left_takes_no_memory() {
+    let mut script = Script::new();
+    script.stable(None);
+    script.commit(8, 1, "c#1", 5);
+    let with_members = script.shard.tally().offset_bytes;
+    script.leave(5, &[("c#1", None)]);
+    assert!(script.shard.tally().offset_bytes > with_members);
+
+    script.request("delete", 2, "c", &Request::DeleteGroups(vec!["g".into()]));
+
+    assert_eq!(script.shard.tally().offset_bytes, 0);
+    assert_eq!(script.shard.tally().member_bytes, 0);
+}
+
+#[test]
 fn nobody_commits_for_the_members_of_a_group() {
     let mut script = Script::new();
     script.stable(None);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::coordinator::group::{Answer, Effects, GroupSettings, GroupShard, Request};
+use crate::coordinator::group::{Answer, Effects, GroupSettings, GroupShard, Request, SpareBytes};
 use crate::coordinator::shard::{Caller, Moment, Reply, Shard as _, Token};
 use crate::model::{Offset, ProducerId, Timestamp, Uuid};
 use crate::protocol::Str;
@@ -46,6 +46,8 @@ pub(super) struct Script {
     pub(super) shard: GroupShard,
     /// What members may take in memory.
     pub(super) member_memory: usize,
+    /// What offsets, and groups that nobody is in, may take in memory.
+    pub(super) offset_memory: usize,
     settings: Arc<GroupSettings>,
     start: Instant,
     elapsed: Duration,
@@ -65,6 +67,7 @@ impl Script {
         let mut script = Self {
             shard: GroupShard::new(Arc::clone(&settings)),
             member_memory: usize::MAX,
+            offset_memory: usize::MAX,
             settings,
             start: Instant::now(),
             elapsed: Duration::ZERO,
@@ -131,9 +134,11 @@ impl Script {
             client_host: "/127.0.0.1".into(),
         };
         let mut effects = Effects::default();
-        let taken = self.shard.tally().member_bytes;
-        let spare = self.member_memory.saturating_sub(taken);
-        self.shard.set_spare_bytes(spare);
+        let taken = *self.shard.tally();
+        self.shard.set_spare_bytes(SpareBytes {
+            members: self.member_memory.saturating_sub(taken.member_bytes),
+            offsets: self.offset_memory.saturating_sub(taken.offset_bytes),
+        });
         self.shard
             .handle(self.now(), &caller, request, &mut effects);
         let line = format!("{}: {line}", self.tokens);
@@ -414,6 +419,11 @@ fn show_answer(answer: &Answer) -> String {
                 })
             });
             format!("{}{}", response.error_code, topics.collect::<String>())
+        }
+        Answer::DeleteGroups(results) => {
+            let results = results.iter();
+            let shown = results.map(|it| format!("{} {}", it.group_id, it.error_code));
+            shown.collect::<Vec<_>>().join(" ")
         }
         other => format!("{other:?}"),
     }

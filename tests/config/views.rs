@@ -27,7 +27,7 @@ fn sources() -> String {
     [
         "broker",
         "check",
-        "groups",
+        "group_coordinator",
         "listeners",
         "network",
         "node",

@@ -309,8 +309,8 @@ impl<S: Shard> ShardRunner<S> {
     }
 
     /// Ends loading or running: all who wait get `error`, also for what is appended and not yet
-    /// committed. Returns the term that begins. Whoever has looked at the term that ends gives the lock
-    /// with which it has: so nobody ends it a second time.
+    /// committed. Returns the term that begins. A caller that ends only a certain term passes the lock
+    /// under which it compared the term: so two callers never end the same one.
     pub(super) fn end(
         &self,
         mut state: MutexGuard<'_, State<S>>,

@@ -13,16 +13,13 @@ use crate::model::{Offset, ProducerId, TopicPartition};
 use crate::protocol::ErrorCode;
 use crate::telemetry::CoordinatorMetrics;
 
-/// Nobody waits longer for a number.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(20);
-
 /// What can be asked of a counter.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Request {
     Add(i64),
     Read,
-    /// Answered when the number is at least this.
-    WaitFor(i64),
+    /// Answered when the number is at least this, or so much time has passed.
+    WaitFor(i64, Duration),
 }
 
 /// The number.
@@ -205,8 +202,8 @@ impl Shard for Counter {
                 self.answer_who_waited(effects);
             }
             Request::Read => effects.reply(caller.token, self.last, Ok(self.number)),
-            Request::WaitFor(number) => {
-                let until = now.instant + LONGEST_WAIT;
+            Request::WaitFor(number, longest) => {
+                let until = now.instant + longest;
                 self.waiting.push((number, until, caller.token));
                 self.answer_who_waited(effects);
             }

@@ -17,6 +17,8 @@ use crate::protocol::messages::offset_fetch::{
 };
 use crate::protocol::{ErrorCode, Str};
 
+/// The first version with an error for all of a group.
+const FIRST_WITH_ERROR: i16 = 2;
 /// The first version that asks for many groups.
 const FIRST_WITH_GROUPS: i16 = 8;
 /// The first version that names topics by id.
@@ -51,6 +53,12 @@ pub async fn handle(
     let mut answers = Vec::with_capacity(asked.len());
     for (submitted, refused) in asked {
         let mut group = expect_answer!(submitted.answer().await, OffsetFetch);
+        if version >= FIRST_WITH_ERROR && group.error_code.is_error() {
+            // The error of the group stands for all of its topics.
+            group.topics.clear();
+            answers.push(group);
+            continue;
+        }
         if version >= FIRST_BY_ID {
             fill_in_ids(&mut group, &api.image());
         }

@@ -137,12 +137,7 @@ impl ShardRequest for Request {
     /// about it, and its session starts anew when the shard is loaded.
     fn refuse(&self, error: ErrorCode) -> Answer {
         match self {
-            Self::JoinGroup { request, .. } => JoinGroupResponse {
-                error_code: error,
-                member_id: request.member_id.clone(),
-                ..JoinGroupResponse::default()
-            }
-            .into(),
+            Self::JoinGroup { request, .. } => refuse_join(request, error).into(),
             Self::SyncGroup(_) => SyncGroupResponse {
                 error_code: error,
                 ..SyncGroupResponse::default()
@@ -165,6 +160,23 @@ impl ShardRequest for Request {
             Self::ListGroups(_) => Answer::ListGroups(Err(error)),
             Self::DeleteGroups(groups) => refuse_delete(groups, error).into(),
         }
+    }
+}
+
+/// As in Kafka, the member id comes back where the request itself is wrong.
+fn refuse_join(request: &JoinGroupRequest, error_code: ErrorCode) -> JoinGroupResponse {
+    let is_wrong = matches!(
+        error_code,
+        ErrorCode::INVALID_GROUP_ID | ErrorCode::INVALID_SESSION_TIMEOUT
+    );
+    JoinGroupResponse {
+        error_code,
+        member_id: if is_wrong {
+            request.member_id.clone()
+        } else {
+            Str::EMPTY
+        },
+        ..JoinGroupResponse::default()
     }
 }
 

@@ -1,5 +1,5 @@
 //! The structure as checks: every file says what it is, pure folders are pure, folders use only those
-//! above them, and no file grows without an end.
+//! above them, so do the rooms within a folder, and no file grows without an end.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,15 +26,48 @@ const ORDER: [&str; 17] = [
     "broker",
 ];
 
+/// The rooms of a folder, bottom-up: each uses only those before it. A room is named by its whole
+/// path where another uses it.
+const ROOMS: [(&str, &[&str]); 1] = [(
+    "replication",
+    &[
+        "error",
+        "high_watermark",
+        "delayed",
+        "leadership",
+        "fetch_session",
+        "partition",
+        "settings",
+        "hosted",
+        "listener",
+        "threads",
+        "dirs",
+        "moves",
+        "upkeep",
+        "fetch",
+        "replicas",
+        "manager",
+    ],
+)];
+
 /// Folders, and files, that decide without sockets, files, clock or chance, but for drivers among them.
-const PURE: [&str; 13] = [
+const PURE: [&str; 22] = [
     "protocol",
     "records",
     "security",
     "quota",
     "raft",
     "metadata",
-    "replication",
+    "replication/error.rs",
+    "replication/high_watermark.rs",
+    "replication/delayed",
+    "replication/leadership",
+    "replication/fetch_session",
+    "replication/partition",
+    "replication/settings.rs",
+    "replication/hosted.rs",
+    "replication/listener.rs",
+    "replication/manager",
     "coordinator/group",
     "coordinator/java_hash.rs",
     "coordinator/shard.rs",
@@ -111,6 +144,14 @@ impl Source {
             part == "driver" || part.ends_with("_driver")
         });
         stem == "driver" || stem.ends_with("_driver") || in_driver_folder
+    }
+
+    /// The names of its modules below `src`: `a/b.rs` and `a/b/mod.rs` are both `a::b`.
+    fn modules(&self) -> Vec<String> {
+        let path = self.path.with_extension("");
+        let names = path.components();
+        let names = names.map(|part| part.as_os_str().to_string_lossy().into_owned());
+        names.filter(|name| name != "mod").collect()
     }
 
     fn is_test(&self) -> bool {
@@ -226,6 +267,71 @@ fn folders_use_only_those_before_them() {
                 };
                 if used > own {
                     complaints.push(format!("{}:{number} uses {}", file.name(), ORDER[used]));
+                }
+            }
+        }
+    }
+
+    none(&complaints);
+}
+
+/// The first name of a path.
+fn first_name(path: &str) -> &str {
+    let end = path.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    &path[..end.unwrap_or(path.len())]
+}
+
+/// The most `super` that a path in this line begins with.
+fn most_supers(line: &str) -> usize {
+    let starts = line.match_indices("super::").map(|(at, _)| &line[at..]);
+    let counts = starts.map(|mut rest| {
+        let mut count = 0;
+        while let Some(next) = rest.strip_prefix("super::") {
+            (rest, count) = (next, count + 1);
+        }
+        count
+    });
+    counts.max().unwrap_or(0)
+}
+
+#[test]
+fn rooms_use_only_those_before_them() {
+    let mut complaints = Vec::new();
+    let files = sources();
+    for (folder, rooms) in ROOMS {
+        let place = |room: &str| rooms.iter().position(|name| *name == room);
+        let outside = format!("crate::{folder}::");
+        for file in files
+            .iter()
+            .filter(|file| file.folder == folder && !file.is_test())
+        {
+            let modules = file.modules();
+            let Some(own) = modules.get(1) else {
+                continue;
+            };
+            let Some(own_place) = place(own) else {
+                complaints.push(format!(
+                    "{}: {own} has no place among the rooms",
+                    file.name()
+                ));
+                continue;
+            };
+            for (number, line) in file.lines() {
+                let mut complain = |what: &str| {
+                    complaints.push(format!("{}:{number}: {what}", file.name()));
+                };
+                if most_supers(line) >= modules.len() - 1 {
+                    complain("another room is named by its whole path");
+                }
+                for (at, word) in line.match_indices(&outside) {
+                    let used = first_name(&line[at + word.len()..]);
+                    match place(used) {
+                        None => complain("one room at a time is named"),
+                        Some(used_place) if used_place > own_place => {
+                            complain(&format!("uses {used}"));
+                        }
+                        Some(_) => {}
+                    }
                 }
             }
         }

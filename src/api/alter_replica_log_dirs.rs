@@ -15,7 +15,7 @@ use crate::protocol::messages::alter_replica_log_dirs::{
     AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse,
 };
 use crate::protocol::{ErrorCode, Str};
-use crate::replication::driver::ReplicaManager;
+use crate::replication::manager::ReplicaManager;
 
 /// Begins the moves where that may block, and answers for each replica by itself.
 pub async fn handle(

@@ -13,7 +13,7 @@ use crate::protocol::messages::describe_log_dirs::{
     DescribeLogDirsResult, DescribeLogDirsTopic,
 };
 use crate::protocol::{ErrorCode, Str};
-use crate::replication::driver::{DirDescription, LogDescription};
+use crate::replication::manager::{DirDescription, LogDescription};
 
 /// The partitions that are asked for, by topic.
 type Wanted = BTreeMap<Str, BTreeSet<i32>>;

@@ -23,7 +23,7 @@ use crate::protocol::messages::fetch::{
 use crate::protocol::{DecodeError, Encode as _, ErrorCode, Str, decode_request};
 use crate::quota::QuotaKind;
 use crate::replication::delayed::Interest;
-use crate::replication::driver::{
+use crate::replication::manager::{
     FetchAnswer, FetchParams, FollowerIdentity, PartitionAnswer, SessionRequest,
 };
 

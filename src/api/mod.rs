@@ -126,7 +126,7 @@ use crate::network::{CloseReason, Connection, Handling, RequestFrame, RequestHan
 use crate::protocol::{ApiKey, DecodeError, Reader, RequestHeader, Str, frame};
 use crate::quota::ClientQuotas;
 use crate::raft::{QuorumInfo, Raft};
-use crate::replication::driver::ReplicaManager;
+use crate::replication::manager::ReplicaManager;
 use crate::telemetry::{ClientMetrics, Loggers, Metrics};
 use context::RequestContext;
 use producer_ids::ProducerIds;

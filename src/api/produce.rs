@@ -32,8 +32,8 @@ use crate::records::validate::{
     Rejection, ValidatedBatch, check_produce_version, validate_produce,
 };
 use crate::replication::delayed::{AckOutcome, AckWait};
-use crate::replication::driver::SlowDir;
 use crate::replication::error::ReplicaError;
+use crate::replication::manager::SlowDir;
 use crate::replication::partition::{Appended, LeaderWrite, Partition};
 use crate::storage::producer_state::Origin;
 

@@ -11,7 +11,7 @@ use crate::metadata::driver::MetadataConfig;
 use crate::metadata::image::SUPPORTED_FEATURES;
 use crate::protocol::Str;
 use crate::protocol::messages::{broker_registration, controller_registration};
-use crate::replication::driver::Started;
+use crate::replication::manager::Started;
 
 /// How long a broker tries to register: `initial.broker.registration.timeout.ms`, by default.
 const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(60);

@@ -28,7 +28,7 @@ use crate::model::{BrokerId, Offset};
 use crate::network::RunningListener;
 use crate::protocol::ApiKey;
 use crate::raft::Raft;
-use crate::replication::driver::ReplicaManager;
+use crate::replication::manager::ReplicaManager;
 use crate::telemetry::{Loggers, Metrics};
 use client_metrics::SubscriptionPublisher;
 use directories::Directories;

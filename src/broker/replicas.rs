@@ -17,7 +17,8 @@ use crate::metadata::{
     Assignment, AssignmentInbox, AssignmentSender, BrokerIdentity, BrokerLifecycle, assignments,
 };
 use crate::model::DirectoryId;
-use crate::replication::driver::{ReplicaListener, ReplicaManager, StartError, Started};
+use crate::replication::listener::ReplicaListener;
+use crate::replication::manager::{ReplicaManager, StartError, Started};
 use crate::replication::partition::IsrChange;
 use crate::replication::settings::ReplicaSettings;
 use crate::storage::log_dir::LogDirs;

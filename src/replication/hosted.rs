@@ -1,13 +1,21 @@
-//! The partitions that this broker holds, by topic id and index, in shards that are locked apart,
-//! and two gauges that count them as they come, fail and go.
+//! The partitions that this broker holds, beside the metadata image that says which it should: so
+//! that one which is not here has a reason.
+//!
+//! Owns: the table of partitions by topic id and index, in shards that are locked apart, with two
+//! gauges that count them as they come, fail and go; and the newest image that was applied. Those who
+//! change the table: `replicas`, as the metadata says, and `dirs`, for what has failed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arc_swap::{ArcSwap, Guard};
 use parking_lot::RwLock;
 
-use super::partition::Partition;
-use crate::model::TopicIdPartition;
+use crate::metadata::image::MetadataImage;
+use crate::model::{BrokerId, TopicIdPartition, TopicPartition};
+use crate::replication::error::ReplicaError;
+use crate::replication::partition::Partition;
+use crate::storage::error::StorageError;
 use crate::telemetry::Gauge;
 
 const SHARD_COUNT: usize = 64;
@@ -33,23 +41,70 @@ pub struct Hosted {
     shards: Vec<RwLock<BTreeMap<TopicIdPartition, HostedPartition>>>,
     count: Gauge,
     offline_count: Gauge,
-}
-
-impl Default for Hosted {
-    fn default() -> Self {
-        Self::counted_by(Gauge::default(), Gauge::default())
-    }
+    image: ArcSwap<MetadataImage>,
 }
 
 impl Hosted {
-    /// None yet. `count` is to show how many there are, `offline_count` how many of them cannot be
-    /// used.
-    pub fn counted_by(count: Gauge, offline_count: Gauge) -> Self {
+    /// None of what `image` has yet. `count` is to show how many there are, `offline_count` how many
+    /// of them cannot be used.
+    pub fn new(image: &Arc<MetadataImage>, count: Gauge, offline_count: Gauge) -> Self {
         Self {
             shards: (0..SHARD_COUNT).map(|_| RwLock::default()).collect(),
             count,
             offline_count,
+            image: ArcSwap::from(Arc::clone(image)),
         }
+    }
+
+    /// The newest metadata that was applied here.
+    pub fn image(&self) -> Guard<Arc<MetadataImage>> {
+        self.image.load()
+    }
+
+    /// Takes over newer metadata. What it changes here is `replicas`' business.
+    pub fn set_image(&self, image: &Arc<MetadataImage>) {
+        let before = self.image.swap(Arc::clone(image));
+        assert!(
+            before.provenance().offset <= image.provenance().offset,
+            "replicas act on no image that is older than one before"
+        );
+    }
+
+    /// The partition with this id, if it can be used.
+    ///
+    /// # Errors
+    /// The topic id or the partition is unknown, it is held elsewhere, or its disk is offline.
+    pub fn partition(&self, id: &TopicIdPartition) -> Result<Arc<Partition>, ReplicaError> {
+        match self.get(id) {
+            Some(HostedPartition::Online(partition)) => Ok(partition),
+            Some(HostedPartition::Offline) => Err(StorageError::Offline.into()),
+            None => Err(self.why_not_here(id)),
+        }
+    }
+
+    /// The partition of a topic's name, see [`Self::partition`].
+    pub fn partition_by_name(&self, name: &TopicPartition) -> Result<Arc<Partition>, ReplicaError> {
+        let topic_id = self.image().topics().id_of(&name.topic);
+        self.partition(&TopicIdPartition {
+            topic_id: topic_id.ok_or(ReplicaError::UnknownTopicOrPartition)?,
+            partition: name.partition,
+        })
+    }
+
+    fn why_not_here(&self, id: &TopicIdPartition) -> ReplicaError {
+        let image = self.image();
+        match image.topics().by_id(&id.topic_id) {
+            None => ReplicaError::UnknownTopicId,
+            Some(topic) if topic.partition(id.partition).is_none() => {
+                ReplicaError::UnknownTopicOrPartition
+            }
+            Some(_) => ReplicaError::NotLeader,
+        }
+    }
+
+    /// Whether this broker has a partition's log open.
+    pub fn is_online(&self, id: &TopicIdPartition) -> bool {
+        matches!(self.get(id), Some(HostedPartition::Online(_)))
     }
 
     /// The partition with this id.
@@ -115,4 +170,16 @@ impl Hosted {
         let mixed = usize::from(first).wrapping_add(id.partition.unsigned_abs() as usize);
         &self.shards[mixed % SHARD_COUNT]
     }
+}
+
+/// Whether a broker has to be waited for.
+pub fn is_alive(image: &MetadataImage, id: BrokerId) -> bool {
+    image.brokers().get(id).is_some_and(|broker| !broker.fenced)
+}
+
+/// Whether a follower may join an in-sync set: it is neither fenced nor shutting down, and it is
+/// not an earlier incarnation that fetches (KIP-903).
+pub fn is_eligible(image: &MetadataImage, id: BrokerId, epoch: i64) -> bool {
+    let broker = image.brokers().get(id).filter(|broker| broker.is_active());
+    broker.is_some_and(|broker| epoch == -1 || epoch == broker.epoch)
 }

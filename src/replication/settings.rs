@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::partition::PartitionConfig;
 use crate::config::{BrokerConfig, StorageConfig, TopicConfig};
 use crate::model::BrokerId;
 use crate::records::validate::AppendPolicy;
+use crate::replication::partition::PartitionConfig;
 use crate::storage::log_config::LogConfig;
 
 /// What of the broker's config concerns its replicas.

@@ -15,7 +15,7 @@ use crate::metadata::image::MetadataImage;
 use crate::model::BrokerId;
 use crate::protocol::Str;
 use crate::records::{Compression, CompressionSetting};
-use crate::replication::driver::ReplicaManager;
+use crate::replication::manager::ReplicaManager;
 use crate::telemetry::Metrics;
 
 /// The topic that groups and offsets are kept in.

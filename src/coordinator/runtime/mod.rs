@@ -38,7 +38,7 @@ use crate::metadata::image::MetadataImage;
 use crate::model::{BrokerId, TopicIdPartition};
 use crate::protocol::ErrorCode;
 use crate::records::CompressionSetting;
-use crate::replication::driver::ReplicaManager;
+use crate::replication::manager::ReplicaManager;
 
 pub use self::waiters::{Submitted, Waiting};
 

@@ -27,7 +27,7 @@ use crate::coordinator::shard::{
 };
 use crate::model::{LeaderEpoch, Offset};
 use crate::protocol::ErrorCode;
-use crate::replication::driver::ReplicaManager;
+use crate::replication::manager::ReplicaManager;
 use crate::replication::partition::Partition;
 
 /// What the shards of one coordinator run with.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::high_watermark::{self, Follower, Leader};
 use crate::model::{BrokerId, Offset};
+use crate::replication::high_watermark::{self, Follower, Leader};
 
 /// When a fetch session was last used. It stands for the Fetches of the partitions that a request
 /// does not name, as nothing changed.

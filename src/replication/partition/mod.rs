@@ -23,12 +23,12 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::delayed::{AckOutcome, Advance, PendingAcks, Watchers, Woken};
-use super::error::ReplicaError;
-use super::high_watermark::effective_min_in_sync;
-use super::leadership::Leadership;
 use crate::model::{BrokerId, LeaderEpoch, Offset, Timestamp, TopicIdPartition, TopicPartition};
 use crate::records::validate::AppendPolicy;
+use crate::replication::delayed::{AckOutcome, Advance, PendingAcks, Watchers, Woken};
+use crate::replication::error::ReplicaError;
+use crate::replication::high_watermark::effective_min_in_sync;
+use crate::replication::leadership::Leadership;
 use crate::storage::error::StorageError;
 use crate::storage::log::Log;
 use crate::storage::log_config::LogConfig;

@@ -17,8 +17,9 @@ use crate::protocol::messages::metadata_records::{
     ConfigRecord, MetadataRecord, PartitionChangeRecord, PartitionRecord, TopicRecord,
 };
 use crate::records::validate::ValidatedBatch;
-use crate::replication::driver::{ReplicaListener, ReplicaManager};
 use crate::replication::leadership::FollowerFetch;
+use crate::replication::listener::ReplicaListener;
+use crate::replication::manager::ReplicaManager;
 use crate::replication::partition::{IsrChange, LeaderWrite, Partition};
 use crate::replication::settings::ReplicaSettings;
 use crate::storage::disk::{Disk, OpenMode};

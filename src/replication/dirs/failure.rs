@@ -1,0 +1,90 @@
+//! What fails is put out of use: a failed disk with all that lies on it, a damaged log alone.
+
+use super::{DataDir, Dirs};
+use crate::replication::error::ReplicaError;
+use crate::replication::hosted::HostedPartition;
+use crate::replication::partition::{Partition, Stopped};
+use crate::storage::error::StorageError;
+
+impl Dirs {
+    /// Takes the directory offline if this error means that its disk failed.
+    pub fn check_failure(&self, dir: &DataDir, error: &ReplicaError) {
+        if error.is_disk_failure() {
+            self.fail(dir, &error.to_string());
+        }
+    }
+
+    /// As [`Self::check_failure`], by partition; damage takes the partition alone offline.
+    pub fn note_failure(&self, partition: &Partition, error: &ReplicaError) {
+        if let ReplicaError::Storage(damage @ StorageError::Corrupt { .. }) = error {
+            self.fail_partition(partition, damage);
+        }
+        if error.is_disk_failure()
+            && let Some(dir) = self.of(partition)
+        {
+            self.fail(dir, &error.to_string());
+        }
+    }
+
+    /// As [`Self::note_failure`], of what is done to logs without being asked.
+    pub fn note_failed_chore(&self, partition: &Partition, error: &ReplicaError) {
+        // Partitions come and go while the chores run.
+        if !matches!(error, ReplicaError::NotLeader) {
+            tracing::warn!(partition = %partition.name(), %error, "housekeeping failed");
+        }
+        self.note_failure(partition, error);
+    }
+
+    /// Takes the directory offline that an error of a disk is about.
+    pub fn note_failure_by_path(&self, error: &StorageError) {
+        if let StorageError::Io { path, .. } = error {
+            let dirs = self.all.iter().filter(|dir| path.starts_with(dir.path()));
+            // One directory may lie in another.
+            if let Some(dir) = dirs.max_by_key(|dir| dir.path().components().count()) {
+                self.fail(dir, &error.to_string());
+            }
+        }
+    }
+
+    /// Takes a partition offline whose log is damaged below what was durable: nothing of it is
+    /// served any more, and nothing is cut off.
+    fn fail_partition(&self, partition: &Partition, damage: &StorageError) {
+        tracing::error!(partition = %partition.name(), %damage, "partition is offline");
+        if let Some(dir) = self.of(partition) {
+            dir.keep_entries_of(partition);
+        }
+        let before = self.hosted.insert(partition.id(), HostedPartition::Offline);
+        // Several readers may find the same damage.
+        if matches!(before, Some(HostedPartition::Online(_))) {
+            self.count_damage(damage);
+        }
+        partition.stop(Stopped::Offline);
+    }
+
+    /// Raises the metric of damage, if the error is one.
+    pub fn count_damage(&self, error: &StorageError) {
+        if matches!(error, StorageError::Corrupt { .. }) {
+            self.metrics.corrupt_batches.inc();
+        }
+    }
+
+    /// Takes a log directory offline, with all its partitions. Nothing on it is tried again.
+    pub fn fail(&self, dir: &DataDir, reason: &str) {
+        if !dir.log_dir.take_offline(reason.to_owned()) {
+            return;
+        }
+        tracing::error!(dir = %dir.path().display(), reason, "log directory is offline");
+        self.metrics.offline_log_dirs.inc();
+        if let Some(tell) = self.on_failure.get() {
+            tell(dir);
+        }
+        for partition in self.hosted.online() {
+            if partition.is_in(&dir.log_dir) {
+                self.hosted.insert(partition.id(), HostedPartition::Offline);
+                partition.stop(Stopped::Offline);
+            }
+        }
+        let is_last = self.online().next().is_none();
+        self.listener.log_dir_failed(dir.log_dir.id(), is_last);
+    }
+}

@@ -1,0 +1,193 @@
+//! The log directories of this broker, as the replicas use them: what is to be synced, checkpointed
+//! and removed in each, which of them stall, and what becomes of what lies in one that fails.
+//!
+//! Owns: the directories, each with its queues ([`DataDir`]); the threads that sync and that watch for
+//! stalls; the partitions with deleted files. Handed: the table of partitions, of which it marks what
+//! failed as offline; the listener; the metrics.
+//! Invariant: a directory that failed, and a log that is damaged, are never touched again before the
+//! next start. Moves lie above and are told of a failed directory by [`Dirs::on_failure`].
+
+mod checkpoints;
+mod close;
+mod data_dir;
+mod failure;
+mod metadata;
+mod removal;
+mod slow_lane;
+mod stall;
+mod sync;
+mod sync_queue;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+
+use crate::model::{DirectoryId, Uuid};
+use crate::protocol::error_code::ErrorCode;
+use crate::replication::hosted::Hosted;
+use crate::replication::listener::ReplicaListener;
+use crate::replication::partition::Partition;
+use crate::replication::threads::{Alarm, join_others};
+use crate::storage::log_dir::LogDirs;
+use crate::telemetry::Metrics;
+
+pub use data_dir::{CheckpointKind, Checkpoints, DataDir};
+pub use stall::{SlowDir, marked, wait_elsewhere};
+
+/// Is told of a directory that just failed, before what lies in it is marked offline.
+type OnFailure = Box<dyn Fn(&DataDir) + Send + Sync>;
+
+/// The log directories of this broker.
+pub struct Dirs {
+    /// All that could be opened at the start, in the order of the config.
+    all: Vec<Arc<DataDir>>,
+    /// Those that could not.
+    failed_at_start: Vec<PathBuf>,
+    hosted: Arc<Hosted>,
+    listener: Arc<dyn ReplicaListener>,
+    metrics: Arc<Metrics>,
+    on_failure: OnceLock<OnFailure>,
+    /// How many directories are slow now.
+    slow_count: AtomicUsize,
+    /// Partitions with deleted files that are to be removed.
+    deleting: Mutex<Vec<Arc<Partition>>>,
+    /// Ends the thread that watches for stalls.
+    alarm: Arc<Alarm>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Dirs {
+    /// The directories, without threads yet.
+    pub fn new(
+        dirs: &LogDirs,
+        hosted: &Arc<Hosted>,
+        listener: &Arc<dyn ReplicaListener>,
+        metrics: &Arc<Metrics>,
+    ) -> Arc<Self> {
+        let failed_count = i64::try_from(dirs.failed.len()).unwrap_or(i64::MAX);
+        metrics.offline_log_dirs.set(failed_count);
+        let online = dirs.online.iter();
+        Arc::new(Self {
+            all: online
+                .map(|log_dir| Arc::new(DataDir::new(Arc::clone(log_dir))))
+                .collect(),
+            failed_at_start: dirs.failed.iter().map(|(path, _)| path.clone()).collect(),
+            hosted: Arc::clone(hosted),
+            listener: Arc::clone(listener),
+            metrics: Arc::clone(metrics),
+            on_failure: OnceLock::new(),
+            slow_count: AtomicUsize::new(0),
+            deleting: Mutex::default(),
+            alarm: Arc::default(),
+            threads: Mutex::default(),
+        })
+    }
+
+    /// Has `act` told of each directory that fails from now on. For one room only.
+    pub fn on_failure(&self, act: OnFailure) {
+        let is_first = self.on_failure.set(act).is_ok();
+        assert!(is_first, "one room is told of failed directories");
+    }
+
+    /// Starts the threads that sync, and the one that watches for stalls.
+    ///
+    /// # Errors
+    /// The system gives no more threads.
+    pub fn start_threads(self: &Arc<Self>) -> io::Result<()> {
+        let mut threads = Vec::new();
+        for dir in &self.all {
+            threads.extend(sync::start(self, dir)?);
+        }
+        threads.push(stall::start(self, &self.alarm)?);
+        *self.threads.lock() = threads;
+        Ok(())
+    }
+
+    /// Ends the threads once what is queued is synced, and waits for them.
+    pub fn stop_threads(&self) {
+        self.tell_threads_to_end();
+        join_others(std::mem::take(&mut *self.threads.lock()));
+    }
+
+    fn tell_threads_to_end(&self) {
+        self.alarm.stop();
+        for dir in &self.all {
+            dir.syncs.stop();
+        }
+    }
+
+    /// All that could be opened at the start.
+    pub fn all(&self) -> &[Arc<DataDir>] {
+        &self.all
+    }
+
+    /// Those that are online.
+    pub fn online(&self) -> impl Iterator<Item = &Arc<DataDir>> + Clone {
+        self.all.iter().filter(|dir| !dir.log_dir.is_offline())
+    }
+
+    /// Those that could not be opened at the start.
+    pub fn failed_at_start(&self) -> &[PathBuf] {
+        &self.failed_at_start
+    }
+
+    /// The directory that a partition lies in.
+    pub fn of(&self, partition: &Partition) -> Option<&Arc<DataDir>> {
+        self.all.iter().find(|dir| partition.is_in(&dir.log_dir))
+    }
+
+    /// The directory at `path`, which is online.
+    ///
+    /// # Errors
+    /// LOG_DIR_NOT_FOUND, or KAFKA_STORAGE_ERROR if it failed.
+    pub fn online_at(&self, path: &Path) -> Result<&Arc<DataDir>, ErrorCode> {
+        let wanted = absolute(path);
+        if self.failed_at_start.iter().any(|it| absolute(it) == wanted) {
+            return Err(ErrorCode::KAFKA_STORAGE_ERROR);
+        }
+        let mut dirs = self.all.iter();
+        match dirs.find(|dir| absolute(dir.path()) == wanted) {
+            None => Err(ErrorCode::LOG_DIR_NOT_FOUND),
+            Some(dir) if dir.log_dir.is_offline() => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+            Some(dir) => Ok(dir),
+        }
+    }
+
+    /// Where a new log goes: where the controller says, or else where the fewest are. `None`: the
+    /// directory that may have it already is offline.
+    pub fn choose(&self, assigned: DirectoryId) -> Option<&Arc<DataDir>> {
+        let mut online = self.online();
+        if let Some(dir) = online.clone().find(|dir| dir.log_dir.id() == assigned) {
+            return Some(dir);
+        }
+        let is_anywhere = [Uuid::ZERO, Uuid::UNASSIGNED_DIRECTORY].contains(&assigned);
+        let all_known = self.failed_at_start.is_empty() && online.clone().count() == self.all.len();
+        if !is_anywhere && !all_known {
+            return None;
+        }
+        let first = online.next()?;
+        Some(online.fold(first, |best, dir| {
+            if dir.partition_count() < best.partition_count() {
+                dir
+            } else {
+                best
+            }
+        }))
+    }
+}
+
+impl Drop for Dirs {
+    fn drop(&mut self) {
+        // The threads hold no strong reference while they wait.
+        self.tell_threads_to_end();
+    }
+}
+
+/// A directory as Kafka names it, whatever the config says.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,202 @@
+//! Disks that stall: noticing it, and keeping their appends away from the runtime's workers.
+//!
+//! An append is a write to the page cache: microseconds, so it runs on the connection's own task.
+//! When a disk stalls it takes as long as the disk likes, and each worker that begins one is gone
+//! until it ends. So a thread looks at all appends every few milliseconds; one that is still the same
+//! as at the look before makes its directory *slow*, and so does one that was measured to be. From
+//! then on requests that write to a slow directory are carried out on a few threads of that
+//! directory, [`Dirs::on_slow_disk`]; when some appends in a row were fast again, the
+//! directory is not slow any more.
+//!
+//! Order is kept: the connection starts nothing else until such a request is answered, and within a
+//! partition its lock decides, as always. What it costs while all is well: an append marks its begin
+//! and its end in a line of its own thread, and a request reads one number. What began before the
+//! stall was noticed stays stuck on its worker; who waits for a partition's lock does not, see
+//! [`crate::replication::partition::WaitElsewhere`].
+
+use std::cell::OnceCell;
+use std::io;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::Dirs;
+use super::data_dir::DataDir;
+use crate::replication::partition::Partition;
+use crate::replication::threads::{Alarm, now};
+use crate::storage::log_dir::LogDir;
+
+/// How long an append may take before its directory is slow: between one and two of these.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// How often is looked while nothing is appended.
+const IDLE_INTERVAL: Duration = Duration::from_millis(200);
+/// An append that takes less is fast again.
+const FAST: Duration = Duration::from_millis(5);
+/// So many fast requests in a row end the slowness.
+const FAST_IN_A_ROW: usize = 8;
+
+/// What one thread appends to: in a line of the cache that nobody else writes.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Slot {
+    /// The address of the log directory.
+    dir: AtomicUsize,
+    /// Odd while an append is under way.
+    count: AtomicU64,
+}
+
+/// The slots of all threads that have appended.
+static SLOTS: Mutex<Vec<Weak<Slot>>> = Mutex::new(Vec::new());
+
+thread_local! {
+    static OWN_SLOT: OnceCell<Arc<Slot>> = const { OnceCell::new() };
+}
+
+fn new_slot() -> Arc<Slot> {
+    let slot = Arc::new(Slot::default());
+    let mut slots = SLOTS.lock();
+    slots.retain(|slot| slot.strong_count() > 0);
+    slots.push(Arc::downgrade(&slot));
+    slot
+}
+
+/// Says that this thread appends to the directory, as long as `append` runs.
+pub fn marked<T>(dir: *const LogDir, append: impl FnOnce() -> T) -> T {
+    /// Marks the end also of an append that panics.
+    struct Mark<'a>(&'a Slot);
+    impl Drop for Mark<'_> {
+        fn drop(&mut self) {
+            let count = self.0.count.load(Ordering::Relaxed);
+            self.0.count.store(count.wrapping_add(1), Ordering::Release);
+        }
+    }
+    OWN_SLOT.with(|slot| {
+        let slot = &**slot.get_or_init(new_slot);
+        slot.dir.store(dir.addr(), Ordering::Relaxed);
+        // Only this thread writes it.
+        let count = slot.count.load(Ordering::Relaxed);
+        slot.count.store(count.wrapping_add(1), Ordering::Release);
+        let _mark = Mark(slot);
+        append()
+    })
+}
+
+/// A directory that is slow.
+#[derive(Clone, Debug)]
+pub struct SlowDir(Arc<DataDir>);
+
+impl Dirs {
+    /// Whether any directory is slow now: all that a request asks while none is.
+    pub fn has_slow(&self) -> bool {
+        self.slow_count.load(Ordering::Relaxed) > 0
+    }
+
+    /// The directory of a partition, if it is slow.
+    pub fn slow_dir_of(&self, partition: &Partition) -> Option<SlowDir> {
+        let dir = self.of(partition)?;
+        dir.log_dir.is_slow().then(|| SlowDir(Arc::clone(dir)))
+    }
+
+    /// Carries out a request on the threads of a slow directory. The time it takes says whether the
+    /// directory still is.
+    pub async fn on_slow_disk<T: Send + 'static>(
+        self: &Arc<Self>,
+        SlowDir(dir): SlowDir,
+        request: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let (sender, done) = oneshot::channel();
+        let (dirs, measured) = (Arc::clone(self), Arc::clone(&dir));
+        dir.slow_lane.push(Box::new(move || {
+            let started = now().instant;
+            let outcome = request();
+            dirs.measured(&measured, now().instant.duration_since(started));
+            // Nobody waits any more if the connection is gone.
+            let _ = sender.send(outcome);
+        }));
+        done.await.expect("a request on a slow disk does not panic")
+    }
+
+    fn become_slow(&self, dir: &DataDir) {
+        dir.slow_lane.fast_in_a_row.store(0, Ordering::Relaxed);
+        if dir.log_dir.set_slow(true) {
+            self.slow_count.fetch_add(1, Ordering::AcqRel);
+            tracing::warn!(dir = %dir.path().display(), "the disk stalls: its appends get threads");
+        }
+    }
+
+    fn measured(&self, dir: &DataDir, took: Duration) {
+        let lane = &dir.slow_lane;
+        if took >= FAST {
+            lane.fast_in_a_row.store(0, Ordering::Relaxed);
+            return;
+        }
+        let fast = lane.fast_in_a_row.fetch_add(1, Ordering::AcqRel) + 1;
+        if fast >= FAST_IN_A_ROW && dir.log_dir.set_slow(false) {
+            self.slow_count.fetch_sub(1, Ordering::AcqRel);
+            tracing::info!(dir = %dir.path().display(), "the disk is fast again");
+        }
+    }
+}
+
+/// Waits for a lock where no other task waits for this thread: a worker of the runtime hands its
+/// tasks to another thread first.
+pub fn wait_elsewhere(wait: &mut dyn FnMut()) {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
+    match flavor {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),
+        _ => wait(),
+    }
+}
+
+/// Starts the thread that looks at the appends.
+pub fn start(dirs: &Arc<Dirs>, alarm: &Arc<Alarm>) -> io::Result<JoinHandle<()>> {
+    let (alarm, weak) = (Arc::clone(alarm), Arc::downgrade(dirs));
+    let builder = thread::Builder::new().name("stall-watch".to_owned());
+    builder.spawn(move || watch(&alarm, &weak))
+}
+
+fn watch(alarm: &Alarm, dirs: &Weak<Dirs>) {
+    let mut before: Vec<(usize, u64)> = Vec::new();
+    let mut pause = IDLE_INTERVAL;
+    loop {
+        let asleep_since = now().instant;
+        if alarm.wait_until(asleep_since + pause) {
+            return;
+        }
+        let Some(dirs) = dirs.upgrade() else {
+            return;
+        };
+        let seen: Vec<_> = SLOTS.lock().iter().filter_map(Weak::upgrade).collect();
+        let current: Vec<_> = seen
+            .iter()
+            .map(|slot| (Arc::as_ptr(slot).addr(), slot.count.load(Ordering::Acquire)))
+            .collect();
+        for (slot, state) in seen.iter().zip(&current) {
+            let is_under_way = state.1 % 2 == 1;
+            // Also one that lasts from before a pause of this thread itself: then all were slow.
+            if is_under_way && before.contains(state) {
+                let dir = slot.dir.load(Ordering::Relaxed);
+                dirs.all()
+                    .iter()
+                    .filter(|it| Arc::as_ptr(&it.log_dir).addr() == dir)
+                    .for_each(|it| dirs.become_slow(it));
+            }
+        }
+        pause = if current == before {
+            let is_busy = current.iter().any(|(_, count)| count % 2 == 1);
+            if is_busy {
+                LOOK_INTERVAL
+            } else {
+                IDLE_INTERVAL
+            }
+        } else {
+            LOOK_INTERVAL
+        };
+        before = current;
+    }
+}

@@ -1,0 +1,102 @@
+//! The threads that sync a disk's logs, so that no request waits for a sync on its own thread.
+//!
+//! Group commit: while a sync runs, all that is appended meanwhile shares the next one. Several
+//! threads sync several partitions at a time, which a journalling file system commits together.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+
+use super::Dirs;
+use super::data_dir::DataDir;
+use super::sync_queue::SyncJob;
+use crate::replication::partition::Partition;
+use crate::replication::threads::now;
+use crate::storage::partition_folder;
+
+/// Threads for each log directory.
+const THREADS_PER_DIR: usize = 4;
+
+/// From so many on, new partition folders are synced by one sync of their volume.
+const FOLDERS_WORTH_A_VOLUME: usize = 64;
+
+/// Starts the threads of one log directory.
+pub fn start(dirs: &Arc<Dirs>, dir: &Arc<DataDir>) -> io::Result<Vec<JoinHandle<()>>> {
+    let start_one = |number| {
+        let (dirs, dir) = (Arc::downgrade(dirs), Arc::clone(dir));
+        let builder = thread::Builder::new().name(format!("sync-{number}"));
+        builder.spawn(move || run(&dirs, &dir))
+    };
+    (0..THREADS_PER_DIR).map(start_one).collect()
+}
+
+fn run(dirs: &Weak<Dirs>, dir: &DataDir) {
+    while let Some(job) = dir.syncs.next() {
+        let Some(dirs) = dirs.upgrade() else {
+            return;
+        };
+        match job {
+            SyncJob::Log(partition) => dirs.sync_log(&partition),
+            SyncJob::TopicIds(folders) => {
+                if let Err(error) = sync_topic_ids(dir, &folders) {
+                    dirs.fail(dir, &error.to_string());
+                }
+                dir.syncs.folders_synced();
+            }
+        }
+    }
+}
+
+fn sync_topic_ids(dir: &DataDir, folders: &[PathBuf]) -> io::Result<()> {
+    if folders.len() >= FOLDERS_WORTH_A_VOLUME {
+        return dir.log_dir.sync_volume();
+    }
+    for folder in folders {
+        match partition_folder::sync_topic_id(&**dir.log_dir.disk(), folder) {
+            // A folder that was deleted meanwhile needs no id.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
+}
+
+impl Dirs {
+    /// Has the log synced by the threads of its directory.
+    pub fn queue_sync(&self, partition: &Arc<Partition>) {
+        if let Some(dir) = self.of(partition) {
+            dir.syncs.push_log(partition);
+        }
+    }
+
+    /// As [`Self::queue_sync`], if the settings of the log ask for it now.
+    pub fn queue_sync_if_due(&self, partition: &Arc<Partition>) {
+        if partition.flush_is_due(now().wall) {
+            self.queue_sync(partition);
+        }
+    }
+
+    fn sync_log(&self, partition: &Arc<Partition>) {
+        match partition.flush_if_due(now) {
+            Ok(Some(bytes)) => self.note_synced(partition, bytes),
+            Ok(None) => {}
+            Err(error) => self.note_failure(partition, &error),
+        }
+        partition.end_flush_wait();
+        // What was appended during the sync found the partition in the queue. It may have moved.
+        let dir = self.of(partition);
+        if dir.is_some_and(|dir| !dir.log_dir.is_offline()) {
+            self.queue_sync_if_due(partition);
+        }
+    }
+
+    fn note_synced(&self, partition: &Partition, bytes: u64) {
+        self.metrics.syncs.inc();
+        if let Some(dir) = self.of(partition)
+            && dir.is_checkpoint_due(bytes)
+        {
+            self.checkpoint_recovery_points(dir);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Building the rooms and starting them bottom-up; stopping them top-down.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::{ReplicaManager, Rooms};
+use crate::metadata::Assignment;
+use crate::metadata::image::MetadataImage;
+use crate::replication::dirs::Dirs;
+use crate::replication::fetch::Fetches;
+use crate::replication::hosted::Hosted;
+use crate::replication::listener::ReplicaListener;
+use crate::replication::moves::Moves;
+use crate::replication::replicas::Replicas;
+use crate::replication::settings::ReplicaSettings;
+use crate::replication::upkeep::Upkeep;
+use crate::storage::log_dir::LogDirs;
+use crate::telemetry::Metrics;
+
+/// The replicas could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The system gives no more threads.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What the rest of the broker needs to know after the start.
+#[derive(Debug)]
+pub struct Started {
+    /// The replicas.
+    pub manager: ReplicaManager,
+    /// The broker epoch of the last stop, if all directories were closed in order then: the
+    /// registration tells it (KIP-966).
+    pub previous_broker_epoch: Option<i64>,
+    /// What the controller does not know yet.
+    pub assignments: Vec<Assignment>,
+}
+
+impl ReplicaManager {
+    /// Opens the logs in `dirs` and gives each its role by `image`; what happens to them is counted
+    /// in `metrics`. Blocks until all are open, which after a crash includes reading what was not
+    /// synced.
+    ///
+    /// # Errors
+    /// See [`StartError`]. A disk that fails only costs its directory.
+    pub fn start(
+        settings: ReplicaSettings,
+        dirs: &LogDirs,
+        image: &Arc<MetadataImage>,
+        listener: Box<dyn ReplicaListener>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Started, StartError> {
+        let rooms = Arc::new(Rooms::new(
+            settings.clone(),
+            dirs,
+            image,
+            listener,
+            &metrics,
+        ));
+        let opened = rooms.replicas.open(image)?;
+        rooms.dirs.start_threads()?;
+        rooms.upkeep.start_threads(&settings)?;
+        Ok(Started {
+            manager: Self { rooms },
+            previous_broker_epoch: opened.previous_broker_epoch,
+            assignments: opened.assignments,
+        })
+    }
+
+    /// Stops in order: no partition is served any more, all logs are closed and durable, and each
+    /// directory for which that worked is marked so, with the broker epoch. Blocks.
+    pub fn close(&self, broker_epoch: i64) {
+        let rooms = &*self.rooms;
+        let Some(_no_change_of_metadata) = rooms.replicas.close() else {
+            return;
+        };
+        rooms.upkeep.stop();
+        rooms.moves.stop();
+        rooms.dirs.stop_threads();
+        rooms.dirs.close(broker_epoch);
+    }
+}
+
+impl Rooms {
+    fn new(
+        settings: ReplicaSettings,
+        dirs: &LogDirs,
+        image: &Arc<MetadataImage>,
+        listener: Box<dyn ReplicaListener>,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
+        let max_sessions = settings.max_fetch_sessions;
+        let settings = Arc::new(ArcSwap::from_pointee(settings));
+        let listener: Arc<dyn ReplicaListener> = Arc::from(listener);
+        let (count, offline_count) = (&metrics.partitions, &metrics.offline_partitions);
+        let hosted = Arc::new(Hosted::new(image, count.clone(), offline_count.clone()));
+        let dirs = Dirs::new(dirs, &hosted, &listener, metrics);
+        let moves = Moves::new(&settings, &hosted, &dirs, &listener);
+        let upkeep = Upkeep::new(&settings, &hosted, &dirs, &moves, metrics);
+        let fetches = Fetches::new(&hosted, &dirs, &listener, max_sessions);
+        let replicas = Replicas::new(&settings, &hosted, &dirs, &moves, metrics);
+        Self {
+            hosted,
+            dirs,
+            moves,
+            upkeep,
+            fetches,
+            replicas,
+        }
+    }
+}

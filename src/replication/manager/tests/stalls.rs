@@ -1,0 +1,156 @@
+//! A disk that hangs: the other directories and the runtime's workers go on.
+
+use std::sync::mpsc;
+use std::time::Instant;
+
+use super::support::{Change, World};
+use super::*;
+
+const LOG: &str = "/a/t-0/00000000000000000000.log";
+
+/// A topic with a partition in `/a` and another in `/b`.
+fn world() -> Arc<World> {
+    let world = World::new(&["/a", "/b"]);
+    let [first, second] = [0, 1].map(|index| world.manager.online_dirs()[index]);
+    world.apply(&[
+        Change::topic_in("t", 1, first),
+        Change::topic_in("u", 1, second),
+    ]);
+    Arc::new(world)
+}
+
+impl World {
+    fn slow_dir(&self, topic: &str) -> Option<SlowDir> {
+        self.manager.slow_dir_of(&self.partition(topic, 0))
+    }
+
+    /// Appends on a thread of its own, as a task that is stuck with its worker.
+    fn append_elsewhere(self: &Arc<Self>) {
+        let world = Arc::clone(self);
+        std::thread::spawn(move || world.append("t", 0, 1));
+    }
+
+    async fn until_async(&self, is_done: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !is_done() {
+            assert!(started.elapsed() < LONG, "it never happened");
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_hangs_stops_neither_other_directories_nor_the_workers() {
+    let world = world();
+    world.append("t", 0, 1).unwrap();
+    assert!(!world.manager.has_slow_dirs());
+    world.disk.stall(Path::new(LOG));
+
+    let stuck = {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.append("t", 0, 1) })
+    };
+    world.until_async(|| world.slow_dir("t").is_some()).await;
+    assert!(world.slow_dir("u").is_none());
+
+    // More requests than there are workers, each of a connection of its own.
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let (world, dir) = (Arc::clone(&world), world.slow_dir("t").unwrap());
+        waiting.spawn(async move {
+            let writer = Arc::clone(&world);
+            let write = move || writer.append("t", 0, 1);
+            world.manager.on_slow_disk(dir, write).await
+        });
+    }
+    for number in 0..100 {
+        let world = Arc::clone(&world);
+        let appended = tokio::spawn(async move { world.append("u", 0, 1) });
+        assert_eq!(appended.await.unwrap(), Ok(Offset(number)));
+    }
+    let read = world.fetch_once(&[("u", 0, 0), ("t", 0, 0)]).await;
+    assert_eq!(read.partitions[0].high_watermark, Offset(100));
+    assert!(read.partitions[1].records.is_empty(), "its lock is held");
+    assert!(!stuck.is_finished());
+
+    world.disk.end_stall();
+    assert_eq!(stuck.await.unwrap(), Ok(Offset(1)));
+    let mut offsets: Vec<_> = waiting
+        .join_all()
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    offsets.sort_unstable();
+    assert_eq!(offsets, (2..12).map(Offset).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_recovers_is_written_on_the_workers_again() {
+    let world = world();
+    world.disk.stall(Path::new(LOG));
+    world.append_elsewhere();
+    world.until_async(|| world.slow_dir("t").is_some()).await;
+    world.disk.end_stall();
+
+    for _ in 0..1_000 {
+        let Some(dir) = world.slow_dir("t") else {
+            break;
+        };
+        let writer = Arc::clone(&world);
+        let write = move || writer.append("t", 0, 1);
+        world.manager.on_slow_disk(dir, write).await.unwrap();
+    }
+
+    assert!(world.slow_dir("t").is_none());
+    assert!(!world.manager.has_slow_dirs());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn who_waits_for_a_partition_does_not_hold_the_only_worker() {
+    let world = world();
+    world.disk.stall(Path::new(LOG));
+    world.append_elsewhere();
+    world.until_async(|| world.slow_dir("t").is_some()).await;
+
+    // It did not look whether the disk is slow.
+    let waits = {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.append("t", 0, 1) })
+    };
+    let (world, other) = (Arc::clone(&world), world);
+    let goes_on = tokio::spawn(async move { other.append("u", 0, 1) });
+
+    assert_eq!(goes_on.await.unwrap(), Ok(Offset(0)));
+    assert!(!waits.is_finished());
+    world.disk.end_stall();
+    assert_eq!(waits.await.unwrap(), Ok(Offset(1)));
+}
+
+#[test]
+fn requests_to_a_slow_disk_that_nobody_waits_for_are_carried_out_all_the_same() {
+    let world = world();
+    world.disk.stall(Path::new(LOG));
+    world.append_elsewhere();
+    world.until(|| world.slow_dir("t").is_some());
+    let (done, told) = mpsc::channel();
+    let (go, may_end) = mpsc::channel::<()>();
+    let pending = world
+        .manager
+        .on_slow_disk(world.slow_dir("t").unwrap(), move || {
+            may_end.recv().unwrap();
+            done.send(()).unwrap();
+        });
+    let mut pending = Box::pin(pending);
+    let waker = std::task::Waker::noop();
+    let polled = pending
+        .as_mut()
+        .poll(&mut std::task::Context::from_waker(waker));
+    assert!(polled.is_pending());
+    drop(pending);
+
+    go.send(()).unwrap();
+    world.disk.end_stall();
+
+    told.recv_timeout(LONG).unwrap();
+}

@@ -1,0 +1,89 @@
+//! What retention and compaction do to a log by its `cleanup.policy` and its lags.
+
+use super::support::{Change, World};
+use super::*;
+use crate::replication::upkeep::apply_retention_to;
+
+impl World {
+    /// A topic of many segments, from years ago.
+    fn old(&self, topic: &'static str, settings: &[(&'static str, &'static str)]) {
+        self.apply(&[
+            Change::topic(topic, 1),
+            Change::config(topic, "internal.segment.bytes", "300"),
+        ]);
+        self.set(topic, settings);
+        for _ in 0..20 {
+            self.append(topic, 0, 1).unwrap();
+        }
+    }
+
+    fn set(&self, topic: &'static str, settings: &[(&'static str, &'static str)]) {
+        let settings = settings.iter();
+        let changes = settings.map(|(name, value)| Change::config(topic, name, value));
+        self.apply(&changes.collect::<Vec<_>>());
+    }
+
+    /// The topics that are to be compacted, in that order.
+    fn due(&self) -> Vec<String> {
+        let due = self.manager.rooms.upkeep.cleaner().due().into_iter();
+        due.map(|(partition, _)| partition.name().topic.to_string())
+            .collect()
+    }
+
+    /// Applies retention: where the log starts then.
+    fn start_after_retention(&self, topic: &str) -> Offset {
+        let partition = self.partition(topic, 0);
+        apply_retention_to(&self.manager.rooms.dirs, &partition);
+        partition.log_start_offset()
+    }
+}
+
+#[test]
+fn with_an_empty_policy_only_what_was_asked_for_is_deleted() {
+    let world = World::new(&["/a"]);
+    let greedy = [
+        ("cleanup.policy", ""),
+        ("retention.ms", "1"),
+        ("retention.bytes", "1"),
+        ("min.cleanable.dirty.ratio", "0"),
+        ("max.compaction.lag.ms", "1"),
+    ];
+    world.old("t", &greedy);
+
+    assert_eq!(world.due(), [""; 0]);
+    assert_eq!(world.start_after_retention("t"), Offset(0));
+    let files = world.files("/a/t-0", ".log").len();
+    let (partition, wait) = (world.partition("t", 0), AckWait::new(1));
+    let deleted = world.manager.delete_records(&partition, 10, wait.ticket(0));
+    assert_eq!(deleted.unwrap(), Offset(10));
+    assert_eq!(world.start_after_retention("t"), Offset(10));
+    assert!(world.files("/a/t-0", ".log").len() < files);
+
+    world.set("t", &[("cleanup.policy", "compact")]);
+    assert_eq!(world.due(), ["t"]);
+    assert_eq!(world.start_after_retention("t"), Offset(10));
+    world.set("t", &[("cleanup.policy", "compact,delete")]);
+    assert_eq!(world.due(), ["t"]);
+    assert_eq!(world.start_after_retention("t"), Offset(20));
+}
+
+#[test]
+fn what_is_overdue_is_compacted_first_however_little_of_it_is_dirty() {
+    let world = World::new(&["/a"]);
+    world.old("dirty", &[("min.cleanable.dirty.ratio", "0")]);
+    world.old("overdue", &[("min.cleanable.dirty.ratio", "0.9")]);
+    for topic in ["dirty", "overdue"] {
+        world.set(topic, &[("cleanup.policy", "compact")]);
+    }
+    let nearly_clean = |log: &mut crate::storage::log::Log| {
+        log.set_cleaned_offset(Some(Offset(15)));
+        Ok(())
+    };
+    let partition = world.partition("overdue", 0);
+    partition.with_log(nearly_clean).unwrap();
+    assert_eq!(world.due(), ["dirty"]);
+
+    world.set("overdue", &[("max.compaction.lag.ms", "1000")]);
+
+    assert_eq!(world.due(), ["overdue", "dirty"]);
+}

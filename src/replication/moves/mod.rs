@@ -1,0 +1,155 @@
+//! Replicas on their way between the log directories of this broker (AlterReplicaLogDirs, KIP-113),
+//! and the threads that carry them there.
+//!
+//! Owns: the moves under way with their copies, where replicas that are not here yet are to be made,
+//! the threads and the rate that they share. Handed: the table of partitions, the directories, the
+//! settings, the listener. Invariant: a partition has at most one move, and no two threads are at it.
+//!
+//! There are `num.replica.alter.log.dirs.threads` threads, from the first move on.
+
+mod alter;
+mod copy;
+mod steps;
+mod table;
+
+use std::io;
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::model::{BrokerId, DirectoryId, TopicIdPartition, TopicPartition};
+use crate::replication::dirs::Dirs;
+use crate::replication::hosted::Hosted;
+use crate::replication::listener::ReplicaListener;
+use crate::replication::settings::ReplicaSettings;
+use crate::replication::threads::{SharedRate, join_others, now};
+use table::MoveTable;
+
+pub use table::Move;
+
+/// How long a thread sleeps when all moves wait for the controller and nobody wakes it.
+const IDLE_PAUSE: Duration = Duration::from_millis(100);
+
+/// The moves of this broker, and who carries them out.
+pub struct Moves {
+    node_id: BrokerId,
+    settings: Arc<ArcSwap<ReplicaSettings>>,
+    hosted: Arc<Hosted>,
+    dirs: Arc<Dirs>,
+    listener: Arc<dyn ReplicaListener>,
+    table: Arc<MoveTable>,
+    rate: SharedRate,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Moves {
+    /// No moves yet, and no threads. It is told of each directory that fails.
+    pub fn new(
+        settings: &Arc<ArcSwap<ReplicaSettings>>,
+        hosted: &Arc<Hosted>,
+        dirs: &Arc<Dirs>,
+        listener: &Arc<dyn ReplicaListener>,
+    ) -> Arc<Self> {
+        let moves = Arc::new(Self {
+            node_id: settings.load().node_id,
+            settings: Arc::clone(settings),
+            hosted: Arc::clone(hosted),
+            dirs: Arc::clone(dirs),
+            listener: Arc::clone(listener),
+            table: Arc::default(),
+            rate: SharedRate::default(),
+            threads: Mutex::default(),
+        });
+        let weak = Arc::downgrade(&moves);
+        dirs.on_failure(Box::new(move |dir| {
+            if let Some(moves) = weak.upgrade() {
+                moves.drop_those_of(dir);
+            }
+        }));
+        moves
+    }
+
+    /// The move of a partition.
+    pub fn of(&self, id: &TopicIdPartition) -> Option<Arc<Move>> {
+        self.table.of(id)
+    }
+
+    /// Whether a partition moves.
+    pub fn has(&self, id: &TopicIdPartition) -> bool {
+        self.table.has(id)
+    }
+
+    /// All moves.
+    pub fn all(&self) -> Vec<Arc<Move>> {
+        self.table.all()
+    }
+
+    /// Takes where a partition that comes is to be made, as [`Self::prefer`] said.
+    pub fn take_preferred(&self, partition: &TopicPartition) -> Option<DirectoryId> {
+        self.table.take_preferred(partition)
+    }
+
+    /// Wakes the threads: the metadata changed.
+    pub fn wake(&self) {
+        self.table.wake();
+    }
+
+    /// Starts the threads that do not run yet.
+    ///
+    /// # Errors
+    /// None runs, and the system starts none.
+    pub fn ensure_threads(self: &Arc<Self>) -> io::Result<()> {
+        let mut threads = self.threads.lock();
+        let count = self.settings.load().storage.move_threads();
+        while threads.len() < count && !self.table.is_stopped() {
+            let (table, weak) = (Arc::clone(&self.table), Arc::downgrade(self));
+            let number = threads.len();
+            let builder = thread::Builder::new().name(format!("log-dir-moves-{number}"));
+            match builder.spawn(move || run(&table, &weak)) {
+                Ok(thread) => threads.push(thread),
+                Err(error) if number == 0 => return Err(error),
+                // Those that run do it all; the next move tries again.
+                Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the threads, and waits for them.
+    pub fn stop(&self) {
+        self.table.stop();
+        join_others(std::mem::take(&mut *self.threads.lock()));
+    }
+}
+
+impl Drop for Moves {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn run(table: &MoveTable, moves: &Weak<Moves>) {
+    let mut seen = 0;
+    loop {
+        let Some(moves) = moves.upgrade() else {
+            return;
+        };
+        let started = now().instant;
+        let under_way = table.all();
+        let copied: u64 = under_way.iter().map(|moving| moves.advance(moving)).sum();
+        let turn = moves.rate.spend(copied, moves.copy_rate() as f64, started);
+        drop(moves);
+        let is_stopped = if copied > 0 {
+            table.pause(turn.end)
+        } else {
+            let is_idle = under_way.is_empty();
+            table.wait(&mut seen, (!is_idle).then(|| started + IDLE_PAUSE))
+        };
+        if is_stopped {
+            return;
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Moves of replicas between the log directories of this broker (AlterReplicaLogDirs, KIP-113), step
+//! by step. Which are under way is [`super::table`]'s, on which threads [`super::Moves`]'.
+//!
+//! A move fills a copy in a folder `<topic>-<partition>.<id>-future`. When the copy has caught up,
+//! the controller is told of the new directory; once the metadata says so, the copy takes the log's
+//! place. A crash before that leaves the folder, which the next start goes on with; a crash within
+//! the step leaves two logs, of which the one that the controller knows is used. Lock order: a move's
+//! copy, then the partition.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Moves;
+use super::copy::{copy_some, read_for_copy};
+use super::table::Move;
+use crate::metadata::Assignment;
+use crate::metadata::image::{MetadataImage, ResourceKind};
+use crate::model::{BrokerId, DirectoryId, TopicIdPartition, TopicPartition};
+use crate::replication::dirs::{CheckpointKind, DataDir};
+use crate::replication::error::ReplicaError;
+use crate::replication::hosted::HostedPartition;
+use crate::replication::partition::{Partition, Stopped};
+use crate::replication::threads::{now, random_bytes};
+use crate::storage::error::StorageError;
+use crate::storage::log::{Log, Opening};
+use crate::storage::partition_folder::{self, FolderMark};
+
+/// The limit of the bytes that moves copy in a second, cluster-wide or of this broker.
+const RATE_KEY: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
+
+impl Moves {
+    /// Begins to move a partition to a directory that it is not in: the folder and an empty copy.
+    pub fn begin(
+        &self,
+        partition: &Partition,
+        to: &Arc<DataDir>,
+    ) -> Result<Arc<Move>, ReplicaError> {
+        let name = partition.name();
+        let folder = partition_folder::marked_folder_name(name, FolderMark::Future, random_bytes());
+        let folder = to.path().join(folder);
+        let disk = &**to.log_dir.disk();
+        let created = disk.create_dir(&folder).and_then(|()| {
+            partition_folder::write_topic_id(disk, &folder, partition.id().topic_id)
+        });
+        let copy = created
+            .map_err(|error| StorageError::io("create", &folder, error))
+            .and_then(|()| self.open_copy(partition, to, &folder))
+            .inspect_err(|error| self.dirs.note_failure_by_path(error))?;
+        tracing::info!(partition = %name, to = %to.path().display(), "moving the log");
+        Ok(self.add(partition, to, copy, false))
+    }
+
+    /// Goes on with a move that an earlier process began.
+    pub fn resume(&self, partition: &Partition, to: &Arc<DataDir>, folder: &Path) {
+        match self.open_copy(partition, to, folder) {
+            Ok(copy) => {
+                tracing::info!(
+                    partition = %partition.name(),
+                    to = %to.path().display(),
+                    "going on with moving the log"
+                );
+                self.add(partition, to, copy, true);
+            }
+            Err(error) => {
+                tracing::error!(partition = %partition.name(), %error, "cannot open a copy");
+                self.dirs.note_failure_by_path(&error);
+            }
+        }
+    }
+
+    fn open_copy(
+        &self,
+        partition: &Partition,
+        to: &DataDir,
+        folder: &Path,
+    ) -> Result<Log, StorageError> {
+        let disk = Arc::clone(to.log_dir.disk());
+        let config = Arc::clone(&partition.config().log);
+        // Nothing of it is trusted: what a crash left is read again.
+        Log::open(disk, folder, config, &Opening::unknown(now().wall))
+    }
+
+    fn add(
+        &self,
+        partition: &Partition,
+        to: &Arc<DataDir>,
+        copy: Log,
+        is_resumed: bool,
+    ) -> Arc<Move> {
+        // Before a thread sees the move: it may be over by the time that this returns.
+        partition.note_copy(Some(copy.log_start_offset()));
+        let name = partition.name().clone();
+        let moving = Move::new(partition.id(), name, to, copy, is_resumed);
+        self.table.insert(&moving);
+        moving
+    }
+
+    /// Takes a move one step further, unless another thread does: how many bytes were copied.
+    pub fn advance(&self, moving: &Arc<Move>) -> u64 {
+        let Some(mut copy) = moving.copy.try_lock() else {
+            return 0;
+        };
+        if !self.table.is_current(moving) {
+            return 0;
+        }
+        let Some(HostedPartition::Online(partition)) = self.hosted.get(&moving.id) else {
+            // The folder stays: if only the log's disk failed, it is what is left of it.
+            self.table.forget(moving);
+            return 0;
+        };
+        let advanced = self.try_advance(moving, &partition, &mut copy);
+        if !self.table.is_current(moving) {
+            partition.note_copy(None);
+        }
+        match advanced {
+            Ok(copied) => copied,
+            // A segment was deleted meanwhile: plan again.
+            Err(ReplicaError::Storage(StorageError::SegmentDeleted)) => 0,
+            Err(error) => {
+                tracing::error!(partition = %moving.name, %error, "cannot move the log");
+                self.note_failed_move(&partition, &error);
+                self.give_up(moving, &mut copy);
+                0
+            }
+        }
+    }
+
+    fn try_advance(
+        &self,
+        moving: &Arc<Move>,
+        partition: &Arc<Partition>,
+        copy: &mut Option<Log>,
+    ) -> Result<u64, ReplicaError> {
+        let Some(filled) = copy.as_mut() else {
+            return Ok(0);
+        };
+        if !moving.is_alone.load(Ordering::Relaxed) {
+            // From here on there is none: who compacts looks for moves first.
+            let Some(_upkeep) = partition.begin_upkeep() else {
+                return Ok(0);
+            };
+            moving.is_alone.store(true, Ordering::Relaxed);
+        }
+        filled.set_config(Arc::clone(&partition.config().log));
+        let (copied, has_all) = copy_some(partition, filled)?;
+        moving.note(filled);
+        partition.note_copy(Some(filled.log_start_offset()));
+        if has_all && self.controller_agrees(moving, filled)? {
+            filled.flush(now().wall)?;
+            self.change_places(moving, partition, copy)?;
+        }
+        Ok(copied)
+    }
+
+    /// Whether the metadata says that the replica is where the copy is. The controller is told once:
+    /// from then on the copy stands for the log if the log's directory is lost.
+    fn controller_agrees(&self, moving: &Move, copy: &mut Log) -> Result<bool, StorageError> {
+        let image = self.hosted.image();
+        if !image.metadata_version().assigns_directories()
+            || assigned(&image, &moving.id, self.node_id) == Some(moving.to.log_dir.id())
+        {
+            return Ok(true);
+        }
+        if !moving.is_told.load(Ordering::Acquire) {
+            copy.flush(now().wall)?;
+            moving.is_told.store(true, Ordering::Release);
+            self.listener.replica_placed(Assignment {
+                partition: moving.id,
+                directory: moving.to.log_dir.id(),
+            });
+        }
+        Ok(false)
+    }
+
+    fn change_places(
+        &self,
+        moving: &Arc<Move>,
+        partition: &Arc<Partition>,
+        copy: &mut Option<Log>,
+    ) -> Result<(), ReplicaError> {
+        let to = &moving.to;
+        let Some(from) = self.dirs.of(partition) else {
+            return Ok(());
+        };
+        // Compaction puts its output in place in several steps, all in one log.
+        let Some(_upkeep) = partition.begin_upkeep() else {
+            return Ok(());
+        };
+        let is_clean = !moving.is_resumed;
+        // A crash right after must not bring back what was deleted from the front.
+        if let Some(filled) = copy.as_ref() {
+            to.keep_entries_of_copy(partition, filled.flushed_offset(), is_clean);
+            self.dirs.write_checkpoints_of(to, &CheckpointKind::ALL);
+        }
+        let folder = to.path().join(partition_folder::folder_name(&moving.name));
+        let replaced =
+            partition.relocate(copy, &to.log_dir, &folder, &read_for_copy, is_clean, now());
+        to.drop_entries(&moving.name);
+        let Some(replaced) = replaced? else {
+            return Ok(());
+        };
+        self.table.forget(moving);
+        from.partition_removed();
+        to.partition_added();
+        tracing::info!(partition = %moving.name, to = %to.path().display(), "moved the log");
+        if to.log_dir.is_offline() {
+            self.hosted.insert(moving.id, HostedPartition::Offline);
+            partition.stop(Stopped::Offline);
+        }
+        self.dirs.queue_sync_if_due(partition);
+        self.dirs.queue_removal(partition);
+        self.dirs.write_checkpoints(&CheckpointKind::ALL);
+        self.discard(replaced, &moving.name, from);
+        Ok(())
+    }
+
+    /// Has the folder of a log that is not used any more removed, once its readers are done.
+    fn discard(&self, mut log: Log, name: &TopicPartition, dir: &DataDir) {
+        let delay = u64::try_from(log.config().file_delete_delay_ms).unwrap_or(0);
+        let marked = partition_folder::marked_folder_name(name, FolderMark::Delete, random_bytes());
+        match log.mark_folder_deleted(&marked) {
+            Ok(folder) => {
+                dir.remove_later(folder, now().instant, Duration::from_millis(delay));
+            }
+            Err(error) => self.dirs.fail(dir, &error.to_string()),
+        }
+    }
+
+    /// Ends the move of a partition, if there is one, and removes the copy.
+    pub fn cancel(&self, id: &TopicIdPartition) {
+        let Some(moving) = self.table.of(id) else {
+            return;
+        };
+        // Not before a step that is under way is done.
+        let mut copy = moving.copy.lock();
+        self.give_up(&moving, &mut copy);
+    }
+
+    /// Ends all moves to or from a directory that failed. Nothing is touched on any disk.
+    pub fn drop_those_of(&self, dir: &DataDir) {
+        for moving in self.table.all() {
+            let is_from = match self.hosted.get(&moving.id) {
+                Some(HostedPartition::Online(partition)) => partition.is_in(&dir.log_dir),
+                _ => true,
+            };
+            if is_from || Arc::ptr_eq(&moving.to.log_dir, &dir.log_dir) {
+                self.table.forget(&moving);
+                self.tell_where_it_stays(&moving);
+            }
+        }
+    }
+
+    fn give_up(&self, moving: &Arc<Move>, copy: &mut Option<Log>) {
+        if self.table.forget(moving) {
+            self.tell_where_it_stays(moving);
+        }
+        let Some(copy) = copy.take() else {
+            return;
+        };
+        if !moving.to.log_dir.is_offline() {
+            self.discard(copy, &moving.name, &moving.to);
+        }
+    }
+
+    /// The controller may know of the directory that the replica does not come to, and there is no
+    /// copy any more.
+    fn tell_where_it_stays(&self, moving: &Move) {
+        let Some(HostedPartition::Online(partition)) = self.hosted.get(&moving.id) else {
+            return;
+        };
+        partition.note_copy(None);
+        let directory = partition.dir().id();
+        let known = assigned(&self.hosted.image(), &moving.id, self.node_id);
+        if moving.is_told.load(Ordering::Acquire) || known != Some(directory) {
+            self.listener.replica_placed(Assignment {
+                partition: moving.id,
+                directory,
+            });
+        }
+    }
+
+    /// A failed move may mean that a disk failed, or that the log is damaged.
+    fn note_failed_move(&self, partition: &Partition, error: &ReplicaError) {
+        match error {
+            ReplicaError::Storage(StorageError::Corrupt { path, .. })
+                if path.starts_with(partition.dir().path()) =>
+            {
+                self.dirs.note_failure(partition, error);
+            }
+            ReplicaError::Storage(error) => self.dirs.note_failure_by_path(error),
+            _ => {}
+        }
+    }
+
+    /// How many bytes may be copied in a second: at least 1.
+    pub fn copy_rate(&self) -> u64 {
+        let image = self.hosted.image();
+        let node_id = self.node_id.to_string();
+        let set = [node_id.as_str(), ""].into_iter().find_map(|name| {
+            let configs = image.configs().of(ResourceKind::Broker, name)?;
+            let text = configs.get(RATE_KEY)?;
+            text.parse::<u64>().ok()
+        });
+        set.unwrap_or(u64::MAX).max(1)
+    }
+}
+
+/// The directory that the metadata has for a replica.
+fn assigned(
+    image: &MetadataImage,
+    id: &TopicIdPartition,
+    node_id: BrokerId,
+) -> Option<DirectoryId> {
+    let partition = image.topics().partition(&id.topic_id, id.partition)?;
+    partition.directory_of(node_id)
+}

@@ -1,0 +1,181 @@
+//! Which replicas are on their way between the log directories of this broker, and the sleep of the
+//! threads that carry them there. What a step of a move is, is [`super::steps`]'s.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::model::{DirectoryId, TopicIdPartition, TopicPartition};
+use crate::replication::dirs::DataDir;
+use crate::storage::log::Log;
+
+/// The moves of this broker, by partition.
+#[derive(Default)]
+pub struct MoveTable {
+    state: Mutex<TableState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct TableState {
+    moves: BTreeMap<TopicIdPartition, Arc<Move>>,
+    /// Where partitions are to be made that are not here yet.
+    preferred: BTreeMap<TopicPartition, DirectoryId>,
+    /// Counts what a sleeping thread should look at.
+    wakes: u64,
+    is_stopped: bool,
+}
+
+/// One replica on its way to another directory.
+pub struct Move {
+    pub id: TopicIdPartition,
+    pub name: TopicPartition,
+    pub to: Arc<DataDir>,
+    /// `None` once it has taken the log's place, or was given up.
+    pub copy: Mutex<Option<Log>>,
+    end_offset: AtomicI64,
+    size: AtomicU64,
+    /// No compaction is under way that began before the move: what it cleans would count for a copy
+    /// that was made of what was there before.
+    pub is_alone: AtomicBool,
+    /// An earlier process began it. The log may have been compacted since, while nobody knew of the
+    /// copy, so what is compacted of the log says nothing about it.
+    pub is_resumed: bool,
+    /// The controller was told.
+    pub is_told: AtomicBool,
+}
+
+impl Move {
+    /// Begins with what a copy has.
+    pub fn new(
+        id: TopicIdPartition,
+        name: TopicPartition,
+        to: &Arc<DataDir>,
+        copy: Log,
+        is_resumed: bool,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            name,
+            to: Arc::clone(to),
+            end_offset: AtomicI64::new(copy.end_offset().0),
+            size: AtomicU64::new(copy.size()),
+            copy: Mutex::new(Some(copy)),
+            is_alone: AtomicBool::new(false),
+            is_resumed,
+            is_told: AtomicBool::new(false),
+        })
+    }
+
+    /// Where the copy ends, and its size in bytes.
+    pub fn progress(&self) -> (i64, u64) {
+        let end_offset = self.end_offset.load(Ordering::Relaxed);
+        (end_offset, self.size.load(Ordering::Relaxed))
+    }
+
+    /// Notes how far the copy is.
+    pub fn note(&self, copy: &Log) {
+        self.end_offset
+            .store(copy.end_offset().0, Ordering::Relaxed);
+        self.size.store(copy.size(), Ordering::Relaxed);
+    }
+}
+
+impl MoveTable {
+    /// The move of a partition.
+    pub fn of(&self, id: &TopicIdPartition) -> Option<Arc<Move>> {
+        self.state.lock().moves.get(id).cloned()
+    }
+
+    /// Whether a partition moves.
+    pub fn has(&self, id: &TopicIdPartition) -> bool {
+        self.state.lock().moves.contains_key(id)
+    }
+
+    /// All moves.
+    pub fn all(&self) -> Vec<Arc<Move>> {
+        self.state.lock().moves.values().cloned().collect()
+    }
+
+    /// Where a partition that is not here yet is to be made.
+    pub fn prefer(&self, partition: TopicPartition, directory: DirectoryId) {
+        self.state.lock().preferred.insert(partition, directory);
+    }
+
+    /// Takes what [`Self::prefer`] said.
+    pub fn take_preferred(&self, partition: &TopicPartition) -> Option<DirectoryId> {
+        self.state.lock().preferred.remove(partition)
+    }
+
+    /// Wakes the threads: the metadata changed.
+    pub fn wake(&self) {
+        self.state.lock().wakes += 1;
+        self.changed.notify_all();
+    }
+
+    /// Adds a move, and wakes the threads.
+    pub fn insert(&self, moving: &Arc<Move>) {
+        let mut state = self.state.lock();
+        state.moves.insert(moving.id, Arc::clone(moving));
+        state.wakes += 1;
+        self.changed.notify_all();
+    }
+
+    /// Takes a move out, if it is still the partition's.
+    pub fn forget(&self, moving: &Arc<Move>) -> bool {
+        let mut state = self.state.lock();
+        let is_current = state
+            .moves
+            .get(&moving.id)
+            .is_some_and(|it| Arc::ptr_eq(it, moving));
+        is_current && state.moves.remove(&moving.id).is_some()
+    }
+
+    /// Whether a move is still the partition's.
+    pub fn is_current(&self, moving: &Arc<Move>) -> bool {
+        self.of(&moving.id)
+            .is_some_and(|current| Arc::ptr_eq(&current, moving))
+    }
+
+    /// Whether the threads are to end.
+    pub fn is_stopped(&self) -> bool {
+        self.state.lock().is_stopped
+    }
+
+    /// Tells the threads to end.
+    pub fn stop(&self) {
+        self.state.lock().is_stopped = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for something to do, at most until `deadline`. True: the thread is to end.
+    pub fn wait(&self, seen: &mut u64, deadline: Option<Instant>) -> bool {
+        let mut state = self.state.lock();
+        while !state.is_stopped && state.wakes == *seen {
+            match deadline {
+                None => self.changed.wait(&mut state),
+                Some(deadline) => {
+                    if self.changed.wait_until(&mut state, deadline).timed_out() {
+                        break;
+                    }
+                }
+            }
+        }
+        *seen = state.wakes;
+        state.is_stopped
+    }
+
+    /// Waits until `deadline`, whatever happens. True: the thread is to end.
+    pub fn pause(&self, deadline: Instant) -> bool {
+        let mut state = self.state.lock();
+        while !state.is_stopped {
+            if self.changed.wait_until(&mut state, deadline).timed_out() {
+                break;
+            }
+        }
+        state.is_stopped
+    }
+}

@@ -1,0 +1,99 @@
+//! Making the logs of partitions that have just come here, and taking open logs into use.
+
+use std::sync::Arc;
+
+use super::Replicas;
+use super::topic_configs::TopicConfigs;
+use crate::metadata::delta::LocalPartition;
+use crate::model::{Offset, TopicIdPartition, TopicPartition, Uuid};
+use crate::replication::dirs::{self, DataDir};
+use crate::replication::hosted::HostedPartition;
+use crate::replication::partition::{Partition, PartitionConfig, Stopped};
+use crate::replication::threads::now;
+use crate::storage::error::StorageError;
+use crate::storage::log::{Log, Opening};
+use crate::storage::partition_folder;
+
+impl Replicas {
+    /// Makes the log of a replica where the controller, or an operator, wants it. `None`: it cannot be
+    /// made, and is offline.
+    pub fn create(
+        &self,
+        id: TopicIdPartition,
+        replica: &LocalPartition,
+        configs: &TopicConfigs<'_>,
+    ) -> Option<Arc<Partition>> {
+        let name = &replica.partition;
+        let preferred = self.moves.take_preferred(name);
+        let wanted = match replica.directory {
+            Uuid::ZERO | Uuid::UNASSIGNED_DIRECTORY => preferred.unwrap_or(replica.directory),
+            assigned => assigned,
+        };
+        let Some(dir) = self.dirs.choose(wanted) else {
+            tracing::warn!(partition = %name, "its log directory is offline");
+            self.hosted.insert(id, HostedPartition::Offline);
+            return None;
+        };
+        let config = configs.of(&name.topic);
+        match self.create_in(dir, id, name, &config) {
+            Ok(partition) => Some(partition),
+            Err(error) => {
+                tracing::error!(partition = %name, %error, "cannot create the partition");
+                self.hosted.insert(id, HostedPartition::Offline);
+                if error.is_disk_failure() {
+                    self.dirs.fail(dir, &error.to_string());
+                }
+                None
+            }
+        }
+    }
+
+    fn create_in(
+        &self,
+        dir: &Arc<DataDir>,
+        id: TopicIdPartition,
+        name: &TopicPartition,
+        config: &Arc<PartitionConfig>,
+    ) -> Result<Arc<Partition>, StorageError> {
+        let sync = config.syncs_writes();
+        let folder = dir.create_folder(name, id.topic_id, sync);
+        let folder = folder.map_err(|source| {
+            let path = dir.path().join(partition_folder::folder_name(name));
+            StorageError::io("create", &path, source)
+        })?;
+        let opening = Opening::unknown(now().wall);
+        let disk = Arc::clone(dir.log_dir.disk());
+        let log = Log::open(disk, &folder, Arc::clone(&config.log), &opening)?;
+        if !sync {
+            dir.syncs.push_folder(folder);
+        }
+        Ok(self.adopt(dir, id, name, log, Offset::ZERO, config))
+    }
+
+    /// Takes an open log into use.
+    pub fn adopt(
+        &self,
+        dir: &Arc<DataDir>,
+        id: TopicIdPartition,
+        name: &TopicPartition,
+        log: Log,
+        high_watermark: Offset,
+        config: &Arc<PartitionConfig>,
+    ) -> Arc<Partition> {
+        let log_dir = Arc::clone(&dir.log_dir);
+        let config = Arc::clone(config);
+        let wait = dirs::wait_elsewhere;
+        let partition =
+            Partition::new(id, name.clone(), log_dir, log, high_watermark, config, wait);
+        let partition = Arc::new(partition);
+        dir.partition_added();
+        self.hosted
+            .insert(id, HostedPartition::Online(Arc::clone(&partition)));
+        // The directory may have failed while the log was opened.
+        if dir.log_dir.is_offline() {
+            self.hosted.insert(id, HostedPartition::Offline);
+            partition.stop(Stopped::Offline);
+        }
+        partition
+    }
+}

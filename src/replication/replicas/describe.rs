@@ -1,0 +1,121 @@
+//! What is in the log directories, for DescribeLogDirs and the admin page.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Replicas;
+use crate::model::{DirectoryId, TopicIdPartition, TopicPartition};
+use crate::replication::dirs::{DataDir, absolute};
+use crate::replication::moves::Move;
+use crate::replication::partition::Partition;
+
+/// A log directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirDescription {
+    /// Where it is, as an absolute path.
+    pub path: PathBuf,
+    /// Its id; `None` if it could not be opened.
+    pub id: Option<DirectoryId>,
+    /// Why it is offline, if it is.
+    pub failure: Option<String>,
+    /// The size of its volume in bytes; -1 if unknown.
+    pub total_bytes: i64,
+    /// What is left of it for this process, in bytes; -1 if unknown.
+    pub usable_bytes: i64,
+    /// The logs in it.
+    pub logs: Vec<LogDescription>,
+}
+
+/// A log in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogDescription {
+    /// By id.
+    pub id: TopicIdPartition,
+    /// By name.
+    pub name: TopicPartition,
+    /// The size of its batches in bytes.
+    pub size: u64,
+    /// How far its end is behind the high watermark: above 0 on a follower that catches up. Of a
+    /// copy: how far its end is behind that of the log.
+    pub offset_lag: i64,
+    /// It is a copy that is to take the place of the log in another directory.
+    pub is_future: bool,
+}
+
+impl Replicas {
+    /// Describes all log directories, in the order of the config as far as they could be opened.
+    /// Asks the file system for its free space: blocks shortly.
+    pub fn describe_log_dirs(&self) -> Vec<DirDescription> {
+        let (partitions, moves) = (self.hosted.online(), self.moves.all());
+        let copies = |dir: &DataDir| -> Vec<_> {
+            let here = moves
+                .iter()
+                .filter(|moving| Arc::ptr_eq(&moving.to.log_dir, &dir.log_dir));
+            here.map(|moving| self.describe_copy(moving)).collect()
+        };
+        let opened = self.dirs.all().iter().map(|dir| {
+            let mut described = describe(dir, &partitions);
+            described.logs.extend(copies(dir));
+            described
+        });
+        let failed = self
+            .dirs
+            .failed_at_start()
+            .iter()
+            .map(|path| DirDescription {
+                path: absolute(path),
+                id: None,
+                failure: Some("it could not be opened at the start".to_owned()),
+                total_bytes: -1,
+                usable_bytes: -1,
+                logs: Vec::new(),
+            });
+        opened.chain(failed).collect()
+    }
+
+    fn describe_copy(&self, moving: &Move) -> LogDescription {
+        let (end_offset, size) = moving.progress();
+        let log = self.hosted.partition(&moving.id);
+        let lag = log.map_or(0, |log| log.end_offset().0 - end_offset);
+        LogDescription {
+            id: moving.id,
+            name: moving.name.clone(),
+            size,
+            offset_lag: lag.max(0),
+            is_future: true,
+        }
+    }
+}
+
+fn describe(dir: &DataDir, partitions: &[Arc<Partition>]) -> DirDescription {
+    let here = partitions.iter().filter(|it| it.is_in(&dir.log_dir));
+    let (total_bytes, usable_bytes) = volume_of(dir);
+    DirDescription {
+        path: absolute(dir.path()),
+        id: Some(dir.log_dir.id()),
+        failure: dir.log_dir.failure().map(str::to_owned),
+        total_bytes,
+        usable_bytes,
+        logs: here.map(|partition| describe_log(partition)).collect(),
+    }
+}
+
+fn describe_log(partition: &Partition) -> LogDescription {
+    let lag = partition.high_watermark() - partition.end_offset();
+    LogDescription {
+        id: partition.id(),
+        name: partition.name().clone(),
+        size: partition.size(),
+        offset_lag: lag.max(0),
+        is_future: false,
+    }
+}
+
+fn volume_of(dir: &DataDir) -> (i64, i64) {
+    let Ok(volume) = rustix::fs::statvfs(dir.path()) else {
+        return (-1, -1);
+    };
+    let bytes =
+        |blocks: u64| i64::try_from(blocks.saturating_mul(volume.f_frsize)).unwrap_or(i64::MAX);
+    (bytes(volume.f_blocks), bytes(volume.f_bavail))
+}

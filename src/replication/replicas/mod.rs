@@ -1,0 +1,110 @@
+//! The replicas of this broker: what the metadata puts here is found on the disks or created, gets its
+//! role, is described, written to by the leader, and removed again.
+//!
+//! Owns: the one right to change which partitions are here, and the settings. Handed: the table of
+//! partitions, which it fills, the directories, the moves, the metrics. Invariants: one change of the
+//! metadata is applied at a time; what the metadata does not put here is set aside at the start,
+//! never deleted.
+
+mod append;
+mod create;
+mod delete_records;
+mod describe;
+mod find;
+mod list_offsets;
+mod open;
+mod remove;
+mod roles;
+mod stray;
+mod topic_configs;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::model::{BrokerId, TopicPartition};
+use crate::protocol::error_code::ErrorCode;
+use crate::replication::dirs::Dirs;
+use crate::replication::hosted::Hosted;
+use crate::replication::moves::Moves;
+use crate::replication::settings::ReplicaSettings;
+use crate::storage::partition_folder::{self, FolderMark};
+use crate::telemetry::Metrics;
+
+pub use append::wait_for_acks;
+pub use describe::{DirDescription, LogDescription};
+
+/// The longest name of a folder, in bytes.
+const NAME_LIMIT: usize = 255;
+
+/// Who holds what the metadata puts here.
+pub struct Replicas {
+    node_id: BrokerId,
+    settings: Arc<ArcSwap<ReplicaSettings>>,
+    hosted: Arc<Hosted>,
+    dirs: Arc<Dirs>,
+    moves: Arc<Moves>,
+    metrics: Arc<Metrics>,
+    /// Held while partitions come, go, or change roles: one change is applied at a time, and none
+    /// after the stop.
+    is_closed: Mutex<bool>,
+}
+
+impl Replicas {
+    /// None is open yet, see [`Self::open`].
+    pub fn new(
+        settings: &Arc<ArcSwap<ReplicaSettings>>,
+        hosted: &Arc<Hosted>,
+        dirs: &Arc<Dirs>,
+        moves: &Arc<Moves>,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
+        Self {
+            node_id: settings.load().node_id,
+            settings: Arc::clone(settings),
+            hosted: Arc::clone(hosted),
+            dirs: Arc::clone(dirs),
+            moves: Arc::clone(moves),
+            metrics: Arc::clone(metrics),
+            is_closed: Mutex::new(false),
+        }
+    }
+
+    /// Has a replica moved to the log directory `path`: at once if it is not made yet, in the
+    /// background otherwise. A move to another directory is given up, one to `path` goes on. Blocks
+    /// on the disk.
+    ///
+    /// # Errors
+    /// LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR, INVALID_TOPIC_EXCEPTION for a name that leaves no
+    /// room for the copy's mark, REPLICA_NOT_AVAILABLE if there is no such replica here yet.
+    pub fn move_replica(&self, name: &TopicPartition, path: &Path) -> Result<(), ErrorCode> {
+        let marked = partition_folder::marked_folder_name(name, FolderMark::Future, [0; 16]);
+        if marked.len() > NAME_LIMIT {
+            return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
+        }
+        let to = self.dirs.online_at(path)?;
+        // Partitions neither come nor go meanwhile.
+        let is_closed = self.is_closed.lock();
+        match self.hosted.partition_by_name(name) {
+            Ok(_) if *is_closed => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+            Ok(partition) => self.moves.move_to(&partition, to),
+            Err(error) => match error.code() {
+                ErrorCode::NOT_LEADER_OR_FOLLOWER => {
+                    self.moves.prefer(name.clone(), to.log_dir.id());
+                    Err(ErrorCode::REPLICA_NOT_AVAILABLE)
+                }
+                code => Err(code),
+            },
+        }
+    }
+
+    /// Takes no more changes. Who else stops them waits until the answer is dropped, and gets
+    /// nothing.
+    pub fn close(&self) -> Option<MutexGuard<'_, bool>> {
+        let mut is_closed = self.is_closed.lock();
+        let is_first = !std::mem::replace(&mut *is_closed, true);
+        is_first.then_some(is_closed)
+    }
+}

@@ -1,0 +1,212 @@
+//! Starting with what is on the disks: logs are opened on several threads and given their roles, and
+//! moves between directories that were under way go on.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::Replicas;
+use super::find::{Found, FoundCopy};
+use super::roles::all_local;
+use super::topic_configs::TopicConfigs;
+use crate::metadata::Assignment;
+use crate::metadata::image::MetadataImage;
+use crate::model::TopicIdPartition;
+use crate::replication::dirs::{CheckpointKind, Checkpoints, DataDir};
+use crate::replication::hosted::HostedPartition;
+use crate::replication::threads::{now, on_threads};
+use crate::storage::clean_shutdown::{self, CleanShutdown};
+use crate::storage::error::StorageError;
+use crate::storage::log::{Log, Opening};
+use crate::storage::log_config::LogConfig;
+
+/// What was found and opened.
+pub struct Opened {
+    /// The broker epoch of the last stop, if all directories were closed in order then.
+    pub previous_broker_epoch: Option<i64>,
+    /// What the controller does not know yet of the log directories.
+    pub assignments: Vec<Assignment>,
+}
+
+impl Replicas {
+    /// Opens the logs of all directories and gives each its role by `image`. Blocks until all are
+    /// open, which after a crash includes reading what was not synced.
+    ///
+    /// # Errors
+    /// The system gives no thread to go on with moves. A disk that fails only costs its directory.
+    pub fn open(&self, image: &MetadataImage) -> io::Result<Opened> {
+        self.dirs.remember_metadata(image.provenance().offset);
+        let (marks, copies) = self.load_all(image);
+        // A partition that is made now must not find the offsets of one that is gone.
+        self.dirs.write_checkpoints(&CheckpointKind::ALL);
+        let local = all_local(image, self.node_id);
+        let configs = TopicConfigs::new(image, &self.settings.load());
+        let replicas: Vec<_> = local.iter().collect();
+        let assignments = self.take_roles(&replicas, &configs);
+        self.resume_moves(copies)?;
+        Ok(Opened {
+            previous_broker_epoch: common_epoch(&marks),
+            assignments,
+        })
+    }
+
+    /// Opens the logs of all directories at once. What the clean-stop marks said, and the copies.
+    fn load_all(&self, image: &MetadataImage) -> (Vec<Option<CleanShutdown>>, Vec<FoundCopy>) {
+        let loaded: Vec<_> = thread::scope(|scope| {
+            let dirs = self.dirs.all().iter();
+            let loading: Vec<_> = dirs
+                .map(|dir| scope.spawn(|| self.load_dir(dir, image)))
+                .collect();
+            let joined = loading.into_iter().map(thread::ScopedJoinHandle::join);
+            joined
+                .map(|done| done.expect("loading does not panic"))
+                .collect()
+        });
+        let (marks, copies): (_, Vec<_>) = loaded.into_iter().unzip();
+        (marks, copies.into_iter().flatten().collect())
+    }
+
+    fn load_dir(
+        &self,
+        dir: &Arc<DataDir>,
+        image: &MetadataImage,
+    ) -> (Option<CleanShutdown>, Vec<FoundCopy>) {
+        let started = now().instant;
+        // First of all: a crash from here on must not look like a clean stop.
+        let disk = &**dir.log_dir.disk();
+        let mark = clean_shutdown::take(disk, dir.path()).map_err(|error| error.to_string());
+        let prepared = mark.and_then(|mark| {
+            let checkpoints = dir.read_checkpoints().map_err(|error| error.to_string())?;
+            let found = self.find(dir, image).map_err(|error| error.to_string())?;
+            Ok((mark, checkpoints, found))
+        });
+        let (mark, checkpoints, found) = match prepared {
+            Ok(prepared) => prepared,
+            Err(reason) => {
+                self.dirs.fail(dir, &reason);
+                return (None, Vec::new());
+            }
+        };
+        self.open_logs(dir, &checkpoints, mark.is_some(), &found.logs);
+        tracing::info!(
+            dir = %dir.path().display(),
+            logs = found.logs.len(),
+            clean = mark.is_some(),
+            took_ms = started.elapsed().as_millis(),
+            "opened the logs of a directory"
+        );
+        (mark, found.copies)
+    }
+
+    /// Goes on with the moves that were under way. A copy of a log that is not here any more, or is
+    /// where the copy is, is removed.
+    fn resume_moves(&self, copies: Vec<FoundCopy>) -> io::Result<()> {
+        for copy in copies {
+            let id = TopicIdPartition {
+                topic_id: copy.topic_id,
+                partition: copy.partition.partition,
+            };
+            match self.hosted.get(&id) {
+                Some(HostedPartition::Online(partition))
+                    if !partition.is_in(&copy.dir.log_dir) && self.moves.of(&id).is_none() =>
+                {
+                    self.moves.resume(&partition, &copy.dir, &copy.folder);
+                    self.moves.ensure_threads()?;
+                }
+                Some(HostedPartition::Offline) => {
+                    let folder = copy.folder.display();
+                    tracing::warn!(%folder, "leaving the copy of a log that is offline");
+                }
+                _ => {
+                    let delay = Duration::ZERO;
+                    copy.dir.remove_later(copy.folder, now().instant, delay);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn open_logs(
+        &self,
+        dir: &Arc<DataDir>,
+        checkpoints: &Checkpoints,
+        clean: bool,
+        found: &[Found],
+    ) {
+        let threads = self
+            .settings
+            .load()
+            .storage
+            .num_recovery_threads_per_data_dir;
+        let threads = usize::try_from(threads)
+            .unwrap_or(1)
+            .clamp(1, found.len().max(1));
+        on_threads(threads, found, |found| {
+            self.open_one(dir, checkpoints, clean, found);
+            None::<()>
+        });
+    }
+
+    fn open_one(&self, dir: &Arc<DataDir>, checkpoints: &Checkpoints, clean: bool, found: &Found) {
+        let offset_in = |offsets| DataDir::offset_in(offsets, &found.name);
+        let opening = if found.was_copy {
+            Opening::unknown(now().wall)
+        } else {
+            Opening {
+                recovery_point: offset_in(&checkpoints.recovery_points),
+                log_start_offset: offset_in(&checkpoints.log_starts),
+                clean,
+                now: now().wall,
+            }
+        };
+        let opened = if dir.log_dir.is_offline() {
+            Err(StorageError::Offline)
+        } else {
+            open_log(dir, found, &found.config.log, &opening)
+        };
+        match opened {
+            Ok(mut log) => {
+                let cleaned = checkpoints.cleaned.get(&found.name);
+                log.set_cleaned_offset(cleaned.copied().filter(|_| !found.was_copy));
+                let high_watermark = offset_in(&checkpoints.high_watermarks);
+                self.adopt(
+                    dir,
+                    found.id,
+                    &found.name,
+                    log,
+                    high_watermark,
+                    &found.config,
+                );
+            }
+            Err(error) => {
+                tracing::error!(partition = %found.name, %error, "cannot open the log");
+                self.dirs.count_damage(&error);
+                dir.keep_entries(&found.name, checkpoints);
+                self.hosted.insert(found.id, HostedPartition::Offline);
+                if error.is_disk_failure() {
+                    self.dirs.fail(dir, &error.to_string());
+                }
+            }
+        }
+    }
+}
+
+/// The epoch that all directories were closed in.
+fn common_epoch(marks: &[Option<CleanShutdown>]) -> Option<i64> {
+    let mut epochs = marks
+        .iter()
+        .map(|mark| mark.and_then(|mark| mark.broker_epoch));
+    let first = epochs.next()??;
+    epochs.all(|epoch| epoch == Some(first)).then_some(first)
+}
+
+fn open_log(
+    dir: &DataDir,
+    found: &Found,
+    config: &Arc<LogConfig>,
+    opening: &Opening,
+) -> Result<Log, StorageError> {
+    let disk = Arc::clone(dir.log_dir.disk());
+    Log::open(disk, &found.folder, Arc::clone(config), opening)
+}

@@ -1,0 +1,59 @@
+//! Ending partitions that are deleted, or held elsewhere from now on.
+
+use std::time::Duration;
+
+use super::Replicas;
+use crate::model::{TopicId, TopicIdPartition, TopicPartition};
+use crate::replication::hosted::HostedPartition;
+use crate::replication::threads::{now, random_bytes};
+use crate::storage::partition_folder::{self, FolderMark};
+
+impl Replicas {
+    /// Ends a partition that is deleted or held elsewhere, and has its folder removed later.
+    pub fn remove(&self, topic_id: TopicId, name: &TopicPartition) {
+        let id = TopicIdPartition {
+            topic_id,
+            partition: name.partition,
+        };
+        let Some(HostedPartition::Online(partition)) = self.hosted.remove(&id) else {
+            self.remove_unopened(topic_id, name);
+            return;
+        };
+        self.moves.cancel(&id);
+        let Some(dir) = self.dirs.of(&partition) else {
+            return;
+        };
+        dir.partition_removed();
+        let folder = partition_folder::marked_folder_name(name, FolderMark::Delete, random_bytes());
+        match partition.remove(&folder) {
+            Ok((folder, delay_ms)) => {
+                let delay = Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0));
+                dir.remove_later(folder, now().instant, delay);
+            }
+            Err(error) => {
+                tracing::error!(partition = %name, %error, "cannot delete the partition");
+                self.dirs.check_failure(dir, &error);
+            }
+        }
+    }
+
+    /// Removes the folder of a log that could not be opened, such as a corrupt one.
+    fn remove_unopened(&self, topic_id: TopicId, name: &TopicPartition) {
+        for dir in self.dirs.online() {
+            let folder = partition_folder::folder_name(name);
+            let disk = &**dir.log_dir.disk();
+            let found = partition_folder::read_topic_id(disk, &dir.path().join(&folder));
+            if !matches!(found, Ok(Some(found)) if found == topic_id) {
+                continue;
+            }
+            dir.drop_entries(name);
+            let unique = random_bytes();
+            let aside = dir.set_aside(&folder, name, FolderMark::Delete, unique);
+            let marked = partition_folder::marked_folder_name(name, FolderMark::Delete, unique);
+            match aside {
+                Ok(()) => dir.remove_later(dir.path().join(marked), now().instant, Duration::ZERO),
+                Err(error) => self.dirs.fail(dir, &error.to_string()),
+            }
+        }
+    }
+}

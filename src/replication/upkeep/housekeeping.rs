@@ -1,0 +1,120 @@
+//! What has to be done to logs now and then, on one thread that sleeps in between: checkpoints,
+//! time-based syncs, retention, forgetting producers, removing deleted folders.
+
+use std::io;
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::{Upkeep, retention};
+use crate::config::StorageConfig;
+use crate::replication::dirs::CheckpointKind;
+use crate::replication::threads::{Alarm, now};
+
+/// A chore and how often it is due.
+struct Chore {
+    every: Duration,
+    next: Instant,
+    run: fn(&Upkeep),
+}
+
+/// How often folders whose time has come are removed.
+const REMOVAL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Starts the housekeeping thread.
+pub fn start(upkeep: &Arc<Upkeep>, storage: &StorageConfig) -> io::Result<JoinHandle<()>> {
+    let (alarm, weak) = (Arc::clone(&upkeep.alarm), Arc::downgrade(upkeep));
+    let chores = chores(storage);
+    let builder = thread::Builder::new().name("housekeeping".to_owned());
+    builder.spawn(move || run(&alarm, &weak, chores))
+}
+
+fn chores(storage: &StorageConfig) -> Vec<Chore> {
+    let started = now().instant;
+    let chore = |every_ms: i64, run: fn(&Upkeep)| {
+        let every = Duration::from_millis(u64::try_from(every_ms).unwrap_or(0).max(1));
+        let next = started.checked_add(every)?;
+        Some(Chore { every, next, run })
+    };
+    let removal_ms = i64::try_from(REMOVAL_INTERVAL.as_millis()).unwrap_or(i64::MAX);
+    let high_watermark_ms = storage.replica_high_watermark_checkpoint_interval_ms;
+    let recovery_ms = i64::from(storage.log_flush_offset_checkpoint_interval_ms);
+    let start_ms = i64::from(storage.log_flush_start_offset_checkpoint_interval_ms);
+    let producers_ms = i64::from(storage.producer_id_expiration_check_interval_ms);
+    [
+        chore(removal_ms, |upkeep| upkeep.dirs.remove_due_folders()),
+        chore(removal_ms, |upkeep| upkeep.dirs.remove_due_files()),
+        chore(high_watermark_ms, |upkeep| {
+            upkeep
+                .dirs
+                .write_checkpoints(&[CheckpointKind::HighWatermark]);
+        }),
+        chore(recovery_ms, |upkeep| {
+            upkeep
+                .dirs
+                .write_checkpoints(&[CheckpointKind::RecoveryPoint]);
+        }),
+        chore(start_ms, |upkeep| {
+            upkeep.dirs.write_checkpoints(&[CheckpointKind::LogStart]);
+        }),
+        chore(
+            storage.log_flush_scheduler_interval_ms,
+            Upkeep::queue_due_syncs,
+        ),
+        chore(
+            storage.log_retention_check_interval_ms,
+            Upkeep::apply_retention,
+        ),
+        chore(producers_ms, Upkeep::expire_producers),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn run(alarm: &Alarm, upkeep: &Weak<Upkeep>, mut chores: Vec<Chore>) {
+    loop {
+        let Some(next) = chores.iter().map(|chore| chore.next).min() else {
+            return;
+        };
+        if alarm.wait_until(next) {
+            return;
+        }
+        let Some(upkeep) = upkeep.upgrade() else {
+            return;
+        };
+        for chore in chores
+            .iter_mut()
+            .filter(|chore| chore.next <= now().instant)
+        {
+            (chore.run)(&upkeep);
+            // Counted from the end: a slow disk is not made slower.
+            chore.next = now().instant + chore.every;
+        }
+    }
+}
+
+impl Upkeep {
+    /// Queues the logs that `flush.ms` asks to sync.
+    fn queue_due_syncs(&self) {
+        for partition in self.hosted.online() {
+            self.dirs.queue_sync_if_due(&partition);
+        }
+    }
+
+    /// Deletes what retention gives up, of all logs that compaction is not at.
+    pub fn apply_retention(&self) {
+        for partition in self.hosted.online() {
+            // The cleaner does both to a log that it is at.
+            if let Some(_upkeep) = partition.begin_upkeep() {
+                retention::apply_to(&self.dirs, &partition);
+            }
+        }
+    }
+
+    fn expire_producers(&self) {
+        for partition in self.hosted.online() {
+            partition.expire_producers(now().wall);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What is done to logs without being asked: checkpoints, time-based syncs, retention, forgetting
+//! producers, removing what was deleted; compaction; reading everything again to find damage.
+//!
+//! Owns: the threads that do it, with their alarm, and the logs that compaction leaves alone. Handed:
+//! the table of partitions, the directories, the moves (a log that moves is not compacted), the
+//! settings, the metrics. Invariant: of retention and compaction one at a time is at a log
+//! ([`crate::replication::partition::Upkeep`]).
+
+mod cleaner;
+mod crew;
+mod housekeeping;
+mod retention;
+mod scrub;
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::replication::dirs::Dirs;
+use crate::replication::hosted::Hosted;
+use crate::replication::moves::Moves;
+use crate::replication::settings::ReplicaSettings;
+use crate::replication::threads::{Alarm, join_others};
+use crate::telemetry::Metrics;
+use cleaner::Cleaner;
+
+#[cfg(test)]
+pub use {retention::apply_to as apply_retention_to, scrub::Progress};
+
+/// Who keeps the logs in order.
+pub struct Upkeep {
+    hosted: Arc<Hosted>,
+    dirs: Arc<Dirs>,
+    cleaner: Arc<Cleaner>,
+    /// Ends housekeeping and the scrub.
+    alarm: Arc<Alarm>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Upkeep {
+    /// Without threads yet.
+    pub fn new(
+        settings: &Arc<ArcSwap<ReplicaSettings>>,
+        hosted: &Arc<Hosted>,
+        dirs: &Arc<Dirs>,
+        moves: &Arc<Moves>,
+        metrics: &Arc<Metrics>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            hosted: Arc::clone(hosted),
+            dirs: Arc::clone(dirs),
+            cleaner: Cleaner::new(settings, hosted, dirs, moves, metrics),
+            alarm: Arc::default(),
+            threads: Mutex::default(),
+        })
+    }
+
+    /// Starts the threads, by what of `settings` holds until the next start.
+    ///
+    /// # Errors
+    /// The system gives no more threads.
+    pub fn start_threads(self: &Arc<Self>, settings: &ReplicaSettings) -> io::Result<()> {
+        let housekeeping = housekeeping::start(self, &settings.storage)?;
+        self.threads.lock().push(housekeeping);
+        let scrub = scrub::start(self, &settings.storage)?;
+        self.threads.lock().push(scrub);
+        self.cleaner.restart()
+    }
+
+    /// Who compacts.
+    pub fn cleaner(&self) -> &Arc<Cleaner> {
+        &self.cleaner
+    }
+
+    /// Ends all threads, and waits for them.
+    pub fn stop(&self) {
+        self.alarm.stop();
+        self.cleaner.stop();
+        join_others(std::mem::take(&mut *self.threads.lock()));
+    }
+}
+
+impl Drop for Upkeep {
+    fn drop(&mut self) {
+        // The threads hold no strong reference while they wait.
+        self.alarm.stop();
+    }
+}

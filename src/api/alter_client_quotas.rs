@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::Api;
 use super::context::RequestContext;
+use super::{Api, controller_requests};
 use crate::protocol::Str;
 use crate::protocol::messages::alter_client_quotas::{
     AlterClientQuotasRequest, AlterClientQuotasResponse,
@@ -17,7 +17,7 @@ use crate::quota::IP;
 /// Lets the controller decide, and waits until the decision is committed.
 pub async fn handle(
     api: Arc<Api>,
-    _context: Arc<RequestContext>,
+    context: Arc<RequestContext>,
     request: AlterClientQuotasRequest,
 ) -> AlterClientQuotasResponse {
     let mut hosts = BTreeSet::new();
@@ -29,7 +29,7 @@ pub async fn handle(
             hosts.insert(name.clone());
         }
     }
-    api.controller().alter_client_quotas(request, hosts).await
+    controller_requests::handle_with_hosts(&api, &context, request, hosts).await
 }
 
 async fn has_address(host: &Str) -> bool {

@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use super::Api;
 use super::broker_loggers::{self, BROKER_LOGGER};
 use super::context::RequestContext;
+use super::{Api, controller_requests};
 use crate::metadata::controller::check_alterations;
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::incremental_alter_configs::{
@@ -17,12 +17,12 @@ use crate::protocol::messages::incremental_alter_configs::{
 /// Lets the controller decide, and waits until the decision is committed.
 pub async fn handle(
     api: Arc<Api>,
-    _context: Arc<RequestContext>,
+    context: Arc<RequestContext>,
     mut request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
     let is_logger = |resource: &AlterConfigsResource| resource.resource_type == BROKER_LOGGER;
     if !request.resources.iter().any(is_logger) {
-        return api.controller().incremental_alter_configs(request).await;
+        return controller_requests::handle(api, context, request).await;
     }
     let order: Vec<bool> = request.resources.iter().map(is_logger).collect();
     let loggers = request.resources.iter().filter(|it| is_logger(it));
@@ -33,7 +33,7 @@ pub async fn handle(
     let response = if request.resources.is_empty() {
         IncrementalAlterConfigsResponse::default()
     } else {
-        api.controller().incremental_alter_configs(request).await
+        controller_requests::handle(api, context, request).await
     };
     in_order(&order, of_loggers, response)
 }

@@ -1,4 +1,5 @@
-//! The APIs: a route table, and one thin file per API key.
+//! The APIs: a route table, and one thin file for each API key that is more than a question to the
+//! controller.
 //!
 //! A handler translates: it takes a decoded request, asks the part that owns the matter, and makes
 //! the answer. It holds no state. Versions stop here and in `protocol/`; so do error codes, except
@@ -6,30 +7,22 @@
 
 /// AlterClientQuotas.
 pub mod alter_client_quotas;
-/// AlterConfigs.
-pub mod alter_configs;
-/// AlterPartitionReassignments.
-pub mod alter_partition_reassignments;
 /// AlterReplicaLogDirs.
 pub mod alter_replica_log_dirs;
 /// ApiVersions.
 pub mod api_versions;
-/// AssignReplicasToDirs.
-pub mod assign_replicas_to_dirs;
+/// Topics that are created without CreateTopics.
+mod automatic_topics;
 /// Loggers as a resource with configs.
 mod broker_loggers;
 /// What a handler knows of the request besides its body.
 pub mod context;
-/// CreatePartitions.
-pub mod create_partitions;
-/// CreateTopics, asked for or automatic.
-pub mod create_topics;
+/// Requests that the controller decides.
+mod controller_requests;
 /// DeleteGroups.
 pub mod delete_groups;
 /// DeleteRecords.
 pub mod delete_records;
-/// DeleteTopics.
-pub mod delete_topics;
 /// DescribeClientQuotas.
 pub mod describe_client_quotas;
 /// DescribeCluster.
@@ -46,8 +39,6 @@ pub mod describe_producers;
 pub mod describe_quorum;
 /// DescribeTopicPartitions.
 pub mod describe_topic_partitions;
-/// ElectLeaders.
-pub mod elect_leaders;
 /// Fetch.
 pub mod fetch;
 /// FindCoordinator.
@@ -104,10 +95,6 @@ mod sync_group;
 mod telemetry_client;
 /// Quotas at the edge.
 mod throttle;
-/// UnregisterBroker.
-pub mod unregister_broker;
-/// UpdateFeatures.
-pub mod update_features;
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -49,7 +49,7 @@ async fn allocate(api: &Api) -> Result<Block, ErrorCode> {
         broker_id: api.node_id().0,
         broker_epoch: api.broker_epoch(),
     };
-    let response = api.controller().allocate_producer_ids(request).await;
+    let response = api.controller().ask(request).await;
     if response.error_code.is_error() || response.producer_id_len <= 0 {
         if let Some(suppressed) = REFUSALS.pass() {
             tracing::warn!(

@@ -14,22 +14,29 @@ use bytes::Bytes;
 use super::context::RequestContext;
 use super::throttle::Meter;
 use super::{
-    Api, alter_client_quotas, alter_configs, alter_partition_reassignments, alter_replica_log_dirs,
-    api_versions, assign_replicas_to_dirs, create_partitions, create_topics, delete_groups,
-    delete_records, delete_topics, describe_client_quotas, describe_cluster, describe_configs,
+    Api, alter_client_quotas, alter_replica_log_dirs, api_versions, controller_requests,
+    delete_groups, delete_records, describe_client_quotas, describe_cluster, describe_configs,
     describe_groups, describe_log_dirs, describe_producers, describe_quorum,
-    describe_topic_partitions, elect_leaders, fetch, find_coordinator, get_telemetry_subscriptions,
-    group, incremental_alter_configs, init_producer_id, list_config_resources, list_groups,
-    list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete,
-    offset_fetch, offset_for_leader_epoch, produce, push_telemetry, unregister_broker,
-    update_features,
+    describe_topic_partitions, fetch, find_coordinator, get_telemetry_subscriptions, group,
+    incremental_alter_configs, init_producer_id, list_config_resources, list_groups, list_offsets,
+    list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
+    offset_for_leader_epoch, produce, push_telemetry,
 };
 use crate::network::{Handling, Outcome, Treatment};
 use crate::protocol::message::Struct as _;
+use crate::protocol::messages::alter_configs::AlterConfigsRequest;
+use crate::protocol::messages::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
+use crate::protocol::messages::assign_replicas_to_dirs::AssignReplicasToDirsRequest;
+use crate::protocol::messages::create_partitions::CreatePartitionsRequest;
+use crate::protocol::messages::create_topics::CreateTopicsRequest;
+use crate::protocol::messages::delete_topics::DeleteTopicsRequest;
+use crate::protocol::messages::elect_leaders::ElectLeadersRequest;
 use crate::protocol::messages::heartbeat::HeartbeatRequest;
 use crate::protocol::messages::join_group::JoinGroupRequest;
 use crate::protocol::messages::leave_group::LeaveGroupRequest;
 use crate::protocol::messages::sync_group::SyncGroupRequest;
+use crate::protocol::messages::unregister_broker::UnregisterBrokerRequest;
+use crate::protocol::messages::update_features::UpdateFeaturesRequest;
 use crate::protocol::{ApiKey, DecodeError, Request, ResponseFrame, decode_request, frame};
 
 /// Whom a listener serves.
@@ -90,32 +97,32 @@ const ROUTES: &[Route] = &[
     Route { key: ApiKey::DescribeGroups, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_groups::handle) },
     Route { key: ApiKey::ListGroups, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_groups::handle) },
     Route { key: ApiKey::ApiVersions, treatment: ALONE, listeners: BOTH, serve: |api, context, body| now(api, &context, body, api_versions::handle) },
-    Route { key: ApiKey::CreateTopics, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, create_topics::handle) },
-    Route { key: ApiKey::DeleteTopics, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, delete_topics::handle) },
+    Route { key: ApiKey::CreateTopics, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<CreateTopicsRequest>) },
+    Route { key: ApiKey::DeleteTopics, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<DeleteTopicsRequest>) },
     Route { key: ApiKey::DeleteRecords, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_records::handle) },
     Route { key: ApiKey::InitProducerId, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, init_producer_id::handle) },
     Route { key: ApiKey::OffsetForLeaderEpoch, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, offset_for_leader_epoch::handle) },
     Route { key: ApiKey::DescribeConfigs, treatment: ALONE, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_configs::handle) },
-    Route { key: ApiKey::AlterConfigs, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_configs::handle) },
+    Route { key: ApiKey::AlterConfigs, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<AlterConfigsRequest>) },
     Route { key: ApiKey::AlterReplicaLogDirs, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, alter_replica_log_dirs::handle) },
     Route { key: ApiKey::DescribeLogDirs, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_log_dirs::handle) },
-    Route { key: ApiKey::CreatePartitions, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, create_partitions::handle) },
+    Route { key: ApiKey::CreatePartitions, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<CreatePartitionsRequest>) },
     Route { key: ApiKey::DeleteGroups, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_groups::handle) },
-    Route { key: ApiKey::ElectLeaders, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, elect_leaders::handle) },
+    Route { key: ApiKey::ElectLeaders, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<ElectLeadersRequest>) },
     Route { key: ApiKey::IncrementalAlterConfigs, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, incremental_alter_configs::handle) },
-    Route { key: ApiKey::AlterPartitionReassignments, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_partition_reassignments::handle) },
+    Route { key: ApiKey::AlterPartitionReassignments, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<AlterPartitionReassignmentsRequest>) },
     Route { key: ApiKey::ListPartitionReassignments, treatment: ALONE, listeners: BOTH, serve: |api, context, body| now(api, &context, body, list_partition_reassignments::handle) },
     Route { key: ApiKey::OffsetDelete, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, offset_delete::handle) },
     Route { key: ApiKey::DescribeClientQuotas, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_client_quotas::handle) },
     Route { key: ApiKey::AlterClientQuotas, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_client_quotas::handle) },
     Route { key: ApiKey::DescribeQuorum, treatment: ALONE, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_quorum::handle) },
-    Route { key: ApiKey::UpdateFeatures, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, update_features::handle) },
+    Route { key: ApiKey::UpdateFeatures, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<UpdateFeaturesRequest>) },
     Route { key: ApiKey::DescribeCluster, treatment: ALONE, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_cluster::handle) },
     Route { key: ApiKey::DescribeProducers, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_producers::handle) },
-    Route { key: ApiKey::UnregisterBroker, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, unregister_broker::handle) },
+    Route { key: ApiKey::UnregisterBroker, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<UnregisterBrokerRequest>) },
     Route { key: ApiKey::GetTelemetrySubscriptions, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, get_telemetry_subscriptions::handle) },
     Route { key: ApiKey::PushTelemetry, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, push_telemetry::handle) },
-    Route { key: ApiKey::AssignReplicasToDirs, treatment: ALONE, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, assign_replicas_to_dirs::handle) },
+    Route { key: ApiKey::AssignReplicasToDirs, treatment: ALONE, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<AssignReplicasToDirsRequest>) },
     Route { key: ApiKey::ListConfigResources, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, list_config_resources::handle) },
     Route { key: ApiKey::DescribeTopicPartitions, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_topic_partitions::handle) },
 ];

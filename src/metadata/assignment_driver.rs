@@ -54,7 +54,7 @@ pub(super) async fn run(
             return;
         };
         let request = pending.next_request(broker, epoch);
-        let response = controller.assign_replicas_to_dirs(request).await;
+        let response = controller.ask(request).await;
         if response.error_code.is_error() {
             let code = response.error_code.name();
             tracing::warn!(code, "the controller takes no directories of replicas");

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::controller::{
-    Controller, ControllerSettings, Decision, LogBatches, MAX_BYTES_PER_BATCH,
-    MAX_RECORDS_PER_BATCH, Refusal, activation_records,
+    Controller, ControllerSettings, LogBatches, MAX_BYTES_PER_BATCH, MAX_RECORDS_PER_BATCH,
+    Refusal, activation_records,
 };
 use super::driver::MetadataConfig;
 use super::image::MetadataImage;
@@ -370,18 +370,4 @@ impl ControllerThread {
 
 fn no_controller() -> Refusal {
     Refusal::plain(ErrorCode::NOT_CONTROLLER)
-}
-
-/// Turns what the controller decided into an answer, a refusal included.
-pub(super) fn decided<R>(
-    outcome: Result<Decision<R>, Refusal>,
-    refused: impl FnOnce(&Refusal) -> R,
-) -> (Vec<MetadataRecord>, R) {
-    match outcome {
-        Ok(decision) => (decision.records, decision.answer),
-        Err(refusal) => {
-            tracing::info!(%refusal, "the controller refuses");
-            (Vec::new(), refused(&refusal))
-        }
-    }
 }

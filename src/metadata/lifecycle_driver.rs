@@ -286,7 +286,7 @@ impl Life {
         let request = self.identity.registration();
         let mut pause = FIRST_PAUSE;
         loop {
-            let response = self.controller.register_broker(request.clone()).await;
+            let response = self.controller.ask(request.clone()).await;
             match response.error_code {
                 ErrorCode::NONE => {
                     let epoch = response.broker_epoch;
@@ -358,7 +358,7 @@ impl Life {
             // Only a broker that knows the configs can say which directories they cordon.
             cordoned_log_dirs: has_caught_up.then(Vec::new),
         };
-        let response = self.controller.broker_heartbeat(request).await;
+        let response = self.controller.ask(request).await;
         if response.error_code.is_error() {
             let code = response.error_code.name();
             tracing::warn!(code, "the controller refuses a heartbeat");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Controller;
 use super::decision::{Decision, Refusal, error_fields};
+use super::request::{Circumstances, ControllerRequest};
 use crate::metadata::image::QuotaEntity;
 use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
@@ -24,10 +25,29 @@ enum Values {
     Double,
 }
 
+impl ControllerRequest for AlterClientQuotasRequest {
+    fn decide(
+        &self,
+        controller: &mut Controller,
+        circumstances: Circumstances<'_>,
+    ) -> Result<Decision<AlterClientQuotasResponse>, Refusal> {
+        Ok(controller.alter_client_quotas(self, &circumstances.context.hosts))
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> AlterClientQuotasResponse {
+        let refused = Err(refusal.clone());
+        let entries = self.entries.iter();
+        AlterClientQuotasResponse {
+            entries: entries.map(|entry| result(entry, &refused)).collect(),
+            ..AlterClientQuotasResponse::default()
+        }
+    }
+}
+
 impl Controller {
     /// Decides which quotas change. `hosts` are the names of entities that are
     /// an address or have one.
-    pub fn alter_client_quotas(
+    pub(super) fn alter_client_quotas(
         &self,
         request: &AlterClientQuotasRequest,
         hosts: &BTreeSet<Str>,
@@ -195,19 +215,6 @@ fn shown(entity: &QuotaEntity) -> String {
 
 fn invalid<T>(message: String) -> Result<T, Refusal> {
     Err(Refusal::new(ErrorCode::INVALID_REQUEST, message))
-}
-
-/// The response in which every entry of the request is refused for the same reason.
-pub fn refuse_alter_client_quotas(
-    request: &AlterClientQuotasRequest,
-    refusal: &Refusal,
-) -> AlterClientQuotasResponse {
-    let refused = Err(refusal.clone());
-    let entries = request.entries.iter();
-    AlterClientQuotasResponse {
-        entries: entries.map(|entry| result(entry, &refused)).collect(),
-        ..AlterClientQuotasResponse::default()
-    }
 }
 
 fn result(entry: &RequestEntryData, outcome: &Result<(), Refusal>) -> ResponseEntryData {

@@ -6,6 +6,7 @@ use super::Controller;
 use super::config_changes::ConfigChange;
 use super::create_topics::duplicates;
 use super::decision::{Decision, Refusal, error_fields};
+use super::request::{Circumstances, ControllerRequest};
 use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::alter_configs::{
@@ -13,9 +14,33 @@ use crate::protocol::messages::alter_configs::{
 };
 use crate::protocol::messages::metadata_records::MetadataRecord;
 
+impl ControllerRequest for AlterConfigsRequest {
+    fn decide(
+        &self,
+        controller: &mut Controller,
+        _circumstances: Circumstances<'_>,
+    ) -> Result<Decision<AlterConfigsResponse>, Refusal> {
+        Ok(controller.alter_configs(self))
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> AlterConfigsResponse {
+        let refused = Err(refusal.clone());
+        let resources = self.resources.iter();
+        AlterConfigsResponse {
+            responses: resources
+                .map(|resource| result(resource, &refused))
+                .collect(),
+            ..AlterConfigsResponse::default()
+        }
+    }
+}
+
 impl Controller {
     /// Decides which of the resources are altered.
-    pub fn alter_configs(&self, request: &AlterConfigsRequest) -> Decision<AlterConfigsResponse> {
+    pub(super) fn alter_configs(
+        &self,
+        request: &AlterConfigsRequest,
+    ) -> Decision<AlterConfigsResponse> {
         let keys: Vec<(i8, &Str)> = request.resources.iter().map(resource_key).collect();
         let duplicates = duplicates(keys.iter());
         let mut records = Vec::new();
@@ -76,21 +101,6 @@ fn check_form(resource: &AlterConfigsResource) -> Result<(), Refusal> {
         ));
     }
     Ok(())
-}
-
-/// The response in which every resource of the request is refused for the same reason.
-pub fn refuse_alter_configs(
-    request: &AlterConfigsRequest,
-    refusal: &Refusal,
-) -> AlterConfigsResponse {
-    let refused = Err(refusal.clone());
-    let resources = request.resources.iter();
-    AlterConfigsResponse {
-        responses: resources
-            .map(|resource| result(resource, &refused))
-            .collect(),
-        ..AlterConfigsResponse::default()
-    }
 }
 
 fn resource_key(resource: &AlterConfigsResource) -> (i8, &Str) {

@@ -3,6 +3,7 @@
 
 use super::Controller;
 use super::decision::{Decision, Refusal};
+use super::request::{Circumstances, ControllerRequest};
 use crate::metadata::image::BrokerImage;
 use crate::model::BrokerId;
 use crate::protocol::error_code::ErrorCode;
@@ -12,12 +13,29 @@ use crate::protocol::messages::assign_replicas_to_dirs::{
 };
 use crate::protocol::messages::metadata_records::MetadataRecord;
 
+impl ControllerRequest for AssignReplicasToDirsRequest {
+    fn decide(
+        &self,
+        controller: &mut Controller,
+        _circumstances: Circumstances<'_>,
+    ) -> Result<Decision<AssignReplicasToDirsResponse>, Refusal> {
+        controller.assign_replicas_to_dirs(self)
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> AssignReplicasToDirsResponse {
+        AssignReplicasToDirsResponse {
+            error_code: refusal.code,
+            ..AssignReplicasToDirsResponse::default()
+        }
+    }
+}
+
 impl Controller {
     /// Decides on what a broker says of its replicas, one by one.
     ///
     /// # Errors
     /// UNSUPPORTED_VERSION below metadata.version 3.7-IV2; STALE_BROKER_EPOCH.
-    pub fn assign_replicas_to_dirs(
+    pub(super) fn assign_replicas_to_dirs(
         &self,
         request: &AssignReplicasToDirsRequest,
     ) -> Result<Decision<AssignReplicasToDirsResponse>, Refusal> {

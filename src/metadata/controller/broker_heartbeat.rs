@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Controller;
 use super::decision::{Decision, Refusal};
 use super::leadership::registration_change;
+use super::request::{Circumstances, ControllerRequest};
 use super::sessions::BrokerState;
 use crate::metadata::image::BrokerImage;
 use crate::model::{BrokerId, DirectoryId, Offset};
@@ -14,12 +15,29 @@ use crate::protocol::messages::broker_heartbeat::{
 };
 use crate::protocol::messages::metadata_records::MetadataRecord;
 
+impl ControllerRequest for BrokerHeartbeatRequest {
+    fn decide(
+        &self,
+        controller: &mut Controller,
+        circumstances: Circumstances<'_>,
+    ) -> Result<Decision<BrokerHeartbeatResponse>, Refusal> {
+        controller.broker_heartbeat(self, circumstances.now)
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> BrokerHeartbeatResponse {
+        BrokerHeartbeatResponse {
+            error_code: refusal.code,
+            ..BrokerHeartbeatResponse::default()
+        }
+    }
+}
+
 impl Controller {
     /// Decides what a heartbeat changes, and notes it in the broker's session.
     ///
     /// # Errors
     /// STALE_BROKER_EPOCH: another incarnation is registered, or none.
-    pub fn broker_heartbeat(
+    pub(super) fn broker_heartbeat(
         &mut self,
         request: &BrokerHeartbeatRequest,
         now: Instant,

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::Controller;
 use super::decision::{Decision, Refusal};
+use super::request::{Circumstances, ControllerRequest};
 use crate::metadata::image::{BrokerImage, KRAFT_VERSION, METADATA_VERSION};
 use crate::model::{BrokerId, DirectoryId, Offset, Uuid};
 use crate::protocol::error_code::ErrorCode;
@@ -20,12 +21,29 @@ use crate::protocol::messages::metadata_records::broker::{BrokerEndpoint, Broker
 /// Directory ids below this have a meaning of their own.
 const RESERVED_DIRECTORY_IDS: u8 = 100;
 
+impl ControllerRequest for BrokerRegistrationRequest {
+    fn decide(
+        &self,
+        controller: &mut Controller,
+        circumstances: Circumstances<'_>,
+    ) -> Result<Decision<BrokerRegistrationResponse>, Refusal> {
+        controller.register_broker(self, circumstances.now)
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> BrokerRegistrationResponse {
+        BrokerRegistrationResponse {
+            error_code: refusal.code,
+            ..BrokerRegistrationResponse::default()
+        }
+    }
+}
+
 impl Controller {
     /// Decides on a registration.
     ///
     /// # Errors
     /// Another process is registered with the id, or the cluster cannot use the broker.
-    pub fn register_broker(
+    pub(super) fn register_broker(
         &self,
         request: &BrokerRegistrationRequest,
         now: Instant,

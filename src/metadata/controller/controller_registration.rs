@@ -2,6 +2,7 @@
 
 use super::Controller;
 use super::decision::{Decision, Refusal};
+use super::request::{Circumstances, ControllerRequest};
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::controller_registration::{
     ControllerRegistrationRequest, ControllerRegistrationResponse,
@@ -10,6 +11,24 @@ use crate::protocol::messages::metadata_records::RegisterControllerRecord;
 use crate::protocol::messages::metadata_records::controller::{
     ControllerEndpoint, ControllerFeature,
 };
+
+impl ControllerRequest for ControllerRegistrationRequest {
+    fn decide(
+        &self,
+        controller: &mut Controller,
+        _circumstances: Circumstances<'_>,
+    ) -> Result<Decision<ControllerRegistrationResponse>, Refusal> {
+        controller.register_controller(self)
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> ControllerRegistrationResponse {
+        ControllerRegistrationResponse {
+            error_code: refusal.code,
+            error_message: refusal.text(),
+            ..ControllerRegistrationResponse::default()
+        }
+    }
+}
 
 impl Controller {
     /// Decides on a registration.

@@ -3,6 +3,7 @@
 use super::create_topics::{MAX_PARTITIONS, duplicates, too_many_partitions};
 use super::decision::{Decision, Refusal, error_fields};
 use super::placement::Entropy;
+use super::request::{Circumstances, ControllerRequest, charge};
 use super::{Charge, Controller};
 use crate::metadata::image::{PartitionImage, TopicImage};
 use crate::protocol::Str;
@@ -13,9 +14,40 @@ use crate::protocol::messages::create_partitions::{
 };
 use crate::protocol::messages::metadata_records::MetadataRecord;
 
+impl ControllerRequest for CreatePartitionsRequest {
+    const FIRST_THROTTLED: i16 = 3;
+
+    fn decide(
+        &self,
+        controller: &mut Controller,
+        circumstances: Circumstances<'_>,
+    ) -> Result<Decision<CreatePartitionsResponse>, Refusal> {
+        let Circumstances {
+            context,
+            now,
+            entropy,
+        } = circumstances;
+        let mut charge = |count| charge(&context.quota, count, now);
+        Ok(controller.create_partitions(self, entropy, &mut charge))
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> CreatePartitionsResponse {
+        let refused = Err(refusal.clone());
+        let topics = self.topics.iter();
+        CreatePartitionsResponse {
+            results: topics.map(|topic| result(&topic.name, &refused)).collect(),
+            ..CreatePartitionsResponse::default()
+        }
+    }
+
+    fn timeout_ms(&self) -> i32 {
+        self.timeout_ms
+    }
+}
+
 impl Controller {
     /// Decides which of the topics get more partitions.
-    pub fn create_partitions(
+    pub(super) fn create_partitions(
         &self,
         request: &CreatePartitionsRequest,
         entropy: Entropy<'_>,
@@ -128,19 +160,6 @@ fn additional(
             refused(ErrorCode::INVALID_REPLICA_ASSIGNMENT, message)
         }
         _ => Ok(additional),
-    }
-}
-
-/// The response in which every topic of the request is refused for the same reason.
-pub fn refuse_create_partitions(
-    request: &CreatePartitionsRequest,
-    refusal: &Refusal,
-) -> CreatePartitionsResponse {
-    let refused = Err(refusal.clone());
-    let topics = request.topics.iter();
-    CreatePartitionsResponse {
-        results: topics.map(|topic| result(&topic.name, &refused)).collect(),
-        ..CreatePartitionsResponse::default()
     }
 }
 

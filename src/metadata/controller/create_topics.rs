@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::{Decision, Refusal};
 use super::placement::Entropy;
+use super::request::{Circumstances, ControllerRequest, charge};
 use super::{Charge, Controller, topic_name};
 use crate::metadata::image::{PartitionImage, ResourceKind};
 use crate::model::{TopicId, Uuid};
@@ -23,16 +24,46 @@ struct Created {
     result: CreatableTopicResult,
 }
 
+impl ControllerRequest for CreateTopicsRequest {
+    const FIRST_THROTTLED: i16 = 6;
+
+    fn decide(
+        &self,
+        controller: &mut Controller,
+        circumstances: Circumstances<'_>,
+    ) -> Result<Decision<CreateTopicsResponse>, Refusal> {
+        let Circumstances {
+            context,
+            now,
+            entropy,
+        } = circumstances;
+        let mut charge = |count| charge(&context.quota, count, now);
+        Ok(controller.create_topics(self, entropy, &mut charge))
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> CreateTopicsResponse {
+        let topics = self.topics.iter();
+        CreateTopicsResponse {
+            topics: topics.map(|topic| refused(&topic.name, refusal)).collect(),
+            ..CreateTopicsResponse::default()
+        }
+    }
+
+    fn timeout_ms(&self) -> i32 {
+        self.timeout_ms
+    }
+}
+
 impl Controller {
     /// Decides which of the topics are created.
-    pub fn create_topics(
+    pub(super) fn create_topics(
         &self,
         request: &CreateTopicsRequest,
         entropy: Entropy<'_>,
         charge: Charge<'_>,
     ) -> Decision<CreateTopicsResponse> {
         if self.asks_for_too_many(request) {
-            return Decision::answer(refuse_create_topics(request, &too_many_partitions()));
+            return Decision::answer(request.refuse(&too_many_partitions()));
         }
         let duplicates = duplicates(request.topics.iter().map(|topic| &topic.name));
         let mut records = Vec::new();
@@ -232,18 +263,6 @@ impl Controller {
             configs: Some(self.effective_topic_configs(overrides)),
             ..CreatableTopicResult::default()
         }
-    }
-}
-
-/// The response in which every topic of the request is refused for the same reason.
-pub fn refuse_create_topics(
-    request: &CreateTopicsRequest,
-    refusal: &Refusal,
-) -> CreateTopicsResponse {
-    let topics = request.topics.iter();
-    CreateTopicsResponse {
-        topics: topics.map(|topic| refused(&topic.name, refusal)).collect(),
-        ..CreateTopicsResponse::default()
     }
 }
 

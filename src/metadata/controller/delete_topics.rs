@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::create_topics::duplicates;
 use super::decision::{Decision, Refusal, error_fields};
+use super::request::{Circumstances, ControllerRequest, charge};
 use super::{Charge, Controller};
 use crate::model::{TopicId, Uuid};
 use crate::protocol::Str;
@@ -24,16 +25,46 @@ struct Named<'a> {
     duplicate_ids: BTreeSet<TopicId>,
 }
 
+impl ControllerRequest for DeleteTopicsRequest {
+    const FIRST_THROTTLED: i16 = 5;
+
+    fn decide(
+        &self,
+        controller: &mut Controller,
+        circumstances: Circumstances<'_>,
+    ) -> Result<Decision<DeleteTopicsResponse>, Refusal> {
+        let Circumstances { context, now, .. } = circumstances;
+        let mut charge = |count| charge(&context.quota, count, now);
+        Ok(controller.delete_topics(self, context.version, &mut charge))
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> DeleteTopicsResponse {
+        let refused = Err(refusal.clone());
+        let by_name = self.topic_names.iter();
+        let by_name = by_name.map(|name| result(Some(name.clone()), Uuid::ZERO, &refused));
+        let by_either = self.topics.iter();
+        let by_either = by_either.map(|topic| result(topic.name.clone(), topic.topic_id, &refused));
+        DeleteTopicsResponse {
+            responses: by_name.chain(by_either).collect(),
+            ..DeleteTopicsResponse::default()
+        }
+    }
+
+    fn timeout_ms(&self) -> i32 {
+        self.timeout_ms
+    }
+}
+
 impl Controller {
     /// Decides which of the topics are deleted. `version` is that of the request.
-    pub fn delete_topics(
+    pub(super) fn delete_topics(
         &self,
         request: &DeleteTopicsRequest,
         version: i16,
         charge: Charge<'_>,
     ) -> Decision<DeleteTopicsResponse> {
         if !self.settings.delete_topic_enable {
-            return Decision::answer(refuse_delete_topics(request, &deletion_disabled(version)));
+            return Decision::answer(request.refuse(&deletion_disabled(version)));
         }
         let mut results = Vec::new();
         let named = named(request, &mut results);
@@ -136,22 +167,6 @@ fn named<'a>(
             .filter(|id| !duplicate_ids.contains(id))
             .collect(),
         duplicate_ids,
-    }
-}
-
-/// The response in which every topic of the request is refused for the same reason.
-pub fn refuse_delete_topics(
-    request: &DeleteTopicsRequest,
-    refusal: &Refusal,
-) -> DeleteTopicsResponse {
-    let refused = Err(refusal.clone());
-    let by_name = request.topic_names.iter();
-    let by_name = by_name.map(|name| result(Some(name.clone()), Uuid::ZERO, &refused));
-    let by_either = request.topics.iter();
-    let by_either = by_either.map(|topic| result(topic.name.clone(), topic.topic_id, &refused));
-    DeleteTopicsResponse {
-        responses: by_name.chain(by_either).collect(),
-        ..DeleteTopicsResponse::default()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Controller;
 use super::decision::{Decision, Refusal, error_fields};
 use super::leadership::Wish;
+use super::request::{Circumstances, ControllerRequest};
 use crate::metadata::image::TopicImage;
 use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
@@ -11,13 +12,44 @@ use crate::protocol::messages::elect_leaders::{
 };
 use crate::protocol::messages::metadata_records::MetadataRecord;
 
+impl ControllerRequest for ElectLeadersRequest {
+    fn decide(
+        &self,
+        controller: &mut Controller,
+        _circumstances: Circumstances<'_>,
+    ) -> Result<Decision<ElectLeadersResponse>, Refusal> {
+        controller.elect_leaders(self)
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> ElectLeadersResponse {
+        let refused = Err(refusal.clone());
+        let topics = self.topic_partitions.iter().flatten();
+        let results = topics.map(|topic| {
+            let partitions = topic.partitions.iter();
+            ReplicaElectionResult {
+                topic: topic.topic.clone(),
+                partition_result: partitions.map(|index| result(*index, &refused)).collect(),
+            }
+        });
+        ElectLeadersResponse {
+            error_code: refusal.code,
+            replica_election_results: results.collect(),
+            ..ElectLeadersResponse::default()
+        }
+    }
+
+    fn timeout_ms(&self) -> i32 {
+        self.timeout_ms
+    }
+}
+
 impl Controller {
     /// Decides who leads. Without a list all partitions are meant, and those where nothing is to
     /// be done are left out of the answer, though their topics are in it.
     ///
     /// # Errors
     /// INVALID_REQUEST: the kind of election is unknown.
-    pub fn elect_leaders(
+    pub(super) fn elect_leaders(
         &self,
         request: &ElectLeadersRequest,
     ) -> Result<Decision<ElectLeadersResponse>, Refusal> {
@@ -108,27 +140,6 @@ fn all_that_need_it(
 /// With the text that clients show for the code: tools print it.
 fn in_words(code: ErrorCode) -> Refusal {
     Refusal::new(code, code.message())
-}
-
-/// The response in which the whole request is refused.
-pub fn refuse_elect_leaders(
-    request: &ElectLeadersRequest,
-    refusal: &Refusal,
-) -> ElectLeadersResponse {
-    let refused = Err(refusal.clone());
-    let topics = request.topic_partitions.iter().flatten();
-    let results = topics.map(|topic| {
-        let partitions = topic.partitions.iter();
-        ReplicaElectionResult {
-            topic: topic.topic.clone(),
-            partition_result: partitions.map(|index| result(*index, &refused)).collect(),
-        }
-    });
-    ElectLeadersResponse {
-        error_code: refusal.code,
-        replica_election_results: results.collect(),
-        ..ElectLeadersResponse::default()
-    }
 }
 
 fn result(index: i32, outcome: &Result<(), Refusal>) -> PartitionResult {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Controller;
 use super::decision::{Decision, Refusal};
+use super::request::{Circumstances, ControllerRequest};
 use crate::metadata::image::{
     FEATURES, FeatureRange, KRAFT_VERSION, METADATA_VERSION, MetadataVersion, feature_level,
     supported_range,
@@ -44,9 +45,31 @@ impl Direction {
     }
 }
 
+impl ControllerRequest for UpdateFeaturesRequest {
+    fn decide(
+        &self,
+        controller: &mut Controller,
+        circumstances: Circumstances<'_>,
+    ) -> Result<Decision<UpdateFeaturesResponse>, Refusal> {
+        Ok(controller.update_features(self, circumstances.context.version))
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> UpdateFeaturesResponse {
+        UpdateFeaturesResponse {
+            error_code: refusal.code,
+            error_message: refusal.text(),
+            ..UpdateFeaturesResponse::default()
+        }
+    }
+
+    fn timeout_ms(&self) -> i32 {
+        self.timeout_ms
+    }
+}
+
 impl Controller {
     /// Decides which levels change. `version` is that of the request.
-    pub fn update_features(
+    pub(super) fn update_features(
         &self,
         request: &UpdateFeaturesRequest,
         version: i16,

@@ -6,6 +6,7 @@ use super::Controller;
 use super::config_changes::{ConfigChange, is_list, key_of};
 use super::create_topics::duplicates;
 use super::decision::{Decision, Refusal, error_fields};
+use super::request::{Circumstances, ControllerRequest};
 use crate::metadata::image::ResourceKind;
 use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
@@ -48,9 +49,30 @@ impl Operation {
     }
 }
 
+impl ControllerRequest for IncrementalAlterConfigsRequest {
+    fn decide(
+        &self,
+        controller: &mut Controller,
+        _circumstances: Circumstances<'_>,
+    ) -> Result<Decision<IncrementalAlterConfigsResponse>, Refusal> {
+        Ok(controller.incremental_alter_configs(self))
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> IncrementalAlterConfigsResponse {
+        let refused = Err(refusal.clone());
+        let resources = self.resources.iter();
+        IncrementalAlterConfigsResponse {
+            responses: resources
+                .map(|resource| result(resource, &refused))
+                .collect(),
+            ..IncrementalAlterConfigsResponse::default()
+        }
+    }
+}
+
 impl Controller {
     /// Decides which of the resources are altered.
-    pub fn incremental_alter_configs(
+    pub(super) fn incremental_alter_configs(
         &self,
         request: &IncrementalAlterConfigsRequest,
     ) -> Decision<IncrementalAlterConfigsResponse> {
@@ -203,21 +225,6 @@ fn check_form(resource: &AlterConfigsResource) -> Result<(), Refusal> {
         ));
     }
     Ok(())
-}
-
-/// The response in which every resource of the request is refused for the same reason.
-pub fn refuse_incremental_alter_configs(
-    request: &IncrementalAlterConfigsRequest,
-    refusal: &Refusal,
-) -> IncrementalAlterConfigsResponse {
-    let refused = Err(refusal.clone());
-    let resources = request.resources.iter();
-    IncrementalAlterConfigsResponse {
-        responses: resources
-            .map(|resource| result(resource, &refused))
-            .collect(),
-        ..IncrementalAlterConfigsResponse::default()
-    }
 }
 
 fn resource_key(resource: &AlterConfigsResource) -> ResourceKey<'_> {

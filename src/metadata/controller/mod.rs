@@ -30,6 +30,7 @@ mod partition_index;
 mod placement;
 mod producer_ids;
 mod reassignment;
+mod request;
 mod sessions;
 mod topic_name;
 mod transaction;
@@ -40,16 +41,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use activation::{activation_records, bootstrap_records};
-pub use alter_client_quotas::refuse_alter_client_quotas;
-pub use alter_configs::refuse_alter_configs;
-pub use create_partitions::refuse_create_partitions;
-pub use create_topics::refuse_create_topics;
 pub use decision::{Decision, Refusal};
-pub use delete_topics::refuse_delete_topics;
-pub use elect_leaders::refuse_elect_leaders;
-pub use incremental_alter_configs::{check_alterations, refuse_incremental_alter_configs};
+pub use incremental_alter_configs::check_alterations;
 pub use placement::Entropy;
-pub use reassignment::refuse_alter_partition_reassignments;
+pub use request::{Circumstances, ControllerRequest, ControllerRequestContext};
 pub use topic_name::{METADATA_TOPIC_NAME, check as check_topic_name};
 pub use transaction::{LogBatches, MAX_BYTES_PER_BATCH, MAX_RECORDS_PER_BATCH};
 
@@ -61,7 +56,7 @@ use partition_index::PartitionIndex;
 use sessions::Sessions;
 
 /// Counts partitions that are about to be created or deleted; a refusal is for the topic.
-pub type Charge<'a> = &'a mut dyn FnMut(usize) -> Result<(), Refusal>;
+type Charge<'a> = &'a mut dyn FnMut(usize) -> Result<(), Refusal>;
 
 /// What a controller is told when it starts, and does not change.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 use super::Controller;
 use super::decision::{Decision, Refusal};
+use super::request::{Circumstances, ControllerRequest};
 use crate::model::BrokerId;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::allocate_producer_ids::{
@@ -12,12 +13,29 @@ use crate::protocol::messages::metadata_records::ProducerIdsRecord;
 /// How many ids a block has, as in Kafka.
 const BLOCK_SIZE: i32 = 1_000;
 
+impl ControllerRequest for AllocateProducerIdsRequest {
+    fn decide(
+        &self,
+        controller: &mut Controller,
+        _circumstances: Circumstances<'_>,
+    ) -> Result<Decision<AllocateProducerIdsResponse>, Refusal> {
+        controller.allocate_producer_ids(self)
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> AllocateProducerIdsResponse {
+        AllocateProducerIdsResponse {
+            error_code: refusal.code,
+            ..AllocateProducerIdsResponse::default()
+        }
+    }
+}
+
 impl Controller {
     /// Decides which block a broker gets.
     ///
     /// # Errors
     /// STALE_BROKER_EPOCH, or UNKNOWN_SERVER_ERROR when all ids are used up.
-    pub fn allocate_producer_ids(
+    pub(super) fn allocate_producer_ids(
         &self,
         request: &AllocateProducerIdsRequest,
     ) -> Result<Decision<AllocateProducerIdsResponse>, Refusal> {

@@ -5,6 +5,7 @@
 
 use super::Controller;
 use super::decision::{Decision, Refusal, error_fields};
+use super::request::{Circumstances, ControllerRequest};
 use crate::metadata::image::{LEADER_UNCHANGED, PartitionImage, TopicImage};
 use crate::model::BrokerId;
 use crate::protocol::error_code::ErrorCode;
@@ -23,9 +24,41 @@ pub(super) struct Target {
     pub removing: Vec<BrokerId>,
 }
 
+impl ControllerRequest for AlterPartitionReassignmentsRequest {
+    fn decide(
+        &self,
+        controller: &mut Controller,
+        _circumstances: Circumstances<'_>,
+    ) -> Result<Decision<AlterPartitionReassignmentsResponse>, Refusal> {
+        Ok(controller.alter_partition_reassignments(self))
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> AlterPartitionReassignmentsResponse {
+        let refused = Err(refusal.clone());
+        let topics = self.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter();
+            let partitions = partitions.map(|wanted| result(wanted.partition_index, &refused));
+            ReassignableTopicResponse {
+                name: topic.name.clone(),
+                partitions: partitions.collect(),
+            }
+        });
+        AlterPartitionReassignmentsResponse {
+            error_code: refusal.code,
+            error_message: refusal.text(),
+            responses: topics.collect(),
+            ..AlterPartitionReassignmentsResponse::default()
+        }
+    }
+
+    fn timeout_ms(&self) -> i32 {
+        self.timeout_ms
+    }
+}
+
 impl Controller {
     /// Decides which moves begin and which end.
-    pub fn alter_partition_reassignments(
+    pub(super) fn alter_partition_reassignments(
         &self,
         request: &AlterPartitionReassignmentsRequest,
     ) -> Decision<AlterPartitionReassignmentsResponse> {
@@ -207,28 +240,6 @@ impl Target {
             adding: Vec::new(),
             removing: Vec::new(),
         })
-    }
-}
-
-/// The response in which the whole request is refused.
-pub fn refuse_alter_partition_reassignments(
-    request: &AlterPartitionReassignmentsRequest,
-    refusal: &Refusal,
-) -> AlterPartitionReassignmentsResponse {
-    let refused = Err(refusal.clone());
-    let topics = request.topics.iter().map(|topic| {
-        let partitions = topic.partitions.iter();
-        let partitions = partitions.map(|wanted| result(wanted.partition_index, &refused));
-        ReassignableTopicResponse {
-            name: topic.name.clone(),
-            partitions: partitions.collect(),
-        }
-    });
-    AlterPartitionReassignmentsResponse {
-        error_code: refusal.code,
-        error_message: refusal.text(),
-        responses: topics.collect(),
-        ..AlterPartitionReassignmentsResponse::default()
     }
 }
 

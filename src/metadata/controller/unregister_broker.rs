@@ -2,6 +2,7 @@
 
 use super::Controller;
 use super::decision::{Decision, Refusal};
+use super::request::{Circumstances, ControllerRequest};
 use crate::model::BrokerId;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::metadata_records::UnregisterBrokerRecord;
@@ -9,13 +10,31 @@ use crate::protocol::messages::unregister_broker::{
     UnregisterBrokerRequest, UnregisterBrokerResponse,
 };
 
+impl ControllerRequest for UnregisterBrokerRequest {
+    fn decide(
+        &self,
+        controller: &mut Controller,
+        _circumstances: Circumstances<'_>,
+    ) -> Result<Decision<UnregisterBrokerResponse>, Refusal> {
+        controller.unregister_broker(self)
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> UnregisterBrokerResponse {
+        UnregisterBrokerResponse {
+            error_code: refusal.code,
+            error_message: refusal.text(),
+            ..UnregisterBrokerResponse::default()
+        }
+    }
+}
+
 impl Controller {
     /// Decides whether the registration goes. (Kafka also takes it from a broker that is at work,
     /// which then serves nobody until it is started again.)
     ///
     /// # Errors
     /// BROKER_ID_NOT_REGISTERED, or INVALID_REQUEST: the broker is at work.
-    pub fn unregister_broker(
+    pub(super) fn unregister_broker(
         &self,
         request: &UnregisterBrokerRequest,
     ) -> Result<Decision<UnregisterBrokerResponse>, Refusal> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::doubles::history::Dice;
 use crate::doubles::{CrashDisk, Fault, Tear};
-use crate::metadata::controller::bootstrap_records;
+use crate::metadata::controller::{ControllerRequestContext, bootstrap_records};
 use crate::metadata::{
     Assignment, AssignmentInbox, BrokerIdentity, BrokerLifecycle, LifecycleState, assignments,
 };
@@ -19,7 +19,6 @@ use crate::protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
 use crate::protocol::messages::broker_registration::Listener;
 use crate::protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 use crate::protocol::messages::delete_topics::DeleteTopicsRequest;
-use crate::quota::MutationQuota;
 use crate::raft::{RaftConfig, Retention, Timeouts, Voter};
 use crate::storage::disk::Disk;
 
@@ -180,7 +179,7 @@ impl Node {
         let response = self
             .metadata
             .controller()
-            .create_topics(request, MutationQuota::unlimited())
+            .change(request, ControllerRequestContext::unlimited(7))
             .await;
         response.topics[0].error_code
     }
@@ -194,7 +193,7 @@ impl Node {
         let response = self
             .metadata
             .controller()
-            .delete_topics(request, 5, MutationQuota::unlimited())
+            .change(request, ControllerRequestContext::unlimited(5))
             .await;
         response.responses[0].error_code
     }
@@ -398,7 +397,7 @@ async fn a_decision_that_needs_several_batches_is_seen_as_a_whole() {
     let response = node
         .metadata
         .controller()
-        .create_topics(request, MutationQuota::unlimited())
+        .change(request, ControllerRequestContext::unlimited(7))
         .await;
 
     assert!(
@@ -572,7 +571,7 @@ async fn a_broker_that_falls_silent_is_fenced() {
     let controller = node.metadata.controller();
     let request = identity(1).registration();
     let epoch = loop {
-        let response = controller.register_broker(request.clone()).await;
+        let response = controller.ask(request.clone()).await;
         if !response.error_code.is_error() {
             break response.broker_epoch;
         }
@@ -584,7 +583,7 @@ async fn a_broker_that_falls_silent_is_fenced() {
         current_metadata_offset: epoch,
         ..BrokerHeartbeatRequest::default()
     };
-    assert!(!controller.broker_heartbeat(heartbeat).await.is_fenced);
+    assert!(!controller.ask(heartbeat).await.is_fenced);
 
     let image = node.until(is_fenced).await;
 
@@ -620,7 +619,7 @@ async fn a_stopped_controller_refuses_instead_of_letting_wait() {
         resources: vec![alter_configs::AlterConfigsResource::default()],
         validate_only: false,
     };
-    let response = controller.alter_configs(request).await;
+    let response = controller.ask(request).await;
 
     assert_eq!(response.responses[0].error_code, ErrorCode::NOT_CONTROLLER);
 }

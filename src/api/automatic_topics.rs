@@ -1,40 +1,20 @@
-//! CreateTopics (key 19), versions 2-7: decided by the controller, one result per topic.
-//!
-//! Version 4 lets partitions and replication factor be -1 for the defaults, 5 returns the configs,
-//! 7 the topic ids. The same path creates topics that a Metadata request names (auto-creation).
-
-use std::sync::Arc;
-use std::time::Instant;
+//! Topics that are created without being asked for by name of an API: those that a Metadata request
+//! names, and those of coordinators. The controller decides on them as on those of CreateTopics.
 
 use super::context::RequestContext;
 use super::{Api, internal_topics};
 use crate::coordinator::OFFSETS_TOPIC;
+use crate::metadata::controller::ControllerRequestContext;
 use crate::protocol::Str;
-use crate::protocol::messages::create_topics::{
-    CreatableTopic, CreateTopicsRequest, CreateTopicsResponse,
-};
+use crate::protocol::message::Message as _;
+use crate::protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 use crate::telemetry::LogGate;
-
-/// The first version that knows THROTTLING_QUOTA_EXCEEDED (KIP-599).
-const FIRST_THROTTLED: i16 = 6;
 
 /// An automatic creation is refused, whatever the version of the request that names the topic.
 const NOT_IN_A_REQUEST: i16 = 0;
 
 /// How long an automatic creation may take, as `request.timeout.ms` is by default.
 const TIMEOUT_MS: i32 = 30_000;
-
-/// Lets the controller create the topics, and waits until this broker knows them.
-pub async fn handle(
-    api: Arc<Api>,
-    context: Arc<RequestContext>,
-    request: CreateTopicsRequest,
-) -> CreateTopicsResponse {
-    let quota = api.mutation_quota(&context, FIRST_THROTTLED);
-    let mut response = api.controller().create_topics(request, quota.clone()).await;
-    response.throttle_time_ms = api.mute(&context, quota.wait(Instant::now()));
-    response
-}
 
 /// Any number of clients can ask for an internal topic at a time.
 static FAILURES: LogGate = LogGate::new();
@@ -72,8 +52,11 @@ impl Api {
             timeout_ms: TIMEOUT_MS,
             validate_only: false,
         };
-        let quota = self.mutation_quota(context, NOT_IN_A_REQUEST);
-        let response = self.controller().create_topics(request, quota).await;
+        let of_request = ControllerRequestContext {
+            quota: self.mutation_quota(context, NOT_IN_A_REQUEST),
+            ..ControllerRequestContext::unlimited(CreateTopicsRequest::MAX_VERSION)
+        };
+        let response = self.controller().change(request, of_request).await;
         for topic in response
             .topics
             .iter()

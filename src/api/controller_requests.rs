@@ -1,0 +1,49 @@
+//! Requests that the controller decides, whatever they ask for: it is asked, and the answer waits until
+//! the decision is committed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Api;
+use super::context::RequestContext;
+use crate::metadata::controller::{ControllerRequest, ControllerRequestContext};
+use crate::protocol::Str;
+use crate::protocol::message::Struct as _;
+
+/// Lets the controller decide, and waits until this broker acts on what it decided.
+pub(super) async fn handle<Q: ControllerRequest>(
+    api: Arc<Api>,
+    context: Arc<RequestContext>,
+    request: Q,
+) -> Q::Response {
+    handle_with_hosts(&api, &context, request, BTreeSet::new()).await
+}
+
+/// Lets the controller decide on what a broker says of itself, and waits until that is committed.
+pub(super) async fn handle_of_broker<Q: ControllerRequest>(
+    api: Arc<Api>,
+    _context: Arc<RequestContext>,
+    request: Q,
+) -> Q::Response {
+    api.controller().ask(request).await
+}
+
+/// Does what [`handle`] does, for a request that names `hosts`: those of its names that have an
+/// address.
+pub(super) async fn handle_with_hosts<Q: ControllerRequest>(
+    api: &Api,
+    context: &RequestContext,
+    request: Q,
+    hosts: BTreeSet<Str>,
+) -> Q::Response {
+    let quota = api.mutation_quota(context, Q::FIRST_THROTTLED);
+    let of_request = ControllerRequestContext {
+        version: context.version(),
+        quota: quota.clone(),
+        hosts,
+    };
+    let mut response = api.controller().change(request, of_request).await;
+    response.raise_throttle_time(api.mute(context, quota.wait(Instant::now())));
+    response
+}

@@ -48,9 +48,10 @@ pub fn handle(
         cluster_id: api.cluster_id_text().clone(),
         controller_id: controller_id.0,
         brokers,
-        cluster_authorized_operations: match request.include_cluster_authorized_operations {
-            true => operations::CLUSTER,
-            false => operations::NOT_ASKED,
+        cluster_authorized_operations: if request.include_cluster_authorized_operations {
+            operations::CLUSTER
+        } else {
+            operations::NOT_ASKED
         },
         ..DescribeClusterResponse::default()
     }

@@ -177,9 +177,10 @@ impl Describer<'_> {
     }
 
     fn config(&self, entry: Entry) -> DescribeConfigsResourceResult {
-        let synonyms = match self.request.include_synonyms {
-            true => entry.synonyms.into_iter().map(synonym).collect(),
-            false => Vec::new(),
+        let synonyms = if self.request.include_synonyms {
+            entry.synonyms.into_iter().map(synonym).collect()
+        } else {
+            Vec::new()
         };
         DescribeConfigsResourceResult {
             name: Str::from(entry.name),

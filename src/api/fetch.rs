@@ -286,26 +286,12 @@ fn partition_data(answer: PartitionAnswer, version: i16) -> PartitionData {
     }
 }
 
-fn endpoints(
-    image: &MetadataImage,
-    mut leaders: Vec<BrokerId>,
-    listener: &str,
-) -> Vec<NodeEndpoint> {
-    leaders.sort_unstable();
-    leaders.dedup();
-    let endpoint = |leader: BrokerId| {
-        let endpoint = nodes::endpoint(image, leader, listener)?;
-        Some(NodeEndpoint {
-            node_id: leader.0,
-            host: Str::copy_from(&endpoint.host),
-            port: i32::from(endpoint.port),
-            rack: image
-                .brokers()
-                .get(leader)?
-                .rack
-                .as_deref()
-                .map(Str::copy_from),
-        })
+fn endpoints(image: &MetadataImage, leaders: Vec<BrokerId>, listener: &str) -> Vec<NodeEndpoint> {
+    let endpoint = |node_id, host, port, rack| NodeEndpoint {
+        node_id,
+        host,
+        port,
+        rack,
     };
-    leaders.into_iter().filter_map(endpoint).collect()
+    nodes::leader_endpoints(image, leaders, listener, endpoint)
 }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use super::broker_loggers::{self, BROKER_LOGGER};
 use super::context::RequestContext;
 use super::{Api, controller_requests};
-use crate::metadata::controller::check_alterations;
-use crate::protocol::ErrorCode;
+use crate::metadata::controller::{alteration_answer, check_alterations};
 use crate::protocol::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterConfigsResourceResponse, IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
@@ -46,9 +45,12 @@ fn in_order(
 ) -> IncrementalAlterConfigsResponse {
     let mut of_loggers = of_loggers.into_iter();
     let mut others = std::mem::take(&mut response.responses).into_iter();
-    let answers = is_logger.iter().filter_map(|is_logger| match is_logger {
-        true => of_loggers.next(),
-        false => others.next(),
+    let answers = is_logger.iter().filter_map(|is_logger| {
+        if *is_logger {
+            of_loggers.next()
+        } else {
+            others.next()
+        }
     });
     response.responses = answers.collect();
     response
@@ -61,16 +63,7 @@ fn alter(
 ) -> AlterConfigsResourceResponse {
     let outcome = check_alterations(request, resource)
         .and_then(|()| broker_loggers::alter(api, resource, request.validate_only));
-    let (error_code, error_message) = match &outcome {
-        Ok(()) => (ErrorCode::NONE, None),
-        Err(refusal) => (refusal.code, refusal.text()),
-    };
-    AlterConfigsResourceResponse {
-        error_code,
-        error_message,
-        resource_type: resource.resource_type,
-        resource_name: resource.resource_name.clone(),
-    }
+    alteration_answer(resource, &outcome)
 }
 
 #[cfg(test)]

@@ -156,9 +156,10 @@ impl View<'_> {
             cluster_id: Some(api.cluster_id_text().clone()),
             controller_id: nodes::controller_for_clients(api, self.image, self.context).0,
             topics,
-            cluster_authorized_operations: match wants_cluster_operations {
-                true => operations::CLUSTER,
-                false => operations::NOT_ASKED,
+            cluster_authorized_operations: if wants_cluster_operations {
+                operations::CLUSTER
+            } else {
+                operations::NOT_ASKED
             },
             ..MetadataResponse::default()
         }
@@ -232,9 +233,10 @@ impl View<'_> {
 
     /// What may be done with a topic, also with one that is not there.
     fn topic_operations(&self) -> i32 {
-        match self.request.include_topic_authorized_operations {
-            true => operations::TOPIC,
-            false => operations::NOT_ASKED,
+        if self.request.include_topic_authorized_operations {
+            operations::TOPIC
+        } else {
+            operations::NOT_ASKED
         }
     }
 
@@ -265,9 +267,10 @@ impl View<'_> {
         let version = self.context.version();
         if !leader_reachable {
             let leader_known = self.image.brokers().get(partition.leader).is_some();
-            return match leader_known && version >= FIRST_WITH_LISTENER_ERROR {
-                true => ErrorCode::LISTENER_NOT_FOUND,
-                false => ErrorCode::LEADER_NOT_AVAILABLE,
+            return if leader_known && version >= FIRST_WITH_LISTENER_ERROR {
+                ErrorCode::LISTENER_NOT_FOUND
+            } else {
+                ErrorCode::LEADER_NOT_AVAILABLE
             };
         }
         let all_reachable = |replicas: &[BrokerId]| {

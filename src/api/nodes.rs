@@ -4,6 +4,7 @@ use super::Api;
 use super::context::RequestContext;
 use crate::metadata::image::{BrokerImage, Endpoint, MetadataImage, PartitionImage};
 use crate::model::{BrokerId, DirectoryId};
+use crate::protocol::Str;
 
 /// The endpoint of broker `id` on the listener named `listener`, if it has one; fenced or not.
 pub fn endpoint<'a>(
@@ -89,6 +90,26 @@ fn is_online(broker: &BrokerImage, directory: DirectoryId) -> bool {
         DirectoryId::ZERO | DirectoryId::UNASSIGNED_DIRECTORY => true,
         _ => broker.directories.is_empty() || broker.directories.contains(&directory),
     }
+}
+
+/// Where `leaders` are reached on `listener`, each once: `endpoint` makes an answer's form of an id, a
+/// host, a port and a rack.
+pub fn leader_endpoints<E>(
+    image: &MetadataImage,
+    mut leaders: Vec<BrokerId>,
+    listener: &str,
+    endpoint: impl Fn(i32, Str, i32, Option<Str>) -> E,
+) -> Vec<E> {
+    leaders.sort_unstable();
+    leaders.dedup();
+    let found = leaders.into_iter().filter_map(|leader| {
+        let broker = image.brokers().get(leader)?;
+        let at = broker.endpoint(listener)?;
+        let rack = broker.rack.as_deref().map(Str::copy_from);
+        let (host, port) = (Str::copy_from(&at.host), i32::from(at.port));
+        Some(endpoint(leader.0, host, port, rack))
+    });
+    found.collect()
 }
 
 /// Ids as the protocol carries them.

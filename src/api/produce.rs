@@ -19,7 +19,7 @@ use super::throttle::Meter;
 use super::{Api, internal_topics, nodes};
 use crate::clock::wall_clock;
 use crate::metadata::image::MetadataImage;
-use crate::model::{BrokerId, Offset, Timestamp, TopicIdPartition, Uuid};
+use crate::model::{Offset, Timestamp, TopicIdPartition, Uuid};
 use crate::network::{CloseReason, Handling, Outcome};
 use crate::protocol::messages::produce::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData,
@@ -269,26 +269,14 @@ fn name_leaders(api: &Api, context: &RequestContext, response: &mut ProduceRespo
             leaders.push(found.leader);
         }
     }
-    leaders.sort_unstable();
-    leaders.dedup();
-    let image = api.image();
-    let endpoint = |leader| endpoint(&image, leader, context.listener());
-    response.node_endpoints = leaders.into_iter().filter_map(endpoint).collect();
-}
-
-fn endpoint(image: &MetadataImage, leader: BrokerId, listener: &str) -> Option<NodeEndpoint> {
-    let endpoint = nodes::endpoint(image, leader, listener)?;
-    Some(NodeEndpoint {
-        node_id: leader.0,
-        host: Str::copy_from(&endpoint.host),
-        port: i32::from(endpoint.port),
-        rack: image
-            .brokers()
-            .get(leader)?
-            .rack
-            .as_deref()
-            .map(Str::copy_from),
-    })
+    let endpoint = |node_id, host, port, rack| NodeEndpoint {
+        node_id,
+        host,
+        port,
+        rack,
+    };
+    response.node_endpoints =
+        nodes::leader_endpoints(&api.image(), leaders, context.listener(), endpoint);
 }
 
 /// Why nothing was appended to a partition.

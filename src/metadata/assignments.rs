@@ -93,9 +93,10 @@ impl PendingAssignments {
                 }
             }
         }
-        self.failures = match failed.is_empty() {
-            true => 0,
-            false => self.failures.saturating_add(1),
+        self.failures = if failed.is_empty() {
+            0
+        } else {
+            self.failures.saturating_add(1)
         };
         for (partition, directory) in failed {
             self.ready.entry(partition).or_insert(directory);

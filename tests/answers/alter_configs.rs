@@ -55,6 +55,20 @@ pub const BAD_VALUES: &[(&str, &str)] = &[
     ("max.compaction.lag.ms", "0"),
 ];
 
+/// Resources that are refused, by kind and name.
+pub const NOT_ALTERED: [(i8, &str); 10] = [
+    (TOPIC, "absent"),
+    (TOPIC, "a/b"),
+    (TOPIC, ""),
+    (TOPIC, "__cluster_metadata"),
+    (BROKER, "2"),
+    (BROKER, "one"),
+    (0, "x"),
+    (3, "x"),
+    (64, "x"),
+    (-1, "x"),
+];
+
 type Configs<'a> = &'a [(&'a str, Option<&'a str>)];
 
 const GOOD: Configs<'_> = &[("segment.bytes", Some("104857600"))];
@@ -119,17 +133,7 @@ fn refused(pair: &mut Pair, version: i16, name: &str) {
 }
 
 fn unknown(pair: &mut Pair, version: i16) {
-    for (kind, who) in [
-        (TOPIC, "absent"),
-        (TOPIC, "a/b"),
-        (TOPIC, ""),
-        (BROKER, "2"),
-        (BROKER, "one"),
-        (0, "x"),
-        (3, "x"),
-        (64, "x"),
-        (-1, "x"),
-    ] {
+    for (kind, who) in NOT_ALTERED {
         for configs in [GOOD, &[]] {
             let case = format!("resource {who:?} of type {kind}, {} configs", configs.len());
             pair.compare(&case, version, |_| {

@@ -5,7 +5,7 @@ use broker::protocol::messages::incremental_alter_configs::{
 };
 use broker::protocol::{ApiKey, Str};
 
-use super::alter_configs::BAD_VALUES;
+use super::alter_configs::{BAD_VALUES, NOT_ALTERED};
 use super::describe_configs::{self, BROKER, TOPIC, compare_configs};
 use super::pair::Pair;
 use super::topics::{create, topic};
@@ -149,18 +149,7 @@ fn topics(pair: &mut Pair, version: i16, name: &str) {
 }
 
 fn resources(pair: &mut Pair, version: i16, name: &str) {
-    for (kind, who) in [
-        (TOPIC, "absent"),
-        (TOPIC, "a/b"),
-        (TOPIC, ""),
-        (TOPIC, "__cluster_metadata"),
-        (BROKER, "2"),
-        (BROKER, "one"),
-        (0, "x"),
-        (3, "x"),
-        (64, "x"),
-        (-1, "x"),
-    ] {
+    for (kind, who) in NOT_ALTERED {
         for wanted in [GOOD, &[]] {
             let case = format!("resource {who:?} of type {kind}, {} configs", wanted.len());
             pair.compare(&case, version, |_| {

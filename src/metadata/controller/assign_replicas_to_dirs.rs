@@ -100,9 +100,10 @@ impl Controller {
         let found = found.ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
         let partition = found.partition(index);
         let partition = partition.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-        match partition.replicas.contains(&broker) {
-            true => Ok(()),
-            false => Err(ErrorCode::NOT_LEADER_OR_FOLLOWER),
+        if partition.replicas.contains(&broker) {
+            Ok(())
+        } else {
+            Err(ErrorCode::NOT_LEADER_OR_FOLLOWER)
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What altering configs has in common: which resources may be altered, and whether what they
 //! would have then is allowed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::decision::Refusal;
+use super::create_topics::duplicates;
+use super::decision::{Decision, Refusal};
 use super::{Controller, topic_name};
 use crate::config::keys;
 use crate::config::{
@@ -19,6 +20,92 @@ use crate::protocol::messages::metadata_records::{ConfigRecord, MetadataRecord};
 
 /// The most UTF-16 units of a value, as in Kafka.
 const MAX_VALUE_LENGTH: usize = 32_767;
+
+/// A resource as a request names it: Kafka's number of its kind, and its name.
+pub(super) type ResourceKey<'a> = (i8, &'a Str);
+
+/// A resource in a request of either form.
+pub(super) trait AlteredResource {
+    /// What is told of it.
+    type Answer;
+    fn key(&self) -> ResourceKey<'_>;
+    fn answer(&self, outcome: &Result<(), Refusal>) -> Self::Answer;
+}
+
+/// Decides on each of the resources by itself; one that is named twice is refused as often.
+pub(super) fn decide_each<R: AlteredResource>(
+    resources: &[R],
+    validate_only: bool,
+    decide: impl Fn(&R) -> Result<Vec<MetadataRecord>, Refusal>,
+) -> Decision<Vec<R::Answer>> {
+    let named_twice = named_twice(resources);
+    let mut records = Vec::new();
+    let mut answer = |resource: &R| {
+        let outcome = check_once(&named_twice, resource).and_then(|()| decide(resource));
+        resource.answer(&outcome.map(|new| records.extend(new)))
+    };
+    let answer = resources.iter().map(&mut answer).collect();
+    if validate_only {
+        records.clear();
+    }
+    Decision { records, answer }
+}
+
+/// Refuses all of the resources for the same reason.
+pub(super) fn refuse_each<R: AlteredResource>(
+    resources: &[R],
+    refusal: &Refusal,
+) -> Vec<R::Answer> {
+    let refused = Err(refusal.clone());
+    let resources = resources.iter();
+    resources
+        .map(|resource| resource.answer(&refused))
+        .collect()
+}
+
+/// The resources that a request names more than once.
+pub(super) fn named_twice<R: AlteredResource>(resources: &[R]) -> BTreeSet<ResourceKey<'_>> {
+    let mut seen = BTreeSet::new();
+    let keys = resources.iter().map(R::key);
+    keys.filter(|key| !seen.insert(*key)).collect()
+}
+
+/// Refuses a resource that its request names more than once.
+///
+/// # Errors
+/// INVALID_REQUEST.
+pub(super) fn check_once(
+    named_twice: &BTreeSet<ResourceKey<'_>>,
+    resource: &impl AlteredResource,
+) -> Result<(), Refusal> {
+    if named_twice.contains(&resource.key()) {
+        let message = "Each resource must appear at most once.";
+        return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+    }
+    Ok(())
+}
+
+/// Refuses a key that is there twice, and values that are missing: `nulls` are their keys.
+///
+/// # Errors
+/// INVALID_REQUEST.
+pub(super) fn check_form<'a>(
+    keys: impl Iterator<Item = &'a Str>,
+    nulls: impl Iterator<Item = &'a Str>,
+) -> Result<(), Refusal> {
+    let invalid = |message: String| Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+    if !duplicates(keys).is_empty() {
+        return invalid("Error due to duplicate config keys".to_owned());
+    }
+    let nulls: Vec<&str> = nulls.map(Str::as_str).collect();
+    if !nulls.is_empty() {
+        return invalid(format!(
+            "Null value not supported for : {}",
+            nulls.join(", ")
+        ));
+    }
+    Ok(())
+}
 
 /// A resource, and the values it is to get by key; `None` removes one.
 pub(super) struct ConfigChange<'a> {

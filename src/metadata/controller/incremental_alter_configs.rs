@@ -1,10 +1,12 @@
 //! IncrementalAlterConfigs: single values set, removed, or added to lists and taken from them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Controller;
-use super::config_changes::{ConfigChange, is_list, key_of};
-use super::create_topics::duplicates;
+use super::config_changes::{
+    AlteredResource, ConfigChange, ResourceKey, check_form, check_once, decide_each, is_list,
+    key_of, named_twice, refuse_each,
+};
 use super::decision::{Decision, Refusal, error_fields};
 use super::request::{Circumstances, ControllerRequest};
 use crate::metadata::image::ResourceKind;
@@ -59,13 +61,27 @@ impl ControllerRequest for IncrementalAlterConfigsRequest {
     }
 
     fn refuse(&self, refusal: &Refusal) -> IncrementalAlterConfigsResponse {
-        let refused = Err(refusal.clone());
-        let resources = self.resources.iter();
         IncrementalAlterConfigsResponse {
-            responses: resources
-                .map(|resource| result(resource, &refused))
-                .collect(),
+            responses: refuse_each(&self.resources, refusal),
             ..IncrementalAlterConfigsResponse::default()
+        }
+    }
+}
+
+impl AlteredResource for AlterConfigsResource {
+    type Answer = AlterConfigsResourceResponse;
+
+    fn key(&self) -> ResourceKey<'_> {
+        (self.resource_type, &self.resource_name)
+    }
+
+    fn answer(&self, outcome: &Result<(), Refusal>) -> AlterConfigsResourceResponse {
+        let (error_code, error_message) = error_fields(outcome);
+        AlterConfigsResourceResponse {
+            error_code,
+            error_message,
+            resource_type: self.resource_type,
+            resource_name: self.resource_name.clone(),
         }
     }
 }
@@ -76,29 +92,19 @@ impl Controller {
         &self,
         request: &IncrementalAlterConfigsRequest,
     ) -> Decision<IncrementalAlterConfigsResponse> {
-        let duplicates = duplicate_resources(request);
-        let mut records = Vec::new();
-        let mut response = IncrementalAlterConfigsResponse::default();
-        for resource in &request.resources {
-            let outcome = check_once(&duplicates, resource);
-            let outcome = outcome.and_then(|()| self.alter_incrementally(resource));
-            let outcome = outcome.map(|new| records.extend(new));
-            response.responses.push(result(resource, &outcome));
-        }
-        if request.validate_only {
-            records.clear();
-        }
-        Decision {
-            records,
-            answer: response,
-        }
+        let decide = |resource: &AlterConfigsResource| self.alter_incrementally(resource);
+        let decision = decide_each(&request.resources, request.validate_only, decide);
+        decision.map(|responses| IncrementalAlterConfigsResponse {
+            responses,
+            ..IncrementalAlterConfigsResponse::default()
+        })
     }
 
     fn alter_incrementally(
         &self,
         resource: &AlterConfigsResource,
     ) -> Result<Vec<MetadataRecord>, Refusal> {
-        check_form(resource)?;
+        check_resource(resource)?;
         let kind = self.alterable(resource.resource_type, &resource.resource_name)?;
         let mut values = BTreeMap::new();
         for config in &resource.configs {
@@ -180,66 +186,28 @@ pub fn check_alterations(
     request: &IncrementalAlterConfigsRequest,
     resource: &AlterConfigsResource,
 ) -> Result<(), Refusal> {
-    check_once(&duplicate_resources(request), resource)?;
-    check_form(resource)
+    check_once(&named_twice(&request.resources), resource)?;
+    check_resource(resource)
 }
 
-type ResourceKey<'a> = (i8, &'a Str);
-
-fn duplicate_resources(request: &IncrementalAlterConfigsRequest) -> BTreeSet<ResourceKey<'_>> {
-    let mut seen = BTreeSet::new();
-    let keys = request.resources.iter().map(resource_key);
-    keys.filter(|key| !seen.insert(*key)).collect()
-}
-
-fn check_once(
-    duplicates: &BTreeSet<ResourceKey<'_>>,
+/// What is told of a resource that was altered, or was not.
+pub fn alteration_answer(
     resource: &AlterConfigsResource,
-) -> Result<(), Refusal> {
-    if duplicates.contains(&resource_key(resource)) {
-        let message = "Each resource must appear at most once.";
-        return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
-    }
-    Ok(())
+    outcome: &Result<(), Refusal>,
+) -> AlterConfigsResourceResponse {
+    resource.answer(outcome)
 }
 
-fn check_form(resource: &AlterConfigsResource) -> Result<(), Refusal> {
-    let invalid = |message: String| Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+fn check_resource(resource: &AlterConfigsResource) -> Result<(), Refusal> {
     let configs = resource.configs.iter();
-    if !duplicates(configs.clone().map(|config| &config.name)).is_empty() {
-        return invalid("Error due to duplicate config keys".to_owned());
-    }
     // Any operation but DELETE needs a value, one that is unknown too.
     let is_null = |config: &&AlterableConfig| {
         config.value.is_none()
             && Operation::from_wire(config.config_operation) != Ok(Operation::Delete)
     };
-    let nulls: Vec<&str> = configs
-        .filter(is_null)
-        .map(|config| &*config.name)
-        .collect();
-    if !nulls.is_empty() {
-        return invalid(format!(
-            "Null value not supported for : {}",
-            nulls.join(", ")
-        ));
-    }
-    Ok(())
-}
-
-fn resource_key(resource: &AlterConfigsResource) -> ResourceKey<'_> {
-    (resource.resource_type, &resource.resource_name)
-}
-
-fn result(
-    resource: &AlterConfigsResource,
-    outcome: &Result<(), Refusal>,
-) -> AlterConfigsResourceResponse {
-    let (error_code, error_message) = error_fields(outcome);
-    AlterConfigsResourceResponse {
-        error_code,
-        error_message,
-        resource_type: resource.resource_type,
-        resource_name: resource.resource_name.clone(),
-    }
+    let nulls = configs.clone().filter(is_null);
+    check_form(
+        configs.map(|config| &config.name),
+        nulls.map(|config| &config.name),
+    )
 }

@@ -124,9 +124,12 @@ impl Controller {
         let partition = topic.partition(index)?;
         let placed = partition.replicas.iter().zip(&partition.directories);
         let directories: Vec<_> = placed
-            .map(|(replica, known)| match *replica == broker.id {
-                true => directory,
-                false => *known,
+            .map(|(replica, known)| {
+                if *replica == broker.id {
+                    directory
+                } else {
+                    *known
+                }
             })
             .collect();
         let is_new = *directories != *partition.directories;

@@ -1,4 +1,4 @@
-//! New partitions: their replicas, given by hand or placed, become records.
+//! New partitions: replicas that were given by hand or placed become the state that they begin with.
 
 use super::Controller;
 use super::decision::Refusal;

@@ -1,13 +1,17 @@
 //! Topics that are created without being asked for by name of an API: those that a Metadata request
 //! names, and those of coordinators. The controller decides on them as on those of CreateTopics.
 
+use std::collections::BTreeSet;
+
 use super::context::RequestContext;
 use super::{Api, internal_topics};
 use crate::coordinator::OFFSETS_TOPIC;
 use crate::metadata::controller::ControllerRequestContext;
-use crate::protocol::Str;
 use crate::protocol::message::Message as _;
-use crate::protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
+use crate::protocol::messages::create_topics::{
+    CreatableTopic, CreatableTopicResult, CreateTopicsRequest,
+};
+use crate::protocol::{ErrorCode, Str};
 use crate::telemetry::LogGate;
 
 /// An automatic creation is refused, whatever the version of the request that names the topic.
@@ -20,13 +24,13 @@ const TIMEOUT_MS: i32 = 30_000;
 static FAILURES: LogGate = LogGate::new();
 
 impl Api {
-    /// Creates `names` with the broker's defaults, as far as that is possible. Topics of coordinators
-    /// are made as those want them, or not at all.
+    /// Creates `names` with the broker's defaults, as far as that is possible; gives those that are
+    /// there then. Topics of coordinators are made as those want them, or not at all.
     pub(super) async fn create_topics_automatically(
         &self,
         context: &RequestContext,
         names: Vec<Str>,
-    ) {
+    ) -> BTreeSet<Str> {
         let topics = names.into_iter().filter_map(|name| match &*name {
             OFFSETS_TOPIC => Some(self.offsets_topic()),
             internal if internal_topics::is_internal(internal) => None,
@@ -38,15 +42,16 @@ impl Api {
             }),
         });
         let topics = topics.collect();
-        self.create_topics_for(context, topics).await;
+        self.create_topics_for(context, topics).await
     }
 
-    /// Creates `topics` on behalf of a client that did not ask for it. What goes wrong is logged.
+    /// Creates `topics` on behalf of a client that did not ask for it; gives the names of those that
+    /// are there then, though maybe not in the image yet. What goes wrong is logged.
     pub(super) async fn create_topics_for(
         &self,
         context: &RequestContext,
         topics: Vec<CreatableTopic>,
-    ) {
+    ) -> BTreeSet<Str> {
         let request = CreateTopicsRequest {
             topics,
             timeout_ms: TIMEOUT_MS,
@@ -57,34 +62,44 @@ impl Api {
             ..ControllerRequestContext::unlimited(CreateTopicsRequest::MAX_VERSION)
         };
         let response = self.controller().change(request, of_request).await;
-        for topic in response
+        let (created, failed): (Vec<_>, Vec<_>) = response
             .topics
-            .iter()
-            .filter(|topic| topic.error_code.is_error())
-        {
-            let (client, error) = (context.client_id(), topic.error_code.name());
-            let message = topic.error_message.as_deref().unwrap_or_default();
-            let topic = &*topic.name;
-            if internal_topics::is_internal(topic) {
-                if let Some(suppressed) = FAILURES.pass() {
-                    tracing::error!(
-                        topic,
-                        client,
-                        error,
-                        message,
-                        suppressed,
-                        "a topic could not be created"
-                    );
-                }
-            } else {
-                tracing::debug!(
-                    topic,
-                    client,
-                    error,
-                    message,
-                    "a topic could not be created"
-                );
-            }
+            .into_iter()
+            .partition(|topic| is_made(topic.error_code));
+        for topic in &failed {
+            log_failure(context, topic);
         }
+        created.into_iter().map(|topic| topic.name).collect()
+    }
+}
+
+/// Whether there is the topic, though maybe not in the image yet.
+fn is_made(error: ErrorCode) -> bool {
+    [ErrorCode::NONE, ErrorCode::TOPIC_ALREADY_EXISTS].contains(&error)
+}
+
+fn log_failure(context: &RequestContext, topic: &CreatableTopicResult) {
+    let (client, error) = (context.client_id(), topic.error_code.name());
+    let message = topic.error_message.as_deref().unwrap_or_default();
+    let topic = &*topic.name;
+    if internal_topics::is_internal(topic) {
+        if let Some(suppressed) = FAILURES.pass() {
+            tracing::error!(
+                topic,
+                client,
+                error,
+                message,
+                suppressed,
+                "a topic could not be created"
+            );
+        }
+    } else {
+        tracing::debug!(
+            topic,
+            client,
+            error,
+            message,
+            "a topic could not be created"
+        );
     }
 }

@@ -45,17 +45,19 @@ pub async fn handle(
         Ok(asked) => asked,
         Err(error) => return refused(&request, error),
     };
+    let mut coming = BTreeSet::new();
     if let Asked::Names(names) = &asked
         && request.allow_auto_topic_creation
         && api.config().topics.auto_create_topics_enable
     {
-        create_missing(&api, &context, names).await;
+        coming = create_missing(&api, &context, names).await;
     }
     let image = api.image();
     let view = View {
         image: &image,
         context: &context,
         request: &request,
+        coming,
     };
     view.response(&api, asked)
 }
@@ -116,17 +118,26 @@ fn refused(request: &MetadataRequest, error: ErrorCode) -> MetadataResponse {
 ///
 /// Kafka answers UNKNOWN_TOPIC_OR_PARTITION first and lets the client ask again; waiting for the
 /// commit spares every client its retry. A name for which creation failed is answered as missing.
-async fn create_missing(api: &Api, context: &RequestContext, names: &[Str]) {
+///
+/// Gives the names that will be there when the client comes again: those that are made and not to be
+/// seen here yet, and those that are too many for one request.
+async fn create_missing(api: &Api, context: &RequestContext, names: &[Str]) -> BTreeSet<Str> {
     let image = api.image();
-    let missing: Vec<Str> = names
-        .iter()
-        .filter(|name| image.topics().by_name(name).is_none() && check_topic_name(name).is_ok())
-        .cloned()
-        .collect();
+    let is_missing =
+        |name: &&Str| image.topics().by_name(name).is_none() && check_topic_name(name).is_ok();
+    let missing: BTreeSet<Str> = names.iter().filter(is_missing).cloned().collect();
     drop(image);
-    if !missing.is_empty() {
-        api.create_topics_automatically(context, missing).await;
+    if missing.is_empty() {
+        return missing;
     }
+    let most = api.config().topics.auto_create_topics_per_request_max;
+    let mut missing = missing.into_iter();
+    let now = missing.by_ref().take(usize::try_from(most).unwrap_or(1));
+    let mut coming = api
+        .create_topics_automatically(context, now.collect())
+        .await;
+    coming.extend(missing.filter(|name| !internal_topics::is_internal(name)));
+    coming
 }
 
 /// The metadata as one listener sees it, in one version.
@@ -134,6 +145,8 @@ struct View<'a> {
     image: &'a MetadataImage,
     context: &'a RequestContext,
     request: &'a MetadataRequest,
+    /// Missing topics that will be there soon.
+    coming: BTreeSet<Str>,
 }
 
 impl View<'_> {
@@ -218,9 +231,14 @@ impl View<'_> {
 
     /// The answer for a topic that does not exist, or never could.
     fn missing(&self, name: Str) -> MetadataResponseTopic {
-        let error_code = match check_topic_name(&name) {
-            Ok(()) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-            Err(_) => ErrorCode::INVALID_TOPIC_EXCEPTION,
+        let error_code = if check_topic_name(&name).is_err() {
+            ErrorCode::INVALID_TOPIC_EXCEPTION
+        } else if self.coming.contains(&name) {
+            // Every client comes again for this one, however often; some give up on a topic that stays
+            // unknown.
+            ErrorCode::LEADER_NOT_AVAILABLE
+        } else {
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
         };
         MetadataResponseTopic {
             error_code,

@@ -48,6 +48,8 @@ pub struct BrokerConfig {
 pub struct TopicsConfig {
     /// Whether a topic that is asked for is made.
     pub auto_create_topics_enable: bool,
+    /// `auto.create.topics.per.request.max`
+    pub auto_create_topics_per_request_max: i32,
     /// Whether topics can be deleted.
     pub delete_topic_enable: bool,
     /// 1 or above.
@@ -120,6 +122,7 @@ impl TopicsConfig {
     fn read(view: &View<'_>) -> Self {
         Self {
             auto_create_topics_enable: view.bool("auto.create.topics.enable"),
+            auto_create_topics_per_request_max: view.int("auto.create.topics.per.request.max"),
             delete_topic_enable: view.bool("delete.topic.enable"),
             num_partitions: view.int("num.partitions"),
             default_replication_factor: view.int("default.replication.factor"),

@@ -93,6 +93,9 @@ pub(super) struct ControllerThread {
     registration: ControllerRegistrationRequest,
     max_idle: Option<Duration>,
     active: Option<Active>,
+    /// The newest epoch that this node leads no more. It is told before the loader has replayed what
+    /// a controller of that epoch begins with.
+    resigned: LeaderEpoch,
     committed: Offset,
 }
 
@@ -110,6 +113,7 @@ impl ControllerThread {
             registration: config.registration,
             max_idle: config.max_idle_interval,
             active: None,
+            resigned: LeaderEpoch::NONE,
             committed: Offset::NONE,
         }
     }
@@ -154,10 +158,14 @@ impl ControllerThread {
                 next_offset,
                 has_open_transaction,
             } => {
+                if epoch <= self.resigned {
+                    return;
+                }
                 self.activate(epoch, *image, next_offset);
                 self.act(|thread| thread.begin(has_open_transaction));
             }
             ControllerInput::Resigned { epoch } => {
+                self.resigned = self.resigned.max(epoch);
                 if self
                     .active
                     .as_ref()

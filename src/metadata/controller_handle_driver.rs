@@ -1,15 +1,16 @@
 //! Asking the controller: a request goes to its thread, and comes back as a whole response once
 //! all that it depends on is committed. Whatever goes wrong is in the response.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::controller::{
     Circumstances, Controller, ControllerRequest, ControllerRequestContext, Refusal,
 };
 use super::controller_driver::{Answer, ControllerInput, Decided, Question};
+use super::driver::Published;
 use crate::model::Offset;
 use crate::protocol::ErrorCode;
 
@@ -80,28 +81,23 @@ impl<Q: ControllerRequest> Answer for Prepared<Q> {
 #[derive(Clone, Debug)]
 pub struct ControllerHandle {
     inputs: mpsc::Sender<ControllerInput>,
-    published: watch::Receiver<Offset>,
+    published: Arc<Published>,
 }
 
 impl ControllerHandle {
-    pub(super) fn new(
-        inputs: mpsc::Sender<ControllerInput>,
-        published: watch::Receiver<Offset>,
-    ) -> Self {
+    pub(super) fn new(inputs: mpsc::Sender<ControllerInput>, published: Arc<Published>) -> Self {
         Self { inputs, published }
     }
 
-    /// Asks, and waits until this node's publishers have acted on the answer: whoever created a
-    /// topic through this broker finds it here at once.
+    /// Asks, and waits until this node's publishers have acted on the answer, unless they are slow:
+    /// whoever created a topic through this broker finds it here at once, if its disks permit.
     pub async fn change<Q: ControllerRequest>(
         &self,
         request: Q,
         context: ControllerRequestContext,
     ) -> Q::Response {
         let (response, offset) = self.committed(request, context).await;
-        let mut published = self.published.clone();
-        // An error means that the process stops: the answer is right all the same.
-        let _ = published.wait_for(|published| *published >= offset).await;
+        self.published.settled(offset).await;
         response
     }
 

@@ -1,5 +1,8 @@
-//! The loader's thread: takes the quorum's events, hands commits on to the controller at once,
-//! publishes what changed, and writes snapshots.
+//! The loader's thread: replays what the quorum commits, gives a controller that begins to lead its
+//! image, gives the publisher what changed whenever that has nothing to do, and has snapshots written.
+//!
+//! It waits for no disk: a controller that begins to lead gets its image as soon as the log up to
+//! there is replayed, whatever the publisher is at.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -9,15 +12,16 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::controller_driver::ControllerInput;
-use super::driver::{MetadataPublisher, Published};
+use super::delta::MetadataDelta;
+use super::driver::Published;
 use super::image::{MetadataImage, Provenance, ReplayError};
 use super::loader::Loader;
 use crate::model::Offset;
 use crate::raft::{CommittedBatch, OffsetAndEpoch, Raft, RaftEvent};
 use crate::storage::applied_metadata::APPLIED_METADATA_FILE;
 
-/// How many events are taken in before what they changed is published.
-const MAX_EVENTS_PER_PUBLICATION: usize = 1_000;
+/// How many events are taken in before what they changed is handed to the publisher.
+const MAX_EVENTS_PER_DELTA: usize = 1_000;
 
 /// The records of one batch of a snapshot, as in Kafka.
 const SNAPSHOT_BATCH_RECORDS: usize = 1_024;
@@ -29,6 +33,8 @@ const CATCH_UP_POLL: Duration = Duration::from_millis(2);
 /// What the thread is told.
 pub(super) enum LoaderInput {
     Log(RaftEvent),
+    /// The publisher has acted on what it was given last.
+    Published,
     Stop,
 }
 
@@ -71,7 +77,8 @@ pub(super) struct LoaderThread {
     raft: Raft,
     controller: mpsc::Sender<ControllerInput>,
     published: Arc<Published>,
-    publishers: Vec<Box<dyn MetadataPublisher>>,
+    publisher: mpsc::Sender<MetadataDelta>,
+    is_publishing: bool,
     snapshots: SnapshotSchedule,
     loader: Loader,
     /// The newest offset of the metadata log that this node's replicas acted on in earlier runs.
@@ -85,7 +92,7 @@ impl LoaderThread {
         raft: Raft,
         controller: mpsc::Sender<ControllerInput>,
         published: Arc<Published>,
-        publishers: Vec<Box<dyn MetadataPublisher>>,
+        publisher: mpsc::Sender<MetadataDelta>,
         snapshots: SnapshotSchedule,
         acted_on: Option<Offset>,
     ) -> Self {
@@ -94,7 +101,8 @@ impl LoaderThread {
             raft,
             controller,
             published,
-            publishers,
+            publisher,
+            is_publishing: false,
             snapshots,
             loader: Loader::default(),
             acted_on,
@@ -135,13 +143,16 @@ impl LoaderThread {
             loop {
                 match next {
                     None | Some(LoaderInput::Stop) => {
-                        // Somebody may wait to see what was committed.
+                        // Somebody may wait to see what was committed: it goes behind what the
+                        // publisher is at.
+                        self.is_publishing = false;
                         return self.publish();
                     }
                     Some(LoaderInput::Log(event)) => self.take(event)?,
+                    Some(LoaderInput::Published) => self.is_publishing = false,
                 }
                 count += 1;
-                if count == MAX_EVENTS_PER_PUBLICATION {
+                if count == MAX_EVENTS_PER_DELTA {
                     break;
                 }
                 let Ok(waiting) = self.inputs.try_recv() else {
@@ -184,7 +195,8 @@ impl LoaderThread {
                 next_offset: start_offset + 1,
                 has_open_transaction: self.loader.has_open_transaction(),
             }),
-            RaftEvent::Resigned { epoch } => self.tell(ControllerInput::Resigned { epoch }),
+            // The controller was told by the quorum itself.
+            RaftEvent::Resigned { .. } => {}
             RaftEvent::LeaderChanged { leader, epoch } => {
                 self.published.leader.send_replace((leader, epoch));
             }
@@ -194,8 +206,6 @@ impl LoaderThread {
     }
 
     fn load(&mut self, batch: &CommittedBatch) -> Result<(), String> {
-        // First the answers that wait for it: they need the commit, not the image.
-        self.tell(ControllerInput::Committed(batch.last_offset));
         let loaded = self.loader.load(batch);
         loaded.map_err(|error| unreadable("the batch", batch.base_offset, &error))
     }
@@ -205,25 +215,15 @@ impl LoaderThread {
         let _ = self.controller.send(input);
     }
 
+    /// Gives the publisher what changed, unless it is still at what it got before: it gets the rest
+    /// as one delta then.
     fn publish(&mut self) -> Result<(), String> {
-        if !self.loader.has_news() || !self.may_publish()? {
+        if self.is_publishing || !self.loader.has_news() || !self.may_publish()? {
             return Ok(());
         }
-        let delta = self.loader.take();
-        let image = Arc::new(delta.image().clone());
-        // The publishers first, the image afterwards: a commit is checked against an image that the
-        // group coordinator was told of before. So a shard that is loaded looks for orphaned offsets
-        // in an image that is never behind the one by which any of them was accepted; the other way
-        // round it would take those of a new topic for orphans, and remove them.
-        if !delta.is_empty() {
-            for publisher in &mut self.publishers {
-                publisher.on_update(&delta, &image);
-            }
-        }
-        let offset = image.provenance().offset;
-        self.published.image.store(image);
-        let before = self.published.offset.send_replace(offset);
-        assert!(before <= offset, "the image never goes back");
+        // The publisher is gone only when the process stops.
+        let _ = self.publisher.send(self.loader.take());
+        self.is_publishing = true;
         Ok(())
     }
 
@@ -254,13 +254,12 @@ impl LoaderThread {
     fn write_snapshot_if_due(&mut self) {
         let is_due = self.snapshots.is_due(self.loader.bytes_since_snapshot());
         // Within a transaction the image stands before it, but what was read counts.
-        if !is_due || self.loader.has_open_transaction() || self.snapshots.is_writing() {
+        let may_write = self.has_caught_up && !self.loader.has_open_transaction();
+        if !is_due || !may_write || self.snapshots.is_writing() {
             return;
         }
-        let image = self.published.image.load_full();
-        if image.provenance().offset == Offset::NONE {
-            return;
-        }
+        // Of all that is committed, whether or not it is acted on here.
+        let image = self.loader.image().clone();
         self.loader.snapshot_begun();
         self.snapshots.last = Instant::now();
         let raft = self.raft.clone();

@@ -24,6 +24,7 @@ mod controller_driver;
 mod controller_handle_driver;
 mod lifecycle_driver;
 mod loader_driver;
+mod publisher_driver;
 
 pub use assignment_driver::{AssignmentInbox, AssignmentSender, assignments};
 pub use assignments::Assignment;

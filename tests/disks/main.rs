@@ -12,3 +12,4 @@ mod failing_sync;
 mod full_disk;
 mod mounts;
 mod power_cut;
+mod slow_folders;

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod automatic_topics;
 mod configs;
 mod directories;
 mod dynamic_configs;

@@ -5,6 +5,8 @@ use super::table::{NOT_EMPTY, at_least, one_of};
 keys! {
     KEYS: Own;
 
+    "auto.create.topics.per.request.max": Int = "100", at_least(1); Low ReadOnly Acts;
+        "How many topics one Metadata request may have made that nobody made before. For each the          disk makes folders, and others' changes wait for them; the client is told to come again          for the rest.";
     "cluster.id": String = unset, NOT_EMPTY; High ReadOnly Acts;
         "The cluster's id, as `kafka-storage random-uuid` prints it; also read from `CLUSTER_ID`. \
          A single node with empty directories makes one up.";

@@ -1,5 +1,8 @@
-//! Metadata at work: a thread that follows the committed log and publishes images, and a thread
-//! on which the controller decides while this node leads the quorum.
+//! Metadata at work: a thread that follows the committed log, a thread that acts on it and publishes
+//! images, and a thread on which the controller decides while this node leads the quorum.
+//!
+//! The controller hears of commits from the quorum's own thread: no answer, and no heartbeat, waits
+//! for an image to be made or acted on.
 //!
 //! The order of starting: [`events`] gives the listener that the quorum is opened with; then
 //! [`Metadata::start`] takes the other end. Nothing is lost in between. Stopping goes the other
@@ -19,12 +22,13 @@ use super::controller_handle_driver::ControllerHandle;
 use super::delta::MetadataDelta;
 use super::image::MetadataImage;
 use super::loader_driver::{LoaderInput, LoaderThread, SnapshotSchedule};
+use super::publisher_driver::PublisherThread;
 use crate::model::{BrokerId, LeaderEpoch, Offset};
 use crate::protocol::messages::controller_registration::ControllerRegistrationRequest;
 use crate::protocol::messages::metadata_records::MetadataRecord;
 use crate::raft::{Raft, RaftEvent, RaftListener};
 
-/// Acts on changes of the metadata. Called on the loader's thread, one change after the other, in
+/// Acts on changes of the metadata. Called on the publisher's thread, one change after the other, in
 /// the order of registration; requests see the new image once all publishers are done.
 pub trait MetadataPublisher: Send {
     /// The metadata changed. The first delta is from the empty image to all that is committed.
@@ -54,34 +58,63 @@ pub struct MetadataConfig {
     pub acted_on: Option<Offset>,
 }
 
-/// The end of the channel that the quorum writes to.
-struct EventSender(mpsc::Sender<LoaderInput>);
+/// What the quorum writes to.
+struct EventSender {
+    loader: mpsc::Sender<LoaderInput>,
+    controller: mpsc::Sender<ControllerInput>,
+}
 
 impl RaftListener for EventSender {
     fn on_event(&mut self, event: RaftEvent) {
-        // The loader is gone only when the process stops.
-        let _ = self.0.send(LoaderInput::Log(event));
+        // The answers that wait for it need the commit, not the image; and a controller that leads no
+        // more must not wait for an image to hear of it.
+        let at_once = match &event {
+            RaftEvent::Committed(batch) => Some(ControllerInput::Committed(batch.last_offset)),
+            RaftEvent::Resigned { epoch } => Some(ControllerInput::Resigned { epoch: *epoch }),
+            _ => None,
+        };
+        // Both threads are gone only when the process stops.
+        if let Some(input) = at_once {
+            let _ = self.controller.send(input);
+        }
+        let _ = self.loader.send(LoaderInput::Log(event));
     }
 }
 
 /// The quorum's events, from its opening on.
 pub struct LogEvents {
-    sender: mpsc::Sender<LoaderInput>,
-    receiver: mpsc::Receiver<LoaderInput>,
+    loader: (mpsc::Sender<LoaderInput>, mpsc::Receiver<LoaderInput>),
+    controller: (
+        mpsc::Sender<ControllerInput>,
+        mpsc::Receiver<ControllerInput>,
+    ),
 }
 
 /// A listener to open the quorum with, and what it hears.
 pub fn events() -> (Box<dyn RaftListener>, LogEvents) {
-    let (sender, receiver) = mpsc::channel();
-    let listener = Box::new(EventSender(sender.clone()));
-    (listener, LogEvents { sender, receiver })
+    let (loader, controller) = (mpsc::channel(), mpsc::channel());
+    let listener = Box::new(EventSender {
+        loader: loader.0.clone(),
+        controller: controller.0.clone(),
+    });
+    (listener, LogEvents { loader, controller })
 }
+
+/// How long an answer waits for publishers that are at something else: then it leaves as it does in
+/// Kafka, which waits for no image at all.
+const PATIENCE_WITH_OTHERS: Duration = Duration::from_millis(100);
+
+/// How long an answer waits for publishers that act on what it tells: well below the time-outs of
+/// clients.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What this node knows of the cluster, for everyone to read.
 #[derive(Debug)]
 pub struct Published {
     pub(super) image: ArcSwap<MetadataImage>,
     pub(super) offset: watch::Sender<Offset>,
+    /// Up to which offset the publishers have acted, or are about to.
+    pub(super) begun: watch::Sender<Offset>,
     pub(super) leader: watch::Sender<(Option<BrokerId>, LeaderEpoch)>,
 }
 
@@ -90,6 +123,7 @@ impl Published {
         Self {
             image: ArcSwap::from_pointee(MetadataImage::default()),
             offset: watch::Sender::new(Offset::NONE),
+            begun: watch::Sender::new(Offset::NONE),
             leader: watch::Sender::new((None, LeaderEpoch::NONE)),
         }
     }
@@ -109,13 +143,37 @@ impl Published {
         self.offset.subscribe()
     }
 
+    /// Waits until the publishers have acted on what is committed up to `offset`, as long as that may
+    /// be expected soon: not while they are at something else for long, nor if it takes them long.
+    pub(super) async fn settled(&self, offset: Offset) {
+        let _ = tokio::time::timeout(PATIENCE, self.settled_or_busy(offset)).await;
+    }
+
+    async fn settled_or_busy(&self, offset: Offset) {
+        let (mut acted, mut begun) = (self.offset.subscribe(), self.begun.subscribe());
+        // An error means that the process stops: nothing is to be waited for.
+        loop {
+            tokio::select! {
+                biased;
+                _ = acted.wait_for(|acted| *acted >= offset) => return,
+                _ = begun.wait_for(|begun| *begun >= offset) => break,
+                () = tokio::time::sleep(PATIENCE_WITH_OTHERS) => {}
+            }
+            let is_busy = *begun.borrow() > *acted.borrow();
+            if is_busy {
+                return;
+            }
+        }
+        let _ = acted.wait_for(|acted| *acted >= offset).await;
+    }
+
     /// The leader of the quorum, if it is known, and its epoch.
     pub fn leader(&self) -> (Option<BrokerId>, LeaderEpoch) {
         *self.leader.borrow()
     }
 }
 
-/// The two threads, and the handles on them.
+/// The three threads, and the handles on them.
 #[derive(Debug)]
 pub struct Metadata {
     published: Arc<Published>,
@@ -138,17 +196,25 @@ impl Metadata {
         on_fatal: &OnFatal,
     ) -> std::io::Result<Self> {
         let published = Arc::new(Published::new());
-        let (controller_inputs, inputs) = mpsc::channel();
+        let (controller_inputs, inputs) = events.controller;
+        let (loader_inputs, events) = events.loader;
         let snapshots = SnapshotSchedule::new(
             config.max_bytes_between_snapshots,
             config.max_snapshot_interval,
         );
+        let (publisher_inputs, deltas) = mpsc::channel();
+        let publisher = PublisherThread::new(
+            deltas,
+            loader_inputs.clone(),
+            Arc::clone(&published),
+            publishers,
+        );
         let loader = LoaderThread::new(
-            events.receiver,
+            events,
             raft.clone(),
             controller_inputs.clone(),
             Arc::clone(&published),
-            publishers,
+            publisher_inputs,
             snapshots,
             config.acted_on,
         );
@@ -157,15 +223,19 @@ impl Metadata {
             spawn("metadata-loader", Arc::clone(on_fatal), move || {
                 loader.run()
             })?,
+            spawn("metadata-publisher", Arc::clone(on_fatal), move || {
+                publisher.run();
+                Ok(())
+            })?,
             spawn("controller", Arc::clone(on_fatal), move || {
                 controller.run();
                 Ok(())
             })?,
         ];
         Ok(Self {
-            controller: ControllerHandle::new(controller_inputs.clone(), published.offset()),
+            controller: ControllerHandle::new(controller_inputs.clone(), Arc::clone(&published)),
             published,
-            loader_inputs: events.sender,
+            loader_inputs,
             controller_inputs,
             threads,
         })
@@ -181,7 +251,7 @@ impl Metadata {
         &self.controller
     }
 
-    /// Stops both threads: what waits for the controller is refused.
+    /// Stops the threads: what waits for the controller is refused.
     pub fn stop(self) {
         // A thread that has ended already has nothing to be told.
         let _ = self.controller_inputs.send(ControllerInput::Stop);

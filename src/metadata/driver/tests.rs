@@ -1,9 +1,11 @@
 //! A whole node on a disk in memory: what was answered is seen, survives, and is found again.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::doubles::history::Dice;
@@ -20,7 +22,7 @@ use crate::protocol::messages::broker_registration::Listener;
 use crate::protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 use crate::protocol::messages::delete_topics::DeleteTopicsRequest;
 use crate::raft::{RaftConfig, Retention, Timeouts, Voter};
-use crate::storage::disk::Disk;
+use crate::storage::disk::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
 
 /// Longer than anything takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -115,6 +117,15 @@ fn is_fenced(image: &MetadataImage) -> bool {
 
 impl Node {
     fn start(disk: &CrashDisk, config: MetadataConfig) -> Self {
+        Self::start_with(disk, config, Vec::new())
+    }
+
+    /// Besides what records publications, `others` act on them.
+    fn start_with(
+        disk: &CrashDisk,
+        config: MetadataConfig,
+        others: Vec<Box<dyn MetadataPublisher>>,
+    ) -> Self {
         let raft_config = RaftConfig {
             node_id: BrokerId(1),
             directory_id: Uuid::from_bytes([7; 16]),
@@ -137,8 +148,9 @@ impl Node {
         let on_fatal: OnFatal = Arc::new(move |reason| {
             sender.send_replace(Some(reason));
         });
-        let publisher = Box::new(Recorder(Arc::clone(&publications)));
-        let metadata = Metadata::start(config, events, &raft, vec![publisher], &on_fatal).unwrap();
+        let recorder: Box<dyn MetadataPublisher> = Box::new(Recorder(Arc::clone(&publications)));
+        let publishers = std::iter::once(recorder).chain(others).collect();
+        let metadata = Metadata::start(config, events, &raft, publishers, &on_fatal).unwrap();
         Self {
             raft,
             metadata,
@@ -622,4 +634,158 @@ async fn a_stopped_controller_refuses_instead_of_letting_wait() {
     let response = controller.ask(request).await;
 
     assert_eq!(response.responses[0].error_code, ErrorCode::NOT_CONTROLLER);
+}
+
+/// A disk on which each new folder takes [`SLOW_MKDIR`], until it is said to be quick.
+#[derive(Debug)]
+struct SlowFolders {
+    disk: CrashDisk,
+    is_slow: AtomicBool,
+    made: watch::Sender<usize>,
+}
+
+const SLOW_MKDIR: Duration = Duration::from_millis(100);
+
+impl Disk for SlowFolders {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        if self.is_slow.load(Ordering::SeqCst) {
+            thread::sleep(SLOW_MKDIR);
+        }
+        self.made.send_modify(|made| *made += 1);
+        self.disk.create_dir(dir)
+    }
+
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.open(path, mode)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        self.disk.list(dir)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<FileStat>> {
+        self.disk.stat(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.disk.sync_dir(dir)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>> {
+        self.disk.lock(path)
+    }
+}
+
+/// Makes a folder for each new topic, as replicas do.
+struct Folders(Arc<SlowFolders>);
+
+impl MetadataPublisher for Folders {
+    fn on_update(&mut self, delta: &MetadataDelta, _image: &Arc<MetadataImage>) {
+        for topic in delta.created_topics() {
+            self.0.create_dir(Path::new(&*topic.name)).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_folders_delay_neither_heartbeats_nor_the_answers_of_the_controller() {
+    const SESSION: Duration = Duration::from_millis(500);
+    let slow = Arc::new(SlowFolders {
+        disk: formatted_disk(),
+        is_slow: AtomicBool::new(true),
+        made: watch::Sender::new(0),
+    });
+    let mut config = config();
+    config.controller.broker_session_timeout = SESSION;
+    let folders = Box::new(Folders(Arc::clone(&slow)));
+    let node = Node::start_with(&formatted_disk(), config, vec![folders]);
+    let broker = node.join(1).await;
+
+    let request = CreateTopicsRequest {
+        topics: (0..500)
+            .map(|index| CreatableTopic {
+                name: format!("many-{index}").into(),
+                num_partitions: 1,
+                replication_factor: 1,
+                ..CreatableTopic::default()
+            })
+            .collect(),
+        ..CreateTopicsRequest::default()
+    };
+    let controller = node.metadata.controller().clone();
+    let many = tokio::spawn(async move {
+        let context = ControllerRequestContext::unlimited(7);
+        controller.change(request, context).await
+    });
+    let mut made = slow.made.subscribe();
+    made.wait_for(|made| *made > 0).await.unwrap();
+    let begun = Instant::now();
+    for round in 0.. {
+        let asked = Instant::now();
+        let outcome = node.create(&format!("one-{round}")).await;
+        let took = asked.elapsed();
+        assert_eq!(outcome, ErrorCode::NONE);
+        assert!(took < Duration::from_millis(200), "{took:?}");
+        assert!(
+            matches!(broker.state(), LifecycleState::Unfenced(_)),
+            "{:?}",
+            broker.state()
+        );
+        if begun.elapsed() > 3 * SESSION {
+            break;
+        }
+    }
+    assert!(*made.borrow() < 500, "the folders took too little to tell");
+
+    slow.is_slow.store(false, Ordering::SeqCst);
+    let response = many.await.unwrap();
+    assert!(
+        response
+            .topics
+            .iter()
+            .all(|topic| !topic.error_code.is_error())
+    );
+    node.until(|image| {
+        let names = ["many-499", "one-0"];
+        let is_there = |name: &str| image.topics().by_name(name).is_some();
+        names.into_iter().all(is_there)
+    })
+    .await;
+    let fenced = |image: &MetadataImage| image.brokers().iter().any(|broker| broker.fenced);
+    assert!(!fenced(&node.metadata.published().image()));
+    node.stop();
+}
+
+#[tokio::test]
+async fn a_leadership_that_ended_before_its_image_was_ready_never_begins() {
+    let node = Node::start(&formatted_disk(), config());
+    node.join(1).await;
+    let (inputs, receiver) = mpsc::channel();
+    let thread = ControllerThread::new(receiver, node.raft.clone(), config());
+    let epoch = LeaderEpoch(77);
+    inputs.send(ControllerInput::Resigned { epoch }).unwrap();
+    let activate = ControllerInput::Activate {
+        epoch,
+        image: Box::new(MetadataImage::default()),
+        next_offset: Offset(1),
+        has_open_transaction: false,
+    };
+    inputs.send(activate).unwrap();
+    let handle = ControllerHandle::new(inputs.clone(), Arc::clone(node.metadata.published()));
+    let runner = thread::spawn(move || thread.run());
+
+    let response = handle.ask(identity(1).registration()).await;
+
+    assert_eq!(response.error_code, ErrorCode::NOT_CONTROLLER);
+    inputs.send(ControllerInput::Stop).unwrap();
+    runner.join().unwrap();
+    node.stop();
 }

@@ -1,6 +1,8 @@
 //! ListPartitionReassignments (key 46), version 0: the moves that are under way, of all partitions or
 //! of those that are asked for.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Api;
 use super::context::RequestContext;
 use super::nodes::raw;
@@ -11,7 +13,7 @@ use crate::protocol::messages::list_partition_reassignments::{
     OngoingPartitionReassignment, OngoingTopicReassignment,
 };
 
-/// Answers from the image. A topic that there is not has no moves.
+/// Answers from the image, each topic once. A topic that there is not has no moves.
 pub fn handle(
     api: &Api,
     _context: &RequestContext,
@@ -21,15 +23,19 @@ pub fn handle(
     let topics = image.topics();
     let listed: Vec<_> = match &request.topics {
         None => topics.iter().map(|topic| moves(topic, |_| true)).collect(),
-        Some(asked) => asked
-            .iter()
-            .filter_map(|asked| {
-                let topic = topics.by_name(&asked.name)?;
-                Some(moves(topic, |index| {
-                    asked.partition_indexes.contains(&index)
-                }))
-            })
-            .collect(),
+        Some(asked) => {
+            let mut wanted: BTreeMap<&Str, BTreeSet<i32>> = BTreeMap::new();
+            for asked in asked {
+                let indexes = asked.partition_indexes.iter().copied();
+                wanted.entry(&asked.name).or_default().extend(indexes);
+            }
+            let wanted = wanted.into_iter();
+            let found = wanted.filter_map(|(name, indexes)| {
+                let topic = topics.by_name(name)?;
+                Some(moves(topic, |index| indexes.contains(&index)))
+            });
+            found.collect()
+        }
     };
     let is_moving = |topic: &OngoingTopicReassignment| !topic.partitions.is_empty();
     ListPartitionReassignmentsResponse {

@@ -1,17 +1,30 @@
 //! AssignReplicasToDirs: a broker with several log directories tells in which one each of its
 //! replicas lies (KIP-858).
+//!
+//! A directory that the broker has not registered is one that failed before the controller was told
+//! of its replicas: it is noted, and the replica leads no more, as in Kafka.
+
+use std::collections::BTreeSet;
 
 use super::Controller;
 use super::decision::{Decision, Refusal};
 use super::request::{Circumstances, ControllerRequest};
 use crate::metadata::image::BrokerImage;
-use crate::model::BrokerId;
+use crate::model::{BrokerId, TopicId};
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::assign_replicas_to_dirs::{
     AssignReplicasToDirsRequest, AssignReplicasToDirsResponse, RequestDirectoryData,
     RequestTopicData, ResponseDirectoryData, ResponsePartitionData, ResponseTopicData,
 };
 use crate::protocol::messages::metadata_records::MetadataRecord;
+
+/// What one request told so far.
+#[derive(Default)]
+struct Told {
+    /// Each replica counts once: what is said of it first.
+    replicas: BTreeSet<(TopicId, i32)>,
+    records: Vec<MetadataRecord>,
+}
 
 impl ControllerRequest for AssignReplicasToDirsRequest {
     fn decide(
@@ -46,33 +59,40 @@ impl Controller {
             ));
         }
         let broker = self.check_broker_epoch(BrokerId(request.broker_id), request.broker_epoch)?;
-        let mut records = Vec::new();
+        let mut told = Told::default();
         let directories = request
             .directories
             .iter()
-            .map(|directory| self.assign_directory(broker, directory, &mut records));
+            .map(|directory| self.assign_directory(broker, directory, &mut told));
         let answer = AssignReplicasToDirsResponse {
             directories: directories.collect(),
             ..AssignReplicasToDirsResponse::default()
         };
-        Ok(Decision { records, answer })
+        Ok(Decision {
+            records: told.records,
+            answer,
+        })
     }
 
     fn assign_directory(
         &self,
         broker: &BrokerImage,
         directory: &RequestDirectoryData,
-        records: &mut Vec<MetadataRecord>,
+        told: &mut Told,
     ) -> ResponseDirectoryData {
         let mut topics = Vec::with_capacity(directory.topics.len());
         for topic in &directory.topics {
             let mut partitions = Vec::with_capacity(topic.partitions.len());
             for partition in &topic.partitions {
                 let index = partition.partition_index;
+                if !told.replicas.insert((topic.topic_id, index)) {
+                    continue;
+                }
                 let assigned = self.check_replica(broker.id, topic, index);
                 if assigned.is_ok() {
                     let key = (topic.topic_id, index);
-                    records.extend(self.directory_change(key, broker, directory.id));
+                    told.records
+                        .extend(self.directory_change(key, broker, directory.id));
                 }
                 partitions.push(ResponsePartitionData {
                     partition_index: index,

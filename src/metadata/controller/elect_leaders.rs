@@ -1,5 +1,7 @@
 //! ElectLeaders: the preferred leaders, or any that are alive, are elected where they do not lead.
 
+use std::collections::BTreeSet;
+
 use super::Controller;
 use super::decision::{Decision, Refusal, error_fields};
 use super::leadership::Wish;
@@ -66,16 +68,19 @@ impl Controller {
             let outcome = self.elect_leader(topic, index, wish);
             outcome.map(|record| records.push(record))
         };
+        // A partition that is named again is neither elected nor answered again.
+        let mut named: BTreeSet<(&Str, i32)> = BTreeSet::new();
         let results = match &request.topic_partitions {
             Some(topics) => topics
                 .iter()
-                .map(|topic| ReplicaElectionResult {
-                    topic: topic.topic.clone(),
-                    partition_result: topic
-                        .partitions
-                        .iter()
-                        .map(|index| result(*index, &elect(&topic.topic, *index)))
-                        .collect(),
+                .map(|topic| {
+                    let partitions = topic.partitions.iter().copied();
+                    let first = partitions.filter(|index| named.insert((&topic.topic, *index)));
+                    let results = first.map(|index| result(index, &elect(&topic.topic, index)));
+                    ReplicaElectionResult {
+                        topic: topic.topic.clone(),
+                        partition_result: results.collect(),
+                    }
                 })
                 .collect(),
             None => {

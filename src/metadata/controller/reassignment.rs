@@ -2,18 +2,31 @@
 //!
 //! A move adds the new replicas to the old ones; when all that are added are in sync, those that
 //! are not wanted go (KIP-455). What needs no new replica in sync completes at once.
+//!
+//! A partition that a request names twice is refused: each move is decided against what is there
+//! before the request, so two of one partition would leave what neither of them means.
 
 use super::Controller;
+use super::create_topics::duplicates;
 use super::decision::{Decision, Refusal, error_fields};
 use super::request::{Circumstances, ControllerRequest};
 use crate::metadata::image::{LEADER_UNCHANGED, PartitionImage, TopicImage};
 use crate::model::BrokerId;
+use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::alter_partition_reassignments::{
     AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, ReassignablePartition,
     ReassignablePartitionResponse, ReassignableTopic, ReassignableTopicResponse,
 };
 use crate::protocol::messages::metadata_records::{MetadataRecord, PartitionChangeRecord};
+
+/// A partition as a request names it.
+type NamedPartition<'a> = (&'a Str, i32);
+
+fn named_partitions(topic: &ReassignableTopic) -> impl Iterator<Item = NamedPartition<'_>> {
+    let indexes = topic.partitions.iter();
+    indexes.map(|partition| (&topic.name, partition.partition_index))
+}
 
 /// The replicas of a partition as a move has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,9 +81,17 @@ impl Controller {
             ..AlterPartitionReassignmentsResponse::default()
         };
         let may_change_factor = request.allow_replication_factor_change;
+        let named = request.topics.iter().flat_map(named_partitions);
+        let named: Vec<NamedPartition<'_>> = named.collect();
+        let named_twice = duplicates(named.iter());
         for topic in &request.topics {
             let partitions = topic.partitions.iter().map(|partition| {
-                let outcome = self.reassign(topic, partition, may_change_factor);
+                let outcome = if named_twice.contains(&(&topic.name, partition.partition_index)) {
+                    let message = "Each partition must appear at most once.";
+                    Err(Refusal::new(ErrorCode::INVALID_REQUEST, message))
+                } else {
+                    self.reassign(topic, partition, may_change_factor)
+                };
                 let outcome = outcome.map(|record| records.extend(record));
                 result(partition.partition_index, &outcome)
             });

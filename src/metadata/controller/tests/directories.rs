@@ -145,6 +145,47 @@ fn a_replica_in_a_lost_directory_hands_its_leadership_over() {
 }
 
 #[test]
+fn a_directory_that_the_broker_has_not_registered_counts_as_failed() {
+    let mut world = world();
+    let topic = world.create_assigned("t", &[&[1, 2]]);
+    let unknown = Uuid::from_bytes([0x55; 16]);
+
+    let (records, code) = world.assign((topic, 0), unknown);
+
+    assert_eq!(code, ErrorCode::NONE);
+    let expected = change(topic, |change| {
+        change.directories = Some(vec![unknown, directory(2)]);
+        change.leader = 2;
+        change.isr = Some(vec![2]);
+    });
+    assert_eq!(records, [expected]);
+}
+
+#[test]
+fn of_a_replica_that_is_told_twice_the_first_counts() {
+    let mut world = world();
+    let topic = world.create_assigned("t", &[&[1, 2]]);
+    let told = |id| RequestDirectoryData {
+        id,
+        topics: vec![RequestTopicData {
+            topic_id: topic,
+            partitions: vec![RequestPartitionData { partition_index: 0 }; 1_000],
+        }],
+    };
+    let request = AssignReplicasToDirsRequest {
+        broker_id: 1,
+        broker_epoch: world.epoch(1),
+        directories: vec![told(second()), told(directory(1))],
+    };
+
+    let decision = world.controller.assign_replicas_to_dirs(&request).unwrap();
+
+    assert_eq!(decision.records.len(), 1);
+    world.apply(decision);
+    assert_eq!(world.state(topic).directories[0], second());
+}
+
+#[test]
 fn the_only_replica_leads_no_more_when_it_is_lost_and_again_when_it_is_found() {
     let mut world = world();
     let topic = world.create_assigned("t", &[&[1]]);

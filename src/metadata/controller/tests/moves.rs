@@ -60,6 +60,17 @@ fn reassign(
     (records, response.responses[0].partitions[0].error_code)
 }
 
+/// As a log of another controller may have it.
+fn led_by(topic_id: TopicId, leader: i32) -> MetadataRecord {
+    PartitionChangeRecord {
+        topic_id,
+        partition_id: 0,
+        leader,
+        ..PartitionChangeRecord::default()
+    }
+    .into()
+}
+
 fn leader(world: &World, topic: TopicId, index: i32) -> i32 {
     let topics = world.controller.image().topics();
     topics.partition(&topic, index).unwrap().leader.0
@@ -95,14 +106,7 @@ fn the_preferred_leader_leads_again_once_it_is_in_sync() {
 fn of_all_partitions_those_that_need_nothing_are_left_out() {
     let mut world = World::with_brokers(2);
     let topic = world.create_assigned("t", &[&[1, 2], &[2, 1]]);
-    // As a log of another controller may have it.
-    let change = PartitionChangeRecord {
-        topic_id: topic,
-        partition_id: 0,
-        leader: 2,
-        ..PartitionChangeRecord::default()
-    };
-    world.controller.replay(&[change.into()]).unwrap();
+    world.controller.replay(&[led_by(topic, 2)]).unwrap();
 
     let (records, results) = elect(&mut world, PREFERRED, None);
 
@@ -288,4 +292,61 @@ fn a_registration_goes_only_when_its_broker_is_gone() {
             .get(BrokerId(2))
             .is_none()
     );
+}
+
+#[test]
+fn a_partition_that_a_request_moves_twice_stays_where_it_is() {
+    let mut world = World::with_brokers(4);
+    let id = world.create_assigned("t", &[&[1, 2], &[1, 2]]);
+    let wanted = |partition_index, replicas: &[i32]| ReassignablePartition {
+        partition_index,
+        replicas: Some(replicas.to_vec()),
+    };
+    let topic = |partitions| ReassignableTopic {
+        name: "t".into(),
+        partitions,
+    };
+    let request = AlterPartitionReassignmentsRequest {
+        topics: vec![
+            topic(vec![wanted(0, &[3, 4]), wanted(1, &[2, 1])]),
+            topic(vec![wanted(0, &[2])]),
+        ],
+        ..AlterPartitionReassignmentsRequest::default()
+    };
+
+    let decision = world.controller.alter_partition_reassignments(&request);
+    let (_, answer) = world.apply(decision);
+
+    let of =
+        |topic: usize, partition: usize| answer.responses[topic].partitions[partition].error_code;
+    let refused = ErrorCode::INVALID_REQUEST;
+    assert_eq!(
+        [of(0, 0), of(0, 1), of(1, 0)],
+        [refused, ErrorCode::NONE, refused]
+    );
+    let state = |index| world.controller.image().topics().partition(&id, index);
+    assert_eq!(*state(0).unwrap().replicas, [BrokerId(1), BrokerId(2)]);
+    assert_eq!(*state(1).unwrap().replicas, [BrokerId(2), BrokerId(1)]);
+}
+
+#[test]
+fn a_partition_that_is_named_again_is_elected_and_answered_once() {
+    let mut world = World::with_brokers(2);
+    let id = world.create_assigned("t", &[&[1, 2]]);
+    world.controller.replay(&[led_by(id, 2)]).unwrap();
+    let of_topic = TopicPartitions {
+        topic: "t".into(),
+        partitions: vec![0; 1_000],
+    };
+    let request = ElectLeadersRequest {
+        topic_partitions: Some(vec![of_topic.clone(), of_topic]),
+        ..ElectLeadersRequest::default()
+    };
+
+    let decision = world.controller.elect_leaders(&request).unwrap();
+
+    assert_eq!(decision.records.len(), 1);
+    let answered = decision.answer.replica_election_results.iter();
+    let answered = answered.map(|topic| topic.partition_result.len());
+    assert_eq!(answered.collect::<Vec<_>>(), [1, 0]);
 }

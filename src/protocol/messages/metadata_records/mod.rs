@@ -101,6 +101,8 @@ macro_rules! metadata_records {
                     )*
                     _ => return Err(DecodeError::UnknownRecord { kind: "metadata", number }),
                 };
+                // Kafka's reader refuses what lies behind the fields, too; tags that it does not know
+                // it skips.
                 reader.finish()?;
                 Ok(record)
             }
@@ -203,5 +205,20 @@ mod tests {
         let message = decode(&[1, 2, 9, 0]).unwrap_err().to_string();
         assert_eq!(message, "version 9 of TopicRecord is not supported");
         assert!(decode(&[2, 2, 0]).is_err());
+    }
+
+    #[test]
+    fn a_tag_of_a_later_release_is_skipped_and_bytes_behind_the_fields_are_refused() {
+        let level = FeatureLevelRecord {
+            name: "a".into(),
+            feature_level: 30,
+        };
+        let tagged = [1, 12, 0, 2, b'a', 0, 30, 1, 99, 2, 7, 7];
+        let trailing = [1, 12, 0, 2, b'a', 0, 30, 0, 7];
+
+        let decode = |bytes: &[u8]| MetadataRecord::decode(Bytes::copy_from_slice(bytes));
+
+        assert_eq!(decode(&tagged), Ok(level.into()));
+        assert!(decode(&trailing).is_err());
     }
 }

@@ -1,9 +1,10 @@
 //! The metadata log on its disk, as the quorum needs it: always synced, checked in full when it is
 //! opened, never cut where it was durable once.
 //!
-//! Apache keeps no recovery point for this log. Ours is a checkpoint in the log's own folder, where
-//! Apache leaves it alone: what is below it was synced, so damage there is not a torn write, and
-//! the log is not opened. It is saved at open, at close, and now and then.
+//! Apache keeps no recovery point for this log, and cuts it at the first bad batch. Ours remembers
+//! what was synced, in two files of the log's own folder that Apache leaves alone: `synced-offset`
+//! after each sync, and a checkpoint at open, at close, and now and then. Below the later of the two
+//! damage is not a torn write: nothing is cut, and the log is not opened.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,10 +15,11 @@ use super::driver::{RaftConfig, RaftError};
 use super::event::CommittedBatch;
 use super::log_state::{EpochStart, LogState, OffsetAndEpoch};
 use super::snapshot;
+use super::synced_driver::SyncedMark;
 use crate::model::{LeaderEpoch, Offset, Timestamp, TopicPartition, Uuid};
 use crate::records::control::ControlType;
 use crate::records::{Batch, Batches, Scratch};
-use crate::storage::checkpoint::{self, Offsets, RECOVERY_POINT_FILE};
+use crate::storage::checkpoint::{self, Offsets, RECOVERY_POINT_FILE, StateFileError};
 use crate::storage::disk::{self, Disk};
 use crate::storage::error::StorageError;
 use crate::storage::log::{Log, Opening};
@@ -38,10 +40,12 @@ pub(super) struct MetadataLog {
     /// Batches that wait to be written together.
     unwritten: BytesMut,
     recovery_point: Offset,
+    synced: SyncedMark,
 }
 
 impl MetadataLog {
-    /// Opens the log in `dir`, or makes a new one. All of it is durable then.
+    /// Opens the log in `dir`, or makes a new one. All of it is durable then, which is remembered
+    /// once it is verified ([`Self::remember_durable`]).
     pub(super) fn open(
         disk: &Arc<dyn Disk>,
         dir: &Path,
@@ -49,9 +53,17 @@ impl MetadataLog {
         now: Timestamp,
     ) -> Result<Self, RaftError> {
         make_folder(&**disk, dir)?;
-        let recovery_point = read_recovery_point(&**disk, dir)?;
+        let synced = SyncedMark::open(&**disk, dir)?;
+        let recovery_point = match read_recovery_point(&**disk, dir) {
+            Err(StateFileError::Damaged { path, found }) if synced.offset().is_some() => {
+                tracing::warn!(file = %path.display(), found, "ignoring a damaged checkpoint");
+                Offset::ZERO
+            }
+            read => read?,
+        };
+        let durable = durable_end(dir, synced.offset(), recovery_point);
         let opening = Opening {
-            recovery_point,
+            recovery_point: durable,
             ..Opening::unknown(now)
         };
         let log = Log::open(Arc::clone(disk), dir, log_config(config), &opening);
@@ -62,9 +74,14 @@ impl MetadataLog {
             log,
             unwritten: BytesMut::new(),
             recovery_point,
+            synced,
         };
-        log.flush(now)?;
-        log.save_recovery_point()?;
+        if log.end_offset() < durable {
+            let end = log.end_offset();
+            let reason = format!("it ends at offset {end}, but was durable up to {durable}");
+            return Err(log.damaged(reason));
+        }
+        log.log.flush(now)?;
         Ok(log)
     }
 
@@ -118,9 +135,13 @@ impl MetadataLog {
         Ok(())
     }
 
-    /// Reads the log from an offset on and checks every batch of it.
-    pub(super) fn verify(&self, from: Offset) -> Result<(), RaftError> {
-        let mut last_epoch = LeaderEpoch::NONE;
+    /// Reads the log from an offset on and checks every batch of it. Before that offset the log, or
+    /// the snapshot in its place, ended in `last_epoch`; [`LeaderEpoch::NONE`]: not known.
+    pub(super) fn verify(
+        &self,
+        from: Offset,
+        mut last_epoch: LeaderEpoch,
+    ) -> Result<(), RaftError> {
         let mut next = from;
         while next < self.end_offset() {
             let content = self.read_bytes(next, self.end_offset())?;
@@ -153,34 +174,70 @@ impl MetadataLog {
                 "offset {expected} is missing: {found} is in its place"
             )));
         }
-        let epoch = batch.partition_leader_epoch();
-        if epoch < last_epoch {
-            let reason = format!("epoch {epoch} at offset {found} is below {last_epoch} before it");
-            return Err(self.damaged(reason));
-        }
-        if batch.is_control() && self.has_voters(batch)? {
+        let kinds = self.control_types(batch)?;
+        self.check_epoch(batch, &kinds, last_epoch)?;
+        let is_of_voters = |kind: &ControlType| {
+            matches!(kind, ControlType::KraftVersion | ControlType::KraftVoters)
+        };
+        if kinds.iter().any(is_of_voters) {
             return Err(RaftError::DynamicQuorum(self.dir.clone()));
         }
         Ok(())
     }
 
-    fn has_voters(&self, batch: &Batch<'_>) -> Result<bool, RaftError> {
+    /// The checksum does not cover the epoch: it grows exactly where a leader says that it begins one.
+    fn check_epoch(
+        &self,
+        batch: &Batch<'_>,
+        kinds: &[ControlType],
+        last_epoch: LeaderEpoch,
+    ) -> Result<(), RaftError> {
+        let (epoch, at) = (batch.partition_leader_epoch(), batch.base_offset());
+        let begins_epoch = kinds.first() == Some(&ControlType::LeaderChange);
+        let is_known = last_epoch != LeaderEpoch::NONE;
+        let is_right = if !is_known {
+            epoch >= LeaderEpoch(0)
+        } else if begins_epoch {
+            epoch > last_epoch
+        } else {
+            epoch == last_epoch
+        };
+        if is_right {
+            return Ok(());
+        }
+        let reason = format!("epoch {epoch} at offset {at} cannot follow {last_epoch} before it");
+        Err(self.damaged(reason))
+    }
+
+    /// What the records of a control batch are; nothing for any other batch.
+    fn control_types(&self, batch: &Batch<'_>) -> Result<Vec<ControlType>, RaftError> {
+        if !batch.is_control() {
+            return Ok(Vec::new());
+        }
         let mut scratch = Scratch::with_limit(MAX_DECOMPRESSED_BYTES);
         let at = batch.base_offset();
         let records = batch
             .records(&mut scratch)
             .map_err(|error| self.damaged_at(at, error))?;
+        let mut kinds = Vec::new();
         for record in records {
             let record = record.map_err(|error| self.damaged_at(at, error))?;
-            let kind = ControlType::of(&record);
-            if matches!(
-                kind,
-                Some(ControlType::KraftVersion | ControlType::KraftVoters)
-            ) {
-                return Ok(true);
-            }
+            kinds.extend(ControlType::of(&record));
         }
-        Ok(false)
+        Ok(kinds)
+    }
+
+    /// Refuses a log that ends in an epoch which this node, by its election state, never saw: the
+    /// state is saved before anything is written in an epoch.
+    pub(super) fn check_last_epoch(&self, seen: LeaderEpoch) -> Result<(), RaftError> {
+        match self.log.epochs().latest() {
+            Some(last) if last.epoch > seen => Err(self.damaged(format!(
+                "it ends in epoch {}, but quorum-state knows of none after {seen}, so one of them is \
+                 wrong; if that is quorum-state, and this is the only voter, remove it",
+                last.epoch
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The next batches from `from` on that are below `up_to`; at least one.
@@ -231,7 +288,8 @@ impl MetadataLog {
             self.log.append_as_follower(&self.unwritten, now)?;
             self.unwritten.clear();
         }
-        Ok(self.log.flush(now)?)
+        self.log.flush(now)?;
+        Ok(self.synced.set(self.log.flushed_offset())?)
     }
 
     /// Forgets what was taken and not written.
@@ -314,6 +372,12 @@ impl MetadataLog {
         })
     }
 
+    /// Remembers that all of the log is durable, durably.
+    pub(super) fn remember_durable(&mut self) -> Result<(), RaftError> {
+        self.synced.set(self.log.flushed_offset())?;
+        self.save_recovery_point()
+    }
+
     fn save_recovery_point(&mut self) -> Result<(), RaftError> {
         let flushed = self.log.flushed_offset();
         if flushed != self.recovery_point {
@@ -324,13 +388,16 @@ impl MetadataLog {
 
     /// A log that is about to be cut must not look as if it had lost its end.
     fn lower_recovery_point(&mut self, offset: Offset) -> Result<(), RaftError> {
-        if offset < self.recovery_point {
+        if offset < self.recovery_point || Some(offset) < self.synced.offset() {
             self.write_recovery_point(offset)?;
         }
         Ok(())
     }
 
+    /// First the mark, so that on stable storage it is never below the checkpoint.
     fn write_recovery_point(&mut self, offset: Offset) -> Result<(), RaftError> {
+        self.synced.set(offset)?;
+        self.synced.sync()?;
         let offsets = Offsets::from([(partition(), offset)]);
         let path = self.dir.join(RECOVERY_POINT_FILE);
         checkpoint::write_offsets(&*self.disk, &path, &offsets)?;
@@ -374,9 +441,22 @@ fn make_folder(disk: &dyn Disk, dir: &Path) -> Result<(), RaftError> {
     }
 }
 
-fn read_recovery_point(disk: &dyn Disk, dir: &Path) -> Result<Offset, RaftError> {
+fn read_recovery_point(disk: &dyn Disk, dir: &Path) -> Result<Offset, StateFileError> {
     let offsets = checkpoint::read_offsets(disk, &dir.join(RECOVERY_POINT_FILE))?;
     Ok(offsets.get(&partition()).copied().unwrap_or(Offset::ZERO))
+}
+
+/// Up to where the log was durable when the node last ran.
+fn durable_end(dir: &Path, synced: Option<Offset>, recovery_point: Offset) -> Offset {
+    let Some(synced) = synced else {
+        return recovery_point;
+    };
+    // The checkpoint has no checksum, and never was above the mark, which has one.
+    if recovery_point > synced {
+        let dir = dir.display();
+        tracing::warn!(%dir, %recovery_point, %synced, "the recovery point is too high: ignoring it");
+    }
+    synced
 }
 
 /// Segments are deleted only below a snapshot, never by their own age or size.

@@ -34,6 +34,7 @@ mod role;
 mod snapshot;
 mod snapshot_driver;
 mod started;
+mod synced_driver;
 mod tally;
 mod transition;
 mod vote;

@@ -9,6 +9,7 @@ mod tools;
 #[path = "../support/dump_log.rs"]
 mod tool;
 
+mod base_offsets;
 mod bit_flips;
 mod compacted;
 mod compaction;

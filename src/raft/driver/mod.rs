@@ -91,7 +91,8 @@ pub enum RaftError {
     #[error(
         "the metadata log in {} is damaged: {reason}. It was complete and durable once, so nothing \
          is cut off: restore the folder from a backup, or, if other voters are alive, remove it, so \
-         that it is fetched again",
+         that it is fetched again. With neither, to go on without what follows the damage, remove \
+         synced-offset and recovery-point-offset-checkpoint from it",
         path.display()
     )]
     Damaged {
@@ -188,16 +189,22 @@ impl Raft {
         let loaded = newest.map(|id| snapshots.read(id).map(|snapshot| (id, snapshot)));
         let loaded = loaded.transpose()?;
         let delivered = newest.map_or(log.start_offset(), |id| id.offset);
-        log.verify(delivered)?;
+        log.verify(delivered, newest.map_or(LeaderEpoch::NONE, |id| id.epoch))?;
 
         let quorum_state = QuorumStateStore::new(disk, &dir);
+        let election = quorum_state.load()?;
+        if let Some(state) = &election {
+            log.check_last_epoch(state.epoch)?;
+        }
+        // Only now: what is remembered of a log that was refused must not change.
+        log.remember_durable()?;
         let identity = Identity {
             local: ReplicaKey {
                 id: config.node_id,
                 directory_id: Some(config.directory_id),
             },
             voters: voters.clone(),
-            election: quorum_state.load()?.unwrap_or_default(),
+            election: election.unwrap_or_default(),
             log: log.state(ids.clone()),
         };
         let node = RaftNode::new(identity, config.timeouts, Jitter::new(config.seed));

@@ -8,6 +8,7 @@ mod append;
 mod delete;
 mod flush;
 mod open;
+mod place;
 mod produced;
 mod read;
 mod recover;

@@ -92,6 +92,9 @@ impl Log {
         };
         let rescan = log.add_segments(&files.segments)?;
         if log.segments.is_empty() {
+            if opening.recovery_point > opening.log_start_offset {
+                return Err(log.lost(opening.recovery_point));
+            }
             log.begin_empty(opening.log_start_offset, opening.now)?;
             return Ok(log);
         }

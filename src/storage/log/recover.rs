@@ -6,11 +6,12 @@
 use std::sync::Arc;
 
 use super::Log;
+use super::place::Surroundings;
 use super::produced::Produced;
 use super::roll::Tail;
 use crate::model::{LeaderEpoch, Offset, Timestamp};
 use crate::records::{Batch, RecordsError};
-use crate::storage::batch_walk::{BatchWalk, WalkError};
+use crate::storage::batch_walk::{BatchWalk, Located, WalkError};
 use crate::storage::error::StorageError;
 use crate::storage::producer_snapshot::Expiry;
 use crate::storage::segment::Segment;
@@ -25,10 +26,18 @@ struct Cut {
 struct Progress {
     /// Everything below must be good.
     durable: Offset,
-    /// Offsets may be missing: the log is or was compacted.
-    has_gaps: bool,
+    around: Surroundings,
     /// The epoch of the last batch seen: those of the file may be wrong.
     epoch: LeaderEpoch,
+}
+
+/// `rest` are the segments behind the one that is scanned.
+fn surroundings(file_size: u64, rest: &[Arc<Segment>], has_gaps: bool) -> Surroundings {
+    Surroundings {
+        file_size,
+        next_segment: rest.first().map(|next| next.base_offset()),
+        has_gaps,
+    }
 }
 
 impl Log {
@@ -51,11 +60,11 @@ impl Log {
         self.tail.since_entry = resumed.since_entry;
         let mut progress = Progress {
             durable,
-            has_gaps: self.config.compact,
+            around: surroundings(file_size, &all[first + 1..], self.config.compact),
             epoch: LeaderEpoch::NONE,
         };
-        let mut cut = self.scan(resumed.position, file_size, &mut progress)?;
         let mut rest = all[first + 1..].iter();
+        let mut cut = self.scan(resumed.position, &mut progress)?;
         while cut.is_none() {
             let Some(segment) = rest.next() else {
                 break;
@@ -72,7 +81,8 @@ impl Log {
             self.producers.advance_to(self.end_offset);
             self.take_snapshot(false)?;
             self.tail = Tail::new(now);
-            cut = self.scan(0, file_size, &mut progress)?;
+            progress.around = surroundings(file_size, rest.as_slice(), progress.around.has_gaps);
+            cut = self.scan(0, &mut progress)?;
         }
         // First what comes after: a crash in between must not leave it behind a clean end.
         self.drop_segments(rest, now)?;
@@ -86,9 +96,9 @@ impl Log {
     fn scan(
         &mut self,
         position: u64,
-        file_size: u64,
         progress: &mut Progress,
     ) -> Result<Option<Cut>, StorageError> {
+        let file_size = progress.around.file_size;
         let segment = Arc::clone(self.active());
         segment.set_size(position);
         let log = Arc::clone(segment.log());
@@ -97,18 +107,21 @@ impl Log {
             let after = self.end_offset + -1;
             let position = walk.position();
             let reason = match walk.next() {
-                Ok(Some((_, batch))) => match self.check_batch(&segment, &batch, progress) {
-                    Ok(()) => {
-                        progress.has_gaps |= position > 0 && batch.base_offset() > after + 1;
-                        progress.epoch = progress.epoch.max(batch.partition_leader_epoch());
-                        self.note_written(&batch, position)?;
-                        if self.end_offset > progress.durable {
-                            self.written += batch.size() as u64;
+                Ok(Some((_, batch))) => {
+                    match self.check_batch(&segment, position, &batch, progress) {
+                        Ok(()) => {
+                            progress.around.has_gaps |=
+                                position > 0 && batch.base_offset() > after + 1;
+                            progress.epoch = progress.epoch.max(batch.partition_leader_epoch());
+                            self.note_written(&batch, position)?;
+                            if self.end_offset > progress.durable {
+                                self.written += batch.size() as u64;
+                            }
+                            continue;
                         }
-                        continue;
+                        Err(reason) => reason,
                     }
-                    Err(reason) => reason,
-                },
+                }
                 Ok(None) if position == file_size => return Ok(None),
                 Ok(None) => segment.truncated(position, file_size),
                 Err(WalkError::Bad(reason)) => reason,
@@ -125,11 +138,14 @@ impl Log {
     fn check_batch(
         &self,
         segment: &Segment,
+        position: u64,
         batch: &Batch<'_>,
         progress: &Progress,
     ) -> Result<(), RecordsError> {
         let after = self.end_offset + -1;
         segment.check_batch(batch, after)?;
+        let header = *batch.header();
+        self.check_place(segment, &Located { position, header }, &progress.around)?;
         let epoch = batch.partition_leader_epoch();
         let is_stale = LeaderEpoch::NONE < epoch && epoch < progress.epoch;
         // What a cut had removed, and a power cut brought back.
@@ -177,7 +193,7 @@ impl Log {
     /// offsets may be missing there.
     fn leaves_hole(&self, segment: &Segment, progress: &Progress) -> Result<bool, StorageError> {
         let from = segment.base_offset();
-        if from <= self.end_offset || progress.has_gaps {
+        if from <= self.end_offset || progress.around.has_gaps {
             return Ok(false);
         }
         if self.end_offset < progress.durable {
@@ -192,7 +208,7 @@ impl Log {
         Ok(true)
     }
 
-    fn lost(&self, durable: Offset) -> StorageError {
+    pub(super) fn lost(&self, durable: Offset) -> StorageError {
         StorageError::Inconsistent {
             path: self.path().to_path_buf(),
             reason: format!(

@@ -7,7 +7,9 @@ use super::*;
 use crate::doubles::{CrashDisk, Fault, Tear};
 use crate::model::Uuid;
 use crate::raft::event::CommittedBatch;
-use crate::storage::disk::OpenMode;
+use crate::storage::disk::{self, OpenMode};
+
+mod damage;
 
 /// Longer than any event takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::reserves::Reserves;
 use crate::config::BrokerConfig;
 use crate::metadata::controller::bootstrap_records;
 use crate::model::{DirectoryId, Offset, Timestamp, Uuid};
 use crate::protocol::messages::metadata_records::MetadataRecord;
 use crate::raft::driver::METADATA_FOLDER;
-
 use crate::raft::{RaftConfig, Retention, Timeouts, Voter, read_bootstrap, write_bootstrap};
 use crate::storage::applied_metadata;
 use crate::storage::disk::{Disk, FileDisk};
@@ -27,6 +27,7 @@ pub(super) struct Directories {
     metadata: Arc<LogDir>,
     /// What the metadata log begins with if it is empty.
     bootstrap: Vec<MetadataRecord>,
+    reserves: Reserves,
 }
 
 impl Directories {
@@ -54,8 +55,13 @@ impl Directories {
         if is_apart {
             logs.online.retain(|dir| !is_metadata(dir));
         }
+        // Before anything is written: the disk may be full.
+        let dirs = std::iter::once(&metadata).chain(&logs.online);
+        let bytes = u64::try_from(config.storage.disk_reserve_bytes).unwrap_or(0);
+        let reserves = Reserves::of(&disk, dirs, bytes);
         let bootstrap = bootstrap(&disk, &metadata)?;
         Ok(Self {
+            reserves,
             disk,
             logs: Arc::new(logs),
             metadata,
@@ -71,6 +77,11 @@ impl Directories {
     /// Those that hold partitions.
     pub(super) fn logs(&self) -> &Arc<LogDirs> {
         &self.logs
+    }
+
+    /// What is kept of their disks for when these are full.
+    pub(super) fn reserves(&self) -> &Reserves {
+        &self.reserves
     }
 
     /// The cluster they belong to.
@@ -117,6 +128,7 @@ impl Directories {
                 max_age_ms: log.metadata_max_retention_ms,
             },
             timeouts: timeouts(config),
+            reserve: self.metadata.reserve().cloned(),
             seed: u64::from_be_bytes(random_bytes()),
         }
     }

@@ -11,6 +11,7 @@ mod identity;
 mod live_config;
 mod quotas;
 mod replicas;
+mod reserves;
 mod sockets;
 mod stop;
 
@@ -140,6 +141,7 @@ impl Node {
         lifecycle.set_ready();
         lifecycle.unfenced().await?;
         seen_unfenced(&metadata, config.node.node_id).await;
+        directories.reserves().keep()?;
 
         let api = Api::new(Parts {
             config: Arc::clone(&config),
@@ -198,9 +200,11 @@ impl Node {
             ..
         } = self;
         let closing = tokio::task::spawn_blocking(move || {
+            directories.reserves().stop();
             replicas.close(epoch);
             metadata.stop();
             raft.close();
+            directories.reserves().retake();
             drop(directories);
         });
         if closing.await.is_err() {

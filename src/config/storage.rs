@@ -31,6 +31,8 @@ pub struct StorageConfig {
     pub num_replica_alter_log_dirs_threads: Option<i32>,
     /// Compaction.
     pub cleaner: CleanerConfig,
+    /// 0 for none.
+    pub disk_reserve_bytes: i64,
     /// 0 for never.
     pub scrub_interval_ms: i64,
     /// 1 or above.
@@ -107,6 +109,7 @@ impl StorageConfig {
             num_replica_alter_log_dirs_threads: view
                 .optional_int("num.replica.alter.log.dirs.threads"),
             cleaner: CleanerConfig::read(view),
+            disk_reserve_bytes: view.long("disk.reserve.bytes"),
             scrub_interval_ms: view.long("scrub.interval.ms"),
             scrub_max_bytes_per_second: view.long("scrub.max.bytes.per.second"),
         }

@@ -1,5 +1,6 @@
-//! A full disk is not a broken one: the leader steps down, what is committed stays readable, and
-//! the quorum begins again, in a new epoch, when there is space.
+//! A full disk is not a broken one: the quorum goes on with what was reserved. Once that is used up
+//! the leader steps down, what is committed stays readable, and the quorum begins again, in a new
+//! epoch, when there is space.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use crate::clock::wall_clock;
 use crate::storage::checkpoint::StateFileError;
 use crate::storage::error::StorageError;
 use crate::storage::log::AppendError;
+use crate::storage::reserve::Reserve;
 
 /// How long to wait before the disk is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -19,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 impl RaftError {
     /// Whether only space is missing. A sync that failed is not among them: what it should have
     /// written is gone.
-    fn is_full_disk(&self) -> bool {
+    pub(super) fn is_full_disk(&self) -> bool {
         let is_full = |error: &io::Error| {
             matches!(
                 error.kind(),
@@ -38,6 +40,17 @@ impl RaftError {
     }
 }
 
+/// Writes something, and if the disk is full once more with what was reserved of it.
+pub(super) fn with_reserve<T>(
+    reserve: Option<&Reserve>,
+    mut write: impl FnMut() -> Result<T, RaftError>,
+) -> Result<T, RaftError> {
+    match reserve {
+        Some(reserve) => reserve.spend(RaftError::is_full_disk, write),
+        None => write(),
+    }
+}
+
 impl RaftThread {
     /// Serves until the quorum is closed or fails.
     pub(super) fn serve_with_patience(&mut self) -> Result<(), RaftError> {
@@ -47,6 +60,9 @@ impl RaftThread {
         {
             tracing::error!(%error, "no space for the metadata log: no leader until there is some");
             self.step_down();
+            if let Some(reserve) = &self.reserve {
+                reserve.lend();
+            }
             if self.is_closed_within(PAUSE) {
                 return Ok(());
             }

@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::driver::{RaftConfig, RaftError};
 use super::event::CommittedBatch;
+use super::full_disk_driver::with_reserve;
 use super::log_state::{EpochStart, LogState, OffsetAndEpoch};
 use super::snapshot;
 use super::synced_driver::SyncedMark;
@@ -25,6 +26,7 @@ use crate::storage::error::StorageError;
 use crate::storage::log::{Log, Opening};
 use crate::storage::log_config::LogConfig;
 use crate::storage::partition_folder;
+use crate::storage::reserve::Reserve;
 
 /// How much is read at once.
 const READ_BYTES: u32 = 1024 * 1024;
@@ -41,6 +43,7 @@ pub(super) struct MetadataLog {
     unwritten: BytesMut,
     recovery_point: Offset,
     synced: SyncedMark,
+    reserve: Option<Arc<Reserve>>,
 }
 
 impl MetadataLog {
@@ -75,6 +78,7 @@ impl MetadataLog {
             unwritten: BytesMut::new(),
             recovery_point,
             synced,
+            reserve: config.reserve.clone(),
         };
         if log.end_offset() < durable {
             let end = log.end_offset();
@@ -282,8 +286,14 @@ impl MetadataLog {
         self.unwritten.extend_from_slice(batch);
     }
 
-    /// Writes what was taken, by one write if it fits one segment, and makes it durable.
+    /// Writes what was taken, by one write if it fits one segment, and makes it durable; on a full
+    /// disk with what was reserved.
     pub(super) fn flush(&mut self, now: Timestamp) -> Result<(), RaftError> {
+        let reserve = self.reserve.clone();
+        with_reserve(reserve.as_deref(), || self.write_out(now))
+    }
+
+    fn write_out(&mut self, now: Timestamp) -> Result<(), RaftError> {
         if !self.unwritten.is_empty() {
             self.log.append_as_follower(&self.unwritten, now)?;
             self.unwritten.clear();

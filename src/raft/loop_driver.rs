@@ -10,6 +10,7 @@ use super::delivery::{Delivery, Step};
 use super::driver::{Command, RaftError, Shared};
 use super::effect::{Announcement, BatchContent, Effect, Input, LeaderBatch};
 use super::event::{CommittedBatch, RaftEvent, RaftListener};
+use super::full_disk_driver::with_reserve;
 use super::log_driver::MetadataLog;
 use super::node::RaftNode;
 use super::quorum_info::QuorumInfo;
@@ -20,6 +21,7 @@ use super::voters::Voters;
 use crate::clock::wall_clock;
 use crate::model::LeaderEpoch;
 use crate::records::control::{self, Placement};
+use crate::storage::reserve::Reserve;
 
 /// How often old snapshots and segments are looked for, as Kafka does.
 const CLEAN_INTERVAL: Duration = Duration::from_secs(60);
@@ -35,6 +37,7 @@ pub(super) struct RaftThread {
     /// Ascending; without the bootstrap snapshot, which is no part of the log's history.
     pub(super) snapshots: Vec<SnapshotInfo>,
     pub(super) retention: Retention,
+    pub(super) reserve: Option<Arc<Reserve>>,
     pub(super) listener: Box<dyn RaftListener>,
     /// The leadership that the listener knows of.
     pub(super) told_leadership: Option<LeaderEpoch>,
@@ -154,7 +157,9 @@ impl RaftThread {
 
     fn carry_out(&mut self, effect: Effect) -> Result<Option<Input>, RaftError> {
         match effect {
-            Effect::Persist(state) => self.quorum_state.save(&state, &self.voters)?,
+            Effect::Persist(state) => with_reserve(self.reserve.as_deref(), || {
+                Ok(self.quorum_state.save(&state, &self.voters)?)
+            })?,
             Effect::Append(batch) => self.append(batch),
             Effect::AppendFetched(batch) => self.log.append(&batch.bytes),
             Effect::Truncate(offset) => self.log.truncate(offset, wall_clock())?,

@@ -50,6 +50,11 @@ impl StateFileError {
         matches!(self, Self::Io { source, .. } if !super::error::is_full(source))
     }
 
+    /// Whether only room is missing: nothing of the file is changed then.
+    pub fn is_full_disk(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if super::error::is_full(source))
+    }
+
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         |source| Self::Io { path, source }

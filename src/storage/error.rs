@@ -70,6 +70,11 @@ impl StorageError {
         matches!(self, Self::Io { .. })
     }
 
+    /// Whether only room is missing: nothing is changed then.
+    pub fn is_full_disk(&self) -> bool {
+        matches!(self, Self::Full { .. })
+    }
+
     /// Sorts an error of the disk.
     pub fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();

@@ -35,6 +35,8 @@ pub mod partition_folder;
 pub mod producer_snapshot;
 /// Sequences, epochs and open transactions of a partition's producers.
 pub mod producer_state;
+/// Room that is kept for the day when the disk is full.
+pub mod reserve;
 /// Which segments are no longer kept.
 pub mod retention;
 /// Finding damage by reading everything again.

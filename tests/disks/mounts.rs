@@ -97,6 +97,13 @@ impl Mount {
         run("mount", &["-o", &options, path_text(&self.point)]);
     }
 
+    /// Takes all the room that is left. Nobody else may be writing.
+    pub fn fill(&self) {
+        let left = rustix::fs::statvfs(&self.point).expect("it is mounted");
+        let bytes = usize::try_from(left.f_bavail * left.f_frsize).expect("it is small");
+        std::fs::write(self.point.join("ballast"), vec![7; bytes]).expect("so much was left");
+    }
+
     /// Cuts the power: what was not synced is lost, and so is the file system's unwritten journal.
     pub fn cut_power(&self) {
         // FS_IOC_SHUTDOWN with FSOP_GOING_FLAGS_NOLOGFLUSH.

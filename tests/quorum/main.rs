@@ -61,6 +61,7 @@ impl Quorum {
             segment_ms: i64::MAX,
             retention: Retention::default(),
             timeouts: Timeouts::default(),
+            reserve: None,
             seed: 1,
         };
         let (sender, events) = mpsc::channel();

@@ -10,6 +10,10 @@ keys! {
     "cluster.id": String = unset, NOT_EMPTY; High ReadOnly Acts;
         "The cluster's id, as `kafka-storage random-uuid` prints it; also read from `CLUSTER_ID`. \
          A single node with empty directories makes one up.";
+    "disk.reserve.bytes": Long = "16777216", at_least(0); Low ReadOnly Acts;
+        "How much room of each disk with log directories is kept for the day when it is full: the \
+         metadata log and the checkpoints go on with it, so that topics and records can be \
+         deleted, while what clients send is refused. 16 MiB last for a day; 0 keeps none.";
     "group.members.max.bytes": Long = "134217728", at_least(33554432); Medium ReadOnly Acts;
         "The most memory that members of all classic groups take, with all that they say: about \
          100,000 of usual size. The last 16 MiB are for members that are there. Kafka has no bound.";

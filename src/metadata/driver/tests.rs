@@ -139,6 +139,7 @@ impl Node {
             segment_ms: i64::MAX,
             retention: Retention::default(),
             timeouts: Timeouts::default(),
+            reserve: None,
             seed: 1,
         };
         let (listener, events) = events();

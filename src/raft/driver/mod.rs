@@ -33,6 +33,7 @@ use crate::storage::checkpoint::StateFileError;
 use crate::storage::disk::Disk;
 use crate::storage::error::StorageError;
 use crate::storage::log;
+use crate::storage::reserve::Reserve;
 
 /// The folder of the metadata log, within its log directory.
 pub const METADATA_FOLDER: &str = "__cluster_metadata-0";
@@ -56,6 +57,8 @@ pub struct RaftConfig {
     pub retention: Retention,
     /// `controller.quorum.*`.
     pub timeouts: Timeouts,
+    /// What the log and its small files are written with when the disk is full; `None`: they wait.
+    pub reserve: Option<Arc<Reserve>>,
     /// Seeds the spread of election timeouts; to be drawn anew at each start.
     pub seed: u64,
 }
@@ -220,6 +223,7 @@ impl Raft {
             node,
             log,
             quorum_state,
+            reserve: config.reserve.clone(),
             voters,
             delivery: Delivery::new(delivered),
             snapshots: Vec::new(),

@@ -186,7 +186,9 @@ impl DataDir {
             return Ok(());
         }
         let path = self.path().join(kind.file());
-        checkpoint::write_offsets(&**self.log_dir.disk(), &path, &entries)?;
+        let disk = &**self.log_dir.disk();
+        self.log_dir
+            .write_state(|| checkpoint::write_offsets(disk, &path, &entries))?;
         self.written.lock().insert(kind, checksum);
         Ok(())
     }

@@ -7,6 +7,7 @@ use crate::replication::delayed::{AckTicket, Advance};
 use crate::replication::error::ReplicaError;
 use crate::replication::high_watermark::effective_min_in_sync;
 use crate::replication::partition::Moment;
+use crate::storage::error::StorageError;
 use crate::storage::log::{AppendInfo, LeaderAppend};
 use crate::storage::producer_state::{Origin, VerificationGuard};
 
@@ -49,6 +50,10 @@ impl Partition {
     ) -> Result<Appended, ReplicaError> {
         let mut state = self.lock();
         state.check_may_write(&write)?;
+        if self.has_full_disk() {
+            let path = state.log.path().to_path_buf();
+            return Err(StorageError::Full { path }.into());
+        }
         let before = state.log.end_offset();
         if let Role::Leader(leadership) = &mut state.role {
             leadership.before_append(before);

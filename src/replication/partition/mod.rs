@@ -211,6 +211,11 @@ impl Partition {
         Arc::as_ptr(&self.dir.load())
     }
 
+    /// Whether its disk is full: what can be refused is refused.
+    pub fn has_full_disk(&self) -> bool {
+        self.dir.load().is_full()
+    }
+
     /// Whether it lies in this log directory.
     pub fn is_in(&self, dir: &Arc<LogDir>) -> bool {
         Arc::ptr_eq(&self.dir.load(), dir)

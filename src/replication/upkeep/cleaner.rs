@@ -156,7 +156,9 @@ impl Cleaner {
 
     fn due_target(&self, partition: &Arc<Partition>) -> Option<CleanTarget> {
         let id = partition.id();
-        if self.set_apart.lock().contains(&id) || self.moves.has(&id) {
+        // A pass writes before it removes: on a full disk it would use up what is reserved.
+        let must_wait = self.moves.has(&id) || partition.has_full_disk();
+        if must_wait || self.set_apart.lock().contains(&id) {
             return None;
         }
         match partition.clean_target(now().wall) {

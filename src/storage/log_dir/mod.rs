@@ -14,6 +14,7 @@ use super::checkpoint::StateFileError;
 use super::disk::{Disk, DiskLock};
 use super::meta_properties::{META_PROPERTIES_FILE, MetaProperties};
 use super::partition_folder::PartitionFolder;
+use super::reserve::Reserve;
 use crate::model::{BrokerId, DirectoryId};
 
 /// The file whose lock says that a broker uses the directory.
@@ -27,6 +28,8 @@ pub struct LogDir {
     disk: Arc<dyn Disk>,
     failure: OnceLock<String>,
     is_slow: AtomicBool,
+    /// Of its volume; unset: none is kept.
+    reserve: OnceLock<Arc<Reserve>>,
     /// Held as long as the directory is in use.
     lock: Box<dyn DiskLock>,
 }
@@ -289,6 +292,7 @@ impl Candidate {
             disk: Arc::clone(disk),
             failure: OnceLock::new(),
             is_slow: AtomicBool::new(false),
+            reserve: OnceLock::new(),
             lock: self.lock,
         })
     }
@@ -366,6 +370,32 @@ impl LogDir {
     /// Takes it offline. True for the first caller, who tells the rest of the broker.
     pub fn take_offline(&self, reason: String) -> bool {
         self.failure.set(reason).is_ok()
+    }
+
+    /// Has what must be written here served from a reserve when the disk is full. The first call counts.
+    pub fn keep_reserve(&self, reserve: Arc<Reserve>) {
+        self.reserve.get_or_init(|| reserve);
+    }
+
+    /// The reserve of its volume, if one is kept.
+    pub fn reserve(&self) -> Option<&Arc<Reserve>> {
+        self.reserve.get()
+    }
+
+    /// Whether its disk is full, and lives on its reserve: what can be refused is refused.
+    pub fn is_full(&self) -> bool {
+        self.reserve().is_some_and(|reserve| reserve.is_lent())
+    }
+
+    /// Writes a small file that must be written on a full disk, too.
+    pub fn write_state<T>(
+        &self,
+        mut write: impl FnMut() -> Result<T, StateFileError>,
+    ) -> Result<T, StateFileError> {
+        match self.reserve() {
+            Some(reserve) => reserve.spend(StateFileError::is_full_disk, write),
+            None => write(),
+        }
     }
 
     /// Whether its disk stalls: a write may take long, and who waits for one.

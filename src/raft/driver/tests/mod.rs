@@ -86,6 +86,7 @@ fn config() -> RaftConfig {
         segment_ms: i64::MAX,
         retention: Retention::default(),
         timeouts: Timeouts::default(),
+        reserve: None,
         seed: 1,
     }
 }

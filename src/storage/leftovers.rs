@@ -2,7 +2,7 @@
 //! indexes without their log. The rules are Kafka's, so that either broker can clear up after the
 //! other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::batch_walk::{HeaderWalk, SCAN_CHUNK};
@@ -32,9 +32,13 @@ pub(super) struct SegmentFiles {
     pub(super) has_aborts: bool,
 }
 
-/// Clears up, and says what is there.
-pub(super) fn clear(folder: &Folder) -> Result<FolderContent, StorageError> {
+/// Clears up, and says what is there. `clean`: the log was closed in order.
+///
+/// # Errors
+/// [`StorageError::Inconsistent`] if batches are gone that no crash takes away: nothing was removed.
+pub(super) fn clear(folder: &Folder, clean: bool) -> Result<FolderContent, StorageError> {
     let mut names = list(folder)?;
+    check_logs_are_there(folder, &names, clean)?;
     if names.iter().any(|name| name.stage != Stage::Live) {
         finish_swap(folder, &mut names)?;
         remove_where(folder, &mut names, |name| name.stage != Stage::Live)?;
@@ -66,6 +70,36 @@ pub(super) fn clear(folder: &Folder) -> Result<FolderContent, StorageError> {
     Ok(FolderContent {
         segments,
         snapshots: of_kind(FileKind::ProducerSnapshot).collect(),
+    })
+}
+
+/// An index without its log is what a crash leaves of a segment that was made or deleted at an end of
+/// the log, not inside it; and after a stop in order there is none.
+fn check_logs_are_there(
+    folder: &Folder,
+    names: &[FileName],
+    clean: bool,
+) -> Result<(), StorageError> {
+    if names.iter().any(|name| name.stage != Stage::Live) {
+        return Ok(());
+    }
+    let of_kind = |kind| names.iter().filter(move |name| name.kind == kind);
+    let logs: BTreeSet<Offset> = of_kind(FileKind::Log).map(|name| name.offset).collect();
+    let is_inside = |offset: &Offset| {
+        logs.first().is_some_and(|first| first < offset)
+            && logs.last().is_some_and(|last| offset < last)
+    };
+    let lost = of_kind(FileKind::OffsetIndex)
+        .map(|name| name.offset)
+        .find(|offset| !logs.contains(offset) && (clean || is_inside(offset)));
+    let Some(lost) = lost else { return Ok(()) };
+    Err(StorageError::Inconsistent {
+        path: folder.path().to_path_buf(),
+        reason: format!(
+            "{} is missing, and its index is there. Restore the file, or, to go on without what was \
+             in it, remove the index files of that name",
+            folder.file(lost, FileKind::Log).display()
+        ),
     })
 }
 

@@ -64,7 +64,12 @@ impl MetaProperties {
                 _ => {}
             }
         }
+        let has_node_id = properties.node_id.is_some();
         match properties.version {
+            // Every file has one of its lines: zeros, or nothing, are not from a version.
+            0 if has_node_id || broker_id.is_none() => {
+                return Err("version 0, with no broker.id in it".to_owned());
+            }
             0 => properties.node_id = broker_id,
             1 if properties.cluster_id.is_none() => return Err("no cluster.id in it".to_owned()),
             1 if properties.node_id.is_none() => return Err("no node.id in it".to_owned()),
@@ -155,16 +160,40 @@ mod tests {
     }
 
     #[test]
-    fn version_0_says_broker_id_and_may_say_nothing() {
+    fn version_0_says_broker_id() {
         let properties = MetaProperties::parse("broker.id=7\n").unwrap();
         assert_eq!(
             (properties.version, properties.node_id),
             (0, Some(BrokerId(7)))
         );
-        assert_eq!(
-            MetaProperties::parse("").unwrap(),
-            MetaProperties::default()
-        );
+    }
+
+    #[test]
+    fn what_is_left_of_a_damaged_file_is_not_that_of_an_older_version() {
+        let whole = MetaProperties {
+            version: 1,
+            cluster_id: Some("J8qXRwI-Qyi2G0guFTiuYw".to_owned()),
+            node_id: Some(BrokerId(2)),
+            directory_id: Some(Uuid::from_bytes([0xff; 16])),
+        };
+        let text = whole.to_text();
+        let zeros = "\0".repeat(text.len());
+        for (left, what) in [("", "empty"), (zeros.as_str(), "zeros")] {
+            assert!(MetaProperties::parse(left).is_err(), "{what}");
+        }
+        for bit in 0..8 * text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let Ok(flipped) = String::from_utf8(bytes) else {
+                continue;
+            };
+            let Ok(read) = MetaProperties::parse(&flipped) else {
+                continue;
+            };
+            // Another id is found out by comparing it; none at all is only that of the directory.
+            assert!(read.cluster_id.is_some(), "{flipped}");
+            assert!(read.node_id.is_some(), "{flipped}");
+        }
     }
 
     #[test]

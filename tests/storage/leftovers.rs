@@ -131,16 +131,3 @@ fn an_empty_folder_becomes_a_log_at_its_start_offset() {
     assert_eq!(opened.config().segment_bytes, config().segment_bytes);
     assert_eq!(files(&disk, ".log").len(), 1);
 }
-
-#[test]
-fn a_log_that_ends_below_its_start_offset_begins_anew_there() {
-    let (disk, log) = filled(20);
-    let mut opening = after_crash(Offset(0));
-    opening.log_start_offset = log.end_offset() + 100;
-
-    let opened = open_log(&disk, &opening).unwrap();
-
-    assert_eq!(opened.log_start_offset(), opening.log_start_offset);
-    assert_eq!(opened.end_offset(), opening.log_start_offset);
-    assert_eq!(opened.size(), 0);
-}

@@ -14,6 +14,7 @@ mod bit_flips;
 mod compacted;
 mod compaction;
 mod compaction_crashes;
+mod damaged_files;
 mod descriptors;
 mod dump_log;
 mod failing_disk;

@@ -1,6 +1,10 @@
 //! Writing the checkpoints: of all directories, of the partitions that are open.
 
+use std::sync::Arc;
+
 use super::{CheckpointKind, DataDir, Dirs};
+use crate::clock::wall_clock;
+use crate::replication::partition::Partition;
 use crate::storage::checkpoint::Offsets;
 
 impl Dirs {
@@ -17,6 +21,9 @@ impl Dirs {
         // partition that is gone, and whose name another has by now.
         let _one_at_a_time = dir.checkpointing.lock();
         let partitions = self.hosted.online();
+        if kinds.contains(&CheckpointKind::LogStart) {
+            self.settle_log_starts(dir, &partitions);
+        }
         for &kind in kinds {
             let here = partitions.iter().filter(|it| it.is_in(&dir.log_dir));
             let entries = here.filter_map(|partition| {
@@ -24,6 +31,16 @@ impl Dirs {
                 Some((partition.name().clone(), offset))
             });
             self.write_checkpoint(dir, kind, entries.collect());
+        }
+    }
+
+    /// Has the logs of a directory ready for their starts to be written down.
+    fn settle_log_starts(&self, dir: &DataDir, partitions: &[Arc<Partition>]) {
+        let wall = wall_clock();
+        for partition in partitions.iter().filter(|it| it.is_in(&dir.log_dir)) {
+            if let Err(error) = partition.with_log(|log| log.settle_start(wall)) {
+                self.note_failure(partition, &error);
+            }
         }
     }
 

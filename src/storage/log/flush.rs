@@ -202,6 +202,19 @@ impl Log {
         self.watch(closed)
     }
 
+    /// Makes sure that the log start can be told to the checkpoint: neither is the end of the log below
+    /// it after a crash, nor the first leader epoch above which it would not be believed.
+    pub fn settle_start(&mut self, now: Timestamp) -> Result<(), StorageError> {
+        if self.log_start_offset > self.flushed_offset {
+            self.flush(now)?;
+        }
+        if self.log_start_offset > self.segments[0].base_offset() {
+            let saved = self.save_epochs();
+            self.watch(saved)?;
+        }
+        Ok(())
+    }
+
     fn complete_files(&self) -> Result<(), StorageError> {
         self.active().seal()?;
         self.give_back_room()

@@ -58,7 +58,7 @@ impl Log {
         opening: &Opening,
     ) -> Result<Self, StorageError> {
         let folder = Arc::new(Folder::new(disk, path));
-        let files = leftovers::clear(&folder)?;
+        let files = leftovers::clear(&folder, opening.clean)?;
         let epochs = LeaderEpochs::load(folder.disk(), path);
         let (epochs, epochs_lost) = match epochs {
             Ok(epochs) => (epochs, false),
@@ -128,7 +128,7 @@ impl Log {
         rescan: Option<Offset>,
         files: &[SegmentFiles],
     ) -> Result<(), StorageError> {
-        let start = files[0].base_offset.max(opening.log_start_offset);
+        let start = self.believed_start(files[0].base_offset, opening.log_start_offset);
         self.log_start_offset = start;
         let bases: Vec<_> = files.iter().map(|found| found.base_offset).collect();
         let path = self.folder.path();
@@ -139,6 +139,7 @@ impl Log {
         if opening.clean && rescan.is_none() {
             self.rebuild_missing(files)?;
             self.load_end()?;
+            self.check_durable(opening.recovery_point)?;
             self.flushed_offset = self.end_offset;
             self.load_producers(opening.now)?;
         } else {
@@ -154,15 +155,40 @@ impl Log {
             self.recover(first, scan_from, durable, opening.now)?;
             self.flushed_offset = durable.min(self.end_offset);
         }
-        if self.end_offset < opening.log_start_offset {
-            // All that is left of the log was deleted before.
-            let start = opening.log_start_offset;
-            return self.truncate_fully(start, start, opening.now);
+        if self.end_offset < start {
+            return Err(self.starts_behind_its_end(start));
         }
         self.epochs.truncate_from_end(self.end_offset);
         self.epochs.truncate_from_start(start);
         self.producers.on_log_start(start);
         Ok(())
+    }
+
+    /// Where the log starts. The checkpoint has no checksum, and a start that is too high would hide
+    /// records, and have them deleted: it is not believed above where the first leader epoch begins,
+    /// which was saved before it ([`Self::settle_start`]).
+    fn believed_start(&self, first_base: Offset, told: Offset) -> Offset {
+        let known = self.epochs.earliest().map_or(told, |it| it.start_offset);
+        if told <= first_base || told <= known {
+            return told.max(first_base);
+        }
+        let start = known.max(first_base);
+        let log = self.path();
+        tracing::warn!(log = %log.display(), %told, %start, "log-start-offset-checkpoint is too high");
+        start
+    }
+
+    /// What the checkpoint of log starts says is made true before it is written.
+    fn starts_behind_its_end(&self, start: Offset) -> StorageError {
+        StorageError::Inconsistent {
+            path: self.path().to_path_buf(),
+            reason: format!(
+                "the log ends at {}, but log-start-offset-checkpoint says that it starts at {start}. \
+                 Nothing is deleted: if the log is right, remove the line of the partition from that \
+                 file in the log directory, and start again",
+                self.end_offset
+            ),
+        }
     }
 
     /// Makes indexes that are not there.

@@ -182,7 +182,7 @@ impl Log {
         active.trim()
     }
 
-    fn check_durable(&self, durable: Offset) -> Result<(), StorageError> {
+    pub(super) fn check_durable(&self, durable: Offset) -> Result<(), StorageError> {
         if self.end_offset >= durable || durable == Offset(i64::MAX) {
             return Ok(());
         }
@@ -213,7 +213,8 @@ impl Log {
             path: self.path().to_path_buf(),
             reason: format!(
                 "batches end at {} but were durable up to {durable}: a file was lost or cut, or the \
-                 recovery-point checkpoint belongs to another log",
+                 recovery-point checkpoint belongs to another log. Restore the folder, or, if the log \
+                 is right, remove the line of the partition from recovery-point-offset-checkpoint",
                 self.end_offset
             ),
         }
@@ -236,11 +237,7 @@ impl Log {
 
     /// Loads the producers as of the end of a log that was closed in order.
     pub(super) fn load_producers(&mut self, now: Timestamp) -> Result<(), StorageError> {
-        if self.snapshots.latest().is_none() {
-            // Written before there were snapshots, or by a log without a record: nothing to know.
-            self.producers.advance_to(self.end_offset);
-            return Ok(());
-        }
+        // Without a snapshot, as one was lost, or from before there were any, all of the log tells.
         self.load_producers_at(self.end_offset, now)
     }
 

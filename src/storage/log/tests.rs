@@ -571,19 +571,20 @@ fn a_reader_of_a_log_that_is_cut_beneath_it_is_told_to_look_again() {
 }
 
 #[test]
-fn a_start_offset_above_what_survived_a_crash_begins_the_log_anew() {
+fn a_start_offset_that_was_settled_is_not_above_what_survives_a_crash() {
     let (disk, mut log) = new_log(small_segments());
     fill(&mut log, 10);
     log.flush(NOW).unwrap();
     fill(&mut log, 10);
     log.raise_log_start_offset(Offset(30));
     assert_eq!(log.flushed_offset(), Offset(20));
+    log.settle_start(NOW).unwrap();
 
     let survivor = disk.after_power_cut(Tear::Lost);
     let reopened = reopen(&survivor, &log, false);
 
     assert_eq!(reopened.log_start_offset(), Offset(30));
-    assert_eq!(reopened.end_offset(), Offset(30));
+    assert_eq!(reopened.end_offset(), Offset(40));
 }
 
 #[test]

@@ -64,9 +64,10 @@ impl Output {
         // Nobody reads it yet, so that its size may be ahead of its file.
         self.segment.note_batch(&header, position, indexed)?;
         self.pending.extend_from_slice(batch);
-        match self.pending.len() >= self.chunk {
-            true => self.write_out(),
-            false => Ok(0),
+        if self.pending.len() >= self.chunk {
+            self.write_out()
+        } else {
+            Ok(0)
         }
     }
 

@@ -272,9 +272,10 @@ impl Pass<'_> {
             return Ok(());
         }
         let unspent = std::mem::take(&mut self.unspent);
-        match self.is_gone() || !self.control.go_on(unspent) {
-            true => Err(CleanError::Aborted),
-            false => Ok(()),
+        if self.is_gone() || !self.control.go_on(unspent) {
+            Err(CleanError::Aborted)
+        } else {
+            Ok(())
         }
     }
 

@@ -87,9 +87,10 @@ impl Pass<'_> {
             return Ok(Fate::Kept);
         }
         let is_control = batch.is_control();
-        let is_over = match is_control {
-            true => transactions.on_control(batch),
-            false => transactions.on_data(batch),
+        let is_over = if is_control {
+            transactions.on_control(batch)
+        } else {
+            transactions.on_data(batch)
         };
         let is_past_horizon = batch.delete_horizon().is_some_and(|it| it <= rules.now);
         let goes = is_over && (!is_control || is_past_horizon);
@@ -100,17 +101,19 @@ impl Pass<'_> {
         if !goes && !is_control && batch.base_offset() >= rules.end {
             return Ok(Fate::Kept);
         }
-        let filtered = match goes {
-            true => Ok(Filtered::Empty),
-            false => {
-                let keep = |group: &RecordGroup<'_>| match is_control {
-                    true => [true; RECORDS_AT_ONCE],
-                    false => rules.keeps(group, is_past_horizon),
-                };
-                let needs_horizon = is_control && is_over;
-                self.filter
-                    .filter(batch, rules.horizon, needs_horizon, keep, out)
-            }
+        let filtered = if goes {
+            Ok(Filtered::Empty)
+        } else {
+            let keep = |group: &RecordGroup<'_>| {
+                if is_control {
+                    [true; RECORDS_AT_ONCE]
+                } else {
+                    rules.keeps(group, is_past_horizon)
+                }
+            };
+            let needs_horizon = is_control && is_over;
+            self.filter
+                .filter(batch, rules.horizon, needs_horizon, keep, out)
         };
         match filtered.map_err(|reason| unreadable(segment, position, reason))? {
             Filtered::Unchanged => Ok(Fate::Kept),
@@ -118,9 +121,10 @@ impl Pass<'_> {
             Filtered::Empty if !keeps_empty => Ok(Fate::Dropped),
             Filtered::Empty => {
                 RecordFilter::write_empty(batch, out);
-                Ok(match out == batch.bytes() {
-                    true => Fate::Kept,
-                    false => Fate::Changed,
+                Ok(if out == batch.bytes() {
+                    Fate::Kept
+                } else {
+                    Fate::Changed
                 })
             }
         }

@@ -1,23 +1,19 @@
-//! The real disk. File descriptors are a bounded cache: a handle opens its file at the first use,
-//! and gives the descriptor back when others need it more.
+//! The real disk: system calls, on descriptors that are opened when they are needed.
 //!
 //! Invariant: a handle never reads another file than the one it was made for. A file is renamed
 //! through [`Disk::rename`] and then [`DiskFile::relocate`]; in between a reopen finds nothing.
 
-use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use parking_lot::Mutex;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
+use super::descriptors::{CHANCES_AFTER_READ, CHANCES_AFTER_WRITE, DescriptorCache, FileHandle};
 use super::waiting::must_not_wait;
 use super::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
 use crate::model::Timestamp;
@@ -37,31 +33,20 @@ impl FileDisk {
     /// A disk that keeps at most `max_open_files` descriptors (at least 1) while nobody uses more.
     pub fn new(max_open_files: usize) -> Self {
         assert!(max_open_files > 0, "a disk needs at least one descriptor");
-        let cache = DescriptorCache {
-            limit: max_open_files,
-            open_count: AtomicUsize::new(0),
-            hand: Mutex::new(VecDeque::new()),
-        };
         Self {
-            cache: Arc::new(cache),
+            cache: DescriptorCache::new(max_open_files),
         }
     }
 
     /// How many descriptors are open now.
     pub fn open_files(&self) -> usize {
-        self.cache.open_count.load(Ordering::Relaxed)
+        self.cache.open_count()
     }
 }
 
 impl Disk for FileDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
-        let handle = Arc::new_cyclic(|this| FileHandle {
-            this: Weak::clone(this),
-            cache: Arc::clone(&self.cache),
-            path: Mutex::new(path.into()),
-            open: Mutex::new(None),
-            chances: AtomicU8::new(0),
-        });
+        let handle = FileHandle::new(&self.cache, path);
         if mode != OpenMode::Existing {
             let mut options = File::options();
             options.read(true).write(true).create(true);
@@ -165,76 +150,6 @@ impl DiskLock for FileLock {
     }
 }
 
-/// An open descriptor that is counted as long as it lives.
-#[derive(Debug)]
-pub(super) struct OpenFile {
-    file: File,
-    cache: Arc<DescriptorCache>,
-}
-
-impl AsFd for OpenFile {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
-    }
-}
-
-impl Drop for OpenFile {
-    fn drop(&mut self) {
-        self.cache.open_count.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A file by its path, open or not.
-#[derive(Debug)]
-struct FileHandle {
-    /// What the cache remembers of an open file.
-    this: Weak<Self>,
-    cache: Arc<DescriptorCache>,
-    path: Mutex<Box<Path>>,
-    open: Mutex<Option<Arc<OpenFile>>>,
-    /// How often the hand of the cache passes by before it closes this file.
-    chances: AtomicU8,
-}
-
-/// A reader may come back soon.
-const CHANCES_AFTER_READ: u8 = 1;
-/// A descriptor with unsynced writes stays longer: the kernel reports a failed write-back to those
-/// who had the file open then.
-const CHANCES_AFTER_WRITE: u8 = 2;
-
-impl FileHandle {
-    /// The descriptor, opened if need be.
-    fn descriptor(&self, chances: u8) -> io::Result<Arc<OpenFile>> {
-        self.chances.fetch_max(chances, Ordering::Relaxed);
-        if let Some(open) = &*self.open.lock() {
-            return Ok(Arc::clone(open));
-        }
-        // The path stays locked until the file is open, so that no relocation comes between.
-        let path = self.path.lock();
-        let mut options = File::options();
-        options.read(true).write(true);
-        let file = self.cache.with_room(|| options.open(&*path))?;
-        Ok(self.keep(file))
-    }
-
-    /// Makes an opened file the handle's, unless another thread was quicker.
-    fn keep(&self, file: File) -> Arc<OpenFile> {
-        let mut slot = self.open.lock();
-        if let Some(open) = &*slot {
-            return Arc::clone(open);
-        }
-        self.cache.open_count.fetch_add(1, Ordering::Relaxed);
-        let open = Arc::new(OpenFile {
-            file,
-            cache: Arc::clone(&self.cache),
-        });
-        *slot = Some(Arc::clone(&open));
-        drop(slot);
-        self.cache.register(Weak::clone(&self.this));
-        open
-    }
-}
-
 impl DiskFile for FileHandle {
     fn size(&self) -> io::Result<u64> {
         Ok(self.descriptor(CHANCES_AFTER_READ)?.file.metadata()?.len())
@@ -293,7 +208,7 @@ impl DiskFile for FileHandle {
 
     fn sync(&self) -> io::Result<()> {
         let synced = self.descriptor(CHANCES_AFTER_READ)?.file.sync_data();
-        self.chances.store(CHANCES_AFTER_READ, Ordering::Relaxed);
+        self.synced();
         synced
     }
 
@@ -318,9 +233,10 @@ impl DiskFile for FileHandle {
 
 /// Reads what there is at once; a thread that must not wait only gets what is in memory.
 fn read_once(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-    match must_not_wait() {
-        true => read_from_memory(file, buffer, position),
-        false => file.read_at(buffer, position),
+    if must_not_wait() {
+        read_from_memory(file, buffer, position)
+    } else {
+        file.read_at(buffer, position)
     }
 }
 
@@ -357,66 +273,6 @@ fn write_rest(
         position += (part.len() - done) as u64;
     }
     Ok(())
-}
-
-/// Which files are open, and whose turn it is to be closed.
-#[derive(Debug)]
-struct DescriptorCache {
-    limit: usize,
-    open_count: AtomicUsize,
-    /// The open files in the order in which the hand passes by; some may be dropped by now.
-    hand: Mutex<VecDeque<Weak<FileHandle>>>,
-}
-
-impl DescriptorCache {
-    /// Runs something that opens a descriptor when there is room for one.
-    fn with_room<T>(&self, mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        while self.open_count.load(Ordering::Relaxed) >= self.limit && self.close_one() {}
-        loop {
-            match open() {
-                // The process has used up its descriptors elsewhere: go below our own limit.
-                Err(error) if is_out_of_descriptors(&error) && self.close_one() => {}
-                other => return other,
-            }
-        }
-    }
-
-    fn register(&self, handle: Weak<FileHandle>) {
-        let mut hand = self.hand.lock();
-        if hand.len() > 2 * self.open_count.load(Ordering::Relaxed) + 16 {
-            hand.retain(|handle| handle.strong_count() > 0);
-        }
-        hand.push_back(handle);
-    }
-
-    /// Closes the file whose chances are used up first. False: there is none to close.
-    fn close_one(&self) -> bool {
-        let mut hand = self.hand.lock();
-        let rounds = hand.len() * (usize::from(CHANCES_AFTER_WRITE) + 1);
-        for _ in 0..rounds {
-            let Some(next) = hand.pop_front() else {
-                return false;
-            };
-            let Some(handle) = next.upgrade() else {
-                continue;
-            };
-            let chances = handle.chances.load(Ordering::Relaxed);
-            if chances == 0 {
-                let closed = handle.open.lock().take();
-                if closed.is_some() {
-                    return true;
-                }
-                continue;
-            }
-            handle.chances.store(chances - 1, Ordering::Relaxed);
-            hand.push_back(next);
-        }
-        false
-    }
-}
-
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    [Errno::MFILE, Errno::NFILE].contains(&Errno::from_io_error(error).unwrap_or(Errno::IO))
 }
 
 #[cfg(test)]

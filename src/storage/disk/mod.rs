@@ -4,6 +4,7 @@
 //! memory, so that the power can be cut at any write. A write is durable only after [`DiskFile::sync`], and a
 //! created, renamed or removed name only after [`Disk::sync_dir`].
 
+mod descriptors;
 mod file_disk;
 mod region;
 mod waiting;

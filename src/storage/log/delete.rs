@@ -62,9 +62,10 @@ impl Log {
             .segments
             .partition_point(|segment| segment.base_offset() <= offset);
         let all = self.end_offset <= offset && self.active().size() > 0;
-        let count = match all {
-            true => self.segments.len(),
-            false => begins_below.saturating_sub(1),
+        let count = if all {
+            self.segments.len()
+        } else {
+            begins_below.saturating_sub(1)
         };
         if count > 0 {
             let deleted = self.delete_front(count, now);

@@ -4,6 +4,7 @@
 //! never look beyond the size they were given under that lock, so they see whole batches only,
 //! unless the log is cut beneath them.
 
+mod aborts;
 mod lookup;
 mod rebuild;
 mod stage;
@@ -25,7 +26,7 @@ use super::offset_index::{OffsetEntry, OffsetIndex};
 use super::producer_snapshot::{self, Expiry};
 use super::producer_state::ProducerState;
 use super::time_index::{TimeEntry, TimeIndex};
-use super::transaction_index::{AbortedTransaction, Collected, TransactionIndex};
+use super::transaction_index::TransactionIndex;
 use crate::model::{Offset, Timestamp};
 use crate::protocol::payload::Payload;
 use crate::records::BatchHeader;
@@ -131,28 +132,6 @@ impl Segment {
             size: AtomicU64::new(found.size),
             ..Self::on(folder, base_offset, log, config.index_interval_bytes)
         })
-    }
-
-    /// Opens the index of aborted transactions. False: it was damaged, and is gone.
-    pub(super) fn load_aborted(&self) -> Result<bool, StorageError> {
-        let path = self.path(FileKind::TransactionIndex);
-        let disk = self.folder.disk();
-        let opened = TransactionIndex::open(disk, &path).and_then(|index| {
-            index.check(self.base_offset)?;
-            Ok(index)
-        });
-        match opened {
-            Ok(index) => {
-                *self.transactions.lock() = index;
-                self.aborts_checked.store(false, Ordering::Release);
-                Ok(true)
-            }
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                disk.remove(&path).map_err(self.io("delete"))?;
-                Ok(false)
-            }
-            Err(error) => Err(self.io("read")(error)),
-        }
     }
 
     fn on(
@@ -354,59 +333,6 @@ impl Segment {
         Ok(())
     }
 
-    /// Adds a transaction that ended in this segment by an abort.
-    pub(super) fn append_aborted(&self, entry: &AbortedTransaction) -> Result<(), StorageError> {
-        let path = self.path(FileKind::TransactionIndex);
-        let mut transactions = self.transactions.lock();
-        transactions
-            .append(self.folder.disk(), &path, entry)
-            .map_err(|error| StorageError::io("write", &path, error))
-    }
-
-    /// Forgets the transactions that were aborted at `from` or above it.
-    pub(super) fn clear_aborted(&self, from: Offset) -> Result<(), StorageError> {
-        let mut transactions = self.transactions.lock();
-        transactions.truncate_to(from).map_err(self.io("cut"))
-    }
-
-    /// Whether the aborted transactions are known to be those of the batches.
-    pub(super) fn aborts_are_checked(&self) -> bool {
-        self.aborts_checked.load(Ordering::Acquire)
-    }
-
-    /// Says which transactions were aborted below `end`, as the batches tell. If the index says
-    /// otherwise it is written again.
-    pub(super) fn check_aborts(
-        &self,
-        mut told: Vec<AbortedTransaction>,
-        end: Offset,
-    ) -> Result<(), StorageError> {
-        let path = self.path(FileKind::TransactionIndex);
-        let mut transactions = self.transactions.lock();
-        self.check_in_use()?;
-        let all = transactions.all().map_err(self.io("read"))?;
-        // What was aborted since the batches were read.
-        for entry in all.iter().filter(|entry| entry.last_offset >= end) {
-            let marker = self.find(entry.last_offset, self.size())?;
-            if marker.is_some_and(|it| it.batch.header.last_offset() == entry.last_offset) {
-                told.push(*entry);
-            }
-        }
-        if all != told {
-            tracing::warn!(index = %path.display(), "making an index of aborted transactions again");
-            let disk = self.folder.disk();
-            let removed = disk.remove(&path);
-            removed.map_err(|error| StorageError::io("delete", &path, error))?;
-            *transactions = TransactionIndex::default();
-            for entry in &told {
-                let appended = transactions.append(disk, &path, entry);
-                appended.map_err(|error| StorageError::io("write", &path, error))?;
-            }
-        }
-        self.aborts_checked.store(true, Ordering::Release);
-        Ok(())
-    }
-
     /// The producers as of the segment's base; `None`: no snapshot tells.
     pub(super) fn producers_at_base(&self) -> Result<Option<ProducerState>, StorageError> {
         let path = self
@@ -416,12 +342,6 @@ impl Segment {
         let content = content.map_err(|error| StorageError::io("read", &path, error))?;
         Ok(content
             .and_then(|bytes| producer_snapshot::decode(&bytes, self.base_offset, Expiry::NEVER)))
-    }
-
-    /// The aborted transactions that a read of `[from, up_to)` must know of.
-    pub(super) fn aborted(&self, from: Offset, up_to: Offset) -> Result<Collected, StorageError> {
-        let transactions = self.transactions.lock();
-        transactions.collect(from, up_to).map_err(self.io("read"))
     }
 
     /// Makes the segment durable: its batches, its aborted transactions, and with `sealed` its

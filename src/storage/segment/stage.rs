@@ -48,9 +48,10 @@ impl Segment {
 
     /// Refuses to write to a segment that was deleted or replaced.
     pub(super) fn check_in_use(&self) -> Result<(), StorageError> {
-        match self.is_going() {
-            true => Err(StorageError::SegmentDeleted),
-            false => Ok(()),
+        if self.is_going() {
+            Err(StorageError::SegmentDeleted)
+        } else {
+            Ok(())
         }
     }
 

@@ -1,0 +1,175 @@
+//! The descriptors of the real disk: a bounded cache. A handle opens its file at the first use, and
+//! gives the descriptor back when others need it more.
+//!
+//! Invariant: each open descriptor is counted, and has its turn to be closed.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use rustix::io::Errno;
+
+/// An open descriptor that is counted as long as it lives.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    pub(super) file: File,
+    cache: Arc<DescriptorCache>,
+}
+
+impl AsFd for OpenFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.cache.open_count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A file by its path, open or not.
+#[derive(Debug)]
+pub(super) struct FileHandle {
+    /// What the cache remembers of an open file.
+    this: Weak<Self>,
+    cache: Arc<DescriptorCache>,
+    pub(super) path: Mutex<Box<Path>>,
+    open: Mutex<Option<Arc<OpenFile>>>,
+    /// How often the hand of the cache passes by before it closes this file.
+    chances: AtomicU8,
+}
+
+/// A reader may come back soon.
+pub(super) const CHANCES_AFTER_READ: u8 = 1;
+/// A descriptor with unsynced writes stays longer: the kernel reports a failed write-back to those
+/// who had the file open then.
+pub(super) const CHANCES_AFTER_WRITE: u8 = 2;
+
+impl FileHandle {
+    /// A handle on a file that is not open.
+    pub(super) fn new(cache: &Arc<DescriptorCache>, path: &Path) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            cache: Arc::clone(cache),
+            path: Mutex::new(path.into()),
+            open: Mutex::new(None),
+            chances: AtomicU8::new(0),
+        })
+    }
+
+    /// Says that nothing unsynced keeps the descriptor open any more.
+    pub(super) fn synced(&self) {
+        self.chances.store(CHANCES_AFTER_READ, Ordering::Relaxed);
+    }
+
+    /// The descriptor, opened if need be.
+    pub(super) fn descriptor(&self, chances: u8) -> io::Result<Arc<OpenFile>> {
+        self.chances.fetch_max(chances, Ordering::Relaxed);
+        if let Some(open) = &*self.open.lock() {
+            return Ok(Arc::clone(open));
+        }
+        // The path stays locked until the file is open, so that no relocation comes between.
+        let path = self.path.lock();
+        let mut options = File::options();
+        options.read(true).write(true);
+        let file = self.cache.with_room(|| options.open(&*path))?;
+        Ok(self.keep(file))
+    }
+
+    /// Makes an opened file the handle's, unless another thread was quicker.
+    pub(super) fn keep(&self, file: File) -> Arc<OpenFile> {
+        let mut slot = self.open.lock();
+        if let Some(open) = &*slot {
+            return Arc::clone(open);
+        }
+        self.cache.open_count.fetch_add(1, Ordering::Relaxed);
+        let open = Arc::new(OpenFile {
+            file,
+            cache: Arc::clone(&self.cache),
+        });
+        *slot = Some(Arc::clone(&open));
+        drop(slot);
+        self.cache.register(Weak::clone(&self.this));
+        open
+    }
+}
+
+/// Which files are open, and whose turn it is to be closed.
+#[derive(Debug)]
+pub(super) struct DescriptorCache {
+    limit: usize,
+    open_count: AtomicUsize,
+    /// The open files in the order in which the hand passes by; some may be dropped by now.
+    hand: Mutex<VecDeque<Weak<FileHandle>>>,
+}
+
+impl DescriptorCache {
+    /// At most `limit` are open while nobody uses more.
+    pub(super) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            open_count: AtomicUsize::new(0),
+            hand: Mutex::new(VecDeque::new()),
+        })
+    }
+
+    /// How many descriptors are open now.
+    pub(super) fn open_count(&self) -> usize {
+        self.open_count.load(Ordering::Relaxed)
+    }
+
+    /// Runs something that opens a descriptor when there is room for one.
+    pub(super) fn with_room<T>(&self, mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        while self.open_count.load(Ordering::Relaxed) >= self.limit && self.close_one() {}
+        loop {
+            match open() {
+                // The process has used up its descriptors elsewhere: go below our own limit.
+                Err(error) if is_out_of_descriptors(&error) && self.close_one() => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn register(&self, handle: Weak<FileHandle>) {
+        let mut hand = self.hand.lock();
+        if hand.len() > 2 * self.open_count.load(Ordering::Relaxed) + 16 {
+            hand.retain(|handle| handle.strong_count() > 0);
+        }
+        hand.push_back(handle);
+    }
+
+    /// Closes the file whose chances are used up first. False: there is none to close.
+    fn close_one(&self) -> bool {
+        let mut hand = self.hand.lock();
+        let rounds = hand.len() * (usize::from(CHANCES_AFTER_WRITE) + 1);
+        for _ in 0..rounds {
+            let Some(next) = hand.pop_front() else {
+                return false;
+            };
+            let Some(handle) = next.upgrade() else {
+                continue;
+            };
+            let chances = handle.chances.load(Ordering::Relaxed);
+            if chances == 0 {
+                let closed = handle.open.lock().take();
+                if closed.is_some() {
+                    return true;
+                }
+                continue;
+            }
+            handle.chances.store(chances - 1, Ordering::Relaxed);
+            hand.push_back(next);
+        }
+        false
+    }
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].contains(&Errno::from_io_error(error).unwrap_or(Errno::IO))
+}

@@ -174,8 +174,10 @@ fn timeouts(config: &BrokerConfig) -> Timeouts {
 /// The bootstrap records of a formatted directory; Kafka's format step wrote them, or we do now.
 fn bootstrap(disk: &Arc<dyn Disk>, metadata: &LogDir) -> anyhow::Result<Vec<MetadataRecord>> {
     let folder = metadata.path().join(METADATA_FOLDER);
-    let found = read_bootstrap(&**disk, metadata.path(), &folder)
-        .context("the bootstrap records of the cluster cannot be read")?;
+    let found = read_bootstrap(&**disk, metadata.path(), &folder).context(
+        "the bootstrap records of the cluster cannot be read. A metadata log that has begun does \
+         without: if bootstrap.checkpoint is damaged, it may be removed then",
+    )?;
     if let Some(records) = found {
         let decoded = records
             .into_iter()

@@ -441,7 +441,15 @@ fn make_folder(disk: &dyn Disk, dir: &Path) -> Result<(), RaftError> {
         })
     };
     disk.create_dir(dir).map_err(failed)?;
-    match partition_folder::read_topic_id(disk, dir)? {
+    let topic_id = match partition_folder::read_topic_id(disk, dir) {
+        // There is only one that it can be.
+        Err(error @ StateFileError::Damaged { .. }) => {
+            tracing::warn!(%error, "writing the topic id of the metadata log again");
+            None
+        }
+        read => read?,
+    };
+    match topic_id {
         Some(Uuid::METADATA_TOPIC) => Ok(()),
         Some(other) => Err(RaftError::Damaged {
             path: dir.to_owned(),

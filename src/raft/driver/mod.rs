@@ -25,6 +25,7 @@ use super::node::{Identity, RaftNode, Timeouts};
 use super::quorum_info::QuorumInfo;
 use super::quorum_state_driver::{QuorumStateError, QuorumStateStore};
 use super::retention::Retention;
+use super::snapshot::Snapshot;
 use super::snapshot_driver::{SnapshotFileError, SnapshotStore};
 use super::voters::{ReplicaKey, Voter, Voters};
 use crate::clock::wall_clock;
@@ -181,16 +182,11 @@ impl Raft {
         let dir = config.log_dir.join(METADATA_FOLDER);
         let mut log = MetadataLog::open(&disk, &dir, config, wall_clock())?;
         let snapshots = SnapshotStore::new(Arc::clone(&disk), &dir);
-        let ids = snapshots.recover(log.start_offset())?;
-        let newest = ids
-            .last()
-            .copied()
-            .filter(|id| *id != OffsetAndEpoch::BOOTSTRAP);
+        let loaded = newest_snapshot(&snapshots, &log)?;
+        let newest = loaded.as_ref().map(|(id, _)| *id);
         log.align_with_snapshot(newest, wall_clock())?;
         // Older snapshots are rubbish, if the log begins later now.
         let ids = snapshots.recover(log.start_offset())?;
-        let loaded = newest.map(|id| snapshots.read(id).map(|snapshot| (id, snapshot)));
-        let loaded = loaded.transpose()?;
         let delivered = newest.map_or(log.start_offset(), |id| id.offset);
         log.verify(delivered, newest.map_or(LeaderEpoch::NONE, |id| id.epoch))?;
 
@@ -328,6 +324,28 @@ impl Raft {
         self.shared.mailbox.lock().commands.push(command);
         self.shared.wake.notify_one();
     }
+}
+
+/// The newest snapshot, if there is one besides that of the format. One that is damaged is removed
+/// where it can be made again: the log has all that came since the one before it.
+fn newest_snapshot(
+    snapshots: &SnapshotStore,
+    log: &MetadataLog,
+) -> Result<Option<(OffsetAndEpoch, Snapshot)>, SnapshotFileError> {
+    let mut ids = snapshots.recover(log.start_offset())?;
+    ids.retain(|id| *id != OffsetAndEpoch::BOOTSTRAP);
+    while let Some(newest) = ids.pop() {
+        let before = ids.last().map_or(Offset::ZERO, |id| id.offset);
+        let is_in_log = log.start_offset() <= before && newest.offset <= log.end_offset();
+        match snapshots.read(newest) {
+            Err(error @ SnapshotFileError::Damaged { .. }) if is_in_log => {
+                tracing::warn!(%error, "removing a snapshot that the log can do without");
+                snapshots.delete(newest)?;
+            }
+            read => return Ok(Some((newest, read?))),
+        }
+    }
+    Ok(None)
 }
 
 fn check_voters(config: &RaftConfig) -> Result<Voters, RaftError> {

@@ -1,5 +1,16 @@
-//! One fault in the metadata log after a kill: what was synced is never cut away in silence, and what
-//! was not is cut without a word from the operator.
+//! One fault in the metadata log or in a file beside it, after a kill: what was synced is never cut
+//! away in silence, and what was not is cut without a word from the operator.
+//!
+//! | file                   | flipped bit      | cut, zeros, empty | missing           |
+//! | ---------------------- | ---------------- | ----------------- | ----------------- |
+//! | segment, synced        | refused          | refused           | refused           |
+//! | segment, behind that   | cut off          | cut off           |                   |
+//! | `synced-offset`        | by the recovery point ||                                |
+//! | recovery point         | by `synced-offset` |||                                  |
+//! | `quorum-state`         | refused, or harmless | refused       | from the log      |
+//! | snapshot, log has all  | from the log     | from the log      | from the log      |
+//! | snapshot, log has not  | refused          | refused           | refused           |
+//! | `partition.metadata`   | refused, or written again | written again | written again |
 
 use super::*;
 
@@ -165,4 +176,138 @@ fn a_fault_in_what_is_remembered_of_the_log_neither_stops_the_node_nor_loses_rec
         disk.remove(Path::new(&path)).unwrap();
         starts_with(&disk, &records, &format!("{name}, missing"));
     }
+}
+
+/// What may become of a file: one flipped bit each, one byte cut off, zeros, nothing.
+fn faults(whole: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let flipped = (0..8 * whole.len()).map(|bit| {
+        let mut bytes = whole.to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        (format!("bit {} of byte {}", bit % 8, bit / 8), bytes)
+    });
+    let others = [
+        ("cut".to_owned(), whole[..whole.len() - 1].to_vec()),
+        ("zeros".to_owned(), vec![0; whole.len()]),
+        ("empty".to_owned(), Vec::new()),
+    ];
+    flipped.chain(others).collect()
+}
+
+/// Either the quorum starts with all that was committed, or it does not and says about which file.
+fn starts_whole_or_names(disk: &CrashDisk, name: &str, records: &[Bytes], what: &str) -> bool {
+    let config = RaftConfig {
+        timeouts: Timeouts {
+            fetch: Duration::from_millis(20),
+            election: Duration::from_millis(20),
+            election_backoff_max: Duration::from_millis(20),
+            ..Timeouts::default()
+        },
+        ..config()
+    };
+    match open(&config, disk) {
+        Ok((raft, recorder)) => {
+            recorder.wait_for_leadership().expect("the disk is well");
+            raft.close();
+            assert_eq!(recorder.records(), records, "{what}");
+            true
+        }
+        Err(error) => {
+            let message = error.to_string();
+            assert!(message.contains(name), "{what}: {message}");
+            assert!(
+                message.contains("emove") || message.contains("estore"),
+                "{what}: {message}"
+            );
+            false
+        }
+    }
+}
+
+#[test]
+fn a_damaged_election_state_is_refused_or_harmless_and_a_missing_one_is_found_in_the_log() {
+    let (disk, records) = killed();
+    let path = format!("{FOLDER}/quorum-state");
+    for (what, bytes) in faults(&bytes_of(&disk, &path)) {
+        let disk = disk.after_power_cut(Tear::Kept);
+        overwrite(&disk, &path, &bytes);
+
+        let started = starts_whole_or_names(&disk, "quorum-state", &records, &what);
+
+        let is_flip = what.starts_with("bit");
+        assert!(is_flip || !started, "{what}");
+    }
+    disk.remove(Path::new(&path)).unwrap();
+    starts_with(&disk, &records, "missing");
+}
+
+/// A quorum that wrote a snapshot and went on, killed; the snapshot's path.
+fn killed_after_snapshot() -> (CrashDisk, Vec<Bytes>, String) {
+    let disk = formatted_disk();
+    let (raft, recorder, epoch) = lead(&config(), &disk);
+    let first = raft.append(epoch, vec![record("first")]).unwrap();
+    assert!(recorder.wait_for_commit(first));
+    let end = recorder.committed().last().unwrap().end();
+    let batches = [recorder.records()].into_iter();
+    assert!(raft.write_snapshot(end, Timestamp(1), batches).unwrap());
+    let last = raft.append(epoch, vec![record("second")]).unwrap();
+    assert!(recorder.wait_for_commit(last));
+    let left = disk.after_power_cut(Tear::Kept);
+    raft.close();
+    let name = crate::raft::snapshot::file_name(end);
+    (left, recorder.records(), format!("{FOLDER}/{name}"))
+}
+
+#[test]
+fn a_damaged_snapshot_is_made_good_from_the_log_if_that_still_has_it_all() {
+    let (disk, records, path) = killed_after_snapshot();
+    for (what, bytes) in faults(&bytes_of(&disk, &path)) {
+        let disk = disk.after_power_cut(Tear::Kept);
+        overwrite(&disk, &path, &bytes);
+
+        starts_with(&disk, &records, &what);
+    }
+    disk.remove(Path::new(&path)).unwrap();
+    starts_with(&disk, &records, "missing");
+}
+
+#[test]
+fn a_damaged_or_missing_snapshot_without_the_log_below_it_is_refused() {
+    let disk = formatted_disk();
+    let told = live(&disk, "x");
+    let names = disk.list(Path::new(FOLDER)).unwrap();
+    let snapshots = names.iter().map(|entry| entry.name.clone());
+    let newest = snapshots
+        .filter(|name| name.ends_with(".checkpoint"))
+        .max()
+        .unwrap();
+    let path = format!("{FOLDER}/{newest}");
+    for (what, bytes) in faults(&bytes_of(&disk, &path)) {
+        let disk = disk.after_power_cut(Tear::Kept);
+        overwrite(&disk, &path, &bytes);
+
+        starts_whole_or_names(&disk, &newest, &told, &what);
+    }
+    for name in names
+        .iter()
+        .filter(|entry| entry.name.ends_with(".checkpoint"))
+    {
+        disk.remove(&Path::new(FOLDER).join(&name.name)).unwrap();
+    }
+    assert!(refusal(&disk, "missing").contains("there is no snapshot"));
+}
+
+#[test]
+fn the_topic_id_of_the_metadata_log_is_written_again_unless_it_is_that_of_another_topic() {
+    let (disk, records) = killed();
+    let path = format!("{FOLDER}/partition.metadata");
+    for (what, bytes) in faults(&bytes_of(&disk, &path)) {
+        let disk = disk.after_power_cut(Tear::Kept);
+        overwrite(&disk, &path, &bytes);
+
+        let started = starts_whole_or_names(&disk, "partition.metadata", &records, &what);
+
+        assert!(started || what.starts_with("bit"), "{what}");
+    }
+    disk.remove(Path::new(&path)).unwrap();
+    starts_with(&disk, &records, "missing");
 }

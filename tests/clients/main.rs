@@ -7,6 +7,7 @@ mod admin;
 mod client;
 mod compaction;
 mod crash;
+mod damage;
 mod groups;
 mod produce_and_consume;
 mod quotas;

@@ -16,8 +16,8 @@ use broker::protocol::{ErrorCode, Str};
 use bytes::Bytes;
 
 use crate::groups::{
-    MEBIBYTE, call, commit, commit_error, committed, connect, fetch_offset, heartbeat, join,
-    resident_bytes, stable, start, start_with,
+    MEBIBYTE, call, commit, commit_error, committed, connect, heartbeat, join, resident_bytes,
+    stable, start, start_with,
 };
 use crate::support::Broker;
 
@@ -131,7 +131,7 @@ async fn offsets_of_all_groups_share_one_memory_and_none_that_was_committed_is_l
     while find(&mut client, "g").await != ErrorCode::NONE {}
     for n in 0..kept {
         let expected = if n == 0 { 6 } else { 5 };
-        let offset = committed_when_loaded(&mut client, &format!("group-{n}")).await;
+        let offset = committed(&mut client, &format!("group-{n}")).await;
         assert_eq!(offset, expected, "group {n}");
     }
     assert_eq!(
@@ -146,18 +146,6 @@ async fn offsets_of_all_groups_share_one_memory_and_none_that_was_committed_is_l
     call(&mut client, &all, 2).await;
     let after = commit_error(&mut client, &with_text(kept, 5)).await;
     assert_eq!(after, ErrorCode::NONE);
-}
-
-/// The offset that was committed, once the group's shard is loaded.
-async fn committed_when_loaded(client: &mut Client, group: &str) -> i64 {
-    loop {
-        let fetched = fetch_offset(client, group).await;
-        match fetched.error_code {
-            ErrorCode::NONE => return fetched.topics[0].partitions[0].committed_offset,
-            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS => {}
-            other => panic!("{group}: {other}"),
-        }
-    }
 }
 
 #[tokio::test]

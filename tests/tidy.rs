@@ -51,7 +51,7 @@ const ROOMS: [(&str, &[&str]); 1] = [(
 )];
 
 /// Folders, and files, that decide without sockets, files, clock or chance, but for drivers among them.
-const PURE: [&str; 22] = [
+const PURE: [&str; 27] = [
     "protocol",
     "records",
     "security",
@@ -67,6 +67,11 @@ const PURE: [&str; 22] = [
     "replication/settings.rs",
     "replication/hosted.rs",
     "replication/listener.rs",
+    "replication/fetch/answer.rs",
+    "replication/fetch/item.rs",
+    "replication/fetch/job.rs",
+    "replication/fetch/request.rs",
+    "replication/fetch/round.rs",
     "replication/manager",
     "coordinator/group",
     "coordinator/java_hash.rs",

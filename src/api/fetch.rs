@@ -91,7 +91,7 @@ pub fn handle(
         Ok(fetch) => {
             let api = Arc::clone(api);
             Ok(Handling::Later(Box::pin(async move {
-                let fetched = meter.drive(fetch.run(|_| true)).await;
+                let fetched = meter.drive(fetch.run()).await;
                 let mut response = response(&api, &context, fetched, is_follower);
                 if !is_follower {
                     throttle(&api, &context, &meter, &mut response);

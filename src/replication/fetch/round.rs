@@ -1,42 +1,243 @@
-//! One look at the partitions of a Fetch: those that have no answer yet are found, checked, planned
-//! and read.
+//! What a Fetch does next: read, wait for news, or answer. Given the time, it says which; carrying it
+//! out is [`super::serve`]'s.
+//!
+//! Invariants: what is taken from a session is answered, or gets its mark back, also when the Fetch is
+//! dropped; who waits has watched every partition since before its last look.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::answer::PartitionAnswer;
-use super::read::{Budget, Job, read_all};
-use super::{Fetch, Item, Kind};
-use crate::model::{BrokerId, LeaderEpoch, TopicIdPartition};
+use parking_lot::Mutex;
+
+use super::answer::{FetchAnswer, PartitionAnswer};
+use super::item::{Findings, Item, Look};
+use super::job::{Budget, Done, Job};
+use super::request::{FetchParams, SessionRequest};
 use crate::protocol::error_code::ErrorCode;
-use crate::replication::error::ReplicaError;
-use crate::replication::fetch_session::{ReadySlot, TopicKey};
-use crate::replication::hosted::is_eligible;
-use crate::replication::leadership::FollowerFetch;
-use crate::replication::partition::{FetchPlan, Partition, Reader};
+use crate::replication::delayed::FetchWatch;
+use crate::replication::fetch_session::{
+    FINAL_EPOCH, FetchSession, NO_SESSION, PartitionRequest, SessionError, Sessions, TopicKey,
+    TopicRef, is_full,
+};
+use crate::replication::hosted::Hosted;
+use crate::replication::leadership::SessionClock;
 
 /// How many marked partitions are taken from a session at a time: when the answer is full, the
 /// others keep their turn without having been touched.
 const TAKEN_AT_ONCE: usize = 256;
 
-fn item_of(ready: ReadySlot) -> Item {
-    Item::new(ready.topic, ready.partition, ready.request, ready.slot)
-}
-
-/// What a look at the partitions has found.
-#[derive(Debug, Default)]
+/// A Fetch that is being served.
 pub struct Round {
-    /// Bytes that could be sent.
-    pub bytes: u64,
-    /// Something must be told at once: an error, or that logs diverge.
-    pub must_answer: bool,
+    params: FetchParams,
+    session: SessionRequest,
+    kind: Kind,
+    phase: Phase,
+    items: Vec<Item>,
+    watch: Arc<FetchWatch>,
+    clock: Option<Arc<SessionClock>>,
 }
 
-impl Fetch {
+enum Kind {
+    /// All partitions are in the request; no session is wanted.
+    Sessionless,
+    /// All partitions are in the request; the answer begins a session if there is room.
+    Full,
+    /// The partitions are in a session.
+    Incremental(Arc<Mutex<FetchSession>>),
+}
+
+enum Phase {
+    /// The partitions are to be looked at.
+    Look,
+    /// Reads are under way, of so many partitions that a session had marked.
+    Reading { taken: usize },
+}
+
+/// What is to be done next.
+pub enum Step {
+    /// Carry out these reads, and hand them to [`Round::take`].
+    Read(Vec<Job>, Budget, Findings),
+    /// Wait for so many bytes by [`Round::watch`], and then call [`Round::woken`]; once the request's
+    /// time is over, answer.
+    Wait(u64),
+    /// Answer by [`Round::finish`].
+    Answer,
+}
+
+impl Round {
+    /// Begins to serve a Fetch: finds its session, and notes what the request changes in it.
+    ///
+    /// # Errors
+    /// The session is unknown, or the request is not its next.
+    pub fn begin<'a>(
+        sessions: &Sessions,
+        params: FetchParams,
+        session: SessionRequest,
+        partitions: impl Iterator<Item = (TopicRef<'a>, i32, PartitionRequest)>,
+        forgotten: impl Iterator<Item = (TopicRef<'a>, i32)>,
+        now: Instant,
+    ) -> Result<Self, SessionError> {
+        let mut round = Self {
+            params,
+            session,
+            kind: Kind::Sessionless,
+            phase: Phase::Look,
+            items: Vec::new(),
+            watch: Arc::default(),
+            clock: None,
+        };
+        if !is_full(session.epoch) {
+            round.join_session(sessions, partitions, forgotten, now)?;
+            return Ok(round);
+        }
+        if session.id != NO_SESSION {
+            // A full request ends the session it names.
+            drop(sessions.remove(session.id));
+        }
+        if session.epoch != FINAL_EPOCH {
+            round.kind = Kind::Full;
+        }
+        let items = (0..).zip(partitions);
+        round.items = items
+            .map(|(slot, (topic, partition, asked))| {
+                Item::new(topic.to_key(), partition, asked, slot)
+            })
+            .collect();
+        Ok(round)
+    }
+
+    fn join_session<'a>(
+        &mut self,
+        sessions: &Sessions,
+        partitions: impl Iterator<Item = (TopicRef<'a>, i32, PartitionRequest)>,
+        forgotten: impl Iterator<Item = (TopicRef<'a>, i32)>,
+        now: Instant,
+    ) -> Result<(), SessionError> {
+        let found = sessions
+            .get(self.session.id)
+            .ok_or(SessionError::NotFound)?;
+        let mut session = found.lock();
+        session.begin(
+            self.session.epoch,
+            self.session.uses_topic_ids,
+            self.params.interest,
+        )?;
+        for (topic, partition, asked) in partitions {
+            session.update(topic, partition, asked);
+        }
+        for (topic, partition) in forgotten {
+            session.forget(topic, partition);
+        }
+        session.clock().touch(now);
+        self.clock = Some(Arc::clone(session.clock()));
+        self.watch = Arc::clone(session.watch());
+        let partition_count = session.len();
+        drop(session);
+        if partition_count == 0 {
+            // Nothing is left of it: the client is told so by the answer's session id.
+            sessions.remove(self.session.id);
+        } else {
+            sessions.touch(self.session.id, partition_count, now);
+            self.kind = Kind::Incremental(found);
+        }
+        Ok(())
+    }
+
+    /// What the Fetch asks for.
+    pub fn params(&self) -> &FetchParams {
+        &self.params
+    }
+
+    /// Where its partitions mark their news.
+    pub fn watch(&self) -> &FetchWatch {
+        &self.watch
+    }
+
+    /// What is to be done now.
+    pub fn next(&mut self, hosted: &Hosted, now: Instant) -> Step {
+        match self.phase {
+            Phase::Look => self.look(hosted, now),
+            // As long as there is room, all that is marked is looked at, a part at a time.
+            Phase::Reading { taken } if self.has_room() && taken == TAKEN_AT_ONCE => {
+                self.look(hosted, now)
+            }
+            Phase::Reading { .. } if self.is_to_be_answered() => Step::Answer,
+            Phase::Reading { .. } => {
+                if self.watch_all() {
+                    // From now on no news is missed: look once more.
+                    return self.look(hosted, now);
+                }
+                Step::Wait(u64::from(self.params.min_bytes) - self.bytes())
+            }
+        }
+    }
+
+    /// Takes what was read into the answers.
+    pub fn take(&mut self, read: Vec<Done>) -> Findings {
+        let mut findings = Findings::default();
+        for done in read {
+            self.items[done.job.index].take(done, &mut findings);
+        }
+        findings
+    }
+
+    /// The wait for news is over: what has news, and what had records, is to be read again.
+    pub fn woken(&mut self) {
+        self.phase = Phase::Look;
+        if !matches!(self.kind, Kind::Incremental(_)) {
+            let mut marked = Vec::new();
+            self.watch.take_ready(usize::MAX, &mut marked);
+            for slot in marked {
+                // Without a session slots are places in the request.
+                if let Some(item) = self.items.get_mut(slot as usize) {
+                    item.answer = None;
+                }
+            }
+        }
+        for item in self.items.iter_mut().filter(|item| item.bytes() > 0) {
+            item.answer = None;
+        }
+    }
+
+    /// Plans the reads of all partitions that have no answer; what is refused is answered at once.
+    fn look(&mut self, hosted: &Hosted, now: Instant) -> Step {
+        let taken = self.take_marked();
+        self.phase = Phase::Reading { taken };
+        let budget = Budget::after(self.bytes(), self.params.max_bytes);
+        let image = hosted.image();
+        let look = Look {
+            params: &self.params,
+            hosted,
+            image: &image,
+            clock: self.clock.as_ref(),
+            now,
+        };
+        let (mut jobs, mut findings) = (Vec::new(), Findings::default());
+        for (index, item) in self.items.iter_mut().enumerate() {
+            if item.answer.is_some() {
+                continue;
+            }
+            if item.find(&look)
+                && let Kind::Incremental(session) = &self.kind
+            {
+                watch_in_session(&mut session.lock(), item);
+            }
+            if let Some((partition, plan)) = item.plan(&look, &mut findings) {
+                jobs.push(Job {
+                    index,
+                    partition,
+                    plan,
+                    max_bytes: u32::try_from(item.request.max_bytes).unwrap_or(0),
+                });
+            }
+        }
+        Step::Read(jobs, budget, findings)
+    }
+
     /// Adds marked partitions of the session, and has those that are there already read again. How
     /// many were taken.
-    pub fn take_marked(&mut self) -> usize {
+    fn take_marked(&mut self) -> usize {
         let Kind::Incremental(session) = &self.kind else {
             return 0;
         };
@@ -50,239 +251,166 @@ impl Fetch {
         for ready in taken {
             match known.get(&ready.slot) {
                 Some(&index) => self.items[index].answer = None,
-                None => self.items.push(item_of(ready)),
+                None => self.items.push(Item::of(ready)),
             }
         }
         count
     }
 
-    /// Without a session: the partitions that were marked, and those that had records, are read
-    /// again. With one the marks are taken by [`Self::take_marked`].
-    pub fn read_again_what_had_records(&mut self) {
-        if !matches!(self.kind, Kind::Incremental(_)) {
-            let mut marked = Vec::new();
-            self.watch.take_ready(usize::MAX, &mut marked);
-            for slot in marked {
-                // Without a session slots are places in the request.
-                if let Some(item) = self.items.get_mut(slot as usize) {
-                    item.answer = None;
-                }
-            }
-        }
-        for item in &mut self.items {
-            if item
-                .answer
-                .as_ref()
-                .is_some_and(|answer| !answer.records.is_empty())
-            {
-                item.answer = None;
-            }
-        }
-    }
-
-    /// Answers all partitions that have no answer, as far as the limits allow.
-    pub async fn round(
-        &mut self,
-        mut taken: usize,
-        authorize: &(impl Fn(&str) -> bool + Sync),
-    ) -> Round {
-        loop {
-            let jobs = self.plan(authorize);
-            let budget = Budget::after(self.bytes(), self.params.max_bytes);
-            let read = read_all(jobs, budget).await;
-            self.take_results(read);
-            let has_room = self.bytes() < u64::from(self.params.max_bytes);
-            // As long as there is room, all that is marked is looked at, a part at a time.
-            if !has_room || taken < TAKEN_AT_ONCE {
-                break;
-            }
-            taken = self.take_marked();
-        }
-        let mut answers = self.items.iter().filter_map(|item| item.answer.as_ref());
-        Round {
-            bytes: self.bytes(),
-            must_answer: answers.any(PartitionAnswer::is_urgent),
-        }
-    }
-
-    fn bytes(&self) -> u64 {
-        let answers = self.items.iter().filter_map(|item| item.answer.as_ref());
-        answers.map(|answer| answer.records.len() as u64).sum()
-    }
-
-    /// Plans the reads; what is refused is answered at once.
-    fn plan(&mut self, authorize: &impl Fn(&str) -> bool) -> Vec<Job> {
-        let mut items = std::mem::take(&mut self.items);
-        let mut jobs = Vec::new();
-        for (index, item) in items.iter_mut().enumerate() {
-            if item.answer.is_some() {
-                continue;
-            }
-            match self.plan_one(item, authorize) {
-                Ok((partition, plan)) => jobs.push(Job {
-                    index,
-                    partition,
-                    plan,
-                    max_bytes: u32::try_from(item.request.max_bytes).unwrap_or(0),
-                }),
-                Err(code) => item.answer = Some(self.refusal(item, code)),
-            }
-        }
-        self.items = items;
-        jobs
-    }
-
-    fn plan_one(
-        &self,
-        item: &mut Item,
-        authorize: &impl Fn(&str) -> bool,
-    ) -> Result<(Arc<Partition>, FetchPlan), ErrorCode> {
-        let partition = match &item.found {
-            Some(found) => found.clone(),
-            None => {
-                let found = self.find(item, authorize);
-                self.watch_in_session(item, found.as_ref().ok());
-                item.found = Some(found.clone());
-                found
-            }
-        }?;
-        let reader = Reader {
-            interest: self.params.interest,
-            only_leader: self.params.only_leader,
-            follower: self.params.follower.map(|follower| follower.id),
-        };
-        let mut plan = partition.plan_fetch(&item.request, reader);
-        if let Ok(planned) = &mut plan
-            && planned.diverging.is_none()
-            && !std::mem::replace(&mut item.is_noted, true)
-        {
-            if let Err(error) = self.note_follower(item, &partition) {
-                plan = Err(error);
-            } else {
-                planned.high_watermark = partition.high_watermark();
-            }
-        }
-        match plan {
-            Ok(plan) => Ok((partition, plan)),
-            Err(error) => {
-                self.fetches.dirs.note_failure(&partition, &error);
-                Err(error.code())
-            }
-        }
-    }
-
-    /// Finds the partition, and whether the client may read it.
-    fn find(
-        &self,
-        item: &Item,
-        authorize: &impl Fn(&str) -> bool,
-    ) -> Result<Arc<Partition>, ErrorCode> {
-        let hosted = &self.fetches.hosted;
-        let image = hosted.image();
-        let topics = image.topics();
-        let topic_id = match &item.topic {
-            TopicKey::Id(id) => {
-                let topic = topics.by_id(id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
-                if !authorize(&topic.name) {
-                    return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
-                }
-                *id
-            }
-            TopicKey::Name(name) => {
-                if !authorize(name) {
-                    return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
-                }
-                let id = topics.id_of(name);
-                id.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?
-            }
-        };
-        let id = TopicIdPartition {
-            topic_id,
-            partition: item.partition,
-        };
-        hosted.partition(&id).map_err(|error| error.code())
-    }
-
-    /// Has the session's slot watch the partition, if it does not yet.
-    fn watch_in_session(&self, item: &Item, partition: Option<&Arc<Partition>>) {
-        let Kind::Incremental(session) = &self.kind else {
-            return;
-        };
-        let mut session = session.lock();
-        let Some(subscription) = session.subscription_mut(item.slot) else {
-            return;
-        };
-        let watchers = partition.map(|partition| partition.watchers());
-        let is_there = match (&*subscription, watchers) {
-            (Some(subscription), Some(watchers)) => subscription.is_to(watchers),
-            (None, None) => true,
-            _ => false,
-        };
-        if !is_there {
-            let interest = self.params.interest;
-            *subscription = watchers.map(|it| it.subscribe(&self.watch, item.slot, interest));
-        }
-    }
-
     /// Without a session: watches all partitions from now on. False: it does already.
-    pub fn watch_all(&mut self) -> bool {
+    fn watch_all(&mut self) -> bool {
         if matches!(self.kind, Kind::Incremental(_)) {
             return false;
         }
-        let interest = self.params.interest;
         let mut is_any_new = false;
         for item in &mut self.items {
-            if let (None, Some(Ok(partition))) = (&item.subscription, &item.found) {
-                let watchers = partition.watchers();
-                item.subscription = Some(watchers.subscribe(&self.watch, item.slot, interest));
-                item.answer = None;
-                is_any_new = true;
-            }
+            is_any_new |= item.watch(&self.watch, &self.params);
         }
         is_any_new
     }
 
-    /// A follower's Fetch says how far it is.
-    fn note_follower(&self, item: &Item, partition: &Partition) -> Result<(), ReplicaError> {
-        let Some(follower) = self.params.follower else {
-            return Ok(());
-        };
-        let fetches = &self.fetches;
-        let fetch = FollowerFetch {
-            id: follower.id,
-            end_offset: item.request.fetch_offset,
-            log_start_offset: item.request.log_start_offset,
-            broker_epoch: follower.epoch,
-            is_eligible: is_eligible(&fetches.hosted.image(), follower.id, follower.epoch),
-            at: Instant::now(),
-            session: self.clock.clone(),
-        };
-        if let Some(change) = partition.follower_fetched(&fetch)? {
-            fetches.listener.isr_change_wanted(change);
-        }
-        Ok(())
+    fn bytes(&self) -> u64 {
+        self.items.iter().map(Item::bytes).sum()
     }
 
-    fn refusal(&self, item: &Item, code: ErrorCode) -> PartitionAnswer {
-        let mut refusal = PartitionAnswer::refusal(item.topic.clone(), item.partition, code);
-        let tells_leader = [
-            ErrorCode::NOT_LEADER_OR_FOLLOWER,
-            ErrorCode::FENCED_LEADER_EPOCH,
-        ];
-        if tells_leader.contains(&code) {
-            refusal.current_leader = self.current_leader(item);
-        }
-        refusal
+    fn has_room(&self) -> bool {
+        self.bytes() < u64::from(self.params.max_bytes)
     }
 
-    /// The leader by the metadata, for a client that asked the wrong broker (KIP-951).
-    fn current_leader(&self, item: &Item) -> Option<(BrokerId, LeaderEpoch)> {
-        let image = self.fetches.hosted.image();
-        let topic = match &item.topic {
-            TopicKey::Id(id) => image.topics().by_id(id),
-            TopicKey::Name(name) => image.topics().by_name(name),
-        }?;
-        let state = topic.partition(item.partition)?;
-        Some((state.leader, state.leader_epoch))
+    /// Whether there is enough, something that must be told at once, or nothing to wait for.
+    fn is_to_be_answered(&self) -> bool {
+        let mut answers = self.items.iter().filter_map(|item| item.answer.as_ref());
+        let is_empty = match &self.kind {
+            Kind::Incremental(session) => session.lock().is_empty(),
+            Kind::Sessionless | Kind::Full => self.items.is_empty(),
+        };
+        self.bytes() >= u64::from(self.params.min_bytes)
+            || answers.any(PartitionAnswer::is_urgent)
+            || is_empty
+            || self.params.max_wait.is_zero()
+    }
+
+    /// Makes the answer, and has the session remember it. `random` makes ids of sessions.
+    pub fn finish(
+        mut self,
+        sessions: &Sessions,
+        random: impl Fn() -> u32,
+        now: Instant,
+    ) -> FetchAnswer {
+        let mut slots = Vec::new();
+        let mut partitions = Vec::new();
+        let mut unanswered = Vec::new();
+        for item in std::mem::take(&mut self.items) {
+            if let Some(answer) = item.answer {
+                slots.push((item.slot, item.request));
+                partitions.push(answer);
+            } else {
+                unanswered.push(item.slot);
+            }
+        }
+        match &self.kind {
+            Kind::Sessionless => FetchAnswer {
+                error: ErrorCode::NONE,
+                session_id: NO_SESSION,
+                partitions,
+            },
+            Kind::Full => FetchAnswer {
+                error: ErrorCode::NONE,
+                session_id: self.create_session(sessions, &slots, &partitions, random, now),
+                partitions,
+            },
+            Kind::Incremental(session) => {
+                let mut session = session.lock();
+                session.put_back(unanswered.into_iter());
+                answer_in_session(&mut session, self.session.epoch, &slots, partitions)
+            }
+        }
+    }
+
+    /// Has the next requests name only what changes, if there is room for another session: its id.
+    fn create_session(
+        &self,
+        sessions: &Sessions,
+        slots: &[(u32, PartitionRequest)],
+        partitions: &[PartitionAnswer],
+        random: impl Fn() -> u32,
+        now: Instant,
+    ) -> i32 {
+        let is_follower = self.params.follower.is_some();
+        let uses_topic_ids = self.session.uses_topic_ids;
+        let fill = |id| {
+            let interest = self.params.interest;
+            let mut session = FetchSession::new(id, is_follower, uses_topic_ids, interest, now);
+            let mut answers = Vec::with_capacity(partitions.len());
+            for ((_, request), answer) in slots.iter().zip(partitions) {
+                let topic = match &answer.topic {
+                    TopicKey::Id(id) => TopicRef::Id(*id),
+                    TopicKey::Name(name) => TopicRef::Name(name),
+                };
+                let slot = session.update(topic, answer.partition, *request);
+                answers.push((slot, answer.for_session()));
+            }
+            // They stay marked: nobody watched them while they were read.
+            session.answered(&answers);
+            session
+        };
+        sessions.create(is_follower, partitions.len(), now, random, fill)
+    }
+}
+
+impl Drop for Round {
+    fn drop(&mut self) {
+        // What was taken from the session and not answered keeps its mark.
+        if let Kind::Incremental(session) = &self.kind {
+            session
+                .lock()
+                .put_back(self.items.iter().map(|item| item.slot));
+        }
+    }
+}
+
+/// Has the session's slot watch the partition of an item, if it does not yet.
+fn watch_in_session(session: &mut FetchSession, item: &Item) {
+    let (watch, interest) = (Arc::clone(session.watch()), session.interest());
+    let Some(subscription) = session.subscription_mut(item.slot) else {
+        return;
+    };
+    let watchers = item.found().map(|partition| partition.watchers());
+    let is_there = match (&*subscription, watchers) {
+        (Some(subscription), Some(watchers)) => subscription.is_to(watchers),
+        (None, None) => true,
+        _ => false,
+    };
+    if !is_there {
+        *subscription = watchers.map(|it| it.subscribe(&watch, item.slot, interest));
+    }
+}
+
+/// The answer of a session to its request of `epoch`: what of the partitions is news.
+fn answer_in_session(
+    session: &mut FetchSession,
+    epoch: i32,
+    slots: &[(u32, PartitionRequest)],
+    mut partitions: Vec<PartitionAnswer>,
+) -> FetchAnswer {
+    if !session.is_current(epoch) {
+        session.put_back(slots.iter().map(|(slot, _)| *slot));
+        return FetchAnswer {
+            error: ErrorCode::INVALID_FETCH_SESSION_EPOCH,
+            session_id: session.id(),
+            partitions: Vec::new(),
+        };
+    }
+    let answers: Vec<_> = slots
+        .iter()
+        .zip(&partitions)
+        .map(|((slot, _), answer)| (*slot, answer.for_session()))
+        .collect();
+    let mut is_news = session.answered(&answers).into_iter();
+    partitions.retain(|_| is_news.next().unwrap_or(false));
+    FetchAnswer {
+        error: ErrorCode::NONE,
+        session_id: session.id(),
+        partitions,
     }
 }

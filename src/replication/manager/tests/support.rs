@@ -332,9 +332,7 @@ impl World {
 
     /// Fetches with no session and without waiting.
     pub(super) async fn fetch_once(&self, wanted: &[(&str, i32, i64)]) -> FetchAnswer {
-        self.fetch(wanted, Duration::ZERO, FINAL_EPOCH)
-            .run(|_| true)
-            .await
+        self.fetch(wanted, Duration::ZERO, FINAL_EPOCH).run().await
     }
 
     pub(super) fn fetch(
@@ -354,7 +352,7 @@ impl World {
         max_wait: Duration,
     ) -> Result<FetchAnswer, SessionError> {
         let fetch = self.begin_in(id, epoch, changed, max_wait)?;
-        Ok(fetch.run(|_| true).await)
+        Ok(fetch.run().await)
     }
 
     pub(super) fn begin_in(
@@ -364,14 +362,16 @@ impl World {
         changed: &[(&str, i32, i64)],
         max_wait: Duration,
     ) -> Result<Fetch, SessionError> {
-        let params = FetchParams {
-            max_wait,
-            min_bytes: 1,
-            max_bytes: 1 << 20,
-            interest: Interest::HighWatermark,
-            only_leader: true,
-            follower: None,
-        };
+        self.begin_with(params(max_wait), (id, epoch), changed)
+    }
+
+    /// Begins a Fetch in a session, by its id and epoch.
+    pub(super) fn begin_with(
+        &self,
+        params: FetchParams,
+        (id, epoch): (i32, i32),
+        changed: &[(&str, i32, i64)],
+    ) -> Result<Fetch, SessionError> {
         let session = SessionRequest {
             id,
             epoch,
@@ -450,6 +450,18 @@ pub(super) fn batch(count: i64) -> ValidatedBatch {
         });
     }
     ValidatedBatch::trusted(&builder.build()).unwrap()
+}
+
+/// A consumer's Fetch that waits for one byte.
+pub(super) fn params(max_wait: Duration) -> FetchParams {
+    FetchParams {
+        max_wait,
+        min_bytes: 1,
+        max_bytes: 1 << 20,
+        interest: Interest::HighWatermark,
+        only_leader: true,
+        follower: None,
+    }
 }
 
 pub(super) fn request(offset: i64) -> PartitionRequest {

@@ -1,0 +1,241 @@
+//! One partition of a Fetch: found, checked and planned, and what it is answered with.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::answer::PartitionAnswer;
+use super::job::Done;
+use super::request::FetchParams;
+use crate::metadata::image::MetadataImage;
+use crate::model::{BrokerId, LeaderEpoch, TopicIdPartition};
+use crate::protocol::error_code::ErrorCode;
+use crate::replication::delayed::{FetchWatch, Subscription};
+use crate::replication::error::ReplicaError;
+use crate::replication::fetch_session::{PartitionRequest, ReadySlot, TopicKey};
+use crate::replication::hosted::{Hosted, is_eligible};
+use crate::replication::leadership::{FollowerFetch, SessionClock};
+use crate::replication::partition::{FetchPlan, IsrChange, Partition, Reader};
+use crate::storage::error::StorageError;
+
+/// A partition that the answer looks at.
+pub struct Item {
+    topic: TopicKey,
+    partition: i32,
+    /// What is asked of it.
+    pub request: PartitionRequest,
+    /// Its place in the session or, without one, in the request.
+    pub slot: u32,
+    /// `None`: it is not looked up yet. An error is the answer.
+    found: Option<Result<Arc<Partition>, ErrorCode>>,
+    /// Watches it as long as this Fetch lasts; a session has its own.
+    subscription: Option<Subscription>,
+    /// `None`: it must be read, once more perhaps.
+    pub answer: Option<PartitionAnswer>,
+    /// Whether the follower's progress was noted: once for each request.
+    is_noted: bool,
+}
+
+/// What a look at a partition goes by.
+pub struct Look<'a> {
+    /// Who asks, and for what.
+    pub params: &'a FetchParams,
+    /// What is here.
+    pub hosted: &'a Hosted,
+    /// What should be.
+    pub image: &'a MetadataImage,
+    /// When a follower's session was last used.
+    pub clock: Option<&'a Arc<SessionClock>>,
+    /// The time.
+    pub now: Instant,
+}
+
+/// What others are to be told of.
+#[derive(Default)]
+pub struct Findings {
+    /// Logs that could not be read.
+    pub failures: Vec<(Arc<Partition>, ReplicaError)>,
+    /// In-sync sets that a follower's progress changes.
+    pub isr_changes: Vec<IsrChange>,
+}
+
+impl Item {
+    /// Not looked at yet.
+    pub fn new(topic: TopicKey, partition: i32, request: PartitionRequest, slot: u32) -> Self {
+        Self {
+            topic,
+            partition,
+            request,
+            slot,
+            found: None,
+            subscription: None,
+            answer: None,
+            is_noted: false,
+        }
+    }
+
+    /// A partition of a session that may have news.
+    pub fn of(ready: ReadySlot) -> Self {
+        Self::new(ready.topic, ready.partition, ready.request, ready.slot)
+    }
+
+    /// Finds the partition if that was not done yet. True: it was not.
+    pub fn find(&mut self, look: &Look<'_>) -> bool {
+        let is_first = self.found.is_none();
+        if is_first {
+            self.found = Some(self.look_up(look));
+        }
+        is_first
+    }
+
+    /// The partition, if it was found.
+    pub fn found(&self) -> Option<&Arc<Partition>> {
+        self.found.as_ref()?.as_ref().ok()
+    }
+
+    fn look_up(&self, look: &Look<'_>) -> Result<Arc<Partition>, ErrorCode> {
+        let topics = look.image.topics();
+        let topic_id = match &self.topic {
+            TopicKey::Id(id) => {
+                topics.by_id(id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
+                *id
+            }
+            TopicKey::Name(name) => {
+                let id = topics.id_of(name);
+                id.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?
+            }
+        };
+        let id = TopicIdPartition {
+            topic_id,
+            partition: self.partition,
+        };
+        look.hosted.partition(&id).map_err(|error| error.code())
+    }
+
+    /// Plans the read of a partition that was sought. `None`: it is refused, and that is its answer.
+    pub fn plan(
+        &mut self,
+        look: &Look<'_>,
+        findings: &mut Findings,
+    ) -> Option<(Arc<Partition>, FetchPlan)> {
+        let code = match self.found.clone()? {
+            Err(code) => code,
+            Ok(partition) => match self.plan_in(&partition, look, findings) {
+                Ok(plan) => return Some((partition, plan)),
+                Err(error) => {
+                    let code = error.code();
+                    findings.failures.push((partition, error));
+                    code
+                }
+            },
+        };
+        self.answer = Some(self.refusal(code, look.image));
+        None
+    }
+
+    fn plan_in(
+        &mut self,
+        partition: &Partition,
+        look: &Look<'_>,
+        findings: &mut Findings,
+    ) -> Result<FetchPlan, ReplicaError> {
+        let params = look.params;
+        let reader = Reader {
+            interest: params.interest,
+            only_leader: params.only_leader,
+            follower: params.follower.map(|follower| follower.id),
+        };
+        let mut plan = partition.plan_fetch(&self.request, reader)?;
+        if plan.diverging.is_none() && !std::mem::replace(&mut self.is_noted, true) {
+            let change = self.note_follower(partition, look)?;
+            findings.isr_changes.extend(change);
+            plan.high_watermark = partition.high_watermark();
+        }
+        Ok(plan)
+    }
+
+    /// A follower's Fetch says how far it is.
+    fn note_follower(
+        &self,
+        partition: &Partition,
+        look: &Look<'_>,
+    ) -> Result<Option<IsrChange>, ReplicaError> {
+        let Some(follower) = look.params.follower else {
+            return Ok(None);
+        };
+        partition.follower_fetched(&FollowerFetch {
+            id: follower.id,
+            end_offset: self.request.fetch_offset,
+            log_start_offset: self.request.log_start_offset,
+            broker_epoch: follower.epoch,
+            is_eligible: is_eligible(look.image, follower.id, follower.epoch),
+            at: look.now,
+            session: look.clock.cloned(),
+        })
+    }
+
+    fn refusal(&self, code: ErrorCode, image: &MetadataImage) -> PartitionAnswer {
+        let mut refusal = PartitionAnswer::refusal(self.topic.clone(), self.partition, code);
+        let tells_leader = [
+            ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            ErrorCode::FENCED_LEADER_EPOCH,
+        ];
+        if tells_leader.contains(&code) {
+            refusal.current_leader = self.current_leader(image);
+        }
+        refusal
+    }
+
+    /// The leader by the metadata, for a client that asked the wrong broker (KIP-951).
+    fn current_leader(&self, image: &MetadataImage) -> Option<(BrokerId, LeaderEpoch)> {
+        let topic = match &self.topic {
+            TopicKey::Id(id) => image.topics().by_id(id),
+            TopicKey::Name(name) => image.topics().by_name(name),
+        }?;
+        let state = topic.partition(self.partition)?;
+        Some((state.leader, state.leader_epoch))
+    }
+
+    /// Takes what was read into the answer.
+    pub fn take(&mut self, Done { job, read }: Done, findings: &mut Findings) {
+        let mut answer = PartitionAnswer::standing(self.topic.clone(), self.partition, &job.plan);
+        match read {
+            None => answer.had_no_room = !job.plan.is_empty(),
+            Some(Ok(fetched)) => {
+                answer.had_no_room = fetched.payload.is_empty() && !job.plan.is_empty();
+                answer.aborted = fetched.aborted;
+                answer.records = fetched.payload;
+            }
+            // Retention was quicker than the read: the next Fetch learns the new log start.
+            Some(Err(ReplicaError::Storage(StorageError::SegmentDeleted))) => {
+                answer.had_no_room = true;
+            }
+            Some(Err(error)) => {
+                let topic = self.topic.clone();
+                answer = PartitionAnswer::refusal(topic, self.partition, error.code());
+                findings.failures.push((job.partition, error));
+            }
+        }
+        self.answer = Some(answer);
+    }
+
+    /// Watches the partition from now on, and has it read again. False: it does already, or there is
+    /// nothing to watch.
+    pub fn watch(&mut self, watch: &Arc<FetchWatch>, params: &FetchParams) -> bool {
+        if self.subscription.is_some() {
+            return false;
+        }
+        let Some(Ok(partition)) = &self.found else {
+            return false;
+        };
+        let watchers = partition.watchers();
+        self.subscription = Some(watchers.subscribe(watch, self.slot, params.interest));
+        self.answer = None;
+        true
+    }
+
+    /// How many bytes of records it is answered with.
+    pub fn bytes(&self) -> u64 {
+        let answer = self.answer.as_ref();
+        answer.map_or(0, |answer| answer.records.len() as u64)
+    }
+}

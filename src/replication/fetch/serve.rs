@@ -1,0 +1,113 @@
+//! Carrying out what a [`Round`] decides.
+//!
+//! Nothing is polled: a wait ends by a mark, or by its deadline. A Fetch may be dropped while it
+//! waits.
+
+use std::sync::Arc;
+
+use super::answer::FetchAnswer;
+use super::item::Findings;
+use super::read::read_all;
+use super::request::{FetchParams, SessionRequest};
+use super::round::{Round, Step};
+use crate::replication::dirs::Dirs;
+use crate::replication::fetch_session::{PartitionRequest, SessionError, Sessions, TopicRef};
+use crate::replication::hosted::Hosted;
+use crate::replication::listener::ReplicaListener;
+use crate::replication::threads::{now, random_bytes};
+
+/// Who serves Fetches.
+pub struct Fetches {
+    hosted: Arc<Hosted>,
+    dirs: Arc<Dirs>,
+    listener: Arc<dyn ReplicaListener>,
+    sessions: Sessions,
+}
+
+/// A Fetch that is being served.
+pub struct Fetch {
+    fetches: Arc<Fetches>,
+    round: Round,
+}
+
+impl Fetches {
+    /// Keeps up to `max_sessions` sessions (`max.incremental.fetch.session.cache.slots`).
+    pub fn new(
+        hosted: &Arc<Hosted>,
+        dirs: &Arc<Dirs>,
+        listener: &Arc<dyn ReplicaListener>,
+        max_sessions: usize,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            hosted: Arc::clone(hosted),
+            dirs: Arc::clone(dirs),
+            listener: Arc::clone(listener),
+            sessions: Sessions::new(max_sessions),
+        })
+    }
+
+    /// The sessions, for metrics: how many, their partitions, and how many were evicted.
+    pub fn session_counts(&self) -> (usize, usize, u64) {
+        let (sessions, partitions) = self.sessions.counts();
+        (sessions, partitions, self.sessions.evicted_count())
+    }
+
+    /// Begins to serve a Fetch: finds its session, and notes what the request changes in it.
+    ///
+    /// # Errors
+    /// The session is unknown, or the request is not its next.
+    pub fn begin<'a>(
+        self: &Arc<Self>,
+        params: FetchParams,
+        session: SessionRequest,
+        partitions: impl Iterator<Item = (TopicRef<'a>, i32, PartitionRequest)>,
+        forgotten: impl Iterator<Item = (TopicRef<'a>, i32)>,
+    ) -> Result<Fetch, SessionError> {
+        let (sessions, at) = (&self.sessions, now().instant);
+        let round = Round::begin(sessions, params, session, partitions, forgotten, at)?;
+        Ok(Fetch {
+            fetches: Arc::clone(self),
+            round,
+        })
+    }
+
+    fn tell(&self, findings: Findings) {
+        for (partition, error) in findings.failures {
+            self.dirs.note_failure(&partition, &error);
+        }
+        for change in findings.isr_changes {
+            self.listener.isr_change_wanted(change);
+        }
+    }
+}
+
+impl Fetch {
+    /// Serves it.
+    pub async fn run(mut self) -> FetchAnswer {
+        let deadline = tokio::time::Instant::now() + self.round.params().max_wait;
+        loop {
+            match self.round.next(&self.fetches.hosted, now().instant) {
+                Step::Read(jobs, budget, findings) => {
+                    self.fetches.tell(findings);
+                    let read = read_all(jobs, budget).await;
+                    let findings = self.round.take(read);
+                    self.fetches.tell(findings);
+                }
+                Step::Wait(bytes) => {
+                    let wait = self.round.watch().wait(bytes);
+                    if tokio::time::timeout_at(deadline, wait).await.is_err() {
+                        break;
+                    }
+                    self.round.woken();
+                }
+                Step::Answer => break,
+            }
+        }
+        let random = || {
+            let [first, second, third, fourth, ..] = random_bytes();
+            u32::from_be_bytes([first, second, third, fourth])
+        };
+        let sessions = &self.fetches.sessions;
+        self.round.finish(sessions, random, now().instant)
+    }
+}

@@ -65,7 +65,13 @@ impl Partition {
             guard: write.guard,
             transaction_version: write.transaction_version,
         };
-        let info = state.log.append_as_leader(write.batch, &append, now.wall)?;
+        let info = match state.log.append_as_leader(write.batch, &append, now.wall) {
+            Ok(info) => info,
+            Err(error) => {
+                self.finish(state, News::default());
+                return Err(error.into());
+            }
+        };
         let mut news = News::default();
         if !info.duplicate {
             assert!(info.first_offset == before, "offsets are contiguous");
@@ -112,7 +118,14 @@ impl Partition {
         if matches!(state.role, Role::Leader(_)) {
             return Err(ReplicaError::NotLeader);
         }
-        if state.log.append_as_follower(records, now)?.is_some() {
+        let appended = match state.log.append_as_follower(records, now) {
+            Ok(appended) => appended,
+            Err(error) => {
+                self.finish(state, News::default());
+                return Err(error.into());
+            }
+        };
+        if appended.is_some() {
             let end_offset = state.log.end_offset();
             state.ledger.appended(end_offset, records.len() as u64);
         }

@@ -97,9 +97,10 @@ impl Partition {
 
     /// The lock, unless an append that hangs in the disk holds it: it will tell those who wait.
     fn lock_to_read(&self) -> Option<MutexGuard<'_, State>> {
-        match self.dir.load().is_slow() {
-            true => self.state.try_lock(),
-            false => self.state.try_lock_for(READ_PATIENCE),
+        if self.dir.load().is_slow() {
+            self.state.try_lock()
+        } else {
+            self.state.try_lock_for(READ_PATIENCE)
         }
     }
 

@@ -3,7 +3,8 @@
 //! Sequence check, offset assignment, the append and the log end move under the lock; validation
 //! before it, reading and waking after it. Invariants: log start <= last stable <= high watermark
 //! <= log end; within an epoch the high watermark never goes back; what is published to readers
-//! without the lock is as old as the last change, never ahead of it.
+//! without the lock is as old as the last change, never ahead of it. Every change of these offsets,
+//! also one that failed, ends in [`Partition::finish`], which asserts their order.
 
 mod append;
 mod compaction;
@@ -304,7 +305,9 @@ impl Partition {
         woken.wake();
     }
 
+    /// What others are about to see must hold.
     fn publish(&self, state: &State) {
+        state.assert_order();
         let published = &self.published;
         let start = state.log.log_start_offset();
         published.log_start_offset.store(start.0, Ordering::Release);
@@ -318,6 +321,15 @@ impl Partition {
 }
 
 impl State {
+    fn assert_order(&self) {
+        let (start, end) = (self.log.log_start_offset(), self.log.end_offset());
+        let (stable, committed) = (self.last_stable_offset, self.high_watermark);
+        assert!(
+            start <= stable && stable <= committed && committed <= end,
+            "log start {start} <= last stable {stable} <= high watermark {committed} <= log end {end}"
+        );
+    }
+
     fn check_running(&self) -> Result<(), ReplicaError> {
         match &self.role {
             Role::Stopped(stopped) => Err(stopped.error()),
@@ -378,11 +390,13 @@ impl State {
         self.high_watermark = to;
         self.log.on_high_watermark(to);
         let stable = self.computed_last_stable_offset();
-        let last_stable_bytes = match stable > self.last_stable_offset {
-            true if was_stable && stable == to => bytes,
+        let last_stable_bytes = if stable <= self.last_stable_offset {
+            0
+        } else if was_stable && stable == to {
+            bytes
+        } else {
             // How much lay behind the open transaction was not counted.
-            true => u64::MAX,
-            false => 0,
+            u64::MAX
         };
         self.last_stable_offset = stable.max(self.last_stable_offset);
         News {

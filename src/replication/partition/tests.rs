@@ -728,3 +728,44 @@ fn a_stopped_partition_tells_who_waits_and_refuses_all() {
         assert!(!script.role(1, 9, 9, &[LOCAL], &[LOCAL]));
     }
 }
+
+#[test]
+fn offsets_out_of_order_are_never_published() {
+    // Log start, last stable, high watermark, log end after three records: 0, 3, 3, 3.
+    type Change = fn(&mut State);
+    let changes: [(Change, &str); 4] = [
+        (
+            |state| state.high_watermark = Offset(4),
+            "0 <= last stable 3 <= high watermark 4 <= log end 3",
+        ),
+        (
+            |state| state.last_stable_offset = Offset(4),
+            "0 <= last stable 4 <= high watermark 3 <= log end 3",
+        ),
+        (
+            |state| state.last_stable_offset = Offset(-1),
+            "0 <= last stable -1 <= high watermark 3 <= log end 3",
+        ),
+        (
+            |state| {
+                state.log.raise_log_start_offset(Offset(3));
+                state.last_stable_offset = Offset(2);
+            },
+            "3 <= last stable 2 <= high watermark 3 <= log end 3",
+        ),
+    ];
+    for (change, sentence) in changes {
+        let script = Script::leader(1);
+        let _ = script.produce(3);
+        change(&mut script.partition.state.lock());
+
+        let changed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            script.partition.with_log(|_| Ok(()))
+        }));
+
+        let panic = changed.expect_err("it is a bug");
+        let told = panic.downcast_ref::<String>().unwrap();
+        assert!(told.contains(&format!("log start {sentence}")), "{told}");
+        assert_eq!(script.partition.high_watermark(), Offset(3), "{sentence}");
+    }
+}

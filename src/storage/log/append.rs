@@ -263,9 +263,14 @@ impl Log {
         produced: &Produced,
         position: u64,
     ) -> Result<(), StorageError> {
+        // A log may start within its first batch, which a follower has whole.
+        let is_first = position == 0 && self.segments.len() == 1;
         assert!(
-            header.last_offset() >= self.end_offset,
-            "offsets in a log rise"
+            header.base_offset() >= self.end_offset
+                || is_first && header.last_offset() >= self.end_offset,
+            "offsets in a log rise: {} after {}",
+            header.base_offset(),
+            self.end_offset
         );
         let active = Arc::clone(self.active());
         let interval = self.config.index_interval_bytes;

@@ -147,9 +147,9 @@ impl Log {
         let header = *batch.header();
         self.check_place(segment, &Located { position, header }, &progress.around)?;
         let epoch = batch.partition_leader_epoch();
-        let is_stale = LeaderEpoch::NONE < epoch && epoch < progress.epoch;
-        // What a cut had removed, and a power cut brought back.
-        if is_stale && self.end_offset >= progress.durable {
+        // Leader epochs never go back. Above what was durable this is what a cut had removed, and a
+        // power cut brought back; below it is damage.
+        if LeaderEpoch::NONE < epoch && epoch < progress.epoch {
             return Err(RecordsError::OffsetsOutOfOrder {
                 base_offset: batch.base_offset().0,
                 last_offset: batch.last_offset().0,

@@ -691,3 +691,59 @@ fn a_log_that_was_compacted_once_keeps_what_is_behind_a_gap() {
     assert_eq!(reopened.end_offset(), Offset(21));
     assert_eq!(content(&reopened), content(&log));
 }
+
+fn reopened(disk: &CrashDisk, log: &Log, recovery_point: i64) -> Result<i64, StorageError> {
+    let opening = Opening {
+        recovery_point: Offset(recovery_point),
+        ..Opening::unknown(NOW)
+    };
+    let disk = Arc::new(disk.clone());
+    let opened = Log::open(disk, Path::new(PATH), Arc::clone(log.config()), &opening);
+    opened.map(|log| log.end_offset().0)
+}
+
+#[test]
+fn a_leader_epoch_that_goes_back_is_damage_below_what_was_durable_and_cut_above() {
+    let epoch_back = |recovery_point| {
+        let (disk, mut log) = new_log(Arc::default());
+        for epoch in [3, 3, 2, 3] {
+            let mut builder = BatchBuilder::new(log.end_offset()).leader_epoch(LeaderEpoch(3));
+            builder.append(NewRecord::default());
+            let mut bytes = builder.build().to_vec();
+            log.append_as_follower(&bytes, NOW).unwrap();
+            bytes[12..16].copy_from_slice(&i32::to_be_bytes(epoch));
+            let position = log.size() - bytes.len() as u64;
+            let file = log.active().log();
+            file.write_at(&[std::io::IoSlice::new(&bytes)], position)
+                .unwrap();
+        }
+        reopened(&disk, &log, recovery_point)
+    };
+
+    assert_eq!(epoch_back(0).unwrap(), 2);
+    assert_eq!(epoch_back(2).unwrap(), 2);
+    let damaged = epoch_back(4);
+    assert!(
+        matches!(
+            damaged,
+            Err(StorageError::Corrupt {
+                after: Offset(1),
+                ..
+            })
+        ),
+        "{damaged:?}"
+    );
+}
+
+#[test]
+#[should_panic(expected = "offsets in a log rise: 0 after 2")]
+fn a_batch_that_does_not_follow_the_end_is_never_noted() {
+    let (_disk, mut log) = new_log(Arc::default());
+    fill(&mut log, 1);
+    let mut builder = BatchBuilder::new(Offset(0));
+    builder.append(NewRecord::default());
+    let bytes = builder.build();
+    let batch = Batches::new(&bytes).next().unwrap().unwrap();
+
+    log.note_written(&batch, log.size()).unwrap();
+}

@@ -13,6 +13,10 @@ use crate::model::{TopicId, TopicPartition};
 /// The file with the topic's id, in every partition folder.
 pub const PARTITION_METADATA_FILE: &str = "partition.metadata";
 
+/// Damage to one or two characters of an id changes fewer bits; two ids drawn at random differ in
+/// fewer with a probability below 10^-15.
+const MOST_DAMAGED_BITS: u32 = 16;
+
 /// A file name has at most this many bytes.
 const NAME_LIMIT: usize = 255;
 
@@ -135,6 +139,55 @@ pub fn holds_records(disk: &dyn Disk, folder: &Path) -> io::Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Whose log a partition folder holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FolderOwner {
+    /// Nobody's: there is no such folder, or no topic's id and no record in it. A power cut leaves
+    /// this of a folder that was just made.
+    Nobody,
+    /// A topic's.
+    Topic(TopicId),
+    /// It has records, and the file that says whose is missing or damaged: how.
+    Unknown(String),
+}
+
+/// Says whose log a folder holds. `expected` is the topic that has the folder's name now, if one has:
+/// an id that differs from it in a few bits only is that id, damaged.
+///
+/// # Errors
+/// The disk failed.
+pub fn owner_of(
+    disk: &dyn Disk,
+    folder: &Path,
+    expected: Option<TopicId>,
+) -> io::Result<FolderOwner> {
+    let damage = match read_topic_id(disk, folder) {
+        Ok(Some(found)) => match expected {
+            Some(expected) if is_nearly(found, expected) => {
+                format!("{PARTITION_METADATA_FILE} has topic id {found} instead of {expected}")
+            }
+            _ => return Ok(FolderOwner::Topic(found)),
+        },
+        Ok(None) => format!("{PARTITION_METADATA_FILE} is missing"),
+        Err(StateFileError::Io { source, .. }) => return Err(source),
+        Err(damaged @ StateFileError::Damaged { .. }) => damaged.to_string(),
+    };
+    match holds_records(disk, folder) {
+        Ok(true) => Ok(FolderOwner::Unknown(damage)),
+        Ok(false) => Ok(FolderOwner::Nobody),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(FolderOwner::Nobody),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether two ids differ, in fewer bits than ids that were drawn at random ever do: those differ in
+/// half of them.
+fn is_nearly(found: TopicId, expected: TopicId) -> bool {
+    let pairs = found.as_bytes().iter().zip(expected.as_bytes());
+    let differing: u32 = pairs.map(|(one, other)| (one ^ other).count_ones()).sum();
+    (1..MOST_DAMAGED_BITS).contains(&differing)
 }
 
 /// Writes the topic id of a partition folder, durably.
@@ -274,6 +327,44 @@ mod tests {
                 read_topic_id(&FileDisk::new(4), dir.path()).is_err(),
                 "{text:?}"
             );
+        }
+    }
+
+    #[test]
+    fn damage_is_told_apart_from_another_topics_log_and_from_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FileDisk::new(4);
+        let folder = dir.path().join("t-0");
+        let expected = TopicId::from_bytes([0x5a; 16]);
+        let owner = || owner_of(&disk, &folder, Some(expected)).unwrap();
+        assert_eq!(owner(), FolderOwner::Nobody, "no folder");
+        std::fs::create_dir(&folder).unwrap();
+        assert_eq!(owner(), FolderOwner::Nobody, "an empty folder");
+        std::fs::write(folder.join("00000000000000000000.log"), "").unwrap();
+        std::fs::write(folder.join(PARTITION_METADATA_FILE), "").unwrap();
+        assert_eq!(owner(), FolderOwner::Nobody, "an empty log");
+
+        std::fs::write(folder.join("00000000000000000000.log"), "x").unwrap();
+        assert!(matches!(owner(), FolderOwner::Unknown(_)), "damaged");
+        std::fs::remove_file(folder.join(PARTITION_METADATA_FILE)).unwrap();
+        assert!(matches!(owner(), FolderOwner::Unknown(_)), "missing");
+        let other = TopicId::from_bytes([0xc3; 16]);
+        write_topic_id(&disk, &folder, other).unwrap();
+        assert_eq!(owner(), FolderOwner::Topic(other));
+        write_topic_id(&disk, &folder, expected).unwrap();
+        assert_eq!(owner(), FolderOwner::Topic(expected));
+
+        let path = folder.join(PARTITION_METADATA_FILE);
+        let sound = std::fs::read(&path).unwrap();
+        for bit in 0..sound.len() * 8 {
+            let mut flipped = sound.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, flipped).unwrap();
+            let owner = owner();
+            // A later version is read too, and white space around the id is none of it.
+            let is_harmless = owner == FolderOwner::Topic(expected);
+            let is_found = matches!(owner, FolderOwner::Unknown(_));
+            assert!(is_harmless || is_found, "bit {bit}: {owner:?}");
         }
     }
 }

@@ -253,3 +253,55 @@ async fn a_directory_that_is_lost_takes_its_leaders_along_and_no_others() {
     assert_eq!(lost.offline_replicas, [1]);
     assert_eq!(two.write("kept", 0, 1).await, ErrorCode::NONE);
 }
+
+#[tokio::test]
+async fn records_whose_topic_id_is_damaged_are_neither_served_nor_replaced_by_an_empty_log() {
+    let mut two = Two::start().await;
+    two.create("damaged", 1).await;
+    assert_eq!(two.write("damaged", 0, 5).await, ErrorCode::NONE);
+    let (dir, other) = two.found("damaged");
+    let file = dir.join("damaged-0").join("partition.metadata");
+    let sound = fs::read(&file).expect("it is there");
+    let flipped = |at: usize, bit: u8| {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1 << bit;
+        Some(bytes)
+    };
+    let cut = sound[..sound.len() - 1].to_vec();
+    let damages = [
+        (true, flipped(30, 0)),
+        (false, flipped(30, 1)),
+        (true, flipped(3, 4)),
+        (false, Some(cut)),
+        (true, Some(vec![0; sound.len()])),
+        (false, Some(Vec::new())),
+        (true, None),
+        (false, None),
+    ];
+    for (in_order, damage) in damages {
+        if in_order {
+            two.broker.stop();
+        } else {
+            two.broker.kill();
+        }
+        match &damage {
+            Some(bytes) => fs::write(&file, bytes).expect("it can be written"),
+            None => fs::remove_file(&file).expect("it can be removed"),
+        }
+        two.broker.start_again();
+        two.client = connect(&two.broker).await;
+
+        let refused = two.write("damaged", 0, 1).await;
+        assert_eq!(refused, ErrorCode::KAFKA_STORAGE_ERROR, "{damage:?}");
+        let line = two.broker.wait_for_log("partition is offline");
+        assert!(line.contains(path_text(&dir.join("damaged-0"))), "{line}");
+        assert!(dir.join("damaged-0").exists(), "{damage:?}");
+        assert!(!other.join("damaged-0").exists(), "{damage:?}");
+
+        two.broker.stop();
+        fs::write(&file, &sound).expect("it can be written");
+        two.broker.start_again();
+        two.client = connect(&two.broker).await;
+        assert_eq!(two.end_offset("damaged").await, 5, "{damage:?}");
+    }
+}

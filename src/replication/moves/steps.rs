@@ -23,9 +23,10 @@ use crate::replication::error::ReplicaError;
 use crate::replication::hosted::HostedPartition;
 use crate::replication::partition::{Partition, Stopped};
 use crate::replication::threads::{now, random_bytes};
+use crate::storage::disk::Disk;
 use crate::storage::error::StorageError;
 use crate::storage::log::{Log, Opening};
-use crate::storage::partition_folder::{self, FolderMark};
+use crate::storage::partition_folder::{self, FolderMark, FolderOwner};
 
 /// The limit of the bytes that moves copy in a second, cluster-wide or of this broker.
 const RATE_KEY: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
@@ -38,9 +39,11 @@ impl Moves {
         to: &Arc<DataDir>,
     ) -> Result<Arc<Move>, ReplicaError> {
         let name = partition.name();
+        let disk = &**to.log_dir.disk();
+        check_place_is_free(disk, &to.path().join(partition_folder::folder_name(name)))
+            .inspect_err(|error| self.dirs.note_failure_by_path(error))?;
         let folder = partition_folder::marked_folder_name(name, FolderMark::Future, random_bytes());
         let folder = to.path().join(folder);
-        let disk = &**to.log_dir.disk();
         let created = disk.create_dir(&folder).and_then(|()| {
             partition_folder::write_topic_id(disk, &folder, partition.id().topic_id)
         });
@@ -304,6 +307,18 @@ impl Moves {
             text.parse::<u64>().ok()
         });
         set.unwrap_or(u64::MAX).max(1)
+    }
+}
+
+/// A copy takes no other log's place, whosever that is.
+fn check_place_is_free(disk: &dyn Disk, folder: &Path) -> Result<(), StorageError> {
+    match partition_folder::owner_of(disk, folder, None) {
+        Ok(FolderOwner::Nobody) => Ok(()),
+        Ok(FolderOwner::Topic(_) | FolderOwner::Unknown(_)) => Err(StorageError::Inconsistent {
+            path: folder.to_owned(),
+            reason: "there is a log already where the copy is to go".to_owned(),
+        }),
+        Err(source) => Err(StorageError::io("read", folder, source)),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::replication::partition::{Partition, PartitionConfig, Stopped};
 use crate::replication::threads::now;
 use crate::storage::error::StorageError;
 use crate::storage::log::{Log, Opening};
-use crate::storage::partition_folder;
+use crate::storage::partition_folder::{self, FolderOwner};
 
 impl Replicas {
     /// Makes the log of a replica where the controller, or an operator, wants it. `None`: it cannot be
@@ -55,6 +55,7 @@ impl Replicas {
         name: &TopicPartition,
         config: &Arc<PartitionConfig>,
     ) -> Result<Arc<Partition>, StorageError> {
+        self.check_no_other_log(dir, id, name)?;
         let sync = config.syncs_writes();
         let folder = dir.create_folder(name, id.topic_id, sync);
         let folder = folder.map_err(|source| {
@@ -68,6 +69,37 @@ impl Replicas {
             dir.syncs.push_folder(folder);
         }
         Ok(self.adopt(dir, id, name, log, Offset::ZERO, config))
+    }
+
+    /// Refuses to make a log where another topic's is, or as long as there is a folder of that name
+    /// whose records may be the partition's.
+    fn check_no_other_log(
+        &self,
+        dir: &DataDir,
+        id: TopicIdPartition,
+        name: &TopicPartition,
+    ) -> Result<(), StorageError> {
+        for other in self.dirs.online() {
+            let folder = other.path().join(partition_folder::folder_name(name));
+            let disk = &**other.log_dir.disk();
+            let is_here = other.log_dir.id() == dir.log_dir.id();
+            let reason = match partition_folder::owner_of(disk, &folder, Some(id.topic_id)) {
+                Ok(FolderOwner::Unknown(damage)) => {
+                    format!("it has records and {damage}: they may be those of {name}")
+                }
+                Ok(FolderOwner::Topic(found)) if is_here && found != id.topic_id => {
+                    format!("it is the log of another topic, {found}")
+                }
+                Err(source) if is_here => return Err(StorageError::io("read", &folder, source)),
+                // Another directory that cannot be read fails on its own.
+                Ok(FolderOwner::Nobody | FolderOwner::Topic(_)) | Err(_) => continue,
+            };
+            return Err(StorageError::Inconsistent {
+                path: folder,
+                reason,
+            });
+        }
+        Ok(())
     }
 
     /// Takes an open log into use.

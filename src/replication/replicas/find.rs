@@ -1,5 +1,8 @@
 //! Which folders of a directory hold logs that belong here, at the start. What the metadata does not
 //! put here is set aside, never deleted.
+//!
+//! Damage is not absence: a folder with records whose `partition.metadata` is missing or damaged takes
+//! the partition of its name offline, and stays as it is until somebody has looked at it.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,8 +15,8 @@ use crate::metadata::image::MetadataImage;
 use crate::model::{DirectoryId, TopicId, TopicIdPartition, TopicPartition};
 use crate::replication::dirs::DataDir;
 use crate::replication::partition::PartitionConfig;
-use crate::replication::threads::now;
-use crate::storage::partition_folder::{self, FolderMark, PartitionFolder};
+use crate::replication::threads::{now, random_bytes};
+use crate::storage::partition_folder::{self, FolderMark, FolderOwner, PartitionFolder};
 
 /// The folder of the metadata log, which is not a replica of this kind.
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -41,6 +44,8 @@ pub struct FoundCopy {
 pub struct Content {
     pub logs: Vec<Found>,
     pub copies: Vec<FoundCopy>,
+    /// Partitions whose records are here, or may be, and cannot be served.
+    pub unusable: Vec<(TopicIdPartition, TopicPartition)>,
 }
 
 impl Replicas {
@@ -50,132 +55,228 @@ impl Replicas {
         for name in &folders.unknown {
             tracing::warn!(dir = %dir.path().display(), name, "not a partition folder");
         }
-        let configs = TopicConfigs::new(image, &self.settings.load());
-        let mut found = Content::default();
+        let mut finder = Finder {
+            replicas: self,
+            dir,
+            image,
+            configs: TopicConfigs::new(image, &self.settings.load()),
+            content: Content::default(),
+        };
         for (folder, PartitionFolder { partition, mark }) in folders.partitions {
             match mark {
                 None if &*partition.topic == METADATA_TOPIC => {}
-                None => {
-                    let one = self.find_one(dir, image, &folder, &partition, &configs)?;
-                    found.logs.extend(one);
-                }
+                None => finder.look_at_log(&folder, &partition, false)?,
                 Some(FolderMark::Delete) => {
                     let path = dir.path().join(folder);
                     dir.remove_later(path, now().instant, Duration::ZERO);
                 }
-                Some(FolderMark::Future) => {
-                    let copy = find_copy(dir, &folder, partition);
-                    let Some(copy) = copy else { continue };
-                    if self.is_abandoned(&copy, image) {
-                        let name = adopt_copy(&copy)?;
-                        let partition = &copy.partition;
-                        let one = self.find_one(dir, image, &name, partition, &configs)?;
-                        found.logs.extend(one.map(|one| Found {
-                            was_copy: true,
-                            ..one
-                        }));
-                    } else {
-                        found.copies.push(copy);
-                    }
-                }
+                Some(FolderMark::Future) => finder.look_at_copy(&folder, partition)?,
                 Some(FolderMark::Stray) => self.tell_of_stray(dir, &folder, &partition),
             }
         }
-        Ok(found)
+        Ok(finder.content)
     }
 
-    fn find_one(
+    /// The directory that the metadata has for a replica of this broker.
+    fn assigned(
         &self,
-        dir: &DataDir,
         image: &MetadataImage,
+        topic_id: TopicId,
+        partition: i32,
+    ) -> Option<DirectoryId> {
+        let state = image.topics().partition(&topic_id, partition)?;
+        state.directory_of(self.node_id)
+    }
+}
+
+/// A look at the folders of one directory.
+struct Finder<'a> {
+    replicas: &'a Replicas,
+    dir: &'a Arc<DataDir>,
+    image: &'a MetadataImage,
+    configs: TopicConfigs<'a>,
+    content: Content,
+}
+
+impl Finder<'_> {
+    /// The topic that has the name now, and the directory of this broker's replica.
+    fn placed(&self, partition: &TopicPartition) -> Option<(TopicId, DirectoryId)> {
+        let topic_id = self.image.topics().id_of(&partition.topic)?;
+        let assigned = self
+            .replicas
+            .assigned(self.image, topic_id, partition.partition)?;
+        Some((topic_id, assigned))
+    }
+
+    fn owner_of(&self, dir: &DataDir, partition: &TopicPartition) -> io::Result<FolderOwner> {
+        let folder = dir.path().join(partition_folder::folder_name(partition));
+        let expected = self.image.topics().id_of(&partition.topic);
+        partition_folder::owner_of(&**dir.log_dir.disk(), &folder, expected)
+    }
+
+    /// The other directories with what they have by a partition's name. One that cannot be read
+    /// fails on its own.
+    fn elsewhere(&self, partition: &TopicPartition) -> Vec<(&Arc<DataDir>, FolderOwner)> {
+        let others = self.replicas.dirs.all().iter();
+        let others = others.filter(|other| !Arc::ptr_eq(other, self.dir));
+        others
+            .filter_map(|other| Some((other, self.owner_of(other, partition).ok()?)))
+            .collect()
+    }
+
+    fn look_at_log(
+        &mut self,
         folder: &str,
         partition: &TopicPartition,
-        configs: &TopicConfigs<'_>,
-    ) -> io::Result<Option<Found>> {
-        let path = dir.path().join(folder);
-        let topic_id = partition_folder::read_topic_id(&**dir.log_dir.disk(), &path);
-        // Without an id next to nothing was written: the id is synced right after the creation.
-        let topic_id = topic_id.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the topic of a partition folder is not known");
-            None
-        });
-        let state = topic_id.and_then(|id| image.topics().partition(&id, partition.partition));
-        let is_here = state.filter(|state| state.replicas.contains(&self.node_id));
-        let assigned = is_here.and_then(|state| state.directory_of(self.node_id));
-        let (Some(topic_id), Some(assigned)) = (topic_id, assigned) else {
-            self.set_aside_stray(dir, folder, partition, "not assigned to this broker")?;
-            return Ok(None);
+        was_copy: bool,
+    ) -> io::Result<()> {
+        let topic_id = match self.owner_of(self.dir, partition)? {
+            FolderOwner::Unknown(damage) => {
+                return self.keep_unknown(folder, partition, &damage);
+            }
+            FolderOwner::Nobody => None,
+            FolderOwner::Topic(topic_id) => Some(topic_id),
         };
-        if self.is_in_another(dir, assigned, folder, topic_id) {
-            self.set_aside_stray(dir, folder, partition, "it is in another directory")?;
-            return Ok(None);
+        let number = partition.partition;
+        let assigned = topic_id.and_then(|id| self.replicas.assigned(self.image, id, number));
+        let (Some(topic_id), Some(assigned)) = (topic_id, assigned) else {
+            return self.set_aside(folder, partition, "not assigned to this broker");
+        };
+        let id = TopicIdPartition {
+            topic_id,
+            partition: number,
+        };
+        if assigned != self.dir.log_dir.id() {
+            let elsewhere = self.elsewhere(partition);
+            let is_in_place = |(other, owner): &(&Arc<DataDir>, FolderOwner)| {
+                other.log_dir.id() == assigned && *owner == FolderOwner::Topic(topic_id)
+            };
+            if elsewhere.iter().any(is_in_place) {
+                return self.set_aside(folder, partition, "it is in another directory");
+            }
+            let is_unknown = |(_, owner): &&(_, _)| matches!(owner, FolderOwner::Unknown(_));
+            if let Some((other, _)) = elsewhere.iter().find(is_unknown) {
+                let (dir, other) = (self.dir.path().display(), other.path().display());
+                tracing::error!(%partition, %dir, %other, "partition is offline: its log is in one of two directories, and the folder in the other cannot be told");
+                self.content.unusable.push((id, partition.clone()));
+                return Ok(());
+            }
         }
+        self.content.logs.push(Found {
+            id,
+            name: partition.clone(),
+            folder: self.dir.path().join(folder),
+            config: self.configs.of(&partition.topic),
+            was_copy,
+        });
+        Ok(())
+    }
+
+    /// Leaves records alone of which is not known whose they are. The partition of that name is
+    /// offline, unless its log is where the metadata says.
+    fn keep_unknown(
+        &mut self,
+        folder: &str,
+        partition: &TopicPartition,
+        damage: &str,
+    ) -> io::Result<()> {
+        let path = self.dir.path().join(folder);
+        let Some((topic_id, assigned)) = self.placed(partition) else {
+            tracing::error!(folder = %path.display(), damage, "records of an unknown topic");
+            return self.set_aside(folder, partition, "no topic of its name is on this broker");
+        };
+        let elsewhere = self.elsewhere(partition);
+        let in_place = elsewhere.iter().find(|(other, owner)| {
+            other.log_dir.id() == assigned && *owner == FolderOwner::Topic(topic_id)
+        });
+        if let Some((other, _)) = in_place {
+            let in_use = other.path().display();
+            tracing::error!(folder = %path.display(), %in_use, damage, "leaving records alone whose topic is not known: the partition is served from another directory");
+            return Ok(());
+        }
+        tracing::error!(
+            %partition,
+            folder = %path.display(),
+            damage,
+            "partition is offline: its records are in this folder, and the file that says so is gone or \
+             damaged. If they are those of the topic, write `version: 0` and `topic_id: {topic_id}` as two \
+             lines into its partition.metadata; if not, move the folder away; then start again"
+        );
         let id = TopicIdPartition {
             topic_id,
             partition: partition.partition,
         };
-        Ok(Some(Found {
-            id,
-            name: partition.clone(),
-            folder: path,
-            config: configs.of(&partition.topic),
-            was_copy: false,
-        }))
+        self.content.unusable.push((id, partition.clone()));
+        Ok(())
     }
 
-    /// Whether the directory that the controller has on record holds the partition as well.
-    fn is_in_another(
-        &self,
-        dir: &DataDir,
-        assigned: DirectoryId,
-        folder: &str,
-        topic_id: TopicId,
-    ) -> bool {
-        let others = self
-            .dirs
-            .all()
-            .iter()
-            .filter(|other| other.log_dir.id() != dir.log_dir.id());
-        others
-            .filter(|other| other.log_dir.id() == assigned)
-            .any(|other| {
-                let disk = &**other.log_dir.disk();
-                let found = partition_folder::read_topic_id(disk, &other.path().join(folder));
-                matches!(found, Ok(Some(found)) if found == topic_id)
-            })
+    fn set_aside(&self, folder: &str, partition: &TopicPartition, why: &str) -> io::Result<()> {
+        let replicas = self.replicas;
+        replicas.set_aside_stray(self.dir, folder, partition, why)
+    }
+
+    fn look_at_copy(&mut self, folder: &str, partition: TopicPartition) -> io::Result<()> {
+        let path = self.dir.path().join(folder);
+        let expected = self.image.topics().id_of(&partition.topic);
+        let disk = &**self.dir.log_dir.disk();
+        let topic_id = match partition_folder::owner_of(disk, &path, expected)? {
+            FolderOwner::Topic(topic_id) => topic_id,
+            FolderOwner::Nobody => {
+                // It was not begun.
+                self.dir.remove_later(path, now().instant, Duration::ZERO);
+                return Ok(());
+            }
+            FolderOwner::Unknown(damage) => {
+                self.keep_unknown_copy(path, &partition, &damage);
+                return Ok(());
+            }
+        };
+        let copy = FoundCopy {
+            dir: Arc::clone(self.dir),
+            folder: path,
+            partition,
+            topic_id,
+        };
+        if self.is_abandoned(&copy) {
+            let name = adopt_copy(&copy)?;
+            return self.look_at_log(&name, &copy.partition, true);
+        }
+        self.content.copies.push(copy);
+        Ok(())
+    }
+
+    /// Of a log that is here the copy is removed, and made again. Without one it may be all there is.
+    fn keep_unknown_copy(&mut self, path: PathBuf, partition: &TopicPartition, damage: &str) {
+        let placed = self.placed(partition);
+        let is_copied = |dir| match (self.owner_of(dir, partition), placed) {
+            (Ok(FolderOwner::Topic(found)), Some((topic_id, _))) => found == topic_id,
+            _ => false,
+        };
+        if self.replicas.dirs.all().iter().any(|dir| is_copied(dir)) {
+            self.dir.remove_later(path, now().instant, Duration::ZERO);
+            return;
+        }
+        let folder = path.display();
+        tracing::error!(%partition, %folder, damage, "leaving a copy alone whose topic is not known: it may be all that there is of a log");
+        self.content.unusable.extend(placed.map(|(topic_id, _)| {
+            let id = TopicIdPartition {
+                topic_id,
+                partition: partition.partition,
+            };
+            (id, partition.clone())
+        }));
     }
 
     /// Whether a copy is all that there is of a log: the controller knows that the replica is here,
     /// and the directory that it was to come from is gone.
-    fn is_abandoned(&self, copy: &FoundCopy, image: &MetadataImage) -> bool {
-        let state = image
-            .topics()
-            .partition(&copy.topic_id, copy.partition.partition);
-        let assigned = state.and_then(|state| state.directory_of(self.node_id));
-        let folder = partition_folder::folder_name(&copy.partition);
+    fn is_abandoned(&self, copy: &FoundCopy) -> bool {
+        let number = copy.partition.partition;
+        let assigned = self.replicas.assigned(self.image, copy.topic_id, number);
         let has_log = |dir: &Arc<DataDir>| {
-            let disk = &**dir.log_dir.disk();
-            let found = partition_folder::read_topic_id(disk, &dir.path().join(&folder));
-            !matches!(found, Ok(None))
+            let owner = self.owner_of(dir, &copy.partition);
+            !matches!(owner, Ok(FolderOwner::Nobody))
         };
-        assigned == Some(copy.dir.log_dir.id()) && !self.dirs.all().iter().any(has_log)
-    }
-}
-
-/// A copy, as its folder says; one without a topic id was not begun, and is removed.
-fn find_copy(dir: &Arc<DataDir>, folder: &str, partition: TopicPartition) -> Option<FoundCopy> {
-    let path = dir.path().join(folder);
-    match partition_folder::read_topic_id(&**dir.log_dir.disk(), &path) {
-        Ok(Some(topic_id)) => Some(FoundCopy {
-            dir: Arc::clone(dir),
-            folder: path,
-            partition,
-            topic_id,
-        }),
-        Ok(None) | Err(_) => {
-            dir.remove_later(path, now().instant, Duration::ZERO);
-            None
-        }
+        assigned == Some(copy.dir.log_dir.id()) && !self.replicas.dirs.all().iter().any(has_log)
     }
 }
 
@@ -186,8 +287,14 @@ fn adopt_copy(copy: &FoundCopy) -> io::Result<String> {
         folder = %copy.folder.display(),
         "a copy takes the place of a log whose directory is gone"
     );
-    let disk = copy.dir.log_dir.disk();
-    disk.rename(&copy.folder, &copy.dir.path().join(&name))?;
+    let (disk, place) = (copy.dir.log_dir.disk(), copy.dir.path().join(&name));
+    if disk.list(&place).is_ok() {
+        // A folder without a record.
+        let mark = FolderMark::Stray;
+        let partition = &copy.partition;
+        copy.dir.set_aside(&name, partition, mark, random_bytes())?;
+    }
+    disk.rename(&copy.folder, &place)?;
     disk.sync_dir(copy.dir.path())?;
     Ok(name)
 }

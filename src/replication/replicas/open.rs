@@ -89,6 +89,10 @@ impl Replicas {
             }
         };
         self.open_logs(dir, &checkpoints, mark.is_some(), &found.logs);
+        for (id, name) in found.unusable {
+            dir.keep_entries(&name, &checkpoints);
+            self.hosted.insert(id, HostedPartition::Offline);
+        }
         tracing::info!(
             dir = %dir.path().display(),
             logs = found.logs.len(),

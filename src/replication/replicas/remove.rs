@@ -6,7 +6,7 @@ use super::Replicas;
 use crate::model::{TopicId, TopicIdPartition, TopicPartition};
 use crate::replication::hosted::HostedPartition;
 use crate::replication::threads::{now, random_bytes};
-use crate::storage::partition_folder::{self, FolderMark};
+use crate::storage::partition_folder::{self, FolderMark, FolderOwner};
 
 impl Replicas {
     /// Ends a partition that is deleted or held elsewhere, and has its folder removed later.
@@ -41,10 +41,15 @@ impl Replicas {
     fn remove_unopened(&self, topic_id: TopicId, name: &TopicPartition) {
         for dir in self.dirs.online() {
             let folder = partition_folder::folder_name(name);
-            let disk = &**dir.log_dir.disk();
-            let found = partition_folder::read_topic_id(disk, &dir.path().join(&folder));
-            if !matches!(found, Ok(Some(found)) if found == topic_id) {
-                continue;
+            let path = dir.path().join(&folder);
+            match partition_folder::owner_of(&**dir.log_dir.disk(), &path, Some(topic_id)) {
+                Ok(FolderOwner::Topic(found)) if found == topic_id => {}
+                Ok(FolderOwner::Unknown(damage)) => {
+                    let folder = path.display();
+                    tracing::error!(partition = %name, %folder, damage, "leaving records alone that may be those of a partition that is deleted here");
+                    continue;
+                }
+                Ok(FolderOwner::Nobody | FolderOwner::Topic(_)) | Err(_) => continue,
             }
             dir.drop_entries(name);
             let unique = random_bytes();

@@ -85,7 +85,11 @@ impl AckWait {
 
 impl Drop for AckWait {
     fn drop(&mut self) {
-        self.shared.state.lock().is_abandoned = true;
+        let mut state = self.shared.state.lock();
+        state.is_abandoned = true;
+        // The tickets stay with their partitions for a while, and nobody asks them.
+        state.outcomes = Vec::new();
+        state.waker = None;
     }
 }
 
@@ -115,13 +119,17 @@ pub struct AckTicket {
 impl AckTicket {
     fn begin(&self) {
         let mut state = self.shared.state.lock();
-        state.outcomes[self.index] = AckOutcome::Waiting;
+        if let Some(own) = state.outcomes.get_mut(self.index) {
+            *own = AckOutcome::Waiting;
+        }
         state.waiting += 1;
     }
 
     fn end(self, outcome: AckOutcome) -> Option<Waker> {
         let mut state = self.shared.state.lock();
-        state.outcomes[self.index] = outcome;
+        if let Some(own) = state.outcomes.get_mut(self.index) {
+            *own = outcome;
+        }
         state.waiting -= 1;
         if state.waiting == 0 {
             state.waker.take()
@@ -287,5 +295,21 @@ mod tests {
 
         let _ = pending.advance(Offset(10_000), AckOutcome::Committed);
         assert!(patient.is_done());
+    }
+
+    #[test]
+    fn a_wait_that_is_dropped_keeps_no_waker_and_wakes_nobody() {
+        let count = Arc::new(Count::default());
+        let mut pending = PendingAcks::default();
+        let wait = AckWait::new(1);
+        pending.push(Offset(1), wait.ticket(0));
+        assert!(!poll(&wait, &count));
+        assert_eq!(Arc::strong_count(&count), 2);
+
+        drop(wait);
+
+        assert_eq!(Arc::strong_count(&count), 1, "what waited is gone at once");
+        assert!(pending.advance(Offset(1), AckOutcome::Committed).is_empty());
+        assert!(pending.is_empty());
     }
 }

@@ -230,6 +230,38 @@ async fn a_fetch_that_is_dropped_leaves_its_news_to_the_next() {
 }
 
 #[tokio::test]
+async fn a_fetch_that_is_dropped_while_it_waits_leaves_nothing_behind() {
+    let world = World::new(&["/a"]);
+    world.apply(&[Change::topic("t", 1)]);
+    let partition = world.partition("t", 0);
+    let fetch = world.fetch(&[("t", 0, 0)], LONG, FINAL_EPOCH);
+    let mut waiting = Box::pin(fetch.run());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(waiting.as_mut().poll(&mut context).is_pending());
+    assert_eq!(partition.watchers().len(), 1);
+
+    drop(waiting);
+
+    assert!(partition.watchers().is_empty());
+}
+
+#[tokio::test]
+async fn a_produce_that_is_dropped_while_it_waits_is_not_waited_for() {
+    let world = World::new(&["/a"]);
+    world.apply(&[broker(2, false), Change::topic_on("t", &[1, 2])]);
+    let wait = AckWait::new(1);
+    assert_eq!(world.append_waiting("t", 0, &wait), Ok(Offset(0)));
+    let mut waiting = Box::pin(world.manager.wait_for_acks(wait, LONG));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(waiting.as_mut().poll(&mut context).is_pending());
+
+    drop(waiting);
+
+    world.apply(&[broker(2, true), Change::isr("t", &[1])]);
+    assert_eq!(world.partition("t", 0).high_watermark(), Offset(1));
+}
+
+#[tokio::test]
 async fn a_session_follows_a_topic_that_is_deleted_and_made_again() {
     let world = World::new(&["/a"]);
     world.apply(&[Change::topic("t", 1)]);

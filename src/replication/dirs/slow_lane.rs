@@ -65,7 +65,7 @@ impl SlowLane {
         }
     }
 
-    /// Without a thread, better on this one than never.
+    /// Carries the requests out here if there is no thread: better on this one than never.
     fn work_off(&self) {
         if self.queue.lock().threads > 0 {
             return;
@@ -81,7 +81,7 @@ impl SlowLane {
 
     fn work(&self) {
         while let Some(job) = self.next() {
-            // Who waits for it hears of the panic; the thread has others to serve.
+            // The waiting request learns of the panic by its channel; the thread serves the others.
             let run = std::panic::AssertUnwindSafe(job);
             if std::panic::catch_unwind(move || {
                 let run = run;

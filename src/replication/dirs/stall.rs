@@ -10,8 +10,9 @@
 //!
 //! Order is kept: the connection starts nothing else until such a request is answered, and within a
 //! partition its lock decides, as always. What it costs while all is well: an append marks its begin
-//! and its end in a line of its own thread, and a request reads one number. What began before the
-//! stall was noticed stays stuck on its worker; who waits for a partition's lock does not, see
+//! and its end in a line of its own thread, and a request reads one number. An append
+//! that began before the stall was noticed stays stuck on its worker; a task that waits for a
+//! partition's lock does not, see
 //! [`crate::replication::partition::WaitElsewhere`].
 
 use std::cell::OnceCell;

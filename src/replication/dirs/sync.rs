@@ -84,7 +84,8 @@ impl Dirs {
             Err(error) => self.note_failure(partition, &error),
         }
         partition.end_flush_wait();
-        // What was appended during the sync found the partition in the queue. It may have moved.
+        // An append during the sync found the partition in the queue and did not queue it again. The
+        // partition may have moved to another directory meanwhile.
         let dir = self.of(partition);
         if dir.is_some_and(|dir| !dir.log_dir.is_offline()) {
             self.queue_sync_if_due(partition);

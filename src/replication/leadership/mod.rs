@@ -332,7 +332,8 @@ impl Leadership {
         proposal
     }
 
-    /// The controller has refused the proposal, or nobody knows: with `Some` what it said is true.
+    /// The proposal is over. `decided`: the set that the controller answered; `None`: the controller
+    /// refused, or its answer was lost.
     pub fn proposal_ended(&mut self, decided: Option<&[BrokerId]>) {
         self.proposed = None;
         if let Some(isr) = decided {

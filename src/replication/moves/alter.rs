@@ -34,7 +34,7 @@ impl Moves {
         if !self.hosted.is_online(&id) {
             return Err(ErrorCode::KAFKA_STORAGE_ERROR);
         }
-        // First: nobody would go on with a move that was begun without.
+        // Before the move begins: without a thread nothing would ever end it.
         self.start_threads_or_refuse()?;
         let begun = self.begin(partition, to);
         begun.map_err(|error| {

@@ -38,8 +38,8 @@ pub struct Move {
     pub copy: Mutex<Option<Log>>,
     end_offset: AtomicI64,
     size: AtomicU64,
-    /// No compaction is under way that began before the move: what it cleans would count for a copy
-    /// that was made of what was there before.
+    /// No compaction that began before the move is under way: the cleaned offset it sets would count
+    /// for the copy, which was made of the records before.
     pub is_alone: AtomicBool,
     /// An earlier process began it. The log may have been compacted since, while nobody knew of the
     /// copy, so what is compacted of the log says nothing about it.

@@ -93,8 +93,9 @@ impl Partition {
         Ok(appended)
     }
 
-    /// Waits until all below `offset` is committed, which is at or below the log end. False: it is,
-    /// or this broker does not lead the partition; the ticket is not waiting then.
+    /// Has the ticket wait until all below `offset` is committed; `offset` is at or below the log end.
+    /// False: the ticket does not wait, as all of it is committed already, or this broker does not
+    /// lead the partition.
     pub fn wait_until_committed(&self, offset: Offset, ticket: AckTicket) -> bool {
         let mut state = self.state.lock();
         let must_wait = state.leadership().is_ok() && state.high_watermark < offset;

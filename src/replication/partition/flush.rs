@@ -44,7 +44,7 @@ impl Partition {
         self.state.lock().log.flushed_offset()
     }
 
-    /// True for the one who is to put the partition into its disk's queue.
+    /// Whether the caller is to put the partition into its disk's queue. False: it is in there.
     pub fn begin_flush_wait(&self) -> bool {
         !self.is_flush_queued.swap(true, Ordering::AcqRel)
     }

@@ -80,11 +80,11 @@ impl PartitionConfig {
     }
 }
 
-/// How to wait for a lock that is held for long: runs what waits, where no task of this thread's
-/// runtime is held up by it.
+/// How to wait for a lock that is held for long: runs the closure that waits, in such a way that no
+/// other task of this thread's runtime is held up.
 pub type WaitElsewhere = fn(&mut dyn FnMut());
 
-/// How long the lock is waited for on the spot: longer than whoever holds it takes on a sound disk.
+/// How long a worker waits for the lock itself: on a sound disk no holder keeps it for so long.
 const LOCK_PATIENCE: Duration = Duration::from_millis(5);
 
 /// One replica on this broker.
@@ -279,8 +279,8 @@ impl Partition {
         }
     }
 
-    /// The lock, for those who run on a worker of the runtime: an append that hangs in the disk holds
-    /// it for as long.
+    /// The lock, for callers on a worker of the runtime: an append that hangs in the disk holds the
+    /// lock for as long.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state
             .try_lock_for(LOCK_PATIENCE)

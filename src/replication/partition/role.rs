@@ -108,7 +108,7 @@ impl Partition {
         }
     }
 
-    /// Ends the use of the partition: who waits is told, who comes is refused.
+    /// Ends the use of the partition: requests that wait are answered, later ones are refused.
     pub fn stop(&self, stopped: Stopped) {
         let mut state = self.state.lock();
         if matches!(state.role, Role::Stopped(_)) {

@@ -17,7 +17,7 @@ pub struct SharedRate {
 
 impl SharedRate {
     /// Takes `bytes` out of `bytes_per_second` (at least 1): the time that they have to themselves.
-    /// Who asks before the I/O waits for its start, who asks after it for its end.
+    /// A caller that asks before its I/O waits for the start, one that asks after it for the end.
     pub fn spend(&self, bytes: u64, bytes_per_second: f64, now: Instant) -> Range<Instant> {
         let cost = Duration::try_from_secs_f64(bytes as f64 / bytes_per_second.max(1.0));
         let cost = cost.unwrap_or(LONGEST_TURN).min(LONGEST_TURN);

@@ -19,6 +19,9 @@ pub enum DecodeError {
         /// What is left of the input, or of the tagged field.
         remaining: usize,
     },
+    /// An array of more elements than [`super::reader::MAX_ARRAY_LENGTH`].
+    #[error("an array of {0} elements has more than 1000000")]
+    TooManyElements(usize),
     /// The arrays would take too much heap: see [`super::reader::MAX_HEAP_FACTOR`].
     #[error("arrays of many empty elements take too much memory for the size of the input")]
     HeapBudgetExceeded,
@@ -37,14 +40,9 @@ pub enum DecodeError {
     /// An integer of variable length has more bits than its type.
     #[error("an integer of variable length does not fit its type")]
     VarintTooLong,
-    /// Tagged fields have to come in ascending order, each once.
-    #[error("tagged field {tag} follows {previous}")]
-    TagOrder {
-        /// The tag read before.
-        previous: u32,
-        /// The tag that should be above it.
-        tag: u32,
-    },
+    /// More tagged fields than [`super::reader::MAX_TAGGED_FIELDS`].
+    #[error("{0} tagged fields are more than 10000")]
+    TooManyTags(u32),
     /// Bytes are left over after the value.
     #[error("{0} bytes follow the end of the value")]
     TrailingBytes(usize),

@@ -7,6 +7,12 @@ use super::{DecodeError, Str, varint};
 /// The longest string that Kafka allows, in bytes: also where the encoding could hold more.
 pub const MAX_STRING_SIZE: usize = i16::MAX as usize;
 
+/// The most elements of an array, as in Kafka since 4.4.
+pub const MAX_ARRAY_LENGTH: usize = 1_000_000;
+
+/// The most tagged fields of a struct, as in Kafka since 4.4.
+pub const MAX_TAGGED_FIELDS: u32 = 10_000;
+
 /// The heap that decoding may take for each byte of input, in bytes.
 ///
 /// An empty string of one byte becomes a [`Str`] of 32; but real requests take 3 to 5 times their
@@ -163,12 +169,16 @@ impl Reader {
     /// null.
     ///
     /// # Errors
-    /// The input ends, the number is below -1, or the rest of the input cannot hold so many.
+    /// The input ends, the number is below -1 or above [`MAX_ARRAY_LENGTH`], or the rest of the
+    /// input cannot hold so many.
     #[inline]
     pub fn count(&mut self, flexible: bool, min_size: usize) -> Result<Option<usize>, DecodeError> {
         let Some(count) = self.length(flexible)? else {
             return Ok(None);
         };
+        if count > MAX_ARRAY_LENGTH {
+            return Err(DecodeError::TooManyElements(count));
+        }
         let remaining = self.remaining();
         match count.checked_mul(min_size.max(1)) {
             Some(size) if size <= remaining => Ok(Some(count)),
@@ -232,23 +242,22 @@ impl Reader {
     /// The tagged fields at the end of a struct. `known` reads the field with the given tag, or
     /// answers `false` to skip it.
     ///
+    /// Tags ascend in what Kafka writes (KIP-482), but its readers take any order, and of a field
+    /// that is there twice the last one; so it is here.
+    ///
     /// # Errors
-    /// The tags do not ascend, a field is longer than the rest, `known` does not read the whole of
-    /// its field, or `known` fails.
+    /// There are more than [`MAX_TAGGED_FIELDS`], a field is longer than the rest, `known` does not
+    /// read the whole of its field, or `known` fails.
     pub fn tags(
         &mut self,
         known: &mut dyn FnMut(&mut Self, u32) -> Result<bool, DecodeError>,
     ) -> Result<(), DecodeError> {
-        let mut previous = None;
-        for _ in 0..self.uvarint()? {
+        let count = self.uvarint()?;
+        if count > MAX_TAGGED_FIELDS {
+            return Err(DecodeError::TooManyTags(count));
+        }
+        for _ in 0..count {
             let tag = self.uvarint()?;
-            if let Some(previous) = previous
-                && tag <= previous
-            {
-                return Err(DecodeError::TagOrder { previous, tag });
-            }
-            previous = Some(tag);
-
             let size = self.uvarint()?;
             let field_end = self.end_of(size as usize)?;
             let outer_end = std::mem::replace(&mut self.end, field_end);
@@ -313,13 +322,11 @@ mod tests {
 
     #[test]
     fn an_array_longer_than_the_input_is_refused() {
-        let error = reader(&[0x7f, 0xff, 0xff, 0xff, 0])
-            .count(false, 1)
-            .unwrap_err();
+        let error = reader(&[0, 0, 0, 9, 0]).count(false, 1).unwrap_err();
         assert_eq!(
             error,
             DecodeError::ArrayTooLong {
-                count: 0x7fff_ffff,
+                count: 9,
                 remaining: 1
             }
         );
@@ -348,15 +355,46 @@ mod tests {
     }
 
     #[test]
-    fn tags_have_to_ascend() {
+    fn tags_come_in_any_order_and_the_last_of_two_counts() {
         assert_eq!(reader(&[2, 0, 1, 9, 5, 0]).skip_tags(), Ok(()));
-        let error = reader(&[2, 5, 0, 5, 0]).skip_tags().unwrap_err();
+        assert_eq!(reader(&[2, 5, 0, 5, 0]).skip_tags(), Ok(()));
+
+        let mut seen = Vec::new();
+        let mut note = |reader: &mut Reader, tag: u32| {
+            seen.push((tag, reader.i8()?));
+            Ok(true)
+        };
+        let mut both = reader(&[3, 7, 1, 1, 3, 1, 2, 7, 1, 3]);
+        assert_eq!(both.tags(&mut note), Ok(()));
+        assert_eq!(seen, [(7, 1), (3, 2), (7, 3)]);
+    }
+
+    #[test]
+    fn more_tagged_fields_than_kafka_reads_are_refused() {
+        let fields = |count: u32| {
+            // The number as a varint of two bytes, then tag 1 and size 0 of each.
+            let mut bytes = vec![count as u8 | 0x80, (count >> 7) as u8];
+            bytes.extend([1, 0].repeat(count as usize));
+            Reader::new(bytes.into())
+        };
+        assert_eq!(fields(10_000).skip_tags(), Ok(()));
         assert_eq!(
-            error,
-            DecodeError::TagOrder {
-                previous: 5,
-                tag: 5
-            }
+            fields(10_001).skip_tags(),
+            Err(DecodeError::TooManyTags(10_001))
+        );
+    }
+
+    #[test]
+    fn an_array_of_more_elements_than_kafka_reads_is_refused() {
+        let array = |count: i32| {
+            let mut bytes = count.to_be_bytes().to_vec();
+            bytes.extend(vec![0; count as usize]);
+            Reader::new(bytes.into()).count(false, 1)
+        };
+        assert_eq!(array(1_000_000), Ok(Some(1_000_000)));
+        assert_eq!(
+            array(1_000_001),
+            Err(DecodeError::TooManyElements(1_000_001))
         );
     }
 

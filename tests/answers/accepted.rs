@@ -242,8 +242,6 @@ accepted! {
         "what only Apache took is in its log";
 
     // Connections.
-    "Connection", ["a tag twice in the header", "tags out of order in the header"], "outcome", "closed", "*",
-        "tags ascend (KIP-482); what breaks that is not a client's";
     "Connection", ["a negative array"], "outcome", "closed", "*",
         "only -1 is null";
     "Connection", ["a text that is no UTF-8"], "outcome", "closed", "*",

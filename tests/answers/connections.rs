@@ -176,6 +176,14 @@ fn bodies() -> Vec<(String, Vec<u8>)> {
             with(9, &[0, 1, 0, 0, 0, 1, 30, 1, 5]),
         ),
         (
+            "an unknown tag twice in the body",
+            with(9, &[0, 1, 0, 0, 0, 2, 30, 1, 5, 30, 1, 6]),
+        ),
+        (
+            "unknown tags out of order in the body",
+            with(9, &[0, 1, 0, 0, 0, 2, 31, 1, 5, 30, 1, 6]),
+        ),
+        (
             "a tag beyond the end",
             with(9, &[0, 1, 0, 0, 0, 1, 30, 100, 5]),
         ),

@@ -8,6 +8,7 @@ use super::Api;
 use super::context::RequestContext;
 use super::route::{ListenerKind, Route};
 use crate::metadata::image::SUPPORTED_FEATURES;
+use crate::model::BrokerId;
 use crate::network::ClientSoftware;
 use crate::protocol::messages::api_versions::{
     ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
@@ -38,8 +39,14 @@ pub fn handle(
             version: request.client_software_version.to_string(),
         });
     }
-    if context.version() >= FIRST_WITH_TARGET && !is_meant_for(api, request) {
-        return refused(ErrorCode::REBOOTSTRAP_REQUIRED);
+    if context.version() >= FIRST_WITH_TARGET {
+        match Target::of(request) {
+            Target::Incomplete => return refused(ErrorCode::INVALID_REQUEST),
+            Target::Node(cluster, node) if !is_this_node(api, cluster, node) => {
+                return refused(ErrorCode::REBOOTSTRAP_REQUIRED);
+            }
+            Target::Any | Target::Node(..) => {}
+        }
     }
     served(api, api.listener_kind(context), context.version())
 }
@@ -66,11 +73,30 @@ fn refused(error_code: ErrorCode) -> ApiVersionsResponse {
     }
 }
 
-/// Whether the client talks to the node that it means to, if it says so.
-fn is_meant_for(api: &Api, request: &ApiVersionsRequest) -> bool {
-    request.cluster_id.as_ref().is_none_or(|cluster_id| {
-        cluster_id == api.cluster_id_text() && request.node_id == api.node_id().0
-    })
+/// Whom the client means to talk to (KIP-1242).
+#[derive(Debug, PartialEq)]
+enum Target<'a> {
+    /// It does not say.
+    Any,
+    /// The node of this id in the cluster of this id.
+    Node(&'a str, BrokerId),
+    /// It says one without the other, which Kafka refuses.
+    Incomplete,
+}
+
+impl<'a> Target<'a> {
+    fn of(request: &'a ApiVersionsRequest) -> Self {
+        let node = BrokerId(request.node_id);
+        match (request.cluster_id.as_deref(), node) {
+            (None, BrokerId::NONE) => Self::Any,
+            (Some(_), BrokerId::NONE) | (None, _) => Self::Incomplete,
+            (Some(cluster), node) => Self::Node(cluster, node),
+        }
+    }
+}
+
+fn is_this_node(api: &Api, cluster: &str, node: BrokerId) -> bool {
+    *cluster == **api.cluster_id_text() && node == api.node_id()
 }
 
 fn served(api: &Api, listener: ListenerKind, version: i16) -> ApiVersionsResponse {
@@ -128,6 +154,28 @@ fn is_software_text(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cluster_is_named_with_its_node_or_not_at_all() {
+        let request = |cluster_id: Option<&'static str>, node_id| ApiVersionsRequest {
+            cluster_id: cluster_id.map(Str::from_static),
+            node_id,
+            ..ApiVersionsRequest::default()
+        };
+        assert_eq!(Target::of(&ApiVersionsRequest::default()), Target::Any);
+        assert_eq!(
+            Target::of(&request(Some("c"), 3)),
+            Target::Node("c", BrokerId(3))
+        );
+        // Kafka takes any id but -1 for one.
+        assert_eq!(
+            Target::of(&request(Some("c"), -2)),
+            Target::Node("c", BrokerId(-2))
+        );
+        for half in [request(Some("c"), -1), request(None, 3), request(None, -2)] {
+            assert_eq!(Target::of(&half), Target::Incomplete);
+        }
+    }
 
     #[test]
     fn software_text_begins_and_ends_with_a_letter_or_digit() {

@@ -189,18 +189,38 @@ async fn illegal_software_names_are_refused_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn a_client_of_another_cluster_is_told_to_start_over() {
+async fn a_client_of_another_cluster_or_node_is_told_to_start_over() {
+    const OTHER: &str = "JLLkEA6XQ0C3ANB0bHMI-g";
     let broker = Broker::start();
-    let mut request = software();
-    request.cluster_id = Some(Str::from_static("JLLkEA6XQ0C3ANB0bHMI-g"));
+    let mut client = connect(&broker).await;
+    let cluster = client.call(&DescribeClusterRequest::default(), 1).await;
+    let own = cluster.expect("it is answered").cluster_id;
 
-    let answer = connect(&broker)
-        .await
-        .call(&request, 5)
-        .await
-        .expect("it is answered");
-
-    assert_eq!(answer.error_code, ErrorCode::REBOOTSTRAP_REQUIRED);
+    for (cluster, node, expected) in [
+        (None, -1, ErrorCode::NONE),
+        (Some(own.clone()), 1, ErrorCode::NONE),
+        (Some(own.clone()), 2, ErrorCode::REBOOTSTRAP_REQUIRED),
+        (Some(own.clone()), -2, ErrorCode::REBOOTSTRAP_REQUIRED),
+        (
+            Some(Str::from_static(OTHER)),
+            1,
+            ErrorCode::REBOOTSTRAP_REQUIRED,
+        ),
+        (Some(own), -1, ErrorCode::INVALID_REQUEST),
+        (None, 1, ErrorCode::INVALID_REQUEST),
+    ] {
+        let request = ApiVersionsRequest {
+            cluster_id: cluster,
+            node_id: node,
+            ..software()
+        };
+        let answer = client.call(&request, 5).await.expect("it is answered");
+        assert_eq!(answer.error_code, expected, "{request:?}");
+        assert_eq!(answer.api_keys.is_empty(), expected.is_error());
+        // The versions before 5 know of neither.
+        let before = client.call(&request, 4).await.expect("it is answered");
+        assert_eq!(before.error_code, ErrorCode::NONE);
+    }
 }
 
 #[tokio::test]

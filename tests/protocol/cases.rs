@@ -16,6 +16,7 @@ macro_rules! for_each_api {
     ($callback:ident) => {
         $crate::for_each_api_of_the_crate!($callback);
         $callback! {
+            streams_group_topology_description_update::{StreamsGroupTopologyDescriptionUpdateRequest, StreamsGroupTopologyDescriptionUpdateResponse},
             unregister_controller::{UnregisterControllerRequest, UnregisterControllerResponse},
         }
     };

@@ -10,6 +10,7 @@ use crate::model::{Offset, Timestamp};
 use super::compression::{Compression, Scratch};
 use super::error::RecordsError;
 use super::header::{ATTRIBUTES_AT, BatchHeader, CURRENT_MAGIC, HEADER_SIZE, MAGIC_END};
+use super::legacy;
 use super::record::Records;
 
 /// One whole batch in a buffer. Its header's fields are those of [`BatchHeader`].
@@ -112,26 +113,20 @@ impl<'a> Batch<'a> {
         Records::new(&self.header, bytes)
     }
 
-    /// The first record at or after `timestamp` whose offset is at least `from`.
+    /// The first record at or after `timestamp` whose offset is at least `from`. Of any magic.
     ///
     /// # Errors
-    /// As [`Self::records`], and when a record before it is malformed.
+    /// The records cannot be decompressed, or one before it is malformed.
     pub fn find_timestamp(
         &self,
         timestamp: Timestamp,
         from: Offset,
         scratch: &mut Scratch,
     ) -> Result<Option<(Offset, Timestamp)>, RecordsError> {
-        for record in self.records(scratch)? {
-            let record = record?;
-            if record.timestamp() >= timestamp && record.offset() >= from {
-                return Ok(Some((record.offset(), record.timestamp())));
-            }
-        }
-        Ok(None)
+        self.first_where(scratch, |offset, time| time >= timestamp && offset >= from)
     }
 
-    /// The first record that has the batch's largest timestamp.
+    /// The first record that has the batch's largest timestamp. Of any magic.
     ///
     /// # Errors
     /// As [`Self::find_timestamp`].
@@ -140,10 +135,24 @@ impl<'a> Batch<'a> {
         scratch: &mut Scratch,
     ) -> Result<Option<Offset>, RecordsError> {
         let max_timestamp = self.max_timestamp();
+        let found = self.first_where(scratch, |_, time| time == max_timestamp)?;
+        Ok(found.map(|(offset, _)| offset))
+    }
+
+    /// Offset and time of the first record for which `wanted`.
+    fn first_where(
+        &self,
+        scratch: &mut Scratch,
+        wanted: impl Fn(Offset, Timestamp) -> bool,
+    ) -> Result<Option<(Offset, Timestamp)>, RecordsError> {
+        if self.magic() != CURRENT_MAGIC {
+            let mut messages = legacy::messages(self, scratch)?;
+            return Ok(messages.find(|(offset, time)| wanted(*offset, *time)));
+        }
         for record in self.records(scratch)? {
             let record = record?;
-            if record.timestamp() == max_timestamp {
-                return Ok(Some(record.offset()));
+            if wanted(record.offset(), record.timestamp()) {
+                return Ok(Some((record.offset(), record.timestamp())));
             }
         }
         Ok(None)

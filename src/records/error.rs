@@ -35,12 +35,18 @@ pub enum RecordsError {
         /// The checksum of the bytes.
         computed: u32,
     },
-    /// Records of magic 0 and 1 are served as bytes but never parsed (Kafka stopped writing
-    /// them with 3.0).
+    /// Records of magic 0 and 1 are served as bytes; only their offsets and times are ever looked at
+    /// (Kafka stopped writing them with 3.0).
     #[error("records of magic {magic} are not read, only passed on")]
     LegacyFormat {
         /// 0 or 1.
         magic: i8,
+    },
+    /// A compressed batch of magic 0 or 1 does not hold what it should.
+    #[error("malformed wrapper of messages: {reason}")]
+    Wrapper {
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// Offsets do not rise from one batch to the next.
     #[error("batch with offsets {base_offset} to {last_offset} does not follow {previous}")]

@@ -1,4 +1,5 @@
-//! Record batches of magic 2: reading them where they lie, building them, checking a client's.
+//! Record batches of magic 2: reading them where they lie, building them, checking a client's. Of the
+//! old formats, magic 0 and 1, only what is needed to find and serve them.
 //!
 //! PURE: bytes in, bytes and facts out. A batch is never trusted beyond what was asked of it;
 //! hostile bytes give an error in time and memory bounded by the limits the caller sets.
@@ -11,6 +12,7 @@ pub mod control;
 mod error;
 mod filter;
 mod header;
+mod legacy;
 mod record;
 mod replicated;
 pub mod validate;

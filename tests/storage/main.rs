@@ -20,6 +20,7 @@ mod dump_log;
 mod failing_disk;
 mod indexes;
 mod leftovers;
+mod old_formats;
 mod power_cuts;
 mod room;
 mod support;

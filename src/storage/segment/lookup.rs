@@ -1,4 +1,4 @@
-//! Finds batches in a segment: by offset, by position, by time.
+//! Finds batches in a segment by offset and by position.
 //!
 //! An index is a hint that is checked: the batch it points to must be the one it names. If not,
 //! the indexes are made again from the log, once.
@@ -9,10 +9,9 @@ use super::super::batch_walk::{
 use super::super::error::StorageError;
 use super::super::index_file::{Search, Slot};
 use super::super::offset_index::OffsetEntry;
-use super::super::time_index::TimeEntry;
-use super::{Segment, TimestampOffset};
-use crate::model::{LeaderEpoch, Offset, Timestamp};
-use crate::records::{Batch, BatchHeader, CURRENT_MAGIC, HEADER_SIZE, RecordsError, Scratch};
+use super::Segment;
+use crate::model::Offset;
+use crate::records::{Batch, BatchHeader, HEADER_SIZE, RecordsError};
 
 /// A batch, and the index entry at or before it.
 #[derive(Clone, Copy, Debug)]
@@ -29,17 +28,6 @@ pub(in super::super) struct Border {
     pub(in super::super) last_offset: Offset,
     /// The entry's place in the index.
     pub(in super::super) slot: usize,
-}
-
-/// A record found by its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimedOffset {
-    /// The record's offset.
-    pub offset: Offset,
-    /// The record's timestamp.
-    pub timestamp: Timestamp,
-    /// The leader epoch of its batch; [`LeaderEpoch::NONE`] if it has none.
-    pub leader_epoch: LeaderEpoch,
 }
 
 /// Where the last readers of a segment stopped: the next read of each begins there, and so need
@@ -226,179 +214,6 @@ impl Segment {
         let read = read.map_err(self.io("read"))?;
         let header = BatchHeader::parse(&head[..read]).ok().flatten();
         Ok(header.is_some_and(|header| header.last_offset() == border.last_offset))
-    }
-
-    /// The largest timestamp in the segment and the batch that has it first; a timestamp of -1 if
-    /// there is none.
-    pub(in super::super) fn largest(&self) -> Result<TimestampOffset, StorageError> {
-        if let Some(largest) = self.lock_indexes().largest {
-            return Ok(largest);
-        }
-        let largest = self.largest_before(self.size())?;
-        let mut indexes = self.lock_indexes();
-        Ok(*indexes.largest.get_or_insert(largest))
-    }
-
-    /// The largest timestamp of the batches before `end`. The time index may lack its last
-    /// entries: the headers behind the last one that is there are read.
-    pub(in super::super) fn largest_before(
-        &self,
-        end: u64,
-    ) -> Result<TimestampOffset, StorageError> {
-        let last = self.loaded_times(&mut self.lock_indexes())?.last();
-        let (mut largest, start) = match last {
-            None => (self.no_timestamp(), 0),
-            Some(last) => match self.find_named(last, end)? {
-                Some(batch) => (self.named(last), batch.end()),
-                None => {
-                    self.rebuild()?;
-                    (self.no_timestamp(), 0)
-                }
-            },
-        };
-        let mut walk = HeaderWalk::new(&*self.log, start, end, SCAN_CHUNK);
-        loop {
-            let batch = match walk.next() {
-                Ok(Some(batch)) => batch.header,
-                Ok(None) if walk.position() == end => return Ok(largest),
-                Ok(None) => return Err(self.cut_off(walk.position(), largest.offset)),
-                Err(error) => return Err(self.walk_error(error, walk.position(), largest.offset)),
-            };
-            if batch.max_timestamp() > largest.timestamp {
-                largest = TimestampOffset {
-                    timestamp: batch.max_timestamp(),
-                    offset: batch.last_offset(),
-                };
-            }
-        }
-    }
-
-    /// The batch that an entry of the time index is about; `None`: there is no such batch.
-    fn find_named(&self, entry: TimeEntry, end: u64) -> Result<Option<Located>, StorageError> {
-        let offset = self.absolute(entry.relative_offset);
-        let found = self.find(offset, end)?.map(|found| found.batch);
-        Ok(found.filter(|batch| {
-            batch.header.last_offset() == offset && batch.header.max_timestamp() == entry.timestamp
-        }))
-    }
-
-    fn named(&self, entry: TimeEntry) -> TimestampOffset {
-        TimestampOffset {
-            timestamp: entry.timestamp,
-            offset: self.absolute(entry.relative_offset),
-        }
-    }
-
-    fn no_timestamp(&self) -> TimestampOffset {
-        TimestampOffset {
-            timestamp: Timestamp::NONE,
-            offset: self.base_offset,
-        }
-    }
-
-    /// The first record at or after `timestamp` whose offset is at least `from`, in the batches
-    /// before `end`.
-    pub(in super::super) fn find_timestamp(
-        &self,
-        timestamp: Timestamp,
-        from: Offset,
-        end: u64,
-        scratch: &mut Scratch,
-    ) -> Result<Option<TimedOffset>, StorageError> {
-        let start = self.last_before(timestamp, end)?.max(from);
-        let Some(first) = self.find(start, end)? else {
-            return Ok(None);
-        };
-        let mut walk = HeaderWalk::new(&*self.log, first.batch.position, end, LOOKUP_CHUNK);
-        loop {
-            let position = walk.position();
-            let next = walk.find(|it| it.max_timestamp() >= timestamp && it.last_offset() >= from);
-            let next = next.map_err(|error| self.walk_error(error, position, start))?;
-            let batch = match next {
-                Some(batch) => batch,
-                None if walk.position() == end => return Ok(None),
-                None => return Err(self.cut_off(walk.position(), start)),
-            };
-            let found = self.with_batch(batch, |batch| {
-                batch.find_timestamp(timestamp, from, scratch)
-            })?;
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-    }
-
-    /// The record that has the batch's largest timestamp first.
-    pub(in super::super) fn record_of_largest(
-        &self,
-        batch: Located,
-        scratch: &mut Scratch,
-    ) -> Result<Option<TimedOffset>, StorageError> {
-        self.with_batch(batch, |batch| {
-            let offset = batch.offset_of_max_timestamp(scratch)?;
-            Ok(offset.map(|offset| (offset, batch.max_timestamp())))
-        })
-    }
-
-    /// The offset of the last batch known to be the first of its timestamp, where that is not
-    /// above `timestamp`; the segment's base if there is none.
-    fn last_before(&self, timestamp: Timestamp, end: u64) -> Result<Offset, StorageError> {
-        let holds = |entry: &TimeEntry| entry.timestamp <= timestamp;
-        for _ in 0..2 {
-            let search = self.loaded_times(&mut self.lock_indexes())?.search(holds);
-            let slot = match search {
-                Search::Found(slot) => Some(slot),
-                Search::InFile(written) => written
-                    .last_where(usize::MAX, holds)
-                    .map_err(self.io("read"))?,
-            };
-            let Some(entry) = slot.map(|slot| slot.entry) else {
-                break;
-            };
-            if self.find_named(entry, end)?.is_some() {
-                return Ok(self.absolute(entry.relative_offset));
-            }
-            self.rebuild()?;
-        }
-        Ok(self.base_offset)
-    }
-
-    /// Reads a batch and looks into its records. Those of the old formats cannot be read: the
-    /// batch itself is the answer then.
-    fn with_batch(
-        &self,
-        at: Located,
-        look: impl FnOnce(&Batch<'_>) -> Result<Option<(Offset, Timestamp)>, RecordsError>,
-    ) -> Result<Option<TimedOffset>, StorageError> {
-        let leader_epoch = at.header.partition_leader_epoch();
-        let timed = |(offset, timestamp)| TimedOffset {
-            offset,
-            timestamp,
-            leader_epoch,
-        };
-        if at.header.magic() < CURRENT_MAGIC {
-            return Ok(Some(timed((
-                at.header.last_offset(),
-                at.header.max_timestamp(),
-            ))));
-        }
-        let before = at.header.base_offset() + -1;
-        let looked = self.with_whole(&at, |batch| {
-            look(batch).map_err(|reason| (reason, batch.crc_is_valid()))
-        })?;
-        match looked {
-            Ok(found) => Ok(found.map(timed)),
-            Err((reason, false)) => Err(self.corrupt(at.position, before, reason)),
-            // It is as it was written; but it is too large, or nobody can read it.
-            Err((reason, true)) => {
-                let segment = self.log_path();
-                tracing::warn!(segment = %segment.display(), position = at.position, %reason, "a batch cannot be read");
-                Ok(Some(timed((
-                    at.header.base_offset(),
-                    at.header.max_timestamp(),
-                ))))
-            }
-        }
     }
 
     /// Reads a whole batch for `look`.

@@ -8,6 +8,7 @@ mod aborts;
 mod lookup;
 mod rebuild;
 mod stage;
+mod time_lookup;
 
 use std::io;
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ use crate::protocol::payload::Payload;
 use crate::records::BatchHeader;
 
 pub(super) use lookup::Border;
-pub use lookup::TimedOffset;
+pub use time_lookup::TimedOffset;
 
 use lookup::Cursors;
 

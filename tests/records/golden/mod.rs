@@ -276,6 +276,26 @@ fn batch_emptied_by_compaction_keeps_its_range_and_sequence() {
 }
 
 #[test]
+fn times_and_offsets_of_the_old_formats_are_found_inside_their_wrappers() {
+    let mut scratch = Scratch::default();
+    for (name, base, count) in [("magic-1", 0, 1), ("magic-1-gzip", 20, 3)] {
+        let bytes = golden(name);
+        let batch = Batch::first_of(&bytes).unwrap().unwrap();
+        for index in 0..count {
+            let found = batch.find_timestamp(Timestamp(TIME + index), Offset(0), &mut scratch);
+            let expected = (Offset(base + index), Timestamp(TIME + index));
+            assert_eq!(found, Ok(Some(expected)), "{name}");
+        }
+        let last = Offset(base + count - 1);
+        assert_eq!(batch.offset_of_max_timestamp(&mut scratch), Ok(Some(last)));
+        let later = batch.find_timestamp(Timestamp(TIME), last, &mut scratch);
+        assert_eq!(later.unwrap().unwrap().0, last);
+        let none = batch.find_timestamp(Timestamp(TIME + count), Offset(0), &mut scratch);
+        assert_eq!(none, Ok(None));
+    }
+}
+
+#[test]
 fn older_formats_are_measured_and_checked_but_not_parsed() {
     for (name, magic, offset) in [
         ("magic-0", 0, 0),

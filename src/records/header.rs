@@ -258,9 +258,10 @@ impl BatchHeader {
         self
     }
 
-    /// Changes the type of the timestamps and the largest of them. `records` is what follows the
-    /// header; the checksum, which must have been right, is right again afterwards.
-    pub(super) fn set_max_timestamp(
+    /// Sets what the leader says of a client's batch: the type of the timestamps, the largest of
+    /// them, and that compaction has not seen it. `records` is what follows the header; the
+    /// checksum, which must have been right, is right again afterwards.
+    pub(super) fn settle(
         &mut self,
         timestamp_type: TimestampType,
         max_timestamp: Timestamp,
@@ -268,6 +269,7 @@ impl BatchHeader {
     ) {
         let before = *self;
         self.attributes.set_timestamp_type(timestamp_type);
+        self.attributes.set_delete_horizon(false);
         self.max_timestamp = max_timestamp.0;
         if *self == before {
             return;
@@ -412,7 +414,7 @@ mod tests {
             let mut patched = header(size);
             patched.seal(&records);
 
-            patched.set_max_timestamp(TimestampType::LogAppendTime, Timestamp(9_999), &records);
+            patched.settle(TimestampType::LogAppendTime, Timestamp(9_999), &records);
 
             let mut sealed = patched;
             sealed.seal(&records);

@@ -3,8 +3,14 @@
 mod generated;
 mod golden;
 mod hostile;
+mod java;
 mod mutation;
 mod oracle;
+#[path = "../support/random.rs"]
+mod random;
 mod replicated;
+mod streams;
 mod support;
+#[path = "../support/tools.rs"]
+mod tools;
 mod validation;

@@ -10,7 +10,10 @@ use broker::records::{
 };
 use bytes::Bytes;
 
-use crate::support::{CODECS, Forged, NOW, batch, policy, put_varint, record, with_length};
+use crate::support::{CODECS, Forged, NOW, batch, policy, put_varint, read, record, with_length};
+
+const LOG_APPEND_TIME: i16 = 1 << 3;
+const DELETE_HORIZON: i16 = 1 << 6;
 
 #[test]
 fn batch_of_a_producer_keeps_its_bytes_but_for_its_place() {
@@ -248,20 +251,46 @@ fn record_with_everything_null_is_legal() {
 }
 
 #[test]
-fn flags_that_only_a_broker_sets_are_refused() {
+fn flags_that_no_producer_may_set_are_refused() {
     check("control", ErrorCode::INVALID_RECORD, |batch| {
         batch.attributes = 1 << 5
-    });
-    check("delete horizon", ErrorCode::INVALID_RECORD, |batch| {
-        batch.attributes = 1 << 6
-    });
-    check("log append time", ErrorCode::INVALID_TIMESTAMP, |batch| {
-        batch.attributes = 1 << 3
     });
     for id in 5..8 {
         check("unknown codec", ErrorCode::INVALID_RECORD, |batch| {
             batch.attributes = id
         });
+    }
+    let append_time = AppendPolicy {
+        timestamp_type: TimestampType::LogAppendTime,
+        ..policy()
+    };
+    let mut batch = Forged::valid(3);
+    batch.attributes = LOG_APPEND_TIME;
+    let rejection = validate_produce(&batch.bytes(), &append_time, NOW).unwrap_err();
+    assert_eq!(rejection.code, ErrorCode::INVALID_TIMESTAMP);
+}
+
+#[test]
+fn flags_of_brokers_are_taken_off_as_they_mean_nothing_in_what_a_client_sends() {
+    for attributes in [
+        LOG_APPEND_TIME,
+        DELETE_HORIZON,
+        LOG_APPEND_TIME | DELETE_HORIZON,
+    ] {
+        let mut sent = Forged::valid(3);
+        sent.attributes = attributes;
+        // What LogAppendTime would make the time of all records.
+        sent.max_timestamp = NOW.0 + 50;
+
+        let accepted = validate_produce(&sent.bytes(), &policy(), NOW).unwrap();
+
+        let stored = accepted.to_bytes(Offset(0), LeaderEpoch(0));
+        let header = *Batch::first_of(&stored).unwrap().unwrap().header();
+        assert_eq!(header.attributes().bits(), 0, "{attributes:#x}");
+        assert_eq!(header.max_timestamp(), NOW);
+        assert!(Batch::first_of(&stored).unwrap().unwrap().crc_is_valid());
+        let times = read(&stored).unwrap();
+        assert!(times.iter().all(|record| record.timestamp == NOW.0));
     }
 }
 

@@ -5,4 +5,5 @@
 
 mod groups;
 mod quorum;
+#[path = "../support/random.rs"]
 mod random;

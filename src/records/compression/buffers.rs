@@ -9,6 +9,15 @@ pub(super) enum Failure {
     TooLarge,
 }
 
+/// Whether a stream that was decompressed is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As its format says.
+    Strict,
+    /// It has something that Java's reader does not look at, but other readers refuse.
+    Lax,
+}
+
 /// The compressed bytes not yet read.
 pub(super) struct Input<'a> {
     rest: &'a [u8],

@@ -1,4 +1,5 @@
-//! gzip streams, of one or more members, as `GZIPInputStream` reads them.
+//! gzip streams, of one or more members, as `GZIPInputStream` reads them: what follows a
+//! member and is no header of another one is not looked at.
 //!
 //! The header and the trailer are read here: the library keeps its state for the next stream only
 //! when it is asked for bare deflate.
@@ -7,7 +8,7 @@ use std::io::Write as _;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::buffers::{Failure, Input, Output};
+use super::buffers::{Failure, Form, Input, Output};
 
 const MAGIC_AND_DEFLATE: [u8; 3] = [0x1f, 0x8b, 8];
 const HEADER_CHECKSUM: u8 = 1 << 1;
@@ -15,6 +16,8 @@ const EXTRA: u8 = 1 << 2;
 const NAME: u8 = 1 << 3;
 const COMMENT: u8 = 1 << 4;
 const RESERVED: u8 = 0b1110_0000;
+/// Java looks for another member only behind more bytes than these.
+const TOO_FEW_FOR_A_MEMBER: usize = 18;
 /// What a level of Kafka's default, -1, means.
 const DEFAULT_LEVEL: u32 = 6;
 
@@ -25,18 +28,31 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn decompress(&mut self, bytes: &[u8], output: &mut Output) -> Result<(), Failure> {
+    pub(super) fn decompress(
+        &mut self,
+        bytes: &[u8],
+        output: &mut Output,
+    ) -> Result<Form, Failure> {
         let mut input = Input::new(bytes);
+        let mut form = skip_header(&mut input)?;
         loop {
-            self.member(&mut input, output)?;
+            self.content(&mut input, output)?;
             if input.rest().is_empty() {
-                return Ok(());
+                return Ok(form);
+            }
+            if input.rest().len() <= TOO_FEW_FOR_A_MEMBER {
+                return Ok(Form::Lax);
+            }
+            match skip_header(&mut input) {
+                Ok(Form::Strict) => {}
+                Ok(Form::Lax) => form = Form::Lax,
+                Err(_) => return Ok(Form::Lax),
             }
         }
     }
 
-    fn member(&mut self, input: &mut Input<'_>, output: &mut Output) -> Result<(), Failure> {
-        skip_header(input)?;
+    /// What follows the header of a member.
+    fn content(&mut self, input: &mut Input<'_>, output: &mut Output) -> Result<(), Failure> {
         let begin = output.filled;
         let inflate = self.inflate.get_or_insert_with(|| Decompress::new(false));
         inflate.reset(false);
@@ -53,11 +69,12 @@ impl Decoder {
     }
 }
 
-fn skip_header(input: &mut Input<'_>) -> Result<(), Failure> {
+/// Java does not look at the flags that mean nothing.
+fn skip_header(input: &mut Input<'_>) -> Result<Form, Failure> {
     let header = input.rest();
     let fixed = input.take(10)?;
     let flags = fixed[3];
-    if !fixed.starts_with(&MAGIC_AND_DEFLATE) || flags & RESERVED != 0 {
+    if !fixed.starts_with(&MAGIC_AND_DEFLATE) {
         return Err(Failure::Corrupt("not a gzip stream"));
     }
     if flags & EXTRA != 0 {
@@ -76,7 +93,11 @@ fn skip_header(input: &mut Input<'_>) -> Result<(), Failure> {
             return Err(Failure::Corrupt("checksum of the header"));
         }
     }
-    Ok(())
+    Ok(if flags & RESERVED == 0 {
+        Form::Strict
+    } else {
+        Form::Lax
+    })
 }
 
 /// Decompresses to the end of the deflate stream at the front of `input`.

@@ -4,7 +4,8 @@
 //! magic | flags | block size | [content size 8] | header checksum | blocks: size u32, bytes,
 //! [checksum] | end mark 0 | [content checksum]          all little-endian
 //! ```
-//! What Kafka's own reader refuses is refused, or no Java consumer could read the batch.
+//! What Kafka's own reader refuses is refused, or no Java consumer could read the batch. It looks
+//! neither at the checksum of the content nor at what follows the frame.
 
 use std::io::Write as _;
 
@@ -12,7 +13,7 @@ use lz4_flex::block::DecompressError;
 use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 use twox_hash::XxHash32;
 
-use super::buffers::{Failure, Input, Output};
+use super::buffers::{Failure, Form, Input, Output};
 
 const MAGIC: [u8; 4] = 0x184D_2204_u32.to_le_bytes();
 /// Set in a block's size if the block is not compressed.
@@ -27,7 +28,7 @@ const BLOCK_CHECKSUM: u8 = 0b0001_0000;
 const CONTENT_SIZE: u8 = 0b0000_1000;
 const CONTENT_CHECKSUM: u8 = 0b0000_0100;
 
-pub(super) fn decompress(input: &[u8], output: &mut Output) -> Result<(), Failure> {
+pub(super) fn decompress(input: &[u8], output: &mut Output) -> Result<Form, Failure> {
     let mut reader = Input::new(input);
     let frame = Frame::read(&mut reader)?;
     let begin = output.filled;
@@ -39,17 +40,13 @@ pub(super) fn decompress(input: &[u8], output: &mut Output) -> Result<(), Failur
         }
         frame.block(size, &mut reader, output)?;
     }
-    if frame.flags & CONTENT_CHECKSUM != 0 {
-        let checksum = reader.u32()?;
-        if checksum != XxHash32::oneshot(0, &output.filled()[begin..]) {
-            return Err(Failure::Corrupt("checksum of the content"));
-        }
-    }
-    if reader.rest().is_empty() {
-        Ok(())
+    let is_right = frame.flags & CONTENT_CHECKSUM == 0
+        || reader.u32()? == XxHash32::oneshot(0, &output.filled()[begin..]);
+    Ok(if is_right && reader.rest().is_empty() {
+        Form::Strict
     } else {
-        Err(Failure::Corrupt("bytes behind the frame"))
-    }
+        Form::Lax
+    })
 }
 
 /// What the header of a frame says.
@@ -101,6 +98,10 @@ impl Frame {
                     DecompressError::OutputTooSmall { .. } if at_limit => Failure::TooLarge,
                     _ => Failure::Corrupt("block"),
                 })?;
+            if size == 0 {
+                // Java's reader takes no bytes for the end of the stream.
+                return Err(Failure::Corrupt("block holds nothing"));
+            }
             output.advance(size);
         } else {
             output.extend(block)?;

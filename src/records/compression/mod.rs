@@ -16,7 +16,7 @@ use std::str::FromStr;
 
 use super::error::RecordsError;
 
-use buffers::{Failure, Output};
+use buffers::{Failure, Form, Output};
 
 /// How the records of a batch are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -184,17 +184,33 @@ impl Scratch {
         codec: Compression,
         input: &[u8],
     ) -> Result<&[u8], RecordsError> {
+        self.read(limit, codec, input).map(|stream| stream.bytes)
+    }
+
+    /// Like [`Self::decompress_up_to`], and tells what there is to say of the stream itself.
+    ///
+    /// # Errors
+    /// As [`Self::decompress`].
+    pub(super) fn read(
+        &mut self,
+        limit: usize,
+        codec: Compression,
+        input: &[u8],
+    ) -> Result<Decompressed<'_>, RecordsError> {
         let output = &mut self.output;
         output.clear(limit);
         let decompressed = match codec {
-            Compression::None => output.extend(input),
+            Compression::None => output.extend(input).map(|()| Form::Strict),
             Compression::Gzip => self.gzip.decompress(input, output),
             Compression::Snappy => self.snappy.decompress(input, output),
             Compression::Lz4 => lz4::decompress(input, output),
             Compression::Zstd => self.zstd.decompress(input, output),
         };
         match decompressed {
-            Ok(()) => Ok(self.output.filled()),
+            Ok(form) => Ok(Decompressed {
+                bytes: self.output.filled(),
+                is_strict: form == Form::Strict,
+            }),
             Err(failure) => {
                 self.release();
                 Err(match failure {
@@ -209,6 +225,23 @@ impl Scratch {
     /// records of a batch were read: large batches of other threads may wait for it.
     pub fn release(&mut self) {
         self.output.release();
+    }
+}
+
+/// What a stream held.
+pub(super) struct Decompressed<'s> {
+    pub(super) bytes: &'s [u8],
+    /// Whether every reader of the codec takes the stream. If not, Java's does.
+    pub(super) is_strict: bool,
+}
+
+impl<'s> Decompressed<'s> {
+    /// Of bytes that are not compressed.
+    pub(super) fn as_it_is(bytes: &'s [u8]) -> Self {
+        Self {
+            bytes,
+            is_strict: true,
+        }
     }
 }
 

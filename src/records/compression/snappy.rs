@@ -3,9 +3,10 @@
 //! ```text
 //! 0x82 "SNAPPY" 0x00 | version i32 = 1 | compatible version i32 = 1 | blocks: size i32, bytes
 //! ```
-//! Without that header the whole is one bare block, as some old clients send it.
+//! Without that header the whole is one bare block, as some old clients send it. snappy-java also reads
+//! several streams one after the other, and does not look at a rest of less than a block's size.
 
-use super::buffers::{Failure, Output};
+use super::buffers::{Failure, Form, Output};
 
 const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
 const HEADER_SIZE: usize = 16;
@@ -22,17 +23,28 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn decompress(&mut self, input: &[u8], output: &mut Output) -> Result<(), Failure> {
+    pub(super) fn decompress(
+        &mut self,
+        input: &[u8],
+        output: &mut Output,
+    ) -> Result<Form, Failure> {
         if !input.starts_with(&MAGIC) {
-            return self.block(input, output);
+            self.block(input, output)?;
+            return Ok(Form::Strict);
         }
-        let mut rest = input
-            .get(HEADER_SIZE..)
-            .ok_or(Failure::Corrupt("header is cut off"))?;
-        while !rest.is_empty() {
-            let (size, behind) = rest
-                .split_first_chunk()
-                .ok_or(Failure::Corrupt("size of a block is cut off"))?;
+        let mut rest = behind_header(input)?;
+        let mut form = Form::Strict;
+        while let Some((size, behind)) = rest.split_first_chunk() {
+            if size == &MAGIC[..4] {
+                let behind = behind_header(rest)?;
+                form = Form::Lax;
+                if !rest.starts_with(&MAGIC) {
+                    return Ok(form);
+                }
+                check_version(rest)?;
+                rest = behind;
+                continue;
+            }
             let (block, behind) = usize::try_from(i32::from_be_bytes(*size))
                 .ok()
                 .and_then(|size| behind.split_at_checked(size))
@@ -40,7 +52,7 @@ impl Decoder {
             self.block(block, output)?;
             rest = behind;
         }
-        Ok(())
+        Ok(if rest.is_empty() { form } else { Form::Lax })
     }
 
     fn block(&mut self, block: &[u8], output: &mut Output) -> Result<(), Failure> {
@@ -57,6 +69,21 @@ impl Decoder {
         output.advance(size);
         Ok(())
     }
+}
+
+/// Java asks for a version from 1 on in every header but the first.
+fn check_version(header: &[u8]) -> Result<(), Failure> {
+    let version = header[MAGIC.len()..].first_chunk().copied();
+    match version.map(i32::from_be_bytes) {
+        Some(1..) => Ok(()),
+        _ => Err(Failure::Corrupt("version of a second header")),
+    }
+}
+
+fn behind_header(stream: &[u8]) -> Result<&[u8], Failure> {
+    stream
+        .get(HEADER_SIZE..)
+        .ok_or(Failure::Corrupt("header is cut off"))
 }
 
 pub(super) fn compress(input: &[u8], out: &mut Vec<u8>) {

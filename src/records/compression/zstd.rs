@@ -7,7 +7,7 @@
 
 use zstd::zstd_safe::{CCtx, CParameter, DCtx, compress_bound};
 
-use super::buffers::{Failure, Input, Output};
+use super::buffers::{Failure, Form, Input, Output};
 
 const MAGIC: u32 = 0xFD2F_B528;
 const SKIPPABLE: u32 = 0x184D_2A50;
@@ -21,7 +21,11 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn decompress(&mut self, input: &[u8], output: &mut Output) -> Result<(), Failure> {
+    pub(super) fn decompress(
+        &mut self,
+        input: &[u8],
+        output: &mut Output,
+    ) -> Result<Form, Failure> {
         let bound = bound(input)?;
         let room = output.room(bound);
         let at_limit = room.len() < bound;
@@ -37,7 +41,7 @@ impl Decoder {
                 }
             })?;
         output.advance(size);
-        Ok(())
+        Ok(Form::Strict)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::model::{Offset, Timestamp};
 use crate::protocol::error_code::ErrorCode;
 use crate::records::attributes::TimestampType;
 use crate::records::batch::{Batch, Batches};
-use crate::records::compression::{Compression, Scratch};
+use crate::records::compression::{Compression, CompressionSetting, Decompressed, Scratch};
 use crate::records::header::{BatchHeader, CURRENT_MAGIC, HEADER_SIZE};
 
 use super::ValidatedBatch;
@@ -104,7 +104,7 @@ fn check_header(batch: &Batch<'_>, policy: &AppendPolicy) -> Result<(), Rejectio
     check_size(batch.size(), policy)?;
     batch.check_crc()?;
     check_count(batch)?;
-    check_flags(batch)?;
+    check_flags(batch, policy)?;
     check_producer(batch)
 }
 
@@ -118,18 +118,14 @@ fn check_count(header: &BatchHeader) -> Result<(), Rejection> {
     Ok(())
 }
 
-fn check_flags(header: &BatchHeader) -> Result<(), Rejection> {
+fn check_flags(header: &BatchHeader, policy: &AppendPolicy) -> Result<(), Rejection> {
     if header.is_control() {
         return Err(Rejection::invalid_record(
             "control records come from brokers only",
         ));
     }
-    if header.attributes().has_delete_horizon() {
-        return Err(Rejection::invalid_record(
-            "a delete horizon comes from the log cleaner only",
-        ));
-    }
-    if header.timestamp_type() == TimestampType::LogAppendTime {
+    // A topic of CreateTime takes it, in Kafka too: the records have times of their own.
+    if [header.timestamp_type(), policy.timestamp_type] == [TimestampType::LogAppendTime; 2] {
         return Err(Rejection::new(
             ErrorCode::INVALID_TIMESTAMP,
             "timestamps of type LogAppendTime come from brokers only",
@@ -168,23 +164,28 @@ fn checked_body(
     scratch: &mut Scratch,
 ) -> Result<Bytes, Rejection> {
     let codec = batch.compression()?;
-    let (plain, record_limit) = if codec == Compression::None {
-        (batch.record_bytes(), usize::MAX)
+    let (stream, record_limit) = if codec == Compression::None {
+        (Decompressed::as_it_is(batch.record_bytes()), usize::MAX)
     } else {
         let limit = policy.max_decompressed_batch_bytes;
-        let plain = scratch.decompress_up_to(limit, codec, batch.record_bytes())?;
-        (plain, policy.max_decompressed_message_bytes)
+        let stream = scratch.read(limit, codec, batch.record_bytes())?;
+        (stream, policy.max_decompressed_message_bytes)
     };
-    let max_timestamp = check_records(header, plain, policy, record_limit, now)?;
-    let body = match policy.compression {
-        Some(setting) if setting.codec != codec => recompress(header, plain, setting)?,
-        _ => records.slice(HEADER_SIZE..batch.size()),
+    let max_timestamp = check_records(header, stream.bytes, policy, record_limit, now)?;
+    let setting = policy.compression.filter(|setting| setting.codec != codec);
+    let body = match setting {
+        Some(setting) => recompress(header, stream.bytes, setting)?,
+        // Consumers whose readers are stricter than Java's shall read it, too.
+        None if !stream.is_strict => {
+            recompress(header, stream.bytes, CompressionSetting::new(codec))?
+        }
+        None => records.slice(HEADER_SIZE..batch.size()),
     };
     let max_timestamp = match policy.timestamp_type {
         TimestampType::CreateTime => max_timestamp,
         TimestampType::LogAppendTime => now,
     };
-    header.set_max_timestamp(policy.timestamp_type, max_timestamp, &body);
+    header.settle(policy.timestamp_type, max_timestamp, &body);
     Ok(body)
 }
 

@@ -1,5 +1,7 @@
 //! The one source of chance in a run.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::time::Duration;
 
 /// A splitmix64 generator.

@@ -14,7 +14,7 @@ use super::route::answer;
 use super::throttle::Meter;
 use super::{Api, nodes};
 use crate::metadata::image::MetadataImage;
-use crate::model::{BrokerId, LeaderEpoch, Offset};
+use crate::model::{BrokerId, LeaderEpoch, Offset, Uuid};
 use crate::network::{Handling, Outcome};
 use crate::protocol::messages::fetch::{
     AbortedTransaction, EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchTopic,
@@ -62,10 +62,7 @@ pub fn handle(
         .iter()
         .flat_map(|topic| partitions(topic, by_id));
     let forgotten = request.forgotten_topics_data.iter().flat_map(|topic| {
-        let key = match by_id {
-            true => TopicRef::Id(topic.topic_id),
-            false => TopicRef::Name(&topic.topic),
-        };
+        let key = topic_ref(by_id, topic.topic_id, &topic.topic);
         topic.partitions.iter().map(move |index| (key, *index))
     });
     let params = params(api, &context, &request);
@@ -126,14 +123,19 @@ fn partitions(
     topic: &FetchTopic,
     by_id: bool,
 ) -> impl Iterator<Item = (TopicRef<'_>, i32, PartitionRequest)> {
-    let key = match by_id {
-        true => TopicRef::Id(topic.topic_id),
-        false => TopicRef::Name(&topic.topic),
-    };
+    let key = topic_ref(by_id, topic.topic_id, &topic.topic);
     topic
         .partitions
         .iter()
         .map(move |asked| (key, asked.partition, partition_request(asked)))
+}
+
+fn topic_ref(by_id: bool, id: Uuid, name: &str) -> TopicRef<'_> {
+    if by_id {
+        TopicRef::Id(id)
+    } else {
+        TopicRef::Name(name)
+    }
 }
 
 fn partition_request(asked: &FetchPartition) -> PartitionRequest {
@@ -153,12 +155,11 @@ fn stated(epoch: i32) -> LeaderEpoch {
 
 fn params(api: &Api, context: &RequestContext, request: &FetchRequest) -> FetchParams {
     let version = context.version();
-    let (replica, epoch) = match version >= FIRST_WITH_STATE {
-        true => (
-            request.replica_state.replica_id,
-            request.replica_state.replica_epoch,
-        ),
-        false => (request.replica_id, -1),
+    let (replica, epoch) = if version >= FIRST_WITH_STATE {
+        let state = &request.replica_state;
+        (state.replica_id, state.replica_epoch)
+    } else {
+        (request.replica_id, -1)
     };
     let follower = (replica >= 0).then_some(FollowerIdentity {
         id: BrokerId(replica),
@@ -216,15 +217,15 @@ fn response(
             .partitions
             .push(partition_data(partition, context.version()));
     }
+    // A follower learns from the metadata log where leaders are.
+    if is_follower || context.version() < FIRST_WITH_LEADER {
+        leaders.clear();
+    }
     FetchResponse {
         error_code: fetched.error,
         session_id: fetched.session_id,
         responses,
-        // A follower learns from the metadata log where leaders are.
-        node_endpoints: match context.version() >= FIRST_WITH_LEADER && !is_follower {
-            true => endpoints(&api.image(), leaders, context.listener()),
-            false => Vec::new(),
-        },
+        node_endpoints: endpoints(&api.image(), leaders, context.listener()),
         ..FetchResponse::default()
     }
 }

@@ -28,9 +28,7 @@ use crate::protocol::messages::produce::{
 };
 use crate::protocol::{DecodeError, ErrorCode, Str, decode_request};
 use crate::quota::QuotaKind;
-use crate::records::validate::{
-    Rejection, ValidatedBatch, check_produce_version, validate_produce,
-};
+use crate::records::validate::{Rejection, check_request, validate_produce};
 use crate::replication::delayed::{AckOutcome, AckWait};
 use crate::replication::error::ReplicaError;
 use crate::replication::manager::SlowDir;
@@ -62,10 +60,10 @@ pub fn handle(
     let written = write(api, &context, request);
     // All of the frame is in the log, or refused.
     context.release_memory();
-    Ok(match written.finished() {
-        Ok(acks_0) if acks_0.acks == 0 => without_answer(&acks_0.response),
-        Ok(done) => Handling::Answer(complete(api, &context, done.response)),
-        Err(waiting) => {
+    Ok(match written {
+        Written::Unanswered(response) => without_answer(&response),
+        Written::Answered(response) => Handling::Answer(complete(api, &context, response)),
+        Written::Waiting(waiting) => {
             let api = Arc::clone(api);
             Handling::Pipelined(Box::pin(
                 async move { waiting.answer(&api, &context).await },
@@ -113,26 +111,27 @@ fn elsewhere(
             (written, context)
         };
         let (written, context) = api.replicas().on_slow_disk(dir, write).await;
-        match written.finished() {
-            Ok(acks_0) if acks_0.acks == 0 => match without_answer(&acks_0.response) {
+        match written {
+            Written::Unanswered(response) => match without_answer(&response) {
                 Handling::Close(reason) => Outcome::Close(reason),
                 _ => Outcome::NoAnswer,
             },
-            Ok(done) => Outcome::Answer(complete(&api, &context, done.response)),
-            Err(waiting) => waiting.answer(&api, &context).await,
+            Written::Answered(response) => Outcome::Answer(complete(&api, &context, response)),
+            Written::Waiting(waiting) => waiting.answer(&api, &context).await,
         }
     }))
 }
 
-/// A request whose batches are in the logs, or refused.
-struct Written {
-    response: ProduceResponse,
-    acks: i16,
-    timeout: Duration,
-    wait: Option<AckWait>,
+/// What is to be done for a request whose batches are in the logs, or refused.
+enum Written {
+    /// The client asked for no answer: only a refusal shows, by closing the connection.
+    Unanswered(ProduceResponse),
+    /// The answer can leave.
+    Answered(ProduceResponse),
+    /// The answer waits for replicas or for a sync.
+    Waiting(WaitingForAcks),
 }
 
-/// A request that waits for replicas or for a sync.
 struct WaitingForAcks {
     response: ProduceResponse,
     timeout: Duration,
@@ -163,28 +162,16 @@ fn write(api: &Api, context: &RequestContext, request: ProduceRequest) -> Writte
     if request.acks == 0 {
         // The time of such a request is not counted, as in Kafka.
         api.mute(context, wait);
-    } else {
-        response.throttle_time_ms = api.settle(context, &meter, wait);
+        return Written::Unanswered(response);
     }
-    Written {
-        response,
-        acks: request.acks,
-        timeout: api.longest_wait(request.timeout_ms),
-        wait: ack_wait,
-    }
-}
-
-impl Written {
-    /// Itself if nothing is to be waited for.
-    fn finished(mut self) -> Result<Self, WaitingForAcks> {
-        match self.wait.take() {
-            Some(wait) if !wait.is_done() => Err(WaitingForAcks {
-                response: self.response,
-                timeout: self.timeout,
-                wait,
-            }),
-            _ => Ok(self),
-        }
+    response.throttle_time_ms = api.settle(context, &meter, wait);
+    match ack_wait {
+        Some(wait) if !wait.is_done() => Written::Waiting(WaitingForAcks {
+            response,
+            timeout: api.longest_wait(request.timeout_ms),
+            wait,
+        }),
+        _ => Written::Answered(response),
     }
 }
 
@@ -255,9 +242,10 @@ fn name_leaders(api: &Api, context: &RequestContext, response: &mut ProduceRespo
                 continue;
             }
             let image = api.image();
-            let found = match context.version() >= FIRST_BY_ID {
-                true => image.topics().by_id(&topic.topic_id),
-                false => image.topics().by_name(&topic.name),
+            let found = if context.version() >= FIRST_BY_ID {
+                image.topics().by_id(&topic.topic_id)
+            } else {
+                image.topics().by_name(&topic.name)
             };
             let Some(found) = found.and_then(|topic| topic.partition(partition.index)) else {
                 continue;
@@ -279,21 +267,70 @@ fn name_leaders(api: &Api, context: &RequestContext, response: &mut ProduceRespo
         nodes::leader_endpoints(&api.image(), leaders, context.listener(), endpoint);
 }
 
-/// Why nothing was appended to a partition.
-enum Refusal {
-    Code(ErrorCode),
-    Batch(Rejection),
+/// Why nothing was appended to a partition, and what is told of the partition with it.
+struct Refusal {
+    code: ErrorCode,
+    message: Option<Str>,
+    record_errors: Vec<BatchIndexAndErrorMessage>,
+    log_start_offset: Offset,
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Self {
+            code,
+            message: None,
+            record_errors: Vec::new(),
+            log_start_offset: Offset::NONE,
+        }
+    }
 }
 
 impl From<ReplicaError> for Refusal {
     fn from(error: ReplicaError) -> Self {
-        Self::Code(error.code())
+        error.code().into()
     }
 }
 
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
-        Self::Batch(rejection)
+        let has_errors = !rejection.record_errors.is_empty();
+        let errors = rejection.record_errors.into_iter();
+        Self {
+            // Kafka has words only for what it finds in single records.
+            message: has_errors.then(|| rejection.message.into()),
+            record_errors: errors
+                .map(|(index, message)| BatchIndexAndErrorMessage {
+                    batch_index: index,
+                    batch_index_error_message: Some(message.into()),
+                })
+                .collect(),
+            ..rejection.code.into()
+        }
+    }
+}
+
+impl Refusal {
+    /// The same of a batch that came as far as the log of `partition`. Where a producer's state is
+    /// gone, its client compares the log start with what was acknowledged: if retention took the
+    /// records that the state rested on, nothing is lost, and it goes on. With these errors Kafka
+    /// does not tell it.
+    fn at(self, partition: &Partition) -> Self {
+        const WITHOUT_LOG_START: [ErrorCode; 6] = [
+            ErrorCode::INVALID_TXN_STATE,
+            ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            ErrorCode::MESSAGE_TOO_LARGE,
+            ErrorCode::RECORD_LIST_TOO_LARGE,
+            ErrorCode::CORRUPT_MESSAGE,
+            ErrorCode::KAFKA_STORAGE_ERROR,
+        ];
+        if WITHOUT_LOG_START.contains(&self.code) {
+            return self;
+        }
+        Self {
+            log_start_offset: partition.log_start_offset(),
+            ..self
+        }
     }
 }
 
@@ -302,9 +339,10 @@ fn topic_id(
     context: &RequestContext,
     topic: &TopicProduceData,
 ) -> Option<Uuid> {
-    match context.version() >= FIRST_BY_ID {
-        true => Some(topic.topic_id),
-        false => image.topics().id_of(&topic.name),
+    if context.version() >= FIRST_BY_ID {
+        Some(topic.topic_id)
+    } else {
+        image.topics().id_of(&topic.name)
     }
 }
 
@@ -353,16 +391,33 @@ impl Appending<'_> {
         place: usize,
     ) -> Result<Appended, Refusal> {
         if !(ACKS_ALL..=1).contains(&self.acks) {
-            return Err(Refusal::Code(ErrorCode::INVALID_REQUIRED_ACKS));
+            return Err(ErrorCode::INVALID_REQUIRED_ACKS.into());
         }
-        let topic_id = topic.ok_or(Refusal::Code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))?;
-        let replicas = self.api.replicas();
-        let partition = replicas.partition(&TopicIdPartition {
+        let topic_id = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        let partition = self.api.replicas().partition(&TopicIdPartition {
             topic_id,
             partition: index,
         })?;
-        let batch = self.validate(&partition, &records)?;
+        check_request(&records, self.context.version())?;
+        let topic = &partition.name().topic;
+        if internal_topics::is_internal(topic) && self.context.client_id() != ADMIN_CLIENT {
+            return Err(ErrorCode::INVALID_TOPIC_EXCEPTION.into());
+        }
+        self.append_to(&partition, records, place)
+            .map_err(|refusal| refusal.at(&partition))
+    }
+
+    fn append_to(
+        &self,
+        partition: &Arc<Partition>,
+        records: Bytes,
+        place: usize,
+    ) -> Result<Appended, Refusal> {
+        let batch = validate_produce(&records, &partition.config().append, self.now)?;
         drop(records);
+        if batch.header().is_transactional() {
+            return Err(ErrorCode::INVALID_TXN_STATE.into());
+        }
         let write = LeaderWrite {
             batch: &batch,
             origin: Origin::Client,
@@ -371,24 +426,11 @@ impl Appending<'_> {
             transaction_version: 0,
             ticket: self.wait.map(|wait| wait.ticket(place)),
         };
-        replicas.append(&partition, write).map_err(|error| {
+        let appended = self.api.replicas().append(partition, write);
+        appended.map_err(|error| {
             tracing::debug!(partition = %partition.name(), %error, "a batch was refused");
             error.into()
         })
-    }
-
-    fn validate(&self, partition: &Partition, records: &Bytes) -> Result<ValidatedBatch, Refusal> {
-        let topic = &partition.name().topic;
-        if internal_topics::is_internal(topic) && self.context.client_id() != ADMIN_CLIENT {
-            return Err(Refusal::Code(ErrorCode::INVALID_TOPIC_EXCEPTION));
-        }
-        check_produce_version(records, self.context.version())?;
-        let config = partition.config();
-        let batch = validate_produce(records, &config.append, self.now)?;
-        if batch.header().is_transactional() {
-            return Err(Refusal::Code(ErrorCode::INVALID_TXN_STATE));
-        }
-        Ok(batch)
     }
 }
 
@@ -403,34 +445,13 @@ fn accepted(index: i32, appended: &Appended) -> PartitionProduceResponse {
 }
 
 fn refused(index: i32, refusal: Refusal) -> PartitionProduceResponse {
-    let response = PartitionProduceResponse {
+    PartitionProduceResponse {
         index,
         base_offset: Offset::NONE.0,
+        error_code: refusal.code,
+        error_message: refusal.message,
+        record_errors: refusal.record_errors,
+        log_start_offset: refusal.log_start_offset.0,
         ..PartitionProduceResponse::default()
-    };
-    match refusal {
-        Refusal::Code(error_code) => PartitionProduceResponse {
-            error_code,
-            ..response
-        },
-        // Kafka has words only for what it finds in single records.
-        Refusal::Batch(rejection) => PartitionProduceResponse {
-            error_code: rejection.code,
-            error_message: (!rejection.record_errors.is_empty())
-                .then(|| Str::from(rejection.message)),
-            record_errors: rejection
-                .record_errors
-                .into_iter()
-                .map(record_error)
-                .collect(),
-            ..response
-        },
-    }
-}
-
-fn record_error((index, message): (i32, String)) -> BatchIndexAndErrorMessage {
-    BatchIndexAndErrorMessage {
-        batch_index: index,
-        batch_index_error_message: Some(Str::from(message)),
     }
 }

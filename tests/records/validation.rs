@@ -3,7 +3,7 @@
 use broker::model::{LeaderEpoch, Offset, Timestamp};
 use broker::protocol::error_code::ErrorCode;
 use broker::records::validate::{
-    AppendPolicy, Rejection, ValidatedBatch, check_produce_version, validate_produce,
+    AppendPolicy, Rejection, ValidatedBatch, check_request, validate_produce,
 };
 use broker::records::{
     Batch, Compression, CompressionSetting, HEADER_SIZE, Scratch, TimestampType,
@@ -359,11 +359,12 @@ fn size_is_judged_as_sent_and_as_stored() {
 #[test]
 fn zstd_needs_a_version_of_produce_that_knows_it() {
     let sent = batch(Compression::Zstd, 1);
-    let rejection = check_produce_version(&sent, 6).unwrap_err();
+    let rejection = check_request(&sent, 6).unwrap_err();
     assert_eq!(rejection.code, ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
-    assert!(check_produce_version(&sent, 7).is_ok());
-    assert!(check_produce_version(&batch(Compression::Lz4, 1), 3).is_ok());
-    assert!(check_produce_version(b"anything", 3).is_ok());
+    assert!(check_request(&sent, 7).is_ok());
+    assert!(check_request(&batch(Compression::Lz4, 1), 3).is_ok());
+    let rejection = check_request(b"anything", 3).unwrap_err();
+    assert_eq!(rejection.code, ErrorCode::INVALID_RECORD);
 }
 
 #[test]

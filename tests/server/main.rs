@@ -11,6 +11,7 @@ mod gone;
 mod group_limits;
 mod groups;
 mod hostile;
+mod produce;
 mod quotas;
 mod signals;
 mod telemetry;

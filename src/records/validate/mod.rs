@@ -19,7 +19,7 @@ use super::error::RecordsError;
 use super::header::{BatchHeader, CURRENT_MAGIC, HEADER_SIZE};
 
 pub use policy::AppendPolicy;
-pub use produce::{check_produce_version, validate_produce};
+pub use produce::{check_request, validate_produce};
 pub use rejection::Rejection;
 
 /// A batch that may be appended: header and records apart, so that giving it an offset, an epoch

@@ -54,22 +54,20 @@ pub fn validate_produce(
     })
 }
 
-/// Refuses zstd in a version of Produce that does not know it. To be called before
-/// [`validate_produce`], which does not know the version. `records` may be anything.
+/// What Kafka checks of the records for a partition before it asks for the partition: that they are
+/// one batch of magic 2, with a codec that this version of Produce knows. `records` may be anything.
 ///
 /// # Errors
-/// `UNSUPPORTED_COMPRESSION_TYPE`.
-pub fn check_produce_version(records: &[u8], version: i16) -> Result<(), Rejection> {
-    if version >= ZSTD_SINCE {
-        return Ok(());
-    }
-    match Batch::first_of(records) {
-        Ok(Some(batch)) if batch.compression() == Ok(Compression::Zstd) => Err(Rejection::new(
+/// As [`validate_produce`], and `UNSUPPORTED_COMPRESSION_TYPE`.
+pub fn check_request(records: &[u8], version: i16) -> Result<(), Rejection> {
+    let batch = only_batch(records)?;
+    if version < ZSTD_SINCE && batch.compression()? == Compression::Zstd {
+        return Err(Rejection::new(
             ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
             format!("zstd needs version {ZSTD_SINCE} of Produce, this is version {version}"),
-        )),
-        _ => Ok(()),
+        ));
     }
+    Ok(())
 }
 
 /// The one batch of magic 2 that there must be. Bytes of a partial one behind it are dropped, as

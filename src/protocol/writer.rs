@@ -37,9 +37,10 @@ impl Size {
     /// Adds the length, or count, that [`Writer::length`] writes.
     #[inline]
     pub fn add_length(&mut self, length: Option<usize>, flexible: bool) {
-        self.head += match flexible {
-            true => varint::size_u32(compact(length)),
-            false => 4,
+        self.head += if flexible {
+            varint::size_u32(compact(length))
+        } else {
+            4
         };
     }
 

@@ -208,9 +208,10 @@ fn copy_with_base<'b>(
         while !reader.rest().is_empty() {
             let fault = |fault| RecordsError::Record { index, fault };
             let (attributes, delta, rest) = split(&mut reader).map_err(fault)?;
-            let timestamp = match is_append_time {
-                true => header.max_timestamp,
-                false => header.base_timestamp.wrapping_add(delta),
+            let timestamp = if is_append_time {
+                header.max_timestamp
+            } else {
+                header.base_timestamp.wrapping_add(delta)
             };
             let delta = timestamp.wrapping_sub(base.0);
             let length = 1 + varlong_size(delta) + rest.len();

@@ -8,7 +8,7 @@ use broker::protocol::{ApiKey, Str};
 use super::batches::good;
 use super::fetch::{FIRST_BY_ID, asked, request, topics};
 use super::pair::{Both, Pair};
-use super::topics::write;
+use super::topics::{create, delete, topic, write};
 
 type Wanted<'a> = &'a [(&'a str, Vec<FetchPartition>)];
 
@@ -31,6 +31,7 @@ pub fn compare(pair: &mut Pair, version: i16) {
     session.changes();
     session.meets_wrong_epochs();
     session.ends();
+    session.sees_a_topic_made_anew();
 }
 
 /// A session on each broker.
@@ -106,6 +107,24 @@ impl Session<'_> {
         self.ask("the other is gone", 1, &[], &[]);
         self.begin("a session of nothing", &[]);
         self.ask("the session of nothing goes on", 1, &[], &[]);
+    }
+
+    /// The session goes on with what it was asked for: with ids, that is the topic that is gone.
+    fn sees_a_topic_made_anew(&mut self) {
+        let name = format!("anew-{}", self.version);
+        create(self.pair, &[topic(&name, 1, &[])]);
+        write(self.pair, &name, 0, &good(2));
+        self.begin(
+            "a session of a topic that will go",
+            &[(&name, vec![asked(0, 0)])],
+        );
+        delete(self.pair, &name);
+        self.ask("its topic is gone", 1, &[], &[]);
+        self.ask("its topic is still gone", 2, &[], &[]);
+        create(self.pair, &[topic(&name, 1, &[])]);
+        write(self.pair, &name, 0, &good(1));
+        self.ask("its topic was made anew", 3, &[], &[]);
+        self.ask("its topic is another one", 4, &[], &[]);
     }
 
     fn begin(&mut self, case: &str, wanted: Wanted<'_>) {

@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use broker::protocol::Str;
 use broker::protocol::messages::create_topics::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
+use broker::protocol::messages::delete_topics::DeleteTopicsRequest;
 use broker::protocol::messages::init_producer_id::InitProducerIdRequest;
 use broker::protocol::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
 };
 use broker::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use broker::protocol::{ErrorCode, Str};
 use bytes::Bytes;
 
 use super::pair::Pair;
@@ -49,21 +50,49 @@ pub fn create(pair: &mut Pair, topics: &[CreatableTopic]) {
     wait_for(pair, topics);
 }
 
+/// Deletes a topic on both, and waits until nobody knows it any more.
+pub fn delete(pair: &mut Pair, name: &str) {
+    let request = DeleteTopicsRequest {
+        topic_names: vec![Str::from(name.to_owned())],
+        timeout_ms: 10_000,
+        ..DeleteTopicsRequest::default()
+    };
+    let (ours, apache) = pair.call(5, |_| request.clone()).expect("DeleteTopics");
+    for topic in ours.responses.iter().chain(&apache.responses) {
+        assert!(!topic.error_code.is_error(), "{topic:?}");
+    }
+    let request = end_offsets(&[topic(name, 1, &[])]);
+    let is_gone = |answer: &ListOffsetsResponse| {
+        answer.topics[0].partitions[0].error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+    };
+    let started = Instant::now();
+    loop {
+        let (ours, apache) = pair.call(7, |_| request.clone()).expect("ListOffsets");
+        if is_gone(&ours) && is_gone(&apache) {
+            return;
+        }
+        assert!(started.elapsed() < LIMIT, "{ours:?}\n{apache:?}");
+    }
+}
+
+/// A question about the ends of all partitions of `topics`.
+fn end_offsets(topics: &[CreatableTopic]) -> ListOffsetsRequest {
+    let topics = topics.iter().map(|topic| ListOffsetsTopic {
+        name: topic.name.clone(),
+        partitions: (0..topic.num_partitions)
+            .map(|index| at(index, -1))
+            .collect(),
+    });
+    ListOffsetsRequest {
+        replica_id: -1,
+        topics: topics.collect(),
+        ..ListOffsetsRequest::default()
+    }
+}
+
 /// Waits until the partitions of `topics` can be used.
 pub fn wait_for(pair: &mut Pair, topics: &[CreatableTopic]) {
-    let request = ListOffsetsRequest {
-        replica_id: -1,
-        topics: topics
-            .iter()
-            .map(|topic| ListOffsetsTopic {
-                name: topic.name.clone(),
-                partitions: (0..topic.num_partitions)
-                    .map(|index| at(index, -1))
-                    .collect(),
-            })
-            .collect(),
-        ..ListOffsetsRequest::default()
-    };
+    let request = end_offsets(topics);
     let is_ready = |answer: &ListOffsetsResponse| {
         let mut partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
         partitions.all(|partition| !partition.error_code.is_error())

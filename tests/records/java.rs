@@ -361,6 +361,8 @@ fn policy(random: &mut Random) -> AppendPolicy {
             _ => TimestampType::CreateTime,
         },
         timestamp_after_max_ms: i64::MAX,
+        // Java looks at the size elsewhere.
+        max_message_bytes: 1 << 30,
         ..AppendPolicy::default()
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Log;
 use crate::model::Offset;
-use crate::records::RecordsError;
+use crate::records::{CURRENT_MAGIC, RecordsError};
 use crate::storage::batch_walk::{HeaderWalk, LOOKUP_CHUNK, Located};
 use crate::storage::segment::Segment;
 
@@ -30,7 +30,8 @@ impl Log {
         around: &Surroundings,
     ) -> Result<(), RecordsError> {
         let (base, last) = (batch.header.base_offset(), batch.header.last_offset());
-        if base <= self.end_offset {
+        // A compressed batch of the old formats tells its last offset only.
+        if base <= self.end_offset || batch.header.magic() < CURRENT_MAGIC {
             return Ok(());
         }
         let end_without_gap = self.end_offset + (last - base) + 1;

@@ -28,27 +28,39 @@ const ORDER: [&str; 17] = [
 
 /// The rooms of a folder, bottom-up: each uses only those before it. A room is named by its whole
 /// path where another uses it.
-const ROOMS: [(&str, &[&str]); 1] = [(
-    "replication",
-    &[
-        "error",
-        "high_watermark",
-        "delayed",
-        "leadership",
-        "fetch_session",
-        "partition",
-        "settings",
-        "hosted",
-        "listener",
-        "threads",
-        "dirs",
-        "moves",
-        "upkeep",
-        "fetch",
-        "replicas",
-        "manager",
-    ],
-)];
+const ROOMS: [(&str, &[&str]); 2] = [
+    (
+        "replication",
+        &[
+            "error",
+            "high_watermark",
+            "delayed",
+            "leadership",
+            "fetch_session",
+            "partition",
+            "settings",
+            "hosted",
+            "listener",
+            "threads",
+            "dirs",
+            "moves",
+            "upkeep",
+            "fetch",
+            "replicas",
+            "manager",
+        ],
+    ),
+    (
+        "coordinator",
+        &[
+            "java_hash",
+            "shard",
+            "runtime",
+            "group",
+            "group_coordinator",
+        ],
+    ),
+];
 
 /// Folders, and files, that decide without sockets, files, clock or chance, but for drivers among them.
 const PURE: [&str; 27] = [

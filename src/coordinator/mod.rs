@@ -1,15 +1,20 @@
 //! Who owns groups: one shard for each partition of `__consumer_offsets` that this broker leads.
 //!
 //! `shard.rs` says what a shard is, `runtime/` runs any, and `group/` has the shards of groups: pure
-//! types, as requests, records and time go in, and records and answers come out.
+//! types, as requests, records and time go in, and records and answers come out. Bottom-up: each uses
+//! only those above it.
+
+mod java_hash;
+
+/// What a shard is.
+pub mod shard;
+
+mod runtime;
 
 /// Groups and their committed offsets.
 pub mod group;
+
 mod group_coordinator;
-mod java_hash;
-mod runtime;
-/// What a shard is.
-pub mod shard;
 
 pub use group_coordinator::{GroupCoordinator, OFFSETS_TOPIC};
 pub use runtime::{Submitted, Waiting};

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::group::{Answer, DeletedTopic, GroupCommon, GroupShard, Request};
-use super::runtime::{Runtime, RuntimeSettings, Submitted};
-use super::shard::Caller;
 use crate::config::GroupCoordinatorConfig;
+use crate::coordinator::group::{Answer, DeletedTopic, GroupCommon, GroupShard, Request};
+use crate::coordinator::runtime::{Runtime, RuntimeSettings, Submitted};
+use crate::coordinator::shard::Caller;
 use crate::metadata::delta::MetadataDelta;
 use crate::metadata::image::MetadataImage;
 use crate::model::BrokerId;

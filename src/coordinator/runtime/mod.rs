@@ -31,8 +31,8 @@ use tokio::task::AbortHandle;
 
 use self::alarms::Alarms;
 use self::shard_runner::{Services, ShardRunner};
-use super::java_hash::partition_for;
-use super::shard::{Caller, Effects, Shard};
+use crate::coordinator::java_hash::partition_for;
+use crate::coordinator::shard::{Caller, Effects, Shard};
 use crate::metadata::delta::{LocalPartition, MetadataDelta};
 use crate::metadata::image::MetadataImage;
 use crate::model::{BrokerId, TopicIdPartition};

@@ -14,7 +14,8 @@ use crate::metadata::delta::MetadataDelta;
 use crate::metadata::driver::{Metadata, MetadataPublisher, OnFatal};
 use crate::metadata::image::MetadataImage;
 use crate::metadata::{
-    Assignment, AssignmentInbox, AssignmentSender, BrokerIdentity, BrokerLifecycle, assignments,
+    BrokerIdentity, BrokerLifecycle, ReplicaDirectory, ReplicaDirectoryInbox,
+    ReplicaDirectorySender, replica_directories,
 };
 use crate::model::DirectoryId;
 use crate::replication::listener::ReplicaListener;
@@ -34,7 +35,7 @@ type Running = (Started, GroupCoordinator);
 pub(super) struct ReplicaStarter {
     started: oneshot::Receiver<Result<Running, StartError>>,
     life: Life,
-    assignments: AssignmentInbox,
+    replica_directories: ReplicaDirectoryInbox,
 }
 
 impl ReplicaStarter {
@@ -48,7 +49,7 @@ impl ReplicaStarter {
     ) -> (Self, Box<dyn MetadataPublisher>) {
         let (sender, started) = oneshot::channel();
         let life = Life::default();
-        let (placed, assignments) = assignments();
+        let (placed, replica_directories) = replica_directories();
         let publisher = Publisher::Waiting(Some(Box::new(Start {
             config: Arc::clone(config),
             runtime: Handle::current(),
@@ -65,7 +66,7 @@ impl ReplicaStarter {
         let this = Self {
             started,
             life,
-            assignments,
+            replica_directories,
         };
         (this, Box::new(publisher))
     }
@@ -85,8 +86,9 @@ impl ReplicaStarter {
     ) -> anyhow::Result<Arc<BrokerLifecycle>> {
         let controller = metadata.controller().clone();
         let published = metadata.published().offset();
-        let lifecycle = BrokerLifecycle::start(identity, controller, published, self.assignments)
-            .context("cannot start the heartbeat thread")?;
+        let lifecycle =
+            BrokerLifecycle::start(identity, controller, published, self.replica_directories)
+                .context("cannot start the heartbeat thread")?;
         let lifecycle = Arc::new(lifecycle);
         // It is set once, here.
         let _ = self.life.set(Arc::clone(&lifecycle));
@@ -101,7 +103,7 @@ struct Start {
     logs: Arc<LogDirs>,
     listener: Box<dyn ReplicaListener>,
     metrics: Arc<Metrics>,
-    placed: AssignmentSender,
+    placed: ReplicaDirectorySender,
     sender: oneshot::Sender<Result<Running, StartError>>,
 }
 
@@ -119,8 +121,8 @@ impl Start {
             Arc::clone(&self.metrics),
         );
         let started = started.map(|started| {
-            for assignment in &started.assignments {
-                self.placed.send(*assignment);
+            for replica_directory in &started.replica_directories {
+                self.placed.send(*replica_directory);
             }
             let replicas = started.manager.clone();
             let manager = replicas.clone();
@@ -143,15 +145,15 @@ impl Start {
 /// Tells the replicas and the group coordinator of each image; the first one starts them.
 enum Publisher {
     Waiting(Option<Box<Start>>),
-    Running(ReplicaManager, GroupCoordinator, AssignmentSender),
+    Running(ReplicaManager, GroupCoordinator, ReplicaDirectorySender),
 }
 
 impl MetadataPublisher for Publisher {
     fn on_update(&mut self, delta: &MetadataDelta, image: &Arc<MetadataImage>) {
         match self {
             Self::Running(replicas, groups, placed) => {
-                for assignment in replicas.apply(delta, image) {
-                    placed.send(assignment);
+                for replica_directory in replicas.apply(delta, image) {
+                    placed.send(replica_directory);
                 }
                 groups.apply(delta, image);
             }
@@ -170,7 +172,7 @@ impl MetadataPublisher for Publisher {
 /// Hears of log directories that fail, and of replicas that move.
 struct Listener {
     life: Life,
-    placed: AssignmentSender,
+    placed: ReplicaDirectorySender,
     on_fatal: OnFatal,
 }
 
@@ -183,8 +185,8 @@ impl ReplicaListener for Listener {
         }
     }
 
-    fn replica_placed(&self, assignment: Assignment) {
-        self.placed.send(assignment);
+    fn replica_placed(&self, replica_directory: ReplicaDirectory) {
+        self.placed.send(replica_directory);
     }
 
     fn isr_change_wanted(&self, change: IsrChange) {

@@ -11,9 +11,9 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::assignment_driver::{self, AssignmentInbox};
 use super::controller_handle_driver::ControllerHandle;
 use super::image::SUPPORTED_FEATURES;
+use super::replica_directory_driver::{self, ReplicaDirectoryInbox};
 use crate::model::{BrokerId, DirectoryId, Offset, Uuid};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
@@ -116,7 +116,7 @@ pub struct BrokerLifecycle {
 
 impl BrokerLifecycle {
     /// Starts to register. `published` tells up to where this broker has acted on the metadata;
-    /// `assignments` is what the controller is to be told of its replicas.
+    /// `replica_directories` is what the controller is to be told of its replicas.
     ///
     /// # Errors
     /// The operating system gives no thread.
@@ -124,7 +124,7 @@ impl BrokerLifecycle {
         identity: BrokerIdentity,
         controller: ControllerHandle,
         published: watch::Receiver<Offset>,
-        assignments: AssignmentInbox,
+        replica_directories: ReplicaDirectoryInbox,
     ) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -132,7 +132,12 @@ impl BrokerLifecycle {
         let (sender, commands) = mpsc::unbounded_channel();
         let (reporter, state) = watch::channel(LifecycleState::Registering);
         let controller_of_life = controller.clone();
-        let told = assignment_driver::run(assignments, controller, identity.id, state.clone());
+        let told = replica_directory_driver::run(
+            replica_directories,
+            controller,
+            identity.id,
+            state.clone(),
+        );
         let life = Life {
             identity,
             controller: controller_of_life,

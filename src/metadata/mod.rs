@@ -18,15 +18,17 @@ pub mod loader;
 /// The threads, and the handles on them.
 pub mod driver;
 
-mod assignment_driver;
-mod assignments;
 mod controller_driver;
 mod controller_handle_driver;
 mod lifecycle_driver;
 mod loader_driver;
 mod publisher_driver;
+mod replica_directories;
+mod replica_directory_driver;
 
-pub use assignment_driver::{AssignmentInbox, AssignmentSender, assignments};
-pub use assignments::Assignment;
 pub use controller_handle_driver::ControllerHandle;
 pub use lifecycle_driver::{BrokerIdentity, BrokerLifecycle, LifecycleError, LifecycleState};
+pub use replica_directories::ReplicaDirectory;
+pub use replica_directory_driver::{
+    ReplicaDirectoryInbox, ReplicaDirectorySender, replica_directories,
+};

@@ -1,6 +1,6 @@
 //! Whom the replicas tell what the rest of the broker, and with it the controller, must know.
 
-use crate::metadata::Assignment;
+use crate::metadata::ReplicaDirectory;
 use crate::model::DirectoryId;
 use crate::replication::partition::IsrChange;
 
@@ -11,7 +11,7 @@ pub trait ReplicaListener: Send + Sync {
     fn log_dir_failed(&self, dir: DirectoryId, is_last: bool);
 
     /// The controller is to be told in which directory a replica lies, or is about to.
-    fn replica_placed(&self, assignment: Assignment);
+    fn replica_placed(&self, replica_directory: ReplicaDirectory);
 
     /// The controller is to be asked for a change of an in-sync set (AlterPartition); what becomes
     /// of it is told to [`crate::replication::partition::Partition::proposal_ended`].

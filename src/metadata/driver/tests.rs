@@ -12,7 +12,8 @@ use crate::doubles::history::Dice;
 use crate::doubles::{CrashDisk, Fault, Tear};
 use crate::metadata::controller::{ControllerRequestContext, bootstrap_records};
 use crate::metadata::{
-    Assignment, AssignmentInbox, BrokerIdentity, BrokerLifecycle, LifecycleState, assignments,
+    BrokerIdentity, BrokerLifecycle, LifecycleState, ReplicaDirectory, ReplicaDirectoryInbox,
+    replica_directories,
 };
 use crate::model::{TopicIdPartition, Uuid};
 use crate::protocol::ErrorCode;
@@ -170,10 +171,14 @@ impl Node {
     }
 
     fn broker(&self, incarnation: u8) -> BrokerLifecycle {
-        self.broker_with(identity(incarnation), assignments().1)
+        self.broker_with(identity(incarnation), replica_directories().1)
     }
 
-    fn broker_with(&self, identity: BrokerIdentity, inbox: AssignmentInbox) -> BrokerLifecycle {
+    fn broker_with(
+        &self,
+        identity: BrokerIdentity,
+        inbox: ReplicaDirectoryInbox,
+    ) -> BrokerLifecycle {
         let controller = self.metadata.controller().clone();
         let published = self.metadata.published().offset();
         BrokerLifecycle::start(identity, controller, published, inbox).unwrap()
@@ -332,7 +337,7 @@ async fn the_controller_learns_where_replicas_are_also_what_was_told_before_it_w
         log_dirs: vec![first, second],
         ..identity(1)
     };
-    let (placed, inbox) = assignments();
+    let (placed, inbox) = replica_directories();
     let broker = node.broker_with(identity, inbox);
     broker.caught_up().await.unwrap();
     broker.set_ready();
@@ -351,7 +356,7 @@ async fn the_controller_learns_where_replicas_are_also_what_was_told_before_it_w
             topic_id,
             partition: 0,
         };
-        placed.send(Assignment {
+        placed.send(ReplicaDirectory {
             partition,
             directory,
         });

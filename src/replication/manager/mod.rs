@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::metadata::Assignment;
+use crate::metadata::ReplicaDirectory;
 use crate::metadata::delta::MetadataDelta;
 use crate::metadata::image::MetadataImage;
 use crate::model::{DirectoryId, Offset, TopicIdPartition, TopicPartition};
@@ -116,7 +116,11 @@ impl ReplicaManager {
     /// Does what a change of the metadata asks for: stops, deletes, creates and opens partitions,
     /// changes their roles and settings. Blocks on the disk. The answer is what the controller does
     /// not know yet of the log directories.
-    pub fn apply(&self, delta: &MetadataDelta, image: &Arc<MetadataImage>) -> Vec<Assignment> {
+    pub fn apply(
+        &self,
+        delta: &MetadataDelta,
+        image: &Arc<MetadataImage>,
+    ) -> Vec<ReplicaDirectory> {
         self.rooms.replicas.apply(delta, image)
     }
 

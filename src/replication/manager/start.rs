@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::{ReplicaManager, Rooms};
-use crate::metadata::Assignment;
+use crate::metadata::ReplicaDirectory;
 use crate::metadata::image::MetadataImage;
 use crate::replication::dirs::Dirs;
 use crate::replication::fetch::Fetches;
@@ -35,7 +35,7 @@ pub struct Started {
     /// registration tells it (KIP-966).
     pub previous_broker_epoch: Option<i64>,
     /// What the controller does not know yet.
-    pub assignments: Vec<Assignment>,
+    pub replica_directories: Vec<ReplicaDirectory>,
 }
 
 impl ReplicaManager {
@@ -65,7 +65,7 @@ impl ReplicaManager {
         Ok(Started {
             manager: Self { rooms },
             previous_broker_epoch: opened.previous_broker_epoch,
-            assignments: opened.assignments,
+            replica_directories: opened.replica_directories,
         })
     }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::Moves;
 use super::copy::{copy_some, read_for_copy};
 use super::table::Move;
-use crate::metadata::Assignment;
+use crate::metadata::ReplicaDirectory;
 use crate::metadata::image::{MetadataImage, ResourceKind};
 use crate::model::{BrokerId, DirectoryId, TopicIdPartition, TopicPartition};
 use crate::replication::dirs::{CheckpointKind, DataDir};
@@ -169,7 +169,7 @@ impl Moves {
         if !moving.is_told.load(Ordering::Acquire) {
             copy.flush(now().wall)?;
             moving.is_told.store(true, Ordering::Release);
-            self.listener.replica_placed(Assignment {
+            self.listener.replica_placed(ReplicaDirectory {
                 partition: moving.id,
                 directory: moving.to.log_dir.id(),
             });
@@ -277,7 +277,7 @@ impl Moves {
         let directory = partition.dir().id();
         let known = assigned(&self.hosted.image(), &moving.id, self.node_id);
         if moving.is_told.load(Ordering::Acquire) || known != Some(directory) {
-            self.listener.replica_placed(Assignment {
+            self.listener.replica_placed(ReplicaDirectory {
                 partition: moving.id,
                 directory,
             });

@@ -10,7 +10,7 @@ use super::Replicas;
 use super::find::{Found, FoundCopy};
 use super::roles::all_local;
 use super::topic_configs::TopicConfigs;
-use crate::metadata::Assignment;
+use crate::metadata::ReplicaDirectory;
 use crate::metadata::image::MetadataImage;
 use crate::model::TopicIdPartition;
 use crate::replication::dirs::{CheckpointKind, Checkpoints, DataDir};
@@ -26,7 +26,7 @@ pub struct Opened {
     /// The broker epoch of the last stop, if all directories were closed in order then.
     pub previous_broker_epoch: Option<i64>,
     /// What the controller does not know yet of the log directories.
-    pub assignments: Vec<Assignment>,
+    pub replica_directories: Vec<ReplicaDirectory>,
 }
 
 impl Replicas {
@@ -43,11 +43,11 @@ impl Replicas {
         let local = all_local(image, self.node_id);
         let configs = TopicConfigs::new(image, &self.settings.load());
         let replicas: Vec<_> = local.iter().collect();
-        let assignments = self.take_roles(&replicas, &configs);
+        let replica_directories = self.take_roles(&replicas, &configs);
         self.resume_moves(copies)?;
         Ok(Opened {
             previous_broker_epoch: common_epoch(&marks),
-            assignments,
+            replica_directories,
         })
     }
 

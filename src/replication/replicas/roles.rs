@@ -5,7 +5,7 @@ use std::thread;
 
 use super::Replicas;
 use super::topic_configs::TopicConfigs;
-use crate::metadata::Assignment;
+use crate::metadata::ReplicaDirectory;
 use crate::metadata::delta::{LocalPartition, MetadataDelta};
 use crate::metadata::image::{MetadataImage, PartitionImage, ResourceKind};
 use crate::model::{BrokerId, TopicIdPartition, TopicPartition};
@@ -24,7 +24,11 @@ impl Replicas {
     /// Does what a change of the metadata asks for: stops, deletes, creates and opens partitions,
     /// changes their roles and settings. Blocks on the disk. The answer is what the controller does
     /// not know yet of the log directories.
-    pub fn apply(&self, delta: &MetadataDelta, image: &Arc<MetadataImage>) -> Vec<Assignment> {
+    pub fn apply(
+        &self,
+        delta: &MetadataDelta,
+        image: &Arc<MetadataImage>,
+    ) -> Vec<ReplicaDirectory> {
         let is_closed = self.is_closed.lock();
         self.hosted.set_image(image);
         if *is_closed {
@@ -46,13 +50,13 @@ impl Replicas {
         }
         let configs = TopicConfigs::new(image, &self.settings.load());
         let replicas: Vec<_> = local.leaders.iter().chain(&local.followers).collect();
-        let assignments = self.take_roles(&replicas, &configs);
+        let replica_directories = self.take_roles(&replicas, &configs);
         self.apply_configs(delta, &configs);
         if !delta.changes().brokers.is_empty() {
             self.apply_brokers(image);
         }
         self.moves.wake();
-        assignments
+        replica_directories
     }
 
     /// Says what holds from now on, also for the partitions that are there. What is read only at the
@@ -75,7 +79,7 @@ impl Replicas {
         &self,
         replicas: &[&LocalPartition],
         configs: &TopicConfigs<'_>,
-    ) -> Vec<Assignment> {
+    ) -> Vec<ReplicaDirectory> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = cores.min(replicas.len() / REPLICAS_PER_THREAD);
         on_threads(threads, replicas, |replica| {
@@ -87,7 +91,7 @@ impl Replicas {
         &self,
         replica: &LocalPartition,
         configs: &TopicConfigs<'_>,
-    ) -> Option<Assignment> {
+    ) -> Option<ReplicaDirectory> {
         let id = TopicIdPartition {
             topic_id: replica.topic_id,
             partition: replica.partition.partition,
@@ -109,7 +113,7 @@ impl Replicas {
             // The controller was told where it will be.
             return None;
         }
-        (known != Some(directory)).then_some(Assignment {
+        (known != Some(directory)).then_some(ReplicaDirectory {
             partition: id,
             directory,
         })

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::config::BrokerConfig;
 use crate::doubles::CrashDisk;
-use crate::metadata::Assignment;
+use crate::metadata::ReplicaDirectory;
 use crate::metadata::delta::MetadataDelta;
 use crate::metadata::image::MetadataImage;
 use crate::model::{BrokerId, DirectoryId, Offset, TopicId, TopicPartition};
@@ -36,7 +36,7 @@ struct Listener;
 
 impl ReplicaListener for Listener {
     fn log_dir_failed(&self, _dir: DirectoryId, _is_last: bool) {}
-    fn replica_placed(&self, _assignment: Assignment) {}
+    fn replica_placed(&self, _replica_directory: ReplicaDirectory) {}
     fn isr_change_wanted(&self, _change: IsrChange) {}
 }
 

@@ -338,7 +338,7 @@ fn after_a_clean_stop_nothing_is_missing() {
         );
     }
     assert_eq!(
-        again.assignments.len(),
+        again.replica_directories.len(),
         4,
         "the controller was not told before"
     );
@@ -385,9 +385,9 @@ fn a_folder_that_is_not_assigned_here_is_set_aside() {
 fn new_logs_go_where_the_fewest_are_and_the_controller_is_told() {
     let world = World::new(&["/a", "/b"]);
 
-    let assignments = world.apply(&[Change::topic("t", 6)]);
+    let replica_directories = world.apply(&[Change::topic("t", 6)]);
 
-    assert_eq!(assignments.len(), 6);
+    assert_eq!(replica_directories.len(), 6);
     assert_eq!(
         (world.folders("/a").len(), world.folders("/b").len()),
         (3, 3)
@@ -399,9 +399,9 @@ fn a_log_goes_where_the_controller_says() {
     let world = World::new(&["/a", "/b"]);
     let second = world.manager.online_dirs()[1];
 
-    let assignments = world.apply(&[Change::topic_in("t", 3, second)]);
+    let replica_directories = world.apply(&[Change::topic_in("t", 3, second)]);
 
-    assert_eq!(assignments, []);
+    assert_eq!(replica_directories, []);
     assert_eq!(
         (world.folders("/a").len(), world.folders("/b").len()),
         (0, 3)
@@ -484,9 +484,9 @@ fn a_topic_that_finds_the_disk_full_costs_no_other() {
 fn thousands_of_partitions_are_made_and_taken_away() {
     let world = World::new(&["/a", "/b"]);
 
-    let assignments = world.apply(&[Change::topic("t", 2_000)]);
+    let replica_directories = world.apply(&[Change::topic("t", 2_000)]);
 
-    assert_eq!(assignments.len(), 2_000);
+    assert_eq!(replica_directories.len(), 2_000);
     let counts = (world.folders("/a").len(), world.folders("/b").len());
     assert!(counts.0.abs_diff(counts.1) <= 16, "{counts:?}");
     world.assert_metric("partitions", 2_000);

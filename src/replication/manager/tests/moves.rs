@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::support::{Change, World, batch, broker_config};
 use super::*;
-use crate::metadata::Assignment;
+use crate::metadata::ReplicaDirectory;
 use crate::model::{TopicId, TopicIdPartition};
 use crate::protocol::messages::metadata_records::{
     FeatureLevelRecord, MetadataRecord, PartitionChangeRecord,
@@ -87,7 +87,7 @@ impl World {
     /// Notes the directories that the controller was told of.
     fn obey(&self) {
         let told = std::mem::take(&mut *self.placed.lock());
-        for Assignment { directory, .. } in told {
+        for ReplicaDirectory { directory, .. } in told {
             self.apply(&[placed(directory)]);
         }
     }
@@ -136,14 +136,14 @@ async fn a_moved_log_is_whole_and_goes_on_in_the_other_directory() {
     world.advance_until_told(&moving);
     assert!(world.is_in("/a"), "the controller does not know yet");
     let told = world.placed.lock().clone();
-    let assignment = Assignment {
+    let replica_directory = ReplicaDirectory {
         partition: id(),
         directory: second,
     };
-    assert_eq!(told, [assignment]);
+    assert_eq!(told, [replica_directory]);
     world.append("t", 0, 1).unwrap();
-    let assignments = world.apply(&[placed(second)]);
-    assert_eq!(assignments, [], "it is on its way there");
+    let replica_directories = world.apply(&[placed(second)]);
+    assert_eq!(replica_directories, [], "it is on its way there");
     world.finish_move(&moving);
 
     assert!(world.is_in("/b"));
@@ -158,7 +158,7 @@ async fn a_moved_log_is_whole_and_goes_on_in_the_other_directory() {
     assert!(again.is_in("/b"));
     assert_eq!(again.offsets_from(4).await, expected);
     assert_eq!(again.partition("t", 0).log_start_offset(), Offset(4));
-    assert!(again.assignments.is_empty());
+    assert!(again.replica_directories.is_empty());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::super::*;
 use crate::config::{BrokerConfig, Layers, Settings};
 use crate::doubles::CrashDisk;
-use crate::metadata::Assignment;
+use crate::metadata::ReplicaDirectory;
 use crate::metadata::delta::MetadataDelta;
 use crate::model::{BrokerId, Offset, Timestamp, TopicId};
 use crate::protocol::error_code::ErrorCode;
@@ -40,12 +40,12 @@ pub(super) struct World {
     paths: Vec<PathBuf>,
     pub(super) manager: ReplicaManager,
     pub(super) previous_broker_epoch: Option<i64>,
-    pub(super) assignments: Vec<Assignment>,
+    pub(super) replica_directories: Vec<ReplicaDirectory>,
     image: Mutex<Arc<MetadataImage>>,
     topics_made: Mutex<u8>,
     failures: Arc<Mutex<Vec<bool>>>,
     /// What the controller was told of moves.
-    pub(super) placed: Arc<Mutex<Vec<Assignment>>>,
+    pub(super) placed: Arc<Mutex<Vec<ReplicaDirectory>>>,
     /// Held as long as the manager runs.
     _dirs: LogDirs,
 }
@@ -129,7 +129,7 @@ pub(super) fn broker(id: i32, fenced: bool) -> Change {
 
 struct Listener {
     failures: Arc<Mutex<Vec<bool>>>,
-    placed: Arc<Mutex<Vec<Assignment>>>,
+    placed: Arc<Mutex<Vec<ReplicaDirectory>>>,
 }
 
 impl ReplicaListener for Listener {
@@ -137,8 +137,8 @@ impl ReplicaListener for Listener {
         self.failures.lock().push(is_last);
     }
 
-    fn replica_placed(&self, assignment: Assignment) {
-        self.placed.lock().push(assignment);
+    fn replica_placed(&self, replica_directory: ReplicaDirectory) {
+        self.placed.lock().push(replica_directory);
     }
 
     fn isr_change_wanted(&self, _change: IsrChange) {}
@@ -186,7 +186,7 @@ impl World {
             paths,
             manager: started.manager,
             previous_broker_epoch: started.previous_broker_epoch,
-            assignments: started.assignments,
+            replica_directories: started.replica_directories,
             image: Mutex::new(image),
             topics_made: Mutex::new(0),
             failures,
@@ -213,7 +213,7 @@ impl World {
         again
     }
 
-    pub(super) fn apply(&self, changes: &[Change]) -> Vec<Assignment> {
+    pub(super) fn apply(&self, changes: &[Change]) -> Vec<ReplicaDirectory> {
         let delta = self.delta(changes);
         self.manager.apply(&delta, &self.image.lock())
     }

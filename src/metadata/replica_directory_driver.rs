@@ -3,51 +3,51 @@
 
 use tokio::sync::{mpsc, watch};
 
-use super::assignments::{Assignment, PendingAssignments};
 use super::controller_handle_driver::ControllerHandle;
 use super::lifecycle_driver::{LifecycleState, epoch_of};
+use super::replica_directories::{PendingReplicaDirectories, ReplicaDirectory};
 use crate::model::BrokerId;
 
 /// Takes what is to be told. Clones go to the same broker's life.
 #[derive(Clone, Debug)]
-pub struct AssignmentSender(mpsc::UnboundedSender<Assignment>);
+pub struct ReplicaDirectorySender(mpsc::UnboundedSender<ReplicaDirectory>);
 
 /// What is to be told, from before the broker's life has begun.
 #[derive(Debug)]
-pub struct AssignmentInbox(mpsc::UnboundedReceiver<Assignment>);
+pub struct ReplicaDirectoryInbox(mpsc::UnboundedReceiver<ReplicaDirectory>);
 
 /// The two ends.
-pub fn assignments() -> (AssignmentSender, AssignmentInbox) {
+pub fn replica_directories() -> (ReplicaDirectorySender, ReplicaDirectoryInbox) {
     let (sender, inbox) = mpsc::unbounded_channel();
-    (AssignmentSender(sender), AssignmentInbox(inbox))
+    (ReplicaDirectorySender(sender), ReplicaDirectoryInbox(inbox))
 }
 
-impl AssignmentSender {
+impl ReplicaDirectorySender {
     /// Has the controller told, some time soon.
-    pub fn send(&self, assignment: Assignment) {
+    pub fn send(&self, replica_directory: ReplicaDirectory) {
         // The other end is gone only when the process stops.
-        let _ = self.0.send(assignment);
+        let _ = self.0.send(replica_directory);
     }
 }
 
 /// Tells until nobody has anything to be told any more.
 pub(super) async fn run(
-    AssignmentInbox(mut inbox): AssignmentInbox,
+    ReplicaDirectoryInbox(mut inbox): ReplicaDirectoryInbox,
     controller: ControllerHandle,
     broker: BrokerId,
     mut state: watch::Receiver<LifecycleState>,
 ) {
-    let mut pending = PendingAssignments::default();
+    let mut pending = PendingReplicaDirectories::default();
     loop {
         if pending.is_empty() {
             match inbox.recv().await {
-                Some(assignment) => pending.add(assignment),
+                Some(replica_directory) => pending.add(replica_directory),
                 None => return,
             }
         }
         tokio::time::sleep(pending.pause()).await;
-        while let Ok(assignment) = inbox.try_recv() {
-            pending.add(assignment);
+        while let Ok(replica_directory) = inbox.try_recv() {
+            pending.add(replica_directory);
         }
         let registered = state.wait_for(|state| epoch_of(state) >= 0).await;
         let Ok(epoch) = registered.map(|state| epoch_of(&state)) else {

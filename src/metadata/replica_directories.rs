@@ -22,7 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// In which log directory a replica of this broker lies (AssignReplicasToDirs).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Assignment {
+pub struct ReplicaDirectory {
     /// The partition.
     pub partition: TopicIdPartition,
     /// Where its log is, or is about to be.
@@ -31,18 +31,18 @@ pub struct Assignment {
 
 /// The replicas whose directories the controller has not confirmed.
 #[derive(Debug, Default)]
-pub(super) struct PendingAssignments {
+pub(super) struct PendingReplicaDirectories {
     ready: BTreeMap<TopicIdPartition, DirectoryId>,
     /// In the request under way.
     sent: BTreeMap<TopicIdPartition, DirectoryId>,
     failures: u32,
 }
 
-impl PendingAssignments {
+impl PendingReplicaDirectories {
     /// The newest that is said of a replica counts.
-    pub(super) fn add(&mut self, assignment: Assignment) {
+    pub(super) fn add(&mut self, replica_directory: ReplicaDirectory) {
         self.ready
-            .insert(assignment.partition, assignment.directory);
+            .insert(replica_directory.partition, replica_directory.directory);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -151,8 +151,8 @@ mod tests {
         Uuid::from_bytes([number; 16])
     }
 
-    fn assignment(topic: u8, partition: i32, to: u8) -> Assignment {
-        Assignment {
+    fn replica_directory(topic: u8, partition: i32, to: u8) -> ReplicaDirectory {
+        ReplicaDirectory {
             partition: TopicIdPartition {
                 topic_id: TopicId::from_bytes([topic; 16]),
                 partition,
@@ -161,13 +161,13 @@ mod tests {
         }
     }
 
-    fn pending(assignments: &[Assignment]) -> PendingAssignments {
-        let mut pending = PendingAssignments::default();
-        assignments.iter().for_each(|it| pending.add(*it));
+    fn pending(replica_directories: &[ReplicaDirectory]) -> PendingReplicaDirectories {
+        let mut pending = PendingReplicaDirectories::default();
+        replica_directories.iter().for_each(|it| pending.add(*it));
         pending
     }
 
-    fn next(pending: &mut PendingAssignments) -> Vec<(u8, u8, Vec<i32>)> {
+    fn next(pending: &mut PendingReplicaDirectories) -> Vec<(u8, u8, Vec<i32>)> {
         let request = pending.next_request(BrokerId(1), 7);
         assert_eq!((request.broker_id, request.broker_epoch), (1, 7));
         let mut rows = Vec::new();
@@ -207,10 +207,10 @@ mod tests {
     #[test]
     fn a_request_has_the_replicas_by_directory_and_topic() {
         let mut pending = pending(&[
-            assignment(2, 0, 8),
-            assignment(1, 1, 9),
-            assignment(1, 0, 9),
-            assignment(1, 2, 8),
+            replica_directory(2, 0, 8),
+            replica_directory(1, 1, 9),
+            replica_directory(1, 0, 9),
+            replica_directory(1, 2, 8),
         ]);
 
         let expected = [(8, 1, vec![2]), (8, 2, vec![0]), (9, 1, vec![0, 1])];
@@ -220,7 +220,9 @@ mod tests {
 
     #[test]
     fn many_replicas_go_in_several_requests() {
-        let many: Vec<_> = (0..5_000).map(|index| assignment(1, index, 9)).collect();
+        let many: Vec<_> = (0..5_000)
+            .map(|index| replica_directory(1, index, 9))
+            .collect();
         let mut pending = pending(&many);
 
         let mut counts = Vec::new();
@@ -238,9 +240,9 @@ mod tests {
     #[test]
     fn what_was_not_taken_is_told_again_after_a_growing_pause() {
         let mut pending = pending(&[
-            assignment(1, 0, 9),
-            assignment(1, 1, 9),
-            assignment(1, 2, 9),
+            replica_directory(1, 0, 9),
+            replica_directory(1, 1, 9),
+            replica_directory(1, 2, 9),
         ]);
 
         next(&mut pending);
@@ -274,9 +276,9 @@ mod tests {
 
     #[test]
     fn something_newer_is_not_replaced_by_what_failed() {
-        let mut pending = pending(&[assignment(1, 0, 9)]);
+        let mut pending = pending(&[replica_directory(1, 0, 9)]);
         next(&mut pending);
-        pending.add(assignment(1, 0, 8));
+        pending.add(replica_directory(1, 0, 8));
 
         pending.answered(&AssignReplicasToDirsResponse {
             error_code: ErrorCode::REQUEST_TIMED_OUT,

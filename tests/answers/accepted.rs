@@ -166,6 +166,8 @@ accepted! {
     "DescribeConfigs", ["*"], "*.configs[group.streams.*]", "(there)", "(absent)", "keys of 4.4";
     "DescribeConfigs", ["*"], "*.configs[sasl.oauthbearer.allow.unverified.*]", "(there)", "(absent)", "keys of 4.4";
     "DescribeConfigs", ["*"], "*.configs[cluster.id]", "(there)", "(absent)", "a key of our own";
+    "DescribeConfigs", ["*"], "*.configs[group.members.max.bytes]", "(there)", "(absent)", "a key of our own";
+    "DescribeConfigs", ["*"], "*.configs[group.offsets.max.bytes]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["*"], "*.configs[auto.create.topics.per.request.max]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["a resource twice, and others"], "*", "*", "*",
         "it is answered once: the answer is hundreds of times larger than what asks for it";
@@ -215,6 +217,8 @@ accepted! {
     // Moves and features.
     "AlterReplicaLogDirs", ["[(\"moved\", [])] to *"], "results*", "*", "*",
         "each topic is answered, also one of nothing";
+    "ElectLeaders", ["*[0, 0])])"], "*.partition_result[0#2]", "(absent)", "(there)",
+        "what is named again is elected and answered once";
     "ElectLeaders", ["an election of type 2 for Some([])", "an election of type -1 for Some([])"], "error_code", "INVALID_REQUEST", "NONE",
         "the type is unknown, also where nothing is to be elected";
     "AlterPartitionReassignments", ["no reassignments"], "error_message", "null", "\"\"",

@@ -17,9 +17,8 @@ use super::full_disk_driver::with_reserve;
 use super::log_state::{EpochStart, LogState, OffsetAndEpoch};
 use super::snapshot;
 use super::synced_driver::SyncedMark;
-use crate::model::{LeaderEpoch, Offset, Timestamp, TopicPartition, Uuid};
-use crate::records::control::ControlType;
-use crate::records::{Batch, Batches, Scratch};
+use crate::model::{Offset, Timestamp, TopicPartition, Uuid};
+use crate::records::{Batches, Scratch};
 use crate::storage::checkpoint::{self, Offsets, RECOVERY_POINT_FILE, StateFileError};
 use crate::storage::disk::{self, Disk};
 use crate::storage::error::StorageError;
@@ -31,14 +30,14 @@ use crate::storage::reserve::Reserve;
 /// How much is read at once.
 const READ_BYTES: u32 = 1024 * 1024;
 /// The most that one compressed batch may hold; nothing here compresses, nor does Apache.
-const MAX_DECOMPRESSED_BYTES: usize = 256 * 1024 * 1024;
+pub(super) const MAX_DECOMPRESSED_BYTES: usize = 256 * 1024 * 1024;
 
 /// The metadata log of this node.
 #[derive(Debug)]
 pub(super) struct MetadataLog {
     disk: Arc<dyn Disk>,
-    dir: PathBuf,
-    log: Log,
+    pub(super) dir: PathBuf,
+    pub(super) log: Log,
     /// Batches that wait to be written together.
     unwritten: BytesMut,
     recovery_point: Offset,
@@ -137,111 +136,6 @@ impl MetadataLog {
             return Err(self.damaged(reason));
         }
         Ok(())
-    }
-
-    /// Reads the log from an offset on and checks every batch of it. Before that offset the log, or
-    /// the snapshot in its place, ended in `last_epoch`; [`LeaderEpoch::NONE`]: not known.
-    pub(super) fn verify(
-        &self,
-        from: Offset,
-        mut last_epoch: LeaderEpoch,
-    ) -> Result<(), RaftError> {
-        let mut next = from;
-        while next < self.end_offset() {
-            let content = self.read_bytes(next, self.end_offset())?;
-            let before = next;
-            for batch in Batches::new(&content) {
-                let batch = batch.map_err(|error| self.damaged_at(next, error))?;
-                self.check_batch(&batch, next, last_epoch)?;
-                last_epoch = batch.partition_leader_epoch();
-                next = batch.next_offset();
-            }
-            if next == before {
-                return Err(self.damaged(format!("nothing can be read at offset {next}")));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_batch(
-        &self,
-        batch: &Batch<'_>,
-        expected: Offset,
-        last_epoch: LeaderEpoch,
-    ) -> Result<(), RaftError> {
-        batch
-            .check_crc()
-            .map_err(|error| self.damaged_at(expected, error))?;
-        let found = batch.base_offset();
-        if found != expected {
-            return Err(self.damaged(format!(
-                "offset {expected} is missing: {found} is in its place"
-            )));
-        }
-        let kinds = self.control_types(batch)?;
-        self.check_epoch(batch, &kinds, last_epoch)?;
-        let is_of_voters = |kind: &ControlType| {
-            matches!(kind, ControlType::KraftVersion | ControlType::KraftVoters)
-        };
-        if kinds.iter().any(is_of_voters) {
-            return Err(RaftError::DynamicQuorum(self.dir.clone()));
-        }
-        Ok(())
-    }
-
-    /// The checksum does not cover the epoch: it grows exactly where a leader says that it begins one.
-    fn check_epoch(
-        &self,
-        batch: &Batch<'_>,
-        kinds: &[ControlType],
-        last_epoch: LeaderEpoch,
-    ) -> Result<(), RaftError> {
-        let (epoch, at) = (batch.partition_leader_epoch(), batch.base_offset());
-        let begins_epoch = kinds.first() == Some(&ControlType::LeaderChange);
-        let is_known = last_epoch != LeaderEpoch::NONE;
-        let is_right = if !is_known {
-            epoch >= LeaderEpoch(0)
-        } else if begins_epoch {
-            epoch > last_epoch
-        } else {
-            epoch == last_epoch
-        };
-        if is_right {
-            return Ok(());
-        }
-        let reason = format!("epoch {epoch} at offset {at} cannot follow {last_epoch} before it");
-        Err(self.damaged(reason))
-    }
-
-    /// What the records of a control batch are; nothing for any other batch.
-    fn control_types(&self, batch: &Batch<'_>) -> Result<Vec<ControlType>, RaftError> {
-        if !batch.is_control() {
-            return Ok(Vec::new());
-        }
-        let mut scratch = Scratch::with_limit(MAX_DECOMPRESSED_BYTES);
-        let at = batch.base_offset();
-        let records = batch
-            .records(&mut scratch)
-            .map_err(|error| self.damaged_at(at, error))?;
-        let mut kinds = Vec::new();
-        for record in records {
-            let record = record.map_err(|error| self.damaged_at(at, error))?;
-            kinds.extend(ControlType::of(&record));
-        }
-        Ok(kinds)
-    }
-
-    /// Refuses a log that ends in an epoch which this node, by its election state, never saw: the
-    /// state is saved before anything is written in an epoch.
-    pub(super) fn check_last_epoch(&self, seen: LeaderEpoch) -> Result<(), RaftError> {
-        match self.log.epochs().latest() {
-            Some(last) if last.epoch > seen => Err(self.damaged(format!(
-                "it ends in epoch {}, but quorum-state knows of none after {seen}, so one of them is \
-                 wrong; if that is quorum-state, and this is the only voter, remove it",
-                last.epoch
-            ))),
-            _ => Ok(()),
-        }
     }
 
     /// The next batches from `from` on that are below `up_to`; at least one.
@@ -367,7 +261,7 @@ impl MetadataLog {
         self.save_recovery_point()
     }
 
-    fn read_bytes(&self, from: Offset, up_to: Offset) -> Result<Bytes, RaftError> {
+    pub(super) fn read_bytes(&self, from: Offset, up_to: Offset) -> Result<Bytes, RaftError> {
         let plan = self
             .log
             .locate(from, up_to)
@@ -415,14 +309,14 @@ impl MetadataLog {
         Ok(())
     }
 
-    fn damaged(&self, reason: String) -> RaftError {
+    pub(super) fn damaged(&self, reason: String) -> RaftError {
         RaftError::Damaged {
             path: self.dir.clone(),
             reason,
         }
     }
 
-    fn damaged_at(&self, offset: Offset, error: impl std::fmt::Display) -> RaftError {
+    pub(super) fn damaged_at(&self, offset: Offset, error: impl std::fmt::Display) -> RaftError {
         self.damaged(format!("at offset {offset}: {error}"))
     }
 }

@@ -37,6 +37,7 @@ mod started;
 mod synced_driver;
 mod tally;
 mod transition;
+mod verify_driver;
 mod vote;
 mod voters;
 

@@ -91,9 +91,9 @@ impl Left {
     }
 
     fn refuses(&self, file: &str, what: &str, damage: impl Fn(&Path)) {
-        let mut process = self.with(file, damage).spawn();
+        let broker = self.with(file, damage);
 
-        let ended = process.wait(LIMIT);
+        let ended = broker.spawn().wait(LIMIT);
 
         assert!(!ended.status.success(), "{file}, {what}, {}", self.how);
         assert!(ended.output.contains(file), "{what}: {}", ended.output);

@@ -18,18 +18,6 @@ pub enum Listeners {
     Both,
 }
 
-impl Listeners {
-    /// Whether listeners of brokers serve the API.
-    pub fn include_broker(self) -> bool {
-        self != Self::Controller
-    }
-
-    /// Whether listeners of controllers serve the API.
-    pub fn include_controller(self) -> bool {
-        self != Self::Broker
-    }
-}
-
 struct Entry {
     name: &'static str,
     versions: RangeInclusive<i16>,

@@ -146,7 +146,7 @@ impl Writer {
     /// An unsigned integer of variable length.
     #[inline]
     pub fn uvarint(&mut self, value: u32) {
-        varint::write_u64(value.into(), |byte| self.head.put_u8(byte));
+        varint::write_u32(value, |byte| self.head.put_u8(byte));
     }
 
     /// Bytes as they are, copied.

@@ -10,7 +10,7 @@ use crate::model::{LeaderEpoch, Offset, ProducerId, Timestamp};
 use super::attributes::{Attributes, TimestampType};
 use super::compression::{self, CompressionSetting};
 use super::header::{BatchHeader, CURRENT_MAGIC, HEADER_SIZE};
-use super::record::{Header, Record};
+use super::record::Header;
 use super::varint::{put_varlong, varlong_size};
 
 /// A record to be written.
@@ -123,18 +123,6 @@ impl BatchBuilder {
     pub fn append(&mut self, record: NewRecord<'_>) {
         let next = self.header.base_offset + i64::from(self.header.last_offset_delta) + 1;
         self.append_at(Offset(next), record);
-    }
-
-    /// Adds a record of another batch, with its offset.
-    pub fn append_record(&mut self, record: &Record<'_>) {
-        let headers: Vec<_> = record.headers().collect();
-        let new = NewRecord {
-            timestamp: record.timestamp(),
-            key: record.key(),
-            value: record.value(),
-            headers: &headers,
-        };
-        self.append_at(record.offset(), new);
     }
 
     /// Adds a record at `offset`, which is above the last and within 2^31 of the first.

@@ -84,11 +84,6 @@ impl LeaderEpochs {
         Ok(())
     }
 
-    /// Whether [`Self::save`] has something to write.
-    pub fn is_unsaved(&self) -> bool {
-        self.unsaved
-    }
-
     /// All epochs, ascending.
     pub fn entries(&self) -> &[EpochStart] {
         &self.entries

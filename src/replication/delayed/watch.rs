@@ -161,11 +161,6 @@ impl FetchWatch {
         }
     }
 
-    /// How many slots are marked.
-    pub fn ready_count(&self) -> usize {
-        self.state.lock().ready.len()
-    }
-
     /// Waits until `needed` bytes (at least 1) were marked since [`Self::take_ready`], or something
     /// urgent happened.
     pub fn wait(&self, needed: u64) -> WatchWait<'_> {

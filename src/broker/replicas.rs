@@ -113,13 +113,8 @@ impl Start {
         let config = self.config.current();
         let settings = ReplicaSettings::of(&config);
         let node_id = settings.node_id;
-        let started = ReplicaManager::start(
-            settings,
-            &self.logs,
-            image,
-            self.listener,
-            Arc::clone(&self.metrics),
-        );
+        let started =
+            ReplicaManager::start(&settings, &self.logs, image, self.listener, &self.metrics);
         let started = started.map(|started| {
             for replica_directory in &started.replica_directories {
                 self.placed.send(*replica_directory);

@@ -46,22 +46,17 @@ impl ReplicaManager {
     /// # Errors
     /// See [`StartError`]. A disk that fails only costs its directory.
     pub fn start(
-        settings: ReplicaSettings,
+        settings: &ReplicaSettings,
         dirs: &LogDirs,
         image: &Arc<MetadataImage>,
         listener: Box<dyn ReplicaListener>,
-        metrics: Arc<Metrics>,
+        metrics: &Arc<Metrics>,
     ) -> Result<Started, StartError> {
-        let rooms = Arc::new(Rooms::new(
-            settings.clone(),
-            dirs,
-            image,
-            listener,
-            &metrics,
-        ));
+        let rooms = Rooms::new(settings.clone(), dirs, image, listener, metrics);
+        let rooms = Arc::new(rooms);
         let opened = rooms.replicas.open(image)?;
         rooms.dirs.start_threads()?;
-        rooms.upkeep.start_threads(&settings)?;
+        rooms.upkeep.start_threads(settings)?;
         Ok(Started {
             manager: Self { rooms },
             previous_broker_epoch: opened.previous_broker_epoch,

@@ -70,8 +70,8 @@ impl Replicas {
         };
         let image = Arc::new(MetadataImage::default());
         let metrics = Arc::new(Metrics::new([]));
-        let (listener, counted) = (Box::new(Listener), Arc::clone(&metrics));
-        let started = ReplicaManager::start(settings, &dirs, &image, listener, counted).unwrap();
+        let listener = Box::new(Listener);
+        let started = ReplicaManager::start(&settings, &dirs, &image, listener, &metrics).unwrap();
         Self {
             manager: started.manager,
             metrics,

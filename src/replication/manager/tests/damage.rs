@@ -11,8 +11,10 @@ use crate::storage::disk::{Disk, DiskFile, OpenMode};
 const METADATA: &str = "partition.metadata";
 const REFUSED: Result<Offset, ErrorCode> = Err(ErrorCode::KAFKA_STORAGE_ERROR);
 
+type Damage = (&'static str, fn(&mut Vec<u8>));
+
 /// What befalls the file.
-const DAMAGES: [(&str, fn(&mut Vec<u8>)); 7] = [
+const DAMAGES: [Damage; 7] = [
     ("a bit of the id flipped", |bytes| bytes[25] ^= 2),
     ("a character that is none of an id", |bytes| bytes[25] ^= 1),
     ("a bit of a key flipped", |bytes| bytes[0] ^= 1),

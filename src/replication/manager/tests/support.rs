@@ -178,8 +178,7 @@ impl World {
         // Tests ask what it would do; at work, it would be there before them at times.
         settings.storage.cleaner.enable = false;
         let metrics = Arc::new(Metrics::new([]));
-        let started =
-            ReplicaManager::start(settings, &dirs, &image, listener, Arc::clone(&metrics)).unwrap();
+        let started = ReplicaManager::start(&settings, &dirs, &image, listener, &metrics).unwrap();
         Self {
             metrics,
             disk,

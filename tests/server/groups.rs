@@ -337,9 +337,9 @@ async fn a_member_that_waits_for_others_holds_nothing_of_its_request() {
         member.send(&request, 3).await.expect("it is sent");
         waiting.push(member);
     }
-    let deadline = std::time::Instant::now() + Duration::from_secs(15);
+    let deadline = Instant::now() + Duration::from_secs(15);
     while describe(&mut client, "g").await.members.len() < 8 {
-        assert!(std::time::Instant::now() < deadline, "they do not join");
+        assert!(Instant::now() < deadline, "they do not join");
         tokio::task::yield_now().await;
     }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use broker::model::Uuid;
+use broker::model::{Offset, Uuid};
 use broker::network::{Client, ClientOptions};
 use broker::protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 use broker::protocol::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
@@ -24,6 +24,7 @@ use broker::protocol::messages::offset_fetch::{
 use broker::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use broker::protocol::messages::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment};
 use broker::protocol::{ErrorCode, Request, Str};
+use broker::records::{BatchBuilder, NewRecord};
 use bytes::Bytes;
 
 use crate::support::Broker;
@@ -434,12 +435,18 @@ async fn the_offsets_topic_is_internal_and_clients_do_not_write_to_it() {
         ..MetadataRequest::default()
     };
     let described = call(&mut client, &described, 12).await;
+    let mut batch = BatchBuilder::new(Offset::ZERO);
+    batch.append(NewRecord::default());
+    let partition = PartitionProduceData {
+        records: Some(batch.build()),
+        ..PartitionProduceData::default()
+    };
     let produce = ProduceRequest {
         acks: 1,
         timeout_ms: 1_000,
         topic_data: vec![TopicProduceData {
             name: name(),
-            partition_data: vec![PartitionProduceData::default()],
+            partition_data: vec![partition],
             ..TopicProduceData::default()
         }],
         ..ProduceRequest::default()

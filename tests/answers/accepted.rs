@@ -250,6 +250,8 @@ accepted! {
         "the leader knows the directory that its log is in";
     "DescribeLogDirs", ["all partitions"], "*topics[lax-*].*.partition_size", "*", "*",
         "what only Apache took is in its log";
+    "DescribeLogDirs", ["all partitions"], "*topics[plain-*].*.partition_size", "*", "*",
+        "streams that only Java's reader takes are stored anew, without their tails: see the README";
 
     // Connections.
     "Connection", ["a negative array"], "outcome", "closed", "*",

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufWriter, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use broker::model::{LeaderEpoch, Offset, Timestamp};
@@ -99,7 +99,7 @@ fn compile(jars: &Path, classes: &Path) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records/java/Batches.java");
     let status = Command::new("javac")
         .args(["-proc:none", "-cp", &format!("{}/*", jars.display()), "-d"])
-        .args([classes.to_owned(), PathBuf::from(source)])
+        .args([classes, &source])
         .status()
         .expect("javac starts: a JDK is needed");
     assert!(status.success(), "javac failed");
@@ -442,7 +442,7 @@ impl Case {
     ) {
         let mut next = || answers.next().expect("each question has an answer");
         match (&self.ours, java) {
-            (Ok(stored), java) => self.compare_stored(stored, java, next(), differences),
+            (Ok(stored), java) => self.compare_stored(stored, java, &next(), differences),
             (Err(reason), Ok(stored)) => differences.refused.push(Refused {
                 kind: format!("{}: {}", self.codec, kind_of(reason)),
                 details: self.details(),
@@ -464,12 +464,12 @@ impl Case {
         &self,
         stored: &[u8],
         java: Answer,
-        consumed: Answer,
+        consumed: &Answer,
         differences: &mut Differences,
     ) {
         let codec = self.codec;
         let ours = hash(stored);
-        if ours != consumed {
+        if ours != *consumed {
             let kind = format!("{codec}: stored, consumer: {consumed:?}");
             differences.add(kind_of(&kind), || {
                 format!("{consumed:?} for {ours:?} {}", self.details())

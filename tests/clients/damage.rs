@@ -157,7 +157,8 @@ fn a_damaged_identity_of_a_directory_is_not_that_of_an_empty_one() {
 
 #[test]
 fn what_checkpoints_and_the_mark_of_a_clean_stop_say_is_not_needed_to_read_all() {
-    let damages: [(&str, fn(&Path)); 5] = [
+    type Damage = (&'static str, fn(&Path));
+    let damages: [Damage; 5] = [
         ("missing", remove),
         ("empty", empty),
         ("zeros", zero),

@@ -1,5 +1,7 @@
 //! librdkafka, unmodified, against a real broker process.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

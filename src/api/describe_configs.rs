@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::Api;
 use super::broker_loggers::BROKER_LOGGER;
-use super::context::RequestContext;
+use super::context::{AnswerRoom, NO_ROOM, RequestContext};
 use crate::config::{self, Entry, Synonym};
 use crate::config::{Kind, Layers, NoOverrides};
 use crate::metadata::controller::check_topic_name;
@@ -27,7 +27,7 @@ type Refusal = (ErrorCode, String);
 /// Answers for each resource by itself.
 pub fn handle(
     api: &Api,
-    _context: &RequestContext,
+    context: &RequestContext,
     request: &DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
     let image = api.image();
@@ -36,12 +36,13 @@ pub fn handle(
         image: &image,
         request,
     };
+    let mut room = context.answer_room();
     let mut asked = BTreeSet::new();
     let results = request
         .resources
         .iter()
         .filter(|resource| asked.insert((resource.resource_type, &resource.resource_name)))
-        .map(|resource| describer.result(resource))
+        .map(|resource| describer.result_within(&mut room, resource))
         .collect();
     DescribeConfigsResponse {
         results,
@@ -56,6 +57,26 @@ struct Describer<'a> {
 }
 
 impl Describer<'_> {
+    fn result_within(
+        &self,
+        room: &mut AnswerRoom,
+        resource: &DescribeConfigsResource,
+    ) -> DescribeConfigsResult {
+        if !room.is_used_up() {
+            let result = self.result(resource);
+            if room.fits(&result) {
+                return result;
+            }
+        }
+        DescribeConfigsResult {
+            error_code: ErrorCode::INVALID_REQUEST,
+            error_message: Some(Str::from_static(NO_ROOM)),
+            resource_type: resource.resource_type,
+            resource_name: resource.resource_name.clone(),
+            ..DescribeConfigsResult::default()
+        }
+    }
+
     fn result(&self, resource: &DescribeConfigsResource) -> DescribeConfigsResult {
         let (error_code, error_message, entries) = match self.entries(resource) {
             Ok(entries) => (ErrorCode::NONE, Str::default(), entries),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Api;
-use super::context::RequestContext;
+use super::context::{AnswerRoom, NO_ROOM, RequestContext};
 use crate::metadata::controller::check_topic_name;
 use crate::model::{ProducerId, TopicPartition};
 use crate::protocol::messages::describe_producers::{
@@ -16,26 +16,49 @@ use crate::storage::producer_state::ProducerEntry;
 /// Answers for each partition by itself.
 pub fn handle(
     api: &Api,
-    _context: &RequestContext,
+    context: &RequestContext,
     request: &DescribeProducersRequest,
 ) -> DescribeProducersResponse {
-    let topics = request.topics.iter().map(|topic| describe(api, topic));
+    let mut room = context.answer_room();
+    let topics = request.topics.iter();
+    let topics = topics.map(|topic| describe(api, &mut room, topic));
     DescribeProducersResponse {
         topics: topics.collect(),
         ..DescribeProducersResponse::default()
     }
 }
 
-fn describe(api: &Api, topic: &TopicRequest) -> TopicResponse {
+fn describe(api: &Api, room: &mut AnswerRoom, topic: &TopicRequest) -> TopicResponse {
     let name: Arc<str> = Arc::from(&*topic.name);
     let refused = topic_error(api, &name);
     let partitions = topic.partition_indexes.iter().map(|index| match &refused {
         Some((code, message)) => failed(*index, *code, Some(message.clone())),
-        None => producers(api, &TopicPartition::new(Arc::clone(&name), *index)),
+        None => within(room, *index, || {
+            producers(api, &TopicPartition::new(Arc::clone(&name), *index))
+        }),
     });
     TopicResponse {
         name: topic.name.clone(),
         partitions: partitions.collect(),
+    }
+}
+
+fn within(
+    room: &mut AnswerRoom,
+    index: i32,
+    describe: impl FnOnce() -> PartitionResponse,
+) -> PartitionResponse {
+    if !room.is_used_up() {
+        let described = describe();
+        if room.fits(&described) {
+            return described;
+        }
+    }
+    PartitionResponse {
+        partition_index: index,
+        error_code: ErrorCode::INVALID_REQUEST,
+        error_message: Some(Str::from_static(NO_ROOM)),
+        ..PartitionResponse::default()
     }
 }
 

@@ -20,7 +20,7 @@ use crate::protocol::messages::fetch::{
     AbortedTransaction, EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchTopic,
     FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
-use crate::protocol::{DecodeError, Encode as _, ErrorCode, Str, decode_request};
+use crate::protocol::{DecodeError, Encode as _, ErrorCode, Str};
 use crate::quota::QuotaKind;
 use crate::replication::delayed::Interest;
 use crate::replication::manager::{
@@ -50,7 +50,7 @@ pub fn handle(
     body: Bytes,
 ) -> Result<Handling, DecodeError> {
     let version = context.version();
-    let request = decode_request::<FetchRequest>(body, version)?;
+    let request = context.decode::<FetchRequest>(body)?;
     let session = SessionRequest {
         id: request.session_id,
         epoch: request.session_epoch,

@@ -13,7 +13,7 @@ use crate::coordinator::Submitted;
 use crate::coordinator::group::{Answer, Request};
 use crate::coordinator::shard::{Caller, Token};
 use crate::network::{Handling, Outcome};
-use crate::protocol::{self, DecodeError, Str, decode_request};
+use crate::protocol::{self, DecodeError, Str};
 
 /// The largest body that is looked into: what the members of a group may take in memory. A larger one
 /// is refused by the coordinator in any case.
@@ -62,7 +62,7 @@ pub(super) fn handle<R: OneGroup>(
     if body.len() > MAX_BODY_BYTES {
         return Ok(Handling::Answer(answer::<R>(&context, &R::too_large())));
     }
-    let request = decode_request::<R>(body, context.version())?;
+    let request = context.decode::<R>(body)?;
     let group_id = request.group_id();
     let asked = request.ask();
     let submitted = api.groups().submit(&group_id, R::caller(&context), &asked);

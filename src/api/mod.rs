@@ -49,6 +49,8 @@ pub mod get_telemetry_subscriptions;
 mod group;
 /// Heartbeat.
 mod heartbeat;
+/// Requests that take much work or memory.
+mod heavy;
 /// IncrementalAlterConfigs.
 pub mod incremental_alter_configs;
 /// InitProducerId.
@@ -115,7 +117,8 @@ use crate::quota::ClientQuotas;
 use crate::raft::{QuorumInfo, Raft};
 use crate::replication::manager::ReplicaManager;
 use crate::telemetry::{ClientMetrics, Loggers, Metrics};
-use context::RequestContext;
+use context::{RequestContext, RequestLimits};
+use heavy::HeavyLane;
 use producer_ids::ProducerIds;
 use route::{ListenerKind, Route};
 
@@ -154,6 +157,7 @@ pub struct Api {
     parts: Parts,
     cluster_id: Str,
     producer_ids: ProducerIds,
+    heavy: HeavyLane,
     creating_offsets_topic: tokio::sync::Mutex<()>,
 }
 
@@ -165,6 +169,7 @@ impl Api {
             parts,
             cluster_id,
             producer_ids: ProducerIds::default(),
+            heavy: HeavyLane::default(),
             creating_offsets_topic: tokio::sync::Mutex::default(),
         }
     }
@@ -302,12 +307,7 @@ impl RequestHandler for Dispatcher {
             return unsupported_version(route, version, &frame.bytes);
         }
         self.serve(route, connection, frame)
-            .unwrap_or_else(|error| {
-                close(format!(
-                    "{} version {version} is malformed: {error}",
-                    route.key
-                ))
-            })
+            .unwrap_or_else(|error| Handling::Close(route.malformed(&error)))
     }
 
     fn treatment(&self, api_key: i16) -> Treatment {
@@ -318,7 +318,7 @@ impl RequestHandler for Dispatcher {
 impl Dispatcher {
     fn serve(
         &self,
-        route: &Route,
+        route: &'static Route,
         connection: &Arc<Connection>,
         frame: RequestFrame,
     ) -> Result<Handling, DecodeError> {
@@ -328,10 +328,15 @@ impl Dispatcher {
             connection: Arc::clone(connection),
             header: RequestHeader::decode(&mut reader)?,
             size,
+            limits: RequestLimits::of(self.0.config()),
             received_at: frame.received_at,
             charge: Some(frame.charge),
         };
-        route.serve(&self.0, context, reader.take_rest())
+        let body = reader.take_rest();
+        if size > route.light_bytes {
+            return Ok(heavy::serve(&self.0, route, context, body));
+        }
+        route.serve(&self.0, context, body)
     }
 }
 

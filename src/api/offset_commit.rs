@@ -22,7 +22,7 @@ use crate::protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestTopic, OffsetCommitResponse,
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use crate::protocol::{DecodeError, ErrorCode, Str, decode_request};
+use crate::protocol::{DecodeError, ErrorCode, Str};
 
 /// The first version that names topics by id.
 const FIRST_BY_ID: i16 = 10;
@@ -41,7 +41,7 @@ pub fn handle(
         let why = "an OffsetCommit that is larger than what could be stored";
         return Ok(Handling::Close(CloseReason::refused(why)));
     }
-    let mut request = decode_request::<OffsetCommitRequest>(body, context.version())?;
+    let mut request = context.decode::<OffsetCommitRequest>(body)?;
     let refused = refuse_unknown(&mut request, &api.image(), context.version());
     if request.topics.is_empty() {
         return Ok(now(&context, &response(refused)));

@@ -26,7 +26,7 @@ use crate::protocol::messages::produce::{
     PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData,
     TopicProduceResponse,
 };
-use crate::protocol::{DecodeError, ErrorCode, Str, decode_request};
+use crate::protocol::{DecodeError, ErrorCode, Str};
 use crate::quota::QuotaKind;
 use crate::records::validate::{Rejection, check_request, validate_produce};
 use crate::replication::delayed::{AckOutcome, AckWait};
@@ -53,7 +53,7 @@ pub fn handle(
     mut context: RequestContext,
     body: Bytes,
 ) -> Result<Handling, DecodeError> {
-    let request = decode_request::<ProduceRequest>(body, context.version())?;
+    let request = context.decode::<ProduceRequest>(body)?;
     if let Some(dir) = slow_dir(api, &context, &request) {
         return Ok(elsewhere(Arc::clone(api), dir, context, request));
     }

@@ -22,7 +22,7 @@ use super::{
     list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
     offset_for_leader_epoch, produce, push_telemetry,
 };
-use crate::network::{Handling, Outcome, Treatment};
+use crate::network::{CloseReason, Handling, Outcome, Treatment};
 use crate::protocol::message::Struct as _;
 use crate::protocol::messages::alter_configs::AlterConfigsRequest;
 use crate::protocol::messages::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
@@ -37,7 +37,7 @@ use crate::protocol::messages::leave_group::LeaveGroupRequest;
 use crate::protocol::messages::sync_group::SyncGroupRequest;
 use crate::protocol::messages::unregister_broker::UnregisterBrokerRequest;
 use crate::protocol::messages::update_features::UpdateFeaturesRequest;
-use crate::protocol::{ApiKey, DecodeError, Request, ResponseFrame, decode_request, frame};
+use crate::protocol::{ApiKey, DecodeError, Request, ResponseFrame, frame};
 
 /// Whom a listener serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Route {
     pub key: ApiKey,
     /// What may happen besides a request of it.
     pub treatment: Treatment,
+    /// A larger request is heavy: it is served beside the others, one at a time.
+    pub light_bytes: usize,
     listeners: &'static [ListenerKind],
     serve: Serve,
 }
@@ -80,51 +82,60 @@ const RECORDS: Treatment = Treatment {
     carries_records: true,
 };
 
+/// Each resource or partition that is named may take 100 microseconds and 100 KiB of answer.
+const TINY: usize = 512;
+/// Some hundred partitions, each of some microseconds.
+const SMALL: usize = 16 << 10;
+/// Commits that follow on the same connection wait for a heavy one.
+const LARGE: usize = 64 << 10;
+/// Most of it is records, which are worked on by the byte.
+const ANY_SIZE: usize = usize::MAX;
+
 /// Every API that is served, by ascending key.
 #[rustfmt::skip]
 const ROUTES: &[Route] = &[
-    Route { key: ApiKey::Produce, treatment: RECORDS, listeners: BROKER, serve: |api, context, body| produce::handle(api, context, body) },
-    Route { key: ApiKey::Fetch, treatment: ALONE, listeners: BROKER, serve: |api, context, body| fetch::handle(api, context, body) },
-    Route { key: ApiKey::ListOffsets, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_offsets::handle) },
-    Route { key: ApiKey::Metadata, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, metadata::handle) },
-    Route { key: ApiKey::OffsetCommit, treatment: OVERLAPS, listeners: BROKER, serve: |api, context, body| offset_commit::handle(api, context, body) },
-    Route { key: ApiKey::OffsetFetch, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, offset_fetch::handle) },
-    Route { key: ApiKey::FindCoordinator, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, find_coordinator::handle) },
-    Route { key: ApiKey::JoinGroup, treatment: ALONE, listeners: BROKER, serve: |api, context, body| group::handle::<JoinGroupRequest>(api, context, body) },
-    Route { key: ApiKey::Heartbeat, treatment: ALONE, listeners: BROKER, serve: |api, context, body| group::handle::<HeartbeatRequest>(api, context, body) },
-    Route { key: ApiKey::LeaveGroup, treatment: ALONE, listeners: BROKER, serve: |api, context, body| group::handle::<LeaveGroupRequest>(api, context, body) },
-    Route { key: ApiKey::SyncGroup, treatment: ALONE, listeners: BROKER, serve: |api, context, body| group::handle::<SyncGroupRequest>(api, context, body) },
-    Route { key: ApiKey::DescribeGroups, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_groups::handle) },
-    Route { key: ApiKey::ListGroups, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_groups::handle) },
-    Route { key: ApiKey::ApiVersions, treatment: ALONE, listeners: BOTH, serve: |api, context, body| now(api, &context, body, api_versions::handle) },
-    Route { key: ApiKey::CreateTopics, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<CreateTopicsRequest>) },
-    Route { key: ApiKey::DeleteTopics, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<DeleteTopicsRequest>) },
-    Route { key: ApiKey::DeleteRecords, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_records::handle) },
-    Route { key: ApiKey::InitProducerId, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, init_producer_id::handle) },
-    Route { key: ApiKey::OffsetForLeaderEpoch, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, offset_for_leader_epoch::handle) },
-    Route { key: ApiKey::DescribeConfigs, treatment: ALONE, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_configs::handle) },
-    Route { key: ApiKey::AlterConfigs, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<AlterConfigsRequest>) },
-    Route { key: ApiKey::AlterReplicaLogDirs, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, alter_replica_log_dirs::handle) },
-    Route { key: ApiKey::DescribeLogDirs, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_log_dirs::handle) },
-    Route { key: ApiKey::CreatePartitions, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<CreatePartitionsRequest>) },
-    Route { key: ApiKey::DeleteGroups, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_groups::handle) },
-    Route { key: ApiKey::ElectLeaders, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<ElectLeadersRequest>) },
-    Route { key: ApiKey::IncrementalAlterConfigs, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, incremental_alter_configs::handle) },
-    Route { key: ApiKey::AlterPartitionReassignments, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<AlterPartitionReassignmentsRequest>) },
-    Route { key: ApiKey::ListPartitionReassignments, treatment: ALONE, listeners: BOTH, serve: |api, context, body| now(api, &context, body, list_partition_reassignments::handle) },
-    Route { key: ApiKey::OffsetDelete, treatment: ALONE, listeners: BROKER, serve: |api, context, body| later(api, context, body, offset_delete::handle) },
-    Route { key: ApiKey::DescribeClientQuotas, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_client_quotas::handle) },
-    Route { key: ApiKey::AlterClientQuotas, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_client_quotas::handle) },
-    Route { key: ApiKey::DescribeQuorum, treatment: ALONE, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_quorum::handle) },
-    Route { key: ApiKey::UpdateFeatures, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<UpdateFeaturesRequest>) },
-    Route { key: ApiKey::DescribeCluster, treatment: ALONE, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_cluster::handle) },
-    Route { key: ApiKey::DescribeProducers, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_producers::handle) },
-    Route { key: ApiKey::UnregisterBroker, treatment: ALONE, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<UnregisterBrokerRequest>) },
-    Route { key: ApiKey::GetTelemetrySubscriptions, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, get_telemetry_subscriptions::handle) },
-    Route { key: ApiKey::PushTelemetry, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, push_telemetry::handle) },
-    Route { key: ApiKey::AssignReplicasToDirs, treatment: ALONE, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<AssignReplicasToDirsRequest>) },
-    Route { key: ApiKey::ListConfigResources, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, list_config_resources::handle) },
-    Route { key: ApiKey::DescribeTopicPartitions, treatment: ALONE, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_topic_partitions::handle) },
+    Route { key: ApiKey::Produce, treatment: RECORDS, light_bytes: ANY_SIZE, listeners: BROKER, serve: |api, context, body| produce::handle(api, context, body) },
+    Route { key: ApiKey::Fetch, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| fetch::handle(api, context, body) },
+    Route { key: ApiKey::ListOffsets, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_offsets::handle) },
+    Route { key: ApiKey::Metadata, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, metadata::handle) },
+    Route { key: ApiKey::OffsetCommit, treatment: OVERLAPS, light_bytes: LARGE, listeners: BROKER, serve: |api, context, body| offset_commit::handle(api, context, body) },
+    Route { key: ApiKey::OffsetFetch, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, offset_fetch::handle) },
+    Route { key: ApiKey::FindCoordinator, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, find_coordinator::handle) },
+    Route { key: ApiKey::JoinGroup, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| group::handle::<JoinGroupRequest>(api, context, body) },
+    Route { key: ApiKey::Heartbeat, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| group::handle::<HeartbeatRequest>(api, context, body) },
+    Route { key: ApiKey::LeaveGroup, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| group::handle::<LeaveGroupRequest>(api, context, body) },
+    Route { key: ApiKey::SyncGroup, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| group::handle::<SyncGroupRequest>(api, context, body) },
+    Route { key: ApiKey::DescribeGroups, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_groups::handle) },
+    Route { key: ApiKey::ListGroups, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_groups::handle) },
+    Route { key: ApiKey::ApiVersions, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| now(api, &context, body, api_versions::handle) },
+    Route { key: ApiKey::CreateTopics, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<CreateTopicsRequest>) },
+    Route { key: ApiKey::DeleteTopics, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<DeleteTopicsRequest>) },
+    Route { key: ApiKey::DeleteRecords, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_records::handle) },
+    Route { key: ApiKey::InitProducerId, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, init_producer_id::handle) },
+    Route { key: ApiKey::OffsetForLeaderEpoch, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, offset_for_leader_epoch::handle) },
+    Route { key: ApiKey::DescribeConfigs, treatment: ALONE, light_bytes: TINY, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_configs::handle) },
+    Route { key: ApiKey::AlterConfigs, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<AlterConfigsRequest>) },
+    Route { key: ApiKey::AlterReplicaLogDirs, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, alter_replica_log_dirs::handle) },
+    Route { key: ApiKey::DescribeLogDirs, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_log_dirs::handle) },
+    Route { key: ApiKey::CreatePartitions, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<CreatePartitionsRequest>) },
+    Route { key: ApiKey::DeleteGroups, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_groups::handle) },
+    Route { key: ApiKey::ElectLeaders, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<ElectLeadersRequest>) },
+    Route { key: ApiKey::IncrementalAlterConfigs, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, incremental_alter_configs::handle) },
+    Route { key: ApiKey::AlterPartitionReassignments, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<AlterPartitionReassignmentsRequest>) },
+    Route { key: ApiKey::ListPartitionReassignments, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| now(api, &context, body, list_partition_reassignments::handle) },
+    Route { key: ApiKey::OffsetDelete, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, offset_delete::handle) },
+    Route { key: ApiKey::DescribeClientQuotas, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_client_quotas::handle) },
+    Route { key: ApiKey::AlterClientQuotas, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_client_quotas::handle) },
+    Route { key: ApiKey::DescribeQuorum, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_quorum::handle) },
+    Route { key: ApiKey::UpdateFeatures, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<UpdateFeaturesRequest>) },
+    Route { key: ApiKey::DescribeCluster, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_cluster::handle) },
+    Route { key: ApiKey::DescribeProducers, treatment: ALONE, light_bytes: TINY, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_producers::handle) },
+    Route { key: ApiKey::UnregisterBroker, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<UnregisterBrokerRequest>) },
+    Route { key: ApiKey::GetTelemetrySubscriptions, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, get_telemetry_subscriptions::handle) },
+    Route { key: ApiKey::PushTelemetry, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, push_telemetry::handle) },
+    Route { key: ApiKey::AssignReplicasToDirs, treatment: ALONE, light_bytes: SMALL, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<AssignReplicasToDirsRequest>) },
+    Route { key: ApiKey::ListConfigResources, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, list_config_resources::handle) },
+    Route { key: ApiKey::DescribeTopicPartitions, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_topic_partitions::handle) },
 ];
 
 impl Route {
@@ -165,6 +176,11 @@ impl Route {
         }
     }
 
+    /// Why a connection is closed that sent a malformed request.
+    pub fn malformed(&self, error: &DecodeError) -> CloseReason {
+        CloseReason::refused(format!("a malformed {}: {error}", self.key))
+    }
+
     /// Decodes the body and starts to serve it.
     ///
     /// # Errors
@@ -191,6 +207,24 @@ pub fn answer<R: Request>(context: &RequestContext, response: &R::Response) -> R
     )
 }
 
+/// As [`answer`], if it is not larger than `response.max.bytes`. A client that gets no answer would ask
+/// again, so its connection is closed, which it notices.
+fn bounded_answer<R: Request>(
+    context: &RequestContext,
+    response: &R::Response,
+) -> Result<ResponseFrame, CloseReason> {
+    let version = context.version();
+    let header_version = R::KEY.response_header_version(version);
+    let id = context.header.correlation_id;
+    let most = context.limits.response_bytes;
+    frame::response_within(id, header_version, response, version, most).ok_or_else(|| {
+        CloseReason::refused(format!(
+            "the answer to {} would be larger than response.max.bytes",
+            R::KEY
+        ))
+    })
+}
+
 /// An API that is answered on the spot.
 fn now<R: Request>(
     api: &Arc<Api>,
@@ -198,12 +232,15 @@ fn now<R: Request>(
     body: Bytes,
     handle: fn(&Api, &RequestContext, &R) -> R::Response,
 ) -> Result<Handling, DecodeError> {
-    let request = decode_request::<R>(body, context.version())?;
+    let request = context.decode::<R>(body)?;
     let mut meter = Meter::new(api);
     let mut response = meter.work(|| handle(api, context, &request));
     let throttle_ms = api.settle(context, &meter, Duration::ZERO);
     response.raise_throttle_time(throttle_ms);
-    Ok(Handling::Answer(answer::<R>(context, &response)))
+    Ok(match bounded_answer::<R>(context, &response) {
+        Ok(frame) => Handling::Answer(frame),
+        Err(reason) => Handling::Close(reason),
+    })
 }
 
 /// An API whose answer waits for something: a commit, a disk.
@@ -218,7 +255,7 @@ where
     R::Response: Send,
     F: Future<Output = R::Response> + Send + 'static,
 {
-    let request = decode_request::<R>(body, context.version())?;
+    let request = context.decode::<R>(body)?;
     let context = Arc::new(context);
     let api = Arc::clone(api);
     let response = handle(Arc::clone(&api), Arc::clone(&context), request);
@@ -227,7 +264,10 @@ where
         let mut response = meter.drive(response).await;
         let throttle_ms = api.settle(&context, &meter, Duration::ZERO);
         response.raise_throttle_time(throttle_ms);
-        Outcome::Answer(answer::<R>(&context, &response))
+        match bounded_answer::<R>(&context, &response) {
+            Ok(frame) => Outcome::Answer(frame),
+            Err(reason) => Outcome::Close(reason),
+        }
     });
     Ok(Handling::Later(pending))
 }

@@ -39,6 +39,10 @@ pub struct NetworkConfig {
     pub queued_max_request_bytes: i64,
     /// 1 or above.
     pub request_receive_timeout_ms: i64,
+    /// 1 MiB or above.
+    pub request_decoded_max_bytes: i32,
+    /// 1 MiB or above.
+    pub response_max_bytes: i32,
 }
 
 impl NetworkConfig {
@@ -62,6 +66,8 @@ impl NetworkConfig {
             connections_max_idle_ms: view.long("connections.max.idle.ms"),
             queued_max_request_bytes: view.long("queued.max.request.bytes"),
             request_receive_timeout_ms: view.long("request.receive.timeout.ms"),
+            request_decoded_max_bytes: view.int("request.decoded.max.bytes"),
+            response_max_bytes: view.int("response.max.bytes"),
         })
     }
 }

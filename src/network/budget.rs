@@ -10,6 +10,7 @@
 //! waiting producers cannot starve the Fetch of a follower that would release them.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -208,8 +209,24 @@ impl MemoryCharge {
         self.bytes + self.loan.unwrap_or(0)
     }
 
-    /// Charges a small request, which never waits.
-    pub(super) fn grow_at_once(&mut self, bytes: u64) {
+    /// Charges `bytes` more, and waits until there are so many.
+    pub async fn grow(&mut self, bytes: u64) {
+        poll_fn(|context| self.poll_grow(context, bytes)).await;
+    }
+
+    /// Another charge of nothing to the same budget.
+    pub fn beside(&self) -> Self {
+        Self {
+            budget: Arc::clone(&self.budget),
+            lane: self.lane,
+            bytes: 0,
+            loan: None,
+            wait: None,
+        }
+    }
+
+    /// Charges what is there already, or so small that it never waits.
+    pub fn grow_at_once(&mut self, bytes: u64) {
         self.budget.used.fetch_add(bytes, Ordering::SeqCst);
         self.bytes += bytes;
     }

@@ -86,6 +86,7 @@ impl Server {
     ) -> Self {
         let last_active = connection.opened();
         let first_deadline = last_active + network.options.max_idle;
+        let output = Output::charged(&network.memory);
         Self {
             network,
             connection,
@@ -93,7 +94,7 @@ impl Server {
             reader: FrameReader::default(),
             next: None,
             pipeline: Pipeline::default(),
-            output: Output::default(),
+            output,
             closing: None,
             last_active,
             closed_by_peer: None,
@@ -365,7 +366,8 @@ impl Server {
         }
         if let Some(since) = self.output.stalled_since() {
             // Who holds memory that others wait for has less time.
-            let holds_memory = self.reader.holds_memory() || self.next.is_some();
+            let holds_memory =
+                self.reader.holds_memory() || self.next.is_some() || self.output.holds_memory();
             let patience = if holds_memory {
                 options.request_stall
             } else {

@@ -14,12 +14,15 @@ use tokio::io::{AsyncWrite, Interest};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use super::budget::{Lane, MemoryCharge, RequestMemory};
 use super::close::CloseReason;
 use super::sys::{self, FileSend};
 use crate::protocol::{ResponseFrame, Segment};
 
 /// Pieces of memory handed to the system at once.
 const MOST_SLICES: usize = 32;
+/// From here on a piece of an answer is charged to the memory of requests.
+const LARGE_ANSWER: usize = 64 << 10;
 /// Bytes that are written before other tasks of the runtime get their turn.
 const TURN_BYTES: usize = 256 << 10;
 /// How much is read at once of records that are not in memory.
@@ -35,13 +38,43 @@ pub(super) struct Output {
     /// How much of the first segment a thread has brought into memory.
     fetched: usize,
     stalled_since: Option<Instant>,
+    /// Where large answers are charged, of a connection that serves.
+    memory: Option<RequestMemory>,
+    /// What is charged, until all is written.
+    charge: Option<MemoryCharge>,
 }
 
 impl Output {
+    /// An output whose large answers are charged to `memory`.
+    pub(super) fn charged(memory: &RequestMemory) -> Self {
+        Self {
+            memory: Some(memory.clone()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether what is not written holds memory of the budget.
+    pub(super) fn holds_memory(&self) -> bool {
+        self.charge.is_some()
+    }
+
+    fn charge(&mut self, bytes: usize) {
+        let Some(memory) = self.memory.as_ref().filter(|_| bytes >= LARGE_ANSWER) else {
+            return;
+        };
+        let charge = &mut self.charge;
+        charge
+            .get_or_insert_with(|| memory.charge(Lane::Reserved))
+            .grow_at_once(bytes as u64);
+    }
+
     /// Adds an answer.
     pub(super) fn push(&mut self, frame: ResponseFrame) {
         for segment in frame.segments {
             if !segment.is_empty() {
+                if let Segment::Bytes(bytes) = &segment {
+                    self.charge(bytes.len());
+                }
                 self.bytes += segment.len();
                 self.segments.push_back(segment);
             }
@@ -81,6 +114,7 @@ impl Output {
             ready!(polled)?;
             self.stalled_since = None;
         }
+        self.charge = None;
         Poll::Ready(Ok(()))
     }
 

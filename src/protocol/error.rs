@@ -23,7 +23,7 @@ pub enum DecodeError {
     #[error("an array of {0} elements has more than 1000000")]
     TooManyElements(usize),
     /// The arrays would take too much heap: see [`super::reader::MAX_HEAP_FACTOR`].
-    #[error("arrays of many empty elements take too much memory for the size of the input")]
+    #[error("arrays of many elements take too much memory, in all or for the size of the input")]
     HeapBudgetExceeded,
     /// A length below zero that does not stand for null.
     #[error("length {0} is negative")]

@@ -25,15 +25,32 @@ pub fn response(
     body: &impl Encode,
     version: i16,
 ) -> ResponseFrame {
+    let most = i32::MAX as usize;
+    response_within(correlation_id, header_version, body, version, most)
+        .expect("a frame has less than 2 GiB")
+}
+
+/// As [`response`], but `None` if more than `most` bytes of it would be in memory: records in files are
+/// not counted. Nothing is allocated then.
+pub fn response_within(
+    correlation_id: i32,
+    header_version: i16,
+    body: &impl Encode,
+    version: i16,
+    most: usize,
+) -> Option<ResponseFrame> {
     let header = ResponseHeader { correlation_id };
     let mut size = Size::default();
     header.add_size(&mut size, header_version);
     body.add_size(&mut size, version);
+    if size.head > most {
+        return None;
+    }
 
     let mut writer = start(size);
     header.encode(&mut writer, header_version);
     body.encode(&mut writer, version);
-    end(writer, size)
+    Some(end(writer, size))
 }
 
 /// The frame of a request.

@@ -88,12 +88,17 @@ pub fn decode_whole<T: Message>(bytes: Bytes, version: i16) -> Result<T, DecodeE
 }
 
 /// Takes a request from the front of `bytes`. What lies behind it is ignored, as Kafka ignores it: a
-/// client that sends more than its version has goes on working.
+/// client that sends more than its version has goes on working. Its arrays may take `most_heap` bytes.
 ///
 /// # Errors
-/// There is no such version, or the bytes do not begin with such a message.
-pub fn decode_request<R: Request>(bytes: Bytes, version: i16) -> Result<R, DecodeError> {
-    decode_front(bytes, version)
+/// There is no such version, or the bytes do not begin with such a message, or it is too large.
+pub fn decode_request<R: Request>(
+    bytes: Bytes,
+    version: i16,
+    most_heap: usize,
+) -> Result<R, DecodeError> {
+    R::check_version(version)?;
+    R::decode(&mut Reader::within(bytes, most_heap), version)
 }
 
 /// Takes a message from the front of `bytes`; what lies behind it is ignored.

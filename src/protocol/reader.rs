@@ -19,6 +19,10 @@ pub const MAX_TAGGED_FIELDS: u32 = 10_000;
 /// size, so that this leaves room and still keeps crafted ones from multiplying.
 pub const MAX_HEAP_FACTOR: usize = 16;
 
+/// What an element of an array counts at least against the most heap that a request may take: what
+/// is made of it, and answered to it, is larger than a number of four bytes.
+const MIN_ELEMENT_SIZE: usize = 64;
+
 /// The heap that decoding may take however short the input is, in bytes.
 pub const MIN_HEAP_BUDGET: usize = 64 * 1024;
 
@@ -29,8 +33,10 @@ pub struct Reader {
     position: usize,
     /// Where reading stops: the end of the bytes, or of the tagged field that is being read.
     end: usize,
-    /// The heap that arrays may still take, in bytes.
+    /// The heap that arrays may still take for the size of the input, in bytes.
     budget: usize,
+    /// The heap that arrays may still take whatever the size of the input, in bytes.
+    ceiling: usize,
 }
 
 macro_rules! read_number {
@@ -51,6 +57,11 @@ macro_rules! read_number {
 impl Reader {
     /// Reads `bytes` from their start.
     pub fn new(bytes: Bytes) -> Self {
+        Self::within(bytes, usize::MAX)
+    }
+
+    /// Reads `bytes` from their start; arrays may take `most_heap` bytes in all.
+    pub fn within(bytes: Bytes, most_heap: usize) -> Self {
         let end = bytes.len();
         Self {
             bytes,
@@ -59,6 +70,7 @@ impl Reader {
             budget: end
                 .saturating_mul(MAX_HEAP_FACTOR)
                 .saturating_add(MIN_HEAP_BUDGET),
+            ceiling: most_heap,
         }
     }
 
@@ -189,14 +201,17 @@ impl Reader {
     /// Room for `count` values, empty.
     ///
     /// # Errors
-    /// Together with earlier ones they would take more heap than the input allows.
+    /// Together with earlier ones they would take more heap than the input allows, or than any may.
     #[inline]
     pub fn reserve<T>(&mut self, count: usize) -> Result<Vec<T>, DecodeError> {
         let size = count.saturating_mul(size_of::<T>());
-        match self.budget.checked_sub(size) {
-            Some(left) => self.budget = left,
-            None => return Err(DecodeError::HeapBudgetExceeded),
-        }
+        let with_answer = count.saturating_mul(size_of::<T>().max(MIN_ELEMENT_SIZE));
+        let budget = self.budget.checked_sub(size);
+        let ceiling = self.ceiling.checked_sub(with_answer);
+        let (Some(budget), Some(ceiling)) = (budget, ceiling) else {
+            return Err(DecodeError::HeapBudgetExceeded);
+        };
+        (self.budget, self.ceiling) = (budget, ceiling);
         Ok(Vec::with_capacity(count))
     }
 
@@ -352,6 +367,18 @@ mod tests {
             Err(DecodeError::HeapBudgetExceeded)
         );
         assert!(reader.reserve::<u16>(4).is_ok());
+    }
+
+    #[test]
+    fn heap_is_bounded_however_large_the_input() {
+        let mut reader = Reader::within(Bytes::from_static(&[0; 1000]), 10 * MIN_ELEMENT_SIZE);
+
+        assert!(reader.reserve::<[u8; 128]>(3).is_ok());
+        assert!(reader.reserve::<i32>(4).is_ok());
+        assert_eq!(
+            reader.reserve::<i32>(1),
+            Err(DecodeError::HeapBudgetExceeded)
+        );
     }
 
     #[test]

@@ -149,7 +149,7 @@ async fn offsets_of_all_groups_share_one_memory_and_none_that_was_committed_is_l
 }
 
 #[tokio::test]
-async fn a_partition_named_half_a_million_times_costs_no_more_than_its_request() {
+async fn a_partition_named_a_hundred_thousand_times_costs_no_more_than_its_request() {
     let (broker, mut client) = start().await;
     let first = commit("g", "t", 0, 5);
     assert_eq!(commit_error(&mut client, &first).await, ErrorCode::NONE);
@@ -157,13 +157,13 @@ async fn a_partition_named_half_a_million_times_costs_no_more_than_its_request()
 
     let mut commits = commit("g", "t", 0, 6);
     let named = commits.topics[0].partitions[0].clone();
-    commits.topics[0].partitions = vec![named.clone(); 500_000];
+    commits.topics[0].partitions = vec![named.clone(); 100_000];
     let refused = commit_error(&mut client, &commits).await;
     let deletes = OffsetDeleteRequest {
         group_id: "absent".into(),
         topics: vec![OffsetDeleteRequestTopic {
             name: "t".into(),
-            partitions: vec![OffsetDeleteRequestPartition { partition_index: 0 }; 500_000],
+            partitions: vec![OffsetDeleteRequestPartition { partition_index: 0 }; 100_000],
         }],
     };
     let absent = call(&mut client, &deletes, 0).await;

@@ -32,6 +32,13 @@ keys! {
     "request.receive.timeout.ms": Long = "30000", at_least(1); Low ReadOnly Acts;
         "How long a client may take to send the next 64 KiB of a request that it began: it holds \
          memory that others wait for.";
+    "request.decoded.max.bytes": Int = "8388608", at_least(1048576); Low ReadOnly Acts;
+        "The memory that the arrays of one request may take, in bytes, each element with at least \
+         64. What is made of it and its answer take up to twelve times as much; 100,000 partitions \
+         fit.";
+    "response.max.bytes": Int = "33554432", at_least(1048576); Low ReadOnly Acts;
+        "The largest answer in bytes, without the records of a Fetch. Parts that have no room get \
+         an error: the configs of 10,000 topics fit, asked for as admin clients do.";
     "scrub.interval.ms": Long = "604800000", at_least(0); Low ReadOnly Acts;
         "How often every byte of every log is read and its checksums compared, to find what a disk \
          has lost while there are replicas to repair it from; 0 never.";

@@ -10,8 +10,8 @@ use crate::client::{LIMIT, config};
 use crate::support::process::Process;
 use crate::support::{Broker, tools};
 
-/// Longer than an answer takes on a busy machine under a tracer, and shorter than ten folders.
-const PROMPT: Duration = Duration::from_secs(1);
+/// Longer than an answer takes on a busy machine under a tracer, and a fifth of what the folders take.
+const PROMPT: Duration = Duration::from_secs(4);
 
 const SESSION: Duration = Duration::from_secs(2);
 

@@ -213,7 +213,11 @@ const TAKEN: [(&str, &str); 1] = [(
 )];
 
 /// What is refused here with these words, and taken by Java: the reasons.
-const REFUSED: [(&str, &str); 3] = [
+const REFUSED: [(&str, &str); 4] = [
+    (
+        "snappy, with a damaged second header: ",
+        "Java tells the end of the stream there, and reads on when it is asked again",
+    ),
     (
         "zstd: corrupt zstd stream: stream is cut off",
         "Java takes a frame that is cut off behind a whole one for the end; other readers do not",
@@ -444,7 +448,7 @@ impl Case {
         match (&self.ours, java) {
             (Ok(stored), java) => self.compare_stored(stored, java, &next(), differences),
             (Err(reason), Ok(stored)) => differences.refused.push(Refused {
-                kind: format!("{}: {}", self.codec, kind_of(reason)),
+                kind: format!("{}: {}", self.stream(), kind_of(reason)),
                 details: self.details(),
                 stored,
             }),
@@ -488,6 +492,21 @@ impl Case {
                 let kind = format!("{codec}: taken here, refused there: {}", kind_of(&error));
                 differences.add(kind, || format!("{error} {}", self.details()));
             }
+        }
+    }
+
+    /// The codec, and what no other stream of it has.
+    fn stream(&self) -> String {
+        let begins = |bytes: &&[u8]| bytes.starts_with(b"\x82SNA");
+        let headers = (0..self.sent.len())
+            .map(|at| &self.sent[at..])
+            .filter(begins);
+        let is_damaged = |header: &[u8]| !header.starts_with(b"\x82SNAPPY\0");
+        match self.codec {
+            Compression::Snappy if headers.skip(1).any(is_damaged) => {
+                "snappy, with a damaged second header".to_owned()
+            }
+            codec => codec.to_string(),
         }
     }
 

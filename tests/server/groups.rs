@@ -309,14 +309,15 @@ async fn a_join_of_nearly_100_megabytes_is_refused_and_not_kept() {
     let member = stable(&mut client, "g").await;
     let before = resident_bytes(&broker);
 
-    for _ in 0..3 {
+    // A few buffers of one size may stay with the allocator, whatever the number of requests.
+    for _ in 0..8 {
         let large = join("g", "", vec![7; 95 * MEBIBYTE].into());
         let refused = call(&mut client, &large, 3).await;
         assert!(refused.error_code.is_error());
     }
 
     let grown = resident_bytes(&broker).saturating_sub(before);
-    assert!(grown < 220 * MEBIBYTE, "{} MiB more", grown / MEBIBYTE);
+    assert!(grown < 3 * 95 * MEBIBYTE, "{} MiB more", grown / MEBIBYTE);
     assert_eq!(heartbeat(&mut client, "g", &member).await, ErrorCode::NONE);
 }
 

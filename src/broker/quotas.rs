@@ -41,8 +41,9 @@ impl Quotas {
                 config.controller_quota_window_size_seconds,
             ),
         };
+        let max_bytes = usize::try_from(config.quota_clients_max_bytes).unwrap_or(usize::MAX);
         let quotas = Self {
-            of_clients: Arc::new(ClientQuotas::new(windows)),
+            of_clients: Arc::new(ClientQuotas::new(windows, max_bytes)),
             connections: Arc::default(),
         };
         let publisher = QuotaPublisher {

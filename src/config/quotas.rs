@@ -13,6 +13,8 @@ pub struct QuotaConfig {
     pub controller_quota_window_num: i32,
     /// Of quotas for changes by the controller.
     pub controller_quota_window_size_seconds: i32,
+    /// How much may be remembered of what clients used, in bytes.
+    pub quota_clients_max_bytes: i64,
 }
 
 impl QuotaConfig {
@@ -22,6 +24,7 @@ impl QuotaConfig {
             quota_window_size_seconds: view.int("quota.window.size.seconds"),
             controller_quota_window_num: view.int("controller.quota.window.num"),
             controller_quota_window_size_seconds: view.int("controller.quota.window.size.seconds"),
+            quota_clients_max_bytes: view.long("quota.clients.max.bytes"),
         }
     }
 }

@@ -10,6 +10,9 @@ use super::rate::SampledRate;
 use super::token_bucket::TokenBucket;
 use super::usage::Usage;
 
+/// How many kinds of quotas there are.
+const QUOTA_KINDS: usize = 4;
+
 /// Over how many windows of time a rate is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
@@ -37,9 +40,9 @@ pub struct ClientQuotas {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    limits: [Limits; 4],
+    limits: [Limits; QUOTA_KINDS],
     rates: [Usage<SampledRate>; 3],
     buckets: Usage<TokenBucket>,
 }
@@ -52,12 +55,18 @@ impl Window {
 }
 
 impl ClientQuotas {
-    /// No limits yet.
-    pub fn new(windows: QuotaWindows) -> Self {
+    /// No limits yet. What is remembered of clients takes about `max_bytes` at most.
+    pub fn new(windows: QuotaWindows, max_bytes: usize) -> Self {
+        let of_each = max_bytes / QUOTA_KINDS;
+        let state = State {
+            limits: Default::default(),
+            rates: std::array::from_fn(|_| Usage::new(of_each)),
+            buckets: Usage::new(of_each),
+        };
         Self {
             windows,
             active: AtomicU8::new(0),
-            state: Mutex::default(),
+            state: Mutex::new(state),
         }
     }
 
@@ -169,10 +178,11 @@ mod tests {
             count: 11,
             length: Duration::from_secs(1),
         };
-        ClientQuotas::new(QuotaWindows {
+        let windows = QuotaWindows {
             clients: window,
             controller: window,
-        })
+        };
+        ClientQuotas::new(windows, 1 << 20)
     }
 
     fn limit(client_id: &str, limit: f64) -> Limits {

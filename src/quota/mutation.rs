@@ -89,10 +89,11 @@ mod tests {
             count: 10,
             length: Duration::from_secs(1),
         };
-        let quotas = ClientQuotas::new(QuotaWindows {
+        let windows = QuotaWindows {
             clients: window,
             controller: window,
-        });
+        };
+        let quotas = ClientQuotas::new(windows, 1 << 20);
         let entity = vec![(Arc::from("user"), None)];
         let limits = Limits::of([(&entity, "k", limit)], "k");
         quotas.set_limits(QuotaKind::ControllerMutation, limits);

@@ -1,31 +1,50 @@
 //! What clients have used, by user and client id. Ids are the clients' own choice, so what is as
-//! good as new is forgotten: the memory is bounded by who was active lately.
+//! good as new is forgotten, and what was not used for the longest where there is no room: the memory
+//! has a bound, whatever clients call themselves.
 
 use std::collections::BTreeMap;
 
 /// Entries below which nobody looks for those to forget.
 const FEW: usize = 1_000;
+/// What an entry takes besides its names, in bytes, by a generous estimate.
+const ENTRY_BYTES: usize = 256;
+/// Of all entries this part goes when there is no room, so that looking for them costs each newcomer little.
+const FORGOTTEN_PART: usize = 4;
 
 /// A value for each user and client id.
 #[derive(Clone, Debug)]
 pub(super) struct Usage<T> {
-    users: BTreeMap<Box<str>, BTreeMap<Box<str>, T>>,
+    users: BTreeMap<Box<str>, BTreeMap<Box<str>, Entry<T>>>,
     count: usize,
     /// With so many entries it is time to forget some.
     sweep_at: usize,
+    /// Of all entries, with their names.
+    bytes: usize,
+    max_bytes: usize,
+    /// Counts the uses of all entries.
+    uses: u64,
 }
 
-impl<T> Default for Usage<T> {
-    fn default() -> Self {
+#[derive(Clone, Debug)]
+struct Entry<T> {
+    value: T,
+    /// The newest of all uses that was one of this entry.
+    used: u64,
+}
+
+impl<T> Usage<T> {
+    /// Nobody has used anything; the entries take about `max_bytes` at most.
+    pub(super) fn new(max_bytes: usize) -> Self {
         Self {
             users: BTreeMap::new(),
             count: 0,
             sweep_at: FEW,
+            bytes: 0,
+            max_bytes,
+            uses: 0,
         }
     }
-}
 
-impl<T> Usage<T> {
     /// The value of a client, made if it has none. `is_new` tells which of the others are as good
     /// as new.
     pub(super) fn of(
@@ -35,41 +54,76 @@ impl<T> Usage<T> {
         make: impl FnOnce() -> T,
         is_new: impl Fn(&T) -> bool,
     ) -> &mut T {
+        self.uses += 1;
+        let used = self.uses;
         let has = self
             .users
             .get(user)
             .is_some_and(|clients| clients.contains_key(client_id));
         if !has {
-            if self.count >= self.sweep_at {
-                self.sweep(is_new);
-            }
+            let size = size_of_entry(user, client_id);
+            self.make_room(size, is_new);
             let clients = self.users.entry(user.into()).or_default();
-            clients.insert(client_id.into(), make());
+            let value = make();
+            clients.insert(client_id.into(), Entry { value, used });
             self.count += 1;
+            self.bytes += size;
         }
         let clients = self.users.get_mut(user);
-        let value = clients.and_then(|clients| clients.get_mut(client_id));
-        value.expect("it was there, or was just made")
+        let entry = clients.and_then(|clients| clients.get_mut(client_id));
+        let entry = entry.expect("it was there, or was just made");
+        entry.used = used;
+        &mut entry.value
+    }
+
+    fn make_room(&mut self, size: usize, is_new: impl Fn(&T) -> bool) {
+        let is_full = |this: &Self| this.bytes + size > this.max_bytes && this.count > 0;
+        if self.count >= self.sweep_at || is_full(self) {
+            self.keep(|entry| !is_new(&entry.value));
+            self.sweep_at = (self.count * 2).max(FEW);
+        }
+        while is_full(self) {
+            self.forget_longest_unused();
+        }
+    }
+
+    fn forget_longest_unused(&mut self) {
+        let entries = self.users.values().flat_map(BTreeMap::values);
+        let mut used: Vec<u64> = entries.map(|entry| entry.used).collect();
+        let (_, last_to_go, _) = used.select_nth_unstable(self.count / FORGOTTEN_PART);
+        let last_to_go = *last_to_go;
+        self.keep(|entry| entry.used > last_to_go);
     }
 
     /// Costs no more than making the entries did: the next time is at twice what is left.
-    fn sweep(&mut self, is_new: impl Fn(&T) -> bool) {
-        for clients in self.users.values_mut() {
-            clients.retain(|_, value| !is_new(value));
-        }
-        self.users.retain(|_, clients| !clients.is_empty());
-        self.count = self.users.values().map(BTreeMap::len).sum();
-        self.sweep_at = (self.count * 2).max(FEW);
+    fn keep(&mut self, is_kept: impl Fn(&Entry<T>) -> bool) {
+        self.bytes = 0;
+        self.count = 0;
+        self.users.retain(|user, clients| {
+            clients.retain(|_, entry| is_kept(entry));
+            self.count += clients.len();
+            self.bytes += clients
+                .keys()
+                .map(|id| size_of_entry(user, id))
+                .sum::<usize>();
+            !clients.is_empty()
+        });
     }
+}
+
+fn size_of_entry(user: &str, client_id: &str) -> usize {
+    ENTRY_BYTES + user.len() + client_id.len()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ROOM: usize = 16 << 20;
+
     #[test]
     fn what_is_as_good_as_new_is_forgotten_and_the_rest_stays() {
-        let mut usage = Usage::default();
+        let mut usage = Usage::new(ROOM);
 
         *usage.of("u", "busy", || 0, |value| *value == 0) = 7;
         for n in 0..10_000 {
@@ -81,8 +135,8 @@ mod tests {
     }
 
     #[test]
-    fn who_is_busy_is_kept_however_many_there_are() {
-        let mut usage = Usage::default();
+    fn who_is_busy_is_kept_while_there_is_room() {
+        let mut usage = Usage::new(ROOM);
 
         for n in 0..5_000 {
             usage.of("", &n.to_string(), || n, |_| false);
@@ -90,5 +144,32 @@ mod tests {
 
         assert_eq!(usage.count, 5_000);
         assert_eq!(*usage.of("", "4999", || 0, |_| false), 4_999);
+    }
+
+    #[test]
+    fn long_names_take_no_more_than_the_room_and_the_longest_unused_go_first() {
+        const LONG: usize = 30_000;
+        let mut usage = Usage::new(ROOM);
+        let name = |n: i32| format!("{n:0LONG$}");
+
+        for n in 1..=2_000 {
+            *usage.of("u", "always", || 0, |_| false) += 1;
+            usage.of("u", &name(n), || n, |_| false);
+            assert!(usage.bytes <= ROOM, "{} bytes at {n}", usage.bytes);
+        }
+
+        assert_eq!(*usage.of("u", "always", || 0, |_| false), 2_000);
+        assert_eq!(*usage.of("u", &name(2_000), || 0, |_| false), 2_000);
+        assert_eq!(*usage.of("u", &name(1), || 0, |_| false), 0, "forgotten");
+    }
+
+    #[test]
+    fn one_name_that_is_larger_than_the_room_is_kept_alone() {
+        let mut usage = Usage::new(1_000);
+
+        usage.of("u", "small", || 1, |_| false);
+        usage.of("u", &"x".repeat(5_000), || 2, |_| false);
+
+        assert_eq!(usage.count, 1);
     }
 }

@@ -20,6 +20,8 @@ const DEFAULT_INTERVAL_MS: i32 = 5 * 60 * 1000;
 const MOST_CLIENTS: usize = 16_384;
 /// Memory for what they pushed.
 const MOST_BYTES: usize = 16 << 20;
+/// The most that is kept of who clients say they are, in bytes.
+const MOST_IDENTITY_BYTES: usize = 16 << 20;
 /// A silent client is forgotten after so many intervals, but not sooner than after this time.
 const SILENT_INTERVALS: u32 = 3;
 const SHORTEST_MEMORY: Duration = Duration::from_secs(60);
@@ -37,6 +39,15 @@ pub struct ClientIdentity {
     pub software: Option<(String, String)>,
     /// Where it is.
     pub peer: SocketAddr,
+}
+
+impl ClientIdentity {
+    /// The bytes of its texts.
+    fn size(&self) -> usize {
+        let software = self.software.as_ref();
+        let software = software.map_or(0, |(name, version)| name.len() + version.len());
+        self.instance_id.len() + self.client_id.len() + software
+    }
 }
 
 /// What a client is asked for.
@@ -100,6 +111,8 @@ struct State {
     heard: BTreeSet<(Instant, Uuid)>,
     /// Of all that was pushed.
     bytes: usize,
+    /// Of all identities: their texts are the clients' choice.
+    identity_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -218,15 +231,36 @@ impl State {
                     self.bytes -= client.size();
                     self.heard.remove(&(client.heard, id));
                 });
-                let identity = known.map_or_else(identity, |client| client.identity);
+                let identity = known.map(|client| client.identity).unwrap_or_else(|| {
+                    let identity = identity();
+                    self.identity_bytes += identity.size();
+                    identity
+                });
                 self.new_client(id, identity, now)
             }
         };
         self.heard.remove(&(client.heard, id));
         self.heard.insert((now, id));
-        let client = self.clients.entry(id).or_insert(client);
-        client.heard = now;
-        client
+        self.clients.insert(
+            id,
+            Client {
+                heard: now,
+                ..client
+            },
+        );
+        self.forget_for_identities(id);
+        let client = self.clients.get_mut(&id);
+        client.expect("who is heard now is the last to be forgotten")
+    }
+
+    /// Forgets who has been silent for the longest while there is no room for all identities.
+    fn forget_for_identities(&mut self, newest: Uuid) {
+        while self.identity_bytes > MOST_IDENTITY_BYTES {
+            match self.heard.first().copied() {
+                Some((heard, id)) if id != newest => self.forget(heard, id),
+                _ => return,
+            }
+        }
     }
 
     fn new_client(&self, id: Uuid, identity: ClientIdentity, now: Instant) -> Client {
@@ -283,6 +317,7 @@ impl State {
         self.heard.remove(&(heard, id));
         if let Some(client) = self.clients.remove(&id) {
             self.bytes -= client.size();
+            self.identity_bytes -= client.identity.size();
         }
     }
 
@@ -558,5 +593,31 @@ mod tests {
             (state.clients.len(), state.heard.len(), state.bytes),
             (1, 1, 0)
         );
+    }
+
+    #[test]
+    fn who_clients_say_they_are_is_bounded_in_bytes() {
+        const LONG: usize = 30_000;
+        let metrics = ClientMetrics::new(1 << 20);
+        let now = Instant::now();
+        let talkative = || ClientIdentity {
+            client_id: "x".repeat(LONG),
+            ..identity()
+        };
+
+        for n in 0..5_000_u64 {
+            let mut bytes = [1; 16];
+            bytes[..8].copy_from_slice(&n.to_be_bytes());
+            let asked_at = now + Duration::from_millis(n);
+            let id = Uuid::from_bytes(bytes);
+            metrics.subscription(id, talkative, asked_at).unwrap();
+        }
+
+        let state = metrics.state.lock();
+        assert!(state.identity_bytes <= MOST_IDENTITY_BYTES);
+        let sizes = state.clients.values().map(|client| client.identity.size());
+        assert_eq!(state.identity_bytes, sizes.sum::<usize>());
+        assert_eq!(state.clients.len(), state.heard.len());
+        assert!(state.clients.len() >= MOST_IDENTITY_BYTES / LONG - 2);
     }
 }

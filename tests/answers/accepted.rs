@@ -174,6 +174,7 @@ accepted! {
     "DescribeConfigs", ["*"], "*.configs[logging.*]", "(there)", "(absent)", "keys of our own";
     "DescribeConfigs", ["*"], "*.configs[open.files.max]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["*"], "*.configs[request.receive.timeout.ms]", "(there)", "(absent)", "a key of our own";
+    "DescribeConfigs", ["*"], "*.configs[quota.clients.max.bytes]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["*"], "*.configs[request.decoded.max.bytes]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["*"], "*.configs[response.max.bytes]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["*"], "*.configs[scrub.*]", "(there)", "(absent)", "keys of our own";

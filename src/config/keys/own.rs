@@ -6,7 +6,9 @@ keys! {
     KEYS: Own;
 
     "auto.create.topics.per.request.max": Int = "100", at_least(1); Low ReadOnly Acts;
-        "How many topics one Metadata request may have made that nobody made before. For each the          disk makes folders, and others' changes wait for them; the client is told to come again          for the rest.";
+        "How many topics one Metadata request may have made that nobody made before. For each the \
+         disk makes folders, and others' changes wait for them; the client is told to come again \
+         for the rest.";
     "cluster.id": String = unset, NOT_EMPTY; High ReadOnly Acts;
         "The cluster's id, as `kafka-storage random-uuid` prints it; also read from `CLUSTER_ID`. \
          A single node with empty directories makes one up.";
@@ -29,6 +31,10 @@ keys! {
     "open.files.max": Int = unset, at_least(16); Low ReadOnly Acts;
         "How many segment and index files are held open at a time; half of what the system allows \
          the process, if unset. More partitions than that work, by opening files again.";
+    "quota.clients.max.bytes": Long = "67108864", at_least(1048576); Low ReadOnly Acts;
+        "How much is remembered of what clients used under quotas: names are theirs to choose. Of \
+         who was not heard for the longest it is forgotten first. 200,000 clients of usual names \
+         fit.";
     "request.receive.timeout.ms": Long = "30000", at_least(1); Low ReadOnly Acts;
         "How long a client may take to send the next 64 KiB of a request that it began: it holds \
          memory that others wait for.";

@@ -80,6 +80,13 @@ impl SyncQueue {
         }
     }
 
+    /// Whether the topic ids of all folders are synced, for tests that let the next operation fail.
+    #[cfg(test)]
+    pub(crate) fn has_synced_folders(&self) -> bool {
+        let state = self.state.lock();
+        state.new_folders.is_empty() && !state.is_syncing_folders
+    }
+
     /// Lets the threads end once the queue is empty.
     pub fn stop(&self) {
         self.state.lock().is_stopped = true;

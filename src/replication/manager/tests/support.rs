@@ -214,7 +214,14 @@ impl World {
 
     pub(super) fn apply(&self, changes: &[Change]) -> Vec<ReplicaDirectory> {
         let delta = self.delta(changes);
-        self.manager.apply(&delta, &self.image.lock())
+        let placed = self.manager.apply(&delta, &self.image.lock());
+        // A fault that a test lets happen next is to hit what the test does next.
+        let dirs = self.manager.rooms.dirs.all();
+        self.until(|| {
+            dirs.iter()
+                .all(|dir| dir.log_dir.is_offline() || dir.syncs.has_synced_folders())
+        });
+        placed
     }
 
     /// Changes the metadata while the broker is away.

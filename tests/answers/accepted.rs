@@ -166,11 +166,10 @@ accepted! {
     "DescribeConfigs", ["*"], "*.configs[group.streams.*]", "(there)", "(absent)", "keys of 4.4";
     "DescribeConfigs", ["*"], "*.configs[sasl.oauthbearer.allow.unverified.*]", "(there)", "(absent)", "keys of 4.4";
     "DescribeConfigs", ["*"], "*.configs[cluster.id]", "(there)", "(absent)", "a key of our own";
+    "DescribeConfigs", ["*"], "*.configs[disk.reserve.bytes]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["*"], "*.configs[group.members.max.bytes]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["*"], "*.configs[group.offsets.max.bytes]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["*"], "*.configs[auto.create.topics.per.request.max]", "(there)", "(absent)", "a key of our own";
-    "DescribeConfigs", ["a resource twice, and others"], "*", "*", "*",
-        "it is answered once: the answer is hundreds of times larger than what asks for it";
     "DescribeConfigs", ["*"], "*.configs[logging.*]", "(there)", "(absent)", "keys of our own";
     "DescribeConfigs", ["*"], "*.configs[open.files.max]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["*"], "*.configs[request.receive.timeout.ms]", "(there)", "(absent)", "a key of our own";

@@ -77,13 +77,18 @@ impl<T> Usage<T> {
     }
 
     fn make_room(&mut self, size: usize, is_new: impl Fn(&T) -> bool) {
-        let is_full = |this: &Self| this.bytes + size > this.max_bytes && this.count > 0;
-        if self.count >= self.sweep_at || is_full(self) {
+        let is_full = self.bytes + size > self.max_bytes;
+        if self.count >= self.sweep_at || is_full {
             self.keep(|entry| !is_new(&entry.value));
+            // Costs no more than making the entries did: the next time is at twice what is left.
             self.sweep_at = (self.count * 2).max(FEW);
         }
-        while is_full(self) {
-            self.forget_longest_unused();
+        if is_full {
+            // A part of the room is free then, or each newcomer would have all entries looked at.
+            let most = self.max_bytes - self.max_bytes / FORGOTTEN_PART;
+            while self.bytes + size > most && self.count > 0 {
+                self.forget_longest_unused();
+            }
         }
     }
 
@@ -95,7 +100,6 @@ impl<T> Usage<T> {
         self.keep(|entry| entry.used > last_to_go);
     }
 
-    /// Costs no more than making the entries did: the next time is at twice what is left.
     fn keep(&mut self, is_kept: impl Fn(&Entry<T>) -> bool) {
         self.bytes = 0;
         self.count = 0;

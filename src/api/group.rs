@@ -33,13 +33,14 @@ pub(super) trait OneGroup: protocol::Request + 'static {
     /// The answer to a request that is too large.
     fn too_large() -> Self::Response;
 
-    /// What of the caller members are known by.
+    /// What the coordinator is told of who asks.
     fn caller(context: &RequestContext) -> Caller {
         caller(context)
     }
 }
 
-/// Who asks, as the coordinator needs to know it of all but new members.
+/// What the coordinator is told of who asks, unless a member may be new: JoinGroup adds the client's
+/// host. The runtime puts a token of its own in the place of this one.
 pub(super) fn caller(context: &RequestContext) -> Caller {
     Caller {
         token: Token(0),

@@ -55,7 +55,7 @@ pub fn handle(
 ) -> Result<Handling, DecodeError> {
     let request = context.decode::<ProduceRequest>(body)?;
     if let Some(dir) = slow_dir(api, &context, &request) {
-        return Ok(elsewhere(Arc::clone(api), dir, context, request));
+        return Ok(on_slow_disk(Arc::clone(api), dir, context, request));
     }
     let written = write(api, &context, request);
     // All of the frame is in the log, or refused.
@@ -97,7 +97,7 @@ fn slow_dir(api: &Api, context: &RequestContext, request: &ProduceRequest) -> Op
 
 /// Writes on the threads of a slow directory; nothing else of the connection is started before it
 /// is answered.
-fn elsewhere(
+fn on_slow_disk(
     api: Arc<Api>,
     dir: SlowDir,
     mut context: RequestContext,

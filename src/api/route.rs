@@ -52,7 +52,7 @@ pub enum ListenerKind {
 pub struct Route {
     /// Which API.
     pub key: ApiKey,
-    /// What may happen besides a request of it.
+    /// How the network treats its requests: whether they overlap, and which memory they use.
     pub treatment: Treatment,
     /// A larger request is heavy: it is served beside the others, one at a time.
     pub light_bytes: usize,
@@ -86,7 +86,8 @@ const RECORDS: Treatment = Treatment {
 const TINY: usize = 512;
 /// Some hundred partitions, each of some microseconds.
 const SMALL: usize = 16 << 10;
-/// Commits that follow on the same connection wait for a heavy one.
+/// OffsetCommit alone: commits of one connection overlap, and all that follow a heavy one wait for it, so
+/// only those of thousands of partitions are heavy.
 const LARGE: usize = 64 << 10;
 /// Most of it is records, which are worked on by the byte.
 const ANY_SIZE: usize = usize::MAX;

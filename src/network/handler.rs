@@ -29,7 +29,8 @@ pub struct Treatment {
     /// their answers. Any other request waits for all earlier answers, and is answered before the
     /// next one starts.
     pub overlaps: bool,
-    /// Requests of the API carry records: they leave some memory to the others.
+    /// Requests of the API carry records: a part of the memory budget is kept free of them, for the
+    /// requests of all other APIs.
     pub carries_records: bool,
 }
 

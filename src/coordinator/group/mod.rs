@@ -20,8 +20,9 @@
 //!     └── nobody joined ─────┘   │        └── join, leave, expired member, no SyncGroup in time ┘
 //!         (record)               └─────────────────────────────┘                     (record)
 //! ```
-//! Records are written on the arrows marked so, when a first join creates the group, and when a
-//! static member is replaced while the group is Stable. "Dead" is a group that is not there.
+//! Records are written on the arrows marked so, when a first join creates the group (with tombstones for
+//! what a group of another type has left under its name), and when a static member is replaced while the
+//! group is Stable. "Dead" is a group that is not there.
 //!
 //! # Which answers wait for records
 //! | answer | rests on |

@@ -54,8 +54,9 @@ pub fn validate_produce(
     })
 }
 
-/// What Kafka checks of the records for a partition before it asks for the partition: that they are
-/// one batch of magic 2, with a codec that this version of Produce knows. `records` may be anything.
+/// What Kafka checks of the records for a partition that exists, before it asks whether this broker
+/// leads it: that they are one batch of magic 2, with a codec that this version of Produce knows.
+/// `records` may be anything.
 ///
 /// # Errors
 /// As [`validate_produce`], and `UNSUPPORTED_COMPRESSION_TYPE`.

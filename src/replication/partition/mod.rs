@@ -131,7 +131,7 @@ enum Role {
     Stopped(Stopped),
 }
 
-/// What is read without the lock: by metrics, checkpoints and the admin page.
+/// What is read without the lock: by metrics, checkpoints and requests that describe it.
 #[derive(Debug, Default)]
 struct Published {
     high_watermark: AtomicI64,

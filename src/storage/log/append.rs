@@ -130,7 +130,7 @@ impl Log {
             .roll_if_due(&header, 0, now)
             .and_then(|()| self.write(&parts))
             .and_then(|position| self.note(&header, &produced, position));
-        self.watch(appended)?;
+        self.offline_if_failed(appended)?;
         Ok(AppendInfo {
             first_offset: header.base_offset(),
             last_offset: header.last_offset(),
@@ -153,7 +153,7 @@ impl Log {
         let records = &records[..checked.size];
         self.check_epochs(records)?;
         let appended = self.append_run(records, now);
-        self.watch(appended)
+        self.offline_if_failed(appended)
             .map(|first| first.map(|first| (first, checked.last_offset)))
             .map_err(AppendError::from)
     }

@@ -69,7 +69,7 @@ impl Log {
         };
         if count > 0 {
             let deleted = self.delete_front(count, now);
-            self.watch(deleted)?;
+            self.offline_if_failed(deleted)?;
         }
         Ok(count)
     }
@@ -171,7 +171,7 @@ impl Log {
             self.folder.disk().sync_dir(to.parent().unwrap_or(to))
         });
         let moved = moved.map_err(|error| StorageError::io("rename", &from, error));
-        self.watch(moved)
+        self.offline_if_failed(moved)
     }
 
     /// Gives up the log: its folder becomes `<name>` beside it, to be removed after a while.

@@ -1,7 +1,7 @@
 //! Making the log durable: planned under the partition's lock, done outside it, noted under it.
 //!
-//! A disk's sync thread plans for all its partitions, syncs, and tells each how far it got. After
-//! a failed sync the log is offline: the kernel may have dropped what it could not write.
+//! A sync thread of the disk plans for one partition after the other, syncs it, and tells it how far it
+//! got. After a failed sync the log is offline: the kernel may have dropped what it could not write.
 
 use std::io;
 use std::path::Path;
@@ -122,7 +122,7 @@ impl Log {
             return Ok(None);
         }
         let saved = self.save_epochs();
-        self.watch(saved)?;
+        self.offline_if_failed(saved)?;
         self.last_flush = now;
         let active = self.segments.len() - 1;
         let (end, left) = match scope {
@@ -151,7 +151,7 @@ impl Log {
         plan: &FlushPlan,
         outcome: Result<(), StorageError>,
     ) -> Result<(), StorageError> {
-        self.watch(outcome)?;
+        self.offline_if_failed(outcome)?;
         // What was cut and written again since was not synced by this plan.
         if plan.cuts == self.segments.cuts() {
             self.flushed_offset = self.flushed_offset.max(plan.end_offset);
@@ -185,7 +185,7 @@ impl Log {
             self.names += u32::from(self.take_snapshot(true)?);
             self.active().sync(true)
         });
-        self.watch(closed)?;
+        self.offline_if_failed(closed)?;
         self.flush(now)
     }
 
@@ -199,7 +199,7 @@ impl Log {
             let saved = self.epochs.save_unsynced(self.folder.disk(), &path);
             saved.map_err(state_file_error)
         });
-        self.watch(closed)
+        self.offline_if_failed(closed)
     }
 
     /// Makes sure that the log start can be told to the checkpoint: neither is the end of the log below
@@ -210,7 +210,7 @@ impl Log {
         }
         if self.log_start_offset > self.segments[0].base_offset() {
             let saved = self.save_epochs();
-            self.watch(saved)?;
+            self.offline_if_failed(saved)?;
         }
         Ok(())
     }

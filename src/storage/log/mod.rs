@@ -204,8 +204,11 @@ impl Log {
             .expect("a log has at least one segment")
     }
 
-    /// Passes an outcome on; a failure of the disk takes the log offline.
-    fn watch<T>(&mut self, outcome: Result<T, StorageError>) -> Result<T, StorageError> {
+    /// Passes an outcome on; a failure of the disk takes the log offline first.
+    fn offline_if_failed<T>(
+        &mut self,
+        outcome: Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
         if let Err(error) = &outcome {
             let fatal = matches!(
                 error,

@@ -204,7 +204,7 @@ impl Log {
             return Ok(());
         }
         let rolled = self.roll_at(self.end_offset, now);
-        self.watch(rolled)
+        self.offline_if_failed(rolled)
     }
 
     /// Saves the producers; true if a file was written. It only saves replaying the log: a full disk

@@ -29,7 +29,7 @@ impl Log {
             return Ok(offset);
         }
         let cut = self.cut_at(offset, now);
-        self.watch(cut)?;
+        self.offline_if_failed(cut)?;
         Ok(self.end_offset)
     }
 
@@ -47,7 +47,7 @@ impl Log {
             "a log starts at or below its end"
         );
         let emptied = self.start_again_at(offset, now);
-        self.watch(emptied)?;
+        self.offline_if_failed(emptied)?;
         self.log_start_offset = log_start_offset;
         Ok(())
     }

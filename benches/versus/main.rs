@@ -4,6 +4,8 @@
 //! alternation, several rounds, and prints ratios next to what the machine itself costs. Absolute
 //! figures of shared machines mean little: read the ratios. `-- --only NAME` runs one section, or
 //! one load of the section `stream`; `-- --ours` leaves Apache Kafka out (to profile, not to compare).
+//! `-- --than PATH` takes another build of this broker in Apache Kafka's place, to see what a change
+//! costs or saves; `--binary PATH` takes a build other than the one that cargo has just made for ours.
 //!
 //! Where the system paces what it sends (congestion control `bbr`), that is most of what sending over
 //! loopback costs either broker. A network of its own, without that, compares the brokers:
@@ -23,13 +25,17 @@ mod rival;
 mod sections;
 mod table;
 
-use rival::{Rival, apache, ours};
+use std::path::PathBuf;
+
+use rival::{Rival, apache, other_build, ours};
 use table::Table;
 
 /// What the command line chose.
 struct Options {
     only: Option<String>,
     ours_only: bool,
+    binary: Option<PathBuf>,
+    than: Option<PathBuf>,
 }
 
 impl Options {
@@ -42,7 +48,20 @@ impl Options {
         Self {
             only: after("--only"),
             ours_only: arguments.iter().any(|a| a == "--ours"),
+            binary: after("--binary").map(PathBuf::from),
+            than: after("--than").map(PathBuf::from),
         }
+    }
+
+    /// The rivals of one section; Apache Kafka's classes are looked for if it is among them.
+    fn rivals(&self, section: &str) -> Option<Vec<Box<dyn Rival>>> {
+        let mut all: Vec<Box<dyn Rival>> = vec![Box::new(ours(section, self.binary.as_deref()))];
+        match &self.than {
+            Some(binary) => all.push(Box::new(other_build(section, binary))),
+            None if self.ours_only => {}
+            None => all.push(Box::new(apache(section, &support::tools::kafka_jars()?))),
+        }
+        Some(all)
     }
 
     fn wants(&self, section: &str) -> bool {
@@ -61,17 +80,16 @@ impl Options {
 
 fn main() {
     let options = Options::from_arguments();
-    let Some(jars) = support::tools::kafka_jars() else {
+    if !options.ours_only && options.than.is_none() && support::tools::kafka_jars().is_none() {
         return;
+    }
+    let rivals = |section: &str| options.rivals(section).expect("they were found above");
+    let than = if options.than.is_some() {
+        "the other build"
+    } else {
+        "Apache Kafka 4.3.1"
     };
-    let rivals = |name: &str| -> Vec<Box<dyn Rival>> {
-        let mut all: Vec<Box<dyn Rival>> = vec![Box::new(ours(name))];
-        if !options.ours_only {
-            all.push(Box::new(apache(name, &jars)));
-        }
-        all
-    };
-    let mut table = Table::default();
+    let mut table = Table::against(than);
     memory::occupy();
     println!(
         "machine floor (CPU seconds per GiB, congestion control {}): {}",

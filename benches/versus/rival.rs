@@ -113,23 +113,40 @@ fn answers(address: &str) -> bool {
         && answer[4..] == [0, 0, 0, 7, 0, 0]
 }
 
-/// This broker.
+/// A build of this broker.
 pub struct Ours {
+    name: &'static str,
+    binary: PathBuf,
+    port: u16,
     directory: tempfile::TempDir,
     process: Option<Process>,
 }
 
-/// This broker on a fresh directory.
-pub fn ours(section: &str) -> Ours {
+/// This broker, by default the one that was just built, on a fresh directory.
+pub fn ours(section: &str, binary: Option<&Path>) -> Ours {
+    let built = Path::new(env!("CARGO_BIN_EXE_broker"));
+    build("ours", binary.unwrap_or(built), 21092, section)
+}
+
+/// Another build of this broker, in the place of Apache Kafka.
+pub fn other_build(section: &str, binary: &Path) -> Ours {
+    build("the other build", binary, 22092, section)
+}
+
+fn build(name: &'static str, binary: &Path, port: u16, section: &str) -> Ours {
     let directory = fresh_directory(section);
     let data = directory.path().join("data");
+    let controller = port + 1;
     let text = format!(
-        "node.id = 1\nlog.dirs = {:?}\nlisteners = \"PLAINTEXT://127.0.0.1:21092,CONTROLLER://127.0.0.1:21093\"\n{}",
+        "node.id = 1\nlog.dirs = {:?}\nlisteners = \"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\"\n{}",
         path_text(&data),
         settings()
     );
     fs::write(directory.path().join("broker.toml"), text).expect("the disk has room");
     Ours {
+        name,
+        binary: binary.to_owned(),
+        port,
         directory,
         process: None,
     }
@@ -137,17 +154,17 @@ pub fn ours(section: &str) -> Ours {
 
 impl Rival for Ours {
     fn name(&self) -> &'static str {
-        "ours"
+        self.name
     }
 
     fn bootstrap(&self) -> String {
-        "127.0.0.1:21092".to_owned()
+        format!("127.0.0.1:{}", self.port)
     }
 
     fn spawn(&mut self) {
         let config = self.directory.path().join("broker.toml");
         let arguments = ["--config", path_text(&config)];
-        self.process = Some(Process::spawn(env!("CARGO_BIN_EXE_broker"), &arguments));
+        self.process = Some(Process::spawn(path_text(&self.binary), &arguments));
     }
 
     fn process(&mut self) -> &mut Option<Process> {

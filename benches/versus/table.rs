@@ -1,6 +1,7 @@
-//! The table of ratios: a row per figure, ours and Apache's medians, and the bound to reach.
+//! The table of ratios: a row per figure, the medians of ours and of the rival, and the bound to reach
+//! (which is meant for Apache Kafka as the rival).
 
-/// What a ratio of ours to Apache's must be.
+/// What a ratio of ours to the rival's must be.
 #[derive(Clone, Copy)]
 pub enum Bound {
     AtMost(f64),
@@ -11,24 +12,32 @@ struct Row {
     what: String,
     unit: &'static str,
     ours: f64,
-    apache: Option<f64>,
+    rival: Option<f64>,
     bound: Bound,
 }
 
 /// All figures of a run.
-#[derive(Default)]
 pub struct Table {
+    rival: &'static str,
     rows: Vec<Row>,
 }
 
 impl Table {
-    /// Adds the medians of `samples`: the first list is ours, the second, if any, Apache's.
+    /// An empty table, with the rival's name.
+    pub fn against(rival: &'static str) -> Self {
+        Self {
+            rival,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds the medians of `samples`: the first list is ours, the second, if any, the rival's.
     pub fn add(&mut self, what: &str, unit: &'static str, samples: &[Vec<f64>], bound: Bound) {
         let row = Row {
             what: what.to_owned(),
             unit,
             ours: median(&samples[0]),
-            apache: samples.get(1).map(|samples| median(samples)),
+            rival: samples.get(1).map(|samples| median(samples)),
             bound,
         };
         println!("{}", row.line());
@@ -38,7 +47,8 @@ impl Table {
     /// Prints all rows as a Markdown table.
     pub fn print(&self) {
         println!(
-            "\n| what | ours | Apache Kafka 4.3.1 | ratio | to reach | |\n| --- | --- | --- | --- | --- | --- |"
+            "\n| what | ours | {} | ratio | to reach | |\n| --- | --- | --- | --- | --- | --- |",
+            self.rival
         );
         for row in &self.rows {
             println!("{}", row.line());
@@ -52,24 +62,24 @@ impl Row {
             what,
             unit,
             ours,
-            apache,
+            rival,
             bound,
         } = self;
         let wanted = match bound {
             Bound::AtMost(most) => format!("at most {most:.3}"),
             Bound::AtLeast(least) => format!("at least {least:.2}"),
         };
-        let Some(apache) = apache else {
+        let Some(rival) = rival else {
             return format!("| {what} | {ours:.3} {unit} | - | - | {wanted} | |");
         };
-        let ratio = ours / apache;
+        let ratio = ours / rival;
         let reached = match bound {
             Bound::AtMost(most) => ratio <= *most,
             Bound::AtLeast(least) => ratio >= *least,
         };
         let verdict = if reached { "reached" } else { "MISSED" };
         format!(
-            "| {what} | {ours:.3} {unit} | {apache:.3} {unit} | {ratio:.3} | {wanted} | {verdict} |"
+            "| {what} | {ours:.3} {unit} | {rival:.3} {unit} | {ratio:.3} | {wanted} | {verdict} |"
         )
     }
 }

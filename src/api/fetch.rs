@@ -173,9 +173,10 @@ fn params(api: &Api, context: &RequestContext, request: &FetchRequest) -> FetchP
     };
     FetchParams {
         follower,
-        max_wait: match context.connection.peer_has_closed() {
-            true => Duration::ZERO,
-            false => api.longest_wait(request.max_wait_ms),
+        max_wait: if context.connection.peer_has_closed() {
+            Duration::ZERO
+        } else {
+            api.longest_wait(request.max_wait_ms)
         },
         min_bytes: size(request.min_bytes).min(max_bytes),
         max_bytes,

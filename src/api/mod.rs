@@ -264,17 +264,11 @@ impl Api {
     }
 
     fn kind_of(&self, listener: &str) -> ListenerKind {
-        match self
-            .parts
-            .config
-            .network
-            .listeners
-            .controller
-            .iter()
-            .any(|it| it.listener == listener)
-        {
-            true => ListenerKind::Controller,
-            false => ListenerKind::Broker,
+        let mut of_controller = self.parts.config.network.listeners.controller.iter();
+        if of_controller.any(|it| it.listener == listener) {
+            ListenerKind::Controller
+        } else {
+            ListenerKind::Broker
         }
     }
 }

@@ -42,9 +42,12 @@ impl Advertised {
             .broker
             .first()
             .map(|endpoint| (&endpoint.host, endpoint.port));
-        first.map_or_else(String::new, |(host, port)| match host.contains(':') {
-            true => format!("[{host}]:{port}"),
-            false => format!("{host}:{port}"),
+        first.map_or_else(String::new, |(host, port)| {
+            if host.contains(':') {
+                format!("[{host}]:{port}")
+            } else {
+                format!("{host}:{port}")
+            }
         })
     }
 }

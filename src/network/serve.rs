@@ -234,9 +234,10 @@ impl Server {
                 .then(|| connection.listener().lane(treatment.carries_records))
         };
         let options = &network.options;
-        let limit = match connection.is_authenticated() {
-            true => options.request_max_bytes,
-            false => options.request_max_bytes_before_login,
+        let limit = if connection.is_authenticated() {
+            options.request_max_bytes
+        } else {
+            options.request_max_bytes_before_login
         };
         let rules = ReadRules {
             memory: &network.memory,

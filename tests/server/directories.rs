@@ -191,9 +191,10 @@ impl Two {
     /// Where the first partition of a topic is, and the other directory.
     fn found(&self, topic: &str) -> (PathBuf, PathBuf) {
         let (one, two) = (self.dir("one"), self.dir("two"));
-        match one.join(format!("{topic}-0")).exists() {
-            true => (one, two),
-            false => (two, one),
+        if one.join(format!("{topic}-0")).exists() {
+            (one, two)
+        } else {
+            (two, one)
         }
     }
 }

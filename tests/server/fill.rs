@@ -173,9 +173,10 @@ impl Filler {
 
     fn name(&mut self) {
         self.names += 1;
-        let name = match self.distinct {
-            true => format!("{:x}", self.names),
-            false => "t".to_owned(),
+        let name = if self.distinct {
+            format!("{:x}", self.names)
+        } else {
+            "t".to_owned()
         };
         self.length(name.len(), 2);
         self.bytes.extend(name.as_bytes());

@@ -433,14 +433,6 @@ impl ProducerState {
         self.open.first_key_value().map(|(&first, _)| first)
     }
 
-    /// When the oldest open transaction was last written to; for finding those left hanging.
-    pub fn oldest_open_timestamp(&self) -> Option<Timestamp> {
-        let (_, producer_id) = self.open.first_key_value()?;
-        self.producers
-            .get(producer_id)
-            .map(|entry| entry.last_timestamp)
-    }
-
     /// Markers below `high_watermark` are replicated: their transactions hold nothing back now.
     pub fn on_high_watermark(&mut self, high_watermark: Offset) {
         if !self.unreplicated.is_empty() {

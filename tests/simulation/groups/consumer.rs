@@ -204,14 +204,9 @@ impl Consumer {
                 ErrorCode::NONE => {
                     self.member_id = joined.member_id.clone();
                     self.generation = joined.generation_id;
-                    self.members = match joined.skip_assignment {
-                        true => Vec::new(),
-                        false => joined
-                            .members
-                            .iter()
-                            .map(|member| member.member_id.clone())
-                            .collect(),
-                    };
+                    let members = joined.members.iter();
+                    let members = members.filter(|_| !joined.skip_assignment);
+                    self.members = members.map(|member| member.member_id.clone()).collect();
                     self.phase = Phase::Sync;
                 }
                 ErrorCode::MEMBER_ID_REQUIRED => self.member_id = joined.member_id.clone(),

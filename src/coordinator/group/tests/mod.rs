@@ -6,6 +6,7 @@ mod join;
 mod leave;
 mod load;
 mod offsets;
+mod pending_offsets;
 mod retention;
 mod script;
 mod static_member;

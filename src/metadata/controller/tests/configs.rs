@@ -8,17 +8,21 @@ use crate::protocol::messages::incremental_alter_configs::{
 };
 use crate::protocol::messages::metadata_records::{ConfigRecord, MetadataRecord};
 
-const SET: i8 = 0;
-const DELETE: i8 = 1;
-const APPEND: i8 = 2;
-const SUBTRACT: i8 = 3;
+pub(super) const SET: i8 = 0;
+pub(super) const DELETE: i8 = 1;
+pub(super) const APPEND: i8 = 2;
+pub(super) const SUBTRACT: i8 = 3;
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 
 type Outcome = (ErrorCode, String);
 
-fn op(name: &'static str, operation: i8, value: Option<&'static str>) -> AlterableConfig {
+pub(super) fn op(
+    name: &'static str,
+    operation: i8,
+    value: Option<&'static str>,
+) -> AlterableConfig {
     AlterableConfig {
         name: name.into(),
         config_operation: operation,
@@ -26,7 +30,11 @@ fn op(name: &'static str, operation: i8, value: Option<&'static str>) -> Alterab
     }
 }
 
-fn resource(kind: i8, name: &'static str, configs: Vec<AlterableConfig>) -> AlterConfigsResource {
+pub(super) fn resource(
+    kind: i8,
+    name: &'static str,
+    configs: Vec<AlterableConfig>,
+) -> AlterConfigsResource {
     AlterConfigsResource {
         resource_type: kind,
         resource_name: name.into(),
@@ -34,7 +42,7 @@ fn resource(kind: i8, name: &'static str, configs: Vec<AlterableConfig>) -> Alte
     }
 }
 
-fn alter(
+pub(super) fn alter(
     world: &mut World,
     resources: Vec<AlterConfigsResource>,
 ) -> (Vec<MetadataRecord>, Vec<Outcome>) {
@@ -81,7 +89,7 @@ fn replace(
     (records, (result.error_code, message))
 }
 
-fn record(
+pub(super) fn record(
     kind: i8,
     resource: &'static str,
     name: &'static str,
@@ -96,11 +104,11 @@ fn record(
     .into()
 }
 
-fn ok() -> Outcome {
+pub(super) fn ok() -> Outcome {
     (ErrorCode::NONE, String::new())
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let mut world = World::with_brokers(1);
     world.create_assigned("t", &[&[1]]);
     world
@@ -193,11 +201,21 @@ fn lists_take_and_lose_entries() {
     }
 }
 
+fn assert_refused<const N: usize>(cases: [(AlterConfigsResource, ErrorCode, &str); N]) {
+    for (resource, code, message) in cases {
+        let mut world = world();
+
+        let (records, outcomes) = alter(&mut world, vec![resource]);
+
+        assert_eq!(records, []);
+        assert_eq!(outcomes, [(code, message.to_owned())]);
+    }
+}
+
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
-fn each_fault_has_kafkas_code_and_message() {
+fn each_fault_of_a_topics_change_has_kafkas_code_and_message() {
     let invalid = ErrorCode::INVALID_REQUEST;
-    let cases = [
+    assert_refused([
         (
             resource(
                 TOPIC,
@@ -247,6 +265,13 @@ fn each_fault_has_kafkas_code_and_message() {
             invalid,
             "Default topic resources are not allowed.",
         ),
+    ]);
+}
+
+#[test]
+fn each_fault_of_a_brokers_change_has_kafkas_code_and_message() {
+    let invalid = ErrorCode::INVALID_REQUEST;
+    assert_refused([
         (
             resource(BROKER, "7", vec![op("message.max.bytes", SET, Some("1"))]),
             invalid,
@@ -272,15 +297,7 @@ fn each_fault_has_kafkas_code_and_message() {
             "Config value append is not allowed for config key: message.max.bytes",
         ),
         (resource(3, "x", vec![]), invalid, "Unknown resource type 3"),
-    ];
-    for (resource, code, message) in cases {
-        let mut world = world();
-
-        let (records, outcomes) = alter(&mut world, vec![resource]);
-
-        assert_eq!(records, []);
-        assert_eq!(outcomes, [(code, message.to_owned())]);
-    }
+    ]);
 }
 
 #[test]
@@ -418,58 +435,7 @@ fn an_unclean_election_is_allowed_by_topic_or_broker() {
     );
     assert!(!world.controller.allows_unclean_election("t"));
 }
-
-const CLIENT_METRICS: i8 = 16;
 const GROUP: i8 = 32;
-
-#[test]
-fn a_subscription_to_metrics_is_set_without_anything_that_it_belongs_to() {
-    let mut world = world();
-    let set = |key, value| {
-        let configs = vec![op(key, SET, Some(value))];
-        vec![resource(CLIENT_METRICS, "sub", configs)]
-    };
-
-    let (records, outcomes) = alter(&mut world, set("interval.ms", "1000"));
-    assert_eq!(outcomes, [ok()]);
-    assert_eq!(
-        records,
-        [record(CLIENT_METRICS, "sub", "interval.ms", Some("1000"))]
-    );
-    let (_, outcomes) = alter(&mut world, set("interval", "1000"));
-    assert_eq!(
-        outcomes,
-        [(
-            ErrorCode::INVALID_REQUEST,
-            "Unknown client metrics configuration: interval".to_owned()
-        )]
-    );
-    let (_, outcomes) = alter(&mut world, set("match", "client_id"));
-    assert_eq!(
-        outcomes,
-        [(
-            ErrorCode::INVALID_CONFIG,
-            "Illegal client matching pattern: client_id".to_owned()
-        )]
-    );
-}
-
-#[test]
-fn patterns_are_added_to_a_subscription_and_taken_from_it() {
-    let mut world = world();
-    let mut change = |operation, value| {
-        let configs = vec![op("match", operation, Some(value))];
-        alter(&mut world, vec![resource(CLIENT_METRICS, "sub", configs)]).0
-    };
-
-    change(APPEND, "client_id=a");
-    let added = change(APPEND, "client_software_name=b");
-    let taken = change(SUBTRACT, "client_id=a");
-
-    let of = |value| [record(CLIENT_METRICS, "sub", "match", Some(value))];
-    assert_eq!(added, of("client_id=a,client_software_name=b"));
-    assert_eq!(taken, of("client_software_name=b"));
-}
 
 #[test]
 fn a_groups_settings_are_checked_against_the_brokers_bounds() {

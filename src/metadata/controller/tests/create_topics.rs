@@ -117,17 +117,20 @@ fn counts_that_are_not_given_are_the_brokers_defaults() {
     assert_eq!(records.len(), 4);
 }
 
+fn assert_refused<const N: usize>(cases: [(CreatableTopic, ErrorCode, &str); N]) {
+    for (topic, code, message) in cases {
+        let mut world = World::with_brokers(2);
+
+        assert_eq!(refused(&mut world, topic), (code, message.to_owned()));
+    }
+}
+
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn each_fault_has_kafkas_code_and_message() {
-    let manual = |assignments| CreatableTopic {
-        assignments,
-        ..topic("t", -1, -1)
-    };
     let unable = "Unable to replicate the partition 9 time(s): The target replication factor of 9 \
                   cannot be reached because only 2 broker(s) are registered or some brokers have \
                   all their log directories cordoned.";
-    let cases = [
+    assert_refused([
         (
             topic("t", 0, 1),
             ErrorCode::INVALID_PARTITIONS,
@@ -180,6 +183,16 @@ fn each_fault_has_kafkas_code_and_message() {
             ErrorCode::INVALID_CONFIG,
             "Unknown topic config name: no.such",
         ),
+    ]);
+}
+
+#[test]
+fn each_fault_of_a_manual_assignment_has_kafkas_code_and_message() {
+    let manual = |assignments| CreatableTopic {
+        assignments,
+        ..topic("t", -1, -1)
+    };
+    assert_refused([
         (
             CreatableTopic {
                 replication_factor: 1,
@@ -227,12 +240,7 @@ fn each_fault_has_kafkas_code_and_message() {
             "The manual partition assignment includes a partition with 2 replica(s), but this is \
              not consistent with previous partitions, which have 1 replica(s).",
         ),
-    ];
-    for (topic, code, message) in cases {
-        let mut world = World::with_brokers(2);
-
-        assert_eq!(refused(&mut world, topic), (code, message.to_owned()));
-    }
+    ]);
 }
 
 #[test]

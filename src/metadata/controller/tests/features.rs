@@ -41,66 +41,68 @@ fn a_level_that_every_node_serves_is_finalised() {
     assert!(answer.results.is_empty(), "version 2 has no results");
 }
 
+/// A feature, the level and the kind of its upgrade, and what Kafka says of it.
+const FAULTS: [(&str, i16, i8, &str); 8] = [
+    (
+        "group.version",
+        1,
+        1,
+        "Invalid update version 1 for feature group.version. Local controller 1 does not \
+         support this feature.",
+    ),
+    (
+        "nonsense",
+        0,
+        1,
+        "Invalid update version 0 for feature nonsense. Feature nonsense not found.",
+    ),
+    (
+        "metadata.version",
+        31,
+        1,
+        "Invalid update version 31 for feature metadata.version. Local controller 1 only \
+         supports versions 7-30",
+    ),
+    (
+        "metadata.version",
+        -1,
+        2,
+        "Invalid update version -1 for feature metadata.version. A feature version cannot be \
+         less than 0.",
+    ),
+    (
+        "metadata.version",
+        29,
+        1,
+        "Invalid update version 29 for feature metadata.version. Can't downgrade the version \
+         of this feature without setting the upgrade type to either safe or unsafe downgrade.",
+    ),
+    (
+        "metadata.version",
+        29,
+        2,
+        "Unsupported metadata.version downgrade from 30 to 29. Refusing to perform the \
+         requested downgrade because it might delete metadata information.",
+    ),
+    (
+        "metadata.version",
+        29,
+        3,
+        "Unsupported metadata.version downgrade from 30 to 29. Unsafe metadata downgrade is \
+         not supported in this version.",
+    ),
+    (
+        "metadata.version",
+        30,
+        0,
+        "Invalid update version 30 for feature metadata.version. The controller does not \
+         support the given upgrade type.",
+    ),
+];
+
 #[test]
 fn each_fault_has_kafkas_message() {
-    let cases = [
-        (
-            "group.version",
-            1,
-            1,
-            "Invalid update version 1 for feature group.version. Local controller 1 does not \
-             support this feature.",
-        ),
-        (
-            "nonsense",
-            0,
-            1,
-            "Invalid update version 0 for feature nonsense. Feature nonsense not found.",
-        ),
-        (
-            "metadata.version",
-            31,
-            1,
-            "Invalid update version 31 for feature metadata.version. Local controller 1 only \
-             supports versions 7-30",
-        ),
-        (
-            "metadata.version",
-            -1,
-            2,
-            "Invalid update version -1 for feature metadata.version. A feature version cannot be \
-             less than 0.",
-        ),
-        (
-            "metadata.version",
-            29,
-            1,
-            "Invalid update version 29 for feature metadata.version. Can't downgrade the version \
-             of this feature without setting the upgrade type to either safe or unsafe downgrade.",
-        ),
-        (
-            "metadata.version",
-            29,
-            2,
-            "Unsupported metadata.version downgrade from 30 to 29. Refusing to perform the \
-             requested downgrade because it might delete metadata information.",
-        ),
-        (
-            "metadata.version",
-            29,
-            3,
-            "Unsupported metadata.version downgrade from 30 to 29. Unsafe metadata downgrade is \
-             not supported in this version.",
-        ),
-        (
-            "metadata.version",
-            30,
-            0,
-            "Invalid update version 30 for feature metadata.version. The controller does not \
-             support the given upgrade type.",
-        ),
-    ];
-    for (feature, level, upgrade_type, message) in cases {
+    for (feature, level, upgrade_type, message) in FAULTS {
         let world = World::with_brokers(1);
 
         let (records, answer) = update(&world, feature, level, upgrade_type);

@@ -2,6 +2,7 @@
 
 mod activation;
 mod brokers;
+mod client_metrics_configs;
 mod client_quotas;
 mod configs;
 mod create_partitions;

@@ -211,3 +211,121 @@ fn a_damaged_copy_is_kept_as_long_as_there_is_no_log() {
     assert_eq!(again.append("t", 0, 1), Ok(Offset(5)));
     again.until(|| again.folders("/b").is_empty());
 }
+
+#[test]
+fn a_damaged_log_costs_only_itself_and_keeps_its_recovery_point() {
+    let world = World::new(&["/a"]);
+    world.apply(&[Change::topic("t", 2)]);
+    for partition in 0..2 {
+        world.append("t", partition, 5).unwrap();
+    }
+    world.manager.close(1);
+    world.damage("/a/t-1/00000000000000000000.log");
+    world
+        .disk
+        .remove(Path::new("/a/.kafka_cleanshutdown"))
+        .unwrap();
+
+    for _ in 0..2 {
+        let again = world.restarted(&world.disk);
+        assert_eq!(again.partition("t", 0).end_offset(), Offset(5));
+        assert_eq!(again.append("t", 1, 1), Err(ErrorCode::KAFKA_STORAGE_ERROR));
+        again.assert_metric("corrupt_batches_total", 1);
+        again.assert_metric("offline_partitions", 1);
+        again.manager.close(1);
+        world
+            .disk
+            .remove(Path::new("/a/.kafka_cleanshutdown"))
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_scrub_reads_every_log_and_takes_a_damaged_one_offline() {
+    let world = World::new(&["/a"]);
+    world.apply(&[
+        Change::topic("t", 3),
+        Change::config("t", "flush.messages", "1"),
+    ]);
+    for partition in 0..3 {
+        world.append("t", partition, 5).unwrap();
+        world.until(|| world.partition("t", partition).flushed_offset() == Offset(5));
+    }
+    let size = batch(5).size() as u64;
+    let (rooms, started) = (&*world.manager.rooms, now());
+    let later = |periods: i64| Moment {
+        wall: Timestamp(started.wall.0 + periods * 1_000),
+        ..started
+    };
+    let mut progress = Progress::new(1_000, started.wall);
+    let dir = &rooms.dirs.all()[0];
+    let mut scrub = |periods| {
+        rooms
+            .upkeep
+            .scrub_part(dir, &mut progress, u64::MAX, later(periods))
+    };
+    assert_eq!(scrub(0), 0);
+    assert_eq!(scrub(1), 3 * size);
+
+    world.damage("/a/t-1/00000000000000000000.log");
+    assert!(scrub(2) >= 2 * size);
+    world.assert_metric("corrupt_batches_total", 1);
+    world.assert_metric("partitions", 3);
+    world.assert_metric("offline_partitions", 1);
+    assert!(scrub(3) >= 2 * size, "it is not read again");
+    world.assert_metric("corrupt_batches_total", 1);
+
+    let refused = Err(ErrorCode::KAFKA_STORAGE_ERROR);
+    assert_eq!(world.append("t", 1, 1), refused);
+    assert_eq!(world.append("t", 2, 1), Ok(Offset(5)));
+    rooms.dirs.write_checkpoints(&CheckpointKind::ALL);
+    let again = world.restarted(&world.disk);
+    assert_eq!(
+        again.append("t", 1, 1),
+        refused,
+        "it is not cut where the damage is"
+    );
+}
+
+#[test]
+fn damage_behind_a_lost_index_is_found_when_it_is_made_again() {
+    let world = World::new(&["/a"]);
+    world.apply(&[Change::topic("t", 1)]);
+    world.append("t", 0, 5).unwrap();
+    world.manager.close(1);
+    let log = "/a/t-0/00000000000000000000";
+    world.damage(&format!("{log}.log"));
+    world
+        .disk
+        .remove(Path::new(&format!("{log}.index")))
+        .unwrap();
+
+    let again = world.restarted(&world.disk);
+
+    assert_eq!(again.append("t", 0, 1), Err(ErrorCode::KAFKA_STORAGE_ERROR));
+    again.assert_metric("corrupt_batches_total", 1);
+}
+
+#[tokio::test]
+async fn damage_that_a_reader_finds_takes_the_partition_offline_and_is_counted_once() {
+    let world = World::new(&["/a"]);
+    world.apply(&[Change::topic("t", 1)]);
+    world.append("t", 0, 5).unwrap();
+    let partition = world.partition("t", 0);
+    // The length of the batch: what is behind it can not be found.
+    world.write_at("/a/t-0/00000000000000000000.log", 8, &[0x7f; 4]);
+    let query = OffsetQuery {
+        timestamp: 0,
+        isolation: None,
+        current_leader_epoch: crate::model::LeaderEpoch::NONE,
+        only_leader: true,
+    };
+
+    for _ in 0..2 {
+        let failed = world.manager.list_offset(&partition, &query).await;
+        assert_eq!(failed.unwrap_err().code(), ErrorCode::KAFKA_STORAGE_ERROR);
+    }
+
+    world.assert_metric("corrupt_batches_total", 1);
+    world.assert_metric("offline_partitions", 1);
+}

@@ -1,5 +1,9 @@
 //! A whole node on a disk in memory: what was answered is seen, survives, and is found again.
 
+mod restart;
+mod sessions;
+mod slow_folders;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -274,62 +278,6 @@ async fn a_topic_is_there_when_its_creation_is_answered() {
 }
 
 #[tokio::test]
-async fn a_restart_finds_what_was_answered_and_publishes_it_at_once() {
-    let disk = formatted_disk();
-    let node = Node::start(&disk, config());
-    let broker = node.join(1).await;
-    let first_epoch = broker.epoch();
-    node.create("kept").await;
-    node.create("gone").await;
-    node.delete("gone").await;
-    assert!(broker.shut_down(PATIENCE).await);
-    node.until(is_fenced).await;
-    node.stop();
-
-    let node = Node::start(&disk, config());
-    let broker = node.join(2).await;
-
-    assert_eq!(node.topics(), ["kept"]);
-    let first = node.publications.lock().unwrap()[0].clone();
-    assert_eq!(
-        first,
-        (vec!["kept".to_owned()], vec![]),
-        "never what is undone later"
-    );
-    assert!(broker.epoch() > first_epoch);
-    let image = node.until(|image| !is_fenced(image)).await;
-    let topic = image.topics().by_name("kept").unwrap();
-    let partition = topic.partition(0).unwrap();
-    assert_eq!(
-        (partition.leader, partition.leader_epoch.0),
-        (BrokerId(1), 2)
-    );
-    node.stop();
-}
-
-#[tokio::test]
-async fn what_was_answered_survives_a_power_cut_and_the_broker_returns_at_once() {
-    for tear in [Tear::Lost, Tear::Kept, Tear::Torn(1), Tear::Torn(2)] {
-        let disk = formatted_disk();
-        let node = Node::start(&disk, config());
-        let _broker = node.join(1).await;
-        assert_eq!(node.create("orders").await, ErrorCode::NONE);
-        let cut = disk.after_power_cut(tear);
-
-        // The session of the first incarnation lasts for longer than the test waits.
-        let again = Node::start(&cut, config());
-        let _broker = tokio::time::timeout(PATIENCE / 2, again.join(2))
-            .await
-            .unwrap();
-
-        assert_eq!(again.topics(), ["orders"]);
-        again.until(|image| !is_fenced(image)).await;
-        again.stop();
-        node.stop();
-    }
-}
-
-#[tokio::test]
 async fn the_controller_learns_where_replicas_are_also_what_was_told_before_it_was_there() {
     let node = Node::start(&formatted_disk(), config());
     let (first, second) = (Uuid::from_bytes([7; 16]), Uuid::from_bytes([8; 16]));
@@ -443,109 +391,6 @@ async fn a_decision_that_needs_several_batches_is_seen_as_a_whole() {
 }
 
 #[tokio::test]
-async fn a_snapshot_stands_for_the_log_before_it() {
-    let disk = formatted_disk();
-    let often = || MetadataConfig {
-        max_bytes_between_snapshots: 400,
-        ..config()
-    };
-    let node = Node::start(&disk, often());
-    let broker = node.join(1).await;
-    for name in ["a", "b", "c", "d", "e"] {
-        node.create(name).await;
-    }
-    assert!(broker.shut_down(PATIENCE).await);
-    let before = node.until(is_fenced).await;
-    node.stop();
-    let folder = Path::new("data/__cluster_metadata-0");
-    let files = disk.list(folder).unwrap();
-    let is_snapshot = |name: &str| name.ends_with(".checkpoint") && name.len() > 30;
-    assert!(
-        files.iter().any(|file| is_snapshot(&file.name)),
-        "{files:?}"
-    );
-
-    let node = Node::start(&disk, often());
-    node.published_beyond(before.provenance().offset).await;
-
-    let after = node.metadata.published().image_full();
-    assert_eq!(after.topics(), before.topics());
-    assert_eq!(after.brokers(), before.brokers());
-    assert_eq!(after.features(), before.features());
-    node.stop();
-}
-
-/// Topics come and go, snapshots are written now and then, and the node is stopped, or its power is cut.
-#[tokio::test]
-async fn the_first_image_of_a_run_has_all_that_was_answered_before_it() {
-    for seed in 0..12 {
-        println!("seed {seed}");
-        let mut dice = Dice::new(seed);
-        let (mut disk, mut expected) = (formatted_disk(), BTreeSet::new());
-        for round in 1..=4_u8 {
-            let max_bytes = if dice.below(2) == 0 { 1 } else { u64::MAX };
-            let config = MetadataConfig {
-                max_bytes_between_snapshots: max_bytes,
-                ..config()
-            };
-            let node = Node::start(&disk, config);
-            let _broker = node.join(round).await;
-            let first = node.publications.lock().unwrap()[0].0.clone();
-            assert_eq!(
-                BTreeSet::from_iter(first),
-                expected,
-                "seed {seed}, round {round}"
-            );
-            for _ in 0..dice.below(4) {
-                let name = format!("t{}", dice.below(8));
-                if expected.remove(&name) {
-                    assert_eq!(node.delete(&name).await, ErrorCode::NONE);
-                } else {
-                    assert_eq!(node.create(&name).await, ErrorCode::NONE);
-                    expected.insert(name);
-                }
-            }
-            let tears = [Tear::Lost, Tear::Kept, Tear::Torn(1), Tear::Torn(2)];
-            let cut = disk.after_power_cut(tears[dice.below(tears.len())]);
-            node.stop();
-            if dice.below(2) == 0 {
-                disk = cut;
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_log_that_lost_what_the_replicas_acted_on_is_not_published() {
-    let disk = formatted_disk();
-    let node = Node::start(&disk, config());
-    let _broker = node.join(1).await;
-    let acted_on = node.metadata.published().image_full().provenance().offset;
-    node.stop();
-
-    let config = MetadataConfig {
-        acted_on: Some(acted_on + 1_000),
-        ..config()
-    };
-    let node = Node::start(&disk, config);
-
-    let mut fatal = node.fatal.clone();
-    let told = fatal.wait_for(Option::is_some);
-    let reason = tokio::time::timeout(PATIENCE, told)
-        .await
-        .unwrap()
-        .unwrap()
-        .clone();
-    assert!(
-        reason
-            .unwrap()
-            .contains("an older copy was put in its place")
-    );
-    assert!(node.publications.lock().unwrap().is_empty());
-    node.stop();
-}
-
-#[tokio::test]
 async fn a_disk_that_fails_is_fatal_and_nothing_is_answered_well_after_it() {
     let disk = formatted_disk();
     let node = Node::start(&disk, config());
@@ -582,51 +427,6 @@ async fn an_idle_log_gets_a_record_now_and_then() {
 }
 
 #[tokio::test]
-async fn a_broker_that_falls_silent_is_fenced() {
-    let mut quick = config();
-    quick.controller.broker_session_timeout = Duration::from_millis(200);
-    let node = Node::start(&formatted_disk(), quick);
-    let controller = node.metadata.controller();
-    let request = identity(1).registration();
-    let epoch = loop {
-        let response = controller.ask(request.clone()).await;
-        if !response.error_code.is_error() {
-            break response.broker_epoch;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    };
-    let heartbeat = BrokerHeartbeatRequest {
-        broker_id: 1,
-        broker_epoch: epoch,
-        current_metadata_offset: epoch,
-        ..BrokerHeartbeatRequest::default()
-    };
-    assert!(!controller.ask(heartbeat).await.is_fenced);
-
-    let image = node.until(is_fenced).await;
-
-    assert_eq!(image.brokers().get(BrokerId(1)).unwrap().epoch, epoch);
-    node.stop();
-}
-
-#[tokio::test]
-async fn a_broker_of_another_cluster_is_told_so() {
-    let mut other = config();
-    other.controller.cluster_id = "another".to_owned();
-    let node = Node::start(&formatted_disk(), other);
-
-    let broker = node.broker(1);
-    let refusal = broker.caught_up().await.unwrap_err();
-
-    assert!(
-        refusal.to_string().contains("INCONSISTENT_CLUSTER_ID"),
-        "{refusal}"
-    );
-    assert!(matches!(broker.state(), LifecycleState::Failed(_)));
-    node.stop();
-}
-
-#[tokio::test]
 async fn a_stopped_controller_refuses_instead_of_letting_wait() {
     let node = Node::start(&formatted_disk(), config());
     let controller = node.metadata.controller().clone();
@@ -640,134 +440,6 @@ async fn a_stopped_controller_refuses_instead_of_letting_wait() {
     let response = controller.ask(request).await;
 
     assert_eq!(response.responses[0].error_code, ErrorCode::NOT_CONTROLLER);
-}
-
-/// A disk on which each new folder takes [`SLOW_MKDIR`], until it is said to be quick.
-#[derive(Debug)]
-struct SlowFolders {
-    disk: CrashDisk,
-    is_slow: AtomicBool,
-    made: watch::Sender<usize>,
-}
-
-const SLOW_MKDIR: Duration = Duration::from_millis(100);
-
-impl Disk for SlowFolders {
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        if self.is_slow.load(Ordering::SeqCst) {
-            thread::sleep(SLOW_MKDIR);
-        }
-        self.made.send_modify(|made| *made += 1);
-        self.disk.create_dir(dir)
-    }
-
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
-        self.disk.open(path, mode)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
-        self.disk.list(dir)
-    }
-
-    fn stat(&self, path: &Path) -> io::Result<Option<FileStat>> {
-        self.disk.stat(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove(path)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.disk.sync_dir(dir)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>> {
-        self.disk.lock(path)
-    }
-}
-
-/// Makes a folder for each new topic, as replicas do.
-struct Folders(Arc<SlowFolders>);
-
-impl MetadataPublisher for Folders {
-    fn on_update(&mut self, delta: &MetadataDelta, _image: &Arc<MetadataImage>) {
-        for topic in delta.created_topics() {
-            self.0.create_dir(Path::new(&*topic.name)).unwrap();
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn slow_folders_delay_neither_heartbeats_nor_the_answers_of_the_controller() {
-    const SESSION: Duration = Duration::from_millis(500);
-    let slow = Arc::new(SlowFolders {
-        disk: formatted_disk(),
-        is_slow: AtomicBool::new(true),
-        made: watch::Sender::new(0),
-    });
-    let mut config = config();
-    config.controller.broker_session_timeout = SESSION;
-    let folders = Box::new(Folders(Arc::clone(&slow)));
-    let node = Node::start_with(&formatted_disk(), config, vec![folders]);
-    let broker = node.join(1).await;
-
-    let request = CreateTopicsRequest {
-        topics: (0..500)
-            .map(|index| CreatableTopic {
-                name: format!("many-{index}").into(),
-                num_partitions: 1,
-                replication_factor: 1,
-                ..CreatableTopic::default()
-            })
-            .collect(),
-        ..CreateTopicsRequest::default()
-    };
-    let controller = node.metadata.controller().clone();
-    let many = tokio::spawn(async move {
-        let context = ControllerRequestContext::unlimited(7);
-        controller.change(request, context).await
-    });
-    let mut made = slow.made.subscribe();
-    made.wait_for(|made| *made > 0).await.unwrap();
-    let begun = Instant::now();
-    for round in 0.. {
-        let asked = Instant::now();
-        let outcome = node.create(&format!("one-{round}")).await;
-        let took = asked.elapsed();
-        assert_eq!(outcome, ErrorCode::NONE);
-        assert!(took < Duration::from_millis(200), "{took:?}");
-        assert!(
-            matches!(broker.state(), LifecycleState::Unfenced(_)),
-            "{:?}",
-            broker.state()
-        );
-        if begun.elapsed() > 3 * SESSION {
-            break;
-        }
-    }
-    assert!(*made.borrow() < 500, "the folders took too little to tell");
-
-    slow.is_slow.store(false, Ordering::SeqCst);
-    let response = many.await.unwrap();
-    assert!(
-        response
-            .topics
-            .iter()
-            .all(|topic| !topic.error_code.is_error())
-    );
-    node.until(|image| {
-        let names = ["many-499", "one-0"];
-        let is_there = |name: &str| image.topics().by_name(name).is_some();
-        names.into_iter().all(is_there)
-    })
-    .await;
-    let fenced = |image: &MetadataImage| image.brokers().iter().any(|broker| broker.fenced);
-    assert!(!fenced(&node.metadata.published().image()));
-    node.stop();
 }
 
 #[tokio::test]

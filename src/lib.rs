@@ -18,6 +18,9 @@ pub mod protocol;
 /// Record batches: reading, building, compressing, validating them.
 pub mod records;
 
+/// Who acts: principals.
+pub mod security;
+
 /// How much clients may use, and how long they wait for more.
 pub mod quota;
 

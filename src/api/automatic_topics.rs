@@ -1,5 +1,5 @@
-//! Topics that are created without being asked for by name of an API: those that a Metadata request
-//! names, and those of coordinators. The controller decides on them as on those of CreateTopics.
+//! Topics that are created without CreateTopics: those that a Metadata request names, and those of
+//! coordinators. The controller decides on them as on any others.
 
 use std::collections::BTreeSet;
 
@@ -14,18 +14,19 @@ use crate::protocol::messages::create_topics::{
 use crate::protocol::{ErrorCode, Str};
 use crate::telemetry::LogGate;
 
-/// An automatic creation is refused, whatever the version of the request that names the topic.
+/// The version from which the quota of changes is strict: an automatic creation beyond it is refused,
+/// whatever the version of the request that names the topic.
 const NOT_IN_A_REQUEST: i16 = 0;
 
-/// How long an automatic creation may take, as `request.timeout.ms` is by default.
+/// The time that an automatic creation may take: the default of `request.timeout.ms`.
 const TIMEOUT_MS: i32 = 30_000;
 
-/// Any number of clients can ask for an internal topic at a time.
+/// Any number of clients can ask for an internal topic at the same time.
 static FAILURES: LogGate = LogGate::new();
 
 impl Api {
-    /// Creates `names` with the broker's defaults, as far as that is possible; gives those that are
-    /// there then. Topics of coordinators are made as those want them, or not at all.
+    /// Creates `names` with the broker's defaults, and returns those that exist then. Topics of
+    /// coordinators get the settings that these need, or are not made at all.
     pub(super) async fn create_topics_automatically(
         &self,
         context: &RequestContext,
@@ -45,8 +46,8 @@ impl Api {
         self.create_topics_for(context, topics).await
     }
 
-    /// Creates `topics` on behalf of a client that did not ask for it; gives the names of those that
-    /// are there then, though maybe not in the image yet. What goes wrong is logged.
+    /// Creates `topics` on behalf of a client that did not ask for it. Returns the names of those that
+    /// exist then, though the image may not have them yet. Failures are logged.
     pub(super) async fn create_topics_for(
         &self,
         context: &RequestContext,
@@ -59,7 +60,10 @@ impl Api {
         };
         let of_request = ControllerRequestContext {
             quota: self.mutation_quota(context, NOT_IN_A_REQUEST),
-            ..ControllerRequestContext::unlimited(CreateTopicsRequest::MAX_VERSION)
+            ..ControllerRequestContext::unlimited(
+                context.principal().clone(),
+                CreateTopicsRequest::MAX_VERSION,
+            )
         };
         let response = self.controller().change(request, of_request).await;
         let (created, failed): (Vec<_>, Vec<_>) = response
@@ -73,7 +77,7 @@ impl Api {
     }
 }
 
-/// Whether there is the topic, though maybe not in the image yet.
+/// Whether the topic exists, though the image may not have it yet.
 fn is_made(error: ErrorCode) -> bool {
     [ErrorCode::NONE, ErrorCode::TOPIC_ALREADY_EXISTS].contains(&error)
 }

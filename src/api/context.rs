@@ -8,38 +8,36 @@ use bytes::Bytes;
 use crate::config::BrokerConfig;
 use crate::network::{Connection, MemoryCharge};
 use crate::protocol::{DecodeError, Encode, Request, RequestHeader, Str, decode_request};
-
-/// Kafka's name of the user who has not logged in.
-const ANONYMOUS: &str = "ANONYMOUS";
+use crate::security::Principal;
 
 /// The circumstances of one request.
 #[derive(Debug)]
 pub struct RequestContext {
-    /// The connection it came on.
+    /// The connection that the request came on.
     pub connection: Arc<Connection>,
-    /// Its header: API, version, correlation id, client id.
+    /// The request's header: API, version, correlation id, client id.
     pub header: RequestHeader,
-    /// The bytes of its header and body.
+    /// The bytes of header and body.
     pub size: usize,
-    /// What it may take.
+    /// What the request may take of memory.
     pub limits: RequestLimits,
-    /// When its last byte arrived.
+    /// When the request's last byte arrived.
     pub received_at: Instant,
-    /// Its part of the request memory budget, until it is given back.
+    /// The request's part of the memory budget, until it is given back.
     pub charge: Option<MemoryCharge>,
 }
 
-/// What one request may take.
+/// What one request may take of memory, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLimits {
-    /// The heap of its arrays, and of what is made of them (`request.decoded.max.bytes`).
+    /// The heap of the request's arrays, and of what is made of them (`request.decoded.max.bytes`).
     pub decoded_bytes: usize,
-    /// Its answer in memory, without records (`response.max.bytes`).
+    /// The answer in memory, without records (`response.max.bytes`).
     pub response_bytes: usize,
 }
 
 impl RequestLimits {
-    /// As the configuration has it.
+    /// The limits of the configuration.
     pub fn of(config: &BrokerConfig) -> Self {
         let positive = |bytes: i32| usize::try_from(bytes).unwrap_or(0);
         Self {
@@ -49,12 +47,12 @@ impl RequestLimits {
     }
 }
 
-/// What a part of an answer says that has no room in it.
+/// The error message of a part that did not fit the answer.
 pub const NO_ROOM: &str =
     "The answer would be larger than response.max.bytes: ask for less at a time";
 
-/// What is left of the largest answer, for an API whose answer may outgrow its request by far: parts
-/// that do not fit are told by an error, and not made.
+/// What is left of the largest answer that an API may give whose answers can outgrow their requests by far.
+/// A part that does not fit is not made: its place gets an error.
 #[derive(Debug)]
 pub struct AnswerRoom {
     left: usize,
@@ -62,7 +60,7 @@ pub struct AnswerRoom {
     charge: Option<MemoryCharge>,
 }
 
-/// What a part of an answer takes as values, in times of its bytes.
+/// How many times the bytes of a part its values take in memory, before they are encoded.
 const VALUES: u64 = 6;
 
 impl AnswerRoom {
@@ -71,7 +69,7 @@ impl AnswerRoom {
         self.left == 0
     }
 
-    /// Takes a part in and charges it, if it fits; after one that does not, none does.
+    /// Charges a part if it fits. After one that does not fit, no other does: the answer ends there.
     pub fn fits(&mut self, part: &impl Encode) -> bool {
         let size = part.size(self.version);
         let fits = size < self.left;
@@ -84,15 +82,16 @@ impl AnswerRoom {
 }
 
 impl RequestContext {
-    /// Takes the body.
+    /// Decodes the request's body.
     ///
     /// # Errors
-    /// It is malformed, or takes more memory than a request may.
+    /// The body is malformed, or takes more memory than a request may.
     pub fn decode<R: Request>(&self, body: Bytes) -> Result<R, DecodeError> {
         decode_request(body, self.version(), self.limits.decoded_bytes)
     }
 
-    /// Room for an answer of nine tenths of the largest: the rest is for errors of what has no room.
+    /// Nine tenths of the largest answer as room for parts: the rest is for errors of those that do not
+    /// fit.
     pub fn answer_room(&self) -> AnswerRoom {
         let most = self.limits.response_bytes;
         AnswerRoom {
@@ -112,12 +111,12 @@ impl RequestContext {
         self.header.client_id.as_ref().map_or("", Str::as_str)
     }
 
-    /// Who sent it, for quotas: without a login everybody is the same user.
-    pub fn user(&self) -> &str {
-        ANONYMOUS
+    /// Who sent the request: the principal of its connection.
+    pub fn principal(&self) -> &Principal {
+        self.connection.principal()
     }
 
-    /// Gives the request's memory back: its bytes must be gone, but for what is copied.
+    /// Gives the request's memory back. Nothing but copies may be left of its bytes.
     pub fn release_memory(&mut self) {
         self.charge = None;
     }
@@ -129,7 +128,7 @@ impl RequestContext {
         self.release_memory();
     }
 
-    /// The name of the listener it came to: answers name the endpoints of this listener.
+    /// The name of the listener that the request came to: answers name the endpoints of this listener.
     pub fn listener(&self) -> &str {
         self.connection.listener_name()
     }

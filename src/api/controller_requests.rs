@@ -1,5 +1,5 @@
-//! Requests that the controller decides, whatever they ask for: it is asked, and the answer waits until
-//! the decision is committed.
+//! Requests that the controller decides. The handlers are the same whatever the request asks for: they hand
+//! it over, and answer when the decision is committed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::metadata::controller::{ControllerRequest, ControllerRequestContext};
 use crate::protocol::Str;
 use crate::protocol::message::Struct as _;
 
-/// Lets the controller decide, and waits until this broker acts on what it decided.
+/// Lets the controller decide, and waits until this broker has acted on the decision.
 pub(super) async fn handle<Q: ControllerRequest>(
     api: Arc<Api>,
     context: Arc<RequestContext>,
@@ -23,14 +23,14 @@ pub(super) async fn handle<Q: ControllerRequest>(
 /// Lets the controller decide on what a broker says of itself, and waits until that is committed.
 pub(super) async fn handle_of_broker<Q: ControllerRequest>(
     api: Arc<Api>,
-    _context: Arc<RequestContext>,
+    context: Arc<RequestContext>,
     request: Q,
 ) -> Q::Response {
-    api.controller().ask(request).await
+    let principal = context.principal().clone();
+    api.controller().ask_for(principal, request).await
 }
 
-/// Does what [`handle`] does, for a request that names `hosts`: those of its names that have an
-/// address.
+/// As [`handle`], for a request that names hosts: `hosts` are those of its names that have an address.
 pub(super) async fn handle_with_hosts<Q: ControllerRequest>(
     api: &Api,
     context: &RequestContext,
@@ -39,6 +39,7 @@ pub(super) async fn handle_with_hosts<Q: ControllerRequest>(
 ) -> Q::Response {
     let quota = api.mutation_quota(context, Q::FIRST_THROTTLED);
     let of_request = ControllerRequestContext {
+        principal: context.principal().clone(),
         version: context.version(),
         quota: quota.clone(),
         hosts,

@@ -40,7 +40,7 @@ const FIRST_WITH_STORAGE_ERROR: i16 = 6;
 /// The replica id of a tool that may ask any replica.
 const DEBUGGING: i32 = -2;
 
-/// Begins to serve, and answers when there is enough, or the wait is over.
+/// Begins to serve, and answers when there is enough, or when the request has waited long enough.
 ///
 /// # Errors
 /// The body is malformed.
@@ -99,8 +99,9 @@ pub fn handle(
     }
 }
 
-/// What was read is sent also if it is too much: the client waits before its next request. (Kafka
-/// reads it once more then.)
+/// Charges the answer to the client's quota. The answer is sent even if it exceeds the quota, and the
+/// client waits before its next request. (Kafka sends none of it,
+/// and reads it once more then.)
 fn throttle(api: &Api, context: &RequestContext, meter: &Meter, response: &mut FetchResponse) {
     let wait = if api.quotas().is_active(QuotaKind::Fetch) {
         let size = response.size(context.version());
@@ -148,7 +149,7 @@ fn partition_request(asked: &FetchPartition) -> PartitionRequest {
     }
 }
 
-/// An epoch that the client states: any negative one is none.
+/// The leader epoch that the client states: any negative one means that it states none.
 fn stated(epoch: i32) -> LeaderEpoch {
     LeaderEpoch(epoch).max(LeaderEpoch::NONE)
 }
@@ -189,10 +190,12 @@ fn params(api: &Api, context: &RequestContext, request: &FetchRequest) -> FetchP
     }
 }
 
-/// More at once would only mean a wait.
+/// The most bytes that the client's quota allows at once: a larger answer would only mean a longer wait.
 fn most_at_once(api: &Api, context: &RequestContext) -> u32 {
-    let (user, client_id) = (context.user(), context.client_id());
-    let most = api.quotas().most_at_once(QuotaKind::Fetch, user, client_id);
+    let (principal, client_id) = (context.principal(), context.client_id());
+    let most = api
+        .quotas()
+        .most_at_once(QuotaKind::Fetch, principal, client_id);
     most.map_or(u32::MAX, |bytes| bytes as u32)
 }
 
@@ -218,7 +221,7 @@ fn response(
             .partitions
             .push(partition_data(partition, context.version()));
     }
-    // A follower learns from the metadata log where leaders are.
+    // A follower learns from the metadata log who leads.
     if is_follower || context.version() < FIRST_WITH_LEADER {
         leaders.clear();
     }

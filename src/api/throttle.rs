@@ -1,5 +1,5 @@
-//! Quotas at the edge: what a request used is counted, its answer says for how long the client has
-//! to wait, and its connection starts nothing before (KIP-13, KIP-124, KIP-219).
+//! Quotas at the edge: what a request used is counted, its answer tells the client for how long to wait,
+//! and its connection starts nothing before (KIP-13, KIP-124, KIP-219).
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -9,7 +9,7 @@ use super::Api;
 use super::context::RequestContext;
 use crate::quota::{MutationQuota, QuotaKind};
 
-/// Measures the time that a request is worked on, if that is limited for anybody.
+/// Measures the time that the broker works on a request, if that is limited for any client.
 pub(super) struct Meter(Option<Duration>);
 
 impl Meter {
@@ -29,7 +29,8 @@ impl Meter {
         done
     }
 
-    /// Does all of the work that a future does. Its waits are nobody's work.
+    /// Drives a future to its end, and counts the time of its polls. The time between them is a wait, and
+    /// no work.
     pub(super) async fn drive<F: Future>(&mut self, future: F) -> F::Output {
         let mut future = pin!(future);
         if self.0.is_none() {
@@ -40,8 +41,8 @@ impl Meter {
 }
 
 impl Api {
-    /// Counts the time of a request, and mutes its connection for that or for `wait`, whichever is
-    /// longer. The answer's `throttle_time_ms`.
+    /// Counts the time of a request, and mutes its connection for that or for `wait`, whichever is longer.
+    /// Returns the answer's `throttle_time_ms`.
     pub(super) fn settle(&self, context: &RequestContext, meter: &Meter, wait: Duration) -> i32 {
         let by_time = meter.0.map_or(Duration::ZERO, |spent| {
             let percent = spent.as_secs_f64() * 100.0;
@@ -50,7 +51,7 @@ impl Api {
         self.mute(context, wait.max(by_time))
     }
 
-    /// Counts what a request used; how long its client has to wait for it.
+    /// Counts what a request used, and returns how long its client has to wait for it.
     pub(super) fn charge(
         &self,
         context: &RequestContext,
@@ -60,13 +61,13 @@ impl Api {
         if !self.quotas().is_active(kind) {
             return Duration::ZERO;
         }
-        let (user, client_id) = (context.user(), context.client_id());
+        let (principal, client_id) = (context.principal(), context.client_id());
         self.quotas()
-            .charge(kind, user, client_id, amount, Instant::now())
+            .charge(kind, principal, client_id, amount, Instant::now())
     }
 
-    /// What the controller may change for a request. Versions from `strict_since` on know
-    /// THROTTLING_QUOTA_EXCEEDED; older ones only wait.
+    /// The quota for the changes that a request asks of the controller. Clients of versions from
+    /// `strict_since` on know THROTTLING_QUOTA_EXCEEDED; older ones only wait.
     pub(super) fn mutation_quota(
         &self,
         context: &RequestContext,
@@ -75,14 +76,13 @@ impl Api {
         let is_strict = context.version() >= strict_since;
         MutationQuota::new(
             self.quotas(),
-            context.user(),
+            context.principal(),
             context.client_id(),
             is_strict,
         )
     }
 
-    /// Starts no further request of the connection for this long. The answer's
-    /// `throttle_time_ms`.
+    /// Starts no further request of the connection for this long. Returns the answer's `throttle_time_ms`.
     pub(super) fn mute(&self, context: &RequestContext, wait: Duration) -> i32 {
         if wait.is_zero() {
             return 0;

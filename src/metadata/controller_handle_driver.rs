@@ -1,5 +1,5 @@
-//! Asking the controller: a request goes to its thread, and comes back as a whole response once
-//! all that it depends on is committed. Whatever goes wrong is in the response.
+//! The handle by which requests reach the controller's thread. Each comes back as a whole response, once
+//! all that it depends on is committed; whatever goes wrong is told in the response.
 
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -13,17 +13,18 @@ use super::controller_driver::{Answer, ControllerInput, Decided, Question};
 use super::driver::Published;
 use crate::model::Offset;
 use crate::protocol::ErrorCode;
+use crate::security::Principal;
 
-/// A request on its way.
+/// A request on its way to the controller's thread.
 struct Asked<Q: ControllerRequest> {
     request: Q,
     context: ControllerRequestContext,
-    /// A request that waited longer is refused undecided.
+    /// When the request is refused undecided, if it has a time-out.
     deadline: Option<Instant>,
     reply: oneshot::Sender<(Q::Response, Offset)>,
 }
 
-/// A response that waits for its records.
+/// A response that waits until its records are committed.
 struct Prepared<Q: ControllerRequest> {
     request: Q,
     response: Q::Response,
@@ -45,7 +46,8 @@ impl<Q: ControllerRequest> Question for Asked<Q> {
         let (records, response) = match outcome {
             Ok(decision) => (decision.records, decision.answer),
             Err(refusal) => {
-                tracing::info!(%refusal, "the controller refuses");
+                let principal = &self.context.principal;
+                tracing::info!(%principal, %refusal, "the controller refuses");
                 (Vec::new(), self.request.refuse(&refusal))
             }
         };
@@ -77,7 +79,7 @@ impl<Q: ControllerRequest> Answer for Prepared<Q> {
     }
 }
 
-/// Asks the controller of this node. Clones share it.
+/// A handle on the controller of this node. Clones share it.
 #[derive(Clone, Debug)]
 pub struct ControllerHandle {
     inputs: mpsc::Sender<ControllerInput>,
@@ -89,8 +91,8 @@ impl ControllerHandle {
         Self { inputs, published }
     }
 
-    /// Asks, and waits until this node's publishers have acted on the answer, unless they are slow:
-    /// whoever created a topic through this broker finds it here at once, if its disks permit.
+    /// Asks the controller, and waits until this node's publishers have acted on the answer, unless they
+    /// are slow: whoever created a topic through this broker finds it here at once, if its disks permit.
     pub async fn change<Q: ControllerRequest>(
         &self,
         request: Q,
@@ -101,14 +103,25 @@ impl ControllerHandle {
         response
     }
 
-    /// Asks for the cluster itself, whom nothing limits, and waits until all that the answer depends
-    /// on is committed.
+    /// Asks for this node itself, and waits until all that the answer depends on is committed.
+    ///
+    /// The node is nobody in particular: it has no login for the controller yet.
     pub async fn ask<Q: ControllerRequest>(&self, request: Q) -> Q::Response {
-        let context = ControllerRequestContext::unlimited(Q::MAX_VERSION);
+        self.ask_for(Principal::ANONYMOUS, request).await
+    }
+
+    /// Asks for a broker, which no quota limits, and waits until all that the answer depends on is
+    /// committed. `principal` is who the broker is on its connection.
+    pub async fn ask_for<Q: ControllerRequest>(
+        &self,
+        principal: Principal,
+        request: Q,
+    ) -> Q::Response {
+        let context = ControllerRequestContext::unlimited(principal, Q::MAX_VERSION);
         self.committed(request, context).await.0
     }
 
-    /// The answer, and up to where all was committed when it left.
+    /// The response, and the offset up to which all was committed when it left.
     async fn committed<Q: ControllerRequest>(
         &self,
         request: Q,
@@ -136,7 +149,7 @@ fn entropy(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system has random bytes");
 }
 
-/// How long a request may wait to be decided.
+/// How long a request may wait to be decided; `None` for no limit.
 fn timeout(request: &impl ControllerRequest) -> Option<Duration> {
     let milliseconds = u64::try_from(request.timeout_ms()).ok()?;
     (milliseconds > 0).then_some(Duration::from_millis(milliseconds))

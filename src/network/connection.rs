@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use super::close::CloseReason;
 use super::options::ListenerOptions;
 use crate::config::SecurityProtocol;
+use crate::security::Principal;
 
 /// A connection of a client or of another broker.
 #[derive(Debug)]
@@ -22,7 +23,8 @@ pub struct Connection {
     local: SocketAddr,
     opened: Instant,
     software: OnceLock<ClientSoftware>,
-    authenticated: AtomicBool,
+    /// Not there until the peer has logged in, where it must.
+    principal: OnceLock<Principal>,
     /// Microseconds after `opened` until which no further request is started.
     muted_until_us: AtomicU64,
     order: AtomicU8,
@@ -54,6 +56,10 @@ impl Connection {
             listener.endpoint.protocol,
             SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl
         );
+        let principal = OnceLock::new();
+        if !needs_login {
+            let _ = principal.set(Principal::ANONYMOUS);
+        }
         Self {
             id,
             listener,
@@ -61,7 +67,7 @@ impl Connection {
             local,
             opened: Instant::now(),
             software: OnceLock::new(),
-            authenticated: AtomicBool::new(!needs_login),
+            principal,
             muted_until_us: AtomicU64::new(0),
             order: AtomicU8::new(0),
             peer_has_closed: AtomicBool::new(false),
@@ -84,12 +90,12 @@ impl Connection {
         &self.listener.endpoint.listener
     }
 
-    /// What is spoken on it.
+    /// The protocol of the listener: plain or TLS, with or without SASL.
     pub fn security_protocol(&self) -> SecurityProtocol {
         self.listener.endpoint.protocol
     }
 
-    /// Where the peer is.
+    /// The peer's address and port.
     pub fn peer(&self) -> SocketAddr {
         self.peer
     }
@@ -99,17 +105,17 @@ impl Connection {
         self.peer.ip().to_canonical()
     }
 
-    /// Our end.
+    /// This broker's end of the connection.
     pub fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// When it was accepted.
+    /// When the connection was accepted.
     pub fn opened(&self) -> Instant {
         self.opened
     }
 
-    /// What the peer said of itself, if it did.
+    /// What the peer said of itself in ApiVersions, if it did.
     pub fn software(&self) -> Option<&ClientSoftware> {
         self.software.get()
     }
@@ -122,12 +128,19 @@ impl Connection {
 
     /// Whether the peer has logged in, or need not.
     pub fn is_authenticated(&self) -> bool {
-        self.authenticated.load(Ordering::Relaxed)
+        self.principal.get().is_some()
     }
 
-    /// Lifts the limits on size and time that hold until the peer has logged in.
-    pub fn set_authenticated(&self) {
-        self.authenticated.store(true, Ordering::Relaxed);
+    /// Who acts on the connection: nobody known before the login.
+    pub fn principal(&self) -> &Principal {
+        static NOBODY: Principal = Principal::ANONYMOUS;
+        self.principal.get().unwrap_or(&NOBODY)
+    }
+
+    /// Notes who has logged in, and lifts the limits on size and time that hold until then. A later
+    /// login (KIP-368) must be the same principal's, and changes nothing.
+    pub fn set_authenticated(&self, principal: Principal) {
+        let _ = self.principal.set(principal);
     }
 
     /// Whether the peer has closed its end, and sends no more: it may read what it asked for, but
@@ -148,7 +161,7 @@ impl Connection {
         self.muted_until_us.fetch_max(until_us, Ordering::Relaxed);
     }
 
-    /// Closes the connection after the answers that are being made now.
+    /// Closes the connection after those answers that are being made now.
     pub fn close(&self) {
         self.give_order(CLOSE);
     }
@@ -164,7 +177,7 @@ impl Connection {
         }
     }
 
-    /// The order to end, if one was given.
+    /// The order to end the connection, if one was given.
     pub(super) fn ordered_end(&self) -> Option<CloseReason> {
         match self.order.load(Ordering::SeqCst) {
             0 => None,
@@ -173,7 +186,7 @@ impl Connection {
         }
     }
 
-    /// Lets orders wake this task. The caller looks at the orders afterwards.
+    /// Lets orders wake this task. An order may have come before: the caller looks for one afterwards.
     pub(super) fn attach_task(&self, waker: &Waker) {
         *self.task.lock() = Some(waker.clone());
     }
@@ -185,7 +198,7 @@ impl Connection {
         (until_us > 0 && until > now).then_some(until)
     }
 
-    /// Whether `mute_for` was ever called: spares the others the clock.
+    /// Whether `mute_for` was ever called: where not, nobody has to ask the clock.
     pub(super) fn was_muted(&self) -> bool {
         self.muted_until_us.load(Ordering::Relaxed) > 0
     }

@@ -9,6 +9,7 @@ use super::limits::{Limits, QuotaKind};
 use super::rate::SampledRate;
 use super::token_bucket::TokenBucket;
 use super::usage::Usage;
+use crate::security::Principal;
 
 /// How many kinds of quotas there are.
 const QUOTA_KINDS: usize = 4;
@@ -16,9 +17,9 @@ const QUOTA_KINDS: usize = 4;
 /// Over how many windows of time a rate is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// 1 or above.
+    /// How many windows are looked at: 1 or above.
     pub count: u32,
-    /// Of one.
+    /// The length of one window.
     pub length: Duration,
 }
 
@@ -35,7 +36,8 @@ pub struct QuotaWindows {
 #[derive(Debug)]
 pub struct ClientQuotas {
     windows: QuotaWindows,
-    /// A bit for each kind of which any limit is set.
+    /// One bit for each [`QuotaKind`]: whether any limit of it is set. Requests look here before they take
+    /// the lock.
     active: AtomicU8,
     state: Mutex<State>,
 }
@@ -48,14 +50,14 @@ struct State {
 }
 
 impl Window {
-    /// All windows together.
+    /// The time that all windows cover.
     pub(super) fn whole(self) -> Duration {
         self.length * self.count
     }
 }
 
 impl ClientQuotas {
-    /// No limits yet. What is remembered of clients takes about `max_bytes` at most.
+    /// Begins without limits. What is remembered of clients takes about `max_bytes` at most.
     pub fn new(windows: QuotaWindows, max_bytes: usize) -> Self {
         let of_each = max_bytes / QUOTA_KINDS;
         let state = State {
@@ -70,12 +72,13 @@ impl ClientQuotas {
         }
     }
 
-    /// Whether any limit of the kind is set. All other calls are pointless if not.
+    /// Whether any limit of the kind is set. While none is, all other calls change nothing and limit
+    /// nobody.
     pub fn is_active(&self, kind: QuotaKind) -> bool {
         self.active.load(Ordering::Relaxed) & bit(kind) != 0
     }
 
-    /// Other limits of a kind from now on. What was used stays.
+    /// Replaces the limits of a kind. What clients have used so far stays counted.
     pub fn set_limits(&self, kind: QuotaKind, limits: Limits) {
         let is_empty = limits.is_empty();
         self.state.lock().limits[kind as usize] = limits;
@@ -86,12 +89,12 @@ impl ClientQuotas {
         }
     }
 
-    /// Counts what a client used of a kind that is no [`QuotaKind::ControllerMutation`], and tells
-    /// how long it has to wait for it.
+    /// Counts what a client used, and returns how long the client has to wait for it. `kind` is not
+    /// [`QuotaKind::ControllerMutation`], which [`MutationQuota`](super::MutationQuota) counts.
     pub fn charge(
         &self,
         kind: QuotaKind,
-        user: &str,
+        principal: &Principal,
         client_id: &str,
         amount: f64,
         now: Instant,
@@ -101,7 +104,7 @@ impl ClientQuotas {
         }
         let window = self.windows.clients;
         let state = &mut *self.state.lock();
-        let Some(found) = state.limits[kind as usize].find(user, client_id) else {
+        let Some(found) = state.limits[kind as usize].find(&principal.name, client_id) else {
             return Duration::ZERO;
         };
         let rate = state.rates[kind as usize].of(
@@ -112,30 +115,38 @@ impl ClientQuotas {
         );
         let wait = rate.record(amount, found.limit, window, now);
         match kind {
-            // As in Kafka: one slow request must not cost minutes.
+            // As in Kafka: one slow request must not keep its client out for minutes.
             QuotaKind::Request => wait.min(window.length),
             _ => wait,
         }
     }
 
     /// The most that a client may use at once without a wait; `None` if it is not limited.
-    pub fn most_at_once(&self, kind: QuotaKind, user: &str, client_id: &str) -> Option<f64> {
+    pub fn most_at_once(
+        &self,
+        kind: QuotaKind,
+        principal: &Principal,
+        client_id: &str,
+    ) -> Option<f64> {
         if !self.is_active(kind) {
             return None;
         }
         let window = self.windows.clients;
-        let found = self.state.lock().limits[kind as usize].find(user, client_id)?;
+        let state = self.state.lock();
+        let found = state.limits[kind as usize].find(&principal.name, client_id)?;
         Some(found.limit * f64::from(window.count - 1) * window.length.as_secs_f64())
     }
 
-    /// Counts `partitions` that the controller is to change. If `is_strict` and earlier ones were
-    /// too many, nothing is counted.
+    /// Counts `partitions` that the controller is to change. If `is_strict` and earlier changes exceeded
+    /// the limit, nothing is counted.
     ///
     /// # Errors
-    /// How long to wait. What was counted all the same stays counted.
+    /// How long the client has to wait. Where the quota is not strict, the partitions are counted all the
+    /// same.
     pub(super) fn charge_mutation(
         &self,
-        client: (&str, &str),
+        principal: &Principal,
+        client_id: &str,
         partitions: f64,
         is_strict: bool,
         now: Instant,
@@ -143,7 +154,7 @@ impl ClientQuotas {
         let window = self.windows.controller;
         let state = &mut *self.state.lock();
         let limits = &state.limits[QuotaKind::ControllerMutation as usize];
-        let Some(found) = limits.find(client.0, client.1) else {
+        let Some(found) = limits.find(&principal.name, client_id) else {
             return Ok(());
         };
         let limit = found.limit;
@@ -151,7 +162,7 @@ impl ClientQuotas {
             found.user,
             found.client_id,
             || TokenBucket::full(limit, window, now),
-            // Of another limit it may be full a little early or late.
+            // A bucket that was filled under another limit may count as full a little early or late.
             |bucket| bucket.is_full(limit, window, now),
         );
         if is_strict {
@@ -172,6 +183,8 @@ fn bit(kind: QuotaKind) -> u8 {
 mod tests {
     use super::*;
     use std::sync::Arc;
+
+    const USER: Principal = Principal::ANONYMOUS;
 
     fn quotas() -> ClientQuotas {
         let window = Window {
@@ -205,15 +218,15 @@ mod tests {
         let quotas = quotas();
         quotas.set_limits(QuotaKind::Produce, limit("c", 100.0));
         let now = Instant::now();
-        let charge = |client, amount| quotas.charge(QuotaKind::Produce, "u", client, amount, now);
+        let charge = |client, amount| quotas.charge(QuotaKind::Produce, &USER, client, amount, now);
 
         assert_eq!(charge("d", 1e9), Duration::ZERO);
         assert_eq!(charge("c", 1_100.0), Duration::from_secs(1));
         assert_eq!(
-            quotas.most_at_once(QuotaKind::Produce, "u", "c"),
+            quotas.most_at_once(QuotaKind::Produce, &USER, "c"),
             Some(1_000.0)
         );
-        assert_eq!(quotas.most_at_once(QuotaKind::Produce, "u", "d"), None);
+        assert_eq!(quotas.most_at_once(QuotaKind::Produce, &USER, "d"), None);
     }
 
     #[test]
@@ -221,7 +234,7 @@ mod tests {
         let quotas = quotas();
         quotas.set_limits(QuotaKind::Request, limit("c", 1.0));
 
-        let wait = quotas.charge(QuotaKind::Request, "u", "c", 1e6, Instant::now());
+        let wait = quotas.charge(QuotaKind::Request, &USER, "c", 1e6, Instant::now());
 
         assert_eq!(wait, Duration::from_secs(1));
     }

@@ -14,31 +14,31 @@ pub const USER: &str = "user";
 pub const CLIENT_ID: &str = "client-id";
 /// The type of an entity's part that names an address.
 pub const IP: &str = "ip";
-/// The quota of an address.
+/// The key of the quota for an address: connections that it may open in a second.
 pub const CONNECTION_CREATION_RATE: &str = "connection_creation_rate";
 
-/// What is limited.
+/// What a quota limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuotaKind {
-    /// Bytes of Produce requests in a second.
+    /// Bytes of Produce requests, per second.
     Produce,
-    /// Bytes of answers to Fetch in a second.
+    /// Bytes of answers to Fetch, per second.
     Fetch,
-    /// Percent of one CPU.
+    /// Time of request threads, in percent of one CPU.
     Request,
-    /// Partitions created and deleted in a second.
+    /// Partitions created and deleted, per second.
     ControllerMutation,
 }
 
 /// A part of an entity: its type, and its name or none for the default.
 type Part = (Arc<str>, Option<Arc<str>>);
 
-/// The limits of one kind.
+/// The limits of one kind of quota.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Limits {
     users: BTreeMap<Arc<str>, OfClients>,
     default_user: OfClients,
-    /// For clients whatever their user.
+    /// Limits that name no user: they hold for a client id, whoever its user is.
     no_user: OfClients,
 }
 
@@ -50,7 +50,8 @@ struct OfClients {
     whole: Option<f64>,
 }
 
-/// A limit that holds, and whose use counts against it: an empty text stands for all.
+/// A limit that holds for a client, and the user and client id under which its use is counted. An empty
+/// text stands for all users, or for all client ids.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Found<'a> {
     pub(super) limit: f64,
@@ -59,7 +60,7 @@ pub(super) struct Found<'a> {
 }
 
 impl QuotaKind {
-    /// All kinds, in the order of their numbers.
+    /// All kinds, in the order of their numbers as an index.
     pub const ALL: [Self; 4] = [
         Self::Produce,
         Self::Fetch,
@@ -67,7 +68,7 @@ impl QuotaKind {
         Self::ControllerMutation,
     ];
 
-    /// The key in the metadata.
+    /// The quota's key in Kafka's metadata.
     pub fn key(self) -> &'static str {
         match self {
             Self::Produce => "producer_byte_rate",
@@ -109,7 +110,7 @@ impl Limits {
         }
     }
 
-    /// Whether there is none.
+    /// Whether no limit is set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -136,7 +137,7 @@ impl Limits {
 }
 
 impl OfClients {
-    /// Clients without an id have no default either, as in Kafka.
+    /// Kafka gives clients without an id no default limit either.
     fn of(&self, client_id: &str) -> Option<f64> {
         if client_id.is_empty() {
             return None;
@@ -145,7 +146,7 @@ impl OfClients {
     }
 }
 
-/// The rates of connections among these quotas: of addresses or hosts by name, and of the others.
+/// Picks the quotas of addresses: rates by address or host name, and the default rate of all others.
 pub fn connection_rates<'a>(
     quotas: impl IntoIterator<Item = (&'a Vec<Part>, &'a str, f64)>,
 ) -> (BTreeMap<Arc<str>, f64>, Option<f64>) {

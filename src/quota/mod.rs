@@ -1,8 +1,8 @@
 //! Quotas: how much a client may use, how much it has used, and how long it has to wait (KIP-13,
 //! KIP-124, KIP-599).
 //!
-//! PURE: the time is an argument, and a wait is an answer. Who makes the client wait, and what is
-//! counted, is not known here. Where no quota is set, asking costs one relaxed load.
+//! PURE: the time is an argument, and a wait is a return value. `api::throttle` decides what is counted,
+//! and makes clients wait. Where no quota is set, asking costs one relaxed load.
 
 mod clients;
 mod limits;

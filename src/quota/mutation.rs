@@ -7,40 +7,46 @@ use parking_lot::Mutex;
 
 use super::clients::ClientQuotas;
 use super::limits::QuotaKind;
+use crate::security::Principal;
 
-/// The client of a request has to wait before more is changed for it.
+/// The quota is exceeded: the client has to wait before more is changed for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaExceeded;
 
-/// What one request is charged with. Clones are the same request.
+/// The quota that one request to the controller is charged to. Clones share what was charged.
 #[derive(Clone, Debug, Default)]
 pub struct MutationQuota(Option<Arc<Charged>>);
 
 #[derive(Debug)]
 struct Charged {
     quotas: Arc<ClientQuotas>,
-    user: String,
+    principal: Principal,
     client_id: String,
     is_strict: bool,
-    /// Until when the client has to wait.
+    /// The end of the wait that the last charge made necessary.
     wait_until: Mutex<Option<Instant>>,
 }
 
 impl MutationQuota {
-    /// Of a request that is never charged.
+    /// A quota that is never exceeded.
     pub fn unlimited() -> Self {
         Self(None)
     }
 
-    /// Of a request of this client. If it `is_strict`, what is too much is refused; else it is
-    /// done, and the client waits.
-    pub fn new(quotas: &Arc<ClientQuotas>, user: &str, client_id: &str, is_strict: bool) -> Self {
+    /// The quota for a request of `principal` and `client_id`. If it `is_strict`, changes beyond the limit
+    /// are refused; otherwise they are made, and the client waits afterwards.
+    pub fn new(
+        quotas: &Arc<ClientQuotas>,
+        principal: &Principal,
+        client_id: &str,
+        is_strict: bool,
+    ) -> Self {
         if !quotas.is_active(QuotaKind::ControllerMutation) {
             return Self::unlimited();
         }
         Self(Some(Arc::new(Charged {
             quotas: Arc::clone(quotas),
-            user: user.to_owned(),
+            principal: principal.clone(),
             client_id: client_id.to_owned(),
             is_strict,
             wait_until: Mutex::new(None),
@@ -50,14 +56,18 @@ impl MutationQuota {
     /// Counts `partitions` that are about to be changed.
     ///
     /// # Errors
-    /// They must not be.
+    /// The quota is strict and exceeded: the partitions must not be changed.
     pub fn charge(&self, partitions: usize, now: Instant) -> Result<(), QuotaExceeded> {
         let Some(charged) = &self.0 else {
             return Ok(());
         };
-        let client = (charged.user.as_str(), charged.client_id.as_str());
-        let quotas = &charged.quotas;
-        let outcome = quotas.charge_mutation(client, partitions as f64, charged.is_strict, now);
+        let outcome = charged.quotas.charge_mutation(
+            &charged.principal,
+            &charged.client_id,
+            partitions as f64,
+            charged.is_strict,
+            now,
+        );
         let Err(wait) = outcome else {
             return Ok(());
         };
@@ -104,7 +114,8 @@ mod tests {
     fn a_strict_request_is_refused_what_an_older_one_waits_for() {
         let now = Instant::now();
         let (strict, lenient) = (quotas(1.0), quotas(1.0));
-        let of = |quotas, is_strict| MutationQuota::new(quotas, "u", "c", is_strict);
+        let of =
+            |quotas, is_strict| MutationQuota::new(quotas, &Principal::ANONYMOUS, "c", is_strict);
 
         let (first, second) = (of(&strict, true), of(&strict, true));
         assert_eq!(first.charge(15, now), Ok(()));
@@ -121,7 +132,7 @@ mod tests {
     fn without_limits_nothing_is_charged() {
         let quotas = quotas(1.0);
         quotas.set_limits(QuotaKind::ControllerMutation, Limits::default());
-        let request = MutationQuota::new(&quotas, "u", "c", true);
+        let request = MutationQuota::new(&quotas, &Principal::ANONYMOUS, "c", true);
 
         assert_eq!(request.charge(usize::MAX, Instant::now()), Ok(()));
         assert!(request.0.is_none());

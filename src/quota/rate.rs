@@ -8,7 +8,7 @@ use super::clients::Window;
 /// How much was used, window by window.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SampledRate {
-    /// Oldest first.
+    /// The samples, oldest first.
     samples: VecDeque<Sample>,
 }
 
@@ -36,11 +36,11 @@ impl SampledRate {
             return Duration::ZERO;
         }
         let wait_ms = ((rate - limit) / limit * span * 1000.0).round();
-        // Years, at most: a limit may be tiny.
+        // A tiny limit gives a wait of years: no answer can carry more than an int32 of milliseconds.
         Duration::from_millis(wait_ms.min(f64::from(i32::MAX)) as u64)
     }
 
-    /// Whether it is as if nothing had been used yet.
+    /// Whether all that was counted is too old to matter: a new rate would do as well.
     pub(super) fn is_idle(&self, window: Window, now: Instant) -> bool {
         let is_old = |sample: &Sample| now.duration_since(sample.last_event) >= window.whole();
         self.samples.iter().all(is_old)
@@ -60,19 +60,20 @@ impl SampledRate {
                 sum: amount,
             }),
         }
-        // One more than the windows that count, as the oldest overlaps their beginning.
+        // One more than the windows that count: the oldest sample overlaps their beginning.
         if self.samples.len() > window.count as usize + 1 {
             self.samples.pop_front();
         }
     }
 
-    /// Samples that overlap the windows stay, even if they began before.
+    /// Drops samples that ended before the windows began. Those that overlap the beginning stay.
     fn forget(&mut self, window: Window, now: Instant) {
         let is_new = |sample: &Sample| now.duration_since(sample.last_event) < window.whole();
         self.samples.retain(is_new);
     }
 
-    /// The time that the samples stand for: a rate that was just begun is not taken for the whole.
+    /// The time that the samples stand for. It is never shorter than all windows but one, as in Kafka: else
+    /// the first use would look like an enormous rate.
     fn span(&self, window: Window, now: Instant) -> Duration {
         let begin = self.samples.front().map_or(now, |oldest| oldest.begin);
         let elapsed = now.duration_since(begin);

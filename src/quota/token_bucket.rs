@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::clients::Window;
 
-/// A bucket; full when it is new.
+/// A bucket. A new one is full.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TokenBucket {
-    /// Below 0 if more was taken than there was.
+    /// Below 0 if more tokens were taken than there were.
     tokens: f64,
     filled: Instant,
 }
@@ -21,8 +21,8 @@ impl TokenBucket {
         }
     }
 
-    /// Takes `amount`, unless earlier ones took more than there was: then the answer is how long
-    /// to wait.
+    /// Takes `amount`, unless earlier takers left fewer than 0 tokens: then nothing is taken, and the error
+    /// is how long to wait.
     pub(super) fn take(
         &mut self,
         amount: f64,
@@ -40,7 +40,7 @@ impl TokenBucket {
         }
     }
 
-    /// Takes `amount`, and tells how long to wait before the next.
+    /// Takes `amount`, and returns how long to wait before the next take.
     pub(super) fn take_anyway(
         &mut self,
         amount: f64,
@@ -53,7 +53,7 @@ impl TokenBucket {
         self.debt(limit)
     }
 
-    /// Whether it is as if nothing had been taken.
+    /// Whether the bucket has as many tokens as a new one.
     pub(super) fn is_full(&self, limit: f64, window: Window, now: Instant) -> bool {
         let mut filled = *self;
         filled.fill(limit, window, now);

@@ -1,14 +1,15 @@
-//! What clients have used, by user and client id. Ids are the clients' own choice, so what is as
-//! good as new is forgotten, and what was not used for the longest where there is no room: the memory
-//! has a bound, whatever clients call themselves.
+//! What clients have used, by user and client id. Clients choose their ids, so the memory needs a bound:
+//! values that are as good as new are forgotten, and where that is not enough, those that were not used for
+//! the longest.
 
 use std::collections::BTreeMap;
 
-/// Entries below which nobody looks for those to forget.
+/// With fewer entries than this, none is looked at to be forgotten.
 const FEW: usize = 1_000;
-/// What an entry takes besides its names, in bytes, by a generous estimate.
+/// An estimate, on the generous side, of the bytes that an entry takes besides its names.
 const ENTRY_BYTES: usize = 256;
-/// Of all entries this part goes when there is no room, so that looking for them costs each newcomer little.
+/// When there is no room, this part of all entries goes at once: otherwise each newcomer would have all of
+/// them looked at.
 const FORGOTTEN_PART: usize = 4;
 
 /// A value for each user and client id.
@@ -16,24 +17,24 @@ const FORGOTTEN_PART: usize = 4;
 pub(super) struct Usage<T> {
     users: BTreeMap<Box<str>, BTreeMap<Box<str>, Entry<T>>>,
     count: usize,
-    /// With so many entries it is time to forget some.
+    /// The count of entries at which the next search for those to forget begins.
     sweep_at: usize,
-    /// Of all entries, with their names.
+    /// The bytes of all entries, with their names.
     bytes: usize,
     max_bytes: usize,
-    /// Counts the uses of all entries.
+    /// Counts the uses of all entries: the clock by which an entry is the longest unused.
     uses: u64,
 }
 
 #[derive(Clone, Debug)]
 struct Entry<T> {
     value: T,
-    /// The newest of all uses that was one of this entry.
+    /// The value of `uses` when this entry was last used.
     used: u64,
 }
 
 impl<T> Usage<T> {
-    /// Nobody has used anything; the entries take about `max_bytes` at most.
+    /// An empty table, whose entries take about `max_bytes` at most.
     pub(super) fn new(max_bytes: usize) -> Self {
         Self {
             users: BTreeMap::new(),
@@ -45,8 +46,8 @@ impl<T> Usage<T> {
         }
     }
 
-    /// The value of a client, made if it has none. `is_new` tells which of the others are as good
-    /// as new.
+    /// The value of a client, made by `make` if it has none. `is_new` tells which values of other clients
+    /// are as good as new and may be forgotten.
     pub(super) fn of(
         &mut self,
         user: &str,
@@ -80,11 +81,12 @@ impl<T> Usage<T> {
         let is_full = self.bytes + size > self.max_bytes;
         if self.count >= self.sweep_at || is_full {
             self.keep(|entry| !is_new(&entry.value));
-            // Costs no more than making the entries did: the next time is at twice what is left.
+            // The next search comes when there are twice as many: so all searches together cost no more
+            // than making the entries did.
             self.sweep_at = (self.count * 2).max(FEW);
         }
         if is_full {
-            // A part of the room is free then, or each newcomer would have all entries looked at.
+            // Frees a part of the room at once, or each newcomer would have all entries looked at.
             let most = self.max_bytes - self.max_bytes / FORGOTTEN_PART;
             while self.bytes + size > most && self.count > 0 {
                 self.forget_longest_unused();

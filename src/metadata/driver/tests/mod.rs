@@ -27,6 +27,7 @@ use crate::protocol::messages::broker_registration::Listener;
 use crate::protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 use crate::protocol::messages::delete_topics::DeleteTopicsRequest;
 use crate::raft::{RaftConfig, Retention, Timeouts, Voter};
+use crate::security::Principal;
 use crate::storage::disk::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
 
 /// Longer than anything takes on a slow machine.
@@ -201,7 +202,10 @@ impl Node {
         let response = self
             .metadata
             .controller()
-            .change(request, ControllerRequestContext::unlimited(7))
+            .change(
+                request,
+                ControllerRequestContext::unlimited(Principal::ANONYMOUS, 7),
+            )
             .await;
         response.topics[0].error_code
     }
@@ -215,7 +219,10 @@ impl Node {
         let response = self
             .metadata
             .controller()
-            .change(request, ControllerRequestContext::unlimited(5))
+            .change(
+                request,
+                ControllerRequestContext::unlimited(Principal::ANONYMOUS, 5),
+            )
             .await;
         response.responses[0].error_code
     }
@@ -363,7 +370,10 @@ async fn a_decision_that_needs_several_batches_is_seen_as_a_whole() {
     let response = node
         .metadata
         .controller()
-        .change(request, ControllerRequestContext::unlimited(7))
+        .change(
+            request,
+            ControllerRequestContext::unlimited(Principal::ANONYMOUS, 7),
+        )
         .await;
 
     assert!(

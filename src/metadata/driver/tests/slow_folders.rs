@@ -88,7 +88,7 @@ async fn slow_folders_delay_neither_heartbeats_nor_the_answers_of_the_controller
     };
     let controller = node.metadata.controller().clone();
     let many = tokio::spawn(async move {
-        let context = ControllerRequestContext::unlimited(7);
+        let context = ControllerRequestContext::unlimited(Principal::ANONYMOUS, 7);
         controller.change(request, context).await
     });
     let mut made = slow.made.subscribe();

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// It gives memory back after a burst, and threads that free what others allocated do not slow it.
+/// mimalloc: it gives memory back after a burst, and threads that free what others allocated do not slow
+/// it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

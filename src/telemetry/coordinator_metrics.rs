@@ -1,5 +1,5 @@
-//! What is counted of the shards of a coordinator, whatever they keep. Kafka has these numbers as
-//! `group-coordinator-metrics` and the like, under the names that stand at each.
+//! Metrics of the shards of a coordinator, whatever the shards keep. Each names the metric of Kafka's that
+//! it stands for, as in `group-coordinator-metrics`.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -20,19 +20,19 @@ pub const SHARD_STATES: [&str; 3] = ["loading", "active", "failed"];
 /// The shards of one coordinator.
 #[derive(Debug)]
 pub struct CoordinatorMetrics {
-    /// Shards that this broker has, by state (`num-partitions`).
+    /// Shards on this broker, by state (`num-partitions`).
     pub shards: PerState,
-    /// Shards that were loaded.
+    /// Times that a shard was loaded.
     pub loads: Count,
-    /// What loading them took (`partition-load-time`).
+    /// The time that loading took (`partition-load-time`).
     pub load_time: Time,
     /// Batches that were appended.
     pub batches: Count,
-    /// Records in them.
+    /// Records in those batches.
     pub batch_records: Count,
-    /// What appending them took (`batch-flush-time-ms`).
+    /// The time that appending took (`batch-flush-time-ms`).
     pub append_time: Time,
-    /// Appends that failed: each time a shard is loaded again.
+    /// Appends that failed: after each the shard is loaded again.
     pub failed_appends: Count,
 }
 
@@ -40,12 +40,12 @@ pub struct CoordinatorMetrics {
 #[derive(Clone, Debug)]
 pub struct PerState(Vec<(&'static str, Gauge)>);
 
-/// Time that adds up.
+/// A counter of seconds.
 #[derive(Clone, Debug, Default)]
 pub struct Time(Counter<f64, AtomicU64>);
 
 impl CoordinatorMetrics {
-    /// Metrics with names that begin with `kind`, for the shards of `topic`.
+    /// Registers metrics whose names begin with `kind`, for the shards of `topic`.
     pub fn new(registry: &mut Registry, kind: &str, topic: &str) -> Self {
         let name = |rest: &str| format!("{kind}_{rest}");
         let mut counted =
@@ -109,7 +109,7 @@ impl Time {
         this
     }
 
-    /// Adds some.
+    /// Adds a duration.
     pub fn add(&self, time: Duration) {
         self.0.inc_by(time.as_secs_f64());
     }

@@ -8,7 +8,7 @@ use std::io;
 #[derive(Clone, Copy)]
 pub struct Untrusted<'a>(pub &'a str);
 
-/// As much as tells one client from another.
+/// Long enough to tell one client from another.
 const MOST_CHARACTERS: usize = 200;
 
 impl fmt::Display for Untrusted<'_> {
@@ -33,8 +33,8 @@ impl fmt::Debug for Untrusted<'_> {
     }
 }
 
-/// Writes log lines, each given whole, with all control characters escaped but the last line feed:
-/// the net below [`Untrusted`], for text that forgot it.
+/// Writes log lines, each given whole, and escapes all control characters but the last line feed. It
+/// catches what was logged without [`Untrusted`].
 pub(super) struct EscapingWriter<W>(pub(super) W);
 
 impl<W: io::Write> io::Write for EscapingWriter<W> {

@@ -1,5 +1,5 @@
-//! What is counted of groups. Kafka has these numbers as `group-coordinator-metrics`, under the names
-//! that stand at each.
+//! Metrics of groups. Each names the metric of Kafka's that it stands for, as in
+//! `group-coordinator-metrics`.
 
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -19,7 +19,7 @@ pub const GROUP_STATES: [&str; 4] = [
 /// Groups and their offsets.
 #[derive(Debug)]
 pub struct GroupMetrics {
-    /// Their shards, the partitions of `__consumer_offsets`.
+    /// The shards of groups: the partitions of `__consumer_offsets`.
     pub coordinator: CoordinatorMetrics,
     /// Groups by state (`classic-group-count`).
     pub groups: PerState,
@@ -27,7 +27,7 @@ pub struct GroupMetrics {
     pub offsets: Gauge,
     /// Memory that members of groups take, in bytes.
     pub member_bytes: Gauge,
-    /// Memory that offsets take, and groups that nobody is in, in bytes.
+    /// Memory that offsets and groups without members take, in bytes.
     pub offset_bytes: Gauge,
     /// Offsets that were committed (`offset-commit-count`).
     pub commits: Count,

@@ -1,5 +1,5 @@
-//! Keeps peers from filling the log: lines that they can cause at will pass now and then, with the
-//! number of those that did not.
+//! Keeps peers from filling the log: a line that they can cause at will passes now and then, with the
+//! number of lines that were kept back.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ impl LogGate {
         }))
     }
 
-    /// How many lines were kept back since the last, if one may pass now.
+    /// Asks whether a line may be logged now: if so, how many were kept back since the last one.
     pub fn pass(&self) -> Option<u64> {
         let mut state = self.0.lock();
         if state

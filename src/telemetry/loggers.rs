@@ -1,5 +1,5 @@
-//! The levels of log lines, changed while the process runs: a logger for each module of the code
-//! map, and `root` for what is not set otherwise. What is changed lasts until the process ends.
+//! The levels of log lines, changed while the process runs: one logger for each module of the code map, and
+//! `root` for those without a level of their own. A change lasts until the process ends.
 //!
 //! A logger's name is its module's with dots, as Kafka's tools take no colons: `broker.storage`.
 
@@ -17,7 +17,7 @@ pub const LOG_LEVELS: [&str; 6] = ["DEBUG", "ERROR", "FATAL", "INFO", "TRACE", "
 /// The code map: each module in it is a logger.
 const CODE_MAP: &str = include_str!("../lib.rs");
 
-/// Takes the levels that hold from now on.
+/// Makes the subscriber use other levels from now on.
 pub(super) type Apply = Box<dyn Fn(Targets) + Send + Sync>;
 
 /// All loggers of the process.
@@ -28,21 +28,21 @@ pub struct Loggers {
 
 struct Levels {
     root: LevelFilter,
-    /// Of the loggers that have one of their own.
+    /// The levels of those loggers that have one of their own.
     own: BTreeMap<String, LevelFilter>,
     names: BTreeSet<String>,
 }
 
 impl Loggers {
-    /// The loggers of a process whose config says `text`: levels, for all or for a part, separated
-    /// by commas. `None` if it is not understood.
+    /// Reads the config's `text`: levels, for all or for one module, separated by commas. `None` if it is
+    /// malformed.
     pub(super) fn parse(text: &str, apply: Apply) -> Option<Self> {
         let modules = CODE_MAP
             .lines()
             .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
             .map(|module| format!("broker::{module}"));
         let mut levels = Levels {
-            // As where a filter names parts only: the rest is silent.
+            // As usual for such filters: where the text names modules only, all others are silent.
             root: LevelFilter::OFF,
             own: BTreeMap::new(),
             names: modules.chain(["broker".to_owned()]).collect(),
@@ -63,12 +63,12 @@ impl Loggers {
         })
     }
 
-    /// Tells the subscriber what holds now.
+    /// Makes the subscriber use the levels that hold now.
     pub(super) fn apply(&self) {
         (self.apply)(self.levels.lock().targets());
     }
 
-    /// All loggers with the level that holds for each, by name.
+    /// All loggers by name, with the level that holds for each.
     pub fn levels(&self) -> Vec<(String, String)> {
         let levels = self.levels.lock();
         let named = levels
@@ -84,7 +84,7 @@ impl Loggers {
         name == ROOT_LOGGER || self.levels.lock().names.contains(&module(name))
     }
 
-    /// Sets the level of a logger, one of [`LOG_LEVELS`]. Says whether it could.
+    /// Sets the level of a logger, one of [`LOG_LEVELS`]. Returns whether the logger and the level exist.
     pub fn set(&self, name: &str, level: &str) -> bool {
         let level = match level {
             // Nothing is logged above ERROR.
@@ -104,8 +104,8 @@ impl Loggers {
         })
     }
 
-    /// Takes a logger's own level away, so that it has that of the module above it. Says whether
-    /// it could: the root has none above it.
+    /// Takes a logger's own level away, so that the level of the module above it holds. Returns whether it
+    /// could: the root has no module above it.
     pub fn unset(&self, name: &str) -> bool {
         name != ROOT_LOGGER
             && self.change(name, |levels| {
@@ -130,7 +130,7 @@ impl Levels {
         Targets::new().with_default(self.root).with_targets(own)
     }
 
-    /// The level that holds: the own one of the longest name that this one begins with.
+    /// The level that holds for `name`: that of the longest own name with which `name` begins.
     fn of(&self, name: &str) -> LevelFilter {
         let own = self.own.iter().filter(|(own, _)| name.starts_with(&***own));
         own.max_by_key(|(own, _)| own.len())

@@ -23,10 +23,10 @@ pub enum LoggingError {
     Started(#[from] TryInitError),
 }
 
-/// Makes all of the process log as configured; the levels can be changed later.
+/// Makes the whole process log as configured; the levels can be changed later.
 ///
 /// # Errors
-/// The level is not understood, or logging was started before.
+/// `logging.level` is malformed, or the process has a logger already.
 pub fn start_logging(config: &LoggingConfig) -> Result<Loggers, LoggingError> {
     let (filter, handle) = reload::Layer::new(Targets::new());
     let apply = move |targets| {
@@ -35,7 +35,7 @@ pub fn start_logging(config: &LoggingConfig) -> Result<Loggers, LoggingError> {
     };
     let loggers = Loggers::parse(&config.logging_level, Box::new(apply))
         .ok_or_else(|| LoggingError::Level(config.logging_level.clone()))?;
-    // Without colours: a terminal is steered by the control characters that lines must not hold.
+    // Without colours: escape sequences are control characters, which lines must not hold.
     let lines = fmt::layer().with_ansi(false).with_writer(StandardOutput);
     let filtered = registry().with(filter);
     match config.logging_format {

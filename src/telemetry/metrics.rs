@@ -55,7 +55,7 @@ pub struct Metrics {
     pub appended_bytes: Count,
     /// Syncs of log files to disk.
     pub syncs: Count,
-    /// Damage found in logs where they were durable: each time a partition goes offline.
+    /// Damage found where records had been durable: each takes its partition offline.
     pub corrupt_batches: Count,
     /// Compaction.
     pub cleaner: CleanerMetrics,
@@ -63,24 +63,24 @@ pub struct Metrics {
     pub groups: GroupMetrics,
     /// Partitions that have a replica here.
     pub partitions: Gauge,
-    /// Partitions that have a replica here which cannot be served.
+    /// Partitions that have a replica here, but cannot be served.
     pub offline_partitions: Gauge,
     /// Log directories that failed.
     pub offline_log_dirs: Gauge,
-    /// Folders found at the start that hold records which belong to no replica of this broker.
+    /// Folders found at the start whose records belong to no replica of this broker.
     pub stray_partitions: Gauge,
 }
 
 /// Compaction.
 #[derive(Debug)]
 pub struct CleanerMetrics {
-    /// Passes over a log that came to their end.
+    /// Passes over a log that ran to their end.
     pub passes: Count,
-    /// Bytes read.
+    /// Bytes that were read from logs.
     pub read_bytes: Count,
-    /// The size of the segments that were written.
+    /// Bytes of the segments that compaction wrote.
     pub written_bytes: Count,
-    /// Partitions that it failed on, and passes over.
+    /// Partitions whose compaction failed: later passes leave them out.
     pub uncleanable_partitions: Gauge,
 }
 
@@ -111,7 +111,7 @@ pub struct PerApi {
 }
 
 impl Metrics {
-    /// New metrics, all at zero. `apis` are the API keys that are served, with their names.
+    /// Registers all metrics, at zero. `apis` are the API keys that are served, with their names.
     pub fn new(apis: impl IntoIterator<Item = (i16, &'static str)>) -> Self {
         let registry = &mut Registry::with_prefix("broker");
         Self {
@@ -183,7 +183,7 @@ impl Metrics {
         }
     }
 
-    /// All metrics as text, in OpenMetrics' form.
+    /// All metrics as text, in OpenMetrics' format.
     pub fn render(&self) -> String {
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("a String takes all that is written to it");
@@ -209,14 +209,14 @@ impl PerApi {
         per_api
     }
 
-    /// Counts one request of the API `key`. One of an unknown API is not counted.
+    /// Counts one request of the API `key`; requests of unknown APIs are not counted.
     pub fn inc(&self, key: i16) {
         if let Some(count) = self.of(key) {
             count.inc();
         }
     }
 
-    /// How many there were of the API `key`.
+    /// The count of requests of the API `key`.
     pub fn get(&self, key: i16) -> u64 {
         self.of(key).map_or(0, Count::get)
     }

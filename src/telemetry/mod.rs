@@ -1,5 +1,5 @@
-//! What the broker tells of itself: log lines and metrics. It knows no part of the broker; the
-//! parts use it.
+//! Log lines and metrics. No part of the broker is named here; the parts raise the metrics and write the
+//! lines.
 
 mod client_metrics;
 mod coordinator_metrics;

@@ -7,7 +7,7 @@ use std::thread;
 
 use prometheus_client::metrics::counter::{Atomic, Counter};
 
-/// A counter that costs a thread one increment of a line of its own.
+/// A counter on stripes: raising it costs an increment of a cache line that no other thread writes.
 pub type Count = Counter<u64, Striped>;
 
 /// The stripes of one counter.
@@ -16,12 +16,12 @@ pub struct Striped {
     stripes: Box<[Stripe]>,
 }
 
-/// Two lines of the cache: the processor fetches them in pairs.
+/// Aligned to two cache lines, because processors fetch them in pairs.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Stripe(AtomicU64);
 
-/// As many as threads can run at a time, but no more than pay.
+/// As many stripes as threads run at a time, within bounds: each counter has all of them.
 static STRIPE_COUNT: LazyLock<usize> = LazyLock::new(|| {
     const MOST: usize = 16;
     let cpus = thread::available_parallelism().map_or(1, usize::from);
@@ -45,7 +45,7 @@ impl Default for Striped {
 impl Striped {
     /// The stripe of this thread.
     fn mine(&self) -> &AtomicU64 {
-        // Powers of two: the remainder is a mask.
+        // The number of stripes is a power of two, so the remainder is a mask.
         let index = THREAD.with(|thread| thread & (self.stripes.len() - 1));
         &self.stripes[index].0
     }

@@ -22,9 +22,9 @@ use crate::config::NetworkConfig;
 /// Which part of the budget a request may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// Records on their way in from clients: everything but the reserve.
+    /// The lane of Produce requests of clients: it must leave the reserve alone.
     Bulk,
-    /// All other requests, and whatever brokers and controllers send: everything.
+    /// The lane of all other requests, and of whatever brokers and controllers send: it may use everything.
     Reserved,
 }
 
@@ -37,9 +37,9 @@ struct Budget {
     limit: u64,
     bulk_limit: u64,
     used: AtomicU64,
-    /// Bytes lent beyond the limit: not in `used`, so that a debtor does not eat the reserve.
+    /// Bytes lent beyond the limit. They do not count in `used`, so that a debtor does not eat the reserve.
     lent: AtomicU64,
-    /// Requests in the queues of both lanes; read by a release before it takes a lock.
+    /// Requests in the queues of both lanes. A release reads it first, and takes no lock while it is 0.
     waiting: AtomicUsize,
     lanes: [Mutex<Queue>; 2],
 }
@@ -65,7 +65,7 @@ enum Turn {
 }
 
 impl RequestMemory {
-    /// A budget of `limit` bytes, of which a tenth is kept from the bulk lane; `None` is no limit.
+    /// A budget of `limit` bytes, of which a tenth is kept from the bulk lane. `None`: without a limit.
     pub fn new(limit: Option<u64>) -> Self {
         // Half of all numbers, so that no sum overflows.
         let limit = limit.unwrap_or(u64::MAX / 2);
@@ -79,13 +79,13 @@ impl RequestMemory {
         }))
     }
 
-    /// The budget of the configuration: 0 or less is no limit.
+    /// The budget of the configuration, where 0 or less means that there is no limit.
     pub fn from_config(config: &NetworkConfig) -> Self {
         let limit = u64::try_from(config.queued_max_request_bytes).ok();
         Self::new(limit.filter(|limit| *limit > 0))
     }
 
-    /// Bytes charged now. May exceed the limit by small requests and one request a lane.
+    /// Bytes charged now. They may exceed the limit by small requests and by one request in each lane.
     pub fn used(&self) -> u64 {
         self.0.used.load(Ordering::Relaxed) + self.0.lent.load(Ordering::Relaxed)
     }
@@ -95,7 +95,7 @@ impl RequestMemory {
         self.0.waiting.load(Ordering::Relaxed)
     }
 
-    /// A charge of nothing, to grow as bytes arrive.
+    /// A charge of nothing yet: it grows as the request's bytes arrive.
     pub(super) fn charge(&self, lane: Lane) -> MemoryCharge {
         MemoryCharge {
             budget: Arc::clone(&self.0),
@@ -127,7 +127,8 @@ impl Budget {
             .is_ok()
     }
 
-    /// Joins the queue, or is served at once; a release that races with it sees `waiting`.
+    /// Joins the queue, or is served at once. A release that races with this sees `waiting` raised, and
+    /// serves it.
     fn enqueue(&self, lane: Lane, bytes: u64, waker: &Waker) -> Arc<Waiter> {
         let turn = Mutex::new(Turn::Waiting(waker.clone()));
         let waiter = Arc::new(Waiter { bytes, turn });
@@ -158,7 +159,7 @@ impl Budget {
         }
     }
 
-    /// Takes back what a request held, of its own and on loan, and serves those that wait.
+    /// Takes back what a request held, within the limit and on loan, and serves those that wait.
     fn give_back(&self, lane: Lane, bytes: u64, loan: Option<u64>) {
         self.used.fetch_sub(bytes, Ordering::SeqCst);
         if let Some(loan) = loan {
@@ -204,12 +205,12 @@ pub struct MemoryCharge {
 }
 
 impl MemoryCharge {
-    /// Bytes held.
+    /// The bytes that the charge holds.
     pub fn bytes(&self) -> u64 {
         self.bytes + self.loan.unwrap_or(0)
     }
 
-    /// Charges `bytes` more, and waits until there are so many.
+    /// Charges `bytes` more, and waits until the budget has them.
     pub async fn grow(&mut self, bytes: u64) {
         poll_fn(|context| self.poll_grow(context, bytes)).await;
     }
@@ -225,7 +226,8 @@ impl MemoryCharge {
         }
     }
 
-    /// Charges what is there already, or so small that it never waits.
+    /// Charges `bytes` more at once, even beyond the limit: for memory that is taken already, or is so
+    /// small that waiting is not worth it.
     pub fn grow_at_once(&mut self, bytes: u64) {
         self.budget.used.fetch_add(bytes, Ordering::SeqCst);
         self.bytes += bytes;

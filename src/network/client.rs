@@ -26,14 +26,14 @@ const API_VERSIONS_VERSION: i16 = 3;
 /// The shortest answer: its correlation id.
 const SHORTEST_ANSWER: i32 = 4;
 
-/// How to connect, and how long to wait.
+/// How a client connects, and how long it waits.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     /// What the other side sees in its logs and quotas.
     pub client_id: Option<Str>,
-    /// For the connection to stand.
+    /// How long the connection may take to be established.
     pub connect_timeout: Duration,
-    /// For an answer, from the moment its request is written.
+    /// How long an answer may take, from the moment its request is written.
     pub request_timeout: Duration,
     /// A longer answer is refused before memory is taken for it.
     pub answer_max_bytes: u32,
@@ -61,7 +61,7 @@ pub enum ClientError {
         /// What the system said.
         source: io::Error,
     },
-    /// Nothing came in time.
+    /// Neither the connection nor an answer came within this time.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
     /// The connection broke, or the other side closed it.
@@ -70,9 +70,9 @@ pub enum ClientError {
     /// The answer cannot be understood.
     #[error("an answer to {api:?} that cannot be understood: {source}")]
     Decode {
-        /// What was asked.
+        /// The API that was asked.
         api: ApiKey,
-        /// What is wrong with it.
+        /// What is wrong with the answer.
         source: DecodeError,
     },
     /// The answer belongs to another request.
@@ -80,7 +80,7 @@ pub enum ClientError {
     OutOfStep {
         /// The correlation id of the request.
         expected: i32,
-        /// That of the answer.
+        /// The correlation id of the answer.
         received: i32,
     },
     /// The other side does not tell its versions.
@@ -153,7 +153,7 @@ impl Client {
     /// Sends a request and awaits its answer.
     ///
     /// # Errors
-    /// There is none, or it is not the answer to this request.
+    /// No answer came, or it does not belong to this request.
     pub async fn call<R: Request>(
         &mut self,
         request: &R,
@@ -174,7 +174,7 @@ impl Client {
         in_time(timeout, exchange).await
     }
 
-    /// Sends a request without awaiting its answer: its correlation id.
+    /// Sends a request without awaiting its answer, and returns its correlation id.
     ///
     /// # Errors
     /// The connection is broken.
@@ -191,7 +191,7 @@ impl Client {
         Ok(id)
     }
 
-    /// The next answer: its correlation id, and all of it from the header on.
+    /// The next answer: its correlation id, and all its bytes from the header on.
     ///
     /// # Errors
     /// The connection is broken, or was closed by the other side.
@@ -218,7 +218,7 @@ impl Client {
     }
 }
 
-/// Takes header and body of an answer, and nothing else.
+/// Decodes an answer, which must end with its body.
 fn decode_answer<R: Request>(answer: Bytes, version: i16) -> Result<R::Response, DecodeError> {
     R::Response::check_version(version)?;
     let mut reader = Reader::new(answer);

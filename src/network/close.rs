@@ -8,13 +8,13 @@ use super::sniff::Foreign;
 /// Why a connection ends. Its text goes to the log, at a level that fits the reason.
 #[derive(Debug, thiserror::Error)]
 pub enum CloseReason {
-    /// It closed its end between two requests.
+    /// The peer closed its end between two requests.
     #[error("the peer closed the connection")]
     PeerClosed,
-    /// It closed its end in the middle of a request.
+    /// The peer closed its end in the middle of a request.
     #[error("the peer closed the connection in the middle of a request")]
     PeerClosedMidRequest,
-    /// Kafka's shortest request is 8 bytes; the longest is a matter of configuration.
+    /// A request announces a length outside 8 bytes (Kafka's shortest request) and the configured limit.
     #[error("a request of {length} bytes; a request has 8 to {limit} bytes")]
     RequestSize {
         /// What the peer announced.
@@ -22,7 +22,7 @@ pub enum CloseReason {
         /// `socket.request.max.bytes`, or the limit before authentication.
         limit: u32,
     },
-    /// It speaks another protocol.
+    /// The peer speaks another protocol.
     #[error("{}", .0.hint())]
     Foreign(Foreign),
     /// Nothing happened for `connections.max.idle.ms`.
@@ -34,7 +34,7 @@ pub enum CloseReason {
     /// An answer waits and the peer does not read.
     #[error("the peer does not read its answers")]
     StalledAnswer,
-    /// It did not log in in time.
+    /// The peer did not log in in time.
     #[error("the peer did not authenticate in time")]
     NotAuthenticated,
     /// The handler refused a request that cannot be answered.
@@ -43,7 +43,7 @@ pub enum CloseReason {
     /// The socket failed.
     #[error("{0}")]
     Socket(io::Error),
-    /// A file of which a part was promised could not be read, or has become shorter.
+    /// The records of an answer could not be read, or their file has become shorter than what was promised.
     #[error("records of an answer could not be read: {0}")]
     Records(io::Error),
     /// The broker stops.

@@ -18,32 +18,33 @@ use super::connection::Connection;
 use super::options::ListenerOptions;
 use crate::config::NetworkConfig;
 
-/// The last part of all connections is for addresses that hold few: a tenth.
+/// A tenth of all connections, the last, is kept for addresses that hold few.
 const RESERVED_PART: usize = 10;
-/// Few are less than a hundredth of all.
+/// An address holds few connections if it holds less than a hundredth of all.
 const FEW_PART: usize = 100;
 
-/// How many connections there may be. All of it may change while the broker runs.
+/// How many connections there may be, and how fast they may come. All of it may change while the broker
+/// runs.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
-    /// Over all listeners (`max.connections`).
+    /// Connections over all listeners (`max.connections`).
     pub total: usize,
-    /// From one address (`max.connections.per.ip`).
+    /// Connections of one address (`max.connections.per.ip`).
     pub per_ip: usize,
-    /// Other limits of single addresses (`max.connections.per.ip.overrides`).
+    /// The limits of those addresses that have another (`max.connections.per.ip.overrides`).
     pub per_ip_overrides: HashMap<IpAddr, usize>,
-    /// Accepted in a second (`max.connection.creation.rate`); `None` for any number.
+    /// Connections accepted per second (`max.connection.creation.rate`); `None` for any number.
     pub creation_rate: Option<u32>,
-    /// Of single listeners, by name; what is not named has no limits of its own.
+    /// The limits of single listeners, by name. A listener without an entry has no limits of its own.
     pub of_listener: BTreeMap<String, ListenerLimits>,
 }
 
 /// How many connections one listener may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListenerLimits {
-    /// At a time (`listener.name.NAME.max.connections`); `None` for any number.
+    /// Connections at a time (`listener.name.NAME.max.connections`); `None` for any number.
     pub connections: Option<usize>,
-    /// Accepted in a second (`listener.name.NAME.max.connection.creation.rate`); `None` for any
+    /// Connections accepted per second (`listener.name.NAME.max.connection.creation.rate`); `None` for any
     /// number.
     pub creation_rate: Option<u32>,
 }
@@ -51,9 +52,9 @@ pub struct ListenerLimits {
 /// How many connections one address may open in a second (`connection_creation_rate`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IpRates {
-    /// Of single addresses.
+    /// The rates of single addresses.
     pub of_ip: HashMap<IpAddr, u32>,
-    /// Of the others; `None` for any number.
+    /// The rate of each other address; `None` for any number.
     pub default: Option<u32>,
 }
 
@@ -64,7 +65,8 @@ impl IpRates {
 }
 
 impl ConnectionLimits {
-    /// As the configuration has it, but for the overrides of hosts that are given by name.
+    /// The limits of the configuration, without the overrides of hosts given by name: these must be looked
+    /// up first.
     pub fn from_config(config: &NetworkConfig) -> Self {
         let mut of_listener: BTreeMap<String, ListenerLimits> = BTreeMap::new();
         for (name, count) in &config.max_connections_of_listener {
@@ -89,7 +91,7 @@ impl ConnectionLimits {
         }
     }
 
-    /// As the configuration has it; host names among the overrides are looked up.
+    /// The limits of the configuration, with the host names among the overrides looked up.
     ///
     /// # Errors
     /// A name has no address; the text says which.
@@ -135,7 +137,7 @@ pub struct Connections(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// Told when a connection has ended or a limit has changed.
+    /// Notified when a connection has ended or a limit has changed: an accept may have room now.
     room: Notify,
 }
 
@@ -146,7 +148,7 @@ struct State {
     rate: CreationRate,
     rates_by_ip: HashMap<IpAddr, CreationRate>,
     last_id: u64,
-    /// By address, and by whether the listener is for brokers only.
+    /// Counts connections by address, and by whether their listener is for brokers only.
     by_ip: HashMap<(IpAddr, bool), usize>,
     by_listener: BTreeMap<String, ListenerCount>,
     open: BTreeMap<u64, Arc<Connection>>,
@@ -158,22 +160,22 @@ struct ListenerCount {
     rate: CreationRate,
 }
 
-/// Spaces connections: one each 1/rate seconds, of which a second's worth may come at once.
+/// Spaces connections 1/rate seconds apart; a second's worth may come at once.
 #[derive(Debug, Default)]
 struct CreationRate {
-    /// When the next one is due if all so far had kept their distance.
+    /// When the next connection would be due if all so far had kept their distance.
     due: Option<Instant>,
 }
 
 /// An address has as many connections as it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TooMany {
-    /// It holds so many.
+    /// The address holds this many connections.
     AtOnce(usize),
-    /// It holds so many, and no more than a reserve is left of all connections.
+    /// The address holds this many connections, and of all connections only the reserve is left.
     OfTheReserve(usize),
-    /// It opened more than so many in a second. Closed after the wait, it does not come again at
-    /// once.
+    /// The address opened more than `limit` connections in a second. If its connection is closed after the
+    /// wait, the client cannot come again at once.
     InASecond { limit: u32, wait: Duration },
 }
 
@@ -203,20 +205,20 @@ impl Connections {
         }))
     }
 
-    /// Other limits from now on. Connections over a lower limit stay.
+    /// Replaces the limits. Connections beyond a lower limit stay.
     pub fn set_limits(&self, limits: ConnectionLimits) {
         self.0.state.lock().limits = limits;
         self.0.room.notify_waiters();
     }
 
-    /// Other rates of single addresses from now on.
+    /// Replaces the rates of single addresses.
     pub fn set_ip_rates(&self, rates: IpRates) {
         let mut state = self.0.state.lock();
         state.ip_rates = rates;
         state.rates_by_ip.clear();
     }
 
-    /// How many there are.
+    /// How many connections there are.
     pub fn count(&self) -> usize {
         self.0.state.lock().open.len()
     }
@@ -240,7 +242,7 @@ impl Connections {
         }
     }
 
-    /// Enters an accepted connection, unless its address has too many.
+    /// Enters an accepted connection in the list, unless its address has too many.
     pub(super) fn enter(
         &self,
         listener: &Arc<ListenerOptions>,
@@ -363,7 +365,7 @@ impl CreationRate {
         (due > now).then_some(due)
     }
 
-    /// Whether it is as if there had been no connection yet.
+    /// Whether a new `CreationRate` would do as well.
     fn is_idle(&self, now: Instant) -> bool {
         self.due.is_none_or(|due| due <= now)
     }

@@ -1,4 +1,5 @@
-//! What the network asks of its request handler. It knows sizes and order, never what a request means.
+//! The seam between the network and the request handler. The network knows sizes and order, never what a
+//! request means.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,7 +19,7 @@ pub trait RequestHandler: Send + Sync + 'static {
     /// for long. A panic ends this connection only.
     fn handle(&self, connection: &Arc<Connection>, frame: RequestFrame) -> Handling;
 
-    /// How to treat requests of this API; also of one that the handler does not serve.
+    /// How to treat requests of this API. It is asked for unknown APIs as well.
     fn treatment(&self, api_key: i16) -> Treatment;
 }
 
@@ -43,7 +44,7 @@ pub struct RequestFrame {
     /// The request's part of the memory budget: drop it together with `bytes`, as soon as the
     /// request needs them no more.
     pub charge: MemoryCharge,
-    /// When its last byte was read.
+    /// When the request's last byte was read.
     pub received_at: Instant,
 }
 
@@ -52,14 +53,15 @@ pub type Pending = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// What became of a request.
 pub enum Handling {
-    /// Answered at once.
+    /// The request is answered at once.
     Answer(ResponseFrame),
-    /// Answered later; nothing else of this connection is started before.
+    /// The request is answered later; nothing else of its connection is started before.
     Later(Pending),
-    /// Answered later; the next request of the same API may be started meanwhile if it
-    /// [overlaps](Treatment::overlaps). It is polled at once, and whenever its connection has something to do.
+    /// The request is answered later, and the next one of the same API may be started meanwhile if it
+    /// [overlaps](Treatment::overlaps). The future is polled at once, and whenever its connection has
+    /// something to do.
     Pipelined(Pending),
-    /// Done, and the peer expects no answer (acks=0).
+    /// The request is done, and the peer expects no answer (acks=0).
     NoAnswer,
     /// The connection is closed as soon as earlier answers are written.
     Close(CloseReason),

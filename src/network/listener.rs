@@ -25,16 +25,16 @@ use crate::config::Endpoint;
 /// How long accepting rests after it failed for lack of descriptors or memory.
 const REST: Duration = Duration::from_millis(250);
 
-/// Refused connections that are held for a while: each takes a descriptor.
+/// How many refused connections are held for a while: each takes a descriptor.
 const HELD_OFF: usize = 500;
-/// The longest they are.
+/// The longest that a refused connection is held.
 const LONGEST_HOLD: Duration = Duration::from_secs(1);
 
 /// Why a listener cannot be opened. The text says what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {endpoint}: {source}{}", hint(source))]
 pub struct ListenError {
-    /// As written in `listeners`.
+    /// The endpoint as written in `listeners`.
     pub endpoint: String,
     /// What the system said.
     pub source: io::Error,
@@ -86,7 +86,7 @@ impl Listener {
     /// Binds the listener's address; must be called inside the runtime.
     ///
     /// # Errors
-    /// With the endpoint and a hint.
+    /// The address cannot be bound; the text says what to do.
     pub async fn bind(
         options: ListenerOptions,
         connections: &ConnectionOptions,
@@ -104,7 +104,7 @@ impl Listener {
         })
     }
 
-    /// Where it listens; the port is the real one also when 0 was asked for.
+    /// The address that the listener is bound to; the port is the real one also when 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -133,7 +133,7 @@ impl Listener {
 }
 
 impl RunningListener {
-    /// Where it listens.
+    /// The address that the listener is bound to.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -242,8 +242,8 @@ impl Acceptor {
         Ok(Some((socket, place)))
     }
 
-    /// Closes a connection of an address that has too many: at once, or when the address may come
-    /// again, as long as few wait for that.
+    /// Closes a connection of an address that has too many: at once, or when the address may come again,
+    /// while few others are held for that.
     fn refuse(
         &self,
         socket: TcpStream,
@@ -373,7 +373,8 @@ fn bind_address(address: SocketAddr, options: &ConnectionOptions) -> io::Result<
     // A port whose old connections are still dying down is free.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
-    // Connections inherit it; set on them it would come too late for the window scale.
+    // Connections inherit the size. Set on them it would come too late: the window scale is agreed on when
+    // they open.
     if let Some(bytes) = options.receive_buffer_bytes {
         socket.set_recv_buffer_size(bytes)?;
     }

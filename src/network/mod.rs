@@ -1,7 +1,7 @@
 //! Sockets: listeners, connections, the order of answers, the memory of requests.
 //!
-//! It knows sizes and order, and no request's meaning: those go to a [`RequestHandler`]. What a
-//! peer that is not logged in, or does not read, or stops sending can cost is bounded here.
+//! The network knows sizes and order, and no request's meaning: a [`RequestHandler`] does. What a peer can
+//! cost that is not logged in, does not read, or stops sending is bounded here.
 
 mod budget;
 mod client;
@@ -64,17 +64,17 @@ impl Network {
         })
     }
 
-    /// The memory of requests.
+    /// The budget for the memory of requests.
     pub fn memory(&self) -> &RequestMemory {
         &self.memory
     }
 
-    /// Who is connected.
+    /// The list of connections, and their limits.
     pub fn connections(&self) -> &Connections {
         &self.connections
     }
 
-    /// Sets the gauges that nobody sets while things happen. Call it before metrics are rendered.
+    /// Sets those gauges that are not kept up to date all the time. Call it before metrics are rendered.
     pub fn update_gauges(&self) {
         let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.metrics

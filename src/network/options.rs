@@ -1,4 +1,4 @@
-//! What the network is told by configuration.
+//! The settings of listeners and connections, as the configuration gives them.
 
 use std::time::Duration;
 
@@ -55,11 +55,11 @@ pub struct ConnectionOptions {
     pub receive_buffer_bytes: Option<usize>,
 }
 
-/// What stands for ever: no connection lasts 68 years.
+/// The duration of what never times out: no connection lasts 68 years.
 const FOR_EVER: Duration = Duration::from_secs(i32::MAX as u64);
 
 impl ConnectionOptions {
-    /// As the configuration has it.
+    /// The options of the configuration.
     pub fn from_config(config: &NetworkConfig) -> Self {
         let milliseconds = |ms: i64| u64::try_from(ms).map_or(FOR_EVER, Duration::from_millis);
         let positive = |value: i32| u32::try_from(value).unwrap_or(0);

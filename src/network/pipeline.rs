@@ -10,11 +10,11 @@ use super::handler::{Outcome, Pending};
 use super::write::Output;
 use crate::protocol::ResponseFrame;
 
-/// Requests that may wait at once. Java keeps 5 in flight, librdkafka any number; at 64 a
-/// round to the followers of 1 ms still allows 64,000 requests a second.
+/// Requests of one connection that may wait at once. Java clients keep 5 in flight, librdkafka any number;
+/// with a round trip of 1 ms to the followers, 64 still allow 64,000 requests a second.
 const DEPTH: usize = 64;
-/// Bytes of those requests. Their memory is given back long before they are answered; this
-/// bounds what one connection can have appended and not yet replicated.
+/// Bytes of those requests. Their memory is given back long before they are answered: this bounds what one
+/// connection can have appended and not yet replicated.
 const BYTES: usize = 16 << 20;
 
 /// Answers in the making.
@@ -22,7 +22,7 @@ const BYTES: usize = 16 << 20;
 pub(super) struct Pipeline {
     slots: VecDeque<Slot>,
     bytes: usize,
-    /// The API of which more may join, while there are any.
+    /// The API of the answers in the making, if it overlaps: more requests of it may join.
     overlapping: Option<i16>,
 }
 
@@ -77,11 +77,11 @@ impl Pipeline {
         self.overlapping = overlapping;
     }
 
-    /// Drives all answers, and moves those at the front that are made to the output. Says whether
-    /// there were any.
+    /// Drives all answers, and moves those at the front that are made to the output. Returns whether there
+    /// were any.
     ///
     /// # Errors
-    /// The handler's wish to close, when all earlier answers are in the output.
+    /// The handler's wish to close the connection, once all earlier answers are in the output.
     pub(super) fn poll(
         &mut self,
         context: &mut Context<'_>,

@@ -20,18 +20,18 @@ use super::handler::RequestFrame;
 use super::sniff::Foreign;
 
 const SIZE_FIELD: usize = 4;
-/// Up to this a request lives in the shared buffer.
+/// The largest request that lives in the shared buffer.
 const SMALL_REQUEST: usize = 32 << 10;
-/// What must have arrived of a larger one before memory is taken for it.
+/// How many bytes of a larger request must have arrived before memory is taken for it.
 const LARGE_START: usize = 16 << 10;
-/// How much is read at once: at first, and when the peer sends more than that.
+/// How much is read at once, as long as the peer sends no more than that.
 const READ_LITTLE: usize = 16 << 10;
 const READ_MUCH: usize = 64 << 10;
-/// Up to this the beginning of a request is moved to a buffer of its size until more comes.
+/// The beginning of a request up to this size is moved to a buffer of its own until more comes.
 const LITTLE_TO_KEEP: usize = 1 << 10;
-/// The first memory of a large request. Producers cut at 1 MiB, plus headers, by default.
+/// The memory that a large request gets first: by default producers send up to 1 MiB and headers.
 const FIRST_STEP: usize = (1 << 20) + (64 << 10);
-/// Then memory grows by this factor: few copies, and little that is taken but not yet filled.
+/// From then on the memory grows by this factor: few copies, and little memory that is not yet filled.
 const STEP_FACTOR: usize = 4;
 /// The stall deadline is renewed each time so many bytes have arrived.
 const STALL_BYTES: usize = 64 << 10;
@@ -39,9 +39,9 @@ const STALL_BYTES: usize = 64 << 10;
 /// What holds for the next request of a connection.
 pub(super) struct ReadRules<'a> {
     pub(super) memory: &'a RequestMemory,
-    /// Nothing shorter is a frame; 2 or above. In bytes, without the size field.
+    /// A shorter frame is refused: 2 or above, in bytes without the size field.
     pub(super) shortest: i32,
-    /// The longest frame, likewise.
+    /// A longer frame is refused: in bytes without the size field.
     pub(super) limit: u32,
     /// Tells, by API key, whether a large request may begin now and which memory it may use.
     pub(super) admit: &'a dyn Fn(i16) -> Option<Lane>,
@@ -55,15 +55,15 @@ pub(super) struct FrameReader {
     read_much: bool,
     began: bool,
     stall: Stall,
-    /// The socket wakes the task when more comes, or its end.
+    /// Whether the socket wakes the task when more bytes come, or the end of them.
     listens: bool,
 }
 
 #[derive(Debug)]
 struct LargeFrame {
     bytes: Vec<u8>,
-    /// Memory taken for `bytes`, all of it charged: with huge pages it is resident as soon as its
-    /// first byte is written. The allocator may have given more.
+    /// Memory taken for `bytes`, all of it charged, though not filled: with huge pages it is resident as
+    /// soon as its first byte is written. The allocator may have given more.
     granted: usize,
     length: usize,
     charge: MemoryCharge,
@@ -87,7 +87,7 @@ impl FrameReader {
     /// The next request.
     ///
     /// # Errors
-    /// `PeerClosed` at an end between two requests; else why the connection cannot go on.
+    /// `PeerClosed` at an end between two requests; otherwise why the connection cannot go on.
     pub(super) fn poll_frame(
         &mut self,
         context: &mut Context<'_>,
@@ -126,13 +126,14 @@ impl FrameReader {
         self.large.is_some()
     }
 
-    /// Whether the end of the peer's sending would be noticed: it comes in its turn, behind what is
-    /// not read yet.
+    /// Whether the end of what the peer sends would be noticed. It is noticed only behind all bytes that
+    /// came before it, so not while these are left unread.
     pub(super) fn listens(&self) -> bool {
         self.listens
     }
 
-    /// It is us who do not read now: the peer is not to blame for what does not arrive.
+    /// Stops the stall clock: this broker does not read now, so the peer is not to blame for what does not
+    /// arrive.
     pub(super) fn pause(&mut self) {
         self.listens = false;
         self.stall = Stall::default();
@@ -214,8 +215,8 @@ impl FrameReader {
         Poll::Ready(Ok(()))
     }
 
-    /// Nobody knows how long it takes until more comes: a connection that waits holds no buffer,
-    /// or a small one.
+    /// Lets go of a buffer that is larger than needed: it may take long until more comes, and many
+    /// connections wait.
     fn shrink(&mut self) {
         if self.small.is_empty() {
             self.small = BytesMut::new();
@@ -235,7 +236,8 @@ impl FrameReader {
             length,
             charge,
         });
-        // After a large request comes another, mostly: what is read with its size is copied.
+        // Reads little again: after a large request mostly comes another, and what is read along with its
+        // size must be copied.
         self.read_much = false;
     }
 
@@ -282,7 +284,7 @@ impl FrameReader {
 }
 
 impl LargeFrame {
-    /// Takes memory for the next step. There is always room for what the small buffer held.
+    /// Takes memory for the next step of a large request. What the small buffer held always has room in it.
     fn poll_grow(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let step = FIRST_STEP.max(self.granted.saturating_mul(STEP_FACTOR));
         let target = step.min(self.length);

@@ -27,27 +27,27 @@ use super::read::{FrameReader, ReadRules};
 use super::sys::{self, Hangup};
 use super::write::Output;
 
-/// A header's fixed part: key, version, correlation id. Nothing shorter is a request.
+/// The shortest request: the fixed part of its header, which is key, version and correlation id.
 const SHORTEST_REQUEST: i32 = 8;
-/// Requests, and their bytes, that are started before answers are written.
+/// Requests that are started in one turn, before answers are written.
 const TURN_REQUESTS: usize = 32;
 const TURN_BYTES: usize = 256 << 10;
-/// Turns before other tasks of the runtime get theirs.
+/// Turns that a connection takes before other tasks of its runtime get theirs.
 const TURNS: usize = 4;
-/// No request is started while so many bytes of answers are unwritten.
+/// While so many bytes of answers are unwritten, no request is started.
 const MOST_OUTPUT: usize = 256 << 10;
-/// While others wait for memory, who holds some and does not send has this part of the usual time.
+/// While others wait for memory, a peer that holds some and does not send has this part of the usual time.
 const HURRY: u32 = 10;
-/// How long the answers to a peer that has closed its end, and may still read, may be in coming. In
-/// this time what is done for it is done; what waits for others is not waited for.
+/// How long answers are still made for a peer that has closed its end, and may still read. Work for it is
+/// finished within this time; waits for others (records, members, replicas) are given up.
 const CLOSED_PATIENCE: Duration = Duration::from_millis(500);
-/// How often a peer is looked at that is not listened to, as earlier answers come first.
+/// How often to look at a peer whose end would not be noticed, since its requests are not read now.
 const LOOK_DISTANCE: Duration = Duration::from_millis(250);
 /// How long an answer may take beyond `connections.max.idle.ms`. (Kafka closes the connection at that
 /// time; here handlers end their waits by then, and the peer gets their answers.)
 const LATEST_ANSWER: Duration = Duration::from_secs(5);
-/// How long, and for how many bytes, a peer may go on sending after the last answer. If the socket
-/// were closed with bytes unread, the system would throw away what the peer has not read yet.
+/// How long, and for how many bytes, a peer may go on sending after the last answer. Closing a socket with
+/// bytes unread would throw away what the peer has not read yet.
 const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 1 << 20;
 
@@ -57,16 +57,16 @@ pub(super) struct Server {
     connection: Arc<Connection>,
     socket: TcpStream,
     reader: FrameReader,
-    /// Read ahead; it waits for its turn.
+    /// A request that was read ahead, and waits for its turn.
     next: Option<RequestFrame>,
     pipeline: Pipeline,
     output: Output,
-    /// No request is read any more; the connection ends when the last answer is written.
+    /// Why no request is read any more: the connection ends when the last answer is written.
     closing: Option<CloseReason>,
     last_active: Instant,
     /// When the peer was found to have closed its end.
     closed_by_peer: Option<Instant>,
-    /// When the peer is looked at, while it is not listened to.
+    /// When to look at the peer again, while its end would not be noticed.
     look_at: Option<Instant>,
     timer: Pin<Box<Sleep>>,
 }
@@ -74,7 +74,7 @@ pub(super) struct Server {
 /// When something is due.
 struct Deadline {
     at: Instant,
-    /// How the connection ends then; without a reason it goes on.
+    /// How the connection ends then; `None` if it goes on.
     reason: Option<CloseReason>,
 }
 
@@ -146,7 +146,7 @@ impl Server {
         Poll::Pending
     }
 
-    /// Lets each part go on as far as it can; says whether another turn could do more.
+    /// Lets each part go on as far as it can. Returns whether another turn could do more.
     fn turn(&mut self, context: &mut Context<'_>) -> Result<bool, CloseReason> {
         if let Some(reason) = self.connection.ordered_end() {
             self.close_after_answers(reason)?;
@@ -263,7 +263,7 @@ impl Server {
         }
     }
 
-    /// Reads no more; ends the connection at once if no answer can reach the peer.
+    /// Stops reading. Ends the connection at once if no answer can reach the peer any more.
     fn close_after_answers(&mut self, reason: CloseReason) -> Result<(), CloseReason> {
         if !reason.is_orderly() {
             return Err(reason);
@@ -282,7 +282,7 @@ impl Server {
         self.connection.note_close_by_peer();
     }
 
-    /// Looks whether a peer is still there that is not listened to.
+    /// Looks whether a peer is still there whose end would not be noticed.
     fn look_at_peer(&mut self) -> Result<(), CloseReason> {
         let answers_nobody = self.pipeline.is_empty();
         if answers_nobody || self.reader.listens() || self.closed_by_peer.is_some() {
@@ -338,7 +338,7 @@ impl Server {
         }
     }
 
-    /// What falls due first.
+    /// The earliest deadline of all that the connection waits for.
     fn next_deadline(&self) -> Option<Deadline> {
         let options = &self.network.options;
         let mut first: Option<Deadline> = None;
@@ -361,12 +361,12 @@ impl Server {
             };
             consider(since + patience, Some(CloseReason::StalledRequest));
             if self.reader.holds_memory() {
-                // By then others may wait for that memory.
+                // Looks again after the shorter time: by then others may wait for that memory.
                 consider(Instant::now() + hurry, None);
             }
         }
         if let Some(since) = self.output.stalled_since() {
-            // Who holds memory that others wait for has less time.
+            // A peer that holds memory others wait for has less time.
             let holds_memory =
                 self.reader.holds_memory() || self.next.is_some() || self.output.holds_memory();
             let patience = if holds_memory {
@@ -395,7 +395,7 @@ impl Server {
         first
     }
 
-    /// Tells the peer that no more comes, and lets it read what it was sent.
+    /// Tells the peer that no more comes, and gives it time to read what it was sent.
     async fn linger(&mut self) {
         if self.socket.shutdown().await.is_err() {
             return;
@@ -410,7 +410,7 @@ impl Server {
                 }
             }
         };
-        // Whether it ended or the time ran out: the socket is closed next.
+        // Whether the peer ended or the time ran out makes no difference: the socket is closed next.
         let _ = tokio::time::timeout(LINGER, drain).await;
     }
 }

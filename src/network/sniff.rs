@@ -1,5 +1,5 @@
-//! Guesses what a peer speaks that does not speak Kafka, from its first four bytes, so that the
-//! log says "a TLS client on a PLAINTEXT listener" and not "a length of 369296129".
+//! Guesses what protocol a foreign peer speaks, from its first four bytes, so that the log says "a TLS
+//! client on a PLAINTEXT listener" and not "a length of 369296129".
 
 /// What the first bytes of a connection look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Foreign {
         }
     }
 
-    /// What it is and what to do about it, for a log line.
+    /// The protocol and what to do about it, for a log line.
     pub fn hint(self) -> &'static str {
         match self {
             Self::Tls => {

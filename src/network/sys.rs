@@ -1,5 +1,5 @@
-//! What only Linux can do for a socket, and what happens elsewhere: feeding it from a file, and telling
-//! that its peer is gone while bytes of it are unread.
+//! System calls on sockets that only Linux has, with what takes their place elsewhere: sending from a file,
+//! and telling that a peer is gone while bytes of it are unread.
 //!
 //! sendfile, and not pread and send: over loopback both cost the same CPU (0.2 s/GiB, see
 //! benches/network.rs), to a network card sendfile saves a copy, and records need no memory here.
@@ -9,8 +9,8 @@
 use std::io;
 use std::os::fd::AsFd;
 
-/// How many bytes are read at a time, and looked at first. The system reads ahead in pieces of about
-/// this size and larger ones later, so the ends of a piece speak for its middle.
+/// How many bytes are read at a time, and checked for being in memory. The system reads ahead in pieces of
+/// about this size and larger ones later, so the two ends of a piece speak for its middle.
 const PIECE: usize = 128 << 10;
 /// How many bytes are sent at once. The end of each send wakes the receiver, which over loopback
 /// costs more than copying a piece does.
@@ -55,7 +55,7 @@ pub(super) fn send_file(
     }
     let mut present = 0;
     while present < length {
-        // Each as large as all before it: a look costs as much as sending some KiB.
+        // Each piece is as large as all before it: checking costs as much as sending some KiB.
         let piece = PIECE.max(present).min(length - present);
         match is_present(position + (present + piece) as u64 - 1)? {
             Ok(()) => present += piece,
@@ -71,7 +71,7 @@ pub(super) fn send_file(
     })
 }
 
-/// Where a byte of a file is.
+/// Whether a byte of a file is in memory.
 #[cfg(target_os = "linux")]
 enum Presence {
     InMemory,
@@ -96,7 +96,7 @@ fn presence(file: &impl AsFd, position: u64) -> io::Result<Presence> {
     }
 }
 
-/// Elsewhere nothing tells what is in memory; what was fetched is read again and sent.
+/// Elsewhere nothing tells what is in memory: what was fetched is read again and sent.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn send_file(
     socket: impl AsFd,
@@ -119,7 +119,7 @@ pub(super) fn send_file(
 /// Reads `length` bytes of a file for the sake of the page cache; blocks.
 ///
 /// # Errors
-/// The file's failure. A file that ends sooner is none: sending finds that out.
+/// The file's failure. A file that is shorter is no error here: sending finds that out.
 pub(super) fn fetch(file: impl AsFd, position: u64, length: usize) -> io::Result<()> {
     let mut buffer = vec![0; length.min(PIECE)];
     let mut fetched = 0;
@@ -136,9 +136,9 @@ pub(super) fn fetch(file: impl AsFd, position: u64, length: usize) -> io::Result
 /// How much of a connection its peer has closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hangup {
-    /// It sends no more; it may still read.
+    /// The peer sends no more; it may still read.
     Sending,
-    /// Everything: what is sent to it is lost.
+    /// The peer closed both ways: what is sent to it is lost.
     Whole,
 }
 
@@ -157,13 +157,14 @@ pub(super) fn hangup(socket: impl AsFd) -> Option<Hangup> {
     found.contains(PollFlags::RDHUP).then_some(Hangup::Sending)
 }
 
-/// Elsewhere the end is found behind what was sent before it.
+/// Elsewhere the end is found only by reading all that came before it.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn hangup(_: impl AsFd) -> Option<Hangup> {
     None
 }
 
-/// Sends bytes that the records of a file follow, so that both can share a packet.
+/// Sends the bytes before the records of a file, and tells the system that more follow, so that both can
+/// share a packet.
 #[cfg(target_os = "linux")]
 pub(super) fn send_with_more_to_come(
     socket: impl AsFd,
@@ -180,7 +181,7 @@ pub(super) fn send_with_more_to_come(
     )?)
 }
 
-/// Elsewhere they are sent alone.
+/// Elsewhere the bytes are sent alone.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn send_with_more_to_come(
     socket: impl AsFd,

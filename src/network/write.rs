@@ -21,7 +21,7 @@ use crate::protocol::{ResponseFrame, Segment};
 
 /// Pieces of memory handed to the system at once.
 const MOST_SLICES: usize = 32;
-/// From here on a piece of an answer is charged to the memory of requests.
+/// A piece of an answer of this size or above is charged to the memory of requests.
 const LARGE_ANSWER: usize = 64 << 10;
 /// Bytes that are written before other tasks of the runtime get their turn.
 const TURN_BYTES: usize = 256 << 10;
@@ -38,9 +38,9 @@ pub(super) struct Output {
     /// How much of the first segment a thread has brought into memory.
     fetched: usize,
     stalled_since: Option<Instant>,
-    /// Where large answers are charged, of a connection that serves.
+    /// The budget that large answers are charged to; `None` for a connection that only asks.
     memory: Option<RequestMemory>,
-    /// What is charged, until all is written.
+    /// What is charged for answers, until all are written.
     charge: Option<MemoryCharge>,
 }
 
@@ -81,17 +81,17 @@ impl Output {
         }
     }
 
-    /// Bytes that are not written yet.
+    /// The count of bytes that are not written yet.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Since when the peer has taken nothing.
+    /// Since when the peer has taken no bytes.
     pub(super) fn stalled_since(&self) -> Option<Instant> {
         self.stalled_since
     }
 
-    /// Writes until all is written, the socket takes no more, or it is the turn of other tasks.
+    /// Writes until all is written, the socket takes no more, or other tasks should get their turn.
     pub(super) fn poll_write(
         &mut self,
         context: &mut Context<'_>,
@@ -199,7 +199,7 @@ impl Output {
         Poll::Ready(fetched.map_err(CloseReason::Records))
     }
 
-    /// Takes `count` bytes from the front.
+    /// Takes `count` written bytes from the front.
     fn advance(&mut self, mut count: usize) {
         self.bytes -= count;
         self.fetched = self.fetched.saturating_sub(count);
@@ -226,7 +226,7 @@ impl Output {
     }
 }
 
-/// Runs a system call that this runtime has no name for.
+/// Runs a system call on the socket that tokio has no method for.
 fn poll_io<T>(
     context: &mut Context<'_>,
     socket: &TcpStream,

@@ -26,7 +26,7 @@ pub(super) struct DirImage {
 pub(super) struct FileImage {
     pub(super) live: Vec<u8>,
     pub(super) durable: Vec<u8>,
-    /// What was done since the last sync, in order.
+    /// The changes since the last sync, in order.
     pub(super) pending: Vec<Change>,
     pub(super) modified: Timestamp,
 }
@@ -85,7 +85,7 @@ fn put(content: &mut Vec<u8>, position: u64, bytes: &[u8]) {
 }
 
 impl Inode {
-    /// Makes what is there durable.
+    /// Makes all pending changes durable.
     pub(super) fn sync(&mut self) {
         match self {
             Self::Dir(dir) => dir.durable.clone_from(&dir.live),

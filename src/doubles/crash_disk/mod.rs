@@ -293,7 +293,7 @@ impl DiskFile for CrashFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-        // Nothing is cached here: every read waits.
+        // Nothing is cached here, so every read counts as one that waits for the disk.
         about_to_take_long()?;
         let mut state = self.disk.state.lock();
         state.powered()?;
@@ -322,7 +322,7 @@ impl DiskFile for CrashFile {
     }
 
     fn reserve(&self, _position: u64, _length: u64) -> io::Result<()> {
-        // Where bytes lie is nothing that its images know of.
+        // Images do not know where bytes lie, so a hint about them does nothing.
         self.disk.state.lock().powered()
     }
 
@@ -389,7 +389,7 @@ struct State {
     locked: Vec<InodeId>,
     operations: u64,
     fault: Option<(u64, Fault)>,
-    /// Milliseconds; each write takes one.
+    /// The time of files in milliseconds; each write moves it by one.
     clock: Timestamp,
 }
 
@@ -407,7 +407,7 @@ impl Default for State {
 }
 
 impl State {
-    /// What goes wrong at the operation that begins now.
+    /// The fault of the operation that begins now, if it has one.
     fn next_fault(&mut self) -> Option<Fault> {
         let operation = self.operations;
         self.operations += 1;

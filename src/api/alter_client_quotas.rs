@@ -1,6 +1,6 @@
 //! AlterClientQuotas (key 49), versions 0-1: decided by the controller, one result per entity.
 //!
-//! Whether a host named as an address exists is found out here: the controller waits for nobody.
+//! Host names are looked up here: the controller waits for no name service.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

@@ -17,7 +17,7 @@ use crate::protocol::messages::alter_replica_log_dirs::{
 use crate::protocol::{ErrorCode, Str};
 use crate::replication::manager::ReplicaManager;
 
-/// Begins the moves where that may block, and answers for each replica by itself.
+/// Begins the moves on a thread that may block, and answers for each replica by itself.
 pub async fn handle(
     api: Arc<Api>,
     _context: Arc<RequestContext>,

@@ -76,11 +76,11 @@ fn refused(error_code: ErrorCode) -> ApiVersionsResponse {
 /// Whom the client means to talk to (KIP-1242).
 #[derive(Debug, PartialEq)]
 enum Target<'a> {
-    /// It does not say.
+    /// The client names nobody.
     Any,
-    /// The node of this id in the cluster of this id.
+    /// The client means the node of this id in the cluster of this id.
     Node(&'a str, BrokerId),
-    /// It says one without the other, which Kafka refuses.
+    /// The client names a cluster without a node or a node without a cluster, which Kafka refuses.
     Incomplete,
 }
 

@@ -1,5 +1,5 @@
-//! Loggers as a resource of DescribeConfigs and IncrementalAlterConfigs: their levels are this
-//! process's own, and no part of the metadata.
+//! Loggers as a resource of DescribeConfigs and IncrementalAlterConfigs (KIP-412): their levels belong to
+//! this process, and are no part of the metadata.
 
 use super::Api;
 use crate::metadata::controller::Refusal;
@@ -7,10 +7,10 @@ use crate::protocol::ErrorCode;
 use crate::protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use crate::telemetry::{LOG_LEVELS, LogGate, Loggers, ROOT_LOGGER};
 
-/// Kafka's number of the kind of resource.
+/// Kafka's number of this kind of resource.
 pub const BROKER_LOGGER: i8 = 8;
 
-/// What is done to a level, by Kafka's numbers.
+/// Kafka's numbers of the operations on a level.
 mod operation {
     pub(super) const SET: i8 = 0;
     pub(super) const DELETE: i8 = 1;
@@ -21,10 +21,10 @@ mod operation {
 /// A request may change any number of levels.
 static CHANGES: LogGate = LogGate::new();
 
-/// Sets and unsets levels: all that the resource asks for, or nothing.
+/// Sets and unsets levels: all that the resource asks for, or none.
 ///
 /// # Errors
-/// With Kafka's codes and messages.
+/// The first fault of the request, with Kafka's code and message.
 pub fn alter(
     api: &Api,
     resource: &AlterConfigsResource,

@@ -16,7 +16,7 @@ use crate::protocol::messages::delete_records::{
 };
 use crate::replication::delayed::{AckOutcome, AckTicket, AckWait};
 
-/// Deletes, waits, and answers for each partition by itself.
+/// Deletes, waits, and answers for each partition.
 pub async fn handle(
     api: Arc<Api>,
     _context: Arc<RequestContext>,
@@ -82,7 +82,7 @@ fn result(id: &TopicPartition, deleted: Result<Offset, ErrorCode>) -> DeleteReco
     }
 }
 
-/// Says what became of the partitions after the wait.
+/// Fills in what became of the partitions during the wait.
 fn complete(api: &Api, topics: &mut [DeleteRecordsTopicResult], outcomes: &[AckOutcome]) {
     let results = topics.iter_mut().flat_map(|topic| {
         let name: Arc<str> = Arc::from(&*topic.name);

@@ -24,7 +24,7 @@ mod match_type {
     pub(super) const ANY: i8 = 2;
 }
 
-/// What the part of a type must be.
+/// What the part of one type must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted<'a> {
     Named(&'a str),
@@ -32,7 +32,7 @@ enum Wanted<'a> {
     Any,
 }
 
-/// What an entity must have, by the type of its part.
+/// What an entity must have, by the type of its parts.
 struct Filter<'a> {
     parts: BTreeMap<&'a str, Wanted<'a>>,
     is_strict: bool,
@@ -46,7 +46,7 @@ pub fn handle(
 ) -> DescribeClientQuotasResponse {
     match Filter::of(request) {
         Ok(filter) => DescribeClientQuotasResponse {
-            // Not null, as in Kafka.
+            // An empty text and not null, as in Kafka.
             error_message: Some(Str::default()),
             entries: Some(entries(&api.image(), &filter)),
             ..DescribeClientQuotasResponse::default()
@@ -128,7 +128,7 @@ fn invalid<T>(message: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::new(ErrorCode::INVALID_REQUEST, message))
 }
 
-/// Quotas come ordered by entity: those of one are together.
+/// The quotas of matching entities. The image orders quotas by entity, so those of one are adjacent.
 fn entries(image: &MetadataImage, filter: &Filter<'_>) -> Vec<EntryData> {
     let mut entries: Vec<EntryData> = Vec::new();
     let mut last: Option<&QuotaEntity> = None;

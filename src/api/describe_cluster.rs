@@ -12,7 +12,7 @@ use crate::protocol::messages::describe_cluster::{
 };
 use crate::protocol::{ErrorCode, Str};
 
-/// The endpoint types of the protocol.
+/// Kafka's numbers of the endpoint types.
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
 

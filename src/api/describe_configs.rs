@@ -94,7 +94,7 @@ impl Describer<'_> {
         };
         DescribeConfigsResult {
             error_code,
-            // Never null, as in Kafka.
+            // Never null, as in Kafka: no error has the empty text.
             error_message: Some(error_message),
             resource_type: resource.resource_type,
             resource_name: resource.resource_name.clone(),
@@ -159,7 +159,7 @@ impl Describer<'_> {
         check_topic_name(name)
             .map_err(|refusal| (refusal.code, refusal.message.unwrap_or_default()))?;
         if self.image.topics().by_name(name).is_none() {
-            // Kafka has no words for it.
+            // Kafka gives no message here.
             return Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, String::new()));
         }
         let configs = self.image.configs();

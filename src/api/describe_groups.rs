@@ -1,7 +1,7 @@
 //! DescribeGroups (key 15), versions 0-6: classic groups and their members.
 //!
-//! Each group is asked of its shard. Version 3 adds authorized operations, 6 tells groups that are not
-//! there by GROUP_ID_NOT_FOUND in place of the state Dead.
+//! Each group's shard is asked. Version 3 adds authorized operations; from 6 on a group that does not exist
+//! has the error GROUP_ID_NOT_FOUND, before it the state Dead.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::protocol::messages::describe_groups::{
     DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup,
 };
 
-/// Describes the groups in the order of the request; each once, however often it is named: the answer
-/// would outgrow the request.
+/// Describes the groups in the order of the request. A group that is named again is described once, because
+/// the answer would outgrow the request.
 pub async fn handle(
     api: Arc<Api>,
     context: Arc<RequestContext>,

@@ -18,7 +18,7 @@ use crate::replication::manager::{DirDescription, LogDescription};
 /// The partitions that are asked for, by topic.
 type Wanted = BTreeMap<Str, BTreeSet<i32>>;
 
-/// Answers with all directories; the file system is asked where that may block.
+/// Answers with all directories. The file system is asked on a thread that may block.
 pub async fn handle(
     api: Arc<Api>,
     _context: Arc<RequestContext>,

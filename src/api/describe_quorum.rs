@@ -1,8 +1,8 @@
 //! DescribeQuorum (key 55), versions 0-2: the voters and observers of the metadata quorum, and how far
 //! each has read.
 //!
-//! Version 1 adds times, 2 directory ids and the nodes' listeners (KIP-853). Only the leader knows how
-//! far the others are.
+//! Version 1 adds times, 2 directory ids and the nodes' listeners (KIP-853). Only the leader knows how far
+//! the others have read.
 
 use super::Api;
 use super::context::RequestContext;
@@ -19,7 +19,7 @@ use crate::raft::{QuorumInfo, ReplicaInfo};
 
 /// The one partition of the metadata topic.
 const PARTITION: i32 = 0;
-/// Where there is no error; not null, as in Kafka.
+/// The message where there is no error: empty and not null, as in Kafka.
 const NO_MESSAGE: Str = Str::from_static("");
 
 /// Answers with what this node knows, if it leads.
@@ -91,7 +91,7 @@ fn partition(own: BrokerId, quorum: &QuorumInfo) -> ResponsePartitionData {
     }
 }
 
-/// The leader has read everything at any time.
+/// How far a replica has read. The leader itself has always read everything.
 fn replica_state(own: BrokerId, replica: &ReplicaInfo) -> ReplicaState {
     let time = |told: Option<Timestamp>| {
         let told = if replica.key.id == own {

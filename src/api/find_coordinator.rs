@@ -1,10 +1,10 @@
 //! FindCoordinator (key 10), versions 0-6: which broker coordinates a group.
 //!
-//! The first one to ask makes `__consumer_offsets`; where Kafka answers COORDINATOR_NOT_AVAILABLE until
-//! it is there, this waits for it. Transactions and share groups are not served yet: their keys get
-//! errors that clients take as final. While the log of groups is damaged its leader is no coordinator
-//! (COORDINATOR_NOT_AVAILABLE). Version 1 adds the type of key, 4 asks for many keys at once, 6
-//! share groups.
+//! The first client to ask makes `__consumer_offsets`: where Kafka answers COORDINATOR_NOT_AVAILABLE until
+//! the topic exists, this waits for it. Transactions and share groups are not served yet: their keys get
+//! errors that clients take as final. While the log of groups is damaged, no broker is its coordinator
+//! (COORDINATOR_NOT_AVAILABLE). Version 1 adds the type of key, 4 asks for many keys at once, 6 for share
+//! groups.
 
 use std::sync::Arc;
 
@@ -23,14 +23,14 @@ const FIRST_WITH_KEYS: i16 = 4;
 /// The first version that may ask for share groups.
 const FIRST_WITH_SHARE: i16 = 6;
 
-/// The types of keys.
+/// Kafka's numbers of the types of keys.
 mod key_type {
     pub(super) const GROUP: i8 = 0;
     pub(super) const TRANSACTION: i8 = 1;
     pub(super) const SHARE: i8 = 2;
 }
 
-/// What is told in place of a coordinator.
+/// The error that stands in place of a coordinator.
 struct Refusal {
     code: ErrorCode,
     message: &'static str,
@@ -75,7 +75,7 @@ pub async fn handle(
         error_message: if found.error_code.is_error() {
             found.error_message
         } else {
-            // Old versions say so in words, too.
+            // Before version 4 the message says NONE where there is no error.
             Some(Str::from_static("NONE"))
         },
         node_id: found.node_id,
@@ -88,7 +88,7 @@ pub async fn handle(
 fn check_type(key_type: i8, version: i16) -> Result<(), Refusal> {
     match key_type {
         key_type::GROUP => Ok(()),
-        // The one error after which every client gives up, instead of asking again for ever.
+        // The only error after which every client gives up, instead of asking again for ever.
         key_type::TRANSACTION => Err(Refusal {
             code: ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
             message: "This broker does not serve transactions yet.",

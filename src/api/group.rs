@@ -1,6 +1,5 @@
-//! What the APIs of groups share: asking the coordinator, giving the frame's memory back before a long
-//! wait, and not even looking into requests that are too large: their parts may take many times as much
-//! memory as their bytes.
+//! What the APIs of groups share: asking the coordinator, and giving the frame's memory back before a long
+//! wait. A body that is too large is refused undecoded, because its parts may take many times its bytes.
 
 use std::sync::Arc;
 
@@ -15,22 +14,22 @@ use crate::coordinator::shard::{Caller, Token};
 use crate::network::{Handling, Outcome};
 use crate::protocol::{self, DecodeError, Str};
 
-/// The largest body that is looked into: what the members of a group may take in memory. A larger one
-/// is refused by the coordinator in any case.
+/// The largest body that is decoded: as much as the members of one group may take in memory. The
+/// coordinator would refuse a larger one in any case.
 pub(super) const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// A request that is about one group, and goes to its shard as it is.
 pub(super) trait OneGroup: protocol::Request + 'static {
-    /// The group.
+    /// The group's id.
     fn group_id(&self) -> Str;
 
-    /// The request as the coordinator takes it.
+    /// The request in the form that the coordinator takes.
     fn ask(self) -> Request;
 
-    /// The response in the coordinator's answer.
+    /// The response of this API in the coordinator's answer.
     fn response(answer: Answer) -> Self::Response;
 
-    /// The answer to a request that is too large.
+    /// The answer to a request that is too large to be decoded.
     fn too_large() -> Self::Response;
 
     /// What the coordinator is told of who asks.
@@ -50,8 +49,8 @@ pub(super) fn caller(context: &RequestContext) -> Caller {
     }
 }
 
-/// Lets the group's shard decide. An answer that has to wait for other members may be long in coming:
-/// the frame is dropped first, and its memory given back.
+/// Lets the group's shard decide. An answer that waits for other members may be long in coming, so the
+/// frame is dropped and its memory given back before.
 ///
 /// # Errors
 /// The body is malformed.
@@ -71,7 +70,8 @@ pub(super) fn handle<R: OneGroup>(
     Ok(now_or_later::<R>(context, submitted, R::response))
 }
 
-/// Answers at once if the answer is there. Otherwise nothing of the frame may be in use any more.
+/// Answers at once if there is an answer already. Otherwise the frame is dropped: nothing of it may be in
+/// use.
 fn now_or_later<R: protocol::Request + 'static>(
     mut context: RequestContext,
     submitted: Submitted<Answer>,
@@ -89,7 +89,7 @@ fn now_or_later<R: protocol::Request + 'static>(
     }
 }
 
-/// Takes the expected kind of answer apart.
+/// Takes the fields out of the kind of answer that the request must get.
 macro_rules! expect_answer {
     ($answer:expr, $kind:ident) => {
         match $answer {

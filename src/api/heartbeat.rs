@@ -1,7 +1,7 @@
 //! Heartbeat (key 12), versions 0-4: keeps a member of a classic group alive.
 //!
-//! It is answered on the connection's task: a look into the group and a deadline moved away. Version 3
-//! adds static members (KIP-345).
+//! The connection's task answers it: a look into the group, and a deadline moved away. Version 3 adds
+//! static members (KIP-345).
 
 use super::group::{OneGroup, expect_answer};
 use crate::coordinator::group::{Answer, Request};

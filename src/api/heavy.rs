@@ -1,6 +1,6 @@
-//! Heavy requests: those whose arrays may take much work and memory. They are decoded and begun one at
-//! a time, where no other connection waits for the thread, and what they may take is taken from the
-//! memory of requests first. What they wait for then, they wait for beside each other.
+//! Heavy requests: those whose arrays may take much work and memory. They are decoded and begun one at a
+//! time, on a thread that no other connection waits for, once the memory that they may take is charged.
+//! After that, any number of them wait for others at the same time.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use super::route::Route;
 use crate::network::{Handling, Outcome, Pending};
 use crate::protocol::reader::{MAX_HEAP_FACTOR, MIN_HEAP_BUDGET};
 
-/// What a request may take, in times of its decoded form: that itself, what is made of it, and its
-/// answer, as values and as bytes. A Fetch takes the most.
+/// How many times its decoded form a request may take in memory: the form itself, what is made of it, and
+/// the answer, as values and as bytes. A Fetch takes the most.
 const PARTS: usize = 12;
 
 /// Lets one heavy request begin at a time.
@@ -38,7 +38,7 @@ pub(super) fn serve(
 ) -> Handling {
     let api = Arc::clone(api);
     Handling::Later(Box::pin(async move {
-        // It is never closed, so there is no error.
+        // The semaphore is never closed, so there is no error.
         let mut turn = api.heavy.0.acquire().await.ok();
         let memory = PARTS * most_heap(body.len(), context.limits.decoded_bytes);
         if let Some(charge) = &mut context.charge {
@@ -53,7 +53,7 @@ pub(super) fn serve(
         };
         poll_fn(|context| {
             let polled = poll_in_place(&mut pending, context);
-            // What is left is waiting, mostly.
+            // What is left is mostly waiting: the next heavy request may begin.
             turn = None;
             polled
         })
@@ -65,7 +65,7 @@ fn poll_in_place(pending: &mut Pending, context: &mut Context<'_>) -> std::task:
     block_in_place(|| pending.as_mut().poll(context))
 }
 
-/// The heap that decoding so many bytes may take.
+/// The most heap that decoding `bytes` may take.
 fn most_heap(bytes: usize, limit: usize) -> usize {
     let of_bytes = bytes.saturating_mul(MAX_HEAP_FACTOR);
     of_bytes.saturating_add(MIN_HEAP_BUDGET).min(limit)

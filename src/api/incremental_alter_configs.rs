@@ -37,7 +37,7 @@ pub async fn handle(
     in_order(&order, of_loggers, response)
 }
 
-/// Puts the answers about loggers among the others, in the order of the request.
+/// Puts the answers about loggers among those of the controller, in the order of the request.
 fn in_order(
     is_logger: &[bool],
     of_loggers: Vec<AlterConfigsResourceResponse>,

@@ -11,7 +11,7 @@ use crate::model::ProducerId;
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 
-/// The epoch that a producer without one states.
+/// The epoch that a producer states which has none.
 const NO_EPOCH: i16 = -1;
 
 /// Hands out a new producer id with epoch 0.
@@ -49,7 +49,7 @@ fn check(request: &InitProducerIdRequest) -> Result<(), ErrorCode> {
         _ if has_id != has_epoch => Err(ErrorCode::INVALID_REQUEST),
         None => Ok(()),
         Some(id) if id.is_empty() => Err(ErrorCode::INVALID_REQUEST),
-        // Not in the list that clients retry: the attempt ends, instead of looping.
+        // Clients do not retry after this error: the attempt ends, instead of looping.
         Some(_) => Err(ErrorCode::UNSUPPORTED_VERSION),
     }
 }

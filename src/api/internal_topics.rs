@@ -40,14 +40,14 @@ fn offsets_topic(config: &GroupCoordinatorConfig, replication_factor: i32) -> Cr
 }
 
 impl Api {
-    /// Makes `__consumer_offsets` if it is not there, and waits for it. If that fails, it still is not
-    /// there: the log says why.
+    /// Makes `__consumer_offsets` if it does not exist, and waits for it. A failure is logged, and leaves
+    /// it missing.
     pub(super) async fn create_offsets_topic(&self, context: &RequestContext) {
         let is_there = || self.image().topics().by_name(OFFSETS_TOPIC).is_some();
         if is_there() {
             return;
         }
-        // Of many who ask at once the first one makes it.
+        // Where many clients ask at once, the first one makes the topic and the others find it.
         let _one_at_a_time = self.creating_offsets_topic.lock().await;
         if !is_there() {
             let topic = self.offsets_topic();
@@ -55,7 +55,7 @@ impl Api {
         }
     }
 
-    /// What `__consumer_offsets` is to be like here.
+    /// The settings that `__consumer_offsets` gets here.
     pub(super) fn offsets_topic(&self) -> CreatableTopic {
         let config = &self.config().groups;
         let configured = config.offsets_topic_replication_factor;

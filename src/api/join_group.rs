@@ -1,8 +1,8 @@
 //! JoinGroup (key 11), versions 0-9: waits until the generation is complete.
 //!
-//! What the group keeps of the request is copied: while a member waits for the others, its frame is
-//! gone. Version 4 gives a new member its id first (KIP-394), 5 adds static members (KIP-345), 8 a
-//! reason (KIP-800), 9 lets the leader skip the assignment.
+//! The group copies what it keeps of the request: while a member waits for the others, its frame is gone.
+//! Version 4 gives a new member its id first (KIP-394), 5 adds static members (KIP-345), 8 a reason
+//! (KIP-800), 9 lets the leader skip the assignment.
 
 use super::context::RequestContext;
 use super::group::{OneGroup, caller, expect_answer};
@@ -36,7 +36,7 @@ impl OneGroup for JoinGroupRequest {
         expect_answer!(answer, JoinGroup)
     }
 
-    /// Describing a group tells where its members are, in Java's notation.
+    /// What DescribeGroups will tell of the member's address, in Java's notation.
     fn caller(context: &RequestContext) -> Caller {
         Caller {
             client_host: Str::from(format!("/{}", context.connection.peer_ip())),

@@ -79,7 +79,7 @@ fn list(image: &MetadataImage, listener: &str, kind: i8, found: &mut Vec<ConfigR
             .iter()
             .filter(|broker| broker.endpoint(listener).is_some())
             .for_each(|broker| add(Str::from(broker.id.to_string()))),
-        // Groups and client metrics exist as resources once something is configured for them.
+        // Groups and client metrics subscriptions exist as resources once something is set for them.
         _ => {
             let Some(kind) = ResourceKind::from_wire(kind) else {
                 return;

@@ -1,7 +1,7 @@
 //! ListGroups (key 16), versions 0-5: the groups that this broker coordinates.
 //!
-//! All shards are asked; one that is still loaded fails the request with COORDINATOR_LOAD_IN_PROGRESS,
-//! as a list that lacks groups would mislead. Version 4 filters by state, 5 by type.
+//! All shards are asked. One that is still being loaded fails the request with
+//! COORDINATOR_LOAD_IN_PROGRESS, because a list that lacks groups would mislead.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub async fn handle(
         let submitted = api.groups().submit_to(shard, caller(&context), &asked);
         match expect_answer!(submitted.answer().await, ListGroups) {
             Ok(groups) => response.groups.extend(groups),
-            // It moved to another broker, which lists it.
+            // The shard has moved to another broker, which lists its groups.
             Err(ErrorCode::NOT_COORDINATOR) => {}
             Err(error_code) => {
                 return ListGroupsResponse {

@@ -63,8 +63,8 @@ pub async fn handle(
     }
 }
 
-/// The partitions that are named more than once, and whether their error is told yet: each is refused
-/// once.
+/// The partitions that the request names more than once, and whether their error stands in the answer
+/// already: each is refused once.
 fn duplicates(request: &ListOffsetsRequest) -> BTreeMap<TopicPartition, bool> {
     let mut seen = BTreeSet::new();
     let mut duplicates = BTreeMap::new();
@@ -80,7 +80,7 @@ fn duplicates(request: &ListOffsetsRequest) -> BTreeMap<TopicPartition, bool> {
     duplicates
 }
 
-/// What holds for all partitions of a request.
+/// What is the same for all partitions of a request.
 struct Asker {
     version: i16,
     isolation: Option<Interest>,

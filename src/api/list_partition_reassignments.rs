@@ -13,7 +13,7 @@ use crate::protocol::messages::list_partition_reassignments::{
     OngoingPartitionReassignment, OngoingTopicReassignment,
 };
 
-/// Answers from the image, each topic once. A topic that there is not has no moves.
+/// Answers from the image, each topic once. A topic that does not exist has no moves.
 pub fn handle(
     api: &Api,
     _context: &RequestContext,

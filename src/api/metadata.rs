@@ -119,8 +119,8 @@ fn refused(request: &MetadataRequest, error: ErrorCode) -> MetadataResponse {
 /// Kafka answers UNKNOWN_TOPIC_OR_PARTITION first and lets the client ask again; waiting for the
 /// commit spares every client its retry. A name for which creation failed is answered as missing.
 ///
-/// Gives the names that will be there when the client comes again: those that are made and not to be
-/// seen here yet, and those that are too many for one request.
+/// Returns the names that will exist when the client comes again: those that are made but not in the image
+/// yet, and those beyond what one request may create.
 async fn create_missing(api: &Api, context: &RequestContext, names: &[Str]) -> BTreeSet<Str> {
     let image = api.image();
     let is_missing =
@@ -145,7 +145,7 @@ struct View<'a> {
     image: &'a MetadataImage,
     context: &'a RequestContext,
     request: &'a MetadataRequest,
-    /// Missing topics that will be there soon.
+    /// Topics that are missing in the image but will soon exist.
     coming: BTreeSet<Str>,
 }
 
@@ -189,7 +189,7 @@ impl View<'_> {
             .collect()
     }
 
-    /// Each name once, in ascending order, as Kafka's sets give them out.
+    /// The topics of these names, each once, in ascending order: Kafka's answer comes from a sorted set.
     fn by_names(&self, mut names: Vec<Str>) -> Vec<MetadataResponseTopic> {
         names.sort_unstable();
         names.dedup();
@@ -234,7 +234,7 @@ impl View<'_> {
         let error_code = if check_topic_name(&name).is_err() {
             ErrorCode::INVALID_TOPIC_EXCEPTION
         } else if self.coming.contains(&name) {
-            // Every client comes again for this one, however often; some give up on a topic that stays
+            // Every client comes again after this error, however often; some give up on a topic that stays
             // unknown.
             ErrorCode::LEADER_NOT_AVAILABLE
         } else {
@@ -249,7 +249,7 @@ impl View<'_> {
         }
     }
 
-    /// What may be done with a topic, also with one that is not there.
+    /// The operations that the client may perform on a topic, whether or not it exists.
     fn topic_operations(&self) -> i32 {
         if self.request.include_topic_authorized_operations {
             operations::TOPIC
@@ -260,7 +260,7 @@ impl View<'_> {
 
     fn partition(&self, index: i32, partition: &PartitionImage) -> MetadataResponsePartition {
         let listener = self.context.listener();
-        // Only version 0 lists replicas that cannot be reached; it then says so by an error.
+        // Version 0 lists also replicas that cannot be reached, and says so by an error.
         let visible = |replicas: &[BrokerId]| match self.context.version() {
             0 => nodes::raw(replicas),
             _ => nodes::reachable(self.image, replicas, listener),

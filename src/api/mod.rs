@@ -1,9 +1,8 @@
-//! The APIs: a route table, and one thin file for each API key that is more than a question to the
-//! controller.
+//! The APIs: a route table, and one thin file for each API key that does more than ask the controller.
 //!
-//! A handler translates: it takes a decoded request, asks the part that owns the matter, and makes
-//! the answer. It holds no state. Versions stop here and in `protocol/`; so do error codes, except
-//! where a domain's own answers carry them.
+//! A handler translates: it takes a decoded request, asks the part that owns the matter, and makes the
+//! answer. It holds no state. Versions and error codes stop here and in `protocol/`, except for codes that
+//! a domain's own answers carry.
 
 /// AlterClientQuotas.
 pub mod alter_client_quotas;
@@ -142,11 +141,11 @@ pub struct Parts {
     pub groups: GroupCoordinator,
     /// The levels of log lines.
     pub loggers: Loggers,
-    /// What clients may use.
+    /// The quotas of clients.
     pub quotas: Arc<ClientQuotas>,
-    /// What is counted.
+    /// The broker's metrics.
     pub metrics: Arc<Metrics>,
-    /// What clients push of themselves.
+    /// The metrics that clients push.
     pub client_metrics: Arc<ClientMetrics>,
     /// The metadata quorum.
     pub raft: Raft,
@@ -179,9 +178,9 @@ impl Api {
         self.parts.metadata.image()
     }
 
-    /// How long a request may wait that asks for `asked_ms`: at most for as long as a connection may
-    /// say nothing (`connections.max.idle.ms`). Kafka closes the connection then; here the client
-    /// gets the answer of a wait that is over.
+    /// How long a request may wait that asks for `asked_ms` milliseconds: no longer than a connection may
+    /// be idle (`connections.max.idle.ms`). Kafka closes the connection then; here the client gets the
+    /// answer of a wait that is over.
     pub fn longest_wait(&self, asked_ms: i32) -> Duration {
         let asked = Duration::from_millis(u64::try_from(asked_ms).unwrap_or(0));
         let idle_ms = u64::try_from(self.config().network.connections_max_idle_ms);
@@ -223,17 +222,17 @@ impl Api {
         &self.parts.loggers
     }
 
-    /// What clients may use.
+    /// The quotas of clients.
     pub fn quotas(&self) -> &Arc<ClientQuotas> {
         &self.parts.quotas
     }
 
-    /// What is counted.
+    /// The broker's metrics.
     pub fn metrics(&self) -> &Metrics {
         &self.parts.metrics
     }
 
-    /// What clients push of themselves.
+    /// The metrics that clients push.
     pub fn client_metrics(&self) -> &ClientMetrics {
         &self.parts.client_metrics
     }
@@ -243,7 +242,7 @@ impl Api {
         self.parts.raft.info()
     }
 
-    /// The broker's epoch: which of its registrations holds.
+    /// The epoch of the broker's current registration.
     pub fn broker_epoch(&self) -> i64 {
         self.parts.lifecycle.epoch()
     }
@@ -258,7 +257,7 @@ impl Api {
         self.parts.metadata.leader().0.unwrap_or(BrokerId::NONE)
     }
 
-    /// Whom the listener of `context` serves.
+    /// Whether the listener of the request serves clients or the controller.
     pub fn listener_kind(&self, context: &RequestContext) -> ListenerKind {
         self.kind_of(context.listener())
     }
@@ -277,7 +276,7 @@ impl Api {
 pub struct Dispatcher(Arc<Api>);
 
 impl Dispatcher {
-    /// Dispatches to `api`.
+    /// A dispatcher to the handlers of `api`.
     pub fn new(api: Arc<Api>) -> Self {
         Self(api)
     }
@@ -338,7 +337,8 @@ fn close(why: impl Into<Cow<'static, str>>) -> Handling {
     Handling::Close(CloseReason::refused(why))
 }
 
-/// Only ApiVersions has an answer that every client can read; the others end the connection.
+/// Answers a version that is not served. Only ApiVersions has an answer that every client can read; for
+/// other APIs the connection ends.
 fn unsupported_version(route: &Route, version: i16, frame: &Bytes) -> Handling {
     let Some(id) = frame.get(4..8).filter(|_| route.key == ApiKey::ApiVersions) else {
         return close(format!("version {version} of {} is not served", route.key));

@@ -27,8 +27,8 @@ pub fn alive<'a>(
         .filter_map(move |broker| Some((&**broker, broker.endpoint(listener)?)))
 }
 
-/// Whom clients take for the controller: any live broker will do, as brokers pass on what is the
-/// controller's (KIP-590). This one, if it is live: it saves a hop.
+/// The broker that clients are told is the controller: any live one will do, because brokers pass on what
+/// is for the controller (KIP-590). This broker is preferred, as it saves a hop.
 pub fn controller_for_clients(
     api: &Api,
     image: &MetadataImage,
@@ -46,7 +46,7 @@ pub fn controller_for_clients(
     others.next().unwrap_or(BrokerId::NONE)
 }
 
-/// Those of `replicas` that clients of `listener` can reach.
+/// The replicas among `replicas` that clients of `listener` can reach.
 pub fn reachable(image: &MetadataImage, replicas: &[BrokerId], listener: &str) -> Vec<i32> {
     let is_reachable = |id: &BrokerId| {
         image
@@ -82,8 +82,8 @@ pub fn offline(image: &MetadataImage, partition: &PartitionImage, listener: &str
         .collect()
 }
 
-/// Whether `broker` has the directory, as far as is known: one that is not assigned yet counts, and
-/// so does any if the broker tells of none (KIP-858).
+/// Whether `broker` has the directory online, as far as is known. A directory that is not assigned yet
+/// counts as online, and so does any if the broker has told of none (KIP-858).
 fn is_online(broker: &BrokerImage, directory: DirectoryId) -> bool {
     match directory {
         DirectoryId::LOST_DIRECTORY => false,
@@ -92,7 +92,7 @@ fn is_online(broker: &BrokerImage, directory: DirectoryId) -> bool {
     }
 }
 
-/// Where `leaders` are reached on `listener`, each once: `endpoint` makes an answer's form of an id, a
+/// The endpoints of `leaders` on `listener`, each once. `endpoint` makes the answer's own type of an id, a
 /// host, a port and a rack.
 pub fn leader_endpoints<E>(
     image: &MetadataImage,

@@ -1,7 +1,7 @@
 //! OffsetCommit (key 8), versions 2-10: stores where a group stands.
 //!
-//! Partitions that do not exist are refused here, each for itself; the group's shard decides the
-//! others. Version 6 adds leader epochs, 7 static members (KIP-345), 10 names topics by id.
+//! Partitions that do not exist are refused here, each by itself; the group's shard decides on the others.
+//! Version 6 adds leader epochs, 7 static members (KIP-345), 10 names topics by id.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -37,7 +37,8 @@ pub fn handle(
     body: Bytes,
 ) -> Result<Handling, DecodeError> {
     if body.len() > MAX_BODY_BYTES {
-        // No answer can do without all of its partitions.
+        // An answer must name all partitions of its request, and those of this one are not even decoded:
+        // the connection is closed.
         let why = "an OffsetCommit that is larger than what could be stored";
         return Ok(Handling::Close(CloseReason::refused(why)));
     }
@@ -50,8 +51,8 @@ pub fn handle(
     let asked = Request::OffsetCommit(request);
     match api.groups().submit(&group_id, caller(&context), &asked) {
         Submitted::Answered(answer) => Ok(now(&context, &merged(refused, answer))),
-        // It waits for what it wrote, not for other members: the frame stays charged for so long,
-        // and commits that follow on the connection are decided meanwhile.
+        // The commit waits for what it wrote, not for other members: its frame stays charged until then,
+        // and the connection's next commits are decided meanwhile.
         waiting @ Submitted::Waiting(_) => Ok(Handling::Pipelined(Box::pin(async move {
             let response = merged(refused, waiting.answer().await);
             Outcome::Answer(answer::<OffsetCommitRequest>(&context, &response))
@@ -70,8 +71,8 @@ fn response(topics: Vec<OffsetCommitResponseTopic>) -> OffsetCommitResponse {
     }
 }
 
-/// The shard's answer, and what was refused before it was asked: once for each topic. The cost does not
-/// depend on which topics they are: a request may name hundreds of thousands that do not exist.
+/// The shard's answer, with the partitions that were refused before it was asked, each topic once. The cost
+/// does not depend on which topics these are: a request may name hundreds of thousands that do not exist.
 fn merged(refused: Vec<OffsetCommitResponseTopic>, answer: Answer) -> OffsetCommitResponse {
     let mut response = expect_answer!(answer, OffsetCommit);
     if refused.is_empty() {
@@ -94,12 +95,13 @@ fn merged(refused: Vec<OffsetCommitResponseTopic>, answer: Answer) -> OffsetComm
     response
 }
 
-/// What tells topics apart: versions have the one or the other.
+/// The key that tells topics apart: requests have either the name or the id.
 fn name_of(topic: &OffsetCommitResponseTopic) -> (Str, TopicId) {
     (topic.name.clone(), topic.topic_id)
 }
 
-/// Takes out what does not exist, as answers; what is left has names and ids.
+/// Takes partitions that do not exist out of the request, as answers; those that are left have names and
+/// ids.
 fn refuse_unknown(
     request: &mut OffsetCommitRequest,
     image: &MetadataImage,

@@ -26,7 +26,7 @@ pub async fn handle(
     let asked = Request::OffsetDelete(request);
     let submitted = api.groups().submit(&group_id, caller(&context), &asked);
     let mut response = expect_answer!(submitted.answer().await, OffsetDelete);
-    // The group's error is that of the whole request: Kafka then names no partition.
+    // A group's error is that of the whole request: Kafka names no partition then.
     if !response.error_code.is_error() {
         merge(&mut response, refused);
     }
@@ -43,7 +43,7 @@ fn merge(response: &mut OffsetDeleteResponse, refused: Vec<OffsetDeleteResponseT
     }
 }
 
-/// Takes out what does not exist, as answers.
+/// Takes partitions that do not exist out of the request, as answers.
 fn refuse_unknown(
     request: &mut OffsetDeleteRequest,
     image: &MetadataImage,

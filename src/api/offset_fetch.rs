@@ -17,7 +17,7 @@ use crate::protocol::messages::offset_fetch::{
 };
 use crate::protocol::{ErrorCode, Str};
 
-/// The first version with an error for all of a group.
+/// The first version with an error for a whole group.
 const FIRST_WITH_ERROR: i16 = 2;
 /// The first version that asks for many groups.
 const FIRST_WITH_GROUPS: i16 = 8;
@@ -54,7 +54,7 @@ pub async fn handle(
     for (submitted, refused) in asked {
         let mut group = expect_answer!(submitted.answer().await, OffsetFetch);
         if version >= FIRST_WITH_ERROR && group.error_code.is_error() {
-            // The error of the group stands for all of its topics.
+            // The group's error stands in place of its topics.
             group.topics.clear();
             answers.push(group);
             continue;
@@ -110,7 +110,7 @@ fn of_only_group(group: OffsetFetchResponseGroup) -> OffsetFetchResponse {
     }
 }
 
-/// Gives the topics their names; takes those out that are unknown, as answers.
+/// Looks up the topics' names. Topics that are unknown are taken out, as answers.
 fn resolve_ids(
     group: &mut OffsetFetchRequestGroup,
     image: &MetadataImage,
@@ -131,8 +131,8 @@ fn resolve_ids(
     refused
 }
 
-/// Gives the topics their ids, where there are such: an offset of another topic that had the name
-/// does not exist. (Kafka tells it to those who ask by name.) Refuses nothing.
+/// Looks up the topics' ids, where there are such. With them an offset that belongs to an earlier topic of
+/// the same name counts as missing. (Kafka tells it to clients that ask by name.) Refuses nothing.
 fn look_up_ids(
     group: &mut OffsetFetchRequestGroup,
     image: &MetadataImage,
@@ -159,7 +159,8 @@ fn unknown(topic: &OffsetFetchRequestTopics) -> OffsetFetchResponseTopics {
     }
 }
 
-/// Who asked for all topics gets names: topics that are gone have no id to be told by.
+/// Answers to a request for all topics carry names: a topic that is gone has no id by which it could be
+/// told.
 fn fill_in_ids(group: &mut OffsetFetchResponseGroup, image: &MetadataImage) {
     group.topics.retain_mut(|topic| {
         if topic.topic_id.is_zero() {

@@ -1,9 +1,9 @@
 //! Produce (key 0), versions 3-13: appends a batch to each of several partitions.
 //!
-//! acks=0 has no answer: an error closes the connection, so that the client looks for the leader
-//! again. acks=1 is answered after the append, acks=all when the high watermark has passed; the
-//! request's memory is given back before that wait. A request that writes to a disk that stalls is
-//! carried out on threads of its directory.
+//! acks=0 has no answer: an error closes the connection, so that the client looks for the leader again.
+//! acks=1 is answered after the append, acks=all when the high watermark has passed; the request's memory
+//! is given back before that wait. While a disk stalls, requests that write to it run on threads of its
+//! directory.
 //!
 //! Version 7 allows zstd, 8 adds errors of single records, 10 names the new leader (KIP-951), 13
 //! names topics by id. Transactions are not served yet, so transactional batches are refused.
@@ -58,7 +58,7 @@ pub fn handle(
         return Ok(on_slow_disk(Arc::clone(api), dir, context, request));
     }
     let written = write(api, &context, request);
-    // All of the frame is in the log, or refused.
+    // All of the frame is in the logs by now, or refused.
     context.release_memory();
     Ok(match written {
         Written::Unanswered(response) => without_answer(&response),
@@ -72,7 +72,7 @@ pub fn handle(
     })
 }
 
-/// The slow directory that the request writes to, if there is one.
+/// The slow directory that the request writes to, if it writes to one.
 fn slow_dir(api: &Api, context: &RequestContext, request: &ProduceRequest) -> Option<SlowDir> {
     let replicas = api.replicas();
     if !replicas.has_slow_dirs() {
@@ -122,7 +122,7 @@ fn on_slow_disk(
     }))
 }
 
-/// What is to be done for a request whose batches are in the logs, or refused.
+/// What is left to do for a request whose batches are in the logs, or refused.
 enum Written {
     /// The client asked for no answer: only a refusal shows, by closing the connection.
     Unanswered(ProduceResponse),
@@ -160,7 +160,7 @@ fn write(api: &Api, context: &RequestContext, request: ProduceRequest) -> Writte
     };
     let wait = api.charge(context, QuotaKind::Produce, context.size as f64);
     if request.acks == 0 {
-        // The time of such a request is not counted, as in Kafka.
+        // The time of a request without an answer is not counted, as in Kafka.
         api.mute(context, wait);
         return Written::Unanswered(response);
     }
@@ -211,7 +211,8 @@ fn without_answer(response: &ProduceResponse) -> Handling {
     }
 }
 
-/// The error that the end of a wait means; none for what had failed before, or is committed.
+/// The error that the end of a wait means; `None` if the batch is committed, or was refused before the
+/// wait.
 fn failure(outcome: AckOutcome) -> Option<ErrorCode> {
     match outcome {
         AckOutcome::Committed => None,
@@ -222,7 +223,7 @@ fn failure(outcome: AckOutcome) -> Option<ErrorCode> {
     }
 }
 
-/// Adds the leaders that were missed, and encodes.
+/// Adds the endpoints of the leaders that the client should have asked, and encodes.
 fn complete(
     api: &Api,
     context: &RequestContext,
@@ -267,7 +268,7 @@ fn name_leaders(api: &Api, context: &RequestContext, response: &mut ProduceRespo
         nodes::leader_endpoints(&api.image(), leaders, context.listener(), endpoint);
 }
 
-/// Why nothing was appended to a partition, and what is told of the partition with it.
+/// Why nothing was appended to a partition, with what the answer tells of the partition.
 struct Refusal {
     code: ErrorCode,
     message: Option<Str>,
@@ -297,7 +298,7 @@ impl From<Rejection> for Refusal {
         let has_errors = !rejection.record_errors.is_empty();
         let errors = rejection.record_errors.into_iter();
         Self {
-            // Kafka has words only for what it finds in single records.
+            // Kafka has messages only for what it finds in single records.
             message: has_errors.then(|| rejection.message.into()),
             record_errors: errors
                 .map(|(index, message)| BatchIndexAndErrorMessage {
@@ -311,11 +312,11 @@ impl From<Rejection> for Refusal {
 }
 
 impl Refusal {
-    /// The same of a batch that came as far as the log of `partition`. Where a producer's state is
-    /// gone, its client compares the log start with what was acknowledged: if retention took the
-    /// records that the state rested on, nothing is lost, and it goes on. With these errors Kafka
-    /// does not tell it.
+    /// The refusal of a batch by the log of `partition`, with the log start offset. A producer whose state
+    /// is gone compares the log start with what was acknowledged to it: if retention took the records that
+    /// the state rested on, nothing is lost, and it goes on.
     fn at(self, partition: &Partition) -> Self {
+        // With these errors Kafka does not tell it.
         const WITHOUT_LOG_START: [ErrorCode; 6] = [
             ErrorCode::INVALID_TXN_STATE,
             ErrorCode::NOT_LEADER_OR_FOLLOWER,
@@ -354,7 +355,7 @@ struct Appending<'a> {
     acks: i16,
     now: Timestamp,
     wait: Option<&'a AckWait>,
-    /// The place of the next partition in the request.
+    /// The place of the next partition in the request, as requests order them.
     next: usize,
 }
 

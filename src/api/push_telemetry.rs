@@ -10,7 +10,7 @@ use crate::protocol::ErrorCode;
 use crate::protocol::messages::push_telemetry::{PushTelemetryRequest, PushTelemetryResponse};
 use crate::telemetry::{Pushed, Untrusted};
 
-/// Takes what is pushed, if it is what the client was asked for.
+/// Takes a push that answers what the client was asked for.
 pub fn handle(
     api: &Api,
     context: &RequestContext,

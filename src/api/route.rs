@@ -1,7 +1,8 @@
-//! The route table: which APIs are served, in which versions, on which listeners, besides what, by what.
+//! The route table: for each API the versions that are served, on which listeners, by which handler, and
+//! what may run beside a request of it.
 //!
-//! It is the only place that says so: ApiVersions answers from it, and a version outside of it
-//! never reaches a handler.
+//! It is the only place that says so: ApiVersions answers from it, and a version outside of it never
+//! reaches a handler.
 
 use std::future::Future;
 use std::ops::RangeInclusive;
@@ -50,11 +51,12 @@ pub enum ListenerKind {
 
 /// One served API.
 pub struct Route {
-    /// Which API.
+    /// The API.
     pub key: ApiKey,
     /// How the network treats its requests: whether they overlap, and which memory they use.
     pub treatment: Treatment,
-    /// A larger request is heavy: it is served beside the others, one at a time.
+    /// A larger body makes the request heavy: it is begun on a thread that no other connection waits for,
+    /// and one heavy request begins at a time.
     pub light_bytes: usize,
     listeners: &'static [ListenerKind],
     serve: Serve,
@@ -66,30 +68,30 @@ const BROKER: &[ListenerKind] = &[ListenerKind::Broker];
 const CONTROLLER: &[ListenerKind] = &[ListenerKind::Controller];
 const BOTH: &[ListenerKind] = &[ListenerKind::Broker, ListenerKind::Controller];
 
-/// A barrier: a commit must not overtake the join before it.
+/// A barrier, as a commit must not overtake the join before it.
 const ALONE: Treatment = Treatment {
     overlaps: false,
     carries_records: false,
 };
-/// Each decides on arrival, and waits only for what it has written.
+/// Each request decides on arrival, and waits only for what it has written.
 const OVERLAPS: Treatment = Treatment {
     overlaps: true,
     carries_records: false,
 };
-/// The same, and most of the request is records.
+/// As [`OVERLAPS`], and most of the request is records.
 const RECORDS: Treatment = Treatment {
     overlaps: true,
     carries_records: true,
 };
 
-/// Each resource or partition that is named may take 100 microseconds and 100 KiB of answer.
+/// For requests in which each resource or partition may take 100 microseconds and 100 KiB of answer.
 const TINY: usize = 512;
-/// Some hundred partitions, each of some microseconds.
+/// For requests with partitions that take some microseconds each: this is some hundred of them.
 const SMALL: usize = 16 << 10;
 /// OffsetCommit alone: commits of one connection overlap, and all that follow a heavy one wait for it, so
 /// only those of thousands of partitions are heavy.
 const LARGE: usize = 64 << 10;
-/// Most of it is records, which are worked on by the byte.
+/// For requests that are mostly records, whose work is by the byte.
 const ANY_SIZE: usize = usize::MAX;
 
 /// Every API that is served, by ascending key.
@@ -167,8 +169,8 @@ impl Route {
 
     /// The range that ApiVersions tells.
     ///
-    /// Produce is told from version 0 on client listeners, although 0 to 2 are refused: librdkafka
-    /// takes their absence for a broker without newer features (KAFKA-18659).
+    /// On listeners of clients Produce is told from version 0 on, although 0 to 2 are refused: librdkafka
+    /// takes a broker without them for one without newer features (KAFKA-18659).
     pub fn advertised(&self, listener: ListenerKind) -> RangeInclusive<i16> {
         let versions = self.versions();
         match (self.key, listener) {
@@ -177,7 +179,7 @@ impl Route {
         }
     }
 
-    /// Why a connection is closed that sent a malformed request.
+    /// The reason to close a connection that sent a malformed request.
     pub fn malformed(&self, error: &DecodeError) -> CloseReason {
         CloseReason::refused(format!("a malformed {}: {error}", self.key))
     }
@@ -185,7 +187,7 @@ impl Route {
     /// Decodes the body and starts to serve it.
     ///
     /// # Errors
-    /// When the body is not what the API and version of the header demand.
+    /// The body is not what the API and version of the header demand.
     pub fn serve(
         &self,
         api: &Arc<Api>,
@@ -208,8 +210,8 @@ pub fn answer<R: Request>(context: &RequestContext, response: &R::Response) -> R
     )
 }
 
-/// As [`answer`], if it is not larger than `response.max.bytes`. A client that gets no answer would ask
-/// again, so its connection is closed, which it notices.
+/// As [`answer`], unless the answer is larger than `response.max.bytes`: then the connection is closed,
+/// which the client notices. Without an answer on an open connection it would wait for its time-out.
 fn bounded_answer<R: Request>(
     context: &RequestContext,
     response: &R::Response,
@@ -226,7 +228,7 @@ fn bounded_answer<R: Request>(
     })
 }
 
-/// An API that is answered on the spot.
+/// Serves an API whose answer is made on the spot.
 fn now<R: Request>(
     api: &Arc<Api>,
     context: &RequestContext,
@@ -244,7 +246,7 @@ fn now<R: Request>(
     })
 }
 
-/// An API whose answer waits for something: a commit, a disk.
+/// Serves an API whose answer waits for something, such as a commit or a disk.
 fn later<R, F>(
     api: &Arc<Api>,
     context: RequestContext,

@@ -1,11 +1,11 @@
-//! Who pushes telemetry, and what a refusal is on the wire (KIP-714).
+//! The identity of a client that pushes telemetry, and the codes of refusals (KIP-714).
 
 use super::context::RequestContext;
 use crate::model::Uuid;
 use crate::protocol::ErrorCode;
 use crate::telemetry::{ClientIdentity, RefusedTelemetry};
 
-/// What is known of the client of a request.
+/// The identity of the client of a request, for the match rules of subscriptions.
 pub fn identity(context: &RequestContext, id: Uuid) -> ClientIdentity {
     let software = context.connection.software();
     ClientIdentity {
@@ -16,7 +16,7 @@ pub fn identity(context: &RequestContext, id: Uuid) -> ClientIdentity {
     }
 }
 
-/// Kafka's code of a refusal.
+/// Kafka's error code for a refusal.
 pub fn code(refused: RefusedTelemetry) -> ErrorCode {
     match refused {
         RefusedTelemetry::TooEarly => ErrorCode::THROTTLING_QUOTA_EXCEEDED,

@@ -23,9 +23,9 @@ use crate::protocol::messages::controller_registration::ControllerRegistrationRe
 use crate::protocol::messages::metadata_records::{MetadataRecord, NoOpRecord};
 use crate::raft::Raft;
 
-/// What the thread is told.
+/// The inputs of the controller's thread.
 pub(super) enum ControllerInput {
-    /// This node leads the quorum: `image` is all that is committed before.
+    /// This node leads the quorum: `image` is all that was committed before its epoch.
     Activate {
         epoch: LeaderEpoch,
         image: Box<MetadataImage>,
@@ -43,40 +43,41 @@ pub(super) enum ControllerInput {
     Stop,
 }
 
-/// Something to be decided.
+/// Something to be decided: a request of any type, boxed for the channel.
 pub(super) trait Question: Send {
-    /// Asks the controller. A refusal is an answer, too.
+    /// Lets the controller decide. A refusal is an answer, too.
     fn decide(self: Box<Self>, controller: &mut Controller, now: Instant) -> Decided;
-    /// There is no controller here that could decide.
+    /// Answers that no controller is here to decide.
     fn refuse(self: Box<Self>, refusal: &Refusal);
 }
 
 /// An answer that waits for a commit.
 pub(super) trait Answer: Send {
-    /// Everything up to `Ok(offset)` is committed; or it is not known whether it ever will be.
+    /// Sends the answer: everything up to `Ok(offset)` is committed. With an error it is not known whether
+    /// the records ever will be.
     fn deliver(self: Box<Self>, outcome: Result<Offset, &Refusal>);
 }
 
-/// What a question led to.
+/// What the controller decided on a question.
 pub(super) struct Decided {
     pub(super) records: Vec<MetadataRecord>,
     pub(super) answer: Box<dyn Answer>,
 }
 
-/// An answer that nobody waits for.
+/// The answer of a decision that nobody asked for, such as fencing a silent broker.
 struct Unasked;
 
 impl Answer for Unasked {
     fn deliver(self: Box<Self>, _outcome: Result<Offset, &Refusal>) {}
 }
 
-/// The controller while this node leads.
+/// The controller, for as long as this node leads.
 struct Active {
     epoch: LeaderEpoch,
     controller: Controller,
-    /// Answers by the offset that they wait for, ascending.
+    /// Answers by the offset whose commit they wait for, ascending.
     waiting: VecDeque<(Offset, Box<dyn Answer>)>,
-    /// Records that were replayed and are not handed to the quorum yet.
+    /// Records that were replayed, but not yet handed to the quorum.
     unsent: Vec<Bytes>,
     unsent_bytes: usize,
     /// The offset that the first unsent record gets.
@@ -93,7 +94,8 @@ pub(super) struct ControllerThread {
     registration: ControllerRegistrationRequest,
     max_idle: Option<Duration>,
     active: Option<Active>,
-    /// The newest epoch that this node leads no more. It is told before the loader has replayed what
+    /// The newest epoch of which this thread was told that it has ended. Such news may come before the
+    /// loader has replayed what a controller of that epoch begins with: that one then never begins.
     /// a controller of that epoch begins with.
     resigned: LeaderEpoch,
     committed: Offset,
@@ -136,7 +138,8 @@ impl ControllerThread {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => Some(ControllerInput::Stop),
             };
-            // All that waits is decided before anything is handed over: one batch, one sync.
+            // Everything that waits is decided before anything is handed over: one batch and one sync for
+            // all.
             while let Some(input) = next {
                 if matches!(input, ControllerInput::Stop) {
                     self.drop_state(&no_controller());
@@ -199,7 +202,7 @@ impl ControllerThread {
         });
     }
 
-    /// What a new controller appends before it listens to others.
+    /// Appends what a new controller must write before it takes questions.
     fn begin(&mut self, has_open_transaction: bool) -> Result<(), String> {
         let Some(active) = &self.active else {
             return Ok(());
@@ -212,7 +215,7 @@ impl ControllerThread {
         self.register_controller()
     }
 
-    /// Makes this node known as a controller, unless it is already.
+    /// Registers this node as a controller, unless it is registered like that already.
     fn register_controller(&mut self) -> Result<(), String> {
         let Some(active) = &self.active else {
             return Ok(());
@@ -241,7 +244,8 @@ impl ControllerThread {
         self.act(|thread| thread.append(decided.records, decided.answer));
     }
 
-    /// What is due without being asked: silent brokers are fenced, and an idle log gets a record,
+    /// Does what is due by time: fences silent brokers, and gives an idle log a record, so that a leader
+    /// which can commit no more is found out.
     /// so that a leader that can commit no more is found out.
     fn on_time(&mut self) -> Result<(), String> {
         let now = Instant::now();
@@ -269,7 +273,7 @@ impl ControllerThread {
         idle.into_iter().chain(session).min()
     }
 
-    /// Takes the records of one decision into the state and, sooner or later, into the log.
+    /// Replays the records of one decision and queues them for the log.
     fn append(
         &mut self,
         records: Vec<MetadataRecord>,
@@ -282,7 +286,7 @@ impl ControllerThread {
         let version = active.controller.image().metadata_version();
         let log = LogBatches::new(records, version);
         let replayed = active.controller.replay(&log.records);
-        // Also an answer without records waits: it saw what is not committed yet.
+        // An answer without records waits, too: the state that it saw may not be committed yet.
         let last = active.controller.next_offset() + -1;
         active.waiting.push_back((last, answer));
         replayed.map_err(|error| format!("a decision cannot be replayed: {error}"))?;
@@ -299,7 +303,7 @@ impl ControllerThread {
         Ok(())
     }
 
-    /// Adds to what is unsent, sending it first if it grew too large.
+    /// Adds a batch to what is unsent, which is sent first if both together are too large.
     fn hand_over(&mut self, batch: Vec<Bytes>) -> Result<(), String> {
         let size: usize = batch.iter().map(Bytes::len).sum();
         if self.active.as_ref().is_some_and(|active| {
@@ -315,7 +319,7 @@ impl ControllerThread {
         Ok(())
     }
 
-    /// Hands what is unsent to the quorum, as one batch.
+    /// Hands what is unsent to the quorum as one batch.
     fn flush(&mut self) -> Result<(), String> {
         let Some(active) = &mut self.active else {
             return Ok(());
@@ -332,7 +336,7 @@ impl ControllerThread {
         let last = self.raft.append(active.epoch, batch);
         let last = last.map_err(|error| error.to_string())?;
         if last != expected {
-            // Epochs of brokers were taken from the offsets that the records should have got.
+            // The decisions have taken epochs of brokers from the offsets that their records were to get.
             return Err(format!(
                 "the log gave offset {last} to what was decided for {expected}"
             ));
@@ -340,7 +344,7 @@ impl ControllerThread {
         Ok(())
     }
 
-    /// Lets every answer leave whose records are committed.
+    /// Sends every answer whose records are committed.
     fn answer(&mut self) {
         let Some(active) = &mut self.active else {
             return;
@@ -353,7 +357,7 @@ impl ControllerThread {
         }
     }
 
-    /// Does something after which the state may be beyond repair.
+    /// Runs `action`. If it fails, the state may be beyond repair: it is dropped, and this node resigns.
     fn act(&mut self, action: impl FnOnce(&mut Self) -> Result<(), String>) {
         let Err(reason) = action(self) else {
             return;

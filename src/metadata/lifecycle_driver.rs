@@ -21,31 +21,32 @@ use crate::protocol::messages::broker_registration::{
     BrokerRegistrationRequest, Feature, Listener,
 };
 
-/// The pause after the first attempt to register that found no controller; it doubles.
+/// The pause after the first attempt to register that found no controller. Each further pause is twice as
+/// long.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
-/// The longest pause between attempts.
+/// The longest pause between attempts to register.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The pause between heartbeats of a broker that wants to stop.
 const SHUTDOWN_PAUSE: Duration = Duration::from_millis(20);
 
-/// Who this broker is.
+/// What the broker tells the controller of itself.
 #[derive(Clone, Debug)]
 pub struct BrokerIdentity {
-    /// Its `node.id`.
+    /// The broker's `node.id`.
     pub id: BrokerId,
-    /// The cluster it belongs to.
+    /// The id of the cluster that the broker belongs to.
     pub cluster_id: String,
-    /// Chosen anew by each process that starts.
+    /// The id of this process: each start chooses another.
     pub incarnation: Uuid,
-    /// Its advertised listeners, but for the controllers' ones.
+    /// The advertised listeners, without those of controllers.
     pub listeners: Vec<Listener>,
-    /// Its `broker.rack`.
+    /// The broker's `broker.rack`.
     pub rack: Option<String>,
-    /// The ids of its log directories that are online.
+    /// The ids of the broker's log directories that are online.
     pub log_dirs: Vec<DirectoryId>,
-    /// The epoch it had when it last stopped cleanly; -1 if it did not.
+    /// The epoch that the broker had when it last stopped cleanly; -1 if it did not (KIP-966).
     pub previous_epoch: i64,
     /// `broker.heartbeat.interval.ms`.
     pub heartbeat_interval: Duration,
@@ -54,7 +55,7 @@ pub struct BrokerIdentity {
 }
 
 impl BrokerIdentity {
-    /// How the broker makes itself known.
+    /// The registration request.
     pub(super) fn registration(&self) -> BrokerRegistrationRequest {
         let features = SUPPORTED_FEATURES.iter();
         let features = features.map(|(name, min, max)| Feature {
@@ -76,20 +77,20 @@ impl BrokerIdentity {
     }
 }
 
-/// How far the broker is.
+/// How far the broker has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LifecycleState {
-    /// It has no epoch yet.
+    /// The broker has no epoch yet.
     Registering,
-    /// It is registered with this epoch, and fenced.
+    /// The broker is registered with this epoch, and fenced.
     Registered(i64),
-    /// It has read its registration.
+    /// The broker has read its own registration.
     CaughtUp(i64),
-    /// It leads partitions and is shown to clients.
+    /// The broker leads partitions and is shown to clients.
     Unfenced(i64),
-    /// It may stop: the cluster does not count on it any more.
+    /// The broker may stop: the cluster does not count on it any more.
     Stopped,
-    /// The cluster does not take it; the text says why.
+    /// The cluster does not take the broker; the text says why.
     Failed(String),
 }
 
@@ -98,7 +99,7 @@ pub enum LifecycleState {
 #[error("{0}")]
 pub struct LifecycleError(String);
 
-/// What the thread is told.
+/// The inputs of the thread.
 #[derive(Clone, Copy)]
 enum Command {
     Ready,
@@ -106,7 +107,7 @@ enum Command {
     ShutDown,
 }
 
-/// A handle on the thread.
+/// A handle on the broker's thread.
 #[derive(Debug)]
 pub struct BrokerLifecycle {
     commands: mpsc::UnboundedSender<Command>,
@@ -115,8 +116,8 @@ pub struct BrokerLifecycle {
 }
 
 impl BrokerLifecycle {
-    /// Starts to register. `published` tells up to where this broker has acted on the metadata;
-    /// `replica_directories` is what the controller is to be told of its replicas.
+    /// Starts to register. `published` is the offset up to which this broker has acted on the metadata;
+    /// `replica_directories` brings what the controller is to be told of its replicas.
     ///
     /// # Errors
     /// The operating system gives no thread.
@@ -156,7 +157,7 @@ impl BrokerLifecycle {
                 tokio::pin!(life, told);
                 tokio::select! {
                     () = &mut life => {}
-                    // Nobody has anything to be told any more.
+                    // The task that tells of replicas ends only when nobody can send to it any more.
                     () = &mut told => life.await,
                 }
             });
@@ -168,7 +169,7 @@ impl BrokerLifecycle {
         })
     }
 
-    /// How far the broker is.
+    /// How far the broker has come.
     pub fn state(&self) -> LifecycleState {
         self.state.borrow().clone()
     }
@@ -178,10 +179,10 @@ impl BrokerLifecycle {
         epoch_of(&self.state.borrow())
     }
 
-    /// Waits until the broker has acted on its own registration; gives its epoch.
+    /// Waits until the broker has acted on its own registration, and returns its epoch.
     ///
     /// # Errors
-    /// The cluster does not take it.
+    /// The cluster does not take the broker.
     pub async fn caught_up(&self) -> Result<i64, LifecycleError> {
         self.reached(|state| {
             matches!(
@@ -192,27 +193,27 @@ impl BrokerLifecycle {
         .await
     }
 
-    /// The broker can serve: it wants to be unfenced.
+    /// Says that the broker can serve: its heartbeats ask to be unfenced from now on.
     pub fn set_ready(&self) {
         self.command(Command::Ready);
     }
 
-    /// Waits until the broker is unfenced; gives its epoch.
+    /// Waits until the broker is unfenced, and returns its epoch.
     ///
     /// # Errors
-    /// The cluster does not take it.
+    /// The cluster does not take the broker.
     pub async fn unfenced(&self) -> Result<i64, LifecycleError> {
         self.reached(|state| matches!(state, LifecycleState::Unfenced(_)))
             .await
     }
 
-    /// A log directory is gone: the replicas in it are to be led elsewhere.
+    /// Tells the controller that a log directory is lost: the replicas in it must be led elsewhere.
     pub fn directory_offline(&self, id: DirectoryId) {
         self.command(Command::DirectoryOffline(id));
     }
 
-    /// Hands all partitions over; returns when the cluster does not count on this broker any more,
-    /// but after `timeout` in any case. True if it was handed over.
+    /// Hands all partitions over, and waits until the cluster does not count on this broker any more, or
+    /// `timeout` has passed. Returns whether the partitions were handed over.
     pub async fn shut_down(&self, timeout: Duration) -> bool {
         self.command(Command::ShutDown);
         let stopped = tokio::time::timeout(
@@ -223,7 +224,7 @@ impl BrokerLifecycle {
         let was_handed_over = matches!(stopped, Ok(Ok(_)));
         let thread = self.thread.lock().take();
         if let Some(thread) = thread.filter(|_| was_handed_over) {
-            // It ends at once after it has told that it stopped.
+            // The thread ends right after it has told that it stopped.
             let _ = thread.join();
         }
         was_handed_over
@@ -268,7 +269,7 @@ struct Life {
     state: watch::Sender<LifecycleState>,
     is_ready: bool,
     wants_to_stop: bool,
-    /// The handle was dropped: nobody waits for anything any more.
+    /// The handle was dropped: nobody waits for the broker's state any more.
     is_orphaned: bool,
     offline: Vec<DirectoryId>,
 }
@@ -285,7 +286,7 @@ impl Life {
         }
     }
 
-    /// The epoch; `None` if the broker is told to stop before it has one.
+    /// Registers, and returns the epoch; `None` if the broker is told to stop before it has one.
     async fn register(&mut self) -> Result<Option<i64>, String> {
         let deadline = Instant::now() + self.identity.registration_timeout;
         let request = self.identity.registration();
@@ -299,7 +300,7 @@ impl Life {
                     self.become_state(LifecycleState::Registered(epoch));
                     return Ok(Some(epoch));
                 }
-                // No controller yet, or one that waits for the session of our predecessor to end.
+                // There is no controller yet, or it waits for the session of an earlier process to end.
                 ErrorCode::NOT_CONTROLLER
                 | ErrorCode::DUPLICATE_BROKER_REGISTRATION
                 | ErrorCode::REQUEST_TIMED_OUT
@@ -341,7 +342,7 @@ impl Life {
         }
     }
 
-    /// Waits for what makes the next heartbeat due.
+    /// Waits until the next heartbeat is due, and says why it is.
     async fn wake(&mut self, epoch: i64, pause: Duration, has_caught_up: bool) -> Woken {
         let published = &mut self.published;
         let caught_up = async { published.wait_for(|offset| offset.0 >= epoch).await.is_ok() };
@@ -360,7 +361,7 @@ impl Life {
             want_fence: !self.is_ready && !self.wants_to_stop,
             want_shut_down: self.wants_to_stop,
             offline_log_dirs: self.offline.clone(),
-            // Only a broker that knows the configs can say which directories they cordon.
+            // Only a broker that knows its configs can say which directories they cordon.
             cordoned_log_dirs: has_caught_up.then(Vec::new),
         };
         let response = self.controller.ask(request).await;
@@ -418,7 +419,7 @@ enum Woken {
     Told(Option<Command>),
 }
 
-/// What follows a heartbeat.
+/// How long to wait after a heartbeat.
 enum Pause {
     For(Duration),
     Stop,

@@ -10,21 +10,21 @@ use crate::model::Offset;
 use crate::protocol::messages::metadata_records::MetadataRecord;
 use crate::raft::{CommittedBatch, OffsetAndEpoch};
 
-/// The batch in which a transaction was begun, and what followed.
+/// A transaction that has begun and not ended.
 #[derive(Debug, Default)]
 struct OpenTransaction {
-    /// Records of the first batch from before the transaction: they count in any case.
+    /// Records of the first batch that stand before the transaction's begin: they count in any case.
     before: Vec<MetadataRecord>,
     /// Records of the transaction.
     within: Vec<MetadataRecord>,
 }
 
-/// See the module's head.
+/// Turns batches into deltas and images; see the module's head.
 #[derive(Debug)]
 pub struct Loader {
     delta: MetadataDelta,
     transaction: Option<OpenTransaction>,
-    /// The last offset that was read; beyond that of the image while a transaction is open.
+    /// The last offset that was read. While a transaction is open, it is beyond the image's.
     last_read: Offset,
     bytes_since_snapshot: u64,
 }
@@ -41,7 +41,7 @@ impl Default for Loader {
 }
 
 impl Loader {
-    /// Replaces everything by what a snapshot holds; the log goes on at `id`.
+    /// Replaces everything by what a snapshot holds. The log goes on at `id`.
     ///
     /// # Errors
     /// A record cannot be decoded or replayed.
@@ -78,7 +78,7 @@ impl Loader {
         }
         self.last_read = batch.last_offset;
         if let Some(transaction) = &mut self.transaction {
-            // Nothing of this batch counts yet: the image must stay at the end of a batch.
+            // Nothing of this batch counts yet, because an image must stand at the end of a batch.
             transaction.before.append(&mut outside);
             return Ok(());
         }
@@ -93,7 +93,7 @@ impl Loader {
         Ok(())
     }
 
-    /// Sorts one record: into the open transaction, or out to those that count now.
+    /// Sorts a record into the open transaction, or among those that count now.
     fn read(
         &mut self,
         record: MetadataRecord,
@@ -128,13 +128,13 @@ impl Loader {
         Ok(())
     }
 
-    /// What changed since the last call; the image in it is the next base.
+    /// Takes what changed since the last call. The delta's image is the base of the next one.
     pub fn take(&mut self) -> MetadataDelta {
         let next = MetadataDelta::new(self.delta.image().clone());
         std::mem::replace(&mut self.delta, next)
     }
 
-    /// The image as far as it goes.
+    /// The image after all records that count so far.
     pub fn image(&self) -> &MetadataImage {
         self.delta.image()
     }
@@ -159,7 +159,7 @@ impl Loader {
         self.bytes_since_snapshot
     }
 
-    /// Counts anew, as a snapshot is being written.
+    /// Starts the count of bytes anew, because a snapshot is being written.
     pub fn snapshot_begun(&mut self) {
         self.bytes_since_snapshot = 0;
     }

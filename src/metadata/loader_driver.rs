@@ -1,8 +1,8 @@
 //! The loader's thread: replays what the quorum commits, gives a controller that begins to lead its
 //! image, gives the publisher what changed whenever that has nothing to do, and has snapshots written.
 //!
-//! It waits for no disk: a controller that begins to lead gets its image as soon as the log up to
-//! there is replayed, whatever the publisher is at.
+//! It waits for no disk: a controller that begins to lead gets its image as soon as the log up to there is
+//! replayed, however busy the publisher is.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -20,20 +20,20 @@ use crate::model::Offset;
 use crate::raft::{CommittedBatch, OffsetAndEpoch, Raft, RaftEvent};
 use crate::storage::applied_metadata::APPLIED_METADATA_FILE;
 
-/// How many events are taken in before what they changed is handed to the publisher.
+/// After so many events, what they changed is handed to the publisher, even if more wait.
 const MAX_EVENTS_PER_DELTA: usize = 1_000;
 
 /// The records of one batch of a snapshot, as in Kafka.
 const SNAPSHOT_BATCH_RECORDS: usize = 1_024;
 
-/// How often the loader looks whether it has caught up for the first time: the quorum tells its
-/// commits and its high watermark on different ways.
+/// How often the loader looks whether it has caught up for the first time. It cannot wait for one event,
+/// since the quorum tells commits and its high watermark in two ways.
 const CATCH_UP_POLL: Duration = Duration::from_millis(2);
 
-/// What the thread is told.
+/// The inputs of the loader's thread.
 pub(super) enum LoaderInput {
     Log(RaftEvent),
-    /// The publisher has acted on what it was given last.
+    /// The publisher has acted on its last delta.
     Published,
     Stop,
 }
@@ -81,7 +81,7 @@ pub(super) struct LoaderThread {
     is_publishing: bool,
     snapshots: SnapshotSchedule,
     loader: Loader,
-    /// The newest offset of the metadata log that this node's replicas acted on in earlier runs.
+    /// The newest offset of the metadata log on which this node's replicas acted in earlier runs.
     acted_on: Option<Offset>,
     has_caught_up: bool,
 }
@@ -116,10 +116,10 @@ impl LoaderThread {
     /// The log cannot be followed any further; the text says why.
     pub(super) fn run(mut self) -> Result<(), String> {
         let outcome = self.serve();
-        // Nobody hears of commits any more: what waits for one must not wait for ever.
+        // Nobody tells the controller of commits any more: what waits for one must not wait for ever.
         self.tell(ControllerInput::Stop);
         if let Some(writer) = self.snapshots.writer.take() {
-            // It has logged its own failure.
+            // The writer has logged its own failure.
             let _ = writer.join();
         }
         outcome
@@ -143,8 +143,8 @@ impl LoaderThread {
             loop {
                 match next {
                     None | Some(LoaderInput::Stop) => {
-                        // Somebody may wait to see what was committed: it goes behind what the
-                        // publisher is at.
+                        // An answer may wait to see what was committed: the delta of that comes after the
+                        // one that the publisher is busy with.
                         self.is_publishing = false;
                         return self.publish();
                     }
@@ -195,7 +195,7 @@ impl LoaderThread {
                 next_offset: start_offset + 1,
                 has_open_transaction: self.loader.has_open_transaction(),
             }),
-            // The controller was told by the quorum itself.
+            // The quorum tells the controller itself.
             RaftEvent::Resigned { .. } => {}
             RaftEvent::LeaderChanged { leader, epoch } => {
                 self.published.leader.send_replace((leader, epoch));
@@ -215,8 +215,8 @@ impl LoaderThread {
         let _ = self.controller.send(input);
     }
 
-    /// Gives the publisher what changed, unless it is still at what it got before: it gets the rest
-    /// as one delta then.
+    /// Hands the publisher what changed. While it is busy with the delta before, changes add up to one
+    /// delta.
     fn publish(&mut self) -> Result<(), String> {
         if self.is_publishing || !self.loader.has_news() || !self.may_publish()? {
             return Ok(());
@@ -227,11 +227,11 @@ impl LoaderThread {
         Ok(())
     }
 
-    /// Nothing is published before all that is committed, by what was learned in this run, was
-    /// replayed: to act on a past state would set aside what later records create.
+    /// Whether images may be published: not before everything was replayed that is committed, by a high
+    /// watermark learned in this run. Acting on a past state would set aside what later records create.
     ///
     /// # Errors
-    /// All of it is older than what this node's replicas have acted on before.
+    /// All of it is older than what this node's replicas acted on in earlier runs.
     fn may_publish(&mut self) -> Result<bool, String> {
         if self.has_caught_up {
             return Ok(true);
@@ -253,12 +253,13 @@ impl LoaderThread {
 
     fn write_snapshot_if_due(&mut self) {
         let is_due = self.snapshots.is_due(self.loader.bytes_since_snapshot());
-        // Within a transaction the image stands before it, but what was read counts.
+        // Within a transaction the image is older than the log that was read: a snapshot of it would lose
+        // the beginning of the transaction.
         let may_write = self.has_caught_up && !self.loader.has_open_transaction();
         if !is_due || !may_write || self.snapshots.is_writing() {
             return;
         }
-        // Of all that is committed, whether or not it is acted on here.
+        // The image of all that is committed, whether or not this node acts on it yet.
         let image = self.loader.image().clone();
         self.loader.snapshot_begun();
         self.snapshots.last = Instant::now();

@@ -1,7 +1,7 @@
 //! Cluster metadata: the immutable image that every request reads, the controller that decides its
 //! changes, and the threads that tie both to the metadata log.
 //!
-//! PURE, except files named `driver.rs` or `*_driver.rs`.
+//! PURE, except files named `driver.rs` or `*_driver.rs` and the folder `driver/`.
 
 /// The state of the cluster at one offset of the metadata log.
 pub mod image;

@@ -1,8 +1,8 @@
 //! The publisher's thread: acts on what changed in the metadata, one delta after the other, and lets
 //! readers see the image afterwards.
 //!
-//! All disk work that metadata leads to is done here: folders are made and set aside. It may take
-//! as long as the disk does; neither commits nor the controller nor the loader wait for it. What is
+//! All disk work that metadata leads to is done here: folders are made and set aside. It may take as long
+//! as the disk does, because neither commits nor the controller nor the loader wait for it. What is
 //! committed meanwhile comes as one delta.
 
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl PublisherThread {
         }
     }
 
-    /// Runs until the loader has ended and all that it gave is published.
+    /// Runs until the loader has ended, and everything it handed over is published.
     pub(super) fn run(mut self) {
         while let Ok(delta) = self.deltas.recv() {
             self.publish(&delta);

@@ -1,5 +1,5 @@
-//! What the controller is to be told of replicas' log directories, in batches; what it did not take
-//! is told again after a pause.
+//! What the controller must be told of the log directories of replicas, in batches. What it did not take is
+//! told again after a pause.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,32 +14,32 @@ use crate::protocol::messages::assign_replicas_to_dirs::{
 /// The most replicas of one request, as in Kafka.
 const MAX_PER_REQUEST: usize = 2_250;
 
-/// The pause after the first request that failed; it doubles.
+/// The pause after the first request that failed. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest pause between requests.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// In which log directory a replica of this broker lies (AssignReplicasToDirs).
+/// In which log directory a replica of this broker lies, for AssignReplicasToDirs (KIP-858).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplicaDirectory {
     /// The partition.
     pub partition: TopicIdPartition,
-    /// Where its log is, or is about to be.
+    /// The directory in which the log lies, or is about to.
     pub directory: DirectoryId,
 }
 
-/// The replicas whose directories the controller has not confirmed.
+/// Replicas whose directories the controller has not confirmed yet.
 #[derive(Debug, Default)]
 pub(super) struct PendingReplicaDirectories {
     ready: BTreeMap<TopicIdPartition, DirectoryId>,
-    /// In the request under way.
+    /// Those in the request under way.
     sent: BTreeMap<TopicIdPartition, DirectoryId>,
     failures: u32,
 }
 
 impl PendingReplicaDirectories {
-    /// The newest that is said of a replica counts.
+    /// Adds news of a replica; only the newest counts.
     pub(super) fn add(&mut self, replica_directory: ReplicaDirectory) {
         self.ready
             .insert(replica_directory.partition, replica_directory.directory);
@@ -49,7 +49,7 @@ impl PendingReplicaDirectories {
         self.ready.is_empty()
     }
 
-    /// The next request, with as much as one may carry.
+    /// The next request, with as many replicas as one may carry.
     pub(super) fn next_request(
         &mut self,
         broker: BrokerId,
@@ -64,7 +64,7 @@ impl PendingReplicaDirectories {
             let index = RequestPartitionData {
                 partition_index: partition.partition,
             };
-            // Ascending by topic, so that those of one topic follow each other.
+            // Replicas ascend by topic, so those of one topic are adjacent.
             match topics.last_mut() {
                 Some(last) if last.topic_id == partition.topic_id => last.partitions.push(index),
                 _ => topics.push(RequestTopicData {
@@ -83,7 +83,7 @@ impl PendingReplicaDirectories {
         }
     }
 
-    /// Takes the answer: what was not taken is ready again, unless something newer is.
+    /// Takes an answer in: what was refused is sent again, unless there is newer news of the replica.
     pub(super) fn answered(&mut self, response: &AssignReplicasToDirsResponse) {
         let mut failed = std::mem::take(&mut self.sent);
         if !response.error_code.is_error() {
@@ -128,7 +128,7 @@ fn results(
     })
 }
 
-/// Nothing is left to be told: it was taken, or the replica is gone.
+/// Whether nothing is left to tell: the controller took it, or the replica is gone.
 fn is_settled(code: ErrorCode) -> bool {
     [
         ErrorCode::NONE,

@@ -1,5 +1,5 @@
-//! Tells the controller where replicas lie, as part of the broker's life: with its epoch, and as
-//! often as it takes.
+//! Tells the controller where replicas lie, with the broker's epoch, and again until the controller takes
+//! it. Runs on the thread of the broker's life.
 
 use tokio::sync::{mpsc, watch};
 
@@ -8,29 +8,29 @@ use super::lifecycle_driver::{LifecycleState, epoch_of};
 use super::replica_directories::{PendingReplicaDirectories, ReplicaDirectory};
 use crate::model::BrokerId;
 
-/// Takes what is to be told. Clones go to the same broker's life.
+/// The end that news of replicas is sent to. Clones send to the same inbox.
 #[derive(Clone, Debug)]
 pub struct ReplicaDirectorySender(mpsc::UnboundedSender<ReplicaDirectory>);
 
-/// What is to be told, from before the broker's life has begun.
+/// The end that the broker's life reads. News wait in it until that life begins.
 #[derive(Debug)]
 pub struct ReplicaDirectoryInbox(mpsc::UnboundedReceiver<ReplicaDirectory>);
 
-/// The two ends.
+/// Makes the two ends.
 pub fn replica_directories() -> (ReplicaDirectorySender, ReplicaDirectoryInbox) {
     let (sender, inbox) = mpsc::unbounded_channel();
     (ReplicaDirectorySender(sender), ReplicaDirectoryInbox(inbox))
 }
 
 impl ReplicaDirectorySender {
-    /// Has the controller told, some time soon.
+    /// Queues news for the controller.
     pub fn send(&self, replica_directory: ReplicaDirectory) {
         // The other end is gone only when the process stops.
         let _ = self.0.send(replica_directory);
     }
 }
 
-/// Tells until nobody has anything to be told any more.
+/// Tells the controller until all senders are gone.
 pub(super) async fn run(
     ReplicaDirectoryInbox(mut inbox): ReplicaDirectoryInbox,
     controller: ControllerHandle,

@@ -45,8 +45,7 @@ impl ControllerRequest for AlterClientQuotasRequest {
 }
 
 impl Controller {
-    /// Decides which quotas change. `hosts` are the names of entities that are
-    /// an address or have one.
+    /// Decides which quotas change. `hosts` are those names of entities that are an address or have one.
     pub(super) fn alter_client_quotas(
         &self,
         request: &AlterClientQuotasRequest,
@@ -121,7 +120,7 @@ fn entity_of(entry: &RequestEntryData) -> QuotaEntity {
     entity
 }
 
-/// Kafka says the same of an entity, and of a key, that is there twice.
+/// Kafka's message for an entity, or for a key, that stands in the request twice.
 fn duplicate(entity: &QuotaEntity) -> String {
     format!("Ignoring duplicate entity {}", shown(entity))
 }
@@ -204,7 +203,7 @@ fn record(entity: &QuotaEntity, key: &Str, value: Option<f64>) -> MetadataRecord
     .into()
 }
 
-/// As Kafka's messages show an entity.
+/// An entity as Kafka's messages show it.
 fn shown(entity: &QuotaEntity) -> String {
     let parts = entity
         .iter()

@@ -1,8 +1,8 @@
 //! AssignReplicasToDirs: a broker with several log directories tells in which one each of its
 //! replicas lies (KIP-858).
 //!
-//! A directory that the broker has not registered is one that failed before the controller was told
-//! of its replicas: it is noted, and the replica leads no more, as in Kafka.
+//! A directory that the broker has not registered is one that failed before the controller was told of its
+//! replicas. The directory is noted, and the replica leads no more, as in Kafka.
 
 use std::collections::BTreeSet;
 
@@ -18,10 +18,10 @@ use crate::protocol::messages::assign_replicas_to_dirs::{
 };
 use crate::protocol::messages::metadata_records::MetadataRecord;
 
-/// What one request told so far.
+/// What the request has told so far.
 #[derive(Default)]
 struct Told {
-    /// Each replica counts once: what is said of it first.
+    /// The replicas that were told of: only the first news of each counts.
     replicas: BTreeSet<(TopicId, i32)>,
     records: Vec<MetadataRecord>,
 }

@@ -1,5 +1,5 @@
-//! BrokerHeartbeat: a broker is alive, has caught up, or wants to stop; and what becomes of those
-//! that are silent.
+//! BrokerHeartbeat: a broker says that it is alive, has caught up, or wants to stop. Brokers that fall
+//! silent are fenced.
 
 use std::time::Instant;
 
@@ -36,7 +36,7 @@ impl Controller {
     /// Decides what a heartbeat changes, and notes it in the broker's session.
     ///
     /// # Errors
-    /// STALE_BROKER_EPOCH: another incarnation is registered, or none.
+    /// STALE_BROKER_EPOCH: another process is registered with the id, or none.
     pub(super) fn broker_heartbeat(
         &mut self,
         request: &BrokerHeartbeatRequest,
@@ -89,7 +89,7 @@ impl Controller {
             BrokerState::Fenced if !request.want_fence && has_caught_up => BrokerState::Unfenced,
             BrokerState::Fenced => BrokerState::Fenced,
             BrokerState::Unfenced if request.want_shut_down => {
-                // A broker that leads nothing, or does not care, need not hand anything over.
+                // A broker that leads nothing, or asks to be fenced, need not hand anything over.
                 if request.want_fence || !self.index.leads_any(id) {
                     BrokerState::ShutdownNow
                 } else {
@@ -140,7 +140,7 @@ impl Controller {
         records
     }
 
-    /// The records that take leadership and sync away from replicas in offline directories.
+    /// The records that take replicas in offline directories out of leadership and in-sync sets.
     fn offline_directory_records(
         &self,
         broker: &BrokerImage,
@@ -161,8 +161,8 @@ impl Controller {
         records
     }
 
-    /// Fences one broker whose session has expired. One at a time: who may lead instead depends on
-    /// what fencing the last one did.
+    /// Fences one broker whose session has expired. It fences one at a time, because who may lead instead
+    /// depends on what fencing the last one did.
     pub fn fence_expired_broker(&self, now: Instant) -> Option<(BrokerId, Decision<()>)> {
         let (id, epoch) = self.sessions.expired(now)?;
         let decision = Decision {
@@ -172,7 +172,7 @@ impl Controller {
         Some((id, decision))
     }
 
-    /// When [`Self::fence_expired_broker`] may have something to do.
+    /// When [`Self::fence_expired_broker`] may next have something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.sessions.next_deadline()
     }

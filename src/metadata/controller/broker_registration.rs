@@ -1,8 +1,8 @@
 //! BrokerRegistration: a broker makes itself known; it is fenced until it has caught up.
 //!
-//! A second process with the id of a broker that is alive is refused, with one exception: if it
-//! holds the same log directories. It has their locks then, so the process before it is dead, and
-//! the broker need not wait for its own old session to expire.
+//! A second process with the id of a broker that is alive is refused, with one exception: a process that
+//! registers the same log directories holds their locks, so the one before it is dead. It need not wait for
+//! the old session to expire.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use crate::protocol::messages::broker_registration::{
 use crate::protocol::messages::metadata_records::RegisterBrokerRecord;
 use crate::protocol::messages::metadata_records::broker::{BrokerEndpoint, BrokerFeature};
 
-/// Directory ids below this have a meaning of their own.
+/// Directory ids below this one stand for states, such as "not assigned".
 const RESERVED_DIRECTORY_IDS: u8 = 100;
 
 impl ControllerRequest for BrokerRegistrationRequest {
@@ -64,7 +64,8 @@ impl Controller {
             None => self.next_offset.0,
         };
         let record = self.registration_record(request, amended, epoch);
-        // Last: a controller that fails in between leaves the broker unregistered, to try again.
+        // This record comes last: if the controller fails in between, the broker is not registered, and
+        // tries again.
         records.push(record.into());
         Ok(Decision {
             records,
@@ -144,7 +145,8 @@ impl Controller {
         Ok(())
     }
 
-    /// Every finalised feature must be served by the broker, those that it does not name at 0.
+    /// Checks that the broker serves the level of every finalised feature. A feature that it does not name
+    /// is served at level 0 only.
     fn check_features(&self, request: &BrokerRegistrationRequest) -> Result<(), Refusal> {
         let features = self.image.features();
         for feature in &request.features {
@@ -209,14 +211,14 @@ impl Controller {
         }
     }
 
-    /// Where a broker's registration stands in the log: it has caught up once it has read this.
+    /// Where the broker's registration stands in the log: once it has read this offset it has caught up.
     pub(super) fn registration_offset(&self, broker: &BrokerImage) -> Offset {
-        // Seen by an earlier controller: the epoch is the offset of the first registration.
+        // This controller did not see the registration. The epoch is the offset of its first record.
         let seen = self.registration_offsets.get(&broker.id).copied();
         seen.unwrap_or(Offset(broker.epoch))
     }
 
-    /// Refuses what another incarnation of a broker sends.
+    /// Checks the epoch that a broker sends: another process may have registered since.
     ///
     /// # Errors
     /// STALE_BROKER_EPOCH.

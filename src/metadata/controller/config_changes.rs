@@ -26,13 +26,13 @@ pub(super) type ResourceKey<'a> = (i8, &'a Str);
 
 /// A resource in a request of either form.
 pub(super) trait AlteredResource {
-    /// What is told of it.
+    /// The part of the answer that stands for one resource.
     type Answer;
     fn key(&self) -> ResourceKey<'_>;
     fn answer(&self, outcome: &Result<(), Refusal>) -> Self::Answer;
 }
 
-/// Decides on each of the resources by itself; one that is named twice is refused as often.
+/// Decides on each resource by itself. A resource that is named twice is refused each time.
 pub(super) fn decide_each<R: AlteredResource>(
     resources: &[R],
     validate_only: bool,
@@ -85,7 +85,7 @@ pub(super) fn check_once(
     Ok(())
 }
 
-/// Refuses a key that is there twice, and values that are missing: `nulls` are their keys.
+/// Refuses a key that stands there twice, and values that are missing: `nulls` are the keys of those.
 ///
 /// # Errors
 /// INVALID_REQUEST.
@@ -107,7 +107,7 @@ pub(super) fn check_form<'a>(
     Ok(())
 }
 
-/// A resource, and the values it is to get by key; `None` removes one.
+/// A resource with the new values by key; `None` removes a key's value.
 pub(super) struct ConfigChange<'a> {
     pub kind: ResourceKind,
     pub name: &'a str,
@@ -123,7 +123,7 @@ impl Controller {
                 kind @ (ResourceKind::Topic | ResourceKind::ClientMetrics | ResourceKind::Group),
             ) => Ok(kind),
             Some(ResourceKind::Broker) if name.is_empty() => Ok(ResourceKind::Broker),
-            // A broker's own configs are altered through itself, as only it can check them.
+            // A broker's own configs are altered through the broker itself: only it can check them.
             Some(ResourceKind::Broker) => match name.parse::<i32>() {
                 Ok(id) if BrokerId(id) == self.settings.node_id => Ok(ResourceKind::Broker),
                 Ok(_) => invalid(format!(
@@ -148,7 +148,8 @@ impl Controller {
             let current = current.and_then(|current| current.get(&**key));
             current.map(|value| &**value) != value.as_deref()
         };
-        // A broker reloads its key files when their paths are set again, even to the same.
+        // A value of a broker is a record even if it stays the same: a broker reloads its key files when
+        // their paths are set again.
         let is_record = |(key, value): &(&Str, &Option<Str>)| {
             change.kind == ResourceKind::Broker || is_new(key, value)
         };
@@ -261,8 +262,8 @@ impl Controller {
                 ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
                 format!("The topic '{name}' does not exist."),
             )),
-            // This node, or all: `alterable` let no other pass. Groups and subscriptions exist
-            // once something is set for them.
+            // This broker or all brokers: `alterable` lets no others pass. Groups and subscriptions exist
+            // as soon as something is set for them.
             _ => Ok(()),
         }
     }
@@ -286,7 +287,7 @@ impl Controller {
         })
     }
 
-    /// What holds for a topic with these overrides, as CreateTopics tells it.
+    /// The settings of a topic with these overrides, for the answer of CreateTopics.
     pub(super) fn effective_topic_configs(
         &self,
         overrides: &BTreeMap<Str, Str>,
@@ -316,7 +317,7 @@ impl Controller {
     }
 }
 
-/// The entry of the table for a key of a resource.
+/// The entry of the config table for a key of a resource.
 pub(super) fn key_of(kind: ResourceKind, name: &str) -> Option<&'static Key> {
     match kind {
         ResourceKind::Topic => keys::topic_key(name),

@@ -131,7 +131,7 @@ impl Controller {
     }
 }
 
-/// How many partitions the topic gets.
+/// How many partitions the topic gets beside those that it has.
 fn additional(
     topic: &TopicImage,
     request: &CreatePartitionsTopic,

@@ -1,4 +1,4 @@
-//! CreateTopics: each topic on its own, unless the request as a whole asks for too much.
+//! CreateTopics: each topic is decided by itself, unless the request as a whole asks for too much.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::protocol::messages::metadata_records::{ConfigRecord, MetadataRecord, 
 /// The most partitions that one request may create, as in Kafka.
 pub(super) const MAX_PARTITIONS: i64 = 10_000;
 
-/// A topic that can be created: its records, and what is told of it.
+/// A topic that can be created: its records, and its part of the answer.
 struct Created {
     records: Vec<MetadataRecord>,
     result: CreatableTopicResult,
@@ -93,7 +93,8 @@ impl Controller {
         }
     }
 
-    /// An upper bound: some of the topics may be refused for other reasons.
+    /// Whether the request asks for more partitions than it may create. This counts topics as well that may
+    /// be refused for other reasons.
     fn asks_for_too_many(&self, request: &CreateTopicsRequest) -> bool {
         let partitions = |topic: &CreatableTopic| {
             if !topic.assignments.is_empty() {
@@ -137,7 +138,7 @@ impl Controller {
             ));
         }
         topic_name::check(name)?;
-        // The exact name is looked at first: a topic does not collide with itself, it exists.
+        // The exact name is looked up first: a topic does not collide with itself, it exists.
         if self.image.topics().by_name(name).is_some() {
             return Err(Refusal::new(
                 ErrorCode::TOPIC_ALREADY_EXISTS,
@@ -217,8 +218,8 @@ impl Controller {
         Ok(partitions.into_values().collect())
     }
 
-    /// The topic, then its configs, then its partitions: a reader that creates the logs knows
-    /// what they are like.
+    /// The topic first, then its configs, then its partitions: a reader that creates the logs must know
+    /// their settings.
     fn topic_records(
         &self,
         name: &Str,
@@ -323,7 +324,7 @@ pub(super) fn duplicates<'a, T: Ord>(names: impl Iterator<Item = &'a T>) -> BTre
     names.filter(|name| !seen.insert(*name)).collect()
 }
 
-/// An id that is new.
+/// Draws an id until one is free.
 fn random_id(entropy: Entropy<'_>, is_free: impl Fn(&Uuid) -> bool) -> Uuid {
     loop {
         let mut bytes = [0; 16];

@@ -9,14 +9,14 @@ use crate::protocol::messages::metadata_records::MetadataRecord;
 /// The records of one decision and its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision<R> {
-    /// To be replayed and appended together, in this order.
+    /// The records, which are replayed and appended together, in this order.
     pub records: Vec<MetadataRecord>,
-    /// What the asker gets once the records, and all that was decided before, are committed.
+    /// The answer, which leaves once the records, and all that was decided before, are committed.
     pub answer: R,
 }
 
 impl<R> Decision<R> {
-    /// An answer that changes nothing.
+    /// A decision that changes nothing.
     pub fn answer(answer: R) -> Self {
         Self {
             records: Vec::new(),
@@ -24,7 +24,7 @@ impl<R> Decision<R> {
         }
     }
 
-    /// The same decision with another form of answer.
+    /// The same decision with its answer in another form.
     pub fn map<T>(self, answer: impl FnOnce(R) -> T) -> Decision<T> {
         Decision {
             records: self.records,
@@ -33,7 +33,7 @@ impl<R> Decision<R> {
     }
 }
 
-/// Why something asked for is not done: a code and, mostly, a sentence for humans.
+/// Why a request is refused: a code and, mostly, a sentence for humans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// Kafka's error code.

@@ -14,10 +14,10 @@ use crate::protocol::messages::delete_topics::{
 };
 use crate::protocol::messages::metadata_records::RemoveTopicRecord;
 
-/// The version from which clients know TOPIC_DELETION_DISABLED.
+/// The first version whose clients know TOPIC_DELETION_DISABLED.
 const KNOWS_DELETION_DISABLED: i16 = 3;
 
-/// What the request names, freed of what contradicts itself.
+/// What the request names, without what contradicts itself.
 #[derive(Default)]
 struct Named<'a> {
     names: BTreeSet<&'a Str>,
@@ -178,7 +178,7 @@ fn deletion_disabled(version: i16) -> Refusal {
     })
 }
 
-/// This API tells in words what the code says already.
+/// A refusal with the text of its code, which this API repeats in the message.
 fn unknown(code: ErrorCode) -> Refusal {
     Refusal::new(code, code.message())
 }

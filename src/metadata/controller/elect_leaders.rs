@@ -1,4 +1,4 @@
-//! ElectLeaders: the preferred leaders, or any that are alive, are elected where they do not lead.
+//! ElectLeaders: makes the preferred replicas lead, or any that are alive where nobody leads.
 
 use std::collections::BTreeSet;
 
@@ -46,8 +46,8 @@ impl ControllerRequest for ElectLeadersRequest {
 }
 
 impl Controller {
-    /// Decides who leads. Without a list all partitions are meant, and those where nothing is to
-    /// be done are left out of the answer, though their topics are in it.
+    /// Decides who leads. Without a list all partitions are meant; those that stay as they are are left out
+    /// of the answer then, though their topics are in it.
     ///
     /// # Errors
     /// INVALID_REQUEST: the kind of election is unknown.
@@ -142,7 +142,7 @@ fn all_that_need_it(
     }
 }
 
-/// With the text that clients show for the code: tools print it.
+/// A refusal with the text of its code, because tools print the message.
 fn in_words(code: ErrorCode) -> Refusal {
     Refusal::new(code, code.message())
 }

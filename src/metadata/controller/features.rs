@@ -1,4 +1,4 @@
-//! UpdateFeatures: levels are raised or lowered, all of them or none.
+//! UpdateFeatures: raises and lowers levels, all that the request names or none.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::protocol::messages::update_features::{
 /// The last version whose responses have a result for each feature.
 const LAST_WITH_RESULTS: i16 = 1;
 
-/// Which way a level may go.
+/// Which way a level may move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {
     Upgrade,
@@ -29,7 +29,7 @@ enum Direction {
 impl Direction {
     fn of(update: &FeatureUpdateKey, version: i16) -> Option<Self> {
         if version == 0 {
-            // Whoever allowed a downgrade then did not ask for a safe one.
+            // The versions that had this flag knew no safe downgrade: the flag means an unsafe one.
             return Some(if update.allow_downgrade {
                 Self::UnsafeDowngrade
             } else {
@@ -75,7 +75,7 @@ impl Controller {
         version: i16,
     ) -> Decision<UpdateFeaturesResponse> {
         let updates = request.feature_updates.iter();
-        // Of several updates of a feature the last counts.
+        // Where several updates name a feature, the last counts.
         let updates: BTreeMap<&str, &FeatureUpdateKey> =
             updates.map(|update| (&*update.feature, update)).collect();
         let mut records = Vec::new();
@@ -141,11 +141,11 @@ impl Controller {
         if name == METADATA_VERSION {
             check_metadata_downgrade(MetadataVersion(current), MetadataVersion(level), direction)?;
         }
-        // The quorum's level is no record; as only 0 is served, it never changes.
+        // The quorum's level is not kept in a record. As only 0 is served, it never changes.
         Ok((name != KRAFT_VERSION).then(|| feature_level(name, level)))
     }
 
-    /// Why some node cannot serve a level.
+    /// Why a node of the cluster cannot serve a level; `None` if all can.
     fn reason_not_supported(&self, name: &str, level: i16) -> Option<String> {
         let node = self.settings.node_id;
         let (min, max) = supported_range(name);

@@ -1,4 +1,4 @@
-//! IncrementalAlterConfigs: single values set, removed, or added to lists and taken from them.
+//! IncrementalAlterConfigs: sets and removes single values, adds to lists and takes from them (KIP-339).
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::protocol::messages::incremental_alter_configs::{
 };
 use crate::protocol::messages::metadata_records::MetadataRecord;
 
-/// What is done to a value, by Kafka's numbers.
+/// What to do to a value, by Kafka's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operation {
     Set,
@@ -190,7 +190,7 @@ pub fn check_alterations(
     check_resource(resource)
 }
 
-/// What is told of a resource that was altered, or was not.
+/// The part of the answer for one resource, altered or refused.
 pub fn alteration_answer(
     resource: &AlterConfigsResource,
     outcome: &Result<(), Refusal>,
@@ -200,7 +200,7 @@ pub fn alteration_answer(
 
 fn check_resource(resource: &AlterConfigsResource) -> Result<(), Refusal> {
     let configs = resource.configs.iter();
-    // Any operation but DELETE needs a value, one that is unknown too.
+    // Any operation but DELETE needs a value, an unknown operation as well.
     let is_null = |config: &&AlterableConfig| {
         config.value.is_none()
             && Operation::from_wire(config.config_operation) != Ok(Operation::Delete)

@@ -14,30 +14,30 @@ use crate::protocol::messages::metadata_records::{
     BrokerRegistrationChangeRecord, MetadataRecord, PartitionChangeRecord,
 };
 
-/// The brokers that a decision treats otherwise than the state before it says.
+/// Brokers that a decision treats otherwise than the image does, because their records come with it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Movement {
-    /// Leaves every in-sync set, and may not lead.
+    /// This broker leaves every in-sync set, and may not lead.
     pub leaving: Option<BrokerId>,
-    /// May lead, though it is still fenced.
+    /// This broker may lead, though it is still fenced.
     pub arriving: Option<BrokerId>,
 }
 
-/// Who is wished for as the leader of a partition.
+/// Which replica should lead a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     /// The first replica, if it is in sync.
     Preferred,
-    /// Anybody alive, also if records are lost by it.
+    /// Any replica that is alive, even if records are lost by it.
     Unclean,
 }
 
-/// In a [`BrokerRegistrationChangeRecord`].
+/// The value of fencing in a [`BrokerRegistrationChangeRecord`].
 const FENCE: i8 = 1;
 const UNFENCE: i8 = -1;
 
 impl Controller {
-    /// The records that fence a broker: its partitions get other leaders, or none.
+    /// The records that fence a broker and give its partitions other leaders, or none.
     pub(super) fn fence_records(&self, broker: BrokerId, epoch: i64) -> Vec<MetadataRecord> {
         let mut records = self.departure_records(broker);
         records.push(registration_change(broker, epoch, |change| {
@@ -46,7 +46,7 @@ impl Controller {
         records
     }
 
-    /// The records that unfence a broker: it leads again what has no leader.
+    /// The records that unfence a broker and let it lead where nobody does.
     pub(super) fn unfence_records(&self, broker: BrokerId, epoch: i64) -> Vec<MetadataRecord> {
         let mut records = vec![registration_change(broker, epoch, |change| {
             change.fenced = UNFENCE;
@@ -59,7 +59,7 @@ impl Controller {
         records
     }
 
-    /// The records that begin a controlled shutdown, or go on with it.
+    /// The records that begin or continue a controlled shutdown: they hand over what the broker leads.
     pub(super) fn controlled_shutdown_records(
         &self,
         broker: BrokerId,
@@ -88,7 +88,7 @@ impl Controller {
         records
     }
 
-    /// Adds a change for each partition that is led otherwise after the movement.
+    /// Adds a change for each partition that the movement gives another leader or in-sync set.
     pub(super) fn leadership_changes(
         &self,
         movement: Movement,
@@ -172,8 +172,8 @@ impl Controller {
         }
     }
 
-    /// The record that gives a partition the leader that is wished for; `None` if it stays with
-    /// the one it has, or with none.
+    /// The record that makes the wished replica lead; `None` if the partition keeps its leader, or stays
+    /// without one.
     pub(super) fn elected(
         &self,
         topic: &TopicImage,
@@ -223,7 +223,7 @@ fn is_online(directory: DirectoryId, online: &[DirectoryId]) -> bool {
     directory != Uuid::LOST_DIRECTORY && (online.is_empty() || online.contains(&directory))
 }
 
-/// A change of a broker's registration in which only `set` is set.
+/// A change of a broker's registration that sets nothing but what `set` does.
 pub(super) fn registration_change(
     broker: BrokerId,
     epoch: i64,
@@ -238,7 +238,7 @@ pub(super) fn registration_change(
     change.into()
 }
 
-/// The question who leads a partition now.
+/// The question who should lead a partition now.
 struct Election<'a> {
     partition: &'a PartitionImage,
     controller: &'a Controller,
@@ -250,7 +250,7 @@ struct Election<'a> {
 }
 
 impl Election<'_> {
-    /// The change that follows, without the partition's name; `None` if there is none.
+    /// The change that the election brings, without the partition's name; `None` if it brings none.
     fn change(&self) -> Option<PartitionChangeRecord> {
         let partition = self.partition;
         let target_isr: Vec<BrokerId> = partition
@@ -270,7 +270,7 @@ impl Election<'_> {
                 }
             }
         }
-        // Left by a log in which eligible leader replicas were on.
+        // Eligible leader replicas stem from a log in which the feature was on: they are cleared.
         if !partition.elr.is_empty() {
             change.eligible_leader_replicas = Some(Vec::new());
         }
@@ -288,7 +288,7 @@ impl Election<'_> {
             .may_lead(self.partition, broker, self.movement)
     }
 
-    /// The leader, and whether it was chosen from outside the in-sync set.
+    /// Elects: the leader, and whether it is from outside the in-sync set.
     fn elect(&self, target_isr: &[BrokerId]) -> (BrokerId, bool) {
         let in_sync = |broker: &BrokerId| target_isr.contains(broker) && self.may_lead(*broker);
         let first = self.partition.preferred_leader();

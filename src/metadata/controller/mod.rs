@@ -6,8 +6,8 @@
 //! the log. If an append fails or leadership is lost, the controller is dropped, and made anew
 //! from the image of what is committed.
 //!
-//! Beside that state are the sessions of brokers: soft, known to this controller only, and begun
-//! anew by the next.
+//! The sessions of brokers are beside that state: only this controller knows them, and the next one begins
+//! them anew.
 
 mod activation;
 mod alter_client_quotas;
@@ -55,10 +55,10 @@ use crate::protocol::messages::metadata_records::MetadataRecord;
 use partition_index::PartitionIndex;
 use sessions::Sessions;
 
-/// Counts partitions that are about to be created or deleted; a refusal is for the topic.
+/// Counts partitions that are about to be created or deleted. An error refuses the topic.
 type Charge<'a> = &'a mut dyn FnMut(usize) -> Result<(), Refusal>;
 
-/// What a controller is told when it starts, and does not change.
+/// Settings that the controller is started with.
 #[derive(Clone, Debug)]
 pub struct ControllerSettings {
     /// The `node.id` of this node.
@@ -75,7 +75,7 @@ pub struct ControllerSettings {
     pub delete_topic_enable: bool,
     /// How long a broker that sends no heartbeats stays unfenced.
     pub broker_session_timeout: Duration,
-    /// What this node was started with: the static layer of configs.
+    /// The static layer of configs that this node was started with.
     pub settings: Settings,
 }
 
@@ -85,17 +85,17 @@ pub struct Controller {
     settings: Arc<ControllerSettings>,
     image: MetadataImage,
     index: PartitionIndex,
-    /// Topic names by the form under which they collide.
+    /// Names of topics by the form in which they collide.
     collisions: BTreeMap<String, BTreeSet<Arc<str>>>,
-    /// Where the registration of each broker stands, of those that this controller has seen.
+    /// The offset of each broker's registration, as far as this controller has seen them.
     registration_offsets: BTreeMap<BrokerId, Offset>,
     sessions: Sessions,
     next_offset: Offset,
 }
 
 impl Controller {
-    /// A controller that begins to lead: `image` is all that is committed before `next_offset`,
-    /// which its first record will get.
+    /// A controller that begins to lead. `image` is all that is committed before `next_offset`, the offset
+    /// that its first record gets.
     pub fn new(
         settings: Arc<ControllerSettings>,
         image: MetadataImage,
@@ -120,7 +120,7 @@ impl Controller {
         }
     }
 
-    /// The state after everything that was decided.
+    /// The image after everything that was decided so far.
     pub fn image(&self) -> &MetadataImage {
         &self.image
     }
@@ -133,7 +133,8 @@ impl Controller {
     /// Takes records that were decided into the state, each at its offset.
     ///
     /// # Errors
-    /// A record does not fit: a bug of the decision that made it. The controller must be dropped.
+    /// A record does not fit the state, which is a bug of the decision that made it. The controller must be
+    /// dropped.
     pub fn replay(&mut self, records: &[MetadataRecord]) -> Result<(), ReplayError> {
         let mut changes = Vec::new();
         for record in records {
@@ -199,7 +200,7 @@ impl Controller {
         self.collisions.get(&form)?.first()
     }
 
-    /// Where the configs of this node come from.
+    /// The layers of this node's configs.
     fn layers(&self) -> Layers<'_> {
         let node = self.settings.node_id.to_string();
         Layers {

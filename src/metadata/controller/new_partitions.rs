@@ -1,4 +1,5 @@
-//! New partitions: replicas that were given by hand or placed become the state that they begin with.
+//! New partitions: from replicas that a request names, or that are placed here, to the state that the
+//! partition begins with.
 
 use super::Controller;
 use super::decision::Refusal;
@@ -8,7 +9,7 @@ use crate::model::{BrokerId, DirectoryId, LeaderEpoch, Uuid};
 use crate::protocol::error_code::ErrorCode;
 
 impl Controller {
-    /// New partitions with replicas that the controller chooses.
+    /// New partitions on replicas that the controller chooses.
     ///
     /// # Errors
     /// INVALID_REPLICATION_FACTOR: there are too few brokers, or none is active.
@@ -34,8 +35,8 @@ impl Controller {
             .collect()
     }
 
-    /// A new partition with replicas that were given by hand. `expected` is the number of
-    /// replicas that the other partitions of the topic have.
+    /// A new partition on replicas that the request names. `expected` is how many replicas the topic's
+    /// other partitions have.
     ///
     /// # Errors
     /// INVALID_REPLICA_ASSIGNMENT.
@@ -55,7 +56,7 @@ impl Controller {
         })
     }
 
-    /// Checks replicas that were given by hand.
+    /// Checks replicas that a request names.
     ///
     /// # Errors
     /// INVALID_REPLICA_ASSIGNMENT.
@@ -120,7 +121,7 @@ impl Controller {
         })
     }
 
-    /// The directory of a new replica on a broker.
+    /// The directory that a new replica on a broker begins with.
     pub(super) fn new_directory(&self, broker: BrokerId) -> DirectoryId {
         if !self.image.metadata_version().assigns_directories() {
             return Uuid::ZERO;

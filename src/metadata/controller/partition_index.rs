@@ -1,5 +1,5 @@
-//! Which partitions a broker matters for, so that fencing one costs what it leads and follows and
-//! not a walk over all partitions.
+//! Which partitions a broker takes part in, so that fencing it costs what it leads and follows, and not a
+//! walk over all partitions.
 
 use std::collections::{BTreeMap, BTreeSet};
 

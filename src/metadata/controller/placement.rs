@@ -1,10 +1,10 @@
 //! Which brokers hold the replicas of a new partition: striped over racks and brokers, so that
 //! leaders, replicas and the brokers that succeed a failed leader are spread evenly.
 //!
-//! Replicas go to different racks as far as there are enough of them; fenced brokers take
-//! replicas only where unfenced ones do not suffice, and never the first, which leads. Each list
-//! is read from a random start and moved on by one with each partition; once every unfenced broker
-//! has led, the lists are shuffled, so that the same sets do not recur.
+//! Replicas go to different racks as far as there are enough. Fenced brokers get replicas only where the
+//! unfenced do not suffice, and never the first replica, which leads. Each list of brokers is read from a
+//! random start, which moves on by one with each partition; once every unfenced broker has led, the lists
+//! are shuffled, so that the same sets do not recur.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,11 +32,11 @@ fn shuffle<T>(items: &mut [T], entropy: Entropy<'_>) {
     }
 }
 
-/// Brokers of a rack that are alike, read in turn.
+/// Brokers of one rack, all fenced or all unfenced, read in turn.
 #[derive(Debug, Default)]
 struct BrokerList {
     brokers: Vec<BrokerId>,
-    /// How many were taken for the current partition.
+    /// How many of them the current partition has taken.
     index: usize,
     offset: usize,
     epoch: usize,
@@ -81,13 +81,13 @@ struct Racks {
     unfenced: usize,
     /// How many partitions were placed since the last shuffle.
     epoch: usize,
-    /// The rack of the next leader.
+    /// The index of the rack that gets the next leader.
     offset: usize,
 }
 
 impl Racks {
     fn new(brokers: &BrokersImage, entropy: Entropy<'_>) -> Self {
-        // Ordered by name, brokers without a rack first.
+        // Racks are ordered by name; brokers without a rack come first.
         let mut racks: BTreeMap<Option<Arc<str>>, Rack> = BTreeMap::new();
         let (mut count, mut unfenced) = (0, 0);
         for broker in brokers.iter() {
@@ -149,9 +149,9 @@ impl Racks {
         Ok(())
     }
 
-    /// The replicas of one partition. `check` has passed, so that both loops find what they need.
+    /// Chooses the replicas of one partition. `check` has passed, so both loops find what they need.
     fn place(&mut self, count: usize, entropy: Entropy<'_>) -> Vec<BrokerId> {
-        // A single unfenced broker would be shuffled for ever.
+        // With one unfenced broker there is nothing to shuffle, though it would be due each time.
         if self.epoch == self.unfenced && self.unfenced > 1 {
             shuffle(&mut self.racks, entropy);
             for list in self.racks.iter_mut().flat_map(lists) {
@@ -169,7 +169,7 @@ impl Racks {
             leader_rack = (leader_rack + 1) % self.racks.len();
         };
         replicas.push(leader);
-        // The leader's rack is passed over once: it has a replica already.
+        // The leader's rack is passed over once, as it has a replica already.
         let mut skip = Some(leader_rack);
         let mut rack = self.offset;
         while replicas.len() < count {

@@ -1,4 +1,4 @@
-//! AllocateProducerIds: a broker gets a block of producer ids that no other will ever have.
+//! AllocateProducerIds: a broker gets a block of producer ids that no other broker will ever get.
 
 use super::Controller;
 use super::decision::{Decision, Refusal};

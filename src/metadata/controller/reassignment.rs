@@ -1,10 +1,10 @@
-//! AlterPartitionReassignments: partitions move to other replicas, or a move is taken back.
+//! AlterPartitionReassignments: moves partitions to other replicas, and cancels such moves.
 //!
-//! A move adds the new replicas to the old ones; when all that are added are in sync, those that
-//! are not wanted go (KIP-455). What needs no new replica in sync completes at once.
+//! A move adds the new replicas to the old ones. When all that it adds are in sync, those that are not
+//! wanted any more go (KIP-455). A move that adds none completes at once.
 //!
-//! A partition that a request names twice is refused: each move is decided against what is there
-//! before the request, so two of one partition would leave what neither of them means.
+//! A partition that the request names twice is refused. Each move is decided against the state before the
+//! request, so two moves of one partition would end in what neither of them means.
 
 use super::Controller;
 use super::create_topics::duplicates;
@@ -28,7 +28,7 @@ fn named_partitions(topic: &ReassignableTopic) -> impl Iterator<Item = NamedPart
     indexes.map(|partition| (&topic.name, partition.partition_index))
 }
 
-/// The replicas of a partition as a move has them.
+/// The replicas of a partition while it moves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub replicas: Vec<BrokerId>,
@@ -125,7 +125,7 @@ impl Controller {
         Ok(self.moved_record(topic, index, partition, &target))
     }
 
-    /// What a partition is once its move is taken back.
+    /// The partition after its move was cancelled.
     fn taken_back(
         &self,
         topic: &TopicImage,
@@ -133,7 +133,7 @@ impl Controller {
         partition: &PartitionImage,
     ) -> Result<Target, Refusal> {
         if !partition.is_reassigning() {
-            // In no words: clients have their own.
+            // Without a message: clients have their own text for this code.
             return Err(Refusal::plain(ErrorCode::NO_REASSIGNMENT_IN_PROGRESS));
         }
         let stays = |replica: &BrokerId| !partition.adding.contains(replica);
@@ -160,7 +160,7 @@ impl Controller {
         })
     }
 
-    /// What a partition is when its move to `wanted` begins, or has ended if nothing is missing.
+    /// The partition after its move to `wanted` has begun, or has ended if it adds no replica.
     fn moved(
         &self,
         partition: &PartitionImage,
@@ -169,7 +169,8 @@ impl Controller {
     ) -> Result<Target, Refusal> {
         self.check_assignment(wanted, None)?;
         let wanted: Vec<BrokerId> = wanted.iter().copied().map(BrokerId).collect();
-        // A move that is under way leaves off where it came from.
+        // A move that is under way is given up: the new one starts from the replicas without what that one
+        // added.
         let current = &partition.replicas;
         let originals = current.len() - partition.adding.len();
         if !may_change_factor && wanted.len() != originals {
@@ -235,7 +236,8 @@ impl Controller {
         let is_dropped = |id: &&BrokerId| !target.replicas.contains(id);
         if change.leader == LEADER_UNCHANGED && partition.replicas.iter().any(|id| is_dropped(&id))
         {
-            // Who is dropped must not count as a follower of this epoch any more.
+            // The leader epoch must rise, so that a replica which is dropped does not count as a follower
+            // any more.
             change.leader = partition.leader.0;
         }
         change.topic_id = topic.id;
@@ -245,7 +247,7 @@ impl Controller {
 }
 
 impl Target {
-    /// What the move ends with, if all that it adds is in sync and something in sync is left.
+    /// The end of the move; `None` until all replicas that it adds are in sync, and one that stays is.
     pub(super) fn completed(&self) -> Option<Self> {
         let stays = |id: &BrokerId| !self.removing.contains(id);
         let isr: Vec<BrokerId> = self.isr.iter().copied().filter(stays).collect();

@@ -1,5 +1,5 @@
-//! The sessions of brokers: when each was last heard of, how far it has read the metadata log,
-//! and whether it is shutting down. Known to the active controller only.
+//! The sessions of brokers: when each was last heard from, how far it has read the metadata log, and
+//! whether it is shutting down. Only the active controller knows them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::model::{BrokerId, Offset};
 struct Session {
     epoch: i64,
     fenced: bool,
-    /// The last offset that the broker said to have applied; -1 if it said none.
+    /// The last offset that the broker says it has applied; -1 if it has said none.
     metadata_offset: Offset,
-    /// Set while the broker hands its partitions over: others must have read up to here before it
-    /// may stop.
+    /// The offset of the records that hand the broker's partitions over, while it shuts down. It may stop
+    /// once all others have read that far.
     controlled_shutdown_offset: Option<Offset>,
     last_contact: Option<Instant>,
 }
@@ -43,7 +43,8 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// Every unfenced broker gets a whole session to find its new controller.
+    /// Sessions for all brokers of the image. Every unfenced one gets a whole session to find its new
+    /// controller.
     pub(super) fn new(timeout: Duration, brokers: &BrokersImage, now: Instant) -> Self {
         let session = |broker: &BrokerImage| Session {
             epoch: broker.epoch,
@@ -59,7 +60,7 @@ impl Sessions {
         }
     }
 
-    /// Takes over what a record made of a registration.
+    /// Adapts the session to what a record made of the broker's registration.
     pub(super) fn follow(&mut self, id: BrokerId, broker: Option<&BrokerImage>) {
         let Some(broker) = broker else {
             self.brokers.remove(&id);
@@ -82,7 +83,7 @@ impl Sessions {
         }
     }
 
-    /// Whether this incarnation was heard of within the session timeout.
+    /// Whether this process of the broker was heard from within the session timeout.
     pub(super) fn is_valid(&self, id: BrokerId, epoch: i64, now: Instant) -> bool {
         let session = self
             .brokers
@@ -93,7 +94,7 @@ impl Sessions {
             .is_some_and(|contact| now.saturating_duration_since(contact) < self.timeout)
     }
 
-    /// Notes that a broker was heard of, and how far it has read.
+    /// Notes that a broker was heard from, and how far it has read.
     pub(super) fn touch(&mut self, id: BrokerId, metadata_offset: Offset, now: Instant) {
         if let Some(session) = self.brokers.get_mut(&id) {
             session.last_contact = Some(now);
@@ -112,14 +113,14 @@ impl Sessions {
         }
     }
 
-    /// Notes that a broker hands its partitions over, by records up to `offset`.
+    /// Notes that a broker shuts down, and that records up to `offset` hand its partitions over.
     pub(super) fn begin_shutdown(&mut self, id: BrokerId, offset: Offset) {
         if let Some(session) = self.brokers.get_mut(&id) {
             session.controlled_shutdown_offset.get_or_insert(offset);
         }
     }
 
-    /// Whether all active brokers have read that another is shutting down.
+    /// Whether all active brokers have read the records that hand the broker's partitions over.
     pub(super) fn have_seen_shutdown(&self, id: BrokerId) -> bool {
         let session = self.brokers.get(&id);
         let Some(offset) = session.and_then(|session| session.controlled_shutdown_offset) else {
@@ -131,7 +132,7 @@ impl Sessions {
         active.all(|session| session.metadata_offset >= offset)
     }
 
-    /// An unfenced broker that was not heard of for a whole session.
+    /// An unfenced broker that was not heard from for a whole session.
     pub(super) fn expired(&self, now: Instant) -> Option<(BrokerId, i64)> {
         let is_expired = |(_, session): &(&BrokerId, &Session)| {
             let contact = session.last_contact;

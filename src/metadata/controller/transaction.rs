@@ -1,5 +1,5 @@
-//! Large decisions: what does not fit one batch of the log becomes a metadata transaction
-//! (KIP-868), which readers apply as a whole or not at all.
+//! Decisions that are too large for one batch of the log: they become a metadata transaction (KIP-868),
+//! which readers apply as a whole or not at all.
 
 use bytes::Bytes;
 
@@ -11,8 +11,8 @@ use crate::protocol::messages::metadata_records::{
 /// The most records of a batch, as in Kafka.
 pub const MAX_RECORDS_PER_BATCH: usize = 10_000;
 
-/// The most bytes of a batch's records: half of what the quorum takes in one piece, to leave room
-/// for what it adds to each.
+/// The most bytes of a batch's records: half of what the quorum takes in one piece, which leaves room for
+/// what it adds to each record.
 pub const MAX_BYTES_PER_BATCH: usize = 4 * 1024 * 1024;
 
 /// A decision as it goes into the log.
@@ -25,8 +25,8 @@ pub struct LogBatches {
 }
 
 impl LogBatches {
-    /// Encodes the records of one decision at the log's level. If they need more than one batch
-    /// they are wrapped in a transaction, unless the level has none.
+    /// Encodes the records of one decision at the log's level. If they need more than one batch they become
+    /// a transaction, unless the level has none.
     pub fn new(records: Vec<MetadataRecord>, version: MetadataVersion) -> Self {
         let encode = |record: &MetadataRecord| record.encode(version.record_version(record));
         let batches = split(records.iter().map(encode));

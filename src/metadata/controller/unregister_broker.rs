@@ -1,4 +1,4 @@
-//! UnregisterBroker: the registration of a broker that is gone for good is removed.
+//! UnregisterBroker: removes the registration of a broker that is gone for good.
 
 use super::Controller;
 use super::decision::{Decision, Refusal};
@@ -29,8 +29,8 @@ impl ControllerRequest for UnregisterBrokerRequest {
 }
 
 impl Controller {
-    /// Decides whether the registration goes. (Kafka also takes it from a broker that is at work,
-    /// which then serves nobody until it is started again.)
+    /// Decides whether the registration goes. A broker that is at work keeps it. (Kafka removes that as
+    /// well: such a broker serves nobody until it is started again.)
     ///
     /// # Errors
     /// BROKER_ID_NOT_REGISTERED, or INVALID_REQUEST: the broker is at work.

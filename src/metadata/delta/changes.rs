@@ -1,4 +1,4 @@
-//! Which things changed, net: what was created and deleted within one delta leaves no trace.
+//! Which things changed, net: something that was created and deleted within one delta leaves no trace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::model::{BrokerId, TopicId, Uuid};
 /// What changed of one topic that exists after the change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicChange {
-    /// The base has no such topic.
+    /// Whether the topic is new: the base has none of that id.
     pub created: bool,
     /// The partitions that were created or changed.
     pub partitions: BTreeSet<i32>,

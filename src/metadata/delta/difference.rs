@@ -1,4 +1,4 @@
-//! The changes between two images that share no history: what a snapshot replaces.
+//! The changes between two images that share no history, as when a snapshot replaces the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a change means for the replicas on one broker.
+//! What a delta means for the replicas on one broker.
 
 use std::sync::Arc;
 
@@ -13,26 +13,26 @@ pub struct LocalPartition {
     pub topic_id: TopicId,
     /// The topic's name and the partition's index.
     pub partition: TopicPartition,
-    /// The partition, as it is now.
+    /// The partition after the change.
     pub state: Arc<PartitionImage>,
     /// Whether a leader was elected: the leader epoch rose, or the partition is new here.
     pub is_new_leader_epoch: bool,
-    /// Whether the broker had no replica of it before.
+    /// Whether the replica is new on this broker.
     pub is_new: bool,
-    /// Where the controller says that this replica is.
+    /// The directory that the controller believes the replica to be in.
     pub directory: DirectoryId,
 }
 
 /// The changes to the replicas on one broker.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LocalChanges {
-    /// Replicas that it no longer has, of topics that still exist.
+    /// Replicas that the broker no longer has, of topics that still exist.
     pub removed: Vec<(TopicId, TopicPartition)>,
     /// Replicas of topics that exist no more.
     pub deleted: Vec<(TopicId, TopicPartition)>,
-    /// Partitions that it leads, with a new epoch.
+    /// Partitions that the broker leads in a new epoch.
     pub leaders: Vec<LocalPartition>,
-    /// Partitions that it follows, or that have no leader, with a new epoch.
+    /// Partitions that the broker follows in a new epoch, or that have no leader.
     pub followers: Vec<LocalPartition>,
 }
 
@@ -54,7 +54,7 @@ pub(super) fn of(delta: &MetadataDelta, broker: BrokerId) -> LocalChanges {
 }
 
 impl LocalChanges {
-    /// Whether the broker has nothing to do.
+    /// Whether nothing changed for the broker.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -1,8 +1,8 @@
 //! The difference between two images: what a publisher must act on.
 //!
-//! A delta is made by replaying records onto a base, or by comparing the base with what a snapshot
-//! holds. It tells *which* things changed, net of what was undone within it; what they were and
-//! what they are stands in the two images.
+//! A delta is made by replaying records onto a base, or by comparing the base with what a snapshot holds.
+//! It tells *which* things changed, net of what was undone within it; the two images tell what they were
+//! and what they are.
 
 mod changes;
 mod difference;
@@ -28,18 +28,18 @@ pub struct MetadataDelta {
 /// A partition that was created or changed.
 #[derive(Clone, Copy, Debug)]
 pub struct ChangedPartition<'a> {
-    /// Its topic, as it is now.
+    /// The partition's topic, as it is now.
     pub topic: &'a Arc<TopicImage>,
-    /// Its index.
+    /// The partition's index.
     pub index: i32,
-    /// What it was; `None` if it is new.
+    /// The partition in the base; `None` if it is new.
     pub previous: Option<&'a Arc<PartitionImage>>,
-    /// What it is.
+    /// The partition after the change.
     pub current: &'a Arc<PartitionImage>,
 }
 
 impl MetadataDelta {
-    /// No change yet to `base`.
+    /// A delta without changes, for records to be replayed onto `base`.
     pub fn new(base: MetadataImage) -> Self {
         Self {
             image: base.clone(),
@@ -77,7 +77,7 @@ impl MetadataDelta {
             .replay(record, &mut |change| changes.note(base, change))
     }
 
-    /// Says up to where in the log the new image goes.
+    /// Sets up to where in the log the new image goes.
     pub fn set_provenance(&mut self, provenance: Provenance) {
         self.image.set_provenance(provenance);
     }
@@ -118,7 +118,7 @@ impl MetadataDelta {
         deleted.filter_map(|id| self.base.topics().by_id(id))
     }
 
-    /// The partitions that were created or changed; not those of deleted topics.
+    /// The partitions that were created or changed, without those of deleted topics.
     pub fn changed_partitions(&self) -> impl Iterator<Item = ChangedPartition<'_>> {
         self.changes
             .topics

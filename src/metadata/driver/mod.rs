@@ -4,9 +4,9 @@
 //! The controller hears of commits from the quorum's own thread: no answer, and no heartbeat, waits
 //! for an image to be made or acted on.
 //!
-//! The order of starting: [`events`] gives the listener that the quorum is opened with; then
-//! [`Metadata::start`] takes the other end. Nothing is lost in between. Stopping goes the other
-//! way: first [`Metadata::stop`], then the quorum.
+//! To start, [`events`] makes the listener that the quorum is opened with, and then [`Metadata::start`]
+//! takes the other end: no event is lost in between. To stop, [`Metadata::stop`] comes first, then the
+//! quorum.
 
 use std::sync::mpsc;
 use std::thread;
@@ -31,34 +31,34 @@ use crate::raft::{Raft, RaftEvent, RaftListener};
 /// Acts on changes of the metadata. Called on the publisher's thread, one change after the other, in
 /// the order of registration; requests see the new image once all publishers are done.
 pub trait MetadataPublisher: Send {
-    /// The metadata changed. The first delta is from the empty image to all that is committed.
+    /// Acts on a change. The first delta is from the empty image to all that is committed.
     fn on_update(&mut self, delta: &MetadataDelta, image: &Arc<MetadataImage>);
 }
 
-/// Told when this node can follow the metadata no more, with the reason: the process must stop.
+/// Called with the reason when this node cannot follow the metadata any more: the process must stop.
 pub type OnFatal = Arc<dyn Fn(String) + Send + Sync>;
 
-/// How metadata is driven.
+/// The settings of the metadata threads.
 #[derive(Clone, Debug)]
 pub struct MetadataConfig {
-    /// What the controller is told.
+    /// The settings of the controller.
     pub controller: ControllerSettings,
-    /// What an empty log starts with.
+    /// The records that an empty log starts with.
     pub bootstrap: Vec<MetadataRecord>,
-    /// How this node makes itself known as a controller, when it leads.
+    /// The request by which this node registers as a controller, when it leads.
     pub registration: ControllerRegistrationRequest,
-    /// `metadata.max.idle.interval.ms`; `None` for no records when idle.
+    /// After how long an idle log gets a record (`metadata.max.idle.interval.ms`); `None` for never.
     pub max_idle_interval: Option<Duration>,
-    /// `metadata.log.max.record.bytes.between.snapshots`.
+    /// After how many bytes a snapshot is written (`metadata.log.max.record.bytes.between.snapshots`).
     pub max_bytes_between_snapshots: u64,
-    /// `metadata.log.max.snapshot.interval.ms`; `None` for no limit.
+    /// After how long a snapshot is written (`metadata.log.max.snapshot.interval.ms`); `None` for never.
     pub max_snapshot_interval: Option<Duration>,
     /// The newest offset of the metadata log that this node's replicas acted on in earlier runs, as
     /// its log directories remember it; no image that is older is published.
     pub acted_on: Option<Offset>,
 }
 
-/// What the quorum writes to.
+/// The listener of the quorum: it sends events to the two threads.
 struct EventSender {
     loader: mpsc::Sender<LoaderInput>,
     controller: mpsc::Sender<ControllerInput>,
@@ -66,8 +66,8 @@ struct EventSender {
 
 impl RaftListener for EventSender {
     fn on_event(&mut self, event: RaftEvent) {
-        // The answers that wait for it need the commit, not the image; and a controller that leads no
-        // more must not wait for an image to hear of it.
+        // Answers wait for the commit and not for the image, so the controller hears of both at once; and
+        // one that leads no more must not wait for an image to hear of that.
         let at_once = match &event {
             RaftEvent::Committed(batch) => Some(ControllerInput::Committed(batch.last_offset)),
             RaftEvent::Resigned { epoch } => Some(ControllerInput::Resigned { epoch: *epoch }),
@@ -81,7 +81,7 @@ impl RaftListener for EventSender {
     }
 }
 
-/// The quorum's events, from its opening on.
+/// The events of the quorum, from its opening on.
 pub struct LogEvents {
     loader: (mpsc::Sender<LoaderInput>, mpsc::Receiver<LoaderInput>),
     controller: (
@@ -90,7 +90,7 @@ pub struct LogEvents {
     ),
 }
 
-/// A listener to open the quorum with, and what it hears.
+/// Makes a listener to open the quorum with, and the end that gets its events.
 pub fn events() -> (Box<dyn RaftListener>, LogEvents) {
     let (loader, controller) = (mpsc::channel(), mpsc::channel());
     let listener = Box::new(EventSender {
@@ -100,20 +100,19 @@ pub fn events() -> (Box<dyn RaftListener>, LogEvents) {
     (listener, LogEvents { loader, controller })
 }
 
-/// How long an answer waits for publishers that are at something else: then it leaves as it does in
+/// How long an answer waits for publishers that are busy with something else. After that it leaves, as in
 /// Kafka, which waits for no image at all.
 const PATIENCE_WITH_OTHERS: Duration = Duration::from_millis(100);
 
-/// How long an answer waits for publishers that act on what it tells: well below the time-outs of
-/// clients.
+/// How long an answer waits for publishers that act on what it tells: well below the time-outs of clients.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What this node knows of the cluster, for everyone to read.
+/// What this node knows of the cluster, for all to read.
 #[derive(Debug)]
 pub struct Published {
     pub(super) image: ArcSwap<MetadataImage>,
     pub(super) offset: watch::Sender<Offset>,
-    /// Up to which offset the publishers have acted, or are about to.
+    /// The offset up to which the publishers have acted, or are acting now.
     pub(super) begun: watch::Sender<Offset>,
     pub(super) leader: watch::Sender<(Option<BrokerId>, LeaderEpoch)>,
 }
@@ -128,30 +127,30 @@ impl Published {
         }
     }
 
-    /// The image of now. It costs no reference count; don't hold it across an await.
+    /// The current image. Reading it costs no reference count; don't hold it across an await.
     pub fn image(&self) -> arc_swap::Guard<Arc<MetadataImage>> {
         self.image.load()
     }
 
-    /// The image of now, to be held.
+    /// The current image, to be held.
     pub fn image_full(&self) -> Arc<MetadataImage> {
         self.image.load_full()
     }
 
-    /// Up to which offset all publishers have acted; -1 before the first time.
+    /// The offset up to which all publishers have acted; -1 before the first image.
     pub fn offset(&self) -> watch::Receiver<Offset> {
         self.offset.subscribe()
     }
 
-    /// Waits until the publishers have acted on what is committed up to `offset`, as long as that may
-    /// be expected soon: not while they are at something else for long, nor if it takes them long.
+    /// Waits until the publishers have acted on what is committed up to `offset`, but no longer than they
+    /// may be expected to need: not while they are busy with something else, nor if acting takes them long.
     pub(super) async fn settled(&self, offset: Offset) {
         let _ = tokio::time::timeout(PATIENCE, self.settled_or_busy(offset)).await;
     }
 
     async fn settled_or_busy(&self, offset: Offset) {
         let (mut acted, mut begun) = (self.offset.subscribe(), self.begun.subscribe());
-        // An error means that the process stops: nothing is to be waited for.
+        // An error means that the process stops, so nothing is waited for.
         loop {
             tokio::select! {
                 biased;
@@ -184,7 +183,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Starts both threads.
+    /// Starts the three threads.
     ///
     /// # Errors
     /// The operating system gives no thread.
@@ -246,24 +245,24 @@ impl Metadata {
         &self.published
     }
 
-    /// Asks the controller.
+    /// The handle to ask the controller.
     pub fn controller(&self) -> &ControllerHandle {
         &self.controller
     }
 
-    /// Stops the threads: what waits for the controller is refused.
+    /// Stops the threads. Requests that wait for the controller are refused.
     pub fn stop(self) {
         // A thread that has ended already has nothing to be told.
         let _ = self.controller_inputs.send(ControllerInput::Stop);
         let _ = self.loader_inputs.send(LoaderInput::Stop);
         for thread in self.threads {
-            // It has told of its own failure.
+            // The thread has told of its own failure.
             let _ = thread.join();
         }
     }
 }
 
-/// A thread whose failure, also a panic, is fatal to the process.
+/// Starts a thread whose failure, or panic, is fatal to the process.
 fn spawn(
     name: &'static str,
     on_fatal: OnFatal,

@@ -11,7 +11,7 @@ use crate::protocol::messages::metadata_records::{
 };
 use crate::protocol::{Message, decode_whole, encode_whole};
 
-/// A copy that does not keep the batch alive of which the record's strings are slices.
+/// A copy of a record. The original's strings are slices of its batch, and would keep that alive.
 fn own<T: Message>(record: &T) -> T {
     let bytes = encode_whole(record, T::MAX_VERSION);
     decode_whole(bytes, T::MAX_VERSION).expect("what was encoded can be decoded")

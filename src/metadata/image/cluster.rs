@@ -14,7 +14,7 @@ use crate::protocol::messages::metadata_records::{
     UnregisterBrokerRecord, UnregisterControllerRecord,
 };
 
-/// Where a node listens.
+/// An endpoint that a node listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// The listener's name, unique within the node.
@@ -41,27 +41,27 @@ pub struct FeatureRange {
 /// A broker's registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerImage {
-    /// Its `node.id`.
+    /// The broker's `node.id`.
     pub id: BrokerId,
-    /// Tells this registration from earlier ones: the offset of its first record.
+    /// The offset of the registration's first record: no two registrations have the same.
     pub epoch: i64,
-    /// Chosen anew by each process that starts.
+    /// The id of the broker's process: each start chooses another.
     pub incarnation: Uuid,
-    /// Its listeners, but for the controllers' ones.
+    /// The broker's listeners, without those of controllers.
     pub endpoints: Vec<Endpoint>,
-    /// The features it serves.
+    /// The features that the broker serves.
     pub features: Vec<FeatureRange>,
-    /// Its `broker.rack`.
+    /// The broker's `broker.rack`.
     pub rack: Option<Arc<str>>,
-    /// A fenced broker leads nothing and is shown to no client.
+    /// Whether the broker is fenced: it leads nothing then, and is shown to no client.
     pub fenced: bool,
-    /// The broker is handing its partitions over in order to stop.
+    /// Whether the broker hands its partitions over in order to stop.
     pub in_controlled_shutdown: bool,
-    /// Its log directories that are online, ascending.
+    /// The broker's log directories that are online, ascending.
     pub directories: Vec<DirectoryId>,
     /// Directories that take no new replicas; `None` until the broker has told (KIP-1066).
     pub cordoned_directories: Option<Vec<DirectoryId>>,
-    /// Carried along for logs that were migrated from ZooKeeper.
+    /// A flag of logs that were migrated from ZooKeeper: it is kept, and means nothing here.
     pub is_migrating_zk_broker: bool,
 }
 
@@ -73,12 +73,12 @@ impl BrokerImage {
             .find(|endpoint| &*endpoint.listener == listener)
     }
 
-    /// Whether it may lead partitions and be in their in-sync sets.
+    /// Whether the broker may lead partitions and be in their in-sync sets.
     pub fn is_active(&self) -> bool {
         !self.fenced && !self.in_controlled_shutdown
     }
 
-    /// Whether it has a directory that takes new replicas.
+    /// Whether the broker has a directory that takes new replicas.
     pub fn takes_new_replicas(&self) -> bool {
         let Some(cordoned) = &self.cordoned_directories else {
             return true;
@@ -86,8 +86,8 @@ impl BrokerImage {
         self.directories.is_empty() || self.directories.iter().any(|id| !cordoned.contains(id))
     }
 
-    /// The directory in which a new replica of this broker is: the only one, or not assigned yet
-    /// if the broker has a choice.
+    /// The directory that a new replica on this broker begins with: the only one, or "not assigned yet" if
+    /// the broker has a choice.
     pub fn default_directory(&self) -> DirectoryId {
         match self.directories.as_slice() {
             [] => Uuid::ZERO,
@@ -125,7 +125,7 @@ impl BrokerImage {
         }
     }
 
-    /// The record that states this registration whole.
+    /// The record that states this whole registration.
     pub fn to_record(&self, version: MetadataVersion) -> RegisterBrokerRecord {
         let endpoint = |from: &Endpoint| BrokerEndpoint {
             name: (&from.listener).into(),
@@ -165,15 +165,15 @@ impl BrokerImage {
 /// A controller's registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControllerImage {
-    /// Its `node.id`.
+    /// The controller's `node.id`.
     pub id: BrokerId,
-    /// Chosen anew by each process that starts.
+    /// The id of the controller's process: each start chooses another.
     pub incarnation: Uuid,
     /// The controllers' listeners.
     pub endpoints: Vec<Endpoint>,
-    /// The features it serves.
+    /// The features that the controller serves.
     pub features: Vec<FeatureRange>,
-    /// Carried along for logs that were migrated from ZooKeeper.
+    /// A flag of logs that were migrated from ZooKeeper: it is kept, and means nothing here.
     pub zk_migration_ready: bool,
 }
 
@@ -199,7 +199,7 @@ impl ControllerImage {
         }
     }
 
-    /// The record that states this registration whole.
+    /// The record that states this whole registration.
     pub fn to_record(&self) -> RegisterControllerRecord {
         let endpoint = |from: &Endpoint| ControllerEndpoint {
             name: (&from.listener).into(),
@@ -313,7 +313,7 @@ impl BrokersImage {
             1 => true,
             other => return Err(invalid("InControlledShutdown", other)),
         };
-        // An empty list means "as before": a broker without directories does not live.
+        // An empty list means that the directories stay as they are: no broker is without one.
         if !record.log_dirs.is_empty() {
             broker.directories.clone_from(&record.log_dirs);
             broker.directories.sort_unstable();

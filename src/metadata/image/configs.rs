@@ -1,5 +1,5 @@
-//! The dynamic configs: what was set, per resource. Defaults and the merge with the static file
-//! are `config`'s.
+//! The dynamic configs: what was set, for each resource. `config` knows the defaults, and merges them with
+//! the static file.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ impl ResourceKind {
     /// Every kind whose configs are kept in the metadata log.
     pub const ALL: [Self; 4] = [Self::Topic, Self::Broker, Self::ClientMetrics, Self::Group];
 
-    /// The kind of a number, if configs of that kind are kept in the metadata log.
+    /// The kind of a number; `None` if configs of that kind are not kept in the metadata log.
     pub fn from_wire(number: i8) -> Option<Self> {
         match number {
             2 => Some(Self::Topic),

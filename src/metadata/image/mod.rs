@@ -36,7 +36,7 @@ pub use topics::{TopicImage, TopicsImage};
 
 use crate::model::{BrokerId, LeaderEpoch, Offset, ProducerId, Timestamp, TopicId, Uuid};
 
-/// Up to where in the log an image goes.
+/// How far in the log an image goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Provenance {
     /// The last offset that the image contains; -1 for the empty image.
@@ -57,12 +57,12 @@ impl Default for Provenance {
     }
 }
 
-/// One thing that a replayed record changed. What it is now stands in the image.
+/// One thing that a replayed record changed. The image tells what it is now.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// A topic exists; its partitions follow.
     TopicCreated(TopicId),
-    /// A topic, as it was, exists no more.
+    /// A topic is deleted; this is what it was.
     TopicDeleted(Arc<TopicImage>),
     /// A partition was created or changed.
     Partition {
@@ -125,7 +125,7 @@ pub struct MetadataImage {
 }
 
 impl MetadataImage {
-    /// Up to where in the log the image goes.
+    /// How far in the log the image goes.
     pub fn provenance(&self) -> Provenance {
         self.provenance
     }
@@ -135,7 +135,7 @@ impl MetadataImage {
         &self.features
     }
 
-    /// The level of `metadata.version`, or the lowest if the log has none yet.
+    /// The level of `metadata.version`; the lowest level if the log has none yet.
     pub fn metadata_version(&self) -> MetadataVersion {
         let version = self.features.metadata_version();
         version.unwrap_or(MetadataVersion::MIN)
@@ -186,7 +186,7 @@ impl MetadataImage {
         &self.delegation_tokens
     }
 
-    /// The same state, said to go up to another place in the log.
+    /// Says that the image goes up to another place in the log, with the same state.
     pub(in crate::metadata) fn set_provenance(&mut self, provenance: Provenance) {
         self.provenance = provenance;
     }

@@ -4,10 +4,10 @@ use crate::metadata::image::{MetadataVersion, ReplayError};
 use crate::model::{BrokerId, DirectoryId, LeaderEpoch, TopicId, Uuid};
 use crate::protocol::messages::metadata_records::{PartitionChangeRecord, PartitionRecord};
 
-/// In a [`PartitionChangeRecord`]: the leader stays.
+/// The value of a leader that stays, in a [`PartitionChangeRecord`].
 pub const LEADER_UNCHANGED: i32 = -2;
 
-/// In a [`PartitionChangeRecord`]: the recovery state stays.
+/// The value of a recovery state that stays, in a [`PartitionChangeRecord`].
 const RECOVERY_UNCHANGED: i8 = -1;
 
 /// Whether the leader was elected from outside the in-sync replicas and has yet to recover.
@@ -45,7 +45,7 @@ impl LeaderRecovery {
 /// The state of one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionImage {
-    /// The brokers that hold it, the preferred leader first.
+    /// The brokers that hold a replica, the preferred leader first.
     pub replicas: Box<[BrokerId]>,
     /// The log directory of each replica, in the same order (KIP-858).
     pub directories: Box<[DirectoryId]>,
@@ -63,14 +63,14 @@ pub struct PartitionImage {
     pub leader: BrokerId,
     /// Whether the leader has yet to recover from an unclean election.
     pub leader_recovery: LeaderRecovery,
-    /// Counts the leaders.
+    /// Rises with each new leader.
     pub leader_epoch: LeaderEpoch,
-    /// Counts every change.
+    /// Rises with each change.
     pub partition_epoch: i32,
 }
 
 impl PartitionImage {
-    /// The partition that a record creates or states anew.
+    /// The partition that a record creates, or states whole.
     pub(in crate::metadata) fn from_record(record: &PartitionRecord) -> Result<Self, ReplayError> {
         let replicas = brokers(&record.replicas);
         Ok(Self {
@@ -96,8 +96,8 @@ impl PartitionImage {
         })
     }
 
-    /// The partition after a change. A leader in the record raises the leader epoch, even if it
-    /// is the same as before.
+    /// The partition after a change. A leader in the record raises the leader epoch, even if the leader
+    /// stays.
     pub(in crate::metadata) fn merge(
         &self,
         change: &PartitionChangeRecord,
@@ -106,7 +106,7 @@ impl PartitionImage {
         let directories = match &change.directories {
             Some(ids) => directories("PartitionChangeRecord", ids, replicas.len())?,
             None if self.directories.len() == replicas.len() => self.directories.clone(),
-            // Written before directories were assigned (metadata.version below 3.7-IV2).
+            // The record is from before directories were assigned (metadata.version below 3.7-IV2).
             None => directories("PartitionChangeRecord", &[], replicas.len())?,
         };
         let leader_changes = change.leader != LEADER_UNCHANGED;
@@ -133,7 +133,7 @@ impl PartitionImage {
         })
     }
 
-    /// The partition with no eligible leaders but the in-sync replicas; `None` if it is so already.
+    /// The partition without eligible leaders outside the in-sync replicas; `None` if it has none already.
     pub(in crate::metadata) fn without_elr(&self) -> Option<Self> {
         if self.elr.is_empty() && self.last_known_elr.is_empty() {
             return None;
@@ -146,7 +146,7 @@ impl PartitionImage {
         })
     }
 
-    /// The record that states this partition whole.
+    /// The record that states this whole partition.
     pub fn to_record(
         &self,
         topic_id: TopicId,
@@ -214,7 +214,7 @@ fn raw(ids: &[BrokerId]) -> Vec<i32> {
     ids.iter().map(|id| id.0).collect()
 }
 
-/// One directory for each replica. None at all, or only zeros, means "not assigned yet".
+/// Gives each replica its directory. An empty list, or one of zeros only, means "not assigned yet".
 fn directories(
     record: &'static str,
     ids: &[Uuid],

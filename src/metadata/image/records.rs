@@ -1,4 +1,4 @@
-//! The image as records: what a snapshot holds, in the order in which Kafka writes it.
+//! The image as records: the content of a snapshot, in the order in which Kafka writes it.
 
 use crate::metadata::image::{
     METADATA_VERSION, MetadataImage, Overrides, ResourceKind, TopicImage,
@@ -10,8 +10,8 @@ use crate::protocol::messages::metadata_records::{
 impl MetadataImage {
     /// Records that, replayed into an empty image, give this one.
     ///
-    /// `metadata.version` comes first, as it decides how the rest is read; then brokers,
-    /// controllers, topics each before its partitions, and the rest in any order that is stable.
+    /// `metadata.version` comes first, because it decides how the rest is read. Brokers and controllers
+    /// follow, then each topic before its partitions, then the rest in an order that never changes.
     pub fn records(&self) -> impl Iterator<Item = MetadataRecord> {
         let version = self.metadata_version();
         let brokers = self.brokers.iter();

@@ -1,4 +1,4 @@
-//! What each record does to the image.
+//! What each kind of record does to the image.
 
 use crate::metadata::image::{Change, MetadataImage, ReplayError};
 use crate::model::{BrokerId, ProducerId};
@@ -7,8 +7,8 @@ use crate::protocol::messages::metadata_records::{MetadataRecord, RemoveTopicRec
 impl MetadataImage {
     /// Applies one record, and tells what it changed.
     ///
-    /// The records that mark metadata transactions are their reader's affair: they change nothing
-    /// here. After an error the image may hold a part of the record's effect; drop it.
+    /// The records that mark metadata transactions change nothing: whoever reads the log acts on them.
+    /// After an error the image may hold a part of the record's effect, and must be dropped.
     pub fn replay(
         &mut self,
         record: &MetadataRecord,

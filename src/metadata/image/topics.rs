@@ -14,9 +14,9 @@ use crate::protocol::messages::metadata_records::{
 pub struct TopicImage {
     /// Its name.
     pub name: Arc<str>,
-    /// Its id: another topic of the same name, later, has another.
+    /// The topic's id. A later topic of the same name has another.
     pub id: TopicId,
-    /// Its partitions by index, 0 and up without gaps.
+    /// The topic's partitions by index, which goes up from 0 without gaps.
     pub partitions: SharedMap<i32, Arc<PartitionImage>>,
 }
 
@@ -29,7 +29,7 @@ impl TopicImage {
 
 /// All topics.
 ///
-/// The map by name leads to ids only, so that a change of a partition touches one map.
+/// The map by name holds ids only, so that a change of a partition touches one map.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TopicsImage {
     ids: SharedMap<Arc<str>, TopicId>,
@@ -153,7 +153,7 @@ impl TopicsImage {
         self.put(topic, index, partition, changes)
     }
 
-    /// Forgets the eligible leaders of one topic, or of all if the record names none.
+    /// Clears the eligible leaders of one topic, or of all topics if the record names none.
     pub(in crate::metadata) fn clear_elr(
         &mut self,
         record: &ClearElrRecord,

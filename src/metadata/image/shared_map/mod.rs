@@ -126,7 +126,7 @@ impl<K: Ord, V> SharedMap<K, V> {
 }
 
 impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
-    /// Sets the value of `key`; gives back the one that it replaces.
+    /// Sets the value of `key`, and returns the one that it replaces.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         let (previous, split) = insert(&mut self.root, key, value);
         if let Some((separator, right)) = split {
@@ -140,13 +140,13 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
         previous
     }
 
-    /// Removes the entry of `key`; gives back its value.
+    /// Removes the entry of `key`, and returns its value.
     pub fn remove<Q>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
         Q: Ord + ?Sized,
     {
-        // Looked up first: removing what is not there must not copy a path.
+        // Looks the key up first: removing a missing key must not copy a path.
         if !self.contains(key) {
             return None;
         }
@@ -162,7 +162,7 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
         removed
     }
 
-    /// The value of `key`, to be changed in place; chunks that other versions hold are copied.
+    /// The value of `key`, to be changed in place. Chunks that other versions hold are copied.
     pub fn get_mut<Q>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -195,7 +195,7 @@ where
     entries.binary_search_by(|(candidate, _)| candidate.borrow().cmp(key))
 }
 
-/// The child that holds `key` if any does: the last whose separator is not above it.
+/// The index of the child that holds `key` if any does: the last whose separator is not above the key.
 fn child_for<K, V, Q>(children: &[Child<K, V>], key: &Q) -> usize
 where
     K: Borrow<Q>,
@@ -259,7 +259,7 @@ fn split<K, T>(entries: &mut Vec<(K, T)>, inserted: usize) -> Option<Vec<(K, T)>
     Some(entries.split_off(at))
 }
 
-/// A node of its own for the entries that were split off.
+/// Makes a node of the entries that were split off.
 fn split_off<K: Clone, V>(right: Node<K, V>) -> Split<K, V> {
     Some((first_key(&right).clone(), Arc::new(right)))
 }
@@ -298,7 +298,7 @@ fn tidy_child<K: Clone, V: Clone>(children: &mut Vec<Child<K, V>>, index: usize)
         match (Arc::make_mut(&mut children[left].1), &*right) {
             (Node::Leaf(into), Node::Leaf(from)) => into.extend(from.iter().cloned()),
             (Node::Inner(into), Node::Inner(from)) => {
-                // The first child loses its licence to hold keys below its separator.
+                // As it is no first child any more, it must not hold keys below its separator.
                 into.push((separator, Arc::clone(&from[0].1)));
                 into.extend(from[1..].iter().cloned());
             }
@@ -318,7 +318,8 @@ impl<K, V> Node<K, V> {
 
 impl<K: Clone, V: Clone> Clone for Node<K, V> {
     fn clone(&self) -> Self {
-        // Room for one more: a chunk is copied because an entry is about to change or arrive.
+        // Copies a chunk with room for one more entry: it is copied because one is about to change or
+        // arrive.
         fn copy<T: Clone>(entries: &[T]) -> Vec<T> {
             let mut copied = Vec::with_capacity((entries.len() + 1).min(CHUNK + 1));
             copied.extend_from_slice(entries);

@@ -1,4 +1,4 @@
-//! What callers have appended and the leader has not written yet: it gives out offsets at once, so
+//! Batches that callers have appended and the leader has not written yet. Each gets its offsets at once, so
 //! that a decision can be built on the one before it, while one sync serves many of them.
 //!
 //! Invariant: offsets are given out in order without gaps, and only in the epoch that is led.
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::snapshot::MAX_BATCH_BYTES;
 use crate::model::{LeaderEpoch, Offset};
 
-/// More than this is not held for a disk that does not keep up.
+/// The most bytes that wait for a disk that does not keep up.
 const MAX_PENDING_BYTES: usize = 8 * MAX_BATCH_BYTES;
 
 /// Why a batch was not taken. Nothing of it will be in the log.
@@ -17,31 +17,31 @@ pub enum AppendError {
     /// This node does not lead the epoch (any more).
     #[error("this node does not lead epoch {epoch} of the metadata log")]
     NotLeader {
-        /// The epoch that the caller believed to lead.
+        /// The epoch that the caller believed this node to lead.
         epoch: LeaderEpoch,
     },
-    /// One batch must fit what replicas read in one piece.
+    /// The batch is larger than what replicas read in one piece.
     #[error("a batch of {size} bytes is larger than {MAX_BATCH_BYTES}")]
     TooLarge {
-        /// The size of its records in bytes.
+        /// The size of the batch's records in bytes.
         size: usize,
     },
     /// The disk does not keep up.
     #[error("{pending} bytes wait for the disk of the metadata log")]
     Overloaded {
-        /// The size in bytes of what waits.
+        /// The bytes that wait to be written.
         pending: usize,
     },
 }
 
-/// The epoch that is led, and the offset that the next record gets.
+/// The epoch that this node leads, and the offset that the next record gets.
 #[derive(Clone, Copy, Debug)]
 struct Leadership {
     epoch: LeaderEpoch,
     next_offset: Offset,
 }
 
-/// See the module.
+/// The batches that wait, and the offsets that they were given; see the module.
 #[derive(Debug, Default)]
 pub struct Accumulator {
     leadership: Option<Leadership>,
@@ -50,7 +50,7 @@ pub struct Accumulator {
 }
 
 impl Accumulator {
-    /// This node leads `epoch`; the next record appended gets `next_offset`.
+    /// Begins an epoch that this node leads: the next record gets `next_offset`.
     pub fn open(&mut self, epoch: LeaderEpoch, next_offset: Offset) {
         *self = Self {
             leadership: Some(Leadership { epoch, next_offset }),
@@ -58,7 +58,7 @@ impl Accumulator {
         };
     }
 
-    /// This node leads no more: what waits is dropped.
+    /// Ends the epoch: batches that wait are dropped.
     pub fn close(&mut self) {
         *self = Self::default();
     }
@@ -93,7 +93,7 @@ impl Accumulator {
         Ok(leadership.next_offset + -1)
     }
 
-    /// Gives out what waits, with its epoch; `None` if nothing does.
+    /// Takes out the batches that wait, with their epoch; `None` if none do.
     pub fn drain(&mut self) -> Option<(LeaderEpoch, Vec<Vec<Bytes>>)> {
         let epoch = self.leadership?.epoch;
         if self.batches.is_empty() {
@@ -103,7 +103,7 @@ impl Accumulator {
         Some((epoch, std::mem::take(&mut self.batches)))
     }
 
-    /// Whether nothing waits.
+    /// Whether no batch waits.
     pub fn is_empty(&self) -> bool {
         self.batches.is_empty()
     }

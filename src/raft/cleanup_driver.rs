@@ -1,7 +1,7 @@
-//! Gives up old snapshots, and with them the log below the next one.
+//! Removes old snapshots, and the log below the oldest one that stays.
 //!
-//! Order of a clean-up, so that a crash between any two steps leaves a log that can be opened: the
-//! segments below the snapshot that stays go first, then the snapshots that are older.
+//! The order lets the log be opened after a crash between any two steps: the segments below the snapshot
+//! that stays go first, then the older snapshots.
 
 use super::driver::RaftError;
 use super::effect::Input;
@@ -10,8 +10,8 @@ use super::loop_driver::RaftThread;
 use crate::clock::wall_clock;
 
 impl RaftThread {
-    /// Notes a snapshot that was found or written. A bootstrap snapshot is no part of the log's
-    /// history, and is not cleaned up.
+    /// Notes a snapshot that was found or written. The bootstrap snapshot is not cleaned up, as it is no
+    /// part of the log's history.
     pub(super) fn learn_snapshot(&mut self, id: OffsetAndEpoch) -> Result<(), RaftError> {
         if id != OffsetAndEpoch::BOOTSTRAP {
             let info = self.shared.snapshots.info(id)?;
@@ -21,7 +21,7 @@ impl RaftThread {
         Ok(())
     }
 
-    /// Cleans up what the retention settings do not keep.
+    /// Removes what the retention settings do not keep.
     pub(super) fn clean(&mut self) -> Result<(), RaftError> {
         let log = &self.log;
         let log_size = |id: OffsetAndEpoch| log.size_from(id.offset);

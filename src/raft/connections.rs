@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::effect::Correlation;
 use crate::model::BrokerId;
 
-/// What goes on with one replica; a replica that is not in the map is idle.
+/// What happens with one replica. A replica that is not in the map is idle.
 #[derive(Clone, Copy, Debug)]
 enum Connection {
     Waiting {
@@ -38,7 +38,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// All are idle.
+    /// Connections that are all idle.
     pub fn new(request_timeout: Duration, retry_backoff: Duration) -> Self {
         Self {
             request_timeout,
@@ -48,7 +48,7 @@ impl Connections {
         }
     }
 
-    /// Whether a request can be sent there now.
+    /// Whether a request can be sent to the replica now.
     pub fn is_idle(&self, to: BrokerId) -> bool {
         !self.busy.contains_key(&to)
     }
@@ -71,7 +71,7 @@ impl Connections {
         correlation
     }
 
-    /// An answer came: whether it belongs to the request under way, which then is done.
+    /// Takes an answer, and returns whether it belongs to the request under way, which is done then.
     pub fn finish(&mut self, from: BrokerId, correlation: Correlation) -> bool {
         let matches = self.is_waiting_for(from, correlation);
         if matches {
@@ -80,25 +80,25 @@ impl Connections {
         matches
     }
 
-    /// A request failed: pause before the next.
+    /// Notes that a request failed: the next one waits.
     pub fn fail(&mut self, now: Instant, to: BrokerId, correlation: Correlation) {
         if self.is_waiting_for(to, correlation) {
             self.back_off(now, to);
         }
     }
 
-    /// Pause before the next request.
+    /// Lets the next request wait for the back-off.
     pub fn back_off(&mut self, now: Instant, to: BrokerId) {
         let until = now + self.retry_backoff;
         self.busy.insert(to, Connection::BackingOff { until });
     }
 
-    /// Forgets all requests and pauses: a new role asks other questions.
+    /// Forgets all requests and pauses, because a new role asks other questions.
     pub fn reset(&mut self) {
         self.busy.clear();
     }
 
-    /// Ends what has lasted too long.
+    /// Ends requests and pauses whose time is over.
     pub fn expire(&mut self, now: Instant) {
         let retry_backoff = self.retry_backoff;
         self.busy.retain(|_, connection| match *connection {

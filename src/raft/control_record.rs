@@ -8,10 +8,10 @@ use crate::protocol::messages::raft_records::{
 };
 use crate::protocol::{DecodeError, decode_whole, encode_whole};
 
-/// The version of each of these records that static voters use.
+/// The version of the records in which static voters write them.
 const VERSION: i16 = 0;
 
-/// Who leads, who may vote, and who voted for the leader.
+/// The value of LeaderChange: who leads, who may vote, and who voted for the leader.
 pub fn leader_change(leader: BrokerId, voters: &[BrokerId], granting: &[BrokerId]) -> Bytes {
     let voter = |id: &BrokerId| Voter {
         voter_id: id.0,
@@ -26,7 +26,7 @@ pub fn leader_change(leader: BrokerId, voters: &[BrokerId], granting: &[BrokerId
     encode_whole(&message, VERSION)
 }
 
-/// When the last batch that the snapshot covers was appended.
+/// The value of SnapshotHeader: when the last batch that the snapshot covers was appended.
 pub fn snapshot_header(last_contained_log_timestamp: Timestamp) -> Bytes {
     let record = SnapshotHeaderRecord {
         version: VERSION,
@@ -42,7 +42,7 @@ pub fn last_contained_log_timestamp(value: &[u8]) -> Result<Timestamp, DecodeErr
     Ok(Timestamp(record.last_contained_log_timestamp))
 }
 
-/// The end of a snapshot, which says nothing.
+/// The value of SnapshotFooter, which tells nothing but its version.
 pub fn snapshot_footer() -> Bytes {
     encode_whole(&SnapshotFooterRecord { version: VERSION }, VERSION)
 }

@@ -1,5 +1,5 @@
-//! Which event the state machine gets next: committed batches in order, each once, and the
-//! leadership only after all that came before it.
+//! Which event the state machine gets next: committed batches in order, each once, and a leadership only
+//! after everything that was committed before it.
 //!
 //! Batches that this node wrote itself are kept until they are committed; others are read from the
 //! log.
@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use super::event::CommittedBatch;
 use crate::model::{LeaderEpoch, Offset};
 
-/// More than this of what waits for its commit is not kept, but read again.
+/// The most bytes of batches kept until their commit; others are read again.
 const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
 
 /// What to do next.
@@ -34,7 +34,7 @@ pub enum Step {
     },
 }
 
-/// How far the state machine is.
+/// How much the state machine was given, and what it gets next.
 #[derive(Debug)]
 pub struct Delivery {
     next_offset: Offset,
@@ -45,7 +45,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// The state machine has all below this offset, from a snapshot.
+    /// Begins with a state machine that has everything below this offset, from a snapshot.
     pub fn new(next_offset: Offset) -> Self {
         Self {
             next_offset,
@@ -56,7 +56,7 @@ impl Delivery {
         }
     }
 
-    /// This node wrote a batch at the end of its log.
+    /// Notes a batch that this node wrote at the end of its log.
     pub fn wrote(&mut self, batch: CommittedBatch) {
         self.kept_bytes += batch.size();
         self.kept.push_back(batch);
@@ -65,7 +65,7 @@ impl Delivery {
         }
     }
 
-    /// Everything below is committed.
+    /// Notes that everything below is committed.
     pub fn commit(&mut self, high_watermark: Offset) {
         assert!(
             high_watermark >= self.high_watermark,
@@ -74,19 +74,19 @@ impl Delivery {
         self.high_watermark = high_watermark;
     }
 
-    /// This node leads; its epoch begins at this offset.
+    /// Notes that this node leads an epoch, which begins at this offset.
     pub fn lead(&mut self, epoch: LeaderEpoch, start_offset: Offset) {
         self.leadership = Some((epoch, start_offset));
     }
 
-    /// This node leads no more.
+    /// Notes that this node leads no more.
     pub fn resign(&mut self) {
         self.kept.clear();
         self.kept_bytes = 0;
         self.leadership = None;
     }
 
-    /// What to do next; `None` when there is nothing.
+    /// What to do next; `None` if there is nothing.
     pub fn next(&mut self) -> Option<Step> {
         let from = self.next_offset;
         if let Some((epoch, start_offset)) = self.leadership
@@ -125,7 +125,7 @@ impl Delivery {
         }
     }
 
-    /// A batch that was read from the log was handed over.
+    /// Notes that a batch which was read from the log was handed over.
     pub fn delivered(&mut self, batch: &CommittedBatch) {
         assert_eq!(
             batch.base_offset, self.next_offset,

@@ -7,58 +7,58 @@ use super::log_state::OffsetAndEpoch;
 use super::message::{FetchSnapshotRequest, FetchedBatch, Request, Response};
 use crate::model::{BrokerId, LeaderEpoch, Offset};
 
-/// Names a request that waits for its answer; the driver gives it out and keeps what belongs to it.
+/// Names a request that waits for its answer. The driver draws the token, and keeps how to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestToken(pub u64);
 
-/// Names a request that was sent, so that an answer to one that was given up is not mistaken.
+/// Names a request that was sent, so that a late answer to one that was given up is told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Correlation(pub u64);
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// The node starts. Comes first, and once.
+    /// The node has started. It is the first input, and comes once.
     Started,
-    /// Batches to append, each atomic and not empty; dropped unless this node leads that epoch.
+    /// Batches to append, each atomic and not empty. They are dropped unless this node leads that epoch.
     Proposed {
-        /// The epoch that the caller believes to lead.
+        /// The epoch that the caller believes this node to lead.
         epoch: LeaderEpoch,
         /// The values of the records, batch by batch.
         batches: Vec<Vec<Bytes>>,
     },
-    /// All that is below this offset is synced.
+    /// Everything below this offset is synced.
     Flushed(Offset),
     /// Another replica asks.
     Requested {
-        /// What to answer with.
+        /// The token to answer with.
         token: RequestToken,
         /// The question.
         request: Request,
     },
     /// Another replica answered.
     Responded {
-        /// Who.
+        /// The replica that answered.
         from: BrokerId,
-        /// As it was sent with the question.
+        /// The correlation that the question was sent with.
         correlation: Correlation,
-        /// What.
+        /// The answer.
         response: Response,
     },
     /// A request could not be delivered, or the connection broke before its answer.
     Unreachable {
-        /// Who.
+        /// The replica that was asked.
         to: BrokerId,
-        /// As it was sent with the question.
+        /// The correlation that the question was sent with.
         correlation: Correlation,
     },
     /// A snapshot of this log was written.
     SnapshotWritten(OffsetAndEpoch),
-    /// The log was cleaned up to this snapshot, where it begins now.
+    /// The log was cleaned up, and begins at this snapshot now.
     Cleaned(OffsetAndEpoch),
     /// The last byte of a fetched snapshot is stored.
     SnapshotStored(OffsetAndEpoch),
-    /// Give up leading that epoch, as what it decided can't be applied.
+    /// The caller gives up leading an epoch, because it cannot apply what it decided.
     ResignRequested {
         /// The epoch to give up.
         epoch: LeaderEpoch,
@@ -81,86 +81,86 @@ pub enum Effect {
     Truncate(Offset),
     /// Make all that was written durable, then give [`Input::Flushed`].
     Flush,
-    /// Everything below is committed: hand it to the state machine.
+    /// Hand everything below this offset to the state machine: it is committed.
     Commit(Offset),
     /// Ask another replica.
     Send {
-        /// Which.
+        /// The replica to ask.
         to: BrokerId,
         /// Comes back with the answer.
         correlation: Correlation,
-        /// What.
+        /// The question.
         request: Request,
     },
     /// Answer a request.
     Reply {
-        /// Which.
+        /// The request's token.
         token: RequestToken,
-        /// How.
+        /// The answer.
         response: Response,
     },
     /// Answer a fetch with `response`, whose batches are yet to be read from the log.
     ReplyWithLog {
-        /// Which request.
+        /// The request's token.
         token: RequestToken,
-        /// From which offset on.
+        /// The offset to read from.
         from: Offset,
-        /// How much; the first batch is sent whole.
+        /// How many bytes to read; the first batch is sent whole, even if it is larger.
         max_bytes: u32,
-        /// The answer, but for the batches.
+        /// The answer without its batches.
         response: Response,
     },
     /// Answer a fetch of a snapshot with `response`, whose chunk is yet to be read; or refuse it,
     /// if there is no such snapshot or position.
     ReplyWithSnapshot {
-        /// Which request.
+        /// The request's token.
         token: RequestToken,
-        /// What of which snapshot.
+        /// The request, which names the snapshot and the part of it.
         request: FetchSnapshotRequest,
-        /// The answer, but for the chunk.
+        /// The answer without its chunk.
         response: Response,
     },
-    /// Add bytes to the snapshot that is being fetched; at position 0 begin it anew. With the
-    /// last ones make it durable, then give [`Input::SnapshotStored`].
+    /// Add bytes to the snapshot that is being fetched; position 0 begins it anew. After the last bytes
+    /// make it durable, then give [`Input::SnapshotStored`].
     StoreSnapshot {
-        /// Which snapshot.
+        /// The name of the snapshot.
         id: OffsetAndEpoch,
-        /// Where the bytes go.
+        /// The position of the bytes in the file.
         position: u64,
         /// The bytes.
         bytes: Bytes,
-        /// Whether they are the last.
+        /// Whether the file ends with these bytes.
         is_last: bool,
     },
-    /// Empty the log, to go on from this snapshot, and give it to the state machine.
+    /// Empty the log so that it goes on from this snapshot, and give that to the state machine.
     RestartAtSnapshot(OffsetAndEpoch),
     /// Tell the state machine who leads.
     Announce(Announcement),
-    /// Stop for good: going on would lose or contradict what is committed. The text says why.
+    /// Stop for good, because going on would lose or contradict what is committed. The text says why.
     Halt(String),
 }
 
 /// A change of leadership, as the state machine learns of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Announcement {
-    /// This node leads; it may append. The state machine acts as leader only when it has seen all
-    /// that is committed below `start_offset`, and the epoch's first batch with it.
+    /// This node leads, and may append. The state machine acts as the leader only when it has seen
+    /// everything that is committed below `start_offset`, and the epoch's first batch with it.
     BecameLeader {
-        /// The epoch.
+        /// The epoch that this node leads.
         epoch: LeaderEpoch,
         /// The offset of the epoch's first batch.
         start_offset: Offset,
     },
-    /// This node no longer leads; what it appended and was not committed may yet be, or not.
+    /// This node leads no more. What it appended and did not see committed may yet be committed, or never.
     Resigned {
         /// The epoch that it led.
         epoch: LeaderEpoch,
     },
-    /// Another leader, or none, in a new epoch.
+    /// A new epoch has another leader, or none yet.
     LeaderChanged {
         /// The leader; `None` while there is an election.
         leader: Option<BrokerId>,
-        /// The epoch.
+        /// The new epoch.
         epoch: LeaderEpoch,
     },
 }
@@ -168,11 +168,11 @@ pub enum Announcement {
 /// A batch that a leader writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaderBatch {
-    /// The offset of its first record.
+    /// The offset of the batch's first record.
     pub base_offset: Offset,
     /// The leader's epoch.
     pub epoch: LeaderEpoch,
-    /// Its records.
+    /// The batch's records.
     pub content: BatchContent,
 }
 
@@ -181,9 +181,9 @@ pub struct LeaderBatch {
 pub enum BatchContent {
     /// The control record that opens an epoch.
     LeaderChange {
-        /// Who may vote.
+        /// The ids of the voters.
         voters: Vec<BrokerId>,
-        /// Who voted for this leader.
+        /// The voters that elected this leader.
         granting: Vec<BrokerId>,
     },
     /// The state machine's records, which have no keys.
@@ -191,7 +191,7 @@ pub enum BatchContent {
 }
 
 impl LeaderBatch {
-    /// How many records it has; at least one.
+    /// How many records the content has: 1 or above.
     pub fn record_count(&self) -> i64 {
         match &self.content {
             BatchContent::LeaderChange { .. } => 1,
@@ -199,7 +199,7 @@ impl LeaderBatch {
         }
     }
 
-    /// The offset of its last record.
+    /// The offset of the batch's last record.
     pub fn last_offset(&self) -> Offset {
         self.base_offset + (self.record_count() - 1)
     }

@@ -15,33 +15,33 @@ pub const FILE_NAME: &str = "quorum-state";
 /// The epoch, and what is known or promised in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ElectionState {
-    /// The highest epoch that was seen.
+    /// The highest epoch that this replica has seen.
     pub epoch: LeaderEpoch,
-    /// Its leader, once known.
+    /// The leader of that epoch, once it is known.
     pub leader: Option<BrokerId>,
-    /// Whom this replica voted for in this epoch. A leader's own vote is not kept: being the
-    /// leader already forbids another.
+    /// The replica that this one voted for in the epoch. A leader's vote for itself is not kept: being the
+    /// leader already forbids any other vote.
     pub voted: Option<ReplicaKey>,
 }
 
 /// Why a `quorum-state` file can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ElectionStateError {
-    /// Not JSON, or without the fields that its version needs.
+    /// The file is not JSON, or lacks fields that its version needs.
     #[error("not a quorum state: {0}")]
     Malformed(#[from] serde_json::Error),
-    /// A later Kafka wrote it.
+    /// The version is one that only a later Kafka writes.
     #[error("data_version {0} is not one of 0 and 1")]
     UnknownVersion(i16),
-    /// A number that no Kafka writes.
+    /// A number is below 0, which no Kafka writes.
     #[error("{field} is {value}, which is below -1")]
     Negative {
-        /// The JSON field.
+        /// The name of the JSON field.
         field: &'static str,
-        /// What it holds.
+        /// The field's value.
         value: i32,
     },
-    /// The voted directory id is not an id.
+    /// The directory id of the vote is not an id.
     #[error("votedDirectoryId: {0}")]
     Directory(#[from] crate::model::InvalidUuid),
 }
@@ -78,7 +78,7 @@ struct AnyVersion {
 }
 
 impl ElectionState {
-    /// The file's content in version 0, without a line end, as Apache writes it.
+    /// The file's content in version 0, as Apache writes it: without a line end.
     pub fn to_json(&self, voters: &Voters) -> String {
         let raw_id = |id: Option<BrokerId>| id.unwrap_or(BrokerId::NONE).0;
         let file = Version0 {

@@ -7,8 +7,8 @@ use crate::model::{BrokerId, LeaderEpoch, Offset, Timestamp};
 
 /// Takes in the committed log and changes of leadership.
 ///
-/// Called on the quorum's own thread, one event after the other: it must not block, or elections
-/// and commits wait for it.
+/// Events come on the quorum's own thread, one after the other. The listener must not block: elections and
+/// commits would wait for it.
 pub trait RaftListener: Send {
     /// Something was committed, or the leadership changed.
     fn on_event(&mut self, event: RaftEvent);
@@ -18,7 +18,8 @@ pub trait RaftListener: Send {
 /// process, in the order of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RaftEvent {
-    /// Forget all state and start from this snapshot; at most one at start, before all batches.
+    /// Forget all state and start from this snapshot. It comes at most once, at the start, before all
+    /// batches.
     LoadSnapshot {
         /// The position of the log that it stands for; the batches from there on follow.
         id: OffsetAndEpoch,
@@ -29,24 +30,24 @@ pub enum RaftEvent {
     },
     /// The next batch of the log is committed.
     Committed(CommittedBatch),
-    /// This node leads, and every batch of earlier epochs was delivered: append from now on. What
-    /// is appended gets offsets from `start_offset + 1` on.
+    /// This node leads, and every batch of earlier epochs was delivered: it may append from now on. What it
+    /// appends gets offsets from `start_offset + 1` on.
     BecameLeader {
         /// The epoch to append in.
         epoch: LeaderEpoch,
         /// The offset of the epoch's first batch, a control batch.
         start_offset: Offset,
     },
-    /// This node leads no more. What it appended and did not see committed may come yet, or never.
+    /// This node leads no more. What it appended and did not see committed may yet be committed, or never.
     Resigned {
         /// The epoch that it led.
         epoch: LeaderEpoch,
     },
-    /// Another leader, or none yet, in a new epoch. Also said of this node, when it is elected.
+    /// A new epoch has another leader, or none yet. It is told of this node as well, when it is elected.
     LeaderChanged {
         /// The leader, if it is known.
         leader: Option<BrokerId>,
-        /// The epoch.
+        /// The new epoch.
         epoch: LeaderEpoch,
     },
     /// The quorum has stopped for good: the disk failed, or going on would lose data. The text
@@ -57,20 +58,20 @@ pub enum RaftEvent {
 /// A committed batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommittedBatch {
-    /// The offset of its first record.
+    /// The offset of the batch's first record.
     pub base_offset: Offset,
-    /// The offset of its last record.
+    /// The offset of the batch's last record.
     pub last_offset: Offset,
-    /// The epoch of the leader that wrote it.
+    /// The epoch of the leader that wrote the batch.
     pub epoch: LeaderEpoch,
     /// When that leader appended it, by its clock.
     pub append_time: Timestamp,
-    /// The values of its records; none in a control batch, which only moves the offset on.
+    /// The values of the batch's records. A control batch has none: it only moves the offset on.
     pub records: Vec<Bytes>,
 }
 
 impl CommittedBatch {
-    /// The position of the log after it: what a snapshot that covers it is named after.
+    /// The position of the log after the batch: the name of a snapshot that ends with it.
     pub fn end(&self) -> OffsetAndEpoch {
         OffsetAndEpoch {
             offset: self.last_offset + 1,

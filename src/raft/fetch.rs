@@ -1,7 +1,8 @@
 //! Inputs [`FetchRequest`] and [`FetchSnapshotRequest`]: a leader serves its log to replicas.
 //!
-//! A fetch tells that all below its offset is flushed there, so it may move the high watermark.
-//! One that has nothing to say is parked until there is data, a new high watermark, or no time.
+//! A fetch tells that everything below its offset is flushed on that replica, so it may move the high
+//! watermark. A fetch that finds nothing new is parked until there is data, a new high watermark, or its
+//! time is over.
 
 use std::time::Instant;
 
@@ -70,7 +71,8 @@ impl RaftNode {
         }
     }
 
-    /// An empty log is better filled from a snapshot than from the segments.
+    /// How a fetch's position relates to the log. An empty replica is filled from a snapshot, which is
+    /// shorter than the segments.
     fn validate_fetch(&self, position: OffsetAndEpoch) -> Validity {
         match self.log.latest_snapshot() {
             Some(latest)
@@ -87,7 +89,7 @@ impl RaftNode {
         let Role::Leader(leader) = &mut self.role else {
             return;
         };
-        // A consumer that reads the log is no replica.
+        // A consumer that reads the log is no replica: it has no progress to note.
         if request.replica.id < BrokerId(0) {
             return;
         }
@@ -139,8 +141,8 @@ impl RaftNode {
         });
     }
 
-    /// Answers the parked fetches that now have something to say. They were valid when they came,
-    /// and a leader's log is never truncated.
+    /// Answers parked fetches for which there is something new. They need no second check: they were valid
+    /// when they came, and a leader never truncates its log.
     pub(super) fn wake_fetches(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let end = self.log.end_offset();
         let high_watermark = self

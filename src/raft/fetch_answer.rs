@@ -1,6 +1,6 @@
 //! What a follower does with its leader's answers: append, truncate, or start from a snapshot.
 //!
-//! Invariant: it truncates only to where the logs can agree, and never below the high watermark
+//! Invariant: a follower truncates only to where the logs can agree, and never below the high watermark
 //! (KAFKA-12460); it moves the high watermark only after the data is flushed (KAFKA-14704).
 
 use std::time::Instant;
@@ -34,7 +34,7 @@ impl RaftNode {
             return;
         } else if let Some(high_watermark) = answer.high_watermark {
             self.learned_high_watermark = self.learned_high_watermark.max(Some(high_watermark));
-            // Not above what this replica has: the rest of it is still to come.
+            // The high watermark stays within what this replica has: the rest of the log is still to come.
             self.commit(high_watermark.min(self.log.end_offset()), effects);
         }
         self.heard_leader(now);
@@ -68,7 +68,8 @@ impl RaftNode {
         effects.push(Effect::Truncate(keep));
     }
 
-    /// False if the batches do not continue the log: the answer is of no use.
+    /// Appends the batches of an answer. Returns false if they do not continue the log: the answer is
+    /// useless then.
     fn append_fetched(&mut self, batches: Vec<FetchedBatch>, effects: &mut Vec<Effect>) -> bool {
         let mut is_empty = true;
         let mut continues = true;
@@ -151,10 +152,10 @@ impl RaftNode {
         self.high_watermark = Some(id.offset);
     }
 
-    /// Fetches from the leader; from any other voter while the leader does not answer, to learn of
-    /// a new one.
+    /// Sends a fetch to the leader; while that does not answer, to any other voter, to learn of a new
+    /// leader.
     pub(super) fn fetch(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        // The offset of a fetch says what is flushed.
+        // A fetch says that everything below its offset is flushed, so it has to wait for the flush.
         let is_flushed = self.log.flushed_offset() == self.log.end_offset();
         if !is_flushed || self.connections.is_any_waiting() {
             return;

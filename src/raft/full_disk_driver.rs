@@ -1,6 +1,6 @@
-//! A full disk is not a broken one: the quorum goes on with what was reserved. Once that is used up
-//! the leader steps down, what is committed stays readable, and the quorum begins again, in a new
-//! epoch, when there is space.
+//! What the quorum does on a full disk, which is not a broken one: it goes on with the reserve. Once that
+//! is used up the leader steps down, what is committed stays readable, and the quorum begins again, in a
+//! new epoch, when there is space.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use crate::storage::reserve::Reserve;
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl RaftError {
-    /// Whether only space is missing. A sync that failed is not among them: what it should have
+    /// Whether the failure is a lack of space. A failed sync is no such failure: what it should have
     /// written is gone.
     pub(super) fn is_full_disk(&self) -> bool {
         let is_full = |error: &io::Error| {
@@ -32,7 +32,7 @@ impl RaftError {
             Self::Log(error) | Self::Append(AppendError::Storage(error)) => {
                 matches!(error, StorageError::Full { .. })
             }
-            // These files are made anew at each try, and have their name only when they are whole.
+            // These files are written anew at each try, and get their name only when they are whole.
             Self::QuorumState(QuorumStateError::Io { source, .. })
             | Self::StateFile(StateFileError::Io { source, .. }) => is_full(source),
             _ => false,
@@ -40,7 +40,7 @@ impl RaftError {
     }
 }
 
-/// Writes something, and if the disk is full once more with what was reserved of it.
+/// Runs a write; if the disk is full, gives the reserve back and runs it once more.
 pub(super) fn with_reserve<T>(
     reserve: Option<&Reserve>,
     mut write: impl FnMut() -> Result<T, RaftError>,
@@ -52,7 +52,7 @@ pub(super) fn with_reserve<T>(
 }
 
 impl RaftThread {
-    /// Serves until the quorum is closed or fails.
+    /// Serves until the quorum is closed or fails. A full disk does not end it.
     pub(super) fn serve_with_patience(&mut self) -> Result<(), RaftError> {
         let mut outcome = self.serve();
         while let Err(error) = &outcome

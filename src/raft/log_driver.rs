@@ -1,10 +1,10 @@
 //! The metadata log on its disk, as the quorum needs it: always synced, checked in full when it is
 //! opened, never cut where it was durable once.
 //!
-//! Apache keeps no recovery point for this log, and cuts it at the first bad batch. Ours remembers
-//! what was synced, in two files of the log's own folder that Apache leaves alone: `synced-offset`
-//! after each sync, and a checkpoint at open, at close, and now and then. Below the later of the two
-//! damage is not a torn write: nothing is cut, and the log is not opened.
+//! Apache keeps no recovery point for this log, and cuts it at the first bad batch. This log remembers what
+//! was synced, in two files of its own folder that Apache leaves alone: `synced-offset` after each sync,
+//! and a checkpoint at open, at close, and now and then. Damage below the later of the two is no torn
+//! write: nothing is cut, and the log is not opened.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,9 +27,9 @@ use crate::storage::log_config::LogConfig;
 use crate::storage::partition_folder;
 use crate::storage::reserve::Reserve;
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const READ_BYTES: u32 = 1024 * 1024;
-/// The most that one compressed batch may hold; nothing here compresses, nor does Apache.
+/// The most that one compressed batch may hold. Neither this broker nor Apache compresses the log.
 pub(super) const MAX_DECOMPRESSED_BYTES: usize = 256 * 1024 * 1024;
 
 /// The metadata log of this node.
@@ -46,8 +46,8 @@ pub(super) struct MetadataLog {
 }
 
 impl MetadataLog {
-    /// Opens the log in `dir`, or makes a new one. All of it is durable then, which is remembered
-    /// once it is verified ([`Self::remember_durable`]).
+    /// Opens the log in `dir`, or makes a new one. Opening syncs it, and that is remembered once the log is
+    /// verified ([`Self::remember_durable`]).
     pub(super) fn open(
         disk: &Arc<dyn Disk>,
         dir: &Path,
@@ -112,8 +112,8 @@ impl MetadataLog {
         )
     }
 
-    /// Makes the log go on from the newest snapshot, if that is later than its end: a node that
-    /// stopped after it had fetched the snapshot. Refuses a log whose beginning no snapshot covers.
+    /// Makes the log go on from the newest snapshot, if that is later than the log's end: the node stopped
+    /// after it had fetched the snapshot. Refuses a log whose beginning no snapshot covers.
     pub(super) fn align_with_snapshot(
         &mut self,
         newest: Option<OffsetAndEpoch>,
@@ -180,8 +180,8 @@ impl MetadataLog {
         self.unwritten.extend_from_slice(batch);
     }
 
-    /// Writes what was taken, by one write if it fits one segment, and makes it durable; on a full
-    /// disk with what was reserved.
+    /// Writes the batches that wait, in one write if they fit one segment, and syncs them. On a full disk
+    /// it uses the reserve.
     pub(super) fn flush(&mut self, now: Timestamp) -> Result<(), RaftError> {
         let reserve = self.reserve.clone();
         with_reserve(reserve.as_deref(), || self.write_out(now))
@@ -196,12 +196,12 @@ impl MetadataLog {
         Ok(self.synced.set(self.log.flushed_offset())?)
     }
 
-    /// Forgets what was taken and not written.
+    /// Forgets the batches that wait to be written.
     pub(super) fn discard_unwritten(&mut self) {
         self.unwritten.clear();
     }
 
-    /// Removes what is at and above an offset, durably.
+    /// Removes everything at and above an offset, durably.
     pub(super) fn truncate(&mut self, offset: Offset, now: Timestamp) -> Result<(), RaftError> {
         assert!(
             self.unwritten.is_empty(),
@@ -220,8 +220,8 @@ impl MetadataLog {
     ) -> Result<(), RaftError> {
         self.log.raise_log_start_offset(offset);
         for _ in 0..self.dead_segments(offset) {
-            // One after the other, durably: Apache keeps no start offset for this log, so a hole
-            // between its segments would look like lost data.
+            // One segment after the other, durably: Apache keeps no start offset for this log, so it would
+            // take a hole between its segments for lost data.
             let next_base = self.log.view().segments()[1].base_offset;
             self.log.delete_below(next_base, now)?;
             self.flush(now)?;
@@ -245,8 +245,8 @@ impl MetadataLog {
             .count()
     }
 
-    /// What is to be done now and then: removes deleted files when nobody reads them any more, and
-    /// saves how far the log is durable.
+    /// Periodic work: removes deleted files that nobody reads any more, and saves how far the log is
+    /// durable.
     pub(super) fn tend(&mut self, now: Timestamp) -> Result<(), RaftError> {
         for files in self.log.take_due_deletions(now) {
             files.remove()?;
@@ -254,7 +254,7 @@ impl MetadataLog {
         self.save_recovery_point()
     }
 
-    /// Writes what was taken, and ends the use of the log in order.
+    /// Writes the batches that wait, and closes the log in order.
     pub(super) fn close(&mut self, now: Timestamp) -> Result<(), RaftError> {
         self.flush(now)?;
         self.log.close(now)?;
@@ -276,7 +276,7 @@ impl MetadataLog {
         })
     }
 
-    /// Remembers that all of the log is durable, durably.
+    /// Writes down, durably, that the whole log is durable.
     pub(super) fn remember_durable(&mut self) -> Result<(), RaftError> {
         self.synced.set(self.log.flushed_offset())?;
         self.save_recovery_point()
@@ -290,7 +290,8 @@ impl MetadataLog {
         Ok(())
     }
 
-    /// A log that is about to be cut must not look as if it had lost its end.
+    /// Lowers the recovery point before a cut: after a crash the log must not look as if it had lost its
+    /// end.
     fn lower_recovery_point(&mut self, offset: Offset) -> Result<(), RaftError> {
         if offset < self.recovery_point || Some(offset) < self.synced.offset() {
             self.write_recovery_point(offset)?;
@@ -298,7 +299,7 @@ impl MetadataLog {
         Ok(())
     }
 
-    /// First the mark, so that on stable storage it is never below the checkpoint.
+    /// Writes the mark before the checkpoint, so that on stable storage it is never below that.
     fn write_recovery_point(&mut self, offset: Offset) -> Result<(), RaftError> {
         self.synced.set(offset)?;
         self.synced.sync()?;
@@ -336,7 +337,7 @@ fn make_folder(disk: &dyn Disk, dir: &Path) -> Result<(), RaftError> {
     };
     disk.create_dir(dir).map_err(failed)?;
     let topic_id = match partition_folder::read_topic_id(disk, dir) {
-        // There is only one that it can be.
+        // The metadata topic has one id only, so a damaged file is written again.
         Err(error @ StateFileError::Damaged { .. }) => {
             tracing::warn!(%error, "writing the topic id of the metadata log again");
             None
@@ -358,12 +359,12 @@ fn read_recovery_point(disk: &dyn Disk, dir: &Path) -> Result<Offset, StateFileE
     Ok(offsets.get(&partition()).copied().unwrap_or(Offset::ZERO))
 }
 
-/// Up to where the log was durable when the node last ran.
+/// The offset up to which the log was durable when the node last ran.
 fn durable_end(dir: &Path, synced: Option<Offset>, recovery_point: Offset) -> Offset {
     let Some(synced) = synced else {
         return recovery_point;
     };
-    // The checkpoint has no checksum, and never was above the mark, which has one.
+    // The mark has a checksum, and on disk the checkpoint was never above it: such a checkpoint is damaged.
     if recovery_point > synced {
         let dir = dir.display();
         tracing::warn!(%dir, %recovery_point, %synced, "the recovery point is too high: ignoring it");
@@ -371,7 +372,7 @@ fn durable_end(dir: &Path, synced: Option<Offset>, recovery_point: Offset) -> Of
     synced
 }
 
-/// Segments are deleted only below a snapshot, never by their own age or size.
+/// The log's settings: segments are deleted only below a snapshot, never for their age or size.
 fn log_config(config: &RaftConfig) -> Arc<LogConfig> {
     Arc::new(LogConfig {
         segment_bytes: config.segment_bytes,

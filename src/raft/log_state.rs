@@ -11,7 +11,7 @@ use crate::model::{LeaderEpoch, Offset};
 
 /// A position between batches of the log: the offset of the next record, and the epoch of the last.
 ///
-/// Names a snapshot by what it holds; compares logs: the higher epoch wins, then the longer log.
+/// It names a snapshot by what that holds, and compares logs: the higher epoch wins, then the longer log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct OffsetAndEpoch {
     /// The offset after the last record.
@@ -24,7 +24,7 @@ impl OffsetAndEpoch {
     /// Names the bootstrap snapshot, which is not part of the log's history.
     pub const BOOTSTRAP: Self = Self::new(0, 0);
 
-    /// The position after `offset - 1`, written in `epoch`.
+    /// The position after the record at `offset - 1`, which was written in `epoch`.
     pub const fn new(offset: i64, epoch: i32) -> Self {
         Self {
             offset: Offset(offset),
@@ -54,20 +54,20 @@ impl fmt::Display for OffsetAndEpoch {
 /// The first offset that a leader's epoch wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpochStart {
-    /// The leader's epoch.
+    /// The epoch.
     pub epoch: LeaderEpoch,
-    /// The offset of its first batch.
+    /// The offset of the epoch's first batch.
     pub start_offset: Offset,
 }
 
 /// How a replica's log relates to ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Validity {
-    /// It is a prefix of ours: go on from there.
+    /// It is a prefix of ours: the replica can go on from its end.
     Valid,
-    /// It differs; the two may agree up to here, no further.
+    /// It differs from ours: the two logs may agree up to this position, no further.
     Diverging(OffsetAndEpoch),
-    /// It ends before ours begins: fetch this snapshot.
+    /// It ends before ours begins: the replica must fetch this snapshot.
     Snapshot(OffsetAndEpoch),
 }
 
@@ -82,7 +82,8 @@ pub struct LogState {
 }
 
 impl LogState {
-    /// What was found on disk. All of it counts as durable: opening a log syncs what it keeps.
+    /// The state of a log that was opened. All of it counts as durable, because opening syncs what it
+    /// keeps.
     pub fn recovered(
         start_offset: Offset,
         end_offset: Offset,
@@ -97,7 +98,7 @@ impl LogState {
             pair[0].epoch < pair[1].epoch && pair[0].start_offset <= pair[1].start_offset
         };
         assert!(epochs.windows(2).all(ascend), "epochs ascend with the log");
-        // The oldest stands for all below the start.
+        // The oldest snapshot stands for everything below the start.
         snapshots.retain(|id| id.offset >= start_offset);
         snapshots.sort_unstable();
         Self {
@@ -119,7 +120,7 @@ impl LogState {
         self.end_offset
     }
 
-    /// Everything below it is on disk and synced.
+    /// The offset below which everything is on disk and synced.
     pub fn flushed_offset(&self) -> Offset {
         self.flushed_offset
     }
@@ -149,7 +150,7 @@ impl LogState {
         }
     }
 
-    /// The largest epoch that is not above `epoch`, and where the log stops being of it.
+    /// The largest epoch that is not above `epoch`, and the offset at which the log leaves that epoch.
     pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> OffsetAndEpoch {
         if epoch == self.last_epoch() {
             return self.end();
@@ -189,7 +190,7 @@ impl LogState {
         }
     }
 
-    /// How much of the log to keep when the leader's ends at `leader_end` for that epoch.
+    /// How much of the log to keep when the leader's log ends at `leader_end` in that epoch.
     pub fn truncation_for(&self, leader_end: OffsetAndEpoch) -> Offset {
         if leader_end.epoch == LeaderEpoch(0) {
             return leader_end.offset.min(self.end_offset);
@@ -202,7 +203,7 @@ impl LogState {
         }
     }
 
-    /// A batch was written at the end.
+    /// Notes a batch that was written at the end.
     pub(super) fn append(&mut self, last_offset: Offset, epoch: LeaderEpoch) {
         assert!(
             last_offset >= self.end_offset,
@@ -221,7 +222,7 @@ impl LogState {
         self.end_offset = last_offset + 1;
     }
 
-    /// Everything below `offset` is durable.
+    /// Notes that everything below `offset` is durable.
     pub(super) fn flush(&mut self, offset: Offset) {
         assert!(
             offset <= self.end_offset,
@@ -230,7 +231,7 @@ impl LogState {
         self.flushed_offset = self.flushed_offset.max(offset);
     }
 
-    /// What was at and above `offset` is gone.
+    /// Notes that everything at and above `offset` was removed.
     pub(super) fn truncate(&mut self, offset: Offset) {
         assert!(
             offset >= self.start_offset,
@@ -241,14 +242,14 @@ impl LogState {
         self.epochs.retain(|entry| entry.start_offset < offset);
     }
 
-    /// A snapshot was written.
+    /// Notes that a snapshot was written.
     pub(super) fn add_snapshot(&mut self, id: OffsetAndEpoch) {
         if let Err(place) = self.snapshots.binary_search(&id) {
             self.snapshots.insert(place, id);
         }
     }
 
-    /// The log now begins at this snapshot; older snapshots are gone.
+    /// Notes that the log now begins at this snapshot, and older snapshots are gone.
     pub(super) fn start_at_snapshot(&mut self, id: OffsetAndEpoch) {
         assert!(
             id.offset <= self.end_offset,
@@ -265,7 +266,7 @@ impl LogState {
         }
     }
 
-    /// The log was emptied to go on from this snapshot.
+    /// Notes that the log was emptied to go on from this snapshot.
     pub(super) fn restart_at_snapshot(&mut self, id: OffsetAndEpoch) {
         self.epochs.clear();
         self.snapshots.retain(|snapshot| *snapshot > id);

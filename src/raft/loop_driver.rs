@@ -23,7 +23,7 @@ use crate::model::LeaderEpoch;
 use crate::records::control::{self, Placement};
 use crate::storage::reserve::Reserve;
 
-/// How often old snapshots and segments are looked for, as Kafka does.
+/// How often old snapshots and segments are looked for: the interval is Kafka's.
 const CLEAN_INTERVAL: Duration = Duration::from_secs(60);
 
 /// All that the thread owns.
@@ -34,17 +34,18 @@ pub(super) struct RaftThread {
     pub(super) quorum_state: QuorumStateStore,
     pub(super) voters: Voters,
     pub(super) delivery: Delivery,
-    /// Ascending; without the bootstrap snapshot, which is no part of the log's history.
+    /// The snapshots, ascending. The bootstrap snapshot is not among them, as it is no part of the log's
+    /// history.
     pub(super) snapshots: Vec<SnapshotInfo>,
     pub(super) retention: Retention,
     pub(super) reserve: Option<Arc<Reserve>>,
     pub(super) listener: Box<dyn RaftListener>,
-    /// The leadership that the listener knows of.
+    /// The epoch of which the listener was told that this node leads it.
     pub(super) told_leadership: Option<LeaderEpoch>,
     pub(super) effects: Vec<Effect>,
 }
 
-/// What the thread woke up for.
+/// What the thread has woken up for.
 struct Work {
     proposed: Option<(LeaderEpoch, Vec<Vec<bytes::Bytes>>)>,
     commands: Vec<Command>,
@@ -142,8 +143,7 @@ impl RaftThread {
         self.carry_out_all()
     }
 
-    /// Carries out effects, and gives the state machine what comes of them, until there is nothing
-    /// left to do.
+    /// Carries out effects, and gives the state machine what comes of them, until nothing is left to do.
     fn carry_out_all(&mut self) -> Result<(), RaftError> {
         while !self.effects.is_empty() {
             for effect in std::mem::take(&mut self.effects) {
@@ -238,8 +238,8 @@ impl RaftThread {
         }
     }
 
-    /// Publishes where the quorum is, then gives the listener what is committed: who hears of a
-    /// commit finds it in the picture.
+    /// Publishes the state of the quorum, then gives the listener what is committed, in this order: whoever
+    /// hears of a commit finds it in the published state.
     fn catch_up(&mut self) -> Result<(), RaftError> {
         let info = QuorumInfo::of(&self.node, Instant::now(), wall_clock());
         self.shared.info.store(Arc::new(info));

@@ -1,4 +1,4 @@
-//! What replicas say to each other, without its wire form.
+//! The messages between replicas, without their wire form.
 //!
 //! The API edge translates: each of these is Kafka's message of that name for the one partition
 //! `__cluster_metadata-0`. Cluster id and partition are checked there.
@@ -29,11 +29,11 @@ pub enum Request {
 /// Answers a request of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// Why the request was not served; then the rest of `body` says nothing.
+    /// Why the request is not served; if it is not, the rest of `body` has no meaning.
     pub refusal: Option<Refusal>,
     /// The epoch of the answering replica.
     pub epoch: LeaderEpoch,
-    /// The leader that it knows of in this epoch.
+    /// The leader of this epoch, if the replica knows it.
     pub leader: Option<BrokerId>,
     /// What was asked for.
     pub body: ResponseBody,
@@ -44,7 +44,7 @@ pub struct Response {
 pub enum ResponseBody {
     /// To a vote: whether it was granted.
     Vote {
-        /// Whether the replica is for the candidate.
+        /// Whether the replica votes for the candidate.
         granted: bool,
     },
     /// To [`Request::BeginQuorumEpoch`].
@@ -68,78 +68,79 @@ pub enum Refusal {
     NotLeaderOrFollower,
     /// INVALID_REQUEST: its fields contradict each other.
     InvalidRequest,
-    /// INVALID_VOTER_KEY: meant for another replica than this one.
+    /// INVALID_VOTER_KEY: the request is meant for another replica than this one.
     InvalidVoterKey,
-    /// SNAPSHOT_NOT_FOUND: it was deleted, or never was here.
+    /// SNAPSHOT_NOT_FOUND: the snapshot was deleted, or never was here.
     SnapshotNotFound,
-    /// POSITION_OUT_OF_RANGE: the snapshot is shorter.
+    /// POSITION_OUT_OF_RANGE: the snapshot is shorter than that.
     PositionOutOfRange,
 }
 
 /// Asks for a vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VoteRequest {
-    /// Who wants to lead.
+    /// The replica that wants to lead.
     pub candidate: ReplicaKey,
-    /// In which epoch; a pre-vote is asked in the epoch before.
+    /// The epoch that it wants to lead; in a pre-vote, the epoch that it is in.
     pub epoch: LeaderEpoch,
     /// The end of the candidate's log.
     pub last: OffsetAndEpoch,
-    /// Whether only the chance of being elected is asked for (KIP-996): nothing is promised.
+    /// Whether the candidate only asks whether it would be elected (KIP-996): a grant promises nothing
+    /// then.
     pub pre_vote: bool,
-    /// Whom it is meant for; not said in the oldest versions.
+    /// The voter that is asked; the oldest versions do not say it.
     pub voter: Option<ReplicaKey>,
 }
 
 /// Tells a voter who leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BeginQuorumEpochRequest {
-    /// The sender.
+    /// The leader, which sends the request.
     pub leader: BrokerId,
     /// The epoch that it leads.
     pub epoch: LeaderEpoch,
-    /// Whom it is meant for; not said in the oldest version.
+    /// The voter that the request is for; the oldest version does not say it.
     pub voter: Option<ReplicaKey>,
 }
 
 /// Tells a voter that its leader resigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndQuorumEpochRequest {
-    /// The sender.
+    /// The former leader, which sends the request.
     pub leader: BrokerId,
     /// The epoch that it led.
     pub epoch: LeaderEpoch,
-    /// Who should be elected, the best first.
+    /// Which voters should be elected, the best first.
     pub successors: Vec<ReplicaKey>,
 }
 
-/// Asks for the log from an offset on, and tells that all below is flushed.
+/// Asks for the log from an offset on, and says that everything below is flushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FetchRequest {
-    /// Who asks.
+    /// The replica that asks.
     pub replica: ReplicaKey,
-    /// The epoch in which it takes the receiver for the leader.
+    /// The epoch in which the replica takes the receiver for the leader.
     pub epoch: LeaderEpoch,
-    /// Where its log ends, and the epoch of its last record.
+    /// Where the replica's log ends, and the epoch of its last record.
     pub position: OffsetAndEpoch,
-    /// The high watermark that it knows; a higher one is worth an answer without data.
+    /// The high watermark that the replica knows: a higher one is worth an answer without data.
     pub high_watermark: Option<Offset>,
-    /// How long to hold the request while there is nothing to say.
+    /// How long to hold the request while there is nothing new.
     pub max_wait: Duration,
-    /// How much to send; the first batch is sent whole.
+    /// How many bytes to send; the first batch is sent whole, even if it is larger.
     pub max_bytes: u32,
 }
 
-/// What a leader answers to a fetch.
+/// A leader's answer to a fetch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FetchAnswer {
     /// The leader's high watermark, once it has one.
     pub high_watermark: Option<Offset>,
     /// The first offset of the leader's log.
     pub log_start_offset: Offset,
-    /// Set: the logs diverge; truncate to this.
+    /// The position to truncate to, if the logs diverge.
     pub diverging: Option<OffsetAndEpoch>,
-    /// Set: the log begins later; fetch this snapshot.
+    /// The snapshot to fetch, if the leader's log begins later.
     pub snapshot: Option<OffsetAndEpoch>,
     /// The batches, whose checksums and offsets the driver has checked.
     pub batches: Vec<FetchedBatch>,
@@ -148,40 +149,40 @@ pub struct FetchAnswer {
 /// One batch of another replica's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchedBatch {
-    /// The offset of its first record.
+    /// The offset of the batch's first record.
     pub base_offset: Offset,
-    /// The offset of its last record.
+    /// The offset of the batch's last record.
     pub last_offset: Offset,
-    /// The epoch of the leader that wrote it.
+    /// The epoch of the leader that wrote the batch.
     pub epoch: LeaderEpoch,
-    /// As it is on disk.
+    /// The batch as it is on disk.
     pub bytes: Bytes,
 }
 
 /// Asks for a part of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FetchSnapshotRequest {
-    /// Who asks.
+    /// The replica that asks.
     pub replica: ReplicaKey,
-    /// The epoch in which it takes the receiver for the leader.
+    /// The epoch in which the replica takes the receiver for the leader.
     pub epoch: LeaderEpoch,
-    /// Which snapshot.
+    /// The name of the snapshot.
     pub id: OffsetAndEpoch,
-    /// From which byte on.
+    /// The first byte to send.
     pub position: u64,
-    /// How much to send.
+    /// How many bytes to send at most.
     pub max_bytes: u32,
 }
 
 /// A part of a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SnapshotChunk {
-    /// Of which snapshot.
+    /// The name of the snapshot.
     pub id: OffsetAndEpoch,
-    /// Size of the whole, in bytes.
+    /// The size of the whole snapshot in bytes.
     pub size: u64,
-    /// Where this part begins.
+    /// The position of this part in the snapshot.
     pub position: u64,
-    /// The part.
+    /// The bytes of this part.
     pub bytes: Bytes,
 }

@@ -1,4 +1,4 @@
-//! How far each replica has come, as its leader knows it, and the high watermark that follows.
+//! How far each replica has come, as far as its leader knows, and the high watermark that follows.
 //!
 //! Invariant: the high watermark is the offset that a majority of voters have flushed, it is never
 //! at or below the start of the leader's epoch (Raft's rule on entries of earlier terms), and it
@@ -10,19 +10,20 @@ use std::time::{Duration, Instant};
 use super::voters::{ReplicaKey, Voters};
 use crate::model::{BrokerId, Offset};
 
-/// Forget an observer that has not fetched for this long.
+/// An observer that has not fetched for this long is forgotten.
 const OBSERVER_SESSION: Duration = Duration::from_secs(300);
 
 /// What the leader knows of one replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaProgress {
-    /// Which replica; the directory id as it last said.
+    /// The replica's key, with the directory id that it named last.
     pub key: ReplicaKey,
-    /// Everything below is flushed there; `None` before its first fetch in this epoch.
+    /// The offset below which everything is flushed on the replica; `None` before its first fetch in this
+    /// epoch.
     pub end_offset: Option<Offset>,
-    /// When it last fetched.
+    /// When the replica last fetched.
     pub last_fetch: Option<Instant>,
-    /// The last moment at which it had all that the leader had.
+    /// The last moment at which the replica had everything that the leader had.
     pub last_caught_up: Option<Instant>,
     leader_end_at_last_fetch: Offset,
 }
@@ -38,8 +39,8 @@ impl ReplicaProgress {
         }
     }
 
-    /// A replica that reached now where the leader's log ended at its previous fetch was caught up
-    /// then: under constant load it never reaches the present end.
+    /// Notes a fetch. A replica that now reaches the offset at which the leader's log ended at its previous
+    /// fetch was caught up then: under constant load it never reaches the present end.
     fn fetched(&mut self, now: Instant, offset: Offset, leader_end: Offset) {
         if offset >= leader_end {
             self.last_caught_up = Some(now);
@@ -64,8 +65,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A new epoch, whose first batch will have this offset. Nothing is known of anyone yet: not
-    /// even of the leader, until its first flush.
+    /// Begins an epoch whose first batch will have this offset. Nothing is known of any replica yet, not
+    /// even of the leader until its first flush.
     pub fn new(voters: &Voters, leader: BrokerId, epoch_start_offset: Offset) -> Self {
         let new = |id: &BrokerId| {
             let key = ReplicaKey {
@@ -84,7 +85,7 @@ impl Progress {
         }
     }
 
-    /// Everything below is committed; `None` until a batch of this epoch is.
+    /// The offset below which everything is committed; `None` until a batch of this epoch is.
     pub fn high_watermark(&self) -> Option<Offset> {
         self.high_watermark
     }
@@ -99,7 +100,7 @@ impl Progress {
         self.observers.values()
     }
 
-    /// The leader's own log is flushed up to here. True if the high watermark moved.
+    /// Notes that the leader's own log is flushed up to here. Returns whether the high watermark moved.
     pub fn leader_flushed(&mut self, offset: Offset) -> bool {
         let Some(own) = self.voters.get_mut(&self.leader) else {
             return false;
@@ -112,8 +113,8 @@ impl Progress {
         self.advance()
     }
 
-    /// A replica fetches from this offset, so it has flushed all below. True if the high watermark
-    /// moved.
+    /// Notes that a replica fetches from this offset, so that it has flushed everything below. Returns
+    /// whether the high watermark moved.
     pub fn fetched(
         &mut self,
         now: Instant,
@@ -135,7 +136,7 @@ impl Progress {
         self.advance()
     }
 
-    /// The voters other than the leader, the furthest first: who should succeed it.
+    /// The voters without the leader, the furthest first: the order in which they should succeed it.
     pub fn successors(&self) -> Vec<ReplicaKey> {
         let others = self
             .voters
@@ -146,15 +147,15 @@ impl Progress {
         others.into_iter().map(|voter| voter.key).collect()
     }
 
-    /// A voter was heard of by other means than a fetch of the log.
+    /// Notes that a voter was heard from by something else than a fetch of the log.
     pub fn heard_of(&mut self, now: Instant, id: BrokerId) {
         if let Some(voter) = self.voters.get_mut(&id) {
             voter.last_fetch = Some(now);
         }
     }
 
-    /// The last moment since which a majority of voters, the leader among them, were heard of;
-    /// `None` if that was never so in this epoch.
+    /// The last moment since which a majority of voters, the leader among them, was heard from; `None` if
+    /// that was never so in this epoch.
     pub fn majority_heard_since(&self, now: Instant) -> Option<Instant> {
         let last_heard = |voter: &ReplicaProgress| {
             let is_leader = voter.key.id == self.leader;
@@ -175,8 +176,8 @@ impl Progress {
         let Some(reached) = ends[self.majority - 1] else {
             return false;
         };
-        // A voter that lost its disk fetches from further back: what it once had made the
-        // watermark, and the watermark stays.
+        // A voter that lost its disk fetches from further back. What it once had made the watermark, and
+        // the watermark stays.
         let moves = reached > self.epoch_start_offset
             && self.high_watermark.is_none_or(|current| reached > current);
         if moves {

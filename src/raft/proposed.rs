@@ -20,7 +20,7 @@ impl RaftNode {
         batches: Vec<Vec<Bytes>>,
         effects: &mut Vec<Effect>,
     ) {
-        // Who proposed was told, or is about to be, that the leadership was lost.
+        // The proposer was told that the leadership is lost, or is about to be.
         if !self.is_leader() || epoch != self.election.epoch || batches.is_empty() {
             return;
         }
@@ -33,7 +33,7 @@ impl RaftNode {
             };
             self.append(batch, effects);
         }
-        // Followers may write it while the leader's own disk does.
+        // Followers may write the batches while the leader's own disk does.
         self.wake_fetches(now, effects);
         effects.push(Effect::Flush);
     }
@@ -54,7 +54,7 @@ impl RaftNode {
         }
     }
 
-    /// The leader's progress has a new high watermark.
+    /// Commits up to the new high watermark of the leader's progress.
     pub(super) fn commit_as_leader(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let high_watermark = self
             .progress()
@@ -66,7 +66,7 @@ impl RaftNode {
         }
     }
 
-    /// Everything below is committed, as the leader or this node has learned.
+    /// Notes that everything below is committed, as the leader says or this node has worked out.
     pub(super) fn commit(&mut self, offset: Offset, effects: &mut Vec<Effect>) {
         if self.high_watermark.is_none_or(|current| current < offset) {
             self.high_watermark = Some(offset);
@@ -87,7 +87,8 @@ impl RaftNode {
             match heard.filter(|at| *at > now) {
                 Some(deadline) => leader.check_quorum = Some(deadline),
                 None => {
-                    // Cut off from a majority: its callers must not wait for commits here.
+                    // This leader is cut off from a majority: its callers must not wait for commits that
+                    // cannot come.
                     self.become_resigned(now, effects);
                     return;
                 }
@@ -103,7 +104,8 @@ impl RaftNode {
         }
     }
 
-    /// One and a half times the fetch timeout leaves a follower time for one more try.
+    /// How long a leader waits to hear from a majority: one and a half fetch time-outs leave a follower
+    /// time for another try.
     pub(super) fn check_quorum_timeout(&self) -> Duration {
         self.timeouts.fetch * 3 / 2
     }

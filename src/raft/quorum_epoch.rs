@@ -1,4 +1,4 @@
-//! Inputs [`BeginQuorumEpochRequest`] and [`EndQuorumEpochRequest`]: a leader comes, a leader goes.
+//! Inputs [`BeginQuorumEpochRequest`] and [`EndQuorumEpochRequest`]: a leader begins or ends its epoch.
 
 use std::time::{Duration, Instant};
 
@@ -79,8 +79,9 @@ impl RaftNode {
         }
     }
 
-    /// The first successor stands at once, each further one after twice the pause of the one
-    /// before it, up to the configured longest; who is not named waits the longest.
+    /// How long to wait before standing for election. The first successor does not wait, each further one
+    /// twice as long as the one before it, up to the configured longest pause; a voter that is not named
+    /// waits the longest.
     fn succession_pause(&self, successors: &[ReplicaKey]) -> Duration {
         let longest = self.timeouts.election_backoff_max;
         let place = successors.iter().position(|key| key.matches(&self.local));
@@ -140,7 +141,7 @@ impl RaftNode {
         }
     }
 
-    /// A voter knows that its leader resigned.
+    /// Notes that a voter knows of its leader's resignation.
     pub(super) fn on_resignation_acknowledged(&mut self, from: BrokerId) {
         if let Role::Resigned(resigned) = &mut self.role {
             resigned.unacknowledged.retain(|voter| *voter != from);

@@ -1,4 +1,4 @@
-//! The quorum as one node knows it at a moment, for DescribeQuorum, metrics and the admin page.
+//! The quorum as one node knows it at a moment: for DescribeQuorum, metrics and the publishing of metadata.
 
 use std::time::Instant;
 
@@ -7,45 +7,45 @@ use super::progress::ReplicaProgress;
 use super::voters::ReplicaKey;
 use crate::model::{BrokerId, LeaderEpoch, Offset, Timestamp};
 
-/// A picture of the quorum.
+/// The state of the quorum, as one node knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuorumInfo {
     /// The leader, if it is known.
     pub leader: Option<BrokerId>,
     /// The epoch.
     pub epoch: LeaderEpoch,
-    /// What this node is: Kafka's name of the role.
+    /// The role of this node, by Kafka's name.
     pub role: &'static str,
-    /// Everything below is committed; `None` until that is known.
+    /// The offset below which everything is committed; `None` until that is known.
     pub high_watermark: Option<Offset>,
-    /// Up to where a leader has said in this run that the log is committed; see
+    /// Up to where the log is committed, by the word of a leader in this run; see
     /// [`RaftNode::learned_high_watermark`].
     pub learned_high_watermark: Option<Offset>,
     /// The first offset of this node's log.
     pub log_start_offset: Offset,
     /// The end of this node's log.
     pub log_end_offset: Offset,
-    /// The voters, by ascending id; only the leader knows how far the others are.
+    /// The voters, by ascending id. Only the leader knows how far the others have come.
     pub voters: Vec<ReplicaInfo>,
     /// Replicas that fetch without a vote; only the leader knows them.
     pub observers: Vec<ReplicaInfo>,
 }
 
-/// A picture of one replica.
+/// How far one replica has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplicaInfo {
-    /// Which replica.
+    /// The replica's key.
     pub key: ReplicaKey,
-    /// Everything below is flushed there, as far as the leader knows.
+    /// The offset below which everything is flushed on the replica, as far as the leader knows.
     pub log_end_offset: Option<Offset>,
-    /// When it last fetched; now for the leader itself.
+    /// When the replica last fetched; for the leader itself: now.
     pub last_fetch: Option<Timestamp>,
-    /// When it last had all that the leader had; now for the leader itself.
+    /// When the replica last had everything that the leader had; for the leader itself: now.
     pub last_caught_up: Option<Timestamp>,
 }
 
 impl QuorumInfo {
-    /// The picture of this moment, which is `now` by one clock and `wall` by the other.
+    /// The state at this moment, which is `now` by the monotonic clock and `wall` by the other.
     pub fn of(node: &RaftNode, now: Instant, wall: Timestamp) -> Self {
         let local = node.local().id;
         let date = |at: Instant| {

@@ -15,12 +15,12 @@ pub enum QuorumStateError {
     /// The disk failed.
     #[error("cannot access {}: {source}", path.display())]
     Io {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
-        /// What the disk said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The content is not what was ever written.
+    /// The content is nothing that was ever written.
     #[error(
         "{} is damaged: {source}. With a single voter remove the file: its epoch is found again in \
          the log. With more, restore it from a backup or remove the node's metadata directory, so \
@@ -28,14 +28,14 @@ pub enum QuorumStateError {
         path.display()
     )]
     Damaged {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the content.
         source: ElectionStateError,
     },
 }
 
-/// The file in the directory of the metadata log.
+/// The file `quorum-state` of one metadata log.
 #[derive(Debug)]
 pub struct QuorumStateStore {
     disk: Arc<dyn Disk>,
@@ -49,7 +49,7 @@ impl QuorumStateStore {
         Self { disk, path }
     }
 
-    /// What was last saved; `None` on the first start.
+    /// The state that was saved last; `None` on the first start.
     pub fn load(&self) -> Result<Option<ElectionState>, QuorumStateError> {
         let content = disk::read_file(&*self.disk, &self.path).map_err(|source| self.io(source))?;
         let state = content.map(|content| ElectionState::from_json(&content));
@@ -61,7 +61,7 @@ impl QuorumStateStore {
             })
     }
 
-    /// Saves durably.
+    /// Saves the state, durably.
     pub fn save(&self, state: &ElectionState, voters: &Voters) -> Result<(), QuorumStateError> {
         let content = state.to_json(voters);
         disk::replace_file(&*self.disk, &self.path, content.as_bytes())

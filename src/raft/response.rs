@@ -1,5 +1,5 @@
-//! Input [`Responded`](super::Input::Responded): what any answer tells of epochs and leaders,
-//! before it is taken for what it answers.
+//! Input [`Responded`](super::Input::Responded): what any answer tells of epochs and leaders, before it is
+//! read as the answer to its question.
 
 use std::time::Instant;
 
@@ -34,7 +34,7 @@ impl RaftNode {
                 self.on_snapshot_chunk(now, from, chunk, effects);
             }
             (Some(Refusal::SnapshotNotFound | Refusal::PositionOutOfRange), _) => {
-                // The leader has a newer one by now: its answer to a fetch will name it.
+                // The leader has a newer snapshot by now: its answer to a fetch will name it.
                 if let Role::Follower(follower) = &mut self.role {
                     follower.snapshot = None;
                 }
@@ -43,8 +43,8 @@ impl RaftNode {
         }
     }
 
-    /// Takes in the epoch and the leader of an answer. True: the answer is of our epoch, and worth
-    /// reading on.
+    /// Learns the epoch and the leader from an answer. Returns whether the answer is of this replica's
+    /// epoch: only then is the rest of it of use.
     fn learn_from(&mut self, now: Instant, response: &Response, effects: &mut Vec<Effect>) -> bool {
         let ours = self.election;
         let is_stale = response.epoch < ours.epoch;

@@ -1,7 +1,7 @@
-//! Which snapshots to give up, and with them the log below the next one (KIP-630).
+//! Which snapshots may be removed, and the log below the oldest one that stays (KIP-630).
 //!
-//! Rule: the log begins at a snapshot or at 0. The oldest snapshot goes when the directory is too
-//! large or the snapshot too old, and there is a newer one; the log then begins at that.
+//! Rule: the log begins at a snapshot or at 0. The oldest snapshot goes when the directory is too large or
+//! the snapshot too old, and there is a newer one, at which the log then begins.
 
 use super::log_state::OffsetAndEpoch;
 use crate::model::Timestamp;
@@ -9,9 +9,11 @@ use crate::model::Timestamp;
 /// How much history to keep: `metadata.max.retention.*`.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
-    /// `metadata.max.retention.bytes`: log and snapshots together; below 0 there is no limit.
+    /// The most bytes of log and snapshots together (`metadata.max.retention.bytes`); below 0 there is no
+    /// limit.
     pub max_bytes: i64,
-    /// `metadata.max.retention.ms`: age of a snapshot's last batch; below 0 there is no limit.
+    /// The greatest age of a snapshot's last batch (`metadata.max.retention.ms`); below 0 there is no
+    /// limit.
     pub max_age_ms: i64,
 }
 
@@ -24,20 +26,20 @@ impl Default for Retention {
     }
 }
 
-/// What the decision needs to know of a snapshot.
+/// What the decision needs of a snapshot.
 #[derive(Clone, Copy, Debug)]
 pub struct SnapshotInfo {
-    /// Its name.
+    /// The snapshot's name.
     pub id: OffsetAndEpoch,
-    /// Its size in bytes.
+    /// The snapshot's size in bytes.
     pub size: u64,
     /// When the last batch that it covers was appended.
     pub last_contained_log_timestamp: Timestamp,
 }
 
 impl Retention {
-    /// The snapshot that should be the oldest, if older ones are to go. `snapshots` ascend;
-    /// `log_size_from` tells the bytes of the log's segments that hold this offset and later ones.
+    /// The snapshot that should become the oldest; `None` if all stay. `snapshots` ascend; `log_size_from`
+    /// gives the bytes of the log's segments that hold this offset and later ones.
     pub fn new_start(
         &self,
         now: Timestamp,

@@ -1,6 +1,6 @@
-//! What a replica is to its quorum at the moment, with what belongs to that alone.
+//! What a replica is to its quorum, with the state that belongs to each role alone.
 //!
-//! Who becomes what, and when, is in `transition.rs`. Roles differ in which deadline moves them on:
+//! `transition.rs` decides who becomes what, and when. Roles differ in the deadline that moves them on:
 //!
 //! ```text
 //! Unattached  -- election timeout --> Prospective -- majority of pre-votes --> Candidate
@@ -21,66 +21,67 @@ use crate::model::{BrokerId, Offset};
 /// The role of this replica in the current epoch.
 #[derive(Clone, Debug)]
 pub enum Role {
-    /// Knows of no leader that it could follow.
+    /// The replica knows of no leader that it could follow.
     Unattached(Unattached),
-    /// Asks whether it would be elected, before it disturbs anyone (KIP-996).
+    /// The replica asks whether it would be elected, before it disturbs anyone (KIP-996).
     Prospective(Nominee),
-    /// Asks to be elected.
+    /// The replica asks to be elected.
     Candidate(Nominee),
-    /// Writes the log.
+    /// The replica leads: it writes the log.
     Leader(Box<Leader>),
-    /// Fetches the log.
+    /// The replica follows a leader: it fetches the log.
     Follower(Follower),
-    /// Led this epoch, and will not again: it waits for another's election.
+    /// The replica led this epoch, and will not again: it waits until another is elected.
     Resigned(Resigned),
 }
 
-/// See [`Role::Unattached`].
+/// The state of [`Role::Unattached`].
 #[derive(Clone, Copy, Debug)]
 pub struct Unattached {
     /// When to seek election; `None` for a replica without a vote.
     pub deadline: Option<Instant>,
 }
 
-/// See [`Role::Prospective`] and [`Role::Candidate`].
+/// The state of [`Role::Prospective`] and [`Role::Candidate`].
 #[derive(Clone, Debug)]
 pub struct Nominee {
-    /// The votes so far.
+    /// The votes that have come so far.
     pub tally: Tally,
     /// When the election has failed.
     pub deadline: Instant,
 }
 
-/// See [`Role::Leader`].
+/// The state of [`Role::Leader`].
 #[derive(Clone, Debug)]
 pub struct Leader {
-    /// How far the replicas are.
+    /// How far the replicas have come.
     pub progress: Progress,
     /// The offset of the epoch's first batch.
     pub start_offset: Offset,
-    /// Resign unless a majority of voters fetched by then (KAFKA-15489); `None` without others.
+    /// When to resign unless a majority of voters has fetched (KAFKA-15489); `None` if there are no other
+    /// voters.
     pub check_quorum: Option<Instant>,
-    /// When to tell voters that do not fetch who leads; `None` without others.
+    /// When to tell voters that do not fetch who leads; `None` if there are no other voters.
     pub begin_epoch: Option<Instant>,
-    /// Fetches that wait for something to say, by ascending token.
+    /// Fetches that wait for something new, by ascending token.
     pub parked: Vec<ParkedFetch>,
 }
 
-/// A fetch that had nothing to answer when it came.
+/// A fetch for which there was nothing new when it came.
 #[derive(Clone, Copy, Debug)]
 pub struct ParkedFetch {
-    /// What to answer with.
+    /// The token to answer with.
     pub token: RequestToken,
-    /// What was asked.
+    /// The fetch.
     pub request: FetchRequest,
-    /// When to answer anyway.
+    /// When to answer even if there is nothing new.
     pub deadline: Instant,
 }
 
-/// See [`Role::Follower`].
+/// The state of [`Role::Follower`].
 #[derive(Clone, Copy, Debug)]
 pub struct Follower {
-    /// Whom it follows.
+    /// The leader that the replica follows.
     pub leader: BrokerId,
     /// When to seek election; `None` for a replica without a vote.
     pub deadline: Option<Instant>,
@@ -90,23 +91,23 @@ pub struct Follower {
     pub snapshot: Option<SnapshotProgress>,
 }
 
-/// A snapshot on its way.
+/// A snapshot that is being fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotProgress {
-    /// Which.
+    /// The snapshot's name.
     pub id: OffsetAndEpoch,
     /// How many bytes are stored.
     pub position: u64,
 }
 
-/// See [`Role::Resigned`].
+/// The state of [`Role::Resigned`].
 #[derive(Clone, Debug)]
 pub struct Resigned {
     /// When to take part in elections again.
     pub deadline: Instant,
-    /// Voters that have not acknowledged it.
+    /// Voters that have not acknowledged the resignation.
     pub unacknowledged: Vec<BrokerId>,
-    /// Who should be elected, the best first.
+    /// Which voters should be elected, the best first.
     pub successors: Vec<ReplicaKey>,
 }
 

@@ -1,4 +1,4 @@
-//! The snapshots in the directory of the metadata log: written under another name, synced, then
+//! The snapshots in the directory of the metadata log. Each is written under another name, synced, then
 //! renamed, so that a file with a snapshot's name is always whole.
 
 use std::io::{self, IoSlice};
@@ -15,9 +15,9 @@ use crate::storage::disk::{self, Disk, DiskFile, OpenMode};
 
 /// The bootstrap snapshot's name up to Kafka 4.3, in the log directory itself.
 const BOOTSTRAP_FILE: &str = "bootstrap.checkpoint";
-/// What a snapshot is called until it is whole.
+/// The suffix of a snapshot's name until it is whole.
 const PART_SUFFIX: &str = ".part";
-/// What a snapshot is called on its way out.
+/// The suffix of a snapshot's name while it is being removed.
 const DELETED_SUFFIX: &str = ".deleted";
 
 /// Why a snapshot can't be read or written.
@@ -26,24 +26,24 @@ pub enum SnapshotFileError {
     /// The disk failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
-        /// The file or directory.
+        /// The path of the file or directory.
         path: PathBuf,
-        /// What the disk said.
+        /// The system's error.
         source: io::Error,
     },
     /// The content is not a whole snapshot.
     #[error("the snapshot {} is damaged: {source}. {}", path.display(), REPAIR)]
     Damaged {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the content.
         source: SnapshotError,
     },
 }
 
-/// The header's batch is well within it.
+/// How much is read of a snapshot for its header, whose batch is well within this size.
 const HEAD_BYTES: usize = 4096;
 const REPAIR: &str = "Restore it from a backup of the metadata directory, or, if other voters are \
                       alive, remove this node's metadata directory, so that it is fetched again";
@@ -62,8 +62,8 @@ impl SnapshotStore {
         Self { disk, dir }
     }
 
-    /// The snapshots, ascending, after what a crash left over and what lies below the log's start
-    /// is removed.
+    /// Removes what a crash left over and what lies below the log's start, and returns the snapshots,
+    /// ascending.
     pub fn recover(
         &self,
         log_start_offset: Offset,
@@ -133,7 +133,7 @@ impl SnapshotStore {
         })
     }
 
-    /// Removes a snapshot. Its name is gone first, so that no reader finds half of it.
+    /// Removes a snapshot. It is renamed first, so that no reader finds half of it.
     pub fn delete(&self, id: OffsetAndEpoch) -> Result<(), SnapshotFileError> {
         let path = self.path(id);
         let deleted = with_suffix(&path, DELETED_SUFFIX);
@@ -160,8 +160,8 @@ impl SnapshotStore {
     }
 }
 
-/// A snapshot on its way to the disk. Dropped before [`Self::finish`], it leaves rubbish that the
-/// next start removes.
+/// A snapshot that is being written. Dropped before [`Self::finish`], it leaves a file that the next start
+/// removes.
 #[derive(Debug)]
 pub struct SnapshotWriter {
     disk: Arc<dyn Disk>,
@@ -186,7 +186,7 @@ impl SnapshotWriter {
         })
     }
 
-    /// How much is written, in bytes.
+    /// How many bytes are written.
     pub fn size(&self) -> u64 {
         self.size
     }

@@ -1,7 +1,7 @@
-//! Input [`Started`](super::Input::Started): from what the disk says to a first role.
+//! Input [`Started`](super::Input::Started): from what was found on disk to a first role.
 //!
-//! A replica comes back as what it was, except that a leader comes back resigned: it must not
-//! write in an epoch of which it may have lost the end.
+//! A replica begins in the role that it had, except that a leader begins resigned: it must not write in an
+//! epoch whose end it may have lost.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ impl RaftNode {
     pub(super) fn on_started(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let log_epoch = self.log.last_epoch();
         if self.election.epoch < log_epoch {
-            // The file was lost or is older than the log; who led that epoch is not known.
+            // The file was lost, or is older than the log: nobody here knows who led that epoch.
             self.election = ElectionState {
                 epoch: log_epoch,
                 ..ElectionState::default()
@@ -24,7 +24,7 @@ impl RaftNode {
         self.resume(now, effects);
         let stands_alone = self.voters.is_only(self.local.id);
         if stands_alone && !matches!(self.role, Role::Candidate(_) | Role::Leader(_)) {
-            // Nobody else could be leading: there is nothing to wait for.
+            // No other voter could lead, so there is nothing to wait for.
             self.become_prospective(now, effects);
         }
     }

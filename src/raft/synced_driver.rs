@@ -27,7 +27,7 @@ const SIZE: usize = 12;
 pub(super) struct SyncedMark {
     file: Arc<dyn DiskFile>,
     path: PathBuf,
-    /// What the file says; `None`: nothing that could be used.
+    /// The offset in the file; `None` if it holds nothing usable.
     offset: Option<Offset>,
 }
 
@@ -51,7 +51,7 @@ impl SyncedMark {
         Ok(Self { file, path, offset })
     }
 
-    /// Everything below was durable once; `None` if that is not known.
+    /// The offset below which everything was durable once; `None` if that is not known.
     pub(super) fn offset(&self) -> Option<Offset> {
         self.offset
     }
@@ -66,7 +66,7 @@ impl SyncedMark {
         Ok(())
     }
 
-    /// Makes what is remembered durable.
+    /// Syncs the file.
     pub(super) fn sync(&self) -> Result<(), StateFileError> {
         self.access(|file| file.sync())
     }

@@ -23,14 +23,14 @@ impl Tally {
         tally
     }
 
-    /// Counts an answer. The last one of a voter holds; one of a node without a vote does not count.
+    /// Counts an answer. The last answer of a voter counts; that of a node without a vote does not.
     pub fn record(&mut self, voter: BrokerId, granted: bool) {
         if let Some(vote) = self.votes.get_mut(&voter) {
             *vote = Some(granted);
         }
     }
 
-    /// Whether a majority is in favour.
+    /// Whether a majority has granted its vote.
     pub fn is_won(&self) -> bool {
         self.granting().count() >= self.majority
     }
@@ -45,7 +45,7 @@ impl Tally {
         self.votes.len() - rejected < self.majority
     }
 
-    /// Who is in favour, ascending.
+    /// The voters that granted their vote, ascending.
     pub fn granting(&self) -> impl Iterator<Item = BrokerId> + '_ {
         self.votes
             .iter()
@@ -53,7 +53,7 @@ impl Tally {
             .map(|(id, _)| *id)
     }
 
-    /// Who has not answered, ascending.
+    /// The voters that have not answered, ascending.
     pub fn unrecorded(&self) -> impl Iterator<Item = BrokerId> + '_ {
         self.votes
             .iter()

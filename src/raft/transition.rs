@@ -1,7 +1,7 @@
 //! How a replica passes from role to role, and into new epochs.
 //!
-//! Invariant: what is promised is persisted before anything that depends on it: each transition
-//! emits [`Effect::Persist`] first, if it changes the epoch, the leader or the vote.
+//! Invariant: a promise is persisted before anything that depends on it. Each transition that changes the
+//! epoch, the leader or the vote emits [`Effect::Persist`] first.
 
 use std::time::Instant;
 
@@ -15,7 +15,8 @@ use super::tally::Tally;
 use crate::model::{BrokerId, LeaderEpoch};
 
 impl RaftNode {
-    /// Follows nobody in `epoch`. `leader` is known but can't be followed, as it is this replica.
+    /// Follows nobody in `epoch`. A `leader` may be known that cannot be followed, because it is this
+    /// replica.
     pub(super) fn become_unattached(
         &mut self,
         now: Instant,
@@ -23,8 +24,7 @@ impl RaftNode {
         leader: Option<BrokerId>,
         effects: &mut Vec<Effect>,
     ) {
-        // An election under way goes on being timed: others' elections must not put off ours
-        // for ever.
+        // An election under way keeps its deadline: elections of others must not put this one off for ever.
         let deadline = match &self.role {
             Role::Unattached(unattached) => unattached.deadline,
             Role::Candidate(nominee) => Some(nominee.deadline),
@@ -41,7 +41,7 @@ impl RaftNode {
         self.role = Role::Unattached(Unattached { deadline });
     }
 
-    /// Asks whether it would be elected. Nothing is promised, so nothing is persisted.
+    /// Asks whether this replica would be elected. It promises nothing, so it persists nothing.
     pub(super) fn become_prospective(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         assert!(
             self.is_voter() && !self.is_leader(),
@@ -52,7 +52,7 @@ impl RaftNode {
         self.advance_election(now, effects);
     }
 
-    /// Asks to be elected in the next epoch, with its own vote.
+    /// Asks to be elected in the next epoch, and votes for itself.
     fn become_candidate(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         self.leave(effects);
         self.election = ElectionState {
@@ -65,13 +65,13 @@ impl RaftNode {
         self.stand_again(now, effects);
     }
 
-    /// Asks to be elected in the epoch in which it has voted for itself.
+    /// Asks again to be elected in the epoch in which this replica has voted for itself.
     pub(super) fn stand_again(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         self.role = Role::Candidate(self.new_nominee(now));
         self.advance_election(now, effects);
     }
 
-    /// Goes on if the votes are enough: to the real election, or to leading.
+    /// Goes on if the votes suffice: from the pre-vote to the election, from that to leading.
     pub(super) fn advance_election(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         match &self.role {
             Role::Prospective(nominee) if nominee.tally.is_won() => {
@@ -105,7 +105,7 @@ impl RaftNode {
             epoch,
             start_offset,
         }));
-        // Without a batch of its own epoch a leader can't commit what earlier leaders left.
+        // Without a batch of its own epoch a leader cannot commit what earlier leaders left.
         let content = BatchContent::LeaderChange {
             voters: self.voters.ids().to_vec(),
             granting,
@@ -121,7 +121,7 @@ impl RaftNode {
         effects.push(Effect::Flush);
     }
 
-    /// Follows `leader` in `epoch`, which is not below the present one.
+    /// Follows `leader` in `epoch`, which is not below the current one.
     pub(super) fn become_follower(
         &mut self,
         now: Instant,
@@ -135,7 +135,7 @@ impl RaftNode {
         self.role = Role::Follower(self.new_follower(now, leader));
     }
 
-    /// A leader steps down, and tells the others. Nothing is persisted: a leader that starts
+    /// Steps down as the leader, and tells the others. Nothing is persisted, because a leader that starts
     /// again resigns anyway.
     pub(super) fn become_resigned(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let successors = match &self.role {
@@ -150,7 +150,7 @@ impl RaftNode {
         });
     }
 
-    /// An election was lost, or took too long. A candidate waits out its time instead.
+    /// Ends an election that was lost, or took too long. A candidate waits until its deadline.
     pub(super) fn give_up_candidacy(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let epoch = self.election.epoch;
         match self.election.leader {
@@ -161,7 +161,7 @@ impl RaftNode {
         }
     }
 
-    /// Takes in who leads which epoch, as another replica says.
+    /// Learns who leads which epoch, as another replica says.
     pub(super) fn learn_leader(
         &mut self,
         now: Instant,
@@ -178,7 +178,7 @@ impl RaftNode {
                 Some(leader) if leader != self.local.id => {
                     self.become_follower(now, epoch, leader, effects);
                 }
-                // This replica led that epoch and has forgotten it: it must not vote in it.
+                // This replica led that epoch and has forgotten it, so it must not vote in it.
                 leader => self.become_unattached(now, epoch, leader, effects),
             }
             return;
@@ -219,7 +219,7 @@ impl RaftNode {
         }
     }
 
-    /// Ends the present role: its requests are void, and a leader's callers are told.
+    /// Ends the current role: its requests are void, and the callers of a leader are told.
     fn leave(&mut self, effects: &mut Vec<Effect>) {
         self.connections.reset();
         let Role::Leader(leader) = &mut self.role else {
@@ -237,7 +237,7 @@ impl RaftNode {
         }
     }
 
-    /// Sets epoch and leader; a vote of the same epoch stays. Persists and announces what changed.
+    /// Sets epoch and leader, and keeps a vote of the same epoch. Persists and announces what has changed.
     fn enter_epoch(
         &mut self,
         epoch: LeaderEpoch,

@@ -1,5 +1,6 @@
-//! Checking the metadata log when it is opened: every batch is where it belongs, whole, and of an epoch
-//! that may be there. What no checksum covers, offsets and epochs, is told by what is around it.
+//! Checks the metadata log when it is opened: every batch must be where it belongs, whole, and of an epoch
+//! that may be there. Checksums do not cover offsets and epochs, so these are checked against their
+//! neighbours.
 
 use super::driver::RaftError;
 use super::log_driver::{MAX_DECOMPRESSED_BYTES, MetadataLog};
@@ -8,8 +9,8 @@ use crate::records::control::ControlType;
 use crate::records::{Batch, Batches, Scratch};
 
 impl MetadataLog {
-    /// Reads the log from an offset on and checks every batch of it. Before that offset the log, or
-    /// the snapshot in its place, ended in `last_epoch`; [`LeaderEpoch::NONE`]: not known.
+    /// Reads the log from an offset on and checks every batch of it. Before that offset the log, or the
+    /// snapshot in its place, ended in `last_epoch`; [`LeaderEpoch::NONE`] if that is not known.
     pub(super) fn verify(
         &self,
         from: Offset,
@@ -58,7 +59,8 @@ impl MetadataLog {
         Ok(())
     }
 
-    /// The checksum does not cover the epoch: it grows exactly where a leader says that it begins one.
+    /// Checks a batch's epoch, which its checksum does not cover: epochs grow exactly where a leader's
+    /// control record begins one.
     fn check_epoch(
         &self,
         batch: &Batch<'_>,
@@ -82,7 +84,7 @@ impl MetadataLog {
         Err(self.damaged(reason))
     }
 
-    /// What the records of a control batch are; nothing for any other batch.
+    /// The types of a control batch's records; none for any other batch.
     fn control_types(&self, batch: &Batch<'_>) -> Result<Vec<ControlType>, RaftError> {
         if !batch.is_control() {
             return Ok(Vec::new());
@@ -100,8 +102,8 @@ impl MetadataLog {
         Ok(kinds)
     }
 
-    /// Refuses a log that ends in an epoch which this node, by its election state, never saw: the
-    /// state is saved before anything is written in an epoch.
+    /// Refuses a log that ends in an epoch which this node has never seen by its election state. That state
+    /// is always saved before anything is written in an epoch.
     pub(super) fn check_last_epoch(&self, seen: LeaderEpoch) -> Result<(), RaftError> {
         match self.log.epochs().latest() {
             Some(last) if last.epoch > seen => Err(self.damaged(format!(

@@ -1,6 +1,7 @@
-//! Input [`VoteRequest`]: who gets this replica's vote, and its answer: who has enough of them.
+//! Input [`VoteRequest`]: which candidate gets this replica's vote; and its answer: which candidate has
+//! enough.
 //!
-//! Invariant: at most one vote in an epoch, persisted before it is told.
+//! Invariant: a replica votes at most once in an epoch, and persists the vote before it tells of it.
 
 use std::time::Instant;
 
@@ -35,7 +36,7 @@ impl RaftNode {
         request: VoteRequest,
         effects: &mut Vec<Effect>,
     ) -> Result<bool, Refusal> {
-        // A candidate stands in an epoch that has no leader yet, so no batch either.
+        // A candidate stands in an epoch that has no leader yet, so no log has a batch of it.
         let last_epoch = request.last.epoch;
         let newest_allowed = request.epoch.0 - i32::from(!request.pre_vote);
         if request.last.offset < Offset::ZERO
@@ -64,7 +65,7 @@ impl RaftNode {
         let is_up_to_date = request.last >= self.log.end();
         match &self.role {
             Role::Leader(_) => false,
-            // A follower that hears from its leader protects it.
+            // A follower that hears from its leader protects it: it grants no pre-vote.
             Role::Follower(follower) => request.pre_vote && !follower.has_fetched && is_up_to_date,
             Role::Candidate(_) | Role::Resigned(_) => request.pre_vote && is_up_to_date,
             Role::Unattached(_) | Role::Prospective(_) if request.pre_vote => is_up_to_date,
@@ -81,7 +82,7 @@ impl RaftNode {
         }
         self.election.voted = Some(request.candidate);
         effects.push(Effect::Persist(self.election));
-        // The candidate is at least as good a leader: give it time.
+        // The candidate is at least as good a leader as this replica, so it gets time.
         let deadline = self.election_deadline(now);
         match &mut self.role {
             Role::Unattached(unattached) => {
@@ -92,7 +93,7 @@ impl RaftNode {
         }
     }
 
-    /// An answer to our own request, in our epoch.
+    /// Counts an answer to a request for this replica's election in this epoch.
     pub(super) fn on_vote_answer(
         &mut self,
         now: Instant,

@@ -12,7 +12,7 @@ use crate::model::{BrokerId, DirectoryId};
 pub struct ReplicaKey {
     /// The node's `node.id`.
     pub id: BrokerId,
-    /// The `directory.id` of its metadata log; `None` where the sender or the file did not say.
+    /// The `directory.id` of its metadata log; `None` where neither the sender nor the file says it.
     pub directory_id: Option<DirectoryId>,
 }
 
@@ -32,7 +32,7 @@ impl ReplicaKey {
 pub struct Voter {
     /// The node's `node.id`.
     pub id: BrokerId,
-    /// Where its controller listener is.
+    /// The host of its controller listener.
     pub host: String,
     /// The port of its controller listener.
     pub port: u16,
@@ -43,7 +43,7 @@ pub struct Voter {
 pub struct Voters(Vec<BrokerId>);
 
 impl Voters {
-    /// The set of these ids; one that is there twice counts once.
+    /// The set of these ids; an id that occurs twice counts once.
     pub fn new(ids: impl IntoIterator<Item = BrokerId>) -> Self {
         let mut ids: Vec<BrokerId> = ids.into_iter().collect();
         ids.sort_unstable();
@@ -66,12 +66,12 @@ impl Voters {
         self.0.iter().copied().filter(move |other| *other != id)
     }
 
-    /// Whether this node is the one voter there is.
+    /// Whether this node is the only voter.
     pub fn is_only(&self, id: BrokerId) -> bool {
         self.0 == [id]
     }
 
-    /// How many voters any two of whose groups of this size have a member in common.
+    /// The size of a majority: any two groups of so many voters have a member in common.
     pub fn majority(&self) -> usize {
         self.0.len() / 2 + 1
     }

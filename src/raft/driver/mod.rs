@@ -1,5 +1,5 @@
-//! The quorum at work: opens the metadata log, runs the state machine on a thread of its own, and
-//! is the handle that everyone else has on it.
+//! Runs the quorum: opens the metadata log, runs the state machine on a thread of its own, and is the
+//! handle on it for everyone else.
 //!
 //! Appends get their offsets at once and are written together: one write and one sync serve all
 //! that came while the one before was under way. Invariant: after any failure of the disk nothing
@@ -39,7 +39,7 @@ use crate::storage::reserve::Reserve;
 /// The folder of the metadata log, within its log directory.
 pub const METADATA_FOLDER: &str = "__cluster_metadata-0";
 
-/// How the quorum is set up.
+/// The settings of the quorum.
 #[derive(Clone, Debug)]
 pub struct RaftConfig {
     /// `node.id`.
@@ -58,13 +58,14 @@ pub struct RaftConfig {
     pub retention: Retention,
     /// `controller.quorum.*`.
     pub timeouts: Timeouts,
-    /// What the log and its small files are written with when the disk is full; `None`: they wait.
+    /// What is given back when the disk is full, to write the log and its small files with; `None`: there
+    /// is no reserve, and they wait.
     pub reserve: Option<Arc<Reserve>>,
-    /// Seeds the spread of election timeouts; to be drawn anew at each start.
+    /// The seed of the spread of election time-outs; each start draws another.
     pub seed: u64,
 }
 
-/// Why the quorum can't run (any more). Each message says what happened and what to do.
+/// Why the quorum cannot run, or cannot go on. Each message says what happened and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum RaftError {
     /// More than one voter.
@@ -73,7 +74,7 @@ pub enum RaftError {
          this node"
     )]
     ManyVoters(usize),
-    /// The node itself is not among the voters.
+    /// The node is not among the voters.
     #[error("controller.quorum.voters does not name this node. Add {0}@host:port")]
     NotAVoter(BrokerId),
     /// The election state can't be read or written.
@@ -100,12 +101,12 @@ pub enum RaftError {
         path.display()
     )]
     Damaged {
-        /// The folder.
+        /// The log's folder.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the log.
         reason: String,
     },
-    /// The quorum runs with voters that change (KIP-853).
+    /// The quorum has changing voters (kraft.version 1, KIP-853).
     #[error(
         "the metadata log in {} belongs to a quorum with kraft.version 1, whose voters are in the \
          log; only the static voters of controller.quorum.voters are supported",
@@ -123,7 +124,7 @@ pub enum RaftError {
 /// Why a snapshot was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteSnapshotError {
-    /// It would hold what may yet be undone.
+    /// The snapshot would hold what may yet be undone.
     #[error("a snapshot up to offset {offset} is above the high watermark {high_watermark}")]
     NotCommitted {
         /// Where the snapshot ends.
@@ -142,7 +143,7 @@ pub struct Raft {
     shared: Arc<Shared>,
 }
 
-/// What the handles and the thread share.
+/// The state that the handles and the thread share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) mailbox: Mutex<Mailbox>,
@@ -152,7 +153,7 @@ pub(super) struct Shared {
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
-/// What waits for the thread.
+/// The work that waits for the thread.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
     pub(super) accumulator: Accumulator,
@@ -160,7 +161,7 @@ pub(super) struct Mailbox {
     pub(super) is_closing: bool,
 }
 
-/// What others ask of the thread.
+/// Requests of the handles to the thread.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Command {
     SnapshotWritten(OffsetAndEpoch),
@@ -168,8 +169,8 @@ pub(super) enum Command {
 }
 
 impl Raft {
-    /// Opens the metadata log and starts the quorum. The listener gets the latest snapshot and
-    /// then the committed log, from the quorum's thread.
+    /// Opens the metadata log and starts the quorum. The listener gets the newest snapshot and then the
+    /// committed log, on the quorum's thread.
     ///
     /// # Errors
     /// The config, the disk, or what is on it does not allow to start.
@@ -185,7 +186,7 @@ impl Raft {
         let loaded = newest_snapshot(&snapshots, &log)?;
         let newest = loaded.as_ref().map(|(id, _)| *id);
         log.align_with_snapshot(newest, wall_clock())?;
-        // Older snapshots are rubbish, if the log begins later now.
+        // Where the log begins later by now, older snapshots are leftovers.
         let ids = snapshots.recover(log.start_offset())?;
         let delivered = newest.map_or(log.start_offset(), |id| id.offset);
         log.verify(delivered, newest.map_or(LeaderEpoch::NONE, |id| id.epoch))?;
@@ -195,7 +196,7 @@ impl Raft {
         if let Some(state) = &election {
             log.check_last_epoch(state.epoch)?;
         }
-        // Only now: what is remembered of a log that was refused must not change.
+        // Not before the log is verified: what is remembered of a log that was refused must not change.
         log.remember_durable()?;
         let identity = Identity {
             local: ReplicaKey {
@@ -244,10 +245,11 @@ impl Raft {
         Ok(Self { shared })
     }
 
-    /// Appends records as one batch of `epoch`, which this node leads. Returns the offset of the
-    /// last one; that it is durable and committed is told to the listener.
+    /// Appends records as one batch of `epoch`, which this node leads. Returns the offset of the last one;
+    /// the listener is told when it is durable and committed.
     ///
     /// # Errors
+    /// The batch was not taken: nothing of it is or will be in the log.
     /// Nothing of the batch is or will be in the log.
     pub fn append(&self, epoch: LeaderEpoch, records: Vec<Bytes>) -> Result<Offset, AppendError> {
         let mut mailbox = self.shared.mailbox.lock();
@@ -257,11 +259,11 @@ impl Raft {
         Ok(last_offset)
     }
 
-    /// Writes a snapshot of the state machine as of `end`, the end of a batch that it was given;
-    /// on the caller's thread. False: there is one already, or the log begins later.
+    /// Writes a snapshot of the state machine as of `end`, the end of a batch that it was given, on the
+    /// caller's thread. Returns false if there is one already, or the log begins later.
     ///
     /// # Errors
-    /// What it holds is not committed, or the disk failed.
+    /// The content is not committed, or the disk failed.
     pub fn write_snapshot(
         &self,
         end: OffsetAndEpoch,
@@ -285,7 +287,8 @@ impl Raft {
         Ok(true)
     }
 
-    /// Gives up leading `epoch`, as what was decided in it can't be applied. Told to the listener.
+    /// Gives up leading `epoch`, because what was decided in it cannot be applied. The listener is told of
+    /// it.
     pub fn resign(&self, epoch: LeaderEpoch) {
         self.command(Command::Resign(epoch));
     }
@@ -296,26 +299,26 @@ impl Raft {
         (info.leader, info.epoch)
     }
 
-    /// Up to where the log is committed, as learned in this run: whoever has read less knows a past
-    /// state. `None` until that is learned.
+    /// Up to where the log is committed, as learned in this run: a reader that has read less knows a past
+    /// state. `None` until it is learned.
     pub fn learned_high_watermark(&self) -> Option<Offset> {
         self.shared.info.load().learned_high_watermark
     }
 
-    /// The quorum as it is now, as this node knows it.
+    /// The current state of the quorum, as this node knows it.
     pub fn info(&self) -> Arc<QuorumInfo> {
         self.shared.info.load_full()
     }
 
-    /// Writes and syncs what was appended, stops the thread and closes the log. The listener gets
-    /// what is committed by then, and nothing after this returns. Not to be called by the listener,
-    /// which runs on that thread.
+    /// Writes and syncs what was appended, stops the thread and closes the log. The listener gets what is
+    /// committed by then, and nothing after this returns. The listener must not call it, because it runs on
+    /// that thread.
     pub fn close(&self) {
         self.shared.mailbox.lock().is_closing = true;
         self.shared.wake.notify_one();
         let thread = self.shared.thread.lock().take();
         if let Some(thread) = thread {
-            // The thread reports its own failures; a second report would say less.
+            // The thread has reported its own failure; a second report would say less.
             let _ = thread.join();
         }
     }
@@ -326,8 +329,8 @@ impl Raft {
     }
 }
 
-/// The newest snapshot, if there is one besides that of the format. One that is damaged is removed
-/// where it can be made again: the log has all that came since the one before it.
+/// The newest snapshot, if there is one beside the bootstrap snapshot. A damaged one is removed where it
+/// can be made again: where the log has everything since the snapshot before it.
 fn newest_snapshot(
     snapshots: &SnapshotStore,
     log: &MetadataLog,

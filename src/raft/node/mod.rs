@@ -1,9 +1,9 @@
 //! One replica of the metadata quorum as a state machine: inputs and time in, effects out.
 //!
-//! Owns the epoch, the vote, the role and the high watermark; knows the log only by its offsets,
-//! epochs and snapshots. Inputs are handled by the file that is named after them. Invariants: the
-//! epoch never goes back, a vote or leadership counts only after [`Effect::Persist`], and nothing
-//! below the high watermark is ever truncated.
+//! It owns the epoch, the vote, the role and the high watermark; it knows of the log only offsets, epochs
+//! and snapshots. Each input is handled in the file named after it. Invariants: the epoch never goes back,
+//! a vote or leadership counts only after [`Effect::Persist`], and nothing below the high watermark is ever
+//! truncated.
 
 use std::time::{Duration, Instant};
 
@@ -21,13 +21,13 @@ use crate::model::{BrokerId, LeaderEpoch, Offset};
 /// The quorum's durations, named as their configs.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// `controller.quorum.election.timeout.ms`: between once and twice this without a leader
-    /// starts an election.
+    /// `controller.quorum.election.timeout.ms`: after one to two times this duration without a leader, a
+    /// voter starts an election.
     pub election: Duration,
     /// `controller.quorum.election.backoff.max.ms`: the longest pause before a successor stands.
     pub election_backoff_max: Duration,
-    /// `controller.quorum.fetch.timeout.ms`: so long without an answer of the leader, and a
-    /// follower seeks election; one and a half times so long without fetches, and a leader resigns.
+    /// `controller.quorum.fetch.timeout.ms`: a follower seeks election after so long without an answer of
+    /// its leader; a leader resigns after one and a half times so long without fetches.
     pub fetch: Duration,
     /// `controller.quorum.request.timeout.ms`.
     pub request: Duration,
@@ -47,21 +47,21 @@ impl Default for Timeouts {
     }
 }
 
-/// How long a leader may hold a fetch that has nothing to say.
+/// How long a leader may hold a fetch for which there is nothing new.
 pub(super) const FETCH_MAX_WAIT: Duration = Duration::from_millis(500);
-/// How much of the log one answer brings.
+/// How many bytes of the log one answer brings.
 pub(super) const FETCH_MAX_BYTES: u32 = 8 * 1024 * 1024;
 
 /// Who a replica is, and what it found on its disk.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// This replica.
+    /// The key of this replica.
     pub local: ReplicaKey,
-    /// Who votes.
+    /// The voters of the quorum.
     pub voters: Voters,
-    /// As read from `quorum-state`; the default if there was no file.
+    /// The content of `quorum-state`; the default if there was no file.
     pub election: ElectionState,
-    /// As read from the log.
+    /// The state of the log as it was opened.
     pub log: LogState,
 }
 
@@ -83,9 +83,9 @@ pub struct RaftNode {
 }
 
 impl RaftNode {
-    /// A replica that has not started: give it [`Input::Started`].
+    /// A replica that has not started: the first input must be [`Input::Started`].
     pub fn new(identity: Identity, timeouts: Timeouts, jitter: Jitter) -> Self {
-        // Only what is committed goes into a snapshot.
+        // A snapshot holds only what is committed, so it is a first high watermark.
         let snapshot = identity.log.latest_snapshot();
         let high_watermark = snapshot.filter(|id| *id != OffsetAndEpoch::BOOTSTRAP);
         Self {
@@ -104,8 +104,8 @@ impl RaftNode {
         }
     }
 
-    /// Begins again from what the disk says, as after a new start of the process; only what is
-    /// known to be committed is not forgotten. Give it [`Input::Started`].
+    /// Begins again from what is on disk, as a new process would; only what is known to be committed is
+    /// kept. The next input must be [`Input::Started`].
     pub fn restart(&mut self, election: ElectionState, log: LogState) {
         let identity = Identity {
             local: self.local,
@@ -121,7 +121,7 @@ impl RaftNode {
         };
     }
 
-    /// Takes in what happened and adds to `effects` what is to be done about it.
+    /// Takes an input in, and adds to `effects` what has to be done.
     pub fn handle(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
         if self.is_halted {
             return;
@@ -189,14 +189,14 @@ impl RaftNode {
             .min()
     }
 
-    /// Does what is due by now.
+    /// Does what is due at `now`.
     pub fn on_deadline(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         if self.is_halted {
             return;
         }
         self.connections.expire(now);
         match &self.role {
-            // A node that stops seeks no election; it only waits for another's.
+            // A node that stops does not seek election: it only waits for another node's.
             Role::Leader(_) => self.on_leader_deadline(now, effects),
             _ if self.is_shutting_down => {}
             Role::Unattached(Unattached {
@@ -212,7 +212,7 @@ impl RaftNode {
                 self.become_prospective(now, effects);
             }
             Role::Resigned(Resigned { deadline, .. }) if *deadline <= now => {
-                // In the same epoch this replica would take itself for the leader to follow.
+                // In the same epoch this replica would take itself for the leader that it must follow.
                 let next = LeaderEpoch(self.election.epoch.0 + 1);
                 self.become_unattached(now, next, None, effects);
             }
@@ -222,12 +222,12 @@ impl RaftNode {
         self.check(effects);
     }
 
-    /// This replica.
+    /// The key of this replica.
     pub fn local(&self) -> ReplicaKey {
         self.local
     }
 
-    /// Who votes.
+    /// The voters of the quorum.
     pub fn voters(&self) -> &Voters {
         &self.voters
     }
@@ -247,24 +247,24 @@ impl RaftNode {
         matches!(self.role, Role::Leader(_))
     }
 
-    /// What this node knows of its log.
+    /// The state of this node's log.
     pub fn log(&self) -> &LogState {
         &self.log
     }
 
-    /// Everything below is committed; `None` while this replica has not learned of any.
+    /// The offset below which everything is committed; `None` until this replica has learned of any.
     pub fn high_watermark(&self) -> Option<Offset> {
         self.high_watermark
     }
 
-    /// Up to where the log was committed by the newest word of a leader in this run, which may be
-    /// above the end of this node's log; `None` before the first word. What a snapshot on this
-    /// node's disk says does not count: the log may be committed far beyond it.
+    /// The newest high watermark that a leader has told in this run; it may be above the end of this node's
+    /// log. `None` before the first. What a snapshot on this node's disk says does not count, because the
+    /// log may be committed far beyond it.
     pub fn learned_high_watermark(&self) -> Option<Offset> {
         self.learned_high_watermark
     }
 
-    /// How far the replicas are, if this one leads.
+    /// How far the replicas have come, if this one leads.
     pub fn progress(&self) -> Option<&Progress> {
         match &self.role {
             Role::Leader(leader) => Some(&leader.progress),
@@ -272,7 +272,7 @@ impl RaftNode {
         }
     }
 
-    /// Whether a node that is to stop may: nobody needs it to hand over.
+    /// Whether a node that is to stop may do so: no voter needs it to hand over.
     pub fn may_stop(&self) -> bool {
         let has_remote_leader = self
             .election
@@ -304,12 +304,12 @@ impl RaftNode {
         }
     }
 
-    /// A voter's key in a request must be ours, if it is there.
+    /// Whether a request's voter key, if it has one, is this replica's.
     pub(super) fn is_addressed(&self, voter: Option<ReplicaKey>) -> bool {
         voter.is_none_or(|key| key.matches(&self.local))
     }
 
-    /// Asks another replica, if nothing is under way there.
+    /// Sends a request to another replica, if no other is under way there.
     pub(super) fn ask(
         &mut self,
         now: Instant,
@@ -327,7 +327,7 @@ impl RaftNode {
         }
     }
 
-    /// Sends what the present role has to ask of others.
+    /// Sends the requests that the current role has to send now.
     fn send_due(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         match &self.role {
             _ if self.is_halted => {}
@@ -343,7 +343,7 @@ impl RaftNode {
         effects.push(Effect::Halt(reason));
     }
 
-    /// The invariants that guard committed data.
+    /// Asserts the invariants that guard committed data.
     fn check(&self, effects: &[Effect]) {
         let halting = matches!(effects.last(), Some(Effect::Halt(_)));
         let high_watermark = self.high_watermark.unwrap_or(Offset::ZERO);

@@ -1,4 +1,4 @@
-//! Snapshots of the state machine as bytes: writing them, and reading only whole ones.
+//! Snapshots of the state machine as bytes: encoding them, and decoding only whole ones.
 //!
 //! A snapshot is a sequence of batches with offsets of its own, from 0 on: a control batch with the
 //! header, the records, a control batch with the footer. Without its footer it is no snapshot
@@ -27,12 +27,12 @@ const EPOCH_DIGITS: usize = 10;
 pub enum SnapshotFile {
     /// A whole snapshot.
     Whole(OffsetAndEpoch),
-    /// One that is being written or was marked for deletion: rubbish after a restart.
+    /// A snapshot that is being written, or was marked for deletion: after a restart it is rubbish.
     Remains,
 }
 
 impl SnapshotFile {
-    /// What a file of this name is; `None` if it has nothing to do with snapshots.
+    /// The kind of a file, by its name; `None` if the file is none of a snapshot.
     pub fn of_name(name: &str) -> Option<Self> {
         let (stem, rest) = name.split_once(SUFFIX)?;
         match rest {
@@ -74,7 +74,7 @@ pub struct SnapshotEncoder {
 }
 
 impl SnapshotEncoder {
-    /// A snapshot with this name; `now` becomes the timestamp of its records.
+    /// Begins a snapshot of this name; `now` becomes the timestamp of its records.
     pub fn new(id: OffsetAndEpoch, now: Timestamp) -> Self {
         Self {
             epoch: id.epoch,
@@ -83,14 +83,14 @@ impl SnapshotEncoder {
         }
     }
 
-    /// The first batch: when the last batch that the snapshot covers was appended; 0 in a
+    /// The first batch. It tells when the last batch that the snapshot covers was appended: 0 for a
     /// bootstrap snapshot, which covers none.
     pub fn header(&mut self, last_contained_log_timestamp: Timestamp) -> Bytes {
         let value = control_record::snapshot_header(last_contained_log_timestamp);
         control::snapshot_header(self.place(1), &value)
     }
 
-    /// These records; as several batches, if one would be too large.
+    /// The batches of these records: several, if one would be too large.
     pub fn records(&mut self, records: &[Bytes]) -> Vec<Bytes> {
         let mut batches = Vec::new();
         let mut first = 0;
@@ -131,7 +131,7 @@ impl SnapshotEncoder {
     }
 }
 
-/// A batch of the state machine's records: values without keys, all of one time.
+/// A batch of the state machine's records: values without keys, with one timestamp.
 pub fn data_batch(placement: Placement, values: &[Bytes]) -> Bytes {
     let builder = BatchBuilder::new(placement.base_offset);
     let mut builder = builder.leader_epoch(placement.leader_epoch);
@@ -145,7 +145,7 @@ pub fn data_batch(placement: Placement, values: &[Bytes]) -> Bytes {
     builder.build()
 }
 
-/// What a snapshot holds.
+/// The content of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// When the last batch that it covers was appended.
@@ -166,21 +166,21 @@ pub enum SnapshotError {
     /// The first batch is not a header.
     #[error("it does not begin with a snapshot header")]
     NoHeader,
-    /// The last batch is not a footer: it was not written to its end.
+    /// The last batch is not a footer, so the snapshot was not written to its end.
     #[error("it does not end with a snapshot footer")]
     NoFooter,
-    /// Its offsets have a gap.
+    /// The offsets of its batches have a gap.
     #[error("the batch at offset {found} should begin at {expected}")]
     Gap {
-        /// Where the batch begins.
+        /// The offset at which the batch begins.
         found: i64,
-        /// Where it should begin.
+        /// The offset at which it should begin.
         expected: i64,
     },
-    /// A record without a value, or with a control batch in between.
+    /// A record has no value, or a control batch stands between the records.
     #[error("the batch at offset {0} is not one of metadata records")]
     NotMetadata(i64),
-    /// Its voters are in the log.
+    /// The voters are in the log (kraft.version 1).
     #[error(
         "it belongs to a quorum with kraft.version 1, whose voters are in the log; only the static \
          voters of controller.quorum.voters are supported"
@@ -189,7 +189,7 @@ pub enum SnapshotError {
 }
 
 impl Snapshot {
-    /// Reads a snapshot and checks every byte of it.
+    /// Decodes a snapshot and checks every byte of it.
     pub fn parse(content: &Bytes) -> Result<Self, SnapshotError> {
         let mut scratch = Scratch::with_limit(MAX_DECOMPRESSED_BYTES);
         let mut walk = Batches::new(content);
@@ -228,7 +228,7 @@ impl Snapshot {
     }
 }
 
-/// When the last batch that a snapshot covers was appended, from the snapshot's first bytes.
+/// When the last batch that a snapshot covers was appended, as its first bytes say.
 pub fn header_timestamp(head: &[u8]) -> Result<Timestamp, SnapshotError> {
     let batch = Batch::first_of(head)?.ok_or(SnapshotError::NoHeader)?;
     batch.check_crc()?;
@@ -264,8 +264,8 @@ fn read_footer(batch: &Batch<'_>, scratch: &mut Scratch) -> Result<bool, Snapsho
     Ok(has_footer)
 }
 
-/// The values of a batch's records; they share the memory of `content`, which the batch lies in,
-/// unless they are compressed.
+/// The values of a batch's records. They share the memory of `content`, in which the batch lies, unless
+/// they are compressed.
 pub fn values(
     content: &Bytes,
     batch: &Batch<'_>,

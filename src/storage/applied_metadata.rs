@@ -1,10 +1,10 @@
-//! `.applied-metadata`: up to which offset of the metadata log the replicas of a log directory have
-//! acted. Folders are made, set aside and removed by the word of the metadata; a metadata log that
-//! ends below this offset has lost something, and its word counts for nothing here.
+//! `.applied-metadata`: up to which offset of the metadata log the replicas of a log directory have acted.
+//! Folders are made, set aside and removed as the metadata says; a metadata log that ends below this offset
+//! has lost records, and must not be acted on.
 //!
-//! The file is ours alone; Kafka passes over it. It is 32 bytes, overwritten in place, and not synced
-//! each time: after a power cut it may be behind the truth, which makes the check weaker, never
-//! wrong. What is damaged counts as not there, for the same reason.
+//! The file is ours alone; Kafka passes over it. It is 32 bytes, overwritten in place, and not synced each
+//! time: after a power cut it may name an older offset, which makes the check weaker, never wrong. For the
+//! same reason a damaged file counts as missing.
 
 use std::io::{self, IoSlice};
 use std::path::Path;
@@ -17,7 +17,7 @@ pub const APPLIED_METADATA_FILE: &str = ".applied-metadata";
 
 const VERSION: &str = "0";
 
-/// What a log directory remembers; `None` if it remembers nothing.
+/// The offset that a log directory remembers; `None` if it remembers none.
 ///
 /// # Errors
 /// The disk failed.
@@ -33,7 +33,7 @@ pub fn read(disk: &dyn Disk, log_dir: &Path) -> io::Result<Option<Offset>> {
     Ok(offset)
 }
 
-/// Remembers that the metadata is acted on up to this offset. To be called before the first act.
+/// Remembers that the replicas act on the metadata up to this offset. It must be called before they do.
 ///
 /// # Errors
 /// The disk failed, or is full.

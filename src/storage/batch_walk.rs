@@ -1,16 +1,16 @@
-//! Goes through the batches of a segment's file: by their headers alone, or whole.
+//! Walks through the batches of a segment's file: by their headers alone, or whole.
 
 use std::io;
 
 use super::disk::DiskFile;
 use crate::records::{Batch, BatchHeader, HEADER_SIZE, RecordsError};
 
-/// Why a walk ended before the end.
+/// Why a walk ended before the end of the file.
 #[derive(Debug)]
 pub(super) enum WalkError {
     /// The disk failed.
     Disk(io::Error),
-    /// What is there is no batch.
+    /// The bytes at this place are no batch.
     Bad(RecordsError),
 }
 
@@ -34,24 +34,24 @@ pub(super) struct Located {
 }
 
 impl Located {
-    /// Where the next batch begins.
+    /// The position at which the next batch begins.
     pub(super) fn end(&self) -> u64 {
         self.position + self.header.size() as u64
     }
 }
 
-/// How much a walk reads at once when it looks for one batch near by.
+/// How many bytes a walk reads at once to find one batch near by.
 pub(super) const LOOKUP_CHUNK: usize = 4096;
-/// How much a walk reads at once when it goes through a large part of the file.
+/// How many bytes a walk reads at once to go through a large part of the file.
 pub(super) const SCAN_CHUNK: usize = 256 * 1024;
 
-/// A part of a file, read in chunks from the front to the back.
+/// A window on a file that moves from front to back, a chunk at a time.
 #[derive(Debug)]
 struct Window<'f> {
     file: &'f dyn DiskFile,
     end: u64,
     chunk_size: usize,
-    /// Of this, the first `filled` bytes are what the file has from `chunk_position` on.
+    /// The buffer: its first `filled` bytes are those of the file from `chunk_position` on.
     chunk: Vec<u8>,
     filled: usize,
     chunk_position: u64,
@@ -69,7 +69,8 @@ impl<'f> Window<'f> {
         }
     }
 
-    /// The bytes from `position` on: at least `wanted` of them unless the part ends before.
+    /// The bytes from `position` on: at least `wanted` of them, unless the window's part of the file ends
+    /// before.
     fn at(&mut self, position: u64, wanted: usize) -> io::Result<&[u8]> {
         let left = self.end.saturating_sub(position);
         let wanted = wanted.min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -81,7 +82,7 @@ impl<'f> Window<'f> {
         if self.filled - start >= wanted {
             return Ok(&self.chunk[start..self.filled]);
         }
-        // What is there of a batch that lies across the chunk's end is not read again.
+        // The beginning of a batch that lies across the chunk's end is kept, and not read again.
         self.chunk.copy_within(start..self.filled, 0);
         self.filled -= start;
         self.chunk_position = position;
@@ -97,7 +98,7 @@ impl<'f> Window<'f> {
     }
 }
 
-/// Goes from header to header without reading what lies between, as far as chunks allow.
+/// Goes from header to header, and skips what lies between where it is in another chunk.
 #[derive(Debug)]
 pub(super) struct HeaderWalk<'f> {
     window: Window<'f>,
@@ -105,7 +106,7 @@ pub(super) struct HeaderWalk<'f> {
 }
 
 impl<'f> HeaderWalk<'f> {
-    /// Begins at the batch at `position`. The bytes from `end` on are not looked at.
+    /// A walk from the batch at `position`. The bytes from `end` on are not looked at.
     pub(super) fn new(file: &'f dyn DiskFile, position: u64, end: u64, chunk: usize) -> Self {
         Self {
             window: Window::new(file, end, chunk),
@@ -113,12 +114,12 @@ impl<'f> HeaderWalk<'f> {
         }
     }
 
-    /// Where the next batch begins: after the last, the end, or a partial batch.
+    /// The position of the next batch; behind the last one the end, or the beginning of a partial batch.
     pub(super) fn position(&self) -> u64 {
         self.position
     }
 
-    /// The next whole batch; `None` at the end and before a partial one.
+    /// The next whole batch; `None` at the end, and before a partial batch.
     pub(super) fn next(&mut self) -> Result<Option<Located>, WalkError> {
         let bytes = self.window.at(self.position, HEADER_SIZE)?;
         let Some(header) = BatchHeader::parse(bytes)? else {
@@ -149,7 +150,7 @@ impl<'f> HeaderWalk<'f> {
     }
 }
 
-/// Goes from batch to batch, reading all of each.
+/// Goes from batch to batch, and reads each whole.
 #[derive(Debug)]
 pub(super) struct BatchWalk<'f> {
     window: Window<'f>,
@@ -157,7 +158,7 @@ pub(super) struct BatchWalk<'f> {
 }
 
 impl<'f> BatchWalk<'f> {
-    /// Begins at the batch at `position`. The bytes from `end` on are not looked at.
+    /// A walk from the batch at `position`. The bytes from `end` on are not looked at.
     pub(super) fn new(file: &'f dyn DiskFile, position: u64, end: u64) -> Self {
         Self {
             window: Window::new(file, end, SCAN_CHUNK),
@@ -165,7 +166,7 @@ impl<'f> BatchWalk<'f> {
         }
     }
 
-    /// As [`Self::new`], reading `chunk` bytes at once.
+    /// As [`Self::new`], but reads `chunk` bytes at once.
     pub(super) fn with_chunk(
         file: &'f dyn DiskFile,
         position: u64,
@@ -178,18 +179,18 @@ impl<'f> BatchWalk<'f> {
         }
     }
 
-    /// Where the next batch begins.
+    /// The position of the next batch.
     pub(super) fn position(&self) -> u64 {
         self.position
     }
 
-    /// Where the walk ends.
+    /// The position at which the walk ends.
     pub(super) fn end(&self) -> u64 {
         self.window.end
     }
 
-    /// The next whole batch and its position; `None` at the end and before a partial one. Only its
-    /// length was checked.
+    /// The next whole batch and its position; `None` at the end, and before a partial batch. Nothing but
+    /// the batch's length was checked.
     pub(super) fn next(&mut self) -> Result<Option<(u64, Batch<'_>)>, WalkError> {
         let position = self.position;
         let bytes = self.window.at(position, HEADER_SIZE)?;

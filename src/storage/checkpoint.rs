@@ -1,7 +1,8 @@
 //! The text checkpoints of a log directory and of a partition folder.
 //!
-//! A version line, a line with the number of entries, one line an entry. A file is replaced whole,
-//! so a count that disagrees is damage, never a torn write. An empty file has no entries.
+//! A file has a version line, a line with the number of entries, and a line for each entry. It is always
+//! replaced whole, so a count that disagrees is damage and never a torn write. An empty file has no
+//! entries.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -12,13 +13,13 @@ use std::sync::Arc;
 use super::disk::{self, Disk};
 use crate::model::{Offset, TopicPartition};
 
-/// Per partition: the offset below which all is on stable storage.
+/// For each partition the offset below which everything is on stable storage.
 pub const RECOVERY_POINT_FILE: &str = "recovery-point-offset-checkpoint";
-/// Per partition: the high watermark. A hint: after a crash it may be too low.
+/// For each partition the high watermark. It is a hint: after a crash it may be too low.
 pub const HIGH_WATERMARK_FILE: &str = "replication-offset-checkpoint";
-/// Per partition: the log start offset, where it is above the base offset of the first segment.
+/// For each partition the log start offset, where it is above the base offset of the first segment.
 pub const LOG_START_FILE: &str = "log-start-offset-checkpoint";
-/// Per partition: the first offset that compaction has not seen.
+/// For each partition the first offset that compaction has not seen.
 pub const CLEANER_FILE: &str = "cleaner-offset-checkpoint";
 
 const VERSION: &str = "0";
@@ -29,28 +30,28 @@ pub enum StateFileError {
     /// The disk failed.
     #[error("cannot access {}: {source}", path.display())]
     Io {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
-        /// What the disk said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The content is not what was ever written.
+    /// The content is nothing that was ever written.
     #[error("{} is damaged: {found}", path.display())]
     Damaged {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the content.
         found: String,
     },
 }
 
 impl StateFileError {
-    /// Whether the disk failed, so that its whole log directory must go offline.
+    /// Whether the disk has failed, so that its whole log directory must go offline.
     pub fn is_disk_failure(&self) -> bool {
         matches!(self, Self::Io { source, .. } if !super::error::is_full(source))
     }
 
-    /// Whether only room is missing: nothing of the file is changed then.
+    /// Whether the disk is full: the file has its old content then.
     pub fn is_full_disk(&self) -> bool {
         matches!(self, Self::Io { source, .. } if super::error::is_full(source))
     }
@@ -68,7 +69,7 @@ impl StateFileError {
     }
 }
 
-/// The text of a small file; `None` when there is no such file.
+/// The text of a small file; `None` if the file is missing.
 pub(super) fn read_text(disk: &dyn Disk, path: &Path) -> Result<Option<String>, StateFileError> {
     let Some(content) = disk::read_file(disk, path).map_err(StateFileError::io(path))? else {
         return Ok(None);
@@ -79,7 +80,7 @@ pub(super) fn read_text(disk: &dyn Disk, path: &Path) -> Result<Option<String>, 
     }
 }
 
-/// The entries of a checkpoint, as `parse` reads them; none when there is no such file.
+/// The entries of a checkpoint, as `parse` reads them; a missing file has none.
 pub(super) fn read<T>(
     disk: &dyn Disk,
     path: &Path,
@@ -115,7 +116,7 @@ pub(super) fn read<T>(
     }
 }
 
-/// Replaces a checkpoint; durable when this returns.
+/// Replaces a checkpoint, durably.
 pub(super) fn write<T: fmt::Display>(
     disk: &dyn Disk,
     path: &Path,
@@ -125,7 +126,7 @@ pub(super) fn write<T: fmt::Display>(
     disk::replace_file(disk, path, text.as_bytes()).map_err(StateFileError::io(path))
 }
 
-/// As [`write()`], but what comes next must make the whole volume durable.
+/// As [`write()`], but not durable: the caller must sync the whole volume afterwards.
 pub(super) fn write_unsynced<T: fmt::Display>(
     disk: &dyn Disk,
     path: &Path,
@@ -148,7 +149,7 @@ pub type Offsets = BTreeMap<TopicPartition, Offset>;
 
 /// Reads one of the offset checkpoints of a log directory; a missing file has no entries.
 pub fn read_offsets(disk: &dyn Disk, path: &Path) -> Result<Offsets, StateFileError> {
-    // The lines of a topic follow each other: they share its name.
+    // The lines of a topic follow each other, so the partitions share one copy of its name.
     let mut shared: Arc<str> = Arc::from("");
     let entries = read(disk, path, |line| {
         let mut words = line.split_ascii_whitespace();

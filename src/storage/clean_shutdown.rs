@@ -1,7 +1,7 @@
 //! `.kafka_cleanshutdown`: says that a log directory was closed in order, and needs no recovery.
 //!
-//! Taking the mark removes it, durably, before anything else is done with the logs: a crash while
-//! they are loaded must not look like a clean stop (KAFKA-10471). It is written last of all.
+//! Taking the mark removes it, durably, before anything else is done with the logs: a crash while they are
+//! loaded must not look like a clean stop (KAFKA-10471). The mark is written last of all.
 
 use std::io;
 use std::path::Path;
@@ -28,7 +28,7 @@ struct Content {
     broker_epoch: i64,
 }
 
-/// Removes the mark of a log directory and tells what it said; `None` if there was none.
+/// Removes the mark of a log directory and returns what it said; `None` if there was none.
 pub fn take(disk: &dyn Disk, log_dir: &Path) -> io::Result<Option<CleanShutdown>> {
     let path = log_dir.join(CLEAN_SHUTDOWN_FILE);
     let Some(bytes) = disk::read_file(disk, &path)? else {

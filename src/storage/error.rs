@@ -1,4 +1,4 @@
-//! What can go wrong with a log, by cause. Which answer a client gets for it is not decided here.
+//! The faults of a log, by cause. `api` decides which error a client gets.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,71 +11,71 @@ use crate::records::RecordsError;
 /// A fault of the disk or of what is on it.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// The disk failed. What was written may be lost, and trying again would not tell: the log is
-    /// offline, and so must be its log directory.
+    /// The disk failed. What was written may be lost, and trying again would not show it: the log is
+    /// offline, and its log directory must be.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried, as in "cannot ... the file".
+        /// The action that failed, as in "cannot ... the file".
         action: &'static str,
-        /// The file or directory.
+        /// The path of the file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The disk is full. Nothing of the batch is in the log; reads go on.
     #[error("no space left to write {}", path.display())]
     Full {
-        /// The file or directory.
+        /// The path of the file or directory.
         path: PathBuf,
     },
-    /// A part of the log that was complete and durable once is damaged. The log is never cut
-    /// there: the replica must go offline, and be repaired or fetched again.
+    /// A part of the log that was complete and durable once is damaged. The log is never cut there: the
+    /// replica must go offline, and be repaired or fetched again.
     #[error(
         "{} is corrupt at position {position}, after offset {after}: {reason}",
         path.display()
     )]
     Corrupt {
-        /// The segment's file.
+        /// The path of the segment's file.
         path: PathBuf,
-        /// Where in the file, in bytes.
+        /// The position in the file, in bytes.
         position: u64,
         /// The last offset that was read before it, or the one before the segment's first.
         after: Offset,
-        /// What is wrong there.
+        /// What is wrong at that position.
         reason: RecordsError,
     },
-    /// What is in a partition folder cannot be one log.
+    /// The files of a partition folder cannot be one log.
     #[error("{}: {reason}", path.display())]
     Inconsistent {
-        /// The file or directory.
+        /// The path of the file or directory.
         path: PathBuf,
         /// What is wrong, as a sentence.
         reason: String,
     },
-    /// The log went offline before, by an error that was told then.
+    /// The log is offline, by an error that was reported when it happened.
     #[error("the log is offline")]
     Offline,
-    /// The thread must not wait, and what it needs is not in memory: read again where waiting is
-    /// allowed ([`without_waiting`](super::disk::without_waiting)).
+    /// The thread must not wait, and what it needs is not in memory: read again on a thread that may
+    /// ([`without_waiting`](super::disk::without_waiting)).
     #[error("the read would have to wait for the disk")]
     WouldWait,
-    /// A segment was deleted while it was read. Locate the offset again.
+    /// A segment was deleted while it was read: locate the offset again.
     #[error("the segment was deleted")]
     SegmentDeleted,
 }
 
 impl StorageError {
-    /// Whether the disk failed, so that its whole log directory must go offline.
+    /// Whether the disk has failed, so that its whole log directory must go offline.
     pub fn is_disk_failure(&self) -> bool {
         matches!(self, Self::Io { .. })
     }
 
-    /// Whether only room is missing: nothing is changed then.
+    /// Whether the disk is full: nothing was changed then.
     pub fn is_full_disk(&self) -> bool {
         matches!(self, Self::Full { .. })
     }
 
-    /// Sorts an error of the disk.
+    /// Makes the right kind of error of a system's error.
     pub fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         if is_full(&source) {
@@ -92,7 +92,7 @@ impl StorageError {
     }
 }
 
-/// Whether the disk, or what this process may have of it, is used up.
+/// Whether the error says that the disk, or this process's share of it, is used up.
 pub(super) fn is_full(error: &io::Error) -> bool {
     [Errno::NOSPC, Errno::DQUOT].contains(&Errno::from_io_error(error).unwrap_or(Errno::IO))
 }

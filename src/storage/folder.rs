@@ -1,4 +1,4 @@
-//! A partition's folder: where it is, and how its files are named.
+//! A partition's folder: its path, and the names of its files.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ use crate::model::Offset;
 pub(super) enum FileKind {
     /// Batches.
     Log,
-    /// Where batches lie, by offset.
+    /// Positions of batches, by offset.
     OffsetIndex,
-    /// Where batches lie, by time.
+    /// Positions of batches, by time.
     TimeIndex,
     /// Aborted transactions.
     TransactionIndex,
-    /// The producers as of the offset in the name.
+    /// The state of producers as of the offset in the name.
     ProducerSnapshot,
 }
 
@@ -44,17 +44,17 @@ impl FileKind {
     }
 }
 
-/// What a file is waiting for, by the end of its name.
+/// The state of a file in the life of its segment, which is the end of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Stage {
-    /// It is part of the log.
+    /// The file is part of the log.
     Live,
-    /// Output of the cleaner that is not complete.
+    /// Incomplete output of the cleaner.
     Cleaned,
-    /// Complete output of the cleaner, about to replace what it was made from.
+    /// Complete output of the cleaner, about to replace the segments it was made from.
     Swap,
-    /// It is to be deleted when nobody reads it any more.
+    /// The file is deleted once nobody can be reading it any more.
     Deleted,
 }
 
@@ -86,10 +86,10 @@ pub(super) struct FileName {
 }
 
 impl FileName {
-    /// Takes a name apart; `None` if it is not that of a segment's file or a producer snapshot.
+    /// Takes a name apart; `None` if it is neither that of a segment's file nor of a producer snapshot.
     pub(super) fn parse(name: &str) -> Option<Self> {
         let (digits, suffixes) = name.split_once('.')?;
-        // A name that is not padded as ours would be written under another one.
+        // Kafka pads offsets to 20 digits. A shorter name would be written again under another one.
         if digits.len() != 20 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
             return None;
         }
@@ -117,7 +117,7 @@ impl FileName {
     }
 }
 
-/// The folder of one partition on its disk; it can be renamed under its log.
+/// The folder of one partition on its disk. It can be renamed while its log is in use.
 #[derive(Debug)]
 pub(super) struct Folder {
     disk: Arc<dyn Disk>,
@@ -140,7 +140,7 @@ impl Folder {
         Arc::clone(&self.path.lock())
     }
 
-    /// Says that the folder has another name now.
+    /// Tells the folder that it has another path now.
     pub(super) fn relocate(&self, path: &Path) {
         *self.path.lock() = path.into();
     }

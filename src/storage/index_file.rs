@@ -1,8 +1,8 @@
 //! A file of equal entries in ascending order: what the offset index and the time index share.
 //!
-//! New entries wait in memory until there are enough of them for one write. A crash loses those:
-//! recovery makes them again from the log. So the file never has an entry that the log lacks,
-//! unless the log was cut, and then the index is cut first.
+//! New entries wait in memory until there are enough for one write. A crash loses those that wait, and
+//! recovery makes them again from the log. So the file never has an entry that the log lacks: before the
+//! log is cut, the index is.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 use super::disk::DiskFile;
 
-/// How many new entries are kept back: one write per 128 KiB of log at the default interval.
+/// How many new entries wait for one write: 128 KiB of log at the default interval.
 const KEPT_BACK: usize = 32;
 /// How many bytes a search reads at once.
 const PAGE: usize = 4096;
 
 /// An entry of an index.
 pub(super) trait IndexEntry: Copy + fmt::Debug {
-    /// Its size in the file.
+    /// The size of an entry in the file, in bytes.
     const SIZE: usize;
 
     fn write(&self, file: &mut Vec<u8>);
@@ -26,11 +26,11 @@ pub(super) trait IndexEntry: Copy + fmt::Debug {
     /// Reads an entry of exactly `SIZE` bytes.
     fn read(bytes: &[u8]) -> Self;
 
-    /// Whether it may stand right behind `previous`.
+    /// Whether the entry may stand right behind `previous`.
     fn follows(&self, previous: &Self) -> bool;
 }
 
-/// An index's content is not what an index can have: it must be made again from the log.
+/// Why an index cannot be used: its content is not in order, and must be made again from the log.
 #[derive(Debug)]
 pub(super) enum IndexFault {
     Damaged,
@@ -47,7 +47,7 @@ impl From<io::Error> for IndexFault {
 #[derive(Debug)]
 pub(super) struct IndexFile<E> {
     written: Written<E>,
-    /// The entries behind those in the file.
+    /// The newest entries, which are not in the file yet.
     kept_back: Vec<E>,
     last: Option<E>,
     unsynced: bool,
@@ -68,8 +68,8 @@ impl<E: IndexEntry> IndexFile<E> {
         }
     }
 
-    /// Reads a file whole and checks the order of its entries. What a preallocated file has behind
-    /// its last entry, zeros, is cut off.
+    /// Reads a file whole and checks the order of its entries. The zeros that a preallocated file has
+    /// behind its last entry are cut off.
     pub(super) fn load(file: Arc<dyn DiskFile>) -> Result<Self, IndexFault> {
         let size = usize::try_from(file.size()?).map_err(|_| IndexFault::Damaged)?;
         let mut content = vec![0; size];
@@ -80,7 +80,8 @@ impl<E: IndexEntry> IndexFile<E> {
             .rposition(|byte| *byte != 0)
             .map_or(0, |last| last + 1);
         let mut index = Self::empty(file);
-        // One entry may be all zero (a record of 1970), a whole preallocated file is not.
+        // A single entry may be all zeros (a record of 1970 at the base offset); a whole preallocated file
+        // is not.
         let is_blank = used == 0 && size > E::SIZE;
         for bytes in content.chunks_exact(E::SIZE).filter(|_| !is_blank) {
             let entry = E::read(bytes);
@@ -101,8 +102,8 @@ impl<E: IndexEntry> IndexFile<E> {
         Ok(index)
     }
 
-    /// Takes over a file that was completed in order: only its last entry is read. `None`: it is
-    /// not such a file, and must be loaded.
+    /// Takes over a file that was completed in order: only its last entry is read. `None` if the file
+    /// cannot be such a one, and must be loaded.
     pub(super) fn trust(file: Arc<dyn DiskFile>) -> io::Result<Option<Self>> {
         let size = usize::try_from(file.size()?).unwrap_or(usize::MAX);
         let mut index = Self::empty(file);
@@ -118,7 +119,7 @@ impl<E: IndexEntry> IndexFile<E> {
         Ok((size % E::SIZE == 0).then_some(index))
     }
 
-    /// How many entries there are.
+    /// How many entries the index has.
     pub(super) fn len(&self) -> usize {
         self.written.count + self.kept_back.len()
     }
@@ -127,7 +128,7 @@ impl<E: IndexEntry> IndexFile<E> {
         self.last
     }
 
-    /// Adds an entry. A disk that takes no more only makes it wait: the log itself is complete.
+    /// Adds an entry. On a full disk it waits in memory, as the log has what it says.
     pub(super) fn push(&mut self, entry: E) -> io::Result<()> {
         assert!(
             self.last.is_none_or(|last| entry.follows(&last)),
@@ -145,7 +146,7 @@ impl<E: IndexEntry> IndexFile<E> {
         Ok(())
     }
 
-    /// Brings the file up to date.
+    /// Writes the waiting entries to the file.
     pub(super) fn write_out(&mut self) -> io::Result<()> {
         if self.kept_back.is_empty() {
             return Ok(());
@@ -169,7 +170,7 @@ impl<E: IndexEntry> IndexFile<E> {
         self.kept_back.shrink_to_fit();
     }
 
-    /// Keeps the entries for which `keep` holds: they are those at the front.
+    /// Keeps the entries for which `keep` holds, which must be those at the front.
     pub(super) fn truncate(&mut self, keep: impl Fn(&E) -> bool) -> io::Result<()> {
         let kept_back = self.kept_back.partition_point(&keep);
         if kept_back < self.kept_back.len() {
@@ -190,7 +191,7 @@ impl<E: IndexEntry> IndexFile<E> {
         Ok(())
     }
 
-    /// The file, if what was written to it is not synced. The caller syncs it.
+    /// The file, if something in it is not synced: the caller must sync it.
     pub(super) fn take_unsynced(&mut self) -> Option<Arc<dyn DiskFile>> {
         std::mem::take(&mut self.unsynced).then(|| Arc::clone(&self.written.file))
     }
@@ -199,7 +200,7 @@ impl<E: IndexEntry> IndexFile<E> {
         &self.written.file
     }
 
-    /// Where to find the last entry for which `holds`, which is so for entries at the front.
+    /// Where the last entry is for which `holds`. `holds` must be true for entries at the front only.
     pub(super) fn search(&self, holds: impl Fn(&E) -> bool) -> Search<E> {
         let count = self.kept_back.partition_point(holds);
         match count.checked_sub(1) {
@@ -219,15 +220,15 @@ pub(super) struct Slot<E> {
     pub(super) entry: E,
 }
 
-/// The outcome of a search in memory.
+/// The outcome of a search among the entries in memory.
 #[derive(Debug)]
 pub(super) enum Search<E> {
     Found(Slot<E>),
-    /// It is not among the newest entries: the file is to be searched, without any lock.
+    /// The entry is not among the newest: the file must be searched, which needs no lock.
     InFile(Written<E>),
 }
 
-/// The entries in the file as of some moment.
+/// The entries in the file at some moment.
 #[derive(Debug)]
 pub(super) struct Written<E> {
     file: Arc<dyn DiskFile>,
@@ -252,9 +253,9 @@ impl<E: IndexEntry> Written<E> {
         self.count * E::SIZE
     }
 
-    /// The last entry for which `holds`, which is so for entries at the front.
+    /// The last entry for which `holds`. `holds` must be true for entries at the front only.
     ///
-    /// The search begins at entry `near`, so that reading on where one left off costs one read.
+    /// The search begins at entry `near`: reading on from where another read ended costs one read.
     pub(super) fn last_where(
         &self,
         near: usize,
@@ -301,7 +302,7 @@ impl<E: IndexEntry> Written<E> {
         let length = (self.count - first).min(Self::PER_PAGE) * E::SIZE;
         let entries = &mut page[..length];
         let read = self.file.read_at(entries, (first * E::SIZE) as u64)?;
-        // Shorter than it was: the log was cut meanwhile.
+        // The file is shorter than it was, so the log was cut meanwhile.
         Ok(&page[..read - read % E::SIZE])
     }
 }

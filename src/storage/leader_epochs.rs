@@ -1,8 +1,8 @@
-//! Which leader epoch wrote which offsets of a log: the history that finds where two logs part.
+//! Which leader epoch wrote which offsets of a log: this history shows where two logs part.
 //!
-//! Epochs and start offsets both ascend strictly. The file `leader-epoch-checkpoint` may lag behind
-//! after a crash: batches carry their epoch, so recovery assigns again what is above the recovery
-//! point. It must be saved before the recovery point passes an assigned epoch (KIP-101, KIP-279).
+//! Epochs and start offsets both ascend strictly. After a crash the file `leader-epoch-checkpoint` may be
+//! behind: batches carry their epoch, so recovery assigns again what is above the recovery point. Therefore
+//! an assigned epoch must be saved before the recovery point passes it (KIP-101, KIP-279).
 
 use std::fmt;
 use std::path::Path;
@@ -17,9 +17,9 @@ pub const LEADER_EPOCH_FILE: &str = "leader-epoch-checkpoint";
 /// An epoch and the offset of its first record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpochStart {
-    /// 0 or above.
+    /// The epoch: 0 or above.
     pub epoch: LeaderEpoch,
-    /// 0 or above.
+    /// The offset of its first record: 0 or above.
     pub start_offset: Offset,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for EpochStart {
 /// An epoch and the offset after its last record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpochEnd {
-    /// The largest known epoch that is not above the one asked for.
+    /// The largest known epoch that is not above the requested one.
     pub epoch: LeaderEpoch,
     /// The start of the next epoch, or the end of the log.
     pub end_offset: Offset,
@@ -46,7 +46,7 @@ pub struct LeaderEpochs {
 }
 
 impl LeaderEpochs {
-    /// Reads the file in `folder`; a missing one has no entries.
+    /// Reads the file in `folder`; a missing file has no entries.
     pub fn load(disk: &dyn Disk, folder: &Path) -> Result<Self, StateFileError> {
         let path = folder.join(LEADER_EPOCH_FILE);
         let entries = checkpoint::read(disk, &path, parse_entry)?;
@@ -74,7 +74,7 @@ impl LeaderEpochs {
         Ok(())
     }
 
-    /// As [`Self::save`], but what comes next must make the whole volume durable.
+    /// As [`Self::save`], but not durable: the caller must sync the whole volume afterwards.
     pub fn save_unsynced(&mut self, disk: &dyn Disk, folder: &Path) -> Result<(), StateFileError> {
         if self.unsaved {
             let path = folder.join(LEADER_EPOCH_FILE);
@@ -94,7 +94,7 @@ impl LeaderEpochs {
         self.entries.last().copied()
     }
 
-    /// The oldest epoch of which something is left.
+    /// The oldest epoch that has records left.
     pub fn earliest(&self) -> Option<EpochStart> {
         self.entries.first().copied()
     }
@@ -107,10 +107,10 @@ impl LeaderEpochs {
         after.checked_sub(1).map(|index| self.entries[index].epoch)
     }
 
-    /// Says that `epoch` begins at `start_offset`: the first batch or nothing of it is in the log.
+    /// Notes that `epoch` begins at `start_offset`, before or right after its first batch is appended.
     ///
-    /// An epoch that is the newest already keeps its start, unless the new one is lower. What
-    /// contradicts the new entry is dropped: the log was truncated below it.
+    /// An epoch that is the newest already keeps its start, unless the new one is lower. Entries that
+    /// contradict the new one are dropped: the log was truncated below them.
     pub fn assign(&mut self, epoch: LeaderEpoch, start_offset: Offset) {
         assert!(epoch.0 >= 0, "an epoch that writes is known");
         assert!(start_offset.0 >= 0, "an epoch starts at an offset");
@@ -131,11 +131,11 @@ impl LeaderEpochs {
         self.unsaved = true;
     }
 
-    /// Where `requested` ends, or the largest epoch below it of which something is known. `None`:
-    /// the epoch is unknown, or newer than all known ones.
+    /// The end of `requested`, or of the largest known epoch below it. `None` if the epoch is unknown, or
+    /// newer than all known ones.
     ///
-    /// An epoch older than all known ones answers with itself and the start of the log's first: what
-    /// it wrote is deleted, and a follower must truncate to what is left.
+    /// An epoch older than all known ones is answered with itself and the start of the first known epoch:
+    /// its records are deleted, and a follower must truncate to what is left.
     pub fn end_offset_for(
         &self,
         requested: LeaderEpoch,
@@ -162,7 +162,7 @@ impl LeaderEpochs {
         })
     }
 
-    /// The log ends at `end_offset` now: forgets the epochs that begin there or later.
+    /// Forgets the epochs that begin at the new end of the log or later.
     pub fn truncate_from_end(&mut self, end_offset: Offset) {
         let keep = self
             .entries
@@ -173,8 +173,8 @@ impl LeaderEpochs {
         }
     }
 
-    /// The log starts at `start_offset` now: forgets the epochs that ended before, and moves up the
-    /// start of the one it falls into.
+    /// Forgets the epochs that ended before the new start of the log, and moves up the start of the epoch
+    /// that this falls into.
     pub fn truncate_from_start(&mut self, start_offset: Offset) {
         let after = self
             .entries
@@ -189,7 +189,7 @@ impl LeaderEpochs {
         }
     }
 
-    /// Forgets all.
+    /// Forgets all epochs.
     pub fn clear(&mut self) {
         self.unsaved |= !self.entries.is_empty();
         self.entries.clear();

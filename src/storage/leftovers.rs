@@ -1,5 +1,5 @@
-//! What a crash may have left in a partition folder: deleted files, half-done work of the cleaner,
-//! indexes without their log. The rules are Kafka's, so that either broker can clear up after the
+//! Clears up what a crash may have left in a partition folder: deleted files, half-done work of the
+//! cleaner, indexes without their log. The rules are Kafka's, so that either broker can clear up after the
 //! other.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use super::error::StorageError;
 use super::folder::{FileKind, FileName, Folder, Stage};
 use crate::model::Offset;
 
-/// What a folder holds.
+/// What a folder holds after it was cleared up.
 #[derive(Debug)]
 pub(super) struct FolderContent {
     /// The segments in order.
@@ -24,18 +24,19 @@ pub(super) struct FolderContent {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SegmentFiles {
     pub(super) base_offset: Offset,
-    /// Size of the log in bytes.
+    /// The size of the log in bytes.
     pub(super) size: u64,
-    /// Both the offset index and the time index are there.
+    /// Whether both the offset index and the time index are there.
     pub(super) has_indexes: bool,
-    /// There is an index of aborted transactions.
+    /// Whether an index of aborted transactions is there.
     pub(super) has_aborts: bool,
 }
 
-/// Clears up, and says what is there. `clean`: the log was closed in order.
+/// Clears up, and returns what is left. `clean` says that the log was closed in order.
 ///
 /// # Errors
-/// [`StorageError::Inconsistent`] if batches are gone that no crash takes away: nothing was removed.
+/// [`StorageError::Inconsistent`] if batches are missing that no crash takes away. Nothing was removed
+/// then.
 pub(super) fn clear(folder: &Folder, clean: bool) -> Result<FolderContent, StorageError> {
     let mut names = list(folder)?;
     check_logs_are_there(folder, &names, clean)?;
@@ -73,8 +74,8 @@ pub(super) fn clear(folder: &Folder, clean: bool) -> Result<FolderContent, Stora
     })
 }
 
-/// An index without its log is what a crash leaves of a segment that was made or deleted at an end of
-/// the log, not inside it; and after a stop in order there is none.
+/// Checks that no index lacks its log, except where a crash leaves such: at an end of the log, where a
+/// segment was being made or deleted. After a stop in order it leaves none.
 fn check_logs_are_there(
     folder: &Folder,
     names: &[FileName],
@@ -114,8 +115,8 @@ fn list(folder: &Folder) -> Result<Vec<FileName>, StorageError> {
         .collect())
 }
 
-/// Puts complete output of the cleaner in the place of what it was made from. Output with
-/// incomplete output at or below it is part of an incomplete whole, and is dropped.
+/// Puts complete output of the cleaner in the place of what it was made from. Output with incomplete output
+/// at or below it is part of an incomplete whole, and is dropped.
 fn finish_swap(folder: &Folder, names: &mut Vec<FileName>) -> Result<(), StorageError> {
     let in_stage = |names: &[FileName], stage| -> Vec<FileName> {
         let wanted = names.iter().filter(|name| name.stage == stage);
@@ -137,7 +138,7 @@ fn finish_swap(folder: &Folder, names: &mut Vec<FileName>) -> Result<(), Storage
         start = start.min(name.offset);
         end = end.max(end_of(folder, name)?);
     }
-    // What was renamed before the crash is output too; the batches get their name first, but a power
+    // A file that was renamed before the crash is output, too. The batches are renamed first, but a power
     // cut need not keep the order.
     let is_output = |name: &FileName| {
         let in_swap = |kind| {
@@ -163,7 +164,7 @@ fn finish_swap(folder: &Folder, names: &mut Vec<FileName>) -> Result<(), Storage
     sync(folder)
 }
 
-/// Makes it durable before the next step which files are there.
+/// Syncs the folder's names, before the next step depends on them.
 fn sync(folder: &Folder) -> Result<(), StorageError> {
     let path = folder.path();
     let synced = folder.disk().sync_dir(&path);
@@ -180,7 +181,7 @@ fn end_of(folder: &Folder, name: &FileName) -> Result<Offset, StorageError> {
         .map_err(failed)?;
     let mut walk = HeaderWalk::new(&*file, 0, size(folder, &path)?, SCAN_CHUNK);
     let mut end = name.offset;
-    // What cannot be read is left to the recovery of the segment.
+    // The recovery of the segment deals with what cannot be read.
     while let Ok(Some(batch)) = walk.next() {
         end = batch.header.next_offset();
     }

@@ -1,4 +1,4 @@
-//! What a log needs to know of its topic's configuration, as plain values.
+//! The settings of a log, as plain values of its topic's configuration.
 
 /// The settings of a log. The names are Kafka's topic settings; defaults are Kafka's too.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,9 +14,9 @@ pub struct LogConfig {
     pub segment_index_bytes: u32,
     /// `index.interval.bytes`: an index has an entry for about this many bytes of the log.
     pub index_interval_bytes: u32,
-    /// `cleanup.policy` has `compact`: offsets may be missing.
+    /// `cleanup.policy` contains `compact`: offsets may be missing.
     pub compact: bool,
-    /// `delete.retention.ms`: how long a tombstone stays after it was first compacted.
+    /// `delete.retention.ms`: how long a tombstone stays after its first compaction.
     pub delete_retention_ms: i64,
     /// `min.compaction.lag.ms`: younger records are not compacted.
     pub min_compaction_lag_ms: i64,
@@ -24,21 +24,21 @@ pub struct LogConfig {
     pub max_compaction_lag_ms: i64,
     /// `min.cleanable.dirty.ratio` in millionths: a log is compacted when more of it is dirty.
     pub min_cleanable_ppm: u32,
-    /// `cleanup.policy` has `delete`: retention applies.
+    /// `cleanup.policy` contains `delete`: retention applies.
     pub delete: bool,
     /// `retention.ms`: segments whose newest record is older are deleted; -1 keeps them.
     pub retention_ms: i64,
     /// `retention.bytes`: segments are deleted while the rest has at least this size; -1 keeps them.
     pub retention_bytes: i64,
-    /// `file.delete.delay.ms`: how long a deleted file stays for those who are reading it.
+    /// `file.delete.delay.ms`: how long a deleted file stays for those that are reading it.
     pub file_delete_delay_ms: i64,
-    /// `flush.messages`: with 1 a batch is acknowledged only when it is on the disk.
+    /// `flush.messages`: with 1, a batch is acknowledged only when it is on stable storage.
     pub flush_messages: i64,
     /// `flush.ms`: how long a batch may stay unsynced.
     pub flush_ms: i64,
     /// `preallocate`: a new segment's file has its full size at once.
     pub preallocate: bool,
-    /// `producer.id.expiration.ms`: when a producer that is idle is forgotten.
+    /// `producer.id.expiration.ms`: after how long an idle producer is forgotten.
     pub producer_id_expiration_ms: i64,
 }
 

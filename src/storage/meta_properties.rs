@@ -1,4 +1,4 @@
-//! `meta.properties`: to which cluster and broker a log directory belongs, and its own id.
+//! `meta.properties`: the cluster and the broker that a log directory belongs to, and its own id.
 //!
 //! Version 1 is written. Version 0, from before KRaft, says `broker.id` for `node.id` and may lack
 //! the cluster's id; both versions may lack the directory's (KIP-858).
@@ -13,12 +13,12 @@ use crate::model::{BrokerId, DirectoryId};
 /// The file's name in a log directory.
 pub const META_PROPERTIES_FILE: &str = "meta.properties";
 
-/// What the file says. What it must say in version 1 is optional only for version 0's sake.
+/// The content of the file. Some fields are optional only because version 0 may lack them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetaProperties {
-    /// 0 or 1.
+    /// The version: 0 or 1.
     pub version: u8,
-    /// `cluster.id`: any text, usually an id's.
+    /// `cluster.id`: any text, usually that of an id.
     pub cluster_id: Option<String>,
     /// `node.id`, or `broker.id` in version 0.
     pub node_id: Option<BrokerId>,
@@ -27,7 +27,7 @@ pub struct MetaProperties {
 }
 
 impl MetaProperties {
-    /// Reads the file of a log directory; `None` if there is none.
+    /// Reads the file of a log directory; `None` if it is missing.
     pub fn load(disk: &dyn Disk, log_dir: &Path) -> Result<Option<Self>, StateFileError> {
         let path = log_dir.join(META_PROPERTIES_FILE);
         let Some(text) = checkpoint::read_text(disk, &path)? else {
@@ -66,7 +66,8 @@ impl MetaProperties {
         }
         let has_node_id = properties.node_id.is_some();
         match properties.version {
-            // Every file has one of its lines: zeros, or nothing, are not from a version.
+            // Every version has at least one of these lines, so a file of zeros, or an empty one, has no
+            // version.
             0 if has_node_id || broker_id.is_none() => {
                 return Err("version 0, with no broker.id in it".to_owned());
             }
@@ -102,8 +103,8 @@ impl MetaProperties {
     }
 }
 
-/// Reads one line of a Java properties file; comments and blank lines have none. Values over
-/// several lines and Unicode escapes, which no such id needs, are not supported.
+/// Reads one line of a Java properties file; `None` for comments and blank lines. Values over several lines
+/// and Unicode escapes are not supported: no such id needs them.
 fn property(line: &str) -> Option<(String, String)> {
     let line = line.trim_start();
     if line.is_empty() || line.starts_with(['#', '!']) {

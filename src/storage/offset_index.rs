@@ -1,8 +1,8 @@
-//! Where the batches of a segment lie, by offset (`N.index`): sparse, one entry per
-//! `index.interval.bytes` of log.
+//! The positions of a segment's batches by offset (`N.index`): sparse, one entry per `index.interval.bytes`
+//! of log.
 //!
-//! An entry is the last offset of a batch, relative to the segment's base, and the position at
-//! which that batch begins. The first batch has none.
+//! An entry is the last offset of a batch, relative to the segment's base, and the position at which that
+//! batch begins. The first batch of a segment has no entry.
 
 use super::index_file::{IndexEntry, IndexFile};
 
@@ -12,9 +12,9 @@ pub(super) type OffsetIndex = IndexFile<OffsetEntry>;
 /// 8 bytes, both numbers big-endian and not negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OffsetEntry {
-    /// The batch's last offset less the segment's base offset.
+    /// The batch's last offset minus the segment's base offset.
     pub(super) relative_offset: u32,
-    /// Where the batch begins, in bytes.
+    /// The position at which the batch begins, in bytes.
     pub(super) position: u32,
 }
 

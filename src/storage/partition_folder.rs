@@ -1,7 +1,7 @@
-//! Partition folders: their names, and the file in them that says which topic they belong to.
+//! Partition folders: their names, and the file in each that says which topic it belongs to.
 //!
-//! `<topic>-<partition>`, or with a mark `<topic>-<partition>.<32 hex>-delete|future|stray`. A topic's
-//! name may have dashes and dots itself, so names are read from the right.
+//! A name is `<topic>-<partition>`, or with a mark `<topic>-<partition>.<32 hex>-delete|future|stray`. A
+//! topic's name may have dashes and dots itself, so names are read from the right.
 
 use std::io::{self, IoSlice};
 use std::path::Path;
@@ -13,21 +13,21 @@ use crate::model::{TopicId, TopicPartition};
 /// The file with the topic's id, in every partition folder.
 pub const PARTITION_METADATA_FILE: &str = "partition.metadata";
 
-/// Damage to one or two characters of an id changes fewer bits; two ids drawn at random differ in
-/// fewer with a probability below 10^-15.
+/// Damage to one or two characters of an id changes no more bits than this. Two ids drawn at random differ
+/// in so few bits with a probability below 10^-15.
 const MOST_DAMAGED_BITS: u32 = 16;
 
-/// A file name has at most this many bytes.
+/// The most bytes of a file's name on Linux.
 const NAME_LIMIT: usize = 255;
 
-/// What a folder's name says about it, besides its partition.
+/// A mark in a folder's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FolderMark {
-    /// It is being deleted.
+    /// The folder is being deleted.
     Delete,
-    /// It is being filled, to replace the partition's folder in another log directory.
+    /// The folder is being filled, to replace the partition's folder in another log directory.
     Future,
-    /// Its partition is not assigned to this broker.
+    /// The folder's partition is not assigned to this broker.
     Stray,
 }
 
@@ -46,21 +46,22 @@ impl FolderMark {
 /// A partition folder's name, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionFolder {
-    /// The partition. With a mark the topic's name may have been cut short.
+    /// The partition. In a name with a mark the topic's name may have been cut short.
     pub partition: TopicPartition,
-    /// `None`: the folder is in use.
+    /// The mark; `None` if the folder is in use.
     pub mark: Option<FolderMark>,
 }
 
 impl PartitionFolder {
-    /// Reads a folder's name; `None` if it is not that of a partition folder.
+    /// Takes a folder's name apart; `None` if it is not that of a partition folder.
     pub fn parse(name: &str) -> Option<Self> {
         let mut mark = None;
         let mut stem = name;
         for candidate in FolderMark::ALL {
             if let Some(marked) = name.strip_suffix(candidate.suffix()) {
                 let (rest, unique) = marked.rsplit_once('.')?;
-                // Only the mark's own id has no dash: a topic called `x.y-delete` is none.
+                // The unique part of a mark has no dash: so a topic called `x.y-delete` is not taken for
+                // one.
                 let is_unique = !unique.is_empty() && !unique.contains('-');
                 (mark, stem) = (Some(candidate), is_unique.then_some(rest)?);
             }
@@ -82,8 +83,8 @@ pub fn folder_name(partition: &TopicPartition) -> String {
     partition.to_string()
 }
 
-/// The name of a partition's folder with a mark; `unique` keeps apart those of one partition. A long
-/// topic name is cut, except in the folder that will be used again.
+/// The name of a partition's folder with a mark. `unique` tells apart the marked folders of one partition.
+/// A long topic name is cut short, except in a folder that will be used again.
 pub fn marked_folder_name(
     partition: &TopicPartition,
     mark: FolderMark,
@@ -116,7 +117,7 @@ pub fn read_topic_id(disk: &dyn Disk, folder: &Path) -> Result<Option<TopicId>, 
     let version = value("version").and_then(|version| version.parse::<i32>().ok());
     let topic_id = value("topic_id").and_then(|id| id.parse::<TopicId>().ok());
     match (version, topic_id) {
-        // Kafka reads later versions too, so that a downgrade works.
+        // Kafka reads later versions of the file too, so that a downgrade works.
         (Some(0..), Some(id)) if !id.is_zero() => Ok(Some(id)),
         _ => Err(StateFileError::damaged(
             &path,
@@ -125,7 +126,7 @@ pub fn read_topic_id(disk: &dyn Disk, folder: &Path) -> Result<Option<TopicId>, 
     }
 }
 
-/// Whether any segment in a partition folder has a byte.
+/// Whether any segment in a partition folder has bytes.
 pub fn holds_records(disk: &dyn Disk, folder: &Path) -> io::Result<bool> {
     for entry in disk.list(folder)? {
         let is_log = Path::new(&entry.name).extension() == Some("log".as_ref());
@@ -141,20 +142,20 @@ pub fn holds_records(disk: &dyn Disk, folder: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Whose log a partition folder holds.
+/// Which topic's log a partition folder holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FolderOwner {
-    /// Nobody's: there is no such folder, or no topic's id and no record in it. A power cut leaves
-    /// this of a folder that was just made.
+    /// No topic's: there is no such folder, or it has neither a topic's id nor a record. A power cut leaves
+    /// a folder like this that was just made.
     Nobody,
-    /// A topic's.
+    /// The log of this topic.
     Topic(TopicId),
-    /// It has records, and the file that says whose is missing or damaged: how.
+    /// Unknown: the folder has records, but the file with the id is missing or damaged, as the text says.
     Unknown(String),
 }
 
-/// Says whose log a folder holds. `expected` is the topic that has the folder's name now, if one has:
-/// an id that differs from it in a few bits only is that id, damaged.
+/// Says whose log a folder holds. `expected` is the topic that has the folder's name now, if there is one:
+/// an id that differs from it in a few bits only is taken for a damaged copy of it.
 ///
 /// # Errors
 /// The disk failed.
@@ -182,8 +183,7 @@ pub fn owner_of(
     }
 }
 
-/// Whether two ids differ, in fewer bits than ids that were drawn at random ever do: those differ in
-/// half of them.
+/// Whether two ids differ, but in fewer bits than two random ids ever do: those differ in half of them.
 fn is_nearly(found: TopicId, expected: TopicId) -> bool {
     let pairs = found.as_bytes().iter().zip(expected.as_bytes());
     let differing: u32 = pairs.map(|(one, other)| (one ^ other).count_ones()).sum();
@@ -196,8 +196,8 @@ pub fn write_topic_id(disk: &dyn Disk, folder: &Path, topic_id: TopicId) -> io::
     disk::replace_file(disk, &path, topic_id_text(topic_id).as_bytes())
 }
 
-/// Writes the topic id of a new partition folder. After a power cut it may be missing or damaged,
-/// until [`sync_topic_id`].
+/// Writes the topic id of a new partition folder, not durably: after a power cut it may be missing or
+/// damaged, until [`sync_topic_id`].
 pub fn write_topic_id_unsynced(
     disk: &dyn Disk,
     folder: &Path,
@@ -207,7 +207,7 @@ pub fn write_topic_id_unsynced(
     file.write_at(&[IoSlice::new(topic_id_text(topic_id).as_bytes())], 0)
 }
 
-/// Makes the topic id of a partition folder durable, and the folder's name.
+/// Makes the topic id of a partition folder durable, and the folder's own name.
 pub fn sync_topic_id(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     let path = folder.join(PARTITION_METADATA_FILE);
     disk.open(&path, OpenMode::Existing)?.sync()?;

@@ -1,8 +1,8 @@
-//! Room that is kept for the day when the disk is full: a file of allocated blocks, given back when
-//! the metadata log or a checkpoint finds no room, so that topics and records can still be deleted.
+//! A reserve of a volume's room for when the disk is full: a file of allocated blocks, given back when the
+//! metadata log or a checkpoint finds no room, so that topics and records can still be deleted.
 //!
-//! While it is given back the volume counts as full, and what clients send is refused, or it would
-//! take the room. It is taken again, whole, as soon as there is room for it.
+//! While the reserve is given back the volume counts as full: writes of clients are refused, or they would
+//! take the room. The reserve is taken again, whole, as soon as there is room for it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,14 +23,14 @@ pub struct Reserve {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     bytes: u64,
-    /// Held while the file is made or removed: who needs the room waits for the outcome.
+    /// Held while the file is made or removed: a writer that needs the room waits for the outcome.
     changing: Mutex<()>,
     is_lent: AtomicBool,
 }
 
 impl Reserve {
-    /// The reserve in a log directory, of so many bytes; 0: none. What an earlier run kept is given
-    /// back for the start, until [`Self::retake`]; a full disk is not told of yet.
+    /// The reserve in a log directory, of so many bytes; 0 for none. If an earlier run left its file, the
+    /// room is given back for the start, until [`Self::retake`], and the disk does not count as full.
     pub fn for_start(disk: Arc<dyn Disk>, log_dir: &Path, bytes: u64) -> Self {
         let reserve = Self {
             disk,
@@ -43,19 +43,19 @@ impl Reserve {
         reserve
     }
 
-    /// Gives the room back for a start or a stop, which write much that is small, until
-    /// [`Self::retake`]. Nothing is refused because of it.
+    /// Gives the room back for a start or a stop, which write many small files, until [`Self::retake`].
+    /// Clients are not refused anything because of it.
     pub fn give_way(&self) {
         let _changing = self.changing.lock();
         self.give_back();
     }
 
-    /// Whether the room is given back: nothing is to be written that can be refused.
+    /// Whether the room is given back because the disk is full: writes that can be refused are.
     pub fn is_lent(&self) -> bool {
         self.is_lent.load(Ordering::Relaxed)
     }
 
-    /// Gives the room back, as something that must be written found none.
+    /// Gives the room back, because something that must be written found none.
     pub fn lend(&self) {
         let _changing = self.changing.lock();
         if self.bytes > 0 && !self.is_lent.swap(true, Ordering::AcqRel) {
@@ -65,7 +65,7 @@ impl Reserve {
         }
     }
 
-    /// Takes the room again if there is as much. Costs nothing while it is there.
+    /// Takes the room again, if the volume has it. Costs nothing while the reserve is there.
     pub fn retake(&self) {
         let _changing = self.changing.lock();
         let is_kept = self.disk.stat(&self.path);
@@ -92,7 +92,8 @@ impl Reserve {
     fn take(&self) -> io::Result<()> {
         let file = self.disk.open(&self.path, OpenMode::Truncate)?;
         file.reserve(0, self.bytes)?;
-        // So that it is seen, and is not taken for a file that may be trimmed.
+        // The size makes the file visible as what it is: blocks beyond a file's end look as if they could
+        // be trimmed.
         file.set_len(self.bytes)
     }
 
@@ -102,8 +103,8 @@ impl Reserve {
         }
     }
 
-    /// Writes something that must be written on a full disk, too: if there is no room, once more with
-    /// what was reserved.
+    /// Runs a write that must succeed on a full disk, too: if there is no room, once more after the reserve
+    /// was given back.
     pub fn spend<T, E>(
         &self,
         found_no_room: impl Fn(&E) -> bool,

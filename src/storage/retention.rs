@@ -1,37 +1,37 @@
 //! Which segments a log no longer keeps: by age, by size, or because they lie below its start.
 //!
-//! The choice is pure and made outside the partition's lock; acting on it is
-//! [`Log::delete_below`](super::log::Log::delete_below).
+//! The choice is pure and made outside the partition's lock;
+//! [`Log::delete_below`](super::log::Log::delete_below) acts on it.
 
 use super::log_config::LogConfig;
 use crate::model::{Offset, Timestamp};
 
-/// What the choice needs to know of a segment.
+/// What the choice needs of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentFacts {
-    /// The offset after its last record: where the next segment begins.
+    /// The offset after the segment's last record, where the next segment begins.
     pub end_offset: Offset,
-    /// The size of its batches in bytes.
+    /// The size of the segment's batches in bytes.
     pub size: u64,
 }
 
-/// What the choice needs to know of the log.
+/// What the choice needs of the log.
 #[derive(Clone, Copy, Debug)]
 pub struct LogFacts<'a> {
     /// All segments in order; the last is the active one.
     pub segments: &'a [SegmentFacts],
     /// The first offset that may be read.
     pub log_start_offset: Offset,
-    /// Only what is below was seen by all replicas, and may go.
+    /// All replicas have the records below this offset: only these may go.
     pub high_watermark: Offset,
 }
 
-/// How many segments, from the first on, are to be deleted. `largest_timestamp` tells that of a
-/// segment, or if its records have none the time when it was last written; it is asked for those
-/// alone that it decides about.
+/// How many segments, from the first on, should be deleted. `largest_timestamp` gives the largest timestamp
+/// of a segment, or if its records have none the time of its last write; it is called only for segments
+/// that it decides about.
 ///
-/// The rules are Kafka's. Age is that of the newest record, so one from the future keeps its
-/// segment. The log keeps at least `retention.bytes`, so it is larger by up to a segment. The active
+/// The rules are Kafka's. A segment is as old as its newest record, so a record from the future keeps its
+/// segment. The log keeps at least `retention.bytes`, so it may be larger by up to a segment. The active
 /// segment may go too, unless it is empty.
 pub fn choose<E>(
     log: &LogFacts<'_>,

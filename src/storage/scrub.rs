@@ -1,7 +1,7 @@
-//! Reading everything again, slowly, to find damage before a reader does.
+//! The scrub: reading all logs again, slowly, to find damage before a reader does.
 //!
-//! Each byte is read about once a period (a week by default). A bad batch is an error that says
-//! where; what to do about it is not decided here.
+//! Each byte is read about once a period (a week by default). A bad batch is an error that says where it
+//! is; the caller decides what to do about it.
 
 use super::batch_walk::BatchWalk;
 use super::error::StorageError;
@@ -9,17 +9,17 @@ use super::log::LogView;
 use super::segment::Segment;
 use crate::model::{Offset, Timestamp};
 
-/// How many bytes of a disk to read by now.
+/// Paces the scrub of a disk: how many bytes to read by now.
 #[derive(Clone, Debug)]
 pub struct ScrubPace {
     period_ms: u64,
     last: Timestamp,
-    /// What is due and less than a byte, in bytes times milliseconds.
+    /// What is due but is less than a byte, in bytes times milliseconds.
     owed: u128,
 }
 
 impl ScrubPace {
-    /// Everything is to be read once in `period_ms`, which is above 0, from `now` on.
+    /// A pace that reads everything once in `period_ms`, which is above 0, from `now` on.
     pub fn new(period_ms: i64, now: Timestamp) -> Self {
         assert!(period_ms > 0, "a scrub takes time");
         Self {
@@ -29,7 +29,7 @@ impl ScrubPace {
         }
     }
 
-    /// How much of `total_bytes` to read now: what is due since the last call, at most for one
+    /// How many of `total_bytes` to read now: what is due since the last call, but no more than for one
     /// minute, so that a pause (or a clock that jumps) is not followed by a storm of reads.
     pub fn bytes_due(&mut self, total_bytes: u64, now: Timestamp) -> u64 {
         let passed_ms = (now.0 - self.last.0).clamp(0, 60_000).unsigned_abs();
@@ -42,17 +42,17 @@ impl ScrubPace {
     }
 }
 
-/// How far a scrub of one log came.
+/// How far a scrub of one log has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scrubbed {
-    /// Bytes read.
+    /// The count of bytes that were read.
     pub bytes: u64,
-    /// Where to go on; `None`: everything was read.
+    /// The offset to go on at; `None` if everything was read.
     pub next: Option<Offset>,
 }
 
 impl LogView {
-    /// Checks the batches from `from` on, about `max_bytes` of them and at least one.
+    /// Checks the batches from `from` on: about `max_bytes` of them, and at least one batch.
     ///
     /// # Errors
     /// [`StorageError::Corrupt`] at the first bad batch.
@@ -78,7 +78,7 @@ impl LogView {
     }
 }
 
-/// Checks batches of one segment: how many bytes, and in `next` the offset after the last one.
+/// Checks batches of one segment. Returns how many bytes, and in `next` the offset after the last batch.
 fn scrub_segment(
     segment: &Segment,
     end: u64,

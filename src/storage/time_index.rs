@@ -1,9 +1,8 @@
-//! Where to look for a time in a segment (`N.timeindex`).
+//! The positions in a segment by time (`N.timeindex`).
 //!
-//! An entry is the largest timestamp so far, and the last offset of the batch that has it,
-//! relative to the segment's base. Added with an entry of the offset index if the timestamp grew,
-//! and once more when the segment is closed: its last entry then is the segment's largest
-//! timestamp.
+//! An entry is the largest timestamp so far, and the last offset of the batch that has it, relative to the
+//! segment's base. One is added along with an entry of the offset index if the timestamp has grown, and one
+//! when the segment is closed: so the last entry of a closed segment has its largest timestamp.
 
 use super::index_file::{IndexEntry, IndexFile};
 use crate::model::Timestamp;
@@ -14,9 +13,9 @@ pub(super) type TimeIndex = IndexFile<TimeEntry>;
 /// 12 bytes, both numbers big-endian and not negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TimeEntry {
-    /// The largest timestamp of the segment up to the batch.
+    /// The largest timestamp of the segment's batches up to this one.
     pub(super) timestamp: Timestamp,
-    /// The batch's last offset less the segment's base offset.
+    /// The batch's last offset minus the segment's base offset.
     pub(super) relative_offset: u32,
 }
 

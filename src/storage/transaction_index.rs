@@ -1,7 +1,7 @@
 //! The aborted transactions of one segment (`N.txnindex`), for readers of committed data (KIP-98).
 //!
-//! The file is made with the first entry: most segments have none. Entries are 34 bytes, ordered by
-//! the offset of the abort marker; a torn last entry is not counted and is overwritten by the next.
+//! The file is made with the first entry, so most segments have none. Entries are 34 bytes, ordered by the
+//! offset of the abort marker; a torn last entry does not count, and the next one overwrites it.
 
 use std::io::{self, IoSlice};
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::disk::{Disk, DiskFile, OpenMode};
 use super::producer_state::CompletedTransaction;
 use crate::model::{Offset, ProducerId};
 
-/// Version, producer id and three offsets.
+/// The bytes of an entry: version, producer id and three offsets.
 const ENTRY_SIZE: usize = 34;
 const VERSION: i16 = 0;
 /// How many entries are read at once.
@@ -20,13 +20,13 @@ const ENTRIES_PER_READ: usize = 120;
 /// One aborted transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AbortedTransaction {
-    /// Whose it was.
+    /// The producer whose transaction it was.
     pub producer_id: ProducerId,
-    /// The first offset of its data.
+    /// The first offset of the transaction's data.
     pub first_offset: Offset,
-    /// The offset of its abort marker.
+    /// The offset of the transaction's abort marker.
     pub last_offset: Offset,
-    /// The last stable offset when it was aborted: later entries cannot begin below it.
+    /// The last stable offset when the transaction was aborted: no later entry begins below it.
     pub last_stable_offset: Offset,
 }
 
@@ -44,9 +44,9 @@ impl From<CompletedTransaction> for AbortedTransaction {
 /// The aborted transactions found for a read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// Those that overlap the read, by the offset of their marker.
+    /// The transactions that overlap the read, by the offset of their marker.
     pub aborted: Vec<AbortedTransaction>,
-    /// No later segment can have another that overlaps.
+    /// Whether no later segment can have another one that overlaps.
     pub is_complete: bool,
 }
 
@@ -149,7 +149,7 @@ impl TransactionIndex {
         Ok(all)
     }
 
-    /// Checks that the entries are of a segment that begins at `base_offset`, and in order.
+    /// Checks that the entries belong to a segment that begins at `base_offset`, and are in order.
     pub fn check(&self, base_offset: Offset) -> io::Result<()> {
         let mut lowest = base_offset;
         for entry in self.all()? {
@@ -187,7 +187,7 @@ impl TransactionIndex {
         decode(&bytes)
     }
 
-    /// As many entries from `index` on as are read at once; at least one.
+    /// As many entries from `index` on as are read at once: at least one.
     fn entries_at(&self, index: u64) -> io::Result<Vec<AbortedTransaction>> {
         let left = usize::try_from(self.entry_count - index).unwrap_or(usize::MAX);
         let mut bytes = vec![0; left.min(ENTRIES_PER_READ) * ENTRY_SIZE];

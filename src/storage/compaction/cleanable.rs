@@ -1,4 +1,4 @@
-//! What of a log is to be cleaned, whether that is worth it, and in which groups of segments.
+//! What part of a log is to be cleaned, whether that is worth it, and in which groups of segments.
 
 use std::ops::Range;
 
@@ -7,26 +7,27 @@ use crate::storage::error::StorageError;
 use crate::storage::log::LogView;
 use crate::storage::log_config::LogConfig;
 
-/// What a pass would clean, as Kafka's rules have it.
+/// What a pass would clean, by Kafka's rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cleanable {
-    /// Below this offset the log is clean.
+    /// The log is clean below this offset.
     pub first_dirty: Offset,
-    /// The base of the first segment that may not be cleaned yet: because it is active, or not all
-    /// of it is stable, or its records are too young.
+    /// The base of the first segment that may not be cleaned yet: it is active, or not all of it is stable,
+    /// or its records are too young.
     pub first_uncleanable: Offset,
-    /// The cleaned offset that was given is none of this log's: it is clean from its start only.
+    /// Whether the cleaned offset that was given does not fit this log, which then counts as dirty from its
+    /// start.
     pub is_reset: bool,
     /// The size of the clean segments in bytes.
     pub clean_bytes: u64,
     /// The size of the segments that a pass would clean.
     pub dirty_bytes: u64,
-    /// Something dirty is older than `max.compaction.lag.ms`.
+    /// Whether a dirty record is older than `max.compaction.lag.ms`.
     pub is_overdue: bool,
 }
 
 impl Cleanable {
-    /// Which part of the log is dirty, from 0 to 1.
+    /// The dirty part of the log, from 0 to 1.
     pub fn dirty_ratio(&self) -> f64 {
         let total = self.clean_bytes + self.dirty_bytes;
         if total == 0 {
@@ -43,8 +44,8 @@ impl Cleanable {
 }
 
 impl LogView {
-    /// What is to be cleaned if all below `cleaned` is clean and all below `last_stable` is decided.
-    /// May read the time indexes.
+    /// What is to be cleaned if everything below `cleaned` is clean and every transaction below
+    /// `last_stable` has ended. It may read the time indexes.
     pub fn cleanable(
         &self,
         cleaned: Option<Offset>,
@@ -109,7 +110,7 @@ impl LogView {
         Ok(false)
     }
 
-    /// The size of the segments from the one that may hold `from` on, that begin below `to`.
+    /// The size of the segments from the one that may hold `from` on to those that begin below `to`.
     fn size_between(&self, from: Offset, to: Offset) -> u64 {
         if from >= to {
             return 0;
@@ -121,9 +122,9 @@ impl LogView {
             .sum()
     }
 
-    /// The segments with records below `end`, in groups that become one segment each: such that it
-    /// is no larger than `segment.bytes`, nor its indexes than `segment.index.bytes`, and can index
-    /// its offsets. `first_uncleanable` is where the last of them ends at the latest.
+    /// The segments with records below `end`, in groups that become one segment each. Such a segment is no
+    /// larger than `segment.bytes`, its indexes no larger than `segment.index.bytes`, and it can index its
+    /// offsets. The last group ends at `first_uncleanable` at the latest.
     pub(super) fn groups(
         &self,
         end: Offset,

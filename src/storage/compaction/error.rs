@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::records::RecordsError;
 use crate::storage::error::StorageError;
 
-/// A pass ended before its end. What it had finished stays, and is right.
+/// A pass ended early. What it had finished by then stays, and is right.
 #[derive(Debug, thiserror::Error)]
 pub enum CleanError {
     /// The log was cut, deleted or closed meanwhile, or the broker stops.
@@ -17,26 +17,26 @@ pub enum CleanError {
     /// A batch is as it was written, but cannot be read.
     #[error("{}: cannot read the batch at position {position}: {reason}", path.display())]
     Unreadable {
-        /// The segment's file.
+        /// The path of the segment's file.
         path: PathBuf,
-        /// Where in the file, in bytes.
+        /// The position in the file, in bytes.
         position: u64,
-        /// What is wrong there.
+        /// What is wrong with the batch.
         reason: RecordsError,
     },
-    /// One batch has more keys than the map may have.
+    /// One batch has more keys than the map can hold.
     #[error(
         "a batch has more than the {capacity} keys that fit the memory: raise \
          log.cleaner.dedupe.buffer.size"
     )]
     MapTooSmall {
-        /// How many keys fit.
+        /// How many keys the map holds.
         capacity: usize,
     },
-    /// Batches with delete horizons are a little larger, and a file can grow no more.
+    /// Batches that got delete horizons are a little larger, and the file would outgrow its limit.
     #[error("{} would grow beyond what an index can address", path.display())]
     SegmentTooLarge {
-        /// The cleaned segment's file.
+        /// The path of the cleaned segment's file.
         path: PathBuf,
     },
 }

@@ -1,4 +1,4 @@
-//! Filling the map: the newest offset of each key in the dirty part of a log.
+//! Fills the map with the newest offset of each key in the dirty part of a log.
 
 use super::error::CleanError;
 use super::offset_map::OffsetMap;
@@ -10,8 +10,8 @@ use crate::storage::batch_walk::BatchWalk;
 use crate::storage::segment::Segment;
 
 impl Pass<'_> {
-    /// Notes the keys from `first` on and below `end`, which is the base of a segment, as far as
-    /// there is room. The offset up to which that is complete.
+    /// Notes the keys from `first` on and below `end`, which is the base of a segment, as far as the map
+    /// has room. Returns the offset below which all keys are noted.
     pub(super) fn fill(
         &mut self,
         map: &mut OffsetMap,
@@ -43,7 +43,7 @@ impl Pass<'_> {
         Ok(complete)
     }
 
-    /// Notes the keys of one segment: whether the map is full.
+    /// Notes the keys of one segment. Returns whether the map is full.
     fn fill_from(
         &mut self,
         segment: &Segment,

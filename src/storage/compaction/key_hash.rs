@@ -1,9 +1,9 @@
 //! A keyed 128-bit hash of record keys: SipHash with 128 bits of output.
 //!
-//! Two keys with one hash would make compaction delete a record that is the last of its key. With a
-//! secret that is drawn for each pass nobody can look for such keys beforehand, nor learn from one
-//! pass for the next; by chance it happens with a probability below 2^-50 in a pass of 2^27 keys.
-//! One round for each word and three at the end, as the standard library's maps use it.
+//! Two keys with one hash would make compaction delete a record that is the last of its key. The secret is
+//! drawn for each pass, so nobody can look for such keys beforehand, nor use what one pass showed in the
+//! next; by chance they occur with a probability below 2^-50 in a pass of 2^27 keys. One round for each
+//! word and three at the end, as in the maps of the standard library.
 
 /// Hashes keys with a secret.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +12,7 @@ pub(super) struct KeyHasher {
 }
 
 impl KeyHasher {
-    /// A hasher with these 16 random bytes.
+    /// A hasher whose secret is these 16 random bytes.
     pub(super) fn new(secret: [u8; 16]) -> Self {
         let (words, _) = secret.as_chunks::<8>();
         Self {

@@ -1,38 +1,38 @@
 //! The newest offset of each key in the part of a log that is being cleaned.
 //!
-//! Open addressing over one buffer that is made for a pass and given back after it. A slot has 16
-//! bytes: 88 bits of the key's hash and the offset less the first one, in 40 bits. Another 40 bits of
-//! the hash say where to look for it, so that two keys are confused only if nearly all of 128 bits
-//! agree: with 2^27 keys, less likely than 2^-50 (see [`KeyHasher`]).
+//! Open addressing over one buffer, which is made for a pass and given back after it. A slot has 16 bytes:
+//! 88 bits of the key's hash, and the offset minus the first one in 40 bits. Another 40 bits of the hash
+//! say where to look for the slot, so two keys are confused only if nearly all of 128 bits agree: with 2^27
+//! keys that is less likely than 2^-50 (see [`KeyHasher`]).
 
 use std::hint::black_box;
 
 use super::key_hash::KeyHasher;
 use crate::model::Offset;
 
-/// Bits of a slot that hold the offset, and bits of a hash that hold the place.
+/// How many bits of a slot hold the offset, and how many of a hash hold the slot's place.
 const OFFSET_BITS: u32 = 40;
 const OFFSET_MASK: u128 = (1 << OFFSET_BITS) - 1;
 const SLOT_SIZE: u64 = 16;
 
-/// The newest offset of each key, as far as there is room.
+/// The newest offset of each key, as far as the map has room.
 #[derive(Debug)]
 pub struct OffsetMap {
     hasher: KeyHasher,
-    /// Zero: empty. Otherwise the offset is stored with one added.
+    /// The slots. Zero is an empty slot: offsets are stored with one added.
     slots: Vec<u128>,
     len: usize,
     max_len: usize,
     first: Offset,
 }
 
-/// There is no room for another key.
+/// The map has no room for another key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MapFull;
 
 impl OffsetMap {
-    /// A map for the offsets from `first` on and below `end`, in at most `max_bytes` of memory, that
-    /// may be filled to the part `load_factor` of it. `secret` is random.
+    /// A map for the offsets from `first` on and below `end`, in at most `max_bytes` of memory. It counts
+    /// as full at the part `load_factor` of its slots. `secret` is random.
     pub fn new(
         first: Offset,
         end: Offset,
@@ -41,7 +41,7 @@ impl OffsetMap {
         secret: [u8; 16],
     ) -> Self {
         let load_factor = load_factor.clamp(0.01, 0.99);
-        // There cannot be more keys than offsets.
+        // The dirty part cannot have more keys than offsets.
         let wanted = ((end - first).max(0) as f64 / load_factor) as u64 + 2;
         let count = (max_bytes / SLOT_SIZE).min(wanted).clamp(2, 1 << 32);
         let count = usize::try_from(count).unwrap_or(usize::MAX);
@@ -54,25 +54,25 @@ impl OffsetMap {
         }
     }
 
-    /// How many keys it has.
+    /// How many keys the map holds.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether it has no key.
+    /// Whether the map holds no key.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// How many keys it may have.
+    /// How many keys the map may hold.
     pub fn capacity(&self) -> usize {
         self.max_len
     }
 
-    /// Notes that each key is at its offset, which is above all noted before.
+    /// Notes that each key is at its offset, which is above all that were noted before.
     ///
     /// # Errors
-    /// [`MapFull`]: of one of them, and those behind it, nothing was noted.
+    /// [`MapFull`]: one of the keys has no room. It was not noted, nor were those behind it.
     #[inline]
     pub fn put_all<const COUNT: usize>(
         &mut self,
@@ -104,7 +104,7 @@ impl OffsetMap {
         Ok(())
     }
 
-    /// Where each key was noted last.
+    /// The offset at which each key was noted last.
     #[inline]
     pub fn get_all<const COUNT: usize>(
         &self,
@@ -118,8 +118,8 @@ impl OffsetMap {
         })
     }
 
-    /// Reads the slots where hashes would be. The map is larger than the processor's caches, and
-    /// reads that do not depend on each other are waited for together.
+    /// Reads the slots of several hashes ahead of their use. The map is larger than the processor's caches,
+    /// and reads that do not depend on each other wait for memory together.
     #[inline]
     fn touch(&self, hashes: &[Option<u128>]) {
         let slots = hashes
@@ -129,14 +129,15 @@ impl OffsetMap {
         black_box(slots.fold(0, |seen, slot| seen | slot));
     }
 
-    /// Where a hash is looked for first.
+    /// The index of the first slot to look at for a hash.
     #[inline]
     fn place(&self, hash: u128) -> usize {
         let place = (hash & OFFSET_MASK) as u64;
         ((u128::from(place) * self.slots.len() as u128) >> OFFSET_BITS) as usize
     }
 
-    /// The slot that has the hash, or the empty one where it would be. There always is one.
+    /// The index of the slot that has the hash, or of the empty slot where it would go. There is always
+    /// one.
     #[inline]
     fn find(&self, hash: u128) -> usize {
         let count = self.slots.len();

@@ -1,5 +1,5 @@
-//! A segment that takes the place of others: written beside the log under Kafka's `.cleaned` names,
-//! durable with its indexes before anybody is told of it.
+//! The output of a pass: a segment that replaces others. It is written beside the log under Kafka's
+//! `.cleaned` names, and is durable with its indexes before the log learns of it.
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use crate::storage::log_config::LogConfig;
 use crate::storage::segment::Segment;
 use crate::storage::transaction_index::AbortedTransaction;
 
-/// A file must not be larger: Kafka addresses it with 31 bits.
+/// The most bytes of a segment's file: Kafka addresses it with 31 bits.
 const MAX_SIZE: u64 = i32::MAX as u64;
 
-/// The segment, and what of it is not in its file yet.
+/// The segment, and the batches that are not in its file yet.
 #[derive(Debug)]
 pub(super) struct Output {
     folder: Arc<Folder>,
     segment: Segment,
-    /// Behind the batches in the file.
+    /// The batches behind those in the file.
     pending: Vec<u8>,
-    /// How much is collected before it is written.
+    /// How many bytes are collected for one write.
     chunk: usize,
     index_interval: u64,
     indexed_up_to: u64,
@@ -51,7 +51,7 @@ impl Output {
         })
     }
 
-    /// Adds a batch: how many bytes were written for it.
+    /// Adds a batch. Returns how many bytes were written because of it: 0 while it waits for others.
     pub(super) fn append(&mut self, batch: &[u8]) -> Result<usize, CleanError> {
         let header = Batch::first_of(batch).ok().flatten();
         let header = *header.expect("it is a whole batch").header();
@@ -61,7 +61,7 @@ impl Output {
         if indexed {
             self.indexed_up_to = position;
         }
-        // Nobody reads it yet, so that its size may be ahead of its file.
+        // Nobody reads the segment yet, so its size may be ahead of its file.
         self.segment.note_batch(&header, position, indexed)?;
         self.pending.extend_from_slice(batch);
         if self.pending.len() >= self.chunk {
@@ -88,12 +88,12 @@ impl Output {
         let written = log.write_at(&[IoSlice::new(&self.pending)], position);
         written.map_err(|error| StorageError::io("write", &self.segment.log_path(), error))?;
         self.pending.clear();
-        // One batch may have been large.
+        // Gives memory back: a batch may have been larger than the buffer's usual size.
         self.pending.shrink_to(self.chunk);
         Ok(length)
     }
 
-    /// Completes the segment and makes it durable; `modified` is when its original was written.
+    /// Completes the segment and makes it durable. `modified` is when the original was last written.
     pub(super) fn finish(
         &mut self,
         aborted: &[AbortedTransaction],
@@ -117,14 +117,14 @@ impl Output {
         self.segment
     }
 
-    /// Removes what was written.
+    /// Removes the files of this output.
     pub(super) fn discard(&self) {
         discard(&self.folder, &self.segment);
     }
 }
 
-/// Removes the files of output that is not part of a log. What cannot be removed is left: it is
-/// cleared up when the log is opened.
+/// Removes the files of output that is not part of a log. Files that cannot be removed are left to the next
+/// opening of the log, which clears them up.
 pub(super) fn discard(folder: &Folder, segment: &Segment) {
     segment.detach();
     for stage in [Stage::Cleaned, Stage::Swap] {

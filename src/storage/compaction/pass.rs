@@ -18,9 +18,9 @@ use crate::storage::log::{Log, LogView, Replacement};
 use crate::storage::log_config::LogConfig;
 use crate::storage::segment::Segment;
 
-/// How a pass reaches the log, for as short as it can.
+/// How a pass reaches the log: for as short a time as it can.
 pub trait LogAccess {
-    /// Runs something on the log under its lock.
+    /// Runs `act` on the log under its lock.
     ///
     /// # Errors
     /// [`CleanError::Aborted`] if the log is not used any more.
@@ -30,9 +30,9 @@ pub trait LogAccess {
     ) -> Result<T, CleanError>;
 }
 
-/// When a pass pauses, and when it ends.
+/// Decides when a pass pauses, and when it gives up.
 pub trait CleanControl {
-    /// So many bytes were read or written: may take its time. False: give up.
+    /// Told that so many more bytes were read or written; may wait. Returns false to give up.
     fn go_on(&mut self, bytes: u64) -> bool;
 }
 
@@ -41,13 +41,13 @@ pub trait CleanControl {
 pub struct CleanSettings {
     /// Memory for keys, in bytes.
     pub map_bytes: u64,
-    /// `log.cleaner.io.buffer.load.factor`.
+    /// The part of the map that may be filled (`log.cleaner.io.buffer.load.factor`), from 0 to 1.
     pub load_factor: f64,
-    /// How much is read, or written, at once. A larger batch has all the memory it needs.
+    /// How many bytes are read, or written, at once. A larger batch gets all the memory it needs.
     pub io_bytes: usize,
-    /// No batch is decompressed to more bytes.
+    /// A batch that decompresses to more bytes is not read.
     pub max_decompressed_bytes: usize,
-    /// Random: the secret of the keys' hashes.
+    /// Random bytes: the secret of the keys' hashes.
     pub secret: [u8; 16],
     /// The time now.
     pub now: Timestamp,
@@ -56,19 +56,19 @@ pub struct CleanSettings {
 /// What a pass did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CleanSummary {
-    /// The log is clean up to here.
+    /// The offset below which the log is clean now.
     pub end: Offset,
     /// How many keys were in the dirty part.
     pub keys: usize,
-    /// Bytes read: the dirty part once more than the rest.
+    /// Bytes that were read: the dirty part is read twice, the rest once.
     pub read_bytes: u64,
-    /// The size of the segments that were written.
+    /// Bytes of the segments that were written.
     pub written_bytes: u64,
     /// How many segments were replaced.
     pub replaced_segments: usize,
 }
 
-/// What each producer wrote last: the last offset of its data, if that is known, and its epoch.
+/// What each producer wrote last: its epoch, and the last offset of its data if that is known.
 pub(super) type LastWrites = BTreeMap<ProducerId, (Option<Offset>, i16)>;
 
 /// A pass under way.
@@ -80,13 +80,13 @@ pub(super) struct Pass<'a> {
     control: &'a mut dyn CleanControl,
     pub(super) filter: RecordFilter,
     pub(super) out: Vec<u8>,
-    /// What [`CleanControl::go_on`] was not told yet.
+    /// Bytes of which [`CleanControl::go_on`] was not told yet.
     unspent: u64,
     has_legacy: bool,
     pub(super) summary: CleanSummary,
 }
 
-/// Cleans a log: what `target` says, or as much of it as fits the memory.
+/// Cleans the part of a log that `target` names, or as much of it as fits the memory.
 ///
 /// # Errors
 /// See [`CleanError`]. What was swapped in until then stays.
@@ -114,7 +114,7 @@ pub fn clean(
     };
     let done = pass.run(access, target, last_writes);
     match done {
-        // What went wrong because the log went is nothing wrong.
+        // An error that came because the log is gone is not an error of the log.
         Err(CleanError::Storage(_)) if pass.is_gone() => Err(CleanError::Aborted),
         Err(error) => Err(error),
         Ok(()) => Ok(pass.summary),
@@ -186,8 +186,8 @@ impl Pass<'_> {
         })
     }
 
-    /// Puts output in the place of what it was made from. Each step is durable before the next
-    /// begins, and only the renames themselves are under the log's lock.
+    /// Puts output in the place of what it was made from. Each step is durable before the next begins, and
+    /// only the renames are done under the log's lock.
     fn swap_in(
         &self,
         access: &impl LogAccess,
@@ -219,7 +219,7 @@ impl Pass<'_> {
             log.give_up_swap();
             Ok(())
         });
-        // A log that is not used any more has forgotten it already.
+        // A log that is not used any more has forgotten the swap already.
         drop(given_up);
         output::discard(self.folder, replacement.output());
     }
@@ -265,7 +265,7 @@ impl Pass<'_> {
         Ok(next)
     }
 
-    /// Notes that bytes were read or written; now and then looks whether to go on.
+    /// Notes that bytes were read or written, and now and then asks whether to go on.
     pub(super) fn spend(&mut self, bytes: usize) -> Result<(), CleanError> {
         self.unspent += bytes as u64;
         if self.unspent < self.settings.io_bytes as u64 {
@@ -279,13 +279,13 @@ impl Pass<'_> {
         }
     }
 
-    /// Whether the log was cut, or its files are to be removed.
+    /// Whether the log was cut, or its files are about to be removed.
     fn is_gone(&self) -> bool {
         let segments = self.view.segment_list();
         self.view.is_cut() || segments.last().is_some_and(|active| active.is_going())
     }
 
-    /// Records of magic 0 and 1 are served as they are, and are never cleaned.
+    /// Notes a segment that is left out: records of magic 0 and 1 are served as they are, never cleaned.
     pub(super) fn note_legacy(&mut self, segment: &Segment) {
         if !std::mem::replace(&mut self.has_legacy, true) {
             let segment = segment.log_path();

@@ -1,4 +1,4 @@
-//! Which batches and records stay.
+//! Decides which batches and records stay.
 
 use super::error::CleanError;
 use super::fill::unreadable;
@@ -14,29 +14,30 @@ use crate::storage::segment::Segment;
 /// What becomes of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It stays as it is.
+    /// The batch stays as it is.
     Kept,
     /// Other bytes take its place.
     Changed,
-    /// Nothing of it stays.
+    /// Nothing of the batch stays.
     Dropped,
 }
 
-/// What a pass decides by.
+/// What the decisions of a pass rest on.
 pub(super) struct Rules<'m> {
     pub(super) map: &'m OffsetMap,
-    /// Records from here on are not in the map, and stay.
+    /// The end of the dirty part: records from here on are not in the map, and stay.
     pub(super) end: Offset,
-    /// A batch that ends here stays if only for its offsets.
+    /// The end of the group: the batch that reaches it stays, even if it is empty, to keep its offsets.
     pub(super) upper_bound: Offset,
     pub(super) last_writes: LastWrites,
     pub(super) now: Timestamp,
-    /// The horizon of tombstones that are met for the first time.
+    /// The delete horizon that tombstones get which are met for the first time.
     pub(super) horizon: Timestamp,
 }
 
 impl Rules<'_> {
-    /// Which records of a batch stay whose tombstones have or have not outlived their horizon.
+    /// Which records of a batch stay. `is_past_horizon` says whether its tombstones have outlived their
+    /// horizon.
     #[inline]
     fn keeps(&self, group: &RecordGroup<'_>, is_past_horizon: bool) -> [bool; RECORDS_AT_ONCE] {
         let newest = self.map.get_all(group.map(|record| record?.key()));
@@ -53,8 +54,8 @@ impl Rules<'_> {
         })
     }
 
-    /// Whether a batch must stay, though empty: what its producer wrote last tells the sequence
-    /// number or epoch that the next write must follow.
+    /// Whether a batch must stay though it is empty: the last batch of a producer tells the sequence number
+    /// or epoch that its next write must follow.
     fn keeps_empty(&self, batch: &BatchHeader) -> bool {
         if batch.next_offset() == self.upper_bound {
             return true;
@@ -72,7 +73,7 @@ impl Rules<'_> {
 }
 
 impl Pass<'_> {
-    /// Decides about a batch; what takes its place is in `out` then.
+    /// Decides on a batch. If it is changed, `out` has the new bytes.
     pub(super) fn decide(
         &mut self,
         rules: &Rules<'_>,

@@ -1,4 +1,4 @@
-//! Writing a group of segments again as one.
+//! Writes a group of segments again as one segment.
 
 use std::ops::Range;
 
@@ -10,15 +10,15 @@ use super::transactions::Transactions;
 use crate::storage::batch_walk::BatchWalk;
 use crate::storage::segment::Segment;
 
-/// The output of a group as far as it is written.
+/// The output of a group, as far as it is written.
 struct Draft {
     output: Option<Output>,
-    /// While there is no output: all batches of the first segment up to here stay as they are.
+    /// How far the first segment stays as it is, as long as there is no output.
     same_up_to: u64,
 }
 
 impl Pass<'_> {
-    /// Writes the segments of a group again. `None`: it is one segment, and nothing of it goes.
+    /// Writes a group of segments again. `None` if it is one segment of which everything stays.
     pub(super) fn rewrite(
         &mut self,
         group: Range<usize>,
@@ -52,7 +52,7 @@ impl Pass<'_> {
         if segments.len() > 1 {
             self.begin(&segments[0], draft)?;
         }
-        // Those of an earlier group's markers are in that group's index.
+        // Markers of an earlier group are in the index of that group's output.
         transactions.take_kept();
         for (index, segment) in group.zip(segments) {
             let all = self.view.segment_list();
@@ -111,7 +111,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Begins the output with the batches that were passed over.
+    /// Begins the output with the batches that stayed as they are so far.
     fn begin(&mut self, segment: &Segment, draft: &mut Draft) -> Result<(), CleanError> {
         let base_offset = segment.base_offset();
         let created = Output::create(

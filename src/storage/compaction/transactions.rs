@@ -1,5 +1,5 @@
-//! What a pass knows of transactions: data of aborted ones goes at once, a marker once nothing of its
-//! transaction is left.
+//! What a pass knows of transactions. The data of an aborted one goes at once, its marker when nothing of
+//! the transaction is left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,29 +8,29 @@ use crate::records::control::EndTransactionMarker;
 use crate::records::{Batch, BatchHeader};
 use crate::storage::transaction_index::AbortedTransaction;
 
-/// The transactions around the batch that is looked at. Batches come in the order of the log.
+/// The transactions around the current batch. Batches come in the order of the log.
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
-    /// Aborted ones that begin further on.
+    /// Aborted transactions that begin further on.
     upcoming: BTreeMap<(Offset, ProducerId), AbortedTransaction>,
-    /// Aborted ones that are open here, and whether a batch of them was seen.
+    /// Aborted transactions that are open here, and whether a batch of each was seen.
     aborted: BTreeMap<ProducerId, (AbortedTransaction, bool)>,
-    /// Producers with batches seen of a transaction that will be committed.
+    /// Producers of which a batch was seen that belongs to a transaction which will be committed.
     committed: BTreeSet<ProducerId>,
-    /// Aborted ones whose marker stays: they belong in the index of the cleaned segment.
+    /// Aborted transactions whose marker stays: they belong in the index of the cleaned segment.
     kept: Vec<AbortedTransaction>,
 }
 
 impl Transactions {
-    /// Learns of transactions that were aborted in the batches that come now. More than once is
-    /// fine as long as they have not ended.
+    /// Learns of transactions that were aborted in the batches to come. A transaction may be told again as
+    /// long as it has not ended.
     pub(super) fn add(&mut self, aborted: impl IntoIterator<Item = AbortedTransaction>) {
         for it in aborted {
             self.upcoming.insert((it.first_offset, it.producer_id), it);
         }
     }
 
-    /// Learns of a batch that is no control batch. Whether its transaction was aborted.
+    /// Learns of a data batch. Returns whether its transaction was aborted.
     pub(super) fn on_data(&mut self, batch: &BatchHeader) -> bool {
         self.begin_up_to(batch.last_offset());
         if !batch.is_transactional() {
@@ -44,11 +44,11 @@ impl Transactions {
         false
     }
 
-    /// Learns of a control batch. Whether nothing is left of what it ends.
+    /// Learns of a control batch. Returns whether nothing is left of the transaction that it ends.
     pub(super) fn on_control(&mut self, batch: &Batch<'_>) -> bool {
         self.begin_up_to(batch.last_offset());
         if batch.record_count() == 0 {
-            // It was emptied in an earlier pass, for that reason.
+            // An earlier pass emptied the marker, because nothing was left of its transaction.
             return true;
         }
         let producer_id = batch.producer_id();
@@ -65,8 +65,7 @@ impl Transactions {
         }
     }
 
-    /// The aborted transactions that the markers seen since the last call ended, and that are not
-    /// cleaned away.
+    /// Takes the aborted transactions whose markers were seen since the last call, and stay.
     pub(super) fn take_kept(&mut self) -> Vec<AbortedTransaction> {
         std::mem::take(&mut self.kept)
     }

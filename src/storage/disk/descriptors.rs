@@ -1,7 +1,7 @@
-//! The descriptors of the real disk: a bounded cache. A handle opens its file at the first use, and
-//! gives the descriptor back when others need it more.
+//! The descriptors of the real disk, a bounded cache. A handle opens its file at the first use, and loses
+//! the descriptor when others need it more.
 //!
-//! Invariant: each open descriptor is counted, and has its turn to be closed.
+//! Invariant: each open descriptor is counted, and is in the queue of those to be closed.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -14,7 +14,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use rustix::io::Errno;
 
-/// An open descriptor that is counted as long as it lives.
+/// An open descriptor; it counts as long as it lives.
 #[derive(Debug)]
 pub(super) struct OpenFile {
     pub(super) file: File,
@@ -36,19 +36,19 @@ impl Drop for OpenFile {
 /// A file by its path, open or not.
 #[derive(Debug)]
 pub(super) struct FileHandle {
-    /// What the cache remembers of an open file.
+    /// The handle as the cache refers to it.
     this: Weak<Self>,
     cache: Arc<DescriptorCache>,
     pub(super) path: Mutex<Box<Path>>,
     open: Mutex<Option<Arc<OpenFile>>>,
-    /// How often the hand of the cache passes by before it closes this file.
+    /// How often the hand of the cache passes this file by before it closes it.
     chances: AtomicU8,
 }
 
-/// A reader may come back soon.
+/// The chances after a read: a reader may come back soon.
 pub(super) const CHANCES_AFTER_READ: u8 = 1;
-/// A descriptor with unsynced writes stays longer: the kernel reports a failed write-back to those
-/// who had the file open then.
+/// The chances after a write. A descriptor with unsynced writes stays longer, because the kernel reports a
+/// failed write-back only to descriptors that were open then.
 pub(super) const CHANCES_AFTER_WRITE: u8 = 2;
 
 impl FileHandle {
@@ -63,7 +63,7 @@ impl FileHandle {
         })
     }
 
-    /// Says that nothing unsynced keeps the descriptor open any more.
+    /// Says that no unsynced write needs the descriptor any more.
     pub(super) fn synced(&self) {
         self.chances.store(CHANCES_AFTER_READ, Ordering::Relaxed);
     }
@@ -74,7 +74,7 @@ impl FileHandle {
         if let Some(open) = &*self.open.lock() {
             return Ok(Arc::clone(open));
         }
-        // The path stays locked until the file is open, so that no relocation comes between.
+        // The path stays locked until the file is open, so that no rename comes in between.
         let path = self.path.lock();
         let mut options = File::options();
         options.read(true).write(true);
@@ -82,7 +82,7 @@ impl FileHandle {
         Ok(self.keep(file))
     }
 
-    /// Makes an opened file the handle's, unless another thread was quicker.
+    /// Gives the handle an opened file, unless another thread has opened one first.
     pub(super) fn keep(&self, file: File) -> Arc<OpenFile> {
         let mut slot = self.open.lock();
         if let Some(open) = &*slot {
@@ -100,17 +100,17 @@ impl FileHandle {
     }
 }
 
-/// Which files are open, and whose turn it is to be closed.
+/// The open files, and which is closed next.
 #[derive(Debug)]
 pub(super) struct DescriptorCache {
     limit: usize,
     open_count: AtomicUsize,
-    /// The open files in the order in which the hand passes by; some may be dropped by now.
+    /// The open files in the order in which the hand passes them; some may have been dropped since.
     hand: Mutex<VecDeque<Weak<FileHandle>>>,
 }
 
 impl DescriptorCache {
-    /// At most `limit` are open while nobody uses more.
+    /// A cache that keeps at most `limit` descriptors open, beside those in use.
     pub(super) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
             limit,
@@ -124,12 +124,13 @@ impl DescriptorCache {
         self.open_count.load(Ordering::Relaxed)
     }
 
-    /// Runs something that opens a descriptor when there is room for one.
+    /// Runs `open`, which opens a descriptor, when there is room for one.
     pub(super) fn with_room<T>(&self, mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         while self.open_count.load(Ordering::Relaxed) >= self.limit && self.close_one() {}
         loop {
             match open() {
-                // The process has used up its descriptors elsewhere: go below our own limit.
+                // The process has used up its descriptors elsewhere, so the cache shrinks below its own
+                // limit.
                 Err(error) if is_out_of_descriptors(&error) && self.close_one() => {}
                 other => return other,
             }
@@ -144,7 +145,7 @@ impl DescriptorCache {
         hand.push_back(handle);
     }
 
-    /// Closes the file whose chances are used up first. False: there is none to close.
+    /// Closes the first file whose chances are used up. Returns false if there is none to close.
     fn close_one(&self) -> bool {
         let mut hand = self.hand.lock();
         let rounds = hand.len() * (usize::from(CHANCES_AFTER_WRITE) + 1);

@@ -1,4 +1,4 @@
-//! The real disk: system calls, on descriptors that are opened when they are needed.
+//! The real disk: system calls on descriptors that are opened on demand.
 //!
 //! Invariant: a handle never reads another file than the one it was made for. A file is renamed
 //! through [`Disk::rename`] and then [`DiskFile::relocate`]; in between a reopen finds nothing.
@@ -21,16 +21,16 @@ use crate::protocol::payload::{FileRegion, Payload};
 
 /// The files of this machine, with a bounded number of them open.
 ///
-/// The bound is kept when a file is opened: the one used least recently (by the second-chance
-/// rule) is closed for it. Descriptors that a reader still holds are closed when it is done, so
-/// that the number can exceed the bound by those in use.
+/// The bound is enforced when a file is opened: the one used least recently (by the second-chance rule) is
+/// closed for it. A descriptor that a reader still holds is closed when the reader is done, so the number
+/// can exceed the bound by those in use.
 #[derive(Debug)]
 pub struct FileDisk {
     cache: Arc<DescriptorCache>,
 }
 
 impl FileDisk {
-    /// A disk that keeps at most `max_open_files` descriptors (at least 1) while nobody uses more.
+    /// A disk that keeps at most `max_open_files` descriptors (at least 1) open, beside those in use.
     pub fn new(max_open_files: usize) -> Self {
         assert!(max_open_files > 0, "a disk needs at least one descriptor");
         Self {
@@ -105,7 +105,7 @@ impl Disk for FileDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        // The empty path is how a bare file name spells the directory it lies in.
+        // For a bare file name the path of its directory is empty.
         let dir = if dir.as_os_str().is_empty() {
             Path::new(".")
         } else {
@@ -118,7 +118,7 @@ impl Disk for FileDisk {
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
         let file = self.cache.with_room(|| options.open(path))?;
-        // Apache Kafka takes the other kind of lock, which this kind does not see: hold both.
+        // Apache Kafka takes the other kind of lock, which this kind does not see, so both are taken.
         let exclusive = FlockOperation::NonBlockingLockExclusive;
         let locked = rustix::fs::flock(&file, exclusive)
             .and_then(|()| rustix::fs::fcntl_lock(&file, exclusive));
@@ -130,7 +130,7 @@ impl Disk for FileDisk {
     }
 }
 
-/// The kernel drops the locks with the descriptor.
+/// Two locks, which the kernel drops with the descriptor.
 #[derive(Debug)]
 struct FileLock {
     file: File,
@@ -139,7 +139,8 @@ struct FileLock {
 impl DiskLock for FileLock {
     #[cfg(target_os = "linux")]
     fn sync_volume(&self) -> io::Result<()> {
-        // This descriptor is as old as the lock, so it is told of each write-back that failed since.
+        // The kernel tells a descriptor of write-backs that failed since it was opened: this one is as old
+        // as the lock.
         Ok(rustix::fs::syncfs(&self.file)?)
     }
 
@@ -231,7 +232,7 @@ impl DiskFile for FileHandle {
     }
 }
 
-/// Reads what there is at once; a thread that must not wait only gets what is in memory.
+/// Reads once. A thread that must not wait gets only what is in memory.
 fn read_once(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
     if must_not_wait() {
         read_from_memory(file, buffer, position)
@@ -246,19 +247,19 @@ fn read_from_memory(file: &File, buffer: &mut [u8], position: u64) -> io::Result
 
     let mut buffers = [io::IoSliceMut::new(buffer)];
     match preadv2(file, &mut buffers, position, ReadWriteFlags::NOWAIT) {
-        // This file system cannot tell.
+        // This file system cannot tell what is in memory.
         Err(Errno::OPNOTSUPP) => Err(io::ErrorKind::WouldBlock.into()),
         read => Ok(read?),
     }
 }
 
-/// Elsewhere nothing tells what is in memory.
+/// On other systems nothing tells what is in memory.
 #[cfg(not(target_os = "linux"))]
 fn read_from_memory(_file: &File, _buffer: &mut [u8], _position: u64) -> io::Result<usize> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 
-/// Writes what a short vectored write left over. Rare: a nearly full disk, or a signal.
+/// Writes what a short vectored write has left over. That is rare: a nearly full disk, or a signal.
 fn write_rest(
     file: &File,
     parts: &[IoSlice<'_>],

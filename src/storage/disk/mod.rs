@@ -1,7 +1,7 @@
 //! The seam between the log and its disk: what the storage folder asks of a file system.
 //!
-//! [`FileDisk`] is the real one. For tests `doubles::CrashDisk` keeps a live and a durable image in
-//! memory, so that the power can be cut at any write. A write is durable only after [`DiskFile::sync`], and a
+//! [`FileDisk`] is the real disk. In tests `doubles::CrashDisk` keeps a live and a durable image in memory,
+//! so that the power can be cut at any write. A write is durable only after [`DiskFile::sync`], and a
 //! created, renamed or removed name only after [`Disk::sync_dir`].
 
 mod descriptors;
@@ -21,109 +21,109 @@ pub use file_disk::FileDisk;
 pub use region::{read_payload, read_region};
 pub use waiting::{about_to_take_long, without_waiting};
 
-/// What to do when the file is there, or is not.
+/// What opening does when the file is there, and when it is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
-    /// The file must be there. The disk need not look before it is used: a missing file may show
-    /// itself as `NotFound` only at the first read or write.
+    /// The file must be there. The disk need not look before the first use: a missing file may show itself
+    /// as `NotFound` only at the first read or write.
     Existing,
     /// The file is made when it is missing.
     Create,
-    /// The file is made, or emptied when it is there.
+    /// The file is made; if it is there, it is emptied.
     Truncate,
 }
 
-/// One name in a directory.
+/// A name in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirEntry {
     /// The name alone, without the directory. Names that are not UTF-8 are left out: Kafka has none.
     pub name: String,
-    /// Whether it is a directory.
+    /// Whether the name is that of a directory.
     pub is_dir: bool,
 }
 
 /// What the file system knows of a file without opening it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileStat {
-    /// Its size in bytes.
+    /// The file's size in bytes.
     pub size: u64,
-    /// When its content last changed.
+    /// When the file's content last changed.
     pub modified: Timestamp,
 }
 
-/// A file system. Paths are absolute or relative to where the process was started.
+/// A file system. Paths are absolute, or relative to the directory that the process was started in.
 pub trait Disk: fmt::Debug + Send + Sync {
-    /// A handle on a file. The parent directory must exist.
+    /// Opens a handle on a file. Its directory must exist.
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>>;
 
     /// The names in a directory, in no particular order.
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
 
-    /// Size and time of a file; `None` when there is no such file.
+    /// Size and time of a file; `None` if the file is missing.
     fn stat(&self, path: &Path) -> io::Result<Option<FileStat>>;
 
-    /// Makes a directory and its missing parents; one that is there is left as it is.
+    /// Makes a directory and its missing parents. A directory that exists is left as it is.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// Gives a file or directory another name, in place of what had that name. Open handles must
-    /// be told ([`DiskFile::relocate`]).
+    /// Renames a file or directory; whatever had the new name is replaced. Open handles must be told
+    /// ([`DiskFile::relocate`]).
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Removes a file, or a directory with all that is in it. What is not there counts as removed.
+    /// Removes a file, or a directory with everything in it. A missing one counts as removed.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes the names in a directory durable: those made, renamed and removed.
+    /// Makes the names in a directory durable: those that were made, renamed and removed.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// Takes the exclusive lock on a file, which is made when missing, until the answer is dropped.
-    /// `None`: another process holds it.
+    /// Takes the exclusive lock on a file, which is made if it is missing; the lock lasts until it is
+    /// dropped. `None` if another process holds it.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>>;
 }
 
 /// An exclusive lock, held until it is dropped.
 pub trait DiskLock: fmt::Debug + Send + Sync {
-    /// Makes all that was written to the volume of the locked file durable, names included. An error
-    /// may be about anything that was written there since the lock was taken.
+    /// Makes everything that was written to the volume of the locked file durable, names included. An error
+    /// may come from any write to the volume since the lock was taken.
     fn sync_volume(&self) -> io::Result<()>;
 }
 
-/// A handle on one file, shared by all that use it. All positions are bytes from its beginning.
+/// A handle on one file, shared by all that use it. Positions count bytes from the file's beginning.
 pub trait DiskFile: fmt::Debug + Send + Sync {
-    /// The size in bytes.
+    /// The file's size in bytes.
     fn size(&self) -> io::Result<u64>;
 
-    /// Reads from a position until the buffer is full or the file ends: how many bytes were read.
+    /// Reads from a position until the buffer is full or the file ends. Returns how many bytes were read.
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
 
-    /// Writes all the parts, one after the other, from a position on. After an error any part of
-    /// it may have been written.
+    /// Writes all parts, one after the other, from a position on. After an error any part of them may have
+    /// been written.
     fn write_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()>;
 
-    /// Cuts the file, or makes it longer with zeros.
+    /// Cuts the file, or extends it with zeros.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
-    /// Asks the file system to find a place for these bytes, beyond the file's end too: the file
-    /// stays as long as it is. [`Self::set_len`] gives back what is beyond its end.
+    /// Asks the file system to find room for these bytes, which may lie beyond the file's end: the file's
+    /// size stays. [`Self::set_len`] gives back what is beyond its end.
     ///
     /// # Errors
-    /// There is no room, or this file system cannot do it. Nothing has changed.
+    /// There is no room, or the file system cannot do it. Nothing has changed then.
     fn reserve(&self, position: u64, length: u64) -> io::Result<()>;
 
-    /// Makes all that was written durable (fdatasync). After an error what was written may be lost
-    /// and a second call would not tell: never retry.
+    /// Makes all writes durable (fdatasync). After an error they may be lost, and a second call would not
+    /// say so: never retry.
     fn sync(&self) -> io::Result<()>;
 
-    /// A part of the file as it goes to a socket. It may end before the part does if the file is cut.
+    /// A part of the file, to be sent to a socket. If the file is cut, it may end before the part does.
     fn region(&self, position: u64, length: u32) -> io::Result<Payload>;
 
-    /// Says when the content last changed, which a copy takes over from its original.
+    /// Sets when the content last changed: a copy takes over its original's time.
     fn set_modified(&self, at: Timestamp) -> io::Result<()>;
 
-    /// Tells the handle that its file has another name now.
+    /// Tells the handle that its file has another path now.
     fn relocate(&self, path: &Path);
 }
 
-/// All of a file's bytes; `None` when there is no such file.
+/// All bytes of a file; `None` if it is missing.
 pub fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Option<Vec<u8>>> {
     let Some(stat) = disk.stat(path)? else {
         return Ok(None);
@@ -147,8 +147,8 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<
     }
 }
 
-/// As [`replace_file`], but after a power cut the file may have any content, until its volume was
-/// synced ([`DiskLock::sync_volume`]).
+/// As [`replace_file`], but not durable: after a power cut the file may have any content, until its volume
+/// is synced ([`DiskLock::sync_volume`]).
 pub fn replace_file_unsynced(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
     replace(disk, path, content, |_| Ok(()))
 }

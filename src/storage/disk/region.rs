@@ -1,4 +1,4 @@
-//! Parts of files that were to go to a socket, read into memory instead.
+//! Reads parts of files into memory that were made to be sent to a socket.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -8,11 +8,11 @@ use rustix::io::Errno;
 
 use crate::protocol::payload::{FileRegion, Payload};
 
-/// Reads a part of a file into `buffer`, in place of what was in it. It gets fewer bytes if the file
-/// ends before the part does, because it was cut.
+/// Reads a part of a file into `buffer`, and replaces its content. The buffer gets fewer bytes if the file
+/// was cut, and ends before the part does.
 ///
 /// # Errors
-/// The disk failed. What `buffer` holds is nothing to go by.
+/// The disk failed. `buffer` may hold anything then.
 pub fn read_region(region: &FileRegion, buffer: &mut Vec<u8>) -> io::Result<()> {
     buffer.resize(region.length as usize, 0);
     let mut filled = 0;
@@ -29,7 +29,7 @@ pub fn read_region(region: &FileRegion, buffer: &mut Vec<u8>) -> io::Result<()> 
     Ok(())
 }
 
-/// The bytes of a payload, read from its file if that is where they are.
+/// The bytes of a payload, read from its file if they are in one.
 ///
 /// # Errors
 /// The disk failed.

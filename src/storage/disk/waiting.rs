@@ -1,8 +1,8 @@
 //! Whether this thread may wait for a disk.
 //!
-//! A thread that serves many connections looks first whether what it needs is in memory, and leaves
-//! the rest to a thread that may wait. That is a property of the thread, not of a read: everything
-//! between the two would have to pass it on.
+//! A thread that serves many connections first tries what it can do from memory, and leaves the rest to a
+//! thread that may wait. Whether it may is a property of the thread and not an argument of each read,
+//! because everything between the two would have to pass it on.
 
 use std::cell::Cell;
 use std::io;
@@ -11,11 +11,10 @@ thread_local! {
     static MUST_NOT_WAIT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `read` so that reads of what is not in memory fail with
-/// [`WouldBlock`](io::ErrorKind::WouldBlock) instead of waiting; so does what would take long for
-/// other reasons, and says so.
+/// Runs `read`. Reads of what is not in memory fail with [`WouldBlock`](io::ErrorKind::WouldBlock) instead
+/// of waiting, and so does other work that would take long ([`about_to_take_long`]).
 pub fn without_waiting<T>(read: impl FnOnce() -> T) -> T {
-    /// Set back even if `read` panics.
+    /// Restores the state before, even if `read` panics.
     struct Until(bool);
     impl Drop for Until {
         fn drop(&mut self) {
@@ -31,7 +30,7 @@ pub(super) fn must_not_wait() -> bool {
     MUST_NOT_WAIT.get()
 }
 
-/// To be called before what takes long although it need not wait for the disk.
+/// Must be called before work that takes long, even if that need not wait for the disk.
 ///
 /// # Errors
 /// `WouldBlock` if this thread must not wait.

@@ -1,7 +1,7 @@
 //! Appending: a leader's validated batch, or the batches that a leader has sent.
 //!
-//! A batch is checked before anything is written, written by one call, and only then noted in
-//! indexes, epochs and producers: a refused append leaves no trace.
+//! A batch is checked before anything is written, written by one call, and only then noted in indexes,
+//! epochs and producers: so a refused append leaves no trace.
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use crate::storage::error::{StorageError, is_full};
 use crate::storage::producer_state::{Origin, ProducerRefusal, Verdict, VerificationGuard};
 use crate::storage::transaction_index::AbortedTransaction;
 
-/// Who appends, and as what.
+/// Who appends as the leader, and under which conditions.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaderAppend {
-    /// The leader's epoch; it is written into the batch.
+    /// The leader's epoch, which is written into the batch.
     pub epoch: LeaderEpoch,
-    /// A client or a coordinator of this broker.
+    /// Whether a client or a coordinator of this broker appends.
     pub origin: Origin,
-    /// `transaction.partition.verification.enable`: a transaction opens only with `guard`.
+    /// Whether a transaction opens only with a `guard` (`transaction.partition.verification.enable`).
     pub verify: bool,
-    /// Proof that the partition belongs to the transaction (KIP-890).
+    /// The proof that the partition belongs to the transaction (KIP-890).
     pub guard: Option<VerificationGuard>,
-    /// The version of transactions that a marker was written with.
+    /// The version of transactions that a marker is written with.
     pub transaction_version: i16,
 }
 
@@ -43,7 +43,7 @@ impl LeaderAppend {
         }
     }
 
-    /// An append of this broker itself: of a coordinator, or the quorum.
+    /// An append of this broker itself: for a coordinator, or for the quorum.
     pub fn coordinator(epoch: LeaderEpoch) -> Self {
         Self {
             origin: Origin::Coordinator,
@@ -52,31 +52,31 @@ impl LeaderAppend {
     }
 }
 
-/// Where a batch is in the log.
+/// Where an appended batch lies in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AppendInfo {
-    /// The offset of its first record.
+    /// The offset of the batch's first record.
     pub first_offset: Offset,
-    /// The offset of its last record.
+    /// The offset of the batch's last record.
     pub last_offset: Offset,
-    /// The timestamp that the leader gave it, if the topic wants that.
+    /// The timestamp that the leader gave the batch, if the topic has log append times.
     pub log_append_time: Option<Timestamp>,
     /// The first offset that may be read.
     pub log_start_offset: Offset,
-    /// It was in the log already: the producer has sent it twice.
+    /// Whether the batch was in the log already, because the producer sent it twice.
     pub duplicate: bool,
 }
 
 /// Why nothing was appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// The batch does not fit what its producer wrote before.
+    /// The batch does not follow what its producer wrote before.
     #[error(transparent)]
     Producer(#[from] ProducerRefusal),
     /// The batch is larger than a segment: RECORD_LIST_TOO_LARGE.
     #[error("batch of {size} bytes is larger than a segment of {segment_bytes}")]
     LargerThanSegment {
-        /// Size of the batch in bytes.
+        /// The size of the batch in bytes.
         size: u64,
         /// `segment.bytes`.
         segment_bytes: u32,
@@ -98,7 +98,7 @@ pub enum AppendError {
 }
 
 impl Log {
-    /// Appends a batch at the end of the log, or finds where it is if it was sent twice.
+    /// Appends a batch at the end of the log, or finds where it lies if it was sent twice.
     pub fn append_as_leader(
         &mut self,
         batch: &ValidatedBatch,
@@ -140,9 +140,9 @@ impl Log {
         })
     }
 
-    /// Appends the whole batches that the leader has sent, with their offsets and epochs. All of
-    /// them, or after an error none, unless the disk failed between two segments. A partial batch
-    /// at the end is left out. The first and last offset; `None` if there was no whole batch.
+    /// Appends the whole batches that the leader has sent, with their offsets and epochs. It appends all of
+    /// them, or after an error none, unless the disk failed between two segments. A partial batch at the
+    /// end is left out. Returns the first and last offset; `None` if there was no whole batch.
     pub fn append_as_follower(
         &mut self,
         records: &[u8],
@@ -158,7 +158,7 @@ impl Log {
             .map_err(AppendError::from)
     }
 
-    /// Appends whole, checked batches: those that fit one segment by one write.
+    /// Appends whole, checked batches. Those that fit one segment are written by one write.
     fn append_run(
         &mut self,
         records: &[u8],
@@ -222,8 +222,8 @@ impl Log {
         Ok(())
     }
 
-    /// Writes at the end of the active segment: at which position. On a full disk what was written
-    /// is taken away again; any other failure takes the log offline.
+    /// Writes at the end of the active segment, and returns the position. On a full disk the partial write
+    /// is cut off again; any other failure takes the log offline.
     fn write(&mut self, parts: &[IoSlice<'_>]) -> Result<u64, StorageError> {
         let active = Arc::clone(self.active());
         let position = active.size();
@@ -247,7 +247,7 @@ impl Log {
         Err(StorageError::io("write", &path, error))
     }
 
-    /// Learns of a batch that was written.
+    /// Notes a batch that was written in indexes, epochs and producers.
     pub(super) fn note_written(
         &mut self,
         batch: &Batch<'_>,
@@ -263,7 +263,7 @@ impl Log {
         produced: &Produced,
         position: u64,
     ) -> Result<(), StorageError> {
-        // A log may start within its first batch, which a follower has whole.
+        // A log may start within its first batch, which a follower gets whole.
         let is_first = position == 0 && self.segments.len() == 1;
         assert!(
             header.base_offset() >= self.end_offset
@@ -289,7 +289,7 @@ impl Log {
         Ok(())
     }
 
-    /// Whether the producer may append: the place of the batch if it has before.
+    /// Whether the producer may append. If the batch is a duplicate, the place of the first one.
     fn check_producer(
         &self,
         produced: &Produced,

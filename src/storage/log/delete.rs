@@ -1,5 +1,5 @@
-//! Deleting segments, in two steps: the files get the suffix `.deleted`, and are removed when those
-//! who read them have had `file.delete.delay.ms` to finish. And moving the whole folder.
+//! Deletes segments in two steps: the files get the suffix `.deleted`, and are removed when readers have
+//! had `file.delete.delay.ms` to finish. It also moves the whole folder.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::storage::error::StorageError;
 use crate::storage::folder::Folder;
 use crate::storage::segment::Segment;
 
-/// Files that nobody finds any more, to be removed later.
+/// Files that are no part of the log any more, to be removed later.
 #[derive(Debug)]
 pub struct DeletedFiles {
     folder: Arc<Folder>,
@@ -21,7 +21,8 @@ pub struct DeletedFiles {
 }
 
 impl DeletedFiles {
-    /// Gives up the files of a segment at `base_offset`: another deleted one gets their names.
+    /// Leaves out the files of a segment at `base_offset`, because another deleted segment gets their
+    /// names.
     fn forget(&mut self, base_offset: Offset) {
         let named_so = |segment: &mut Arc<Segment>| segment.base_offset() == base_offset;
         for segment in self.segments.extract_if(.., named_so) {
@@ -36,12 +37,12 @@ impl DeletedFiles {
         self.names.retain(|name| !is_of(name));
     }
 
-    /// When they may be removed.
+    /// When the files may be removed.
     pub fn due(&self) -> Timestamp {
         self.due
     }
 
-    /// Removes the files. Slow for large ones: not to be called under a lock.
+    /// Removes the files. It is slow for large ones, so no lock should be held.
     pub fn remove(&self) -> Result<(), StorageError> {
         let folder = self.folder.path();
         for name in &self.names {
@@ -54,8 +55,8 @@ impl DeletedFiles {
 }
 
 impl Log {
-    /// Deletes the segments that end at `offset` or below it; the log starts at the next one
-    /// then. If they are all, an empty one is made first. How many were deleted.
+    /// Deletes the segments that end at `offset` or below it, so that the log starts at the next one. If
+    /// that is all of them, an empty one is made first. Returns how many were deleted.
     pub fn delete_below(&mut self, offset: Offset, now: Timestamp) -> Result<usize, StorageError> {
         self.check_online()?;
         let begins_below = self
@@ -83,7 +84,7 @@ impl Log {
             .iter()
             .map(|segment| segment.base_offset())
             .collect();
-        // First for those who look: then the files can go.
+        // The start moves first, for readers: then the files can go.
         self.raise_log_start_offset(start.min(self.end_offset));
         self.remove_segments(0..count, now)?;
         let path = self.folder.path();
@@ -96,8 +97,7 @@ impl Log {
         Ok(())
     }
 
-    /// Takes segments out of the log: from an end of it inwards, so that a crash in between leaves
-    /// no hole.
+    /// Takes segments out of the log: from an end of it inwards, so that a crash in between leaves no hole.
     pub(super) fn remove_segments(
         &mut self,
         range: Range<usize>,
@@ -114,7 +114,7 @@ impl Log {
         self.mark_deleted(removed, now)
     }
 
-    /// Has the files of segments removed later that are not part of the log any more.
+    /// Schedules the removal of segments that are no part of the log any more.
     pub(super) fn mark_deleted(
         &mut self,
         segments: Vec<Arc<Segment>>,
@@ -139,12 +139,12 @@ impl Log {
         Ok(())
     }
 
-    /// When the next files are to be removed.
+    /// When the next files are due for removal.
     pub fn next_deletion(&self) -> Option<Timestamp> {
         self.deletions.iter().map(DeletedFiles::due).min()
     }
 
-    /// The files whose time has come: [`DeletedFiles::remove`] is for outside the lock.
+    /// The files that are due. The caller removes them outside the lock ([`DeletedFiles::remove`]).
     pub fn take_due_deletions(&mut self, now: Timestamp) -> Vec<DeletedFiles> {
         let due = self.deletions.extract_if(.., |files| files.due <= now);
         let due: Vec<_> = due.collect();
@@ -155,10 +155,10 @@ impl Log {
         due
     }
 
-    /// Gives the folder another path on the same disk. The log goes on there.
+    /// Moves the folder to another path on the same disk, where the log goes on.
     pub fn move_to(&mut self, to: &Path) -> Result<(), StorageError> {
         let from = self.folder.path();
-        // Readers do not wait for the lock, and may look for the files in between.
+        // Readers do not wait for the lock, so they may look for the files in between.
         self.segments
             .iter()
             .for_each(|segment| segment.expect_gone(true));
@@ -174,10 +174,10 @@ impl Log {
         self.offline_if_failed(moved)
     }
 
-    /// Gives up the log: its folder becomes `<name>` beside it, to be removed after a while.
-    /// Readers can finish; nothing is written any more. Where it is now.
+    /// Gives up the log: its folder is renamed to `name` beside it, and removed after a while. Readers can
+    /// finish; nothing is written any more. Returns the new path.
     ///
-    /// The name is that of [`marked_folder_name`](super::super::partition_folder::marked_folder_name).
+    /// The name must come from [`marked_folder_name`](super::super::partition_folder::marked_folder_name).
     pub fn mark_folder_deleted(&mut self, name: &str) -> Result<PathBuf, StorageError> {
         let to = self.path().with_file_name(name);
         let moved = self.move_to(&to);

@@ -1,4 +1,4 @@
-//! Making the log durable: planned under the partition's lock, done outside it, noted under it.
+//! Makes the log durable: planned under the partition's lock, synced outside it, noted under it.
 //!
 //! A sync thread of the disk plans for one partition after the other, syncs it, and tells it how far it
 //! got. After a failed sync the log is offline: the kernel may have dropped what it could not write.
@@ -14,50 +14,50 @@ use crate::storage::error::StorageError;
 use crate::storage::folder::Folder;
 use crate::storage::segment::Segment;
 
-/// How much may be written before it is synced without being asked for. A crash leaves no more than
-/// this to check, and a disk gets its work in small pieces instead of a segment at a time.
+/// The most bytes that stay unsynced without anybody asking for a sync. A crash leaves no more than this to
+/// be checked, and the disk gets its work in small pieces instead of a segment at a time.
 const MOST_UNFLUSHED: u64 = 128 << 20;
 
 /// What must be synced so that everything below [`Self::end_offset`] is on stable storage.
 #[derive(Debug)]
 pub struct FlushPlan {
     folder: Arc<Folder>,
-    /// And whether nothing is appended to it any more.
+    /// The segments to sync, and whether nothing is appended to each any more.
     segments: Vec<(Arc<Segment>, bool)>,
-    /// The state of the folder's names that a sync of it makes durable.
+    /// The number of the folder's last change of names that a sync of the folder makes durable.
     names: Option<u32>,
-    /// The folder's own name must be synced too.
+    /// Whether the folder's own name must be synced too.
     folder_is_new: bool,
     end_offset: Offset,
-    /// What [`Log::written`] is then on stable storage.
+    /// The count of [`Log::written`] that is on stable storage afterwards.
     written: u64,
-    /// Bytes that were not before.
+    /// How many bytes become durable.
     bytes: u64,
-    /// How often the log had been cut.
+    /// How often the log had been cut when the plan was made.
     cuts: u32,
 }
 
 /// How much a flush makes durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlushScope {
-    /// All that is written.
+    /// Everything that is written.
     All,
-    /// What is below the active segment.
+    /// Everything below the active segment.
     ClosedSegments,
 }
 
 impl FlushPlan {
-    /// Up to where the log is durable when the plan was carried out.
+    /// The offset up to which the log is durable once the plan was carried out.
     pub fn end_offset(&self) -> Offset {
         self.end_offset
     }
 
-    /// How many bytes of batches become durable by it; what was cut meanwhile counts too.
+    /// How many bytes of batches the plan makes durable; bytes that were cut off meanwhile count, too.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Syncs. To be called without any lock, once: an error is for good.
+    /// Syncs. It must be called without any lock, and only once: an error is final.
     pub fn run(&self) -> Result<(), StorageError> {
         for (segment, sealed) in &self.segments {
             segment.sync(*sealed)?;
@@ -74,8 +74,8 @@ impl FlushPlan {
 }
 
 impl Log {
-    /// Whether a sync is due by the settings, because a segment was closed, or because much was
-    /// written: the recovery point follows, so that a crash leaves little to check.
+    /// Whether a sync is due: by the settings, because a segment was closed, or because much was written.
+    /// The recovery point follows each sync, so that a crash leaves little to check.
     pub fn flush_is_due(&self, now: Timestamp) -> bool {
         let unflushed = self.end_offset - self.flushed_offset;
         self.has_unsynced_closed_segment()
@@ -84,14 +84,15 @@ impl Log {
             || (unflushed > 0 && now.0 - self.last_flush.0 >= self.config.flush_ms)
     }
 
-    /// Whether so much was written since the last sync that the active segment is to be synced too.
+    /// Whether so much was written since the last sync that the active segment must be synced too.
     pub fn has_much_unflushed(&self) -> bool {
         self.flushed_offset < self.end_offset && self.written - self.flushed >= MOST_UNFLUSHED
     }
 
     fn has_unsynced_closed_segment(&self) -> bool {
         let end = self.active().base_offset();
-        // Rolled right where a sync of the active segment had ended, it lacks that of its indexes.
+        // The last sync ended right where the segment was rolled afterwards: its batches are synced, but
+        // not its indexes.
         let was_synced_while_active = self.flushed_offset == end && self.segments.len() > 1;
         self.flushed_offset < end || (was_synced_while_active && self.names != self.synced_names)
     }
@@ -103,7 +104,7 @@ impl Log {
         first.saturating_sub(usize::from(is_at_base))
     }
 
-    /// What to sync; `None`: it is durable already.
+    /// The plan of a sync; `None` if everything is durable already.
     pub fn plan_flush(
         &mut self,
         scope: FlushScope,
@@ -145,7 +146,7 @@ impl Log {
         }))
     }
 
-    /// Notes that a plan was carried out, or that it failed: then the log is offline.
+    /// Notes that a plan was carried out, or that it failed: the log is offline then.
     pub fn flushed(
         &mut self,
         plan: &FlushPlan,
@@ -175,13 +176,13 @@ impl Log {
         }
     }
 
-    /// Ends the use of the log in order: after this, and the mark of a clean stop, it is opened
-    /// without a look at its batches. Everything is durable.
+    /// Closes the log in order, and makes everything durable. After this and the mark of a clean stop, it
+    /// is opened without a look at its batches.
     pub fn close(&mut self, now: Timestamp) -> Result<(), StorageError> {
         self.check_online()?;
         let closed = self.complete_files().and_then(|()| {
             self.save_epochs()?;
-            // A snapshot is a new name.
+            // Taking the snapshot made a new name.
             self.names += u32::from(self.take_snapshot(true)?);
             self.active().sync(true)
         });
@@ -189,8 +190,8 @@ impl Log {
         self.flush(now)
     }
 
-    /// As [`Self::close`], but nothing is synced: that is for the caller, who makes the whole volume
-    /// durable once all its logs are closed. Nothing is to be written any more.
+    /// As [`Self::close`], but syncs nothing: the caller syncs the whole volume once all its logs are
+    /// closed. Nothing may be written any more.
     pub fn close_unsynced(&mut self) -> Result<(), StorageError> {
         self.check_online()?;
         let closed = self.complete_files().and_then(|()| {
@@ -202,8 +203,8 @@ impl Log {
         self.offline_if_failed(closed)
     }
 
-    /// Makes sure that the log start can be told to the checkpoint: neither is the end of the log below
-    /// it after a crash, nor the first leader epoch above which it would not be believed.
+    /// Makes a log start safe to write into its checkpoint. After a crash the log must not end below that
+    /// start, and the first leader epoch must be known to begin there: above it no start is believed.
     pub fn settle_start(&mut self, now: Timestamp) -> Result<(), StorageError> {
         if self.log_start_offset > self.flushed_offset {
             self.flush(now)?;
@@ -220,8 +221,8 @@ impl Log {
         self.give_back_room()
     }
 
-    /// The epochs are durable before anything that recovery will not read again: it learns those
-    /// above the recovery point from the batches.
+    /// Saves the epochs, before anything becomes durable that recovery will not read again: recovery learns
+    /// the epochs above the recovery point from the batches.
     pub(super) fn save_epochs(&mut self) -> Result<(), StorageError> {
         let path = self.folder.path();
         self.epochs
@@ -238,7 +239,7 @@ pub(super) fn sync_error(path: &Path, source: io::Error) -> StorageError {
     }
 }
 
-/// Sorts an error of one of the small files.
+/// Makes an error of the log of one of its small files.
 pub(super) fn state_file_error(error: StateFileError) -> StorageError {
     match error {
         StateFileError::Io { path, source } => StorageError::io("replace", &path, source),

@@ -1,8 +1,8 @@
 //! One replica's log: the segments of a partition folder, and what is known of their content.
 //!
-//! A value behind its partition's lock. Only `&mut self` changes it; readers take a [`LogView`] or
-//! a [`ReadPlan`] under the lock and do their I/O outside. Invariant: offsets rise, leader epochs
-//! never go back, and after a failed write or sync nothing is written any more.
+//! The log is a value behind its partition's lock. Only `&mut self` changes it; readers take a [`LogView`]
+//! or a [`ReadPlan`] under the lock and do their I/O outside. Invariant: offsets rise, leader epochs never
+//! go back, and after a failed write or sync nothing is written any more.
 
 mod append;
 mod delete;
@@ -46,7 +46,7 @@ pub use view::{LogView, SegmentDescription};
 use roll::Tail;
 use segment_list::SegmentList;
 
-/// The segments in order; the last is the active one. Shared with readers, so replaced to change.
+/// The segments in order; the last is the active one. Readers share the list, so a change replaces it.
 type Segments = Arc<SegmentList>;
 
 /// One replica's log.
@@ -57,15 +57,15 @@ pub struct Log {
     segments: Segments,
     log_start_offset: Offset,
     end_offset: Offset,
-    /// Everything below is on stable storage.
+    /// Everything below this offset is on stable storage.
     flushed_offset: Offset,
-    /// Bytes written since the log was opened, and those of them that are on stable storage.
+    /// Bytes written since the log was opened, and how many of them are on stable storage.
     written: u64,
     flushed: u64,
-    /// Counts the changes of names in the folder that matter, and those of them that are synced.
+    /// Counts the changes of names in the folder that must be durable, and how many of them are.
     names: u32,
     synced_names: u32,
-    /// The folder's own name may not be durable yet.
+    /// Whether the folder's own name may not be durable yet.
     folder_is_new: bool,
     last_flush: Timestamp,
     offline: bool,
@@ -74,14 +74,14 @@ pub struct Log {
     producers: ProducerState,
     snapshots: ProducerSnapshots,
     deletions: Vec<DeletedFiles>,
-    /// Output of the cleaner whose files say that it is complete, but not yet that it is live.
+    /// Output of the cleaner that is complete, by the names of its files, but is not part of the log yet.
     pending_swap: Option<Arc<Segment>>,
-    /// Everything below is compacted, if anything is.
+    /// Everything below this offset is compacted; `None` if that is not known.
     cleaned_offset: Option<Offset>,
 }
 
 impl Log {
-    /// The partition folder.
+    /// The path of the partition folder.
     pub fn path(&self) -> Arc<Path> {
         self.folder.path()
     }
@@ -91,7 +91,7 @@ impl Log {
         &self.config
     }
 
-    /// Takes over other settings. What is written stays as it is.
+    /// Takes over other settings. They do not change what is written already.
     pub fn set_config(&mut self, config: Arc<LogConfig>) {
         self.config = config;
     }
@@ -106,18 +106,18 @@ impl Log {
         self.end_offset
     }
 
-    /// Everything below is on stable storage: with `flush.messages=1` what may be acknowledged,
-    /// and what the recovery-point checkpoint says.
+    /// Everything below this offset is on stable storage. With `flush.messages=1` it may be acknowledged,
+    /// and the recovery-point checkpoint says it.
     pub fn flushed_offset(&self) -> Offset {
         self.flushed_offset
     }
 
-    /// Everything below is compacted; `None`: nothing is, as far as is known.
+    /// Everything below this offset is compacted; `None` if that is not known.
     pub fn cleaned_offset(&self) -> Option<Offset> {
         self.cleaned_offset
     }
 
-    /// Says up to where the log is compacted: by a checkpoint, or by a pass that ended.
+    /// Sets the offset below which the log is compacted, from a checkpoint or after a pass.
     pub fn set_cleaned_offset(&mut self, offset: Option<Offset>) {
         self.cleaned_offset = offset;
     }
@@ -152,7 +152,7 @@ impl Log {
         self.epochs.assign(epoch, self.end_offset);
     }
 
-    /// Where `epoch`, or the largest known one below it, ends in this log (KIP-101, KIP-279).
+    /// The end of `epoch`, or of the largest known epoch below it, in this log (KIP-101, KIP-279).
     pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<EpochEnd> {
         self.epochs.end_offset_for(epoch, self.end_offset)
     }
@@ -162,26 +162,26 @@ impl Log {
         &self.producers
     }
 
-    /// As [`Self::producers`], for verifications and expiry. It is part of the log's content:
-    /// batches are noted by the log itself.
+    /// As [`Self::producers`], for verifications and expiry. The log itself notes batches: the state is
+    /// part of its content.
     pub fn producers_mut(&mut self) -> &mut ProducerState {
         &mut self.producers
     }
 
-    /// The first offset that is held back from readers of committed data, if a transaction is open
-    /// or ended above the high watermark. With the high watermark it bounds the last stable offset.
+    /// The first offset that is held back from readers of committed data, because a transaction is open or
+    /// has ended above the high watermark. With the high watermark it bounds the last stable offset.
     pub fn first_unstable_offset(&self) -> Option<Offset> {
         let unstable = self.producers.first_unstable_offset();
         unstable.map(|offset| offset.max(self.log_start_offset))
     }
 
-    /// The high watermark moved: ended transactions below it hold nothing back any more.
+    /// Notes a new high watermark: transactions that ended below it hold nothing back any more.
     pub fn on_high_watermark(&mut self, high_watermark: Offset) {
         self.producers.on_high_watermark(high_watermark);
     }
 
-    /// Raises the log start offset (DeleteRecords, or as the leader says). Segments below are
-    /// deleted by retention. False: it was there already.
+    /// Raises the log start offset, for DeleteRecords or as the leader says. Retention deletes the segments
+    /// below. Returns false if the start was there already.
     ///
     /// The caller has checked that it is not above the high watermark.
     pub fn raise_log_start_offset(&mut self, offset: Offset) -> bool {
@@ -227,7 +227,7 @@ impl Log {
     }
 }
 
-/// When something happened or is to happen, given as the time now.
+/// The time `delay_ms` after `now`.
 pub(super) fn later(now: Timestamp, delay_ms: i64) -> Timestamp {
     Timestamp(now.0.saturating_add(delay_ms))
 }

@@ -1,4 +1,4 @@
-//! Opening a log: few system calls after a clean stop, recovery after any other.
+//! Opens a log: with few system calls after a clean stop, by recovery after any other.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,21 +20,21 @@ use crate::storage::producer_snapshot::ProducerSnapshots;
 use crate::storage::producer_state::ProducerState;
 use crate::storage::segment::Segment;
 
-/// What the log directory knows of a log that is opened.
+/// What the log directory knows of a log that it opens.
 #[derive(Clone, Copy, Debug)]
 pub struct Opening {
-    /// From the recovery-point checkpoint: everything below was on stable storage.
+    /// The entry of the recovery-point checkpoint: everything below was on stable storage.
     pub recovery_point: Offset,
-    /// From the log-start checkpoint; 0 if it has no entry.
+    /// The entry of the log-start checkpoint; 0 if there is none.
     pub log_start_offset: Offset,
-    /// The log directory was closed in order.
+    /// Whether the log directory was closed in order.
     pub clean: bool,
     /// The time now.
     pub now: Timestamp,
 }
 
 impl Opening {
-    /// A log that is new, or of which nothing is known.
+    /// The opening of a log that is new, or of which nothing is known.
     pub fn unknown(now: Timestamp) -> Self {
         Self {
             recovery_point: Offset::ZERO,
@@ -46,7 +46,7 @@ impl Opening {
 }
 
 impl Log {
-    /// Opens the log in the folder `path`, which must be there; an empty one becomes a new log.
+    /// Opens the log in the folder `path`, which must exist. An empty folder becomes a new log.
     ///
     /// # Errors
     /// [`StorageError::Corrupt`] if what is below the recovery point, or anything after a clean
@@ -105,7 +105,7 @@ impl Log {
         Ok(log)
     }
 
-    /// Adds what was found in the folder. From which offset on the log must be scanned to make
+    /// Adds the segments that were found. Returns the offset from which the log must be scanned to make
     /// transaction indexes again, if one is damaged.
     fn add_segments(&mut self, files: &[SegmentFiles]) -> Result<Option<Offset>, StorageError> {
         let mut rescan = None;
@@ -143,7 +143,7 @@ impl Log {
             self.flushed_offset = self.end_offset;
             self.load_producers(opening.now)?;
         } else {
-            // After a clean stop all of it was durable.
+            // After a clean stop the whole log was durable.
             let durable = if opening.clean {
                 Offset(i64::MAX)
             } else {
@@ -165,7 +165,7 @@ impl Log {
     }
 
     /// Where the log starts. The checkpoint has no checksum, and a start that is too high would hide
-    /// records, and have them deleted: it is not believed above where the first leader epoch begins,
+    /// records and have them deleted. So it is not believed above where the first leader epoch begins,
     /// which was saved before it ([`Self::settle_start`]).
     fn believed_start(&self, first_base: Offset, told: Offset) -> Offset {
         let known = self.epochs.earliest().map_or(told, |it| it.start_offset);
@@ -178,7 +178,8 @@ impl Log {
         start
     }
 
-    /// What the checkpoint of log starts says is made true before it is written.
+    /// The error of a log that ends below its start: a start is only written to the checkpoint after the
+    /// log is durable beyond it.
     fn starts_behind_its_end(&self, start: Offset) -> StorageError {
         StorageError::Inconsistent {
             path: self.path().to_path_buf(),
@@ -191,7 +192,7 @@ impl Log {
         }
     }
 
-    /// Makes indexes that are not there.
+    /// Makes missing indexes again.
     fn rebuild_missing(&self, files: &[SegmentFiles]) -> Result<(), StorageError> {
         for (found, segment) in files.iter().zip(self.segments.iter()) {
             if !found.has_indexes {
@@ -217,15 +218,15 @@ impl Log {
         Ok(())
     }
 
-    /// The place of the segment that holds `offset`, or of the first.
+    /// The index of the segment that holds `offset`; that of the first if none does.
     pub(super) fn segment_of(&self, offset: Offset) -> usize {
         self.segments
             .partition_point(|segment| segment.base_offset() <= offset)
             .saturating_sub(1)
     }
 
-    /// Whether each epoch begins where the file says, and none is missing at the end. The file has
-    /// no checksum, and a wrong start would make a follower cut its log at the wrong place.
+    /// Whether each epoch begins where the file says, and none is missing at the end. The file has no
+    /// checksum, and a wrong start would make a follower cut its log at the wrong place.
     fn epochs_hold(&self) -> Result<bool, StorageError> {
         for entry in self.epochs.entries() {
             if !self.epoch_holds(entry)? {
@@ -248,7 +249,7 @@ impl Log {
         if offset >= self.end_offset {
             return Ok(true);
         }
-        // A compacted log may lack the batch at the start: then there is nothing to compare with.
+        // A compacted log may lack the batch at the start: there is nothing to compare with then.
         let at_start = self.batch_at(offset)?.is_none_or(|batch| {
             let begins = batch.base_offset() == offset || offset == self.log_start_offset;
             batch.base_offset() > offset
@@ -269,7 +270,7 @@ impl Log {
         Ok(found.map(|found| found.batch.header))
     }
 
-    /// Learns the leader epochs from the batches.
+    /// Reads the leader epochs out of the batches.
     fn read_epochs(&mut self) -> Result<(), StorageError> {
         self.epochs.clear();
         for segment in Arc::clone(&self.segments).iter() {

@@ -1,5 +1,5 @@
-//! Whether a batch is where its base offset says, which its checksum does not cover: the batches
-//! around it tell, as each begins where the one before it ends, but for gaps of compaction.
+//! Whether a batch is where its base offset says. Its checksum does not cover that offset, but its
+//! neighbours show it: each batch begins where the one before it ends, except for gaps of compaction.
 
 use super::Log;
 use crate::model::Offset;
@@ -7,21 +7,21 @@ use crate::records::{CURRENT_MAGIC, RecordsError};
 use crate::storage::batch_walk::{HeaderWalk, LOOKUP_CHUNK, Located};
 use crate::storage::segment::Segment;
 
-/// What is known of the log around a batch.
+/// The log around a batch.
 pub(super) struct Surroundings {
-    /// How much of the batch's file there is.
+    /// The size of the batch's file.
     pub(super) file_size: u64,
     /// The base offset of the next segment, if there is one.
     pub(super) next_segment: Option<Offset>,
-    /// Offsets may be missing before any batch.
+    /// Whether offsets may be missing before any batch, because the log was compacted once.
     pub(super) has_gaps: bool,
 }
 
 impl Log {
     /// Checks the base offset of a batch that is about to follow the end of the log.
     ///
-    /// One that leaves offsets out is right if the batch behind goes on from it, and wrong if that
-    /// goes on from the end of the log as if nothing were left out. With nothing behind it is right
+    /// A batch that skips offsets is right if the batch behind it goes on from its end, and wrong if that
+    /// one goes on from the end of the log as if nothing were skipped. With nothing behind, it is right
     /// only where offsets may be missing.
     pub(super) fn check_place(
         &self,
@@ -30,7 +30,7 @@ impl Log {
         around: &Surroundings,
     ) -> Result<(), RecordsError> {
         let (base, last) = (batch.header.base_offset(), batch.header.last_offset());
-        // A compressed batch of the old formats tells its last offset only.
+        // A compressed batch of the old formats tells only its last offset.
         if base <= self.end_offset || batch.header.magic() < CURRENT_MAGIC {
             return Ok(());
         }
@@ -50,14 +50,14 @@ impl Log {
     }
 }
 
-/// Where the batch or the segment behind a batch begins; `None` if there is none that can be read.
+/// The base offset of the batch, or segment, behind a batch; `None` if there is none that can be read.
 fn base_offset_behind(segment: &Segment, batch: &Located, around: &Surroundings) -> Option<Offset> {
     let file = segment.log();
     let mut walk = HeaderWalk::new(&**file, batch.end(), around.file_size, LOOKUP_CHUNK);
     match walk.next() {
         Ok(Some(behind)) => Some(behind.header.base_offset()),
         Ok(None) if batch.end() == around.file_size => around.next_segment,
-        // The scan of the log comes to it, and says what is wrong.
+        // The scan of the log comes to that batch next, and says what is wrong with it.
         Ok(None) | Err(_) => None,
     }
 }

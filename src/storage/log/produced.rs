@@ -1,4 +1,4 @@
-//! What a batch means to its producer: taken from its header, and for a marker from its record.
+//! What a batch means to the state of its producer: read from its header, and for a marker from its record.
 
 use crate::records::BatchHeader;
 use crate::records::control::EndTransactionMarker;
@@ -9,17 +9,17 @@ use crate::storage::producer_state::{
 };
 use crate::storage::segment::Segment;
 
-/// What is to be noted of a batch.
+/// What the producer state learns of a batch.
 #[derive(Debug)]
 pub(super) enum Produced {
-    /// It has no producer.
+    /// The batch has no producer.
     Nothing,
     Data(ProducerBatch),
     Marker(TransactionMarker),
 }
 
 impl Produced {
-    /// `records` is what follows the header. A marker that cannot be read ends nothing.
+    /// `records` are the bytes behind the header. A marker that cannot be read ends no transaction.
     pub(super) fn of(header: &BatchHeader, records: &[u8]) -> Self {
         if !header.has_producer_id() {
             return Self::Nothing;
@@ -48,7 +48,7 @@ impl Produced {
         })
     }
 
-    /// As [`Self::of`] for a batch that is in the log: only a control batch is read.
+    /// As [`Self::of`], for a batch that is in the log. Only a control batch is read.
     pub(super) fn of_located(segment: &Segment, batch: &Located) -> Result<Self, StorageError> {
         if batch.header.has_producer_id() && batch.header.is_control() {
             return segment.with_whole(batch, |whole| {
@@ -58,7 +58,7 @@ impl Produced {
         Ok(Self::of(&batch.header, &[]))
     }
 
-    /// Notes it: the transaction that it ended, if there was one.
+    /// Notes it, and returns the transaction that it ended, if it ended one.
     pub(super) fn apply(&self, producers: &mut ProducerState) -> Option<CompletedTransaction> {
         match self {
             Self::Nothing => None,

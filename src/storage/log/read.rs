@@ -1,7 +1,7 @@
-//! Reading: a plan made under the partition's lock without I/O, carried out outside it.
+//! Reads from the log: a plan is made under the partition's lock without I/O, and carried out outside it.
 //!
-//! A read begins at the batch that holds the offset and ends at a border between batches wherever
-//! one is known; a reader at the tail needs no I/O at all to find its place.
+//! A read begins at the batch that holds the offset, and ends between two batches wherever such a place is
+//! known. A reader at the tail needs no I/O at all to find its place.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use crate::storage::segment::{Border, Segment};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("offset {offset} is not within {log_start_offset} to {end_offset}")]
 pub struct OffsetOutOfRange {
-    /// What was asked for.
+    /// The offset that was asked for.
     pub offset: Offset,
     /// The first offset that may be read.
     pub log_start_offset: Offset,
@@ -24,18 +24,18 @@ pub struct OffsetOutOfRange {
     pub end_offset: Offset,
 }
 
-/// Where to read, as known under the lock.
+/// What to read, as decided under the lock.
 #[derive(Debug)]
 pub struct ReadPlan {
     view: LogView,
     offset: Offset,
-    /// Nothing at or above it is returned.
+    /// Nothing at or above this offset is returned.
     up_to: Offset,
-    /// The segment that may hold the offset.
+    /// The index of the segment that may hold the offset.
     index: usize,
     /// The batch that holds the offset, if it is one of the newest.
     start: Option<Span>,
-    /// Where in the active segment the batch at `up_to` begins, if that is known.
+    /// The position in the active segment of the batch at `up_to`, if that is known.
     up_to_position: Option<u64>,
 }
 
@@ -46,13 +46,13 @@ struct Span {
     end: u64,
 }
 
-/// What a read returns.
+/// The outcome of a read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadOutcome {
-    /// Batches, the last of them perhaps cut.
+    /// Batches. The last of them may be cut short.
     pub payload: Payload,
-    /// No record in the payload is at or above this offset: up to here the aborted transactions
-    /// must be told to a reader of committed data.
+    /// No record in the payload is at or above this offset: a reader of committed data must be told the
+    /// aborted transactions up to here.
     pub up_to: Offset,
 }
 
@@ -94,23 +94,23 @@ impl Log {
 }
 
 impl ReadPlan {
-    /// The log as it was when the read was planned.
+    /// The log at the moment when the read was planned.
     pub fn view(&self) -> &LogView {
         &self.view
     }
 
-    /// The file in which the read begins.
+    /// The path of the file in which the read begins.
     pub fn path(&self) -> PathBuf {
         self.view.segments[self.index].log_path()
     }
 
-    /// Whether there is nothing to read: the reader must wait.
+    /// Whether there is nothing to read, so that the reader must wait.
     pub fn is_empty(&self) -> bool {
         self.offset >= self.up_to
     }
 
-    /// About how many bytes lie between the offset and the end of the log, told without I/O: within
-    /// a segment offsets are taken to be spread evenly.
+    /// About how many bytes lie between the offset and the end of the log, without I/O: offsets are taken
+    /// to be spread evenly within a segment.
     pub fn bytes_behind(&self) -> u64 {
         if self.start.is_some() {
             return 0;
@@ -128,11 +128,11 @@ impl ReadPlan {
         newer + u64::try_from(part).unwrap_or(u64::MAX)
     }
 
-    /// Reads at most `max_bytes`. The first batch is returned whole or not at all: if it is larger,
-    /// only with `at_least_one`.
+    /// Reads at most `max_bytes`. The first batch is returned whole or not at all; a larger one only with
+    /// `at_least_one`.
     ///
     /// # Errors
-    /// [`StorageError::SegmentDeleted`] if the log was cut meanwhile: plan again.
+    /// [`StorageError::SegmentDeleted`] if the log was cut meanwhile: the caller must plan again.
     pub fn read(&self, max_bytes: u32, at_least_one: bool) -> Result<ReadOutcome, StorageError> {
         self.view.judge(self.read_up_to(max_bytes, at_least_one))
     }
@@ -158,7 +158,7 @@ impl ReadPlan {
                 };
                 return self.read_segment(index, first, near, &limit);
             }
-            // Compaction left nothing of the offset's segment: the next one has the next record.
+            // Compaction left nothing of the offset's segment: the next segment has the next record.
         }
         Ok(nothing)
     }
@@ -205,7 +205,8 @@ impl ReadPlan {
                     segment.remember(self.offset, self.up_to, end, near);
                 }
             }
-            // What lies behind the border is cut off: the reader asks for it again anyway.
+            // The bytes behind the border are not sent: the reader would have to ask for that batch again
+            // anyway.
             End::Border(border) => {
                 end = border.position;
                 outcome.up_to = border.last_offset.min(self.up_to);
@@ -220,8 +221,8 @@ impl ReadPlan {
         Ok(outcome)
     }
 
-    /// Where a read of the batches from `first` on ends, that may go on to `wanted`: where the
-    /// records that may be read end, or else at the last batch that an index knows.
+    /// Where a read of the batches from `first` on ends, if it may go on to `wanted`: where the records
+    /// that may be read end, or else at the last batch that an index knows.
     fn end_within(
         &self,
         index: usize,
@@ -256,14 +257,14 @@ impl ReadPlan {
     }
 }
 
-/// How much may be read.
+/// How many bytes may be read.
 struct Limit {
     max_bytes: u64,
     at_least_one: bool,
 }
 
 impl Limit {
-    /// Where a read that begins with the batch `first` ends at the latest; `None`: before it does.
+    /// Where a read that begins with the batch `first` ends at the latest; `None` if nothing may be read.
     fn end(&self, first: Span) -> Option<u64> {
         let size = first.end - first.position;
         if size <= self.max_bytes {
@@ -276,10 +277,10 @@ impl Limit {
 
 /// Where a read ends.
 enum End {
-    /// Here, as the rest may not be read.
+    /// At this position, as the rest may not be read.
     Readable(u64),
     /// Before this batch.
     Border(Border),
-    /// In the middle of a batch: none is known to begin near by.
+    /// In the middle of a batch, as none is known to begin near by.
     Anywhere,
 }

@@ -1,7 +1,7 @@
-//! After a crash: everything from the recovery point on is checked, and the log is cut at the first
-//! bad batch. Producers, epochs and indexes are made again from what is good.
+//! Recovery after a crash: everything from the recovery point on is checked, and the log is cut at the
+//! first bad batch. Producers, epochs and indexes are made again from the good batches.
 //!
-//! Below the recovery point all was durable: a bad batch there is damage, and nothing is cut.
+//! Everything below the recovery point was durable: a bad batch there is damage, and nothing is cut.
 
 use std::sync::Arc;
 
@@ -16,22 +16,22 @@ use crate::storage::error::StorageError;
 use crate::storage::producer_snapshot::Expiry;
 use crate::storage::segment::Segment;
 
-/// Where the good part of a segment ends, and why.
+/// Where the good part of a segment ends, and why it ends there.
 struct Cut {
     position: u64,
     reason: RecordsError,
 }
 
-/// What a recovery knows, and learns.
+/// What a recovery knows, and learns on the way.
 struct Progress {
-    /// Everything below must be good.
+    /// Everything below this offset must be good.
     durable: Offset,
     around: Surroundings,
-    /// The epoch of the last batch seen: those of the file may be wrong.
+    /// The epoch of the last batch that was scanned: those in the file may be wrong.
     epoch: LeaderEpoch,
 }
 
-/// `rest` are the segments behind the one that is scanned.
+/// The surroundings of a batch; `rest` are the segments behind the one that is scanned.
 fn surroundings(file_size: u64, rest: &[Arc<Segment>], has_gaps: bool) -> Surroundings {
     Surroundings {
         file_size,
@@ -41,7 +41,7 @@ fn surroundings(file_size: u64, rest: &[Arc<Segment>], has_gaps: bool) -> Surrou
 }
 
 impl Log {
-    /// Checks the log from the batch of `scan_from` on, which is in segment `first`. What is below
+    /// Checks the log from the batch of `scan_from` on, which is in segment `first`. Everything below
     /// `durable` must be good.
     pub(super) fn recover(
         &mut self,
@@ -84,7 +84,7 @@ impl Log {
             progress.around = surroundings(file_size, rest.as_slice(), progress.around.has_gaps);
             cut = self.scan(0, &mut progress)?;
         }
-        // First what comes after: a crash in between must not leave it behind a clean end.
+        // The segments behind the cut go first: after a crash in between they must not follow a clean end.
         self.drop_segments(rest, now)?;
         if let Some(cut) = cut {
             self.cut_after_crash(&cut, file_size)?;
@@ -92,7 +92,7 @@ impl Log {
         self.check_durable(durable)
     }
 
-    /// Takes the good batches of the active segment from `position` on into account.
+    /// Notes the good batches of the active segment from `position` on.
     fn scan(
         &mut self,
         position: u64,
@@ -134,7 +134,7 @@ impl Log {
         }
     }
 
-    /// Whether a batch is good, and may be where it is.
+    /// Whether a batch is good, and may be at its place.
     fn check_batch(
         &self,
         segment: &Segment,
@@ -147,8 +147,8 @@ impl Log {
         let header = *batch.header();
         self.check_place(segment, &Located { position, header }, &progress.around)?;
         let epoch = batch.partition_leader_epoch();
-        // Leader epochs never go back. Above what was durable this is what a cut had removed, and a
-        // power cut brought back; below it is damage.
+        // Leader epochs never go back. Above the durable part such a batch was removed by a cut, and a
+        // power cut brought it back; below it the batch is damaged.
         if LeaderEpoch::NONE < epoch && epoch < progress.epoch {
             return Err(RecordsError::OffsetsOutOfOrder {
                 base_offset: batch.base_offset().0,
@@ -159,7 +159,7 @@ impl Log {
         Ok(())
     }
 
-    /// A cut is fine above what was durable; below it is damage.
+    /// Accepts a cut above what was durable; below it the cut is damage.
     fn judge(&self, cut: Cut, durable: Offset) -> Result<Cut, StorageError> {
         if self.end_offset >= durable {
             return Ok(cut);
@@ -189,8 +189,8 @@ impl Log {
         Err(self.lost(durable))
     }
 
-    /// Whether a crash lost what was right before a segment. In a log that was compacted once
-    /// offsets may be missing there.
+    /// Whether a crash lost good batches before a segment. In a log that was compacted once, offsets may be
+    /// missing there for another reason.
     fn leaves_hole(&self, segment: &Segment, progress: &Progress) -> Result<bool, StorageError> {
         let from = segment.base_offset();
         if from <= self.end_offset || progress.around.has_gaps {
@@ -235,9 +235,9 @@ impl Log {
         self.sync_names()
     }
 
-    /// Loads the producers as of the end of a log that was closed in order.
+    /// Loads the producers of a log that was closed in order.
     pub(super) fn load_producers(&mut self, now: Timestamp) -> Result<(), StorageError> {
-        // Without a snapshot, as one was lost, or from before there were any, all of the log tells.
+        // Without a snapshot (lost, or from before there were any) the whole log is replayed.
         self.load_producers_at(self.end_offset, now)
     }
 
@@ -246,7 +246,7 @@ impl Log {
         self.load_producers_at(self.end_offset, now)
     }
 
-    /// Loads the newest snapshot up to `offset`, and replays the log from there.
+    /// Loads the newest snapshot at or below `offset`, and replays the log from there.
     fn load_producers_at(&mut self, offset: Offset, now: Timestamp) -> Result<(), StorageError> {
         let path = self.folder.path();
         let disk = self.folder.disk();

@@ -1,4 +1,4 @@
-//! When a new segment begins, and beginning it; what is known of the active one.
+//! When a new segment begins, how it begins, and what is remembered of the active one.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,19 +12,18 @@ use crate::storage::error::{StorageError, is_full};
 use crate::storage::log_config::LogConfig;
 use crate::storage::segment::Segment;
 
-/// How many of the newest batches are remembered: a reader at the tail finds its batch here.
+/// How many of the newest batches are remembered: a reader at the tail finds its batch among them.
 const RECENT: usize = 16;
 
 /// What the log remembers of its active segment.
 #[derive(Debug)]
 pub(super) struct Tail {
-    /// When the segment was made or opened: what its age counts from if its batches have no
-    /// timestamps.
+    /// When the segment was made or opened: its age counts from here if its batches have no timestamps.
     created: Timestamp,
-    /// The first batch's timestamp, what the segment's age counts from; -1 if it has none.
-    /// `None`: not read yet, or no batch.
+    /// The first batch's timestamp, from which the segment's age counts; -1 if the batch has none. `None`
+    /// if it was not read yet, or there is no batch.
     first_timestamp: Option<Timestamp>,
-    /// Bytes appended since the batch with the last index entry began, that batch included.
+    /// Bytes appended since the batch of the last index entry began, including that batch.
     pub(super) since_entry: u64,
     recent: VecDeque<Recent>,
     pub(super) reserved: Reserved,
@@ -49,7 +48,7 @@ impl Tail {
         }
     }
 
-    /// Learns of a batch at `position`: whether it gets an index entry.
+    /// Notes a batch at `position`. Returns whether it gets an index entry.
     pub(super) fn note(
         &mut self,
         segment: &Segment,
@@ -83,13 +82,13 @@ impl Tail {
         indexed
     }
 
-    /// Where the first batch begins whose last offset is not below `offset`, and where it ends, if
-    /// it is among the newest. `end` is the size of the segment.
+    /// Where the first batch begins and ends whose last offset is not below `offset`, if it is among the
+    /// newest. `end` is the size of the segment.
     pub(super) fn find(&self, segment: &Segment, offset: Offset, end: u64) -> Option<(u64, u64)> {
         let offset = segment.relative(offset)?;
         let index = self.recent.partition_point(|batch| batch.last < offset);
         let batch = self.recent.get(index)?;
-        // The first one remembered may not be the first that reaches the offset.
+        // The first batch that is remembered may not be the first that reaches the offset.
         if index == 0 && offset < batch.base && batch.position > 0 {
             return None;
         }
@@ -98,7 +97,7 @@ impl Tail {
         Some((u64::from(batch.position), end))
     }
 
-    /// How long the segment has waited to be rolled when a batch of `timestamp` arrives.
+    /// The age of the segment when a batch of `timestamp` arrives.
     fn age(
         &mut self,
         segment: &Segment,
@@ -132,7 +131,7 @@ pub(super) struct Incoming {
     pub(super) size: u64,
     pub(super) last_offset: Offset,
     pub(super) max_timestamp: Timestamp,
-    /// Bytes that are to be appended before it, and are not in the segment's size yet.
+    /// Bytes that will be appended before the batch, and do not count in the segment's size yet.
     pub(super) ahead: u64,
 }
 
@@ -162,8 +161,8 @@ impl Log {
         Ok(age > segment_ms)
     }
 
-    /// Closes the active segment and begins one at `base_offset`, which is not below the end of
-    /// the log. The producers are saved as of there; syncing is left to the next flush.
+    /// Closes the active segment and begins one at `base_offset`, which is not below the end of the log.
+    /// Saves the producers as of that offset; the next flush syncs everything.
     pub(super) fn roll_at(
         &mut self,
         base_offset: Offset,
@@ -197,7 +196,7 @@ impl Log {
         Ok(())
     }
 
-    /// Begins a new segment, if the active one has batches.
+    /// Begins a new segment, unless the active one is empty.
     pub fn roll(&mut self, now: Timestamp) -> Result<(), StorageError> {
         self.check_online()?;
         if self.active().size() == 0 {
@@ -207,8 +206,8 @@ impl Log {
         self.offline_if_failed(rolled)
     }
 
-    /// Saves the producers; true if a file was written. It only saves replaying the log: a full disk
-    /// may do without.
+    /// Saves the producers. Returns whether a file was written: on a full disk it may not be, since the
+    /// snapshot only spares a replay of the log.
     pub(super) fn take_snapshot(&mut self, sync: bool) -> Result<bool, StorageError> {
         let path = self.folder.path();
         let taken = self
@@ -225,7 +224,7 @@ impl Log {
     }
 }
 
-/// `segment.index.bytes` less what the batches ahead may take of it.
+/// How many bytes of `segment.index.bytes` are left, after what the batches ahead may take.
 fn entries_left_by(ahead: u64, config: &LogConfig) -> u32 {
     let entries = match ahead {
         0 => 0,
@@ -235,7 +234,8 @@ fn entries_left_by(ahead: u64, config: &LogConfig) -> u32 {
     config.segment_index_bytes.saturating_sub(taken)
 }
 
-/// What is taken off `segment.ms` for this segment: always the same, and another for the next.
+/// The jitter of this segment, which is taken off `segment.ms`. It never changes, and the next segment has
+/// another.
 fn jitter_ms(segment: &Segment, config: &LogConfig) -> i64 {
     let most = config.segment_jitter_ms.min(config.segment_ms);
     if most <= 0 {

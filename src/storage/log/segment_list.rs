@@ -1,5 +1,5 @@
-//! The segments of a log, and how often it was cut: readers outside the lock must know, as what
-//! they find in a log that is cut beneath them is no damage.
+//! The segments of a log, and how often the log was cut. Readers outside the lock must know: what they find
+//! in a log that is cut beneath them is no damage.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::storage::segment::Segment;
 #[derive(Clone, Debug, Default)]
 pub(super) struct SegmentList {
     segments: Vec<Arc<Segment>>,
-    /// Shared by all states of the list.
+    /// The count, which all states of the list share.
     cuts: Arc<AtomicU32>,
 }
 
@@ -28,7 +28,7 @@ impl SegmentList {
         self.cuts.load(Ordering::Acquire)
     }
 
-    /// Says that batches are about to be taken away.
+    /// Notes that batches are about to be taken away.
     pub(super) fn note_cut(&self) {
         self.cuts.fetch_add(1, Ordering::AcqRel);
     }

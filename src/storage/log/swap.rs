@@ -1,7 +1,8 @@
 //! Putting output of the cleaner in the place of the segments it was made from, in three short steps
 //! under the partition's lock. Between them the caller makes the folder's names durable.
 //!
-//! 1. The output is complete, and its files say so (`.swap`): from here on a crash is finished.
+//! 1. The output is complete, and its files say so (`.swap`): a crash from here on is completed at the next
+//! opening.
 //! 2. The old segments' files become `.deleted`, and readers find the output.
 //! 3. The output's files get their names.
 
@@ -14,7 +15,7 @@ use crate::storage::error::StorageError;
 use crate::storage::folder::{FileKind, Folder, Stage};
 use crate::storage::segment::Segment;
 
-/// A segment, and those that it replaces.
+/// A segment, and the segments that it replaces.
 #[derive(Debug)]
 pub(in super::super) struct Replacement {
     output: Arc<Segment>,
@@ -23,7 +24,7 @@ pub(in super::super) struct Replacement {
 }
 
 impl Replacement {
-    /// `replaced` are segments of `view` next to each other.
+    /// A replacement; `replaced` are adjacent segments of `view`.
     pub(in super::super) fn new(
         view: &LogView,
         output: Segment,
@@ -46,7 +47,7 @@ impl Log {
         Arc::clone(&self.folder)
     }
 
-    /// The first step. False: the log is not what it was when the output was made.
+    /// The first step. Returns false if the log is not what it was when the output was made.
     pub(in super::super) fn begin_swap(
         &mut self,
         replacement: &Replacement,
@@ -60,8 +61,8 @@ impl Log {
         Ok(true)
     }
 
-    /// The second step. False: the log is not what it was. After an error the log is offline, as
-    /// nobody knows what is left of it until it is opened again.
+    /// The second step. Returns false if the log is not what it was. After an error the log is offline,
+    /// because nobody knows what is left of it until it is opened again.
     pub(in super::super) fn replace(
         &mut self,
         replacement: &Replacement,
@@ -87,7 +88,7 @@ impl Log {
         let output = [Arc::clone(&replacement.output)];
         let segments = Arc::make_mut(&mut self.segments);
         drop(segments.splice(place..place + replaced.len(), output));
-        // A snapshot belongs to the beginning of a segment.
+        // A producer snapshot belongs to the beginning of a segment.
         let path = self.folder.path();
         for segment in &replaced[1..] {
             if let Some(snapshot) = self.snapshots.forget(&path, segment.base_offset()) {
@@ -105,7 +106,7 @@ impl Log {
     ) -> Result<(), StorageError> {
         self.check_online()?;
         self.pending_swap = None;
-        // It may have been deleted since.
+        // The segment may have been deleted since.
         if replacement.output.stage() == Stage::Swap {
             let ended = replacement.output.change_stage(Stage::Live);
             self.watch_swap(ended)?;
@@ -113,18 +114,19 @@ impl Log {
         Ok(())
     }
 
-    /// Ends a swap that was only begun: the caller removes the output's files.
+    /// Ends a swap after its first step; the caller removes the output's files.
     pub(in super::super) fn give_up_swap(&mut self) {
         self.pending_swap = None;
     }
 
-    /// Before the log is cut: output that was made of what goes must not come back by a crash.
+    /// Removes output that waits for its swap, before the log is cut: after a crash, output of what is cut
+    /// must not come back.
     pub(super) fn drop_pending_swap(&mut self) -> Result<(), StorageError> {
         let Some(output) = self.pending_swap.take() else {
             return Ok(());
         };
         if self.segments.iter().any(|it| Arc::ptr_eq(it, &output)) {
-            // It is part of the log, and is cut with it.
+            // The output is part of the log by now, and is cut with it.
             self.pending_swap = Some(output);
             return Ok(());
         }
@@ -139,7 +141,7 @@ impl Log {
         self.sync_names()
     }
 
-    /// Where the replaced segments are, if they all are what they were.
+    /// The range of the replaced segments, if they all are still what they were.
     fn place_of(&self, replacement: &Replacement) -> Option<usize> {
         let replaced = &replacement.replaced;
         let first = self
@@ -152,7 +154,8 @@ impl Log {
         (are_same && !is_active && !replacement.view.is_cut()).then_some(first)
     }
 
-    /// Any failure leaves half a swap, also that of a full disk.
+    /// Passes an outcome on. Any failure leaves half a swap, a full disk as well, and takes the log
+    /// offline.
     fn watch_swap<T>(&mut self, outcome: Result<T, StorageError>) -> Result<T, StorageError> {
         self.offline |= outcome.is_err();
         outcome.map_err(|error| match error {

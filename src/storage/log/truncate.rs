@@ -1,8 +1,8 @@
-//! Cutting the log: what a follower does when its leader's log says otherwise.
+//! Truncates the log: what a follower does when its leader's log differs.
 //!
-//! The caller first lowers the log's entry in the recovery-point checkpoint to the offset that it
-//! cuts at. If it did not, a crash would leave a recovery point above the end of the log, and that
-//! is how lost data looks like.
+//! The caller must first lower the log's entry in the recovery-point checkpoint to the offset of the cut.
+//! Otherwise a crash would leave a recovery point above the end of the log, and the cut would look like
+//! lost data.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::storage::error::StorageError;
 use crate::storage::segment::Segment;
 
 impl Log {
-    /// Removes all batches that reach `offset` or lie above it. A batch is removed whole, so the
-    /// end of the log, which is returned, may be lower than `offset`.
+    /// Removes all batches that reach `offset` or lie above it. Batches are removed whole, so the new end
+    /// of the log, which is returned, may be below `offset`.
     pub fn truncate_to(&mut self, offset: Offset, now: Timestamp) -> Result<Offset, StorageError> {
         self.check_online()?;
         if offset >= self.end_offset {
@@ -33,8 +33,8 @@ impl Log {
         Ok(self.end_offset)
     }
 
-    /// Removes all batches; the next record gets `offset`. The log start offset is usually the
-    /// same; it is lower when a follower fetches what its leader has no more of locally.
+    /// Removes all batches, so that the next record gets `offset`. The log start offset is usually the
+    /// same; it is lower when a follower fetches what its leader no longer has on its own disk.
     pub fn truncate_fully(
         &mut self,
         offset: Offset,
@@ -72,7 +72,7 @@ impl Log {
             None => (active.size(), offset),
         };
         active.truncate(position, end_offset)?;
-        // It is the largest of what is left, which appends go on from.
+        // Appends go on from the largest timestamp of what is left.
         active.largest()?;
         self.tail = Tail::new(now);
         self.end_offset = end_offset;
@@ -94,7 +94,7 @@ impl Log {
         Ok(())
     }
 
-    /// Makes it durable that segments are gone: one that a power cut brought back could fit exactly
+    /// Makes it durable that segments are gone. A segment that a power cut brought back could fit exactly
     /// behind what is appended until then.
     pub(super) fn sync_names(&mut self) -> Result<(), StorageError> {
         let path = self.folder.path();
@@ -102,7 +102,7 @@ impl Log {
         synced.map_err(|error| sync_error(&path, error))
     }
 
-    /// Makes the log one empty segment at `offset`; there is no other.
+    /// Makes the log one empty segment at `offset`. No other segment may be left.
     pub(super) fn begin_empty(
         &mut self,
         offset: Offset,

@@ -1,4 +1,4 @@
-//! What readers see of a log: a snapshot taken under the partition's lock, looked into outside it.
+//! A reader's view of a log: taken under the partition's lock, read outside it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,31 +15,31 @@ use crate::storage::retention::{self, LogFacts, SegmentFacts};
 use crate::storage::segment::{Segment, TimedOffset};
 use crate::storage::transaction_index::AbortedTransaction;
 
-/// A log as it was at one moment. Cheap to take; looking something up does I/O.
+/// A log as it was at one moment. It is cheap to take; looking something up in it does I/O.
 #[derive(Clone, Debug)]
 pub struct LogView {
     pub(super) segments: Segments,
     pub(super) log_start_offset: Offset,
     pub(super) end_offset: Offset,
-    /// Where the active segment ended.
+    /// The size of the active segment at that moment.
     pub(super) end_position: u64,
-    /// How often the log had been cut.
+    /// How often the log had been cut by then.
     cuts: u32,
 }
 
 /// One segment, for DescribeLogDirs and the admin page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentDescription {
-    /// The lowest offset it may have.
+    /// The segment's base offset: no offset in it is lower.
     pub base_offset: Offset,
-    /// The size of its batches in bytes.
+    /// The size of the segment's batches in bytes.
     pub size: u64,
-    /// Its file.
+    /// The path of the segment's file.
     pub path: PathBuf,
 }
 
 impl Log {
-    /// The log as it is now.
+    /// A view of the log at this moment.
     pub fn view(&self) -> LogView {
         LogView {
             segments: Arc::clone(&self.segments),
@@ -76,27 +76,27 @@ impl LogView {
         described.collect()
     }
 
-    /// Whether batches were taken away from the end of the log since.
+    /// Whether batches were taken away from the end of the log since the view was taken.
     pub(in super::super) fn is_cut(&self) -> bool {
         self.segments.cuts() != self.cuts
     }
 
-    /// The segments in order; the last was active.
+    /// The segments in order; the last one was active.
     pub(in super::super) fn segment_list(&self) -> &[Arc<Segment>] {
         &self.segments
     }
 
-    /// Where the active segment begins.
+    /// The base offset of the active segment.
     pub(in super::super) fn base_of_active(&self) -> Offset {
         self.segments[self.segments.len() - 1].base_offset()
     }
 
-    /// Where the segment begins that may hold `offset`, or the first one.
+    /// The base offset of the segment that may hold `offset`; that of the first if all begin above.
     pub(in super::super) fn base_at(&self, offset: Offset) -> Offset {
         self.segments[self.index_of(offset).unwrap_or(0)].base_offset()
     }
 
-    /// The segments from the one that may hold `offset` on, but for the active one.
+    /// The segments from the one that may hold `offset` on, without the active one.
     pub(in super::super) fn closed_segments_from(
         &self,
         offset: Offset,
@@ -106,7 +106,7 @@ impl LogView {
             .take_while(move |(segment, _)| segment.base_offset() < active)
     }
 
-    /// Passes an outcome on; damage in a log that was cut meanwhile is none.
+    /// Passes an outcome on, except for damage in a log that was cut meanwhile: that is none.
     pub(in super::super) fn judge<T>(
         &self,
         outcome: Result<T, StorageError>,
@@ -117,8 +117,8 @@ impl LogView {
         }
     }
 
-    /// The first record at or after `timestamp`, by offset, and not below the log start. `scratch`
-    /// decompresses the batch that has it.
+    /// The first record at or after `timestamp`, by offset, and not below the log start. `scratch` is the
+    /// buffer in which its batch is decompressed.
     pub fn offset_for_timestamp(
         &self,
         timestamp: Timestamp,
@@ -146,7 +146,7 @@ impl LogView {
         Ok(None)
     }
 
-    /// The first record that has the largest timestamp of all; `None` if there is no record.
+    /// The first record with the largest timestamp of all; `None` if there is no record.
     pub fn max_timestamp(
         &self,
         scratch: &mut Scratch,
@@ -225,7 +225,7 @@ impl LogView {
         self.segments[index].check_aborts(aborted, end)
     }
 
-    /// The offset below which retention deletes; `None`: nothing. Does I/O for segments whose
+    /// The offset below which retention deletes; `None` if nothing is to go. It does I/O for segments whose
     /// largest timestamp is not known yet.
     pub fn expired_below(
         &self,
@@ -257,7 +257,7 @@ impl LogView {
         Ok(count.checked_sub(1).map(|last| facts[last].end_offset))
     }
 
-    /// The segments from the one that may hold `offset` on, and how much of each was filled.
+    /// The segments from the one that may hold `offset` on, and how many bytes each had.
     pub(in super::super) fn segments_from(
         &self,
         offset: Offset,
@@ -266,13 +266,13 @@ impl LogView {
             .map(|(index, segment)| (&**segment, self.size_of(index)))
     }
 
-    /// The segments from the one that may hold `offset` on, and their places.
+    /// The segments from the one that may hold `offset` on, with their indexes.
     fn from(&self, offset: Offset) -> impl Iterator<Item = (usize, &Arc<Segment>)> {
         let first = self.index_of(offset).unwrap_or(0);
         self.segments.iter().enumerate().skip(first)
     }
 
-    /// The place of the segment that may hold `offset`; `None`: all begin above it.
+    /// The index of the segment that may hold `offset`; `None` if all begin above it.
     pub(in super::super) fn index_of(&self, offset: Offset) -> Option<usize> {
         let active = self.segments.len() - 1;
         // Almost all readers are in the active segment.
@@ -284,7 +284,7 @@ impl LogView {
             .checked_sub(1)
     }
 
-    /// How much of a segment was filled.
+    /// How many bytes a segment had when the view was taken.
     pub(super) fn size_of(&self, index: usize) -> u64 {
         if index + 1 == self.segments.len() {
             self.end_position

@@ -1,8 +1,8 @@
-//! The log directories of a broker: locked, known to belong to it, and online or not.
+//! The log directories of a broker: locked, checked to belong to it, and online or not.
 //!
-//! Opening takes the lock, so that no second process can write; then all directories are checked
-//! against each other and the config before the first one is changed. A directory that fails goes
-//! offline for good (until a restart): nothing is retried on it.
+//! Opening takes the lock, so that no second process can write. Then all directories are checked against
+//! each other and the config, before any of them is changed. A directory that fails goes offline until a
+//! restart: nothing is retried on it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,29 +28,29 @@ pub struct LogDir {
     disk: Arc<dyn Disk>,
     failure: OnceLock<String>,
     is_slow: AtomicBool,
-    /// Of its volume; unset: none is kept.
+    /// The reserve of the directory's volume; unset if none is kept.
     reserve: OnceLock<Arc<Reserve>>,
-    /// Held as long as the directory is in use.
+    /// The lock, held as long as the directory is in use.
     lock: Box<dyn DiskLock>,
 }
 
-/// What the config says about who the broker is.
+/// Who the broker is, by its config.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// `node.id`.
     pub node_id: BrokerId,
-    /// `cluster.id`; `None`: whatever the directories say.
+    /// `cluster.id`; `None`: the directories decide.
     pub cluster_id: Option<String>,
 }
 
 /// The directories of a broker after they were opened.
 #[derive(Debug)]
 pub struct LogDirs {
-    /// Those that can be used, in the order of the config.
+    /// The directories that can be used, in the order of the config.
     pub online: Vec<Arc<LogDir>>,
-    /// Those that failed already, and why.
+    /// The directories that have failed, and why.
     pub failed: Vec<(PathBuf, StateFileError)>,
-    /// The cluster they belong to.
+    /// The id of the cluster that they belong to.
     pub cluster_id: String,
 }
 
@@ -64,7 +64,7 @@ pub enum LogDirError {
         path.display()
     )]
     Locked {
-        /// The locked file.
+        /// The path of the locked file.
         path: PathBuf,
     },
     /// The directory has data of another cluster.
@@ -74,9 +74,9 @@ pub enum LogDirError {
         path.display()
     )]
     ForeignCluster {
-        /// The `meta.properties`.
+        /// The path of the `meta.properties`.
         path: PathBuf,
-        /// The cluster it names.
+        /// The cluster id in it.
         found: String,
         /// The cluster of the config, or of the other directories.
         expected: String,
@@ -88,62 +88,62 @@ pub enum LogDirError {
         path.display()
     )]
     ForeignNode {
-        /// The `meta.properties`.
+        /// The path of the `meta.properties`.
         path: PathBuf,
-        /// The node it names.
+        /// The node id in it.
         found: BrokerId,
         /// `node.id`.
         expected: BrokerId,
     },
-    /// Two directories have one id: one is a copy of the other.
+    /// Two directories have the same id: one is a copy of the other.
     #[error(
         "{} and {} have the same directory.id, {id}: one is a copy. Remove the copy from log.dirs",
         first.display(), second.display()
     )]
     DuplicateDirectoryId {
-        /// One directory.
+        /// One of the directories.
         first: PathBuf,
-        /// The other.
+        /// The other directory.
         second: PathBuf,
-        /// Their id.
+        /// The id of both.
         id: DirectoryId,
     },
-    /// The id is one of those that stand for "unassigned" and the like.
+    /// The directory's id is one of those that stand for "unassigned" and the like.
     #[error(
         "directory.id {id} of {} is reserved. Remove the line: another id will be made",
         path.display()
     )]
     ReservedDirectoryId {
-        /// The `meta.properties`.
+        /// The path of the `meta.properties`.
         path: PathBuf,
-        /// The id.
+        /// The id in it.
         id: DirectoryId,
     },
-    /// Partition folders without `meta.properties`: formatting it would hide whose they are.
+    /// A directory has partition folders but no `meta.properties`: formatting it would hide whose they are.
     #[error(
         "{} has partition folders (such as {folder}) but no meta.properties. Restore that file, or \
          move the folders away",
         path.display()
     )]
     NotEmpty {
-        /// The directory.
+        /// The path of the directory.
         path: PathBuf,
-        /// One of the folders.
+        /// The name of one of the folders.
         folder: String,
     },
     /// Nothing says which cluster the broker belongs to.
     #[error("no cluster.id is configured and no log directory has one. Set cluster.id")]
     NoClusterId,
-    /// Not one of the directories can be used.
+    /// None of the directories can be used.
     #[error("no log directory can be used: {0}")]
     AllFailed(StateFileError),
 }
 
 impl LogDirs {
-    /// Locks and opens `paths`, and formats those that are empty. `new_id` makes random ids.
+    /// Locks and opens `paths`, and formats the empty ones. `new_id` draws random ids.
     ///
-    /// A directory whose disk fails is left out; one that is locked, or belongs to another broker,
-    /// is an error, as then the config is wrong.
+    /// A directory whose disk fails is left out. One that is locked, or belongs to another broker, is an
+    /// error, because the config is wrong then.
     pub fn open(
         disk: &Arc<dyn Disk>,
         paths: &[PathBuf],
@@ -185,7 +185,7 @@ impl LogDirs {
     }
 }
 
-/// A directory that is locked but not yet known to be ours.
+/// A directory that is locked, but not yet known to belong to this broker.
 struct Candidate {
     path: PathBuf,
     lock: Box<dyn DiskLock>,
@@ -195,7 +195,8 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// The outer error stops the broker, the inner one costs the directory.
+    /// Locks a directory and reads its properties. The outer error stops the broker, the inner one costs
+    /// the directory.
     fn lock(disk: &dyn Disk, path: &Path) -> Result<Result<Self, StateFileError>, LogDirError> {
         let lock_path = path.join(LOCK_FILE);
         let created = disk.create_dir(path).and_then(|()| disk.lock(&lock_path));
@@ -283,7 +284,7 @@ impl Candidate {
         };
         if self.properties.as_ref() != Some(&wanted) {
             wanted.save(&**disk, &self.path)?;
-            // The directory may be as new as the file.
+            // The directory's own name may be as new as the file.
             sync_parent(&**disk, &self.path).map_err(StateFileError::io(&self.path))?;
         }
         Ok(LogDir {
@@ -300,13 +301,13 @@ impl Candidate {
 
 fn sync_parent(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     match path.parent().map_or(Ok(()), |parent| disk.sync_dir(parent)) {
-        // A directory that was made for us may lie in one that we may not read.
+        // A directory that somebody made for this process may lie in one that it may not read.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         synced => synced,
     }
 }
 
-/// The first 100 ids are kept for meanings such as "unassigned" and "lost" (KIP-858).
+/// Whether an id is among the first 100, which have meanings such as "unassigned" and "lost" (KIP-858).
 fn is_reserved(id: DirectoryId) -> bool {
     u128::from_be_bytes(*id.as_bytes()) < 100
 }
@@ -336,23 +337,23 @@ fn check_unique_ids(found: &[Candidate]) -> Result<(), LogDirError> {
 }
 
 impl LogDir {
-    /// Where it is.
+    /// The directory's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The id that the controller knows it by.
+    /// The directory's id.
     pub fn id(&self) -> DirectoryId {
         self.id
     }
 
-    /// The disk it is on.
+    /// The disk that the directory is on.
     pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
     }
 
-    /// Makes all that was written here durable at once: for the clean stop, where to sync each file
-    /// would take long.
+    /// Makes everything that was written here durable at once: at a clean stop, syncing each file would
+    /// take long.
     pub fn sync_volume(&self) -> io::Result<()> {
         self.lock.sync_volume()
     }
@@ -362,27 +363,27 @@ impl LogDir {
         self.failure.get().is_some()
     }
 
-    /// Why it is offline.
+    /// Why the directory is offline.
     pub fn failure(&self) -> Option<&str> {
         self.failure.get().map(String::as_str)
     }
 
-    /// Takes it offline. True for the first caller, who tells the rest of the broker.
+    /// Takes the directory offline. Returns true to the first caller, who tells the rest of the broker.
     pub fn take_offline(&self, reason: String) -> bool {
         self.failure.set(reason).is_ok()
     }
 
-    /// Has what must be written here served from a reserve when the disk is full. The first call counts.
+    /// Lets writes that must succeed use this reserve when the disk is full. Only the first call counts.
     pub fn keep_reserve(&self, reserve: Arc<Reserve>) {
         self.reserve.get_or_init(|| reserve);
     }
 
-    /// The reserve of its volume, if one is kept.
+    /// The reserve of the directory's volume, if one is kept.
     pub fn reserve(&self) -> Option<&Arc<Reserve>> {
         self.reserve.get()
     }
 
-    /// Whether its disk is full, and lives on its reserve: what can be refused is refused.
+    /// Whether the disk is full, and the reserve given back: writes that can be refused are refused.
     pub fn is_full(&self) -> bool {
         self.reserve().is_some_and(|reserve| reserve.is_lent())
     }
@@ -398,17 +399,17 @@ impl LogDir {
         }
     }
 
-    /// Whether its disk stalls: a write may take long, and who waits for one.
+    /// Whether the disk stalls: a write may take long, and so may everything that waits for one.
     pub fn is_slow(&self) -> bool {
         self.is_slow.load(Ordering::Relaxed)
     }
 
-    /// Says whether its disk stalls. True for who says something new.
+    /// Notes whether the disk stalls. Returns whether that is news.
     pub fn set_slow(&self, is_slow: bool) -> bool {
         self.is_slow.swap(is_slow, Ordering::AcqRel) != is_slow
     }
 
-    /// The folders in it: partition folders, and the names of others, which nobody should use.
+    /// The folders in the directory: partition folders, and the names of those that are none.
     pub fn folders(&self) -> io::Result<Folders> {
         let mut folders = Folders::default();
         for entry in self
@@ -430,12 +431,12 @@ impl LogDir {
     }
 }
 
-/// What is in a log directory.
+/// The folders in a log directory.
 #[derive(Debug, Default)]
 pub struct Folders {
-    /// Partition folders with their names, sorted; the metadata log is one of them.
+    /// Partition folders with their names, sorted. The metadata log is one of them.
     pub partitions: Vec<(String, PartitionFolder)>,
-    /// Names of folders that are none, sorted.
+    /// Names of folders that are no partition folders, sorted.
     pub unknown: Vec<String>,
 }
 

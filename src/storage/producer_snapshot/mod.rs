@@ -5,8 +5,8 @@
 //!     last offset i64, offset delta i32, timestamp i64, coordinator epoch i32, open transaction's
 //!     first offset i64)                                      crc: CRC-32C of all that follows it
 //! ```
-//! Only the newest batch of a producer is kept. A file is written in place: a torn one fails its
-//! checksum, is deleted, and the next older one is used with more of the log replayed.
+//! Only the newest batch of a producer is kept. A file is written in place: a torn one fails its checksum
+//! and is deleted, and an older one is used with more of the log replayed.
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -18,19 +18,19 @@ use crate::model::{Offset, ProducerId, Timestamp};
 const VERSION: i16 = 1;
 const HEADER_SIZE: usize = 10;
 const CRC_POSITION: usize = 2;
-/// The checksum covers everything from here.
+/// The position from which on the checksum covers the file.
 const COUNT_POSITION: usize = 6;
 const ENTRY_SIZE: usize = 46;
 const SUFFIX: &str = ".snapshot";
 
-/// Which snapshots a partition folder has.
+/// The snapshots of a partition folder.
 ///
-/// The folder is passed to each call, as it may get another name.
+/// Each call gets the folder's path, because it may change.
 #[derive(Clone, Debug, Default)]
 pub struct ProducerSnapshots {
-    /// Ascending.
+    /// The offsets of the snapshots, ascending.
     offsets: Vec<Offset>,
-    /// The offset of the last snapshot taken or loaded: an equal one is not worth taking.
+    /// The offset of the last snapshot that was taken or loaded: another one there would be the same.
     last: Offset,
 }
 
@@ -45,7 +45,7 @@ impl ProducerSnapshots {
         Ok(Self::at(offsets))
     }
 
-    /// The snapshots that are known to be in a folder.
+    /// The snapshots at these offsets, which are known to be in a folder.
     pub fn at(mut offsets: Vec<Offset>) -> Self {
         offsets.sort_unstable();
         Self {
@@ -64,8 +64,8 @@ impl ProducerSnapshots {
         self.offsets.last().copied()
     }
 
-    /// Writes `state` under its end offset, unless that was done. With `sync` it is on stable
-    /// storage when this returns. True: a file was written.
+    /// Writes `state` as the snapshot of its end offset, unless that was done. With `sync` it is on stable
+    /// storage afterwards. Returns whether a file was written.
     pub fn take(
         &mut self,
         disk: &dyn Disk,
@@ -89,7 +89,7 @@ impl ProducerSnapshots {
         Ok(true)
     }
 
-    /// The state as of the newest snapshot that is whole, without expired producers; an empty one at
+    /// The state of the newest whole snapshot, without expired producers; an empty one at
     /// `log_start_offset` if there is none. Damaged files are deleted.
     pub fn load(
         &mut self,
@@ -111,7 +111,7 @@ impl ProducerSnapshots {
         Ok(ProducerState::starting_at(log_start_offset))
     }
 
-    /// Deletes the snapshots that are of no use to a log of `(log_start_offset, log_end_offset]`.
+    /// Deletes the snapshots outside `(log_start_offset, log_end_offset]`, which are of no use to the log.
     pub fn delete_outside(
         &mut self,
         disk: &dyn Disk,
@@ -142,8 +142,8 @@ impl ProducerSnapshots {
         self.delete_where(disk, folder, |_| true)
     }
 
-    /// Deletes, at start-up, the snapshots that belong to no segment. The newest of them stays if it
-    /// is above all segments: it was taken at a clean stop.
+    /// Deletes the snapshots that belong to no segment; to be called when the log is opened. The newest of
+    /// them stays if it is above all segments, as it was taken at a clean stop.
     pub fn delete_strays(
         &mut self,
         disk: &dyn Disk,
@@ -157,8 +157,8 @@ impl ProducerSnapshots {
         })
     }
 
-    /// Takes the snapshot at `offset` out of the list: its segment was deleted, and the file with
-    /// it. The file's path, for who deletes it.
+    /// Takes the snapshot at `offset` out of the list, because its segment was deleted. Returns the path of
+    /// the file, for the caller to delete.
     pub fn forget(&mut self, folder: &Path, offset: Offset) -> Option<PathBuf> {
         let position = self.offsets.binary_search(&offset).ok()?;
         self.offsets.remove(position);
@@ -179,7 +179,7 @@ impl ProducerSnapshots {
     }
 }
 
-/// When producers that write nothing are forgotten.
+/// When idle producers are forgotten.
 #[derive(Clone, Copy, Debug)]
 pub struct Expiry {
     /// The time now.
@@ -189,7 +189,7 @@ pub struct Expiry {
 }
 
 impl Expiry {
-    /// All are remembered.
+    /// No producer is forgotten.
     pub const NEVER: Self = Self {
         now: Timestamp::NONE,
         after_ms: i64::MAX,
@@ -200,7 +200,7 @@ fn path(folder: &Path, offset: Offset) -> PathBuf {
     folder.join(format!("{:020}{SUFFIX}", offset.0))
 }
 
-/// The bytes of a snapshot of `state`; producers by ascending id.
+/// The bytes of a snapshot of `state`, with producers by ascending id.
 pub fn encode(state: &ProducerState) -> Vec<u8> {
     let count = i32::try_from(state.len()).expect("a partition has less than 2^31 producers");
     let mut bytes = Vec::with_capacity(HEADER_SIZE + state.len() * ENTRY_SIZE);

@@ -1,6 +1,6 @@
 //! What a partition remembers of one producer: its epoch, its last five batches, its open transaction.
 //!
-//! Five is what a client may have in flight with idempotence on: a retry of any of them is found here.
+//! A client with idempotence may have five batches in flight, so a retry of any of them is found here.
 
 use crate::model::{Offset, Timestamp};
 
@@ -13,26 +13,26 @@ pub const NO_PRODUCER_EPOCH: i16 = -1;
 /// No sequence number.
 pub const NO_SEQUENCE: i32 = -1;
 
-/// A batch that was appended, as far as it is needed to recognise its retry.
+/// A batch that was appended: what is needed to recognise its retry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AppendedBatch {
-    /// The offset of its last record.
+    /// The offset of the batch's last record.
     pub last_offset: Offset,
-    /// The largest timestamp in it; with log append time, when it was appended.
+    /// The largest timestamp in the batch; with log append time, when it was appended.
     pub timestamp: Timestamp,
-    /// The sequence number of its last record.
+    /// The sequence number of the batch's last record.
     pub last_sequence: i32,
-    /// Last offset minus first offset: 0 or above.
+    /// The last offset minus the first offset: 0 or above.
     pub offset_delta: i32,
 }
 
 impl AppendedBatch {
-    /// The offset of its first record.
+    /// The offset of the batch's first record.
     pub fn first_offset(&self) -> Offset {
         self.last_offset + -i64::from(self.offset_delta)
     }
 
-    /// The sequence number of its first record. Sequences wrap from `i32::MAX` to 0.
+    /// The sequence number of the batch's first record. Sequence numbers wrap from `i32::MAX` to 0.
     pub fn first_sequence(&self) -> i32 {
         let first = i64::from(self.last_sequence) - i64::from(self.offset_delta);
         let first = if self.last_sequence != NO_SEQUENCE && first < 0 {
@@ -118,7 +118,8 @@ impl ProducerEntry {
         self.last_timestamp = batch.timestamp;
     }
 
-    /// Takes over an epoch: sequence numbers start again, so the batches of another are forgotten.
+    /// Takes over an epoch. Sequence numbers start again in it, so the batches of another epoch are
+    /// forgotten.
     pub fn enter_epoch(&mut self, producer_epoch: i16) {
         if self.producer_epoch != producer_epoch {
             self.producer_epoch = producer_epoch;

@@ -1,9 +1,9 @@
 //! What a partition knows of its producers, and of the transactions open in it.
 //!
-//! It answers whether a batch may follow what is in the log ([`ProducerState::check`]) and learns
-//! every batch that was written ([`ProducerState::append`]). It is a function of the log alone: a
-//! snapshot plus the batches after it give the same state on every replica. The rules are those of
-//! KIP-98, KIP-360 and KIP-890. Files are the business of `producer_snapshot`.
+//! It answers whether a batch may follow what is in the log ([`ProducerState::check`]) and learns every
+//! batch that was written ([`ProducerState::append`]). It is a function of the log alone: a snapshot plus
+//! the batches after it give the same state on every replica. The rules are those of KIP-98, KIP-360 and
+//! KIP-890. `producer_snapshot` reads and writes the files.
 
 mod entry;
 mod verification;
@@ -25,7 +25,7 @@ use verification::Verifications;
 /// What the header of a data batch tells of its producer, once its offsets are assigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProducerBatch {
-    /// 0 or above: batches without a producer id leave no trace here.
+    /// The producer's id: 0 or above, as batches without one leave no trace here.
     pub producer_id: ProducerId,
     /// The producer's epoch.
     pub producer_epoch: i16,
@@ -48,26 +48,26 @@ pub struct ProducerBatch {
 pub struct TransactionMarker {
     /// The producer whose transaction ends.
     pub producer_id: ProducerId,
-    /// The epoch the marker carries; with transactions version 2 one above that of the data.
+    /// The epoch in the marker; with transactions version 2 it is one above that of the data.
     pub producer_epoch: i16,
     /// The leader epoch of the coordinator's partition when it wrote the marker.
     pub coordinator_epoch: i32,
-    /// Where the marker lies.
+    /// The offset of the marker.
     pub offset: Offset,
     /// The marker's own timestamp.
     pub timestamp: Timestamp,
-    /// Abort, as opposed to commit.
+    /// Whether the transaction is aborted; otherwise it is committed.
     pub aborted: bool,
 }
 
 /// A transaction that a marker has ended, for the index of aborted transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompletedTransaction {
-    /// Whose it was.
+    /// The producer whose transaction it was.
     pub producer_id: ProducerId,
-    /// The first offset of its data.
+    /// The first offset of the transaction's data.
     pub first_offset: Offset,
-    /// The offset of its marker.
+    /// The offset of the transaction's marker.
     pub last_offset: Offset,
     /// Whether the data must be hidden from readers of committed data.
     pub aborted: bool,
@@ -75,12 +75,12 @@ pub struct CompletedTransaction {
     pub last_stable_offset: Offset,
 }
 
-/// Who appends: it decides how much is checked.
+/// Who appends, which decides how much is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A producer, by a Produce request: everything.
+    /// A producer, by a Produce request: everything is checked.
     Client,
-    /// A coordinator on this broker: epochs, but no sequence numbers.
+    /// A coordinator on this broker: epochs are checked, sequence numbers are not.
     Coordinator,
 }
 
@@ -89,31 +89,31 @@ pub enum Origin {
 pub enum Verdict {
     /// The batch may be written.
     Append,
-    /// The batch was written before, as this one: answer with its offsets.
+    /// The batch was written before, as this one: the answer has its offsets.
     Duplicate(AppendedBatch),
 }
 
 /// Why a batch or marker may not be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProducerRefusal {
-    /// OUT_OF_ORDER_SEQUENCE_NUMBER.
+    /// OUT_OF_ORDER_SEQUENCE_NUMBER: the batch does not follow the producer's last one.
     #[error("sequence {found} of producer {producer_id} does not follow {expected_after}")]
     OutOfOrderSequence {
         /// The producer.
         producer_id: ProducerId,
         /// The first sequence of the batch.
         found: i32,
-        /// The last sequence known, [`NO_SEQUENCE`] where the batch had to start at 0.
+        /// The last known sequence number; [`NO_SEQUENCE`] if the batch had to start at 0.
         expected_after: i32,
     },
-    /// INVALID_PRODUCER_EPOCH.
+    /// INVALID_PRODUCER_EPOCH: a newer process has the producer's id.
     #[error("epoch {found} of producer {producer_id} is below the last seen, {current}")]
     InvalidProducerEpoch {
         /// The producer.
         producer_id: ProducerId,
         /// The epoch of the batch or marker.
         found: i16,
-        /// The epoch of the last one written.
+        /// The epoch of the producer's last batch or marker.
         current: i16,
     },
     /// INVALID_TXN_STATE: a plain batch while the producer's transaction is open.
@@ -128,30 +128,31 @@ pub enum ProducerRefusal {
         /// The producer.
         producer_id: ProducerId,
     },
-    /// TRANSACTION_COORDINATOR_FENCED.
+    /// TRANSACTION_COORDINATOR_FENCED: a newer coordinator has written a marker.
     #[error("marker of coordinator epoch {found}: epoch {current} has already written here")]
     CoordinatorFenced {
         /// The epoch of the marker.
         found: i32,
-        /// The epoch of the last marker written.
+        /// The epoch of the last marker that was written.
         current: i32,
     },
 }
 
-/// All producers of one partition. Takes no memory beyond itself while there are none.
+/// All producers of one partition. While there are none, it takes no memory beyond itself.
 #[derive(Clone, Debug, Default)]
 pub struct ProducerState {
     producers: HashMap<ProducerId, ProducerEntry, foldhash::fast::RandomState>,
-    /// First offset of each open transaction, and whose it is.
+    /// The first offset of each open transaction, and its producer.
     open: BTreeMap<Offset, ProducerId>,
-    /// Transactions that ended with a marker at or above the high watermark: first and last offset.
+    /// Transactions that ended with a marker at or above the high watermark: the first and last offset of
+    /// each.
     unreplicated: BTreeMap<Offset, Offset>,
     verifications: Option<Box<Verifications>>,
     end_offset: Offset,
 }
 
 impl ProducerState {
-    /// A state that knows nothing, of a log that starts at `offset`.
+    /// A state without producers, of a log that starts at `offset`.
     pub fn starting_at(offset: Offset) -> Self {
         Self {
             end_offset: offset,
@@ -159,12 +160,12 @@ impl ProducerState {
         }
     }
 
-    /// The batches below this offset are taken into account.
+    /// The state covers the batches below this offset.
     pub fn end_offset(&self) -> Offset {
         self.end_offset
     }
 
-    /// Says that the log was taken into account up to `offset`, with or without producers in it.
+    /// Says that the state covers the log up to `offset`, with or without producers in it.
     pub fn advance_to(&mut self, offset: Offset) {
         self.end_offset = offset;
     }
@@ -195,7 +196,7 @@ impl ProducerState {
         entries
     }
 
-    /// Takes over an entry of a snapshot.
+    /// Takes over the entry of a producer from a snapshot.
     pub(super) fn restore(&mut self, producer_id: ProducerId, entry: ProducerEntry) {
         if entry.in_transaction() {
             self.open
@@ -205,11 +206,10 @@ impl ProducerState {
     }
 }
 
-/// Checks before an append.
+/// The checks before an append.
 impl ProducerState {
-    /// Decides whether a data batch may be written. `guard` is what
-    /// [`Self::start_verification`] gave; with `verify` false (the config
-    /// `transaction.partition.verification.enable`) a transaction may open without.
+    /// Decides whether a data batch may be written. `guard` comes from [`Self::start_verification`]; with
+    /// `verify` false (`transaction.partition.verification.enable`) a transaction may open without it.
     pub fn check(
         &self,
         batch: &ProducerBatch,
@@ -267,7 +267,7 @@ impl ProducerState {
                 return Err(out_of_order(verification.lowest_sequence));
             }
         }
-        // What an unknown producer wrote before may have been deleted: it may start anywhere.
+        // What an unknown producer wrote before may have been deleted, so it may start anywhere.
         let Some(entry) = known.filter(|entry| entry.producer_epoch != NO_PRODUCER_EPOCH) else {
             return Ok(());
         };
@@ -283,9 +283,9 @@ impl ProducerState {
         }
     }
 
-    /// Decides whether a marker may be written. From `transaction_version` 2 on the coordinator
-    /// raises the epoch before it writes, so an equal epoch means that the marker is late; unless
-    /// nothing is open, when it is a harmless retry.
+    /// Decides whether a marker may be written. From `transaction_version` 2 on the coordinator raises the
+    /// epoch before it writes, so an equal epoch means that the marker is late; unless no transaction is
+    /// open, when the marker is a harmless retry.
     pub fn check_marker(
         &self,
         marker: &TransactionMarker,
@@ -313,8 +313,8 @@ impl ProducerState {
         Ok(())
     }
 
-    /// Begins to verify that a transaction of this producer includes the partition. `None`: it
-    /// does, as data of it is already here. Refused if the producer is fenced.
+    /// Begins to verify that a transaction of this producer includes the partition. `None` if it is known
+    /// to, because data of it is here. Refused if the producer is fenced.
     pub fn start_verification(
         &mut self,
         producer: (ProducerId, i16),
@@ -348,8 +348,8 @@ impl ProducerState {
 
 /// Learning what was written.
 impl ProducerState {
-    /// Learns a data batch that is in the log: after [`Self::check`] on a leader, unchecked on a
-    /// follower and when the log is replayed.
+    /// Learns a data batch that is in the log: on a leader after [`Self::check`]; on a follower, and when
+    /// the log is replayed, unchecked.
     pub fn append(&mut self, batch: &ProducerBatch) {
         let entry = self.producers.entry(batch.producer_id).or_default();
         let offset_delta = batch.last_offset - batch.first_offset;
@@ -402,8 +402,8 @@ impl ProducerState {
         })
     }
 
-    /// Forgets producers that wrote nothing for `producer.id.expiration.ms`; those with an open
-    /// transaction stay.
+    /// Forgets producers that wrote nothing for `producer.id.expiration.ms`, except for those with an open
+    /// transaction.
     pub fn expire(&mut self, now: Timestamp, after_ms: i64) {
         self.producers
             .retain(|_, entry| !is_expired(entry, now, after_ms));
@@ -419,7 +419,8 @@ impl ProducerState {
 /// Transactions.
 impl ProducerState {
     /// The first offset that readers of committed data may not see, though it may be below the high
-    /// watermark: that of the oldest transaction that is open, or whose marker is not replicated.
+    /// watermark: the first offset of the oldest transaction that is open, or whose marker is not
+    /// replicated.
     pub fn first_unstable_offset(&self) -> Option<Offset> {
         let unreplicated = self.unreplicated.first_key_value().map(|(&first, _)| first);
         match (self.first_open_offset(), unreplicated) {
@@ -428,12 +429,13 @@ impl ProducerState {
         }
     }
 
-    /// The first offset of the oldest open transaction: compaction stops there.
+    /// The first offset of the oldest open transaction: compaction goes no further.
     pub fn first_open_offset(&self) -> Option<Offset> {
         self.open.first_key_value().map(|(&first, _)| first)
     }
 
-    /// Markers below `high_watermark` are replicated: their transactions hold nothing back now.
+    /// Learns that markers below `high_watermark` are replicated: their transactions hold nothing back any
+    /// more.
     pub fn on_high_watermark(&mut self, high_watermark: Offset) {
         if !self.unreplicated.is_empty() {
             self.unreplicated
@@ -441,7 +443,7 @@ impl ProducerState {
         }
     }
 
-    /// The log now starts at `log_start_offset`.
+    /// Learns that the log now starts at `log_start_offset`.
     pub fn on_log_start(&mut self, log_start_offset: Offset) {
         self.on_high_watermark(log_start_offset);
         self.end_offset = self.end_offset.max(log_start_offset);
@@ -467,7 +469,7 @@ fn check_epoch(
     Ok(())
 }
 
-/// The sequence number after `last`: after the largest comes 0, after none too.
+/// The sequence number after `last`: 0 after the largest, and after none.
 fn next_sequence(last: i32) -> i32 {
     last.checked_add(1).unwrap_or(0)
 }

@@ -1,25 +1,26 @@
 //! Transactions that are being verified with their coordinator before the first append (KIP-890).
 //!
-//! A guard is handed out before the coordinator is asked and shown again at the append. A marker
-//! written in between takes it away, so a late answer never opens a transaction that already ended.
+//! A guard is handed out before the coordinator is asked, and shown again at the append. A marker written
+//! in between revokes it, so a late answer never opens a transaction that has already ended.
 
 use std::collections::BTreeMap;
 
 use crate::model::{ProducerId, Timestamp};
 
-/// Proves that a verification began before, and was not undone since.
+/// The proof that a verification began, and was not revoked since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerificationGuard(u64);
 
-/// A verification that has not been used by an append yet.
+/// A verification that no append has used yet.
 #[derive(Clone, Debug)]
 pub(super) struct Verification {
     guard: VerificationGuard,
     started_at: Timestamp,
-    /// A higher one may not overtake it: the lower would then be out of order for ever.
+    /// The lowest sequence number that was seen. A higher one may not overtake it: the lower would be out
+    /// of order for ever.
     pub(super) lowest_sequence: i32,
     producer_epoch: i16,
-    /// The client speaks transactions version 2: each transaction has an epoch of its own.
+    /// Whether the client speaks transactions version 2, in which each transaction has an epoch of its own.
     pub(super) bumps_epoch: bool,
 }
 
@@ -68,13 +69,14 @@ impl Verifications {
         held.is_some() && held == guard
     }
 
-    /// A transactional data batch was appended: the transaction is open, the guard has done its work.
+    /// Notes that a transactional data batch was appended: the transaction is open, so the guard is used
+    /// up.
     pub(super) fn used(&mut self, producer_id: ProducerId) {
         self.by_producer.remove(&producer_id);
     }
 
-    /// A marker was appended. It ends what was being verified, except if with version 2 the
-    /// verification already is that of the next transaction, which has the marker's epoch.
+    /// Notes that a marker was appended. It revokes the verification under way, unless with version 2 that
+    /// is already for the next transaction, which has the marker's epoch.
     pub(super) fn ended(&mut self, producer_id: ProducerId, marker_epoch: i16) {
         let is_next = |it: &Verification| it.bumps_epoch && it.producer_epoch == marker_epoch;
         if !self.by_producer.get(&producer_id).is_some_and(is_next) {

@@ -1,5 +1,5 @@
-//! The aborted transactions of a segment: kept as they end, read back for readers of committed data,
-//! and compared once with the batches, as their file has no checksum.
+//! The aborted transactions of a segment: written as they end, read for readers of committed data, and
+//! compared once with the batches, because their file has no checksum.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -11,7 +11,7 @@ use super::Segment;
 use crate::model::Offset;
 
 impl Segment {
-    /// Opens the index of aborted transactions. False: it was damaged, and is gone.
+    /// Opens the index of aborted transactions. Returns false if it was damaged, and is removed.
     pub(in super::super) fn load_aborted(&self) -> Result<bool, StorageError> {
         let path = self.path(FileKind::TransactionIndex);
         let disk = self.folder.disk();
@@ -45,19 +45,19 @@ impl Segment {
             .map_err(|error| StorageError::io("write", &path, error))
     }
 
-    /// Forgets the transactions that were aborted at `from` or above it.
+    /// Forgets the transactions that were aborted at `from` or above.
     pub(in super::super) fn clear_aborted(&self, from: Offset) -> Result<(), StorageError> {
         let mut transactions = self.transactions.lock();
         transactions.truncate_to(from).map_err(self.io("cut"))
     }
 
-    /// Whether the aborted transactions are known to be those of the batches.
+    /// Whether the index was compared with the batches.
     pub(in super::super) fn aborts_are_checked(&self) -> bool {
         self.aborts_checked.load(Ordering::Acquire)
     }
 
-    /// Says which transactions were aborted below `end`, as the batches tell. If the index says
-    /// otherwise it is written again.
+    /// Compares the index with `told`, the transactions that the batches say were aborted below `end`, and
+    /// writes it again if they differ.
     pub(in super::super) fn check_aborts(
         &self,
         mut told: Vec<AbortedTransaction>,
@@ -67,7 +67,7 @@ impl Segment {
         let mut transactions = self.transactions.lock();
         self.check_in_use()?;
         let all = transactions.all().map_err(self.io("read"))?;
-        // What was aborted since the batches were read.
+        // Transactions that were aborted since the batches were read.
         for entry in all.iter().filter(|entry| entry.last_offset >= end) {
             let marker = self.find(entry.last_offset, self.size())?;
             if marker.is_some_and(|it| it.batch.header.last_offset() == entry.last_offset) {

@@ -1,7 +1,7 @@
 //! Finds batches in a segment by offset and by position.
 //!
-//! An index is a hint that is checked: the batch it points to must be the one it names. If not,
-//! the indexes are made again from the log, once.
+//! An index is a hint that is checked: the batch that it points to must be the one that it names. If it is
+//! not, the indexes are made again from the log, once.
 
 use super::super::batch_walk::{
     BatchWalk, HeaderWalk, LOOKUP_CHUNK, Located, SCAN_CHUNK, WalkError,
@@ -17,7 +17,7 @@ use crate::records::{Batch, BatchHeader, HEADER_SIZE, RecordsError};
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Found {
     pub(in super::super) batch: Located,
-    /// Where in the offset index a search near the batch should begin.
+    /// The entry of the offset index at which a search near the batch should begin.
     pub(in super::super) slot: usize,
 }
 
@@ -26,19 +26,18 @@ pub(in super::super) struct Found {
 pub(in super::super) struct Border {
     pub(in super::super) position: u64,
     pub(in super::super) last_offset: Offset,
-    /// The entry's place in the index.
+    /// The index of the entry.
     pub(in super::super) slot: usize,
 }
 
-/// Where the last readers of a segment stopped: the next read of each begins there, and so need
-/// not search.
+/// Where the last readers of a segment stopped. The next read of each begins there, and needs no search.
 #[derive(Debug, Default)]
 pub(super) struct Cursors {
     cursors: [Cursor; 4],
     oldest: usize,
 }
 
-/// A batch begins at `position`; it holds the relative offsets above `above`, up to `up_to`.
+/// A batch that begins at `position` and holds the relative offsets above `above`, up to `up_to`.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cursor {
     above: u32,
@@ -47,15 +46,15 @@ struct Cursor {
     slot: u32,
 }
 
-/// How far behind the entry that leads to it a batch may lie before the index is called too short.
-/// Generous, as the interval may have been larger when the segment was written.
+/// How many bytes a batch may lie behind the index entry that leads to it, before the index counts as too
+/// short. It is generous, because the interval may have been larger when the segment was written.
 fn longest_gap(index_interval: u32) -> u64 {
     (16 * u64::from(index_interval)).max(1 << 20)
 }
 
 impl Segment {
-    /// The first batch whose last offset is not below `target`. Bytes from `end` on, which is a
-    /// border between batches, are not looked at. `None`: there is no such batch before `end`.
+    /// The first batch whose last offset is not below `target`; `None` if there is none before `end`. Bytes
+    /// from `end` on, which lies between two batches, are not looked at.
     pub(in super::super) fn find(
         &self,
         target: Offset,
@@ -69,14 +68,14 @@ impl Segment {
             Err(Misled) => {
                 self.rebuild()?;
                 let again = self.find_by_index(target, end)?;
-                // The new index is right. If it misleads, the log changed beneath it.
+                // The new index is right. If it misleads, the log was cut meanwhile.
                 again.map_err(|Misled| StorageError::SegmentDeleted)
             }
         }
     }
 
-    /// Remembers where the next read of a reader that got everything up to `position` begins: at
-    /// the batch there, which is the first above `above` and reaches to `up_to`.
+    /// Remembers where the next read of a reader begins that got everything up to `position`: at the batch
+    /// there, which is the first above `above` and reaches to `up_to`.
     pub(in super::super) fn remember(
         &self,
         above: Offset,
@@ -119,7 +118,7 @@ impl Segment {
                 batch,
                 slot: cursor.slot as usize,
             })),
-            // The log was cut since, or the cursor is that of offsets that compaction removed.
+            // The log was cut since, or compaction has removed the offsets that the cursor was for.
             Ok(_) | Err(WalkError::Bad(_)) => Ok(None),
             Err(WalkError::Disk(error)) => Err(self.io("read")(error)),
         }
@@ -166,7 +165,7 @@ impl Segment {
         }
     }
 
-    /// The last index entry for which `holds`, which is so for entries at the front.
+    /// The last index entry for which `holds`. `holds` must be true for entries at the front only.
     pub(super) fn last_entry(
         &self,
         near: usize,
@@ -181,8 +180,8 @@ impl Segment {
         }
     }
 
-    /// The last batch with an index entry that begins at `position` or before: where it begins,
-    /// its last offset, and its entry's place, which is near `near`.
+    /// The last batch with an index entry that begins at `position` or before: its position, its last
+    /// offset, and the index of its entry, which is near `near`.
     pub(in super::super) fn border(
         &self,
         position: u64,
@@ -207,7 +206,7 @@ impl Segment {
         Err(StorageError::SegmentDeleted)
     }
 
-    /// Whether a border is what its entry says.
+    /// Whether the batch at a border is the one that its index entry names.
     fn names(&self, border: &Border) -> Result<bool, StorageError> {
         let mut head = [0; HEADER_SIZE];
         let read = self.log.read_at(&mut head, border.position);
@@ -231,7 +230,7 @@ impl Segment {
         }
     }
 
-    /// Calls `each` for the batches that reach `from`, or lie above it, until it says false.
+    /// Calls `each` for the batches that reach `from` or lie above it, until it returns false.
     pub(in super::super) fn each_header(
         &self,
         from: Offset,

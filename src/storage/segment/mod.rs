@@ -1,7 +1,7 @@
 //! One segment of a log: a file of batches, its two indexes and its aborted transactions.
 //!
-//! Shared by the log, which alone changes it, and by readers outside the partition's lock. Readers
-//! never look beyond the size they were given under that lock, so they see whole batches only,
+//! A segment is shared by the log, which alone changes it, and by readers outside the partition's lock.
+//! Readers never look beyond the size that they were given under that lock, so they see whole batches only,
 //! unless the log is cut beneath them.
 
 mod aborts;
@@ -44,34 +44,34 @@ pub(super) struct TimestampOffset {
     pub(super) offset: Offset,
 }
 
-/// A segment. Its name is its base offset: no offset in it is lower.
+/// A segment, named by its base offset: no offset in it is lower.
 #[derive(Debug)]
 pub(super) struct Segment {
     base_offset: Offset,
     folder: Arc<Folder>,
     log: Arc<dyn DiskFile>,
     size: AtomicU64,
-    /// Bytes between index entries, for when the indexes must be made again.
+    /// Bytes between index entries, in case the indexes must be made again.
     index_interval: u32,
     deleted: AtomicBool,
-    /// Its files are not to be opened any more: their names may be another's.
+    /// Whether its files must not be opened any more, because their names may be another segment's.
     detached: AtomicBool,
-    /// What its files wait for, a [`Stage`]: changed under the locks of the indexes and of the
-    /// aborted transactions.
+    /// The stage of its files, as a number of [`Stage`]. It changes under the locks of the indexes and of
+    /// the aborted transactions.
     stage: AtomicU8,
-    /// The largest timestamp of its first batch, or [`UNKNOWN`].
+    /// The largest timestamp of the first batch, or [`UNKNOWN`].
     first_timestamp: AtomicI64,
     indexes: Mutex<Indexes>,
     transactions: Mutex<TransactionIndex>,
-    /// The aborted transactions are those of the batches: the file has no checksum.
+    /// Whether the aborted transactions were compared with the batches: their file has no checksum.
     aborts_checked: AtomicBool,
     cursors: Mutex<Cursors>,
 }
 
-/// The first batch was not looked at yet.
+/// The value of a first timestamp that was not read yet.
 const UNKNOWN: i64 = i64::MIN;
 
-/// The indexes as far as they were needed yet.
+/// The indexes, as far as they were needed yet.
 #[derive(Debug, Default)]
 struct Indexes {
     offsets: Option<OffsetIndex>,
@@ -81,7 +81,7 @@ struct Indexes {
 }
 
 impl Segment {
-    /// Makes an empty segment. Files of that name that are there are overwritten.
+    /// Makes an empty segment. Existing files of its names are overwritten.
     pub(super) fn create(
         folder: &Arc<Folder>,
         base_offset: Offset,
@@ -94,7 +94,7 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Makes an empty segment whose files are in `stage`.
+    /// Makes an empty segment whose files have the names of `stage`.
     pub(super) fn create_staged(
         folder: &Arc<Folder>,
         base_offset: Offset,
@@ -121,7 +121,7 @@ impl Segment {
         })
     }
 
-    /// A segment that is there. Nothing is read yet.
+    /// A segment that exists. Nothing of it is read yet.
     pub(super) fn open(
         folder: &Arc<Folder>,
         found: &SegmentFiles,
@@ -171,12 +171,12 @@ impl Segment {
         self.path(FileKind::Log)
     }
 
-    /// The size of its batches in bytes.
+    /// The size of the segment's batches in bytes.
     pub(super) fn size(&self) -> u64 {
         self.size.load(Ordering::Acquire)
     }
 
-    /// When its file was last written.
+    /// When the segment's file was last written.
     pub(super) fn modified(&self) -> Result<Timestamp, StorageError> {
         let stat = self.folder.disk().stat(&self.log_path());
         let stat = stat.map_err(self.io("read"))?;
@@ -184,12 +184,12 @@ impl Segment {
             .ok_or(StorageError::SegmentDeleted)
     }
 
-    /// Says how far the file is filled. What was written becomes visible to readers.
+    /// Sets how far the file is filled, and so shows readers what was written.
     pub(super) fn set_size(&self, size: u64) {
         self.size.store(size, Ordering::Release);
     }
 
-    /// `offset` as the indexes store it; `None`: too far from the base for a segment.
+    /// `offset` as the indexes store it; `None` if it is too far from the base for a segment.
     pub(super) fn relative(&self, offset: Offset) -> Option<u32> {
         let relative = offset.0.checked_sub(self.base_offset.0)?;
         i32::try_from(relative).ok()?.try_into().ok()
@@ -199,8 +199,8 @@ impl Segment {
         self.base_offset + i64::from(relative)
     }
 
-    /// Whether one of the indexes has as many entries as `segment.index.bytes` allows; the last
-    /// place of the time index is for the entry that is made when the segment is closed.
+    /// Whether one of the indexes has as many entries as `segment.index.bytes` allows. The last place of
+    /// the time index is kept for the entry that is made when the segment is closed.
     pub(super) fn index_is_full(&self, index_bytes: u32) -> bool {
         let indexes = self.indexes.lock();
         let index_bytes = index_bytes as usize;
@@ -209,8 +209,8 @@ impl Segment {
         offsets >= index_bytes / 8 || times + 1 >= index_bytes / 12
     }
 
-    /// Learns of a batch that was written at `position`, and shows it to readers. With `indexed` it
-    /// gets an index entry.
+    /// Notes a batch that was written at `position`, and shows it to readers. With `indexed` the batch gets
+    /// an index entry.
     pub(super) fn note_batch(
         &self,
         header: &BatchHeader,
@@ -218,7 +218,7 @@ impl Segment {
         indexed: bool,
     ) -> Result<(), StorageError> {
         let mut indexes = self.indexes.lock();
-        // Under the lock, so that indexes made again meanwhile either have the batch or do not.
+        // Under the lock, so that indexes which are made again meanwhile either have the batch or do not.
         self.set_size(position + header.size() as u64);
         self.add_entries(&mut indexes, header, position, indexed)
     }
@@ -256,7 +256,7 @@ impl Segment {
         offsets.push(entry).map_err(self.io("write"))
     }
 
-    /// Adds the largest timestamp to the time index if it grew since the last entry.
+    /// Adds the largest timestamp to the time index, if it has grown since the last entry.
     fn push_time(
         &self,
         indexes: &mut Indexes,
@@ -277,8 +277,8 @@ impl Segment {
         Ok(())
     }
 
-    /// Completes the indexes, as nothing will be appended for a while or ever. With the last entry
-    /// the time index tells the largest timestamp.
+    /// Completes the indexes, as nothing will be appended for a while, or ever. The last entry of the time
+    /// index has the largest timestamp then.
     pub(super) fn seal(&self) -> Result<(), StorageError> {
         let mut indexes = self.indexes.lock();
         if let Some(largest) = indexes.largest {
@@ -287,7 +287,7 @@ impl Segment {
         Self::write_out(&mut indexes).map_err(self.io("write"))
     }
 
-    /// Brings the index files up to date.
+    /// Writes the waiting entries of both indexes to their files.
     fn write_out(indexes: &mut Indexes) -> io::Result<()> {
         if let Some(times) = &mut indexes.times {
             times.write_out()?;
@@ -300,13 +300,12 @@ impl Segment {
         Ok(())
     }
 
-    /// Takes back what was preallocated and not used.
+    /// Cuts off the part of the file that was preallocated and not used.
     pub(super) fn trim(&self) -> Result<(), StorageError> {
         self.log.set_len(self.size()).map_err(self.io("cut"))
     }
 
-    /// Cuts off the batches from `position` on, which is where the first batch that reaches
-    /// `offset` begins.
+    /// Cuts off the batches from `position` on, the position of the first batch that reaches `offset`.
     pub(super) fn truncate(&self, position: u64, offset: Offset) -> Result<(), StorageError> {
         *self.cursors.lock() = Cursors::default();
         let indexes = self.indexes.lock();
@@ -334,7 +333,7 @@ impl Segment {
         Ok(())
     }
 
-    /// The producers as of the segment's base; `None`: no snapshot tells.
+    /// The producers as of the segment's base offset; `None` if there is no snapshot there.
     pub(super) fn producers_at_base(&self) -> Result<Option<ProducerState>, StorageError> {
         let path = self
             .folder
@@ -345,8 +344,8 @@ impl Segment {
             .and_then(|bytes| producer_snapshot::decode(&bytes, self.base_offset, Expiry::NEVER)))
     }
 
-    /// Makes the segment durable: its batches, its aborted transactions, and with `sealed` its
-    /// indexes. Those of the active segment are not worth it: recovery checks them.
+    /// Makes the segment durable: its batches, its aborted transactions, and with `sealed` its indexes.
+    /// Those of the active segment are not worth a sync, because recovery checks them.
     pub(super) fn sync(&self, sealed: bool) -> Result<(), StorageError> {
         let mut files = [Some(Arc::clone(&self.log)), None, None, None];
         files[1] = self.transactions.lock().file().cloned();
@@ -360,7 +359,7 @@ impl Segment {
             match file.sync() {
                 Ok(()) => {}
                 Err(_) if self.deleted.load(Ordering::Acquire) => return Ok(()),
-                // Whatever the cause, a full disk too: what was written may be lost.
+                // The cause makes no difference, a full disk included: what was written may be lost.
                 Err(source) => {
                     return Err(StorageError::Io {
                         action: "sync",
@@ -373,17 +372,17 @@ impl Segment {
         Ok(())
     }
 
-    /// A part of the batches as it goes to a socket.
+    /// A part of the batches, to be sent to a socket.
     pub(super) fn region(&self, position: u64, length: u32) -> Result<Payload, StorageError> {
         self.log.region(position, length).map_err(self.io("read"))
     }
 
-    /// Says that the files may not be where they were: a reader that finds none has come too late.
+    /// Says that the files may be gone: a reader that does not find them gets `SegmentDeleted`.
     pub(super) fn expect_gone(&self, expected: bool) {
         self.deleted.store(expected, Ordering::Release);
     }
 
-    /// The offset index, read if it was not yet.
+    /// The offset index, which is read if it was not yet.
     fn loaded_offsets<'i>(
         &self,
         indexes: &'i mut Indexes,
@@ -398,7 +397,7 @@ impl Segment {
         Ok(indexes.offsets.as_mut().expect("it was loaded or made"))
     }
 
-    /// The time index, read if it was not yet.
+    /// The time index, which is read if it was not yet.
     fn loaded_times<'i>(
         &self,
         indexes: &'i mut Indexes,
@@ -426,7 +425,7 @@ impl Segment {
         self.indexes.lock()
     }
 
-    /// Sorts an error of one of the segment's files.
+    /// Makes an error of the log of one of the segment's files.
     fn io(&self, action: &'static str) -> impl Fn(io::Error) -> StorageError {
         move |error| {
             let is_gone = error.kind() == io::ErrorKind::NotFound;

@@ -55,7 +55,7 @@ impl Segment {
         Self::write_out(indexes).map_err(self.io("write"))
     }
 
-    /// Whether a batch is good, and may be where it is: behind `after`, near enough to the base.
+    /// Whether a batch is good and may be at its place: behind `after`, and near enough to the base.
     pub(in super::super) fn check_batch(
         &self,
         batch: &Batch<'_>,
@@ -67,7 +67,8 @@ impl Segment {
         self.check_near(batch.header(), after)
     }
 
-    /// The base offset is not covered by a batch's checksum: one far off shows that it is damaged.
+    /// Checks that a base offset is near the segment's: its checksum does not cover it, and one far off is
+    /// damaged.
     pub(in super::super) fn check_near(
         &self,
         header: &BatchHeader,
@@ -100,9 +101,9 @@ impl Segment {
         Ok(())
     }
 
-    /// Prepares the segment for a scan from the last indexed batch that ends below `offset`, or
-    /// from its beginning: the indexes keep what is before it. They are checked for that, as a crash
-    /// may have lost any part of them.
+    /// Prepares the segment for a scan from the last indexed batch that ends below `offset`, or from its
+    /// beginning. The indexes keep the entries before it. They are checked, as a crash may have lost any
+    /// part of them.
     pub(in super::super) fn resume_before(&self, offset: Offset) -> Result<Resumed, StorageError> {
         let found = self.last_indexed_below(offset)?;
         let resumed = match found {
@@ -117,7 +118,7 @@ impl Segment {
                 since_entry: 0,
             },
         };
-        // From here on the segment is what is before the scan.
+        // Until the scan, the segment is what lies before it.
         self.set_size(resumed.position);
         self.clear_aborted(resumed.offset)?;
         if found.is_none() {
@@ -130,8 +131,8 @@ impl Segment {
         Ok(resumed)
     }
 
-    /// The batch of the last index entry below `offset`, if both indexes are in order and the entry
-    /// is right.
+    /// The batch of the last index entry below `offset`, if both indexes are in order and the entry is
+    /// right.
     fn last_indexed_below(&self, offset: Offset) -> Result<Option<Located>, StorageError> {
         let Some(below) = self.relative(offset) else {
             return Ok(None);
@@ -154,7 +155,7 @@ impl Segment {
         }
     }
 
-    /// Reads both indexes; false if one is missing or damaged.
+    /// Reads both indexes. Returns false if one is missing or damaged.
     fn indexes_are_whole(&self) -> Result<bool, StorageError> {
         let mut indexes = self.lock_indexes();
         *indexes = Indexes::default();
@@ -177,8 +178,8 @@ impl Segment {
         }
     }
 
-    /// Relies on indexes that were completed when the log was closed in order: only their last
-    /// entries are read.
+    /// Takes over indexes that were completed when the log was closed in order: only their last entries are
+    /// read.
     pub(in super::super) fn trust_indexes(&self) -> Result<(), StorageError> {
         let mut indexes = self.lock_indexes();
         let open = |kind| self.open_file(kind, OpenMode::Existing);
@@ -191,12 +192,12 @@ impl Segment {
         Ok(())
     }
 
-    /// An error that says that the batches are cut off before the segment's end.
+    /// The error of a segment whose batches are cut off before its end.
     pub(super) fn cut_off(&self, position: u64, after: Offset) -> StorageError {
         self.corrupt(position, after, self.truncated(position, self.size()))
     }
 
-    /// Bytes from `position` to `end` that are not a whole batch.
+    /// The error of bytes from `position` to `end` that are not a whole batch.
     pub(in super::super) fn truncated(&self, position: u64, end: u64) -> RecordsError {
         let available = usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX);
         let mut head = [0; HEADER_SIZE];
@@ -210,12 +211,12 @@ impl Segment {
     }
 }
 
-/// Where a scan of a segment begins.
+/// Where the scan of a segment begins.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Resumed {
     pub(in super::super) position: u64,
-    /// No batch before the position reaches it.
+    /// No batch before the position reaches this offset.
     pub(in super::super) offset: Offset,
-    /// Bytes from the last index entry's batch on to the position.
+    /// Bytes from the batch of the last index entry up to the position.
     pub(in super::super) since_entry: u64,
 }

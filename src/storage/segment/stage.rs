@@ -1,7 +1,7 @@
-//! What the files of a segment are called: by what they wait for, see [`Stage`].
+//! The names of a segment's files, by their [`Stage`].
 //!
-//! A segment that was deleted or replaced keeps its files, under other names, for those who read
-//! them. It never touches the files that have its old names since: those are another segment's.
+//! A segment that was deleted or replaced keeps its files, under other names, for those that read them. It
+//! never touches files that got its old names since: they are another segment's.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,16 +16,16 @@ use super::super::transaction_index::AbortedTransaction;
 use super::{Indexes, Segment, UNKNOWN};
 use crate::model::{Offset, Timestamp};
 
-/// A name that no file has: what a handle is given that must find nothing any more.
+/// A name that no file has, for a handle that must find nothing any more.
 const NOWHERE: &str = "gone";
 
 impl Segment {
-    /// What its files wait for.
+    /// The stage of the files.
     pub(in super::super) fn stage(&self) -> Stage {
         Stage::from_number(self.stage.load(Ordering::Acquire))
     }
 
-    /// Where one of its files is now.
+    /// The current path of one of the files.
     pub(super) fn path(&self, kind: FileKind) -> PathBuf {
         self.folder.staged(self.base_offset, kind, self.stage())
     }
@@ -41,7 +41,7 @@ impl Segment {
         self.folder.disk().open(&self.path(kind), mode)
     }
 
-    /// Whether its files were, or may soon be, removed or replaced.
+    /// Whether the files were, or may soon be, removed or replaced.
     pub(in super::super) fn is_going(&self) -> bool {
         self.deleted.load(Ordering::Acquire)
     }
@@ -55,17 +55,17 @@ impl Segment {
         }
     }
 
-    /// Gives all files the suffix `.deleted`: what is left to be removed later. The batches go
-    /// first: without them the rest is nothing.
+    /// Renames all files to the suffix `.deleted`, and returns those that must be removed later. The
+    /// batches are renamed first: without them the rest means nothing.
     pub(in super::super) fn mark_deleted(&self) -> Result<Vec<PathBuf>, StorageError> {
         self.expect_gone(true);
         let marked = self.change_stage(Stage::Deleted)?;
-        // Few will look anything up in it again.
+        // Hardly anybody will look anything up in this segment again.
         *self.lock_indexes() = Indexes::default();
         Ok(marked)
     }
 
-    /// Gives all files the suffix of another stage, the batches first. Their names then.
+    /// Renames all files to the suffix of another stage, the batches first. Returns their new paths.
     pub(in super::super) fn change_stage(&self, to: Stage) -> Result<Vec<PathBuf>, StorageError> {
         let transactions = self.transactions.lock();
         let indexes = self.lock_indexes();
@@ -93,12 +93,12 @@ impl Segment {
         Ok(renamed)
     }
 
-    /// Tells the open files that the folder has another name.
+    /// Tells the open files that the folder has another path.
     pub(in super::super) fn relocate(&self) {
         self.relocate_to(|kind| self.path(kind));
     }
 
-    /// Says that the files are gone, or will have other content: who has none open finds none.
+    /// Says that the files are gone, or will have other content: a handle that has none open finds none.
     pub(in super::super) fn detach(&self) {
         self.expect_gone(true);
         self.detached.store(true, Ordering::Release);
@@ -127,7 +127,7 @@ impl Segment {
         }
     }
 
-    /// The sizes of both indexes in bytes, for what else must fit `segment.index.bytes`.
+    /// The sizes of both indexes in bytes, for output that must fit `segment.index.bytes`.
     pub(in super::super) fn index_bytes(&self) -> Result<(usize, usize), StorageError> {
         let mut indexes = self.lock_indexes();
         let offsets = self.loaded_offsets(&mut indexes)?.len() * 8;
@@ -140,7 +140,7 @@ impl Segment {
         self.transactions.lock().all().map_err(self.io("read"))
     }
 
-    /// The largest timestamp of the first batch; none if there is no batch or it has none.
+    /// The largest timestamp of the first batch; -1 if there is no batch, or it has none.
     pub(in super::super) fn first_timestamp(&self) -> Result<Timestamp, StorageError> {
         let known = self.first_timestamp.load(Ordering::Relaxed);
         if known != UNKNOWN {
@@ -157,12 +157,12 @@ impl Segment {
         Ok(timestamp)
     }
 
-    /// Whether the base is so near `offset` that the indexes can hold it.
+    /// Whether the base is so near to `offset` that the indexes can hold it.
     pub(in super::super) fn reaches(&self, offset: Offset) -> bool {
         self.relative(offset).is_some()
     }
 
-    /// Sets when the batches were last written, as far as the file tells.
+    /// Sets when the batches were last written, as the file's own time.
     pub(in super::super) fn set_modified(&self, at: Timestamp) -> Result<(), StorageError> {
         self.log.set_modified(at).map_err(self.io("stamp"))
     }

@@ -1,6 +1,6 @@
 //! Finds records in a segment by their time, and the largest time in it.
 //!
-//! The time index names batches that were the newest so far; it is a hint that is checked, as the
+//! The time index names batches that had the largest timestamp so far. It is a hint that is checked, as the
 //! offset index is.
 
 use super::super::batch_walk::{HeaderWalk, LOOKUP_CHUNK, Located, SCAN_CHUNK};
@@ -23,8 +23,8 @@ pub struct TimedOffset {
 }
 
 impl Segment {
-    /// The largest timestamp in the segment and the batch that has it first; a timestamp of -1 if
-    /// there is none.
+    /// The largest timestamp in the segment, and the first batch that has it; a timestamp of -1 if there is
+    /// none.
     pub(in super::super) fn largest(&self) -> Result<TimestampOffset, StorageError> {
         if let Some(largest) = self.lock_indexes().largest {
             return Ok(largest);
@@ -34,8 +34,8 @@ impl Segment {
         Ok(*indexes.largest.get_or_insert(largest))
     }
 
-    /// The largest timestamp of the batches before `end`. The time index may lack its last
-    /// entries: the headers behind the last one that is there are read.
+    /// The largest timestamp of the batches before `end`. The time index may lack its last entries, so the
+    /// headers behind its last one are read.
     pub(in super::super) fn largest_before(
         &self,
         end: u64,
@@ -68,7 +68,7 @@ impl Segment {
         }
     }
 
-    /// The batch that an entry of the time index is about; `None`: there is no such batch.
+    /// The batch that an entry of the time index names; `None` if there is no such batch.
     fn find_named(&self, entry: TimeEntry, end: u64) -> Result<Option<Located>, StorageError> {
         let offset = self.absolute(entry.relative_offset);
         let found = self.find(offset, end)?.map(|found| found.batch);
@@ -118,15 +118,15 @@ impl Segment {
                 batch.find_timestamp(timestamp, from, scratch)
             })?;
             if let Some(found) = found {
-                // An offset in place of one that cannot be read may be below.
+                // The offset that stands for records which cannot be read may be below `from`.
                 let offset = found.offset.max(from);
                 return Ok(Some(TimedOffset { offset, ..found }));
             }
         }
     }
 
-    /// The record that has the batch's largest timestamp first; `None` where records have no time
-    /// at all, as with magic 0.
+    /// The first record with the batch's largest timestamp; `None` if its records have no time, as with
+    /// magic 0.
     pub(in super::super) fn record_of_largest(
         &self,
         batch: Located,
@@ -141,8 +141,8 @@ impl Segment {
         })
     }
 
-    /// The offset of the last batch known to be the first of its timestamp, where that is not
-    /// above `timestamp`; the segment's base if there is none.
+    /// The offset of the last batch that the index knows to be the first of its timestamp, where that is
+    /// not above `timestamp`; the segment's base if there is none.
     fn last_before(&self, timestamp: Timestamp, end: u64) -> Result<Offset, StorageError> {
         let holds = |entry: &TimeEntry| entry.timestamp <= timestamp;
         for _ in 0..2 {
@@ -164,8 +164,8 @@ impl Segment {
         Ok(self.base_offset)
     }
 
-    /// Reads a batch and looks into its records. If they cannot be read, the answer is the first
-    /// offset that they may have: who begins to read there misses none.
+    /// Reads a batch and looks into its records. If they cannot be read, the answer is the first offset
+    /// that they may have: a reader that begins there misses none.
     fn with_batch(
         &self,
         at: Located,
@@ -184,7 +184,7 @@ impl Segment {
         match looked {
             Ok(found) => Ok(found.map(timed)),
             Err((reason, false)) => Err(self.corrupt(at.position, before, reason)),
-            // It is as it was written; but it is too large, or nobody can read it.
+            // The batch is as it was written, but too large, or unreadable for anybody.
             Err((reason, true)) => {
                 let segment = self.log_path();
                 tracing::warn!(segment = %segment.display(), position = at.position, %reason, "a batch cannot be read");

@@ -1,6 +1,6 @@
 //! The table of all live APIs of Kafka 4.4: key, name, versions, first flexible version, listeners.
 //!
-//! What a listener advertises is in the route table; this one says what each API is.
+//! This table says what each API is; the route table in `api` says what a listener advertises.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -10,11 +10,11 @@ use super::DecodeError;
 /// The listeners that serve an API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listeners {
-    /// Those of brokers only.
+    /// The listeners of brokers only.
     Broker,
-    /// Those of controllers only.
+    /// The listeners of controllers only.
     Controller,
-    /// Those of brokers and of controllers.
+    /// The listeners of brokers and of controllers.
     Both,
 }
 
@@ -90,12 +90,12 @@ impl ApiKey {
         self.entry().first_flexible
     }
 
-    /// The listeners that serve it.
+    /// The listeners that serve the API.
     pub fn listeners(self) -> Listeners {
         self.entry().listeners
     }
 
-    /// Whether a broker hands requests to the active controller, in an Envelope.
+    /// Whether a broker forwards the API's requests to the active controller, in an Envelope.
     pub fn is_forwarded(self) -> bool {
         self.entry().is_forwarded
     }
@@ -105,8 +105,8 @@ impl ApiKey {
         self.first_flexible().is_some_and(|first| version >= first)
     }
 
-    /// The version of the header of responses: 1 for flexible versions, but for ApiVersions 0,
-    /// as its client does not know yet what the broker understands.
+    /// The version of the header of responses: 1 in flexible versions. ApiVersions always has 0, because
+    /// its client does not know yet what the broker understands.
     pub fn response_header_version(self, version: i16) -> i16 {
         i16::from(self != Self::ApiVersions && self.is_flexible(version))
     }

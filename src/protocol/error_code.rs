@@ -1,7 +1,7 @@
 //! Error codes: what an answer says about a request, a topic or a partition.
 //!
-//! Codes and names are Kafka's; all 138 of Kafka 4.4 are here, also those that this broker never
-//! answers, as it is a client of other brokers.
+//! Codes and names are Kafka's. All 138 of Kafka 4.4 are here, also those that this broker never answers,
+//! because it is a client of other brokers, too.
 
 use std::fmt;
 
@@ -52,8 +52,8 @@ impl ErrorCode {
             .map_or("UNKNOWN_SERVER_ERROR", |entry| entry.name)
     }
 
-    /// What the code means, in words: for an answer that has nothing better to say. Where Kafka
-    /// answers with its own words for a code, they are these.
+    /// What the code means, for answers without a message of their own. Where Kafka has words for a code
+    /// that clients show, these are they.
     pub fn message(self) -> &'static str {
         self.entry()
             .map_or("an error code that is not known here", |entry| {
@@ -66,7 +66,7 @@ impl ErrorCode {
         self.entry().is_some_and(|entry| entry.is_retriable)
     }
 
-    /// Whether this is anything but [`Self::NONE`].
+    /// Whether the code is anything but [`Self::NONE`].
     pub fn is_error(self) -> bool {
         self != Self::NONE
     }

@@ -16,19 +16,19 @@ pub trait Field: Sized {
     /// The fewest bytes that a value takes.
     fn min_size(version: i16, flexible: bool) -> usize;
 
-    /// Takes a value.
+    /// Reads a value.
     ///
     /// # Errors
-    /// The bytes are none that the type allows, null among them.
+    /// The bytes are not a value of the type; null is none.
     fn read(reader: &mut Reader, version: i16, flexible: bool) -> Result<Self, DecodeError>;
 
-    /// Adds what [`Field::write`] writes.
+    /// Adds the size of what [`Field::write`] writes.
     fn add_size(&self, size: &mut Size, version: i16, flexible: bool);
 
     /// Writes the value.
     fn write(&self, writer: &mut Writer, version: i16, flexible: bool);
 
-    /// Takes the value of a tagged field, which is in a flexible version.
+    /// Reads the value of a tagged field, which is always in a flexible version.
     ///
     /// # Errors
     /// As [`Field::read`].
@@ -36,20 +36,20 @@ pub trait Field: Sized {
         Self::read(reader, version, true)
     }
 
-    /// Writes the value of a tagged field; it takes as much as [`Field::write`] does.
+    /// Writes the value of a tagged field. It has the size that [`Field::add_size`] gives.
     fn write_tagged(&self, writer: &mut Writer, version: i16) {
         self.write(writer, version, true);
     }
 
-    /// The fewest bytes that null, or a value, takes.
+    /// The fewest bytes that null or a value takes.
     fn min_size_nullable(_version: i16, _flexible: bool) -> usize {
         1
     }
 
-    /// Takes a value or null.
+    /// Reads a value or null.
     ///
     /// # Errors
-    /// As [`Field::read`], but for null.
+    /// As [`Field::read`], but null is a value here.
     fn read_nullable(
         reader: &mut Reader,
         version: i16,
@@ -61,7 +61,7 @@ pub trait Field: Sized {
         Self::read(reader, version, flexible).map(Some)
     }
 
-    /// Adds what [`Field::write_nullable`] writes.
+    /// Adds the size of what [`Field::write_nullable`] writes.
     fn add_size_nullable(value: Option<&Self>, size: &mut Size, version: i16, flexible: bool) {
         size.add(1);
         if let Some(value) = value {
@@ -330,7 +330,8 @@ impl<T: Field> Field for Vec<T> {
     }
 }
 
-/// A nullable struct has a byte before it: 1, or for null -1; but as a tagged field, for null 0.
+/// A value that may be null. A nullable struct has a byte before it: 1, or -1 for null; as a tagged field it
+/// has 0 for null.
 impl<T: Field> Field for Option<T> {
     const KIND: Kind = Kind::Nullable(&T::KIND);
 
@@ -403,7 +404,7 @@ pub(crate) fn write_tagged<T: Field>(tag: u32, value: &T, writer: &mut Writer, v
     value.write_tagged(writer, version);
 }
 
-/// Adds what [`write_tagged`] writes.
+/// Adds the size of what [`write_tagged`] writes.
 pub(crate) fn add_tagged_size<T: Field>(tag: u32, value: &T, size: &mut Size, version: i16) {
     let mut inner = Size::default();
     value.add_size(&mut inner, version, true);

@@ -6,9 +6,9 @@ use super::{Encode, Request, RequestHeader, ResponseHeader, Size, Str, Writer};
 /// A frame in the order of its segments; the first one begins with the size of what follows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
-    /// Not empty.
+    /// The segments, at least one.
     pub segments: Vec<Segment>,
-    /// The bytes of all segments, the four of the size included.
+    /// The bytes of all segments, including the four of the size.
     pub len: usize,
 }
 
@@ -18,7 +18,7 @@ pub type ResponseFrame = Frame;
 /// The frame of a response. `header_version` is that of [`super::ApiKey::response_header_version`].
 ///
 /// # Panics
-/// The frame has 2 GiB or more: what an answer may hold is bounded by who makes it.
+/// The frame has 2 GiB or more. Whoever makes an answer bounds it.
 pub fn response(
     correlation_id: i32,
     header_version: i16,
@@ -30,8 +30,8 @@ pub fn response(
         .expect("a frame has less than 2 GiB")
 }
 
-/// As [`response`], but `None` if more than `most` bytes of it would be in memory: records in files are
-/// not counted. Nothing is allocated then.
+/// As [`response`], but `None` if more than `most` bytes of it would be in memory; records in files do not
+/// count. Nothing is allocated for such a frame.
 pub fn response_within(
     correlation_id: i32,
     header_version: i16,

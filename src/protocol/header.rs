@@ -1,29 +1,29 @@
 //! What precedes the body of each frame, after its size.
 //!
-//! Flexible versions have tagged fields in their headers; the client id keeps the old encoding even
-//! there, so that the header of an ApiVersions request can be read before its version is known.
+//! In flexible versions headers have tagged fields. The client id keeps its old encoding even there, so
+//! that the header of an ApiVersions request can be read before its version is known.
 
 use super::field::Field as _;
 use super::{ApiKey, Decode, DecodeError, Encode, Reader, Size, Str, Writer};
 
-/// Precedes a request.
+/// The header of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestHeader {
-    /// Which API: known, once decoded.
+    /// The key of the API: a known one after decoding.
     pub api_key: i16,
-    /// Which version of it: of an API that is known, but not necessarily a valid one.
+    /// The version of the request; it need not be a valid one.
     pub api_version: i16,
-    /// The response repeats it.
+    /// A number that the response repeats.
     pub correlation_id: i32,
-    /// What the client calls itself.
+    /// The name that the client gives itself.
     pub client_id: Option<Str>,
 }
 
 impl RequestHeader {
-    /// Takes a header of either version, as the API and its version demand.
+    /// Reads a header in the version that the API and its version demand.
     ///
     /// # Errors
-    /// The bytes are no header, or the API is not known.
+    /// The bytes are not a header, or the API is unknown.
     pub fn decode(reader: &mut Reader) -> Result<Self, DecodeError> {
         let api_key = reader.i16()?;
         let api_version = reader.i16()?;
@@ -45,7 +45,7 @@ impl RequestHeader {
         ApiKey::try_from(self.api_key).is_ok_and(|key| key.is_flexible(self.api_version))
     }
 
-    /// Adds what [`RequestHeader::encode`] writes.
+    /// Adds the size of what [`RequestHeader::encode`] writes.
     pub fn add_size(&self, size: &mut Size) {
         size.add(8);
         self.client_id.add_size(size, 0, false);
@@ -64,10 +64,10 @@ impl RequestHeader {
     }
 }
 
-/// Precedes a response. Version 0, or 1 with tagged fields; for ApiVersions it is always 0.
+/// The header of a response: version 0, or 1 with tagged fields. For ApiVersions it is always 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResponseHeader {
-    /// Of the request.
+    /// The correlation id of the request.
     pub correlation_id: i32,
 }
 

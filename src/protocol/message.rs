@@ -1,31 +1,31 @@
-//! What a message is: traits, and whole messages to and from bytes.
+//! The traits of messages, and the ways from bytes to whole messages and back.
 //!
-//! Strings and bytes are slices of the input. Arrays take heap, which the input's length bounds:
-//! see [`reader`](super::reader). How messages are defined is in `notation.rs`.
+//! Strings and bytes are slices of the input. Arrays take heap, bounded by the input's length; see
+//! [`reader`](super::reader). `notation.rs` has the notation in which messages are defined.
 
 use bytes::Bytes;
 
 use super::schema::Schema;
 use super::{ApiKey, DecodeError, Reader, Size, Writer};
 
-/// Taken from bytes.
+/// A type that can be read from bytes.
 pub trait Decode: Sized {
-    /// Takes a value as `version` has it; the caller has checked that there is such a version.
+    /// Reads a value in the form of `version`. The caller has checked that there is such a version.
     ///
     /// # Errors
-    /// The bytes are none that the definition allows.
+    /// The bytes are not what the definition demands.
     fn decode(reader: &mut Reader, version: i16) -> Result<Self, DecodeError>;
 }
 
-/// Written as bytes.
+/// A type that can be written as bytes.
 pub trait Encode {
-    /// Adds what [`Encode::encode`] writes.
+    /// Adds the size of what [`Encode::encode`] writes.
     fn add_size(&self, size: &mut Size, version: i16);
 
-    /// Writes the value as `version` has it; the caller has checked that there is such a version.
+    /// Writes the value in the form of `version`. The caller has checked that there is such a version.
     fn encode(&self, writer: &mut Writer, version: i16);
 
-    /// The number of bytes that [`Encode::encode`] writes or passes on.
+    /// The bytes that [`Encode::encode`] writes, or passes on as they are.
     fn size(&self, version: i16) -> usize {
         let mut size = Size::default();
         self.add_size(&mut size, version);
@@ -38,10 +38,10 @@ pub trait Struct: Decode + Encode + Default {
     /// The definition.
     const SCHEMA: &'static Schema;
 
-    /// The fewest bytes that a value takes: bounds how many an input can hold.
+    /// The fewest bytes that a value takes: this bounds how many values an input can hold.
     fn min_size(version: i16) -> usize;
 
-    /// Raises the field `throttle_time_ms` to at least so much, if there is one.
+    /// Raises the field `throttle_time_ms` to at least `milliseconds`, if there is such a field.
     fn raise_throttle_time(&mut self, milliseconds: i32);
 }
 
@@ -54,7 +54,7 @@ pub trait Message: Struct {
     /// The first version with compact lengths and tagged fields; `i16::MAX` if none has them.
     const FIRST_FLEXIBLE: i16;
 
-    /// Checks that there is such a version.
+    /// Checks that the message has this version.
     ///
     /// # Errors
     /// [`DecodeError::UnsupportedVersion`].
@@ -69,16 +69,16 @@ pub trait Message: Struct {
 
 /// A message that asks for something.
 pub trait Request: Message {
-    /// The API it belongs to.
+    /// The API that the request belongs to.
     const KEY: ApiKey;
-    /// What it is answered with, in the same version.
+    /// The response to it, which has the same version.
     type Response: Message;
 }
 
-/// Takes a message that fills all of `bytes`.
+/// Reads a message that takes all of `bytes`.
 ///
 /// # Errors
-/// There is no such version, or the bytes are not such a message, or more than one.
+/// The message has no such version, or the bytes are not exactly one such message.
 pub fn decode_whole<T: Message>(bytes: Bytes, version: i16) -> Result<T, DecodeError> {
     T::check_version(version)?;
     let mut reader = Reader::new(bytes);
@@ -87,10 +87,11 @@ pub fn decode_whole<T: Message>(bytes: Bytes, version: i16) -> Result<T, DecodeE
     Ok(message)
 }
 
-/// Takes a request from the front of `bytes`. What lies behind it is ignored, as Kafka ignores it: a
-/// client that sends more than its version has goes on working. Its arrays may take `most_heap` bytes.
+/// Reads a request from the front of `bytes`. What lies behind it is ignored, as in Kafka: a client that
+/// sends more than its version has goes on working. The request's arrays may take `most_heap` bytes.
 ///
 /// # Errors
+/// The request has no such version, or the bytes do not begin with it, or it takes too much heap.
 /// There is no such version, or the bytes do not begin with such a message, or it is too large.
 pub fn decode_request<R: Request>(
     bytes: Bytes,
@@ -101,10 +102,10 @@ pub fn decode_request<R: Request>(
     R::decode(&mut Reader::within(bytes, most_heap), version)
 }
 
-/// Takes a message from the front of `bytes`; what lies behind it is ignored.
+/// Reads a message from the front of `bytes`; what lies behind it is ignored.
 ///
 /// # Errors
-/// There is no such version, or the bytes do not begin with such a message.
+/// The message has no such version, or the bytes do not begin with it.
 pub(super) fn decode_front<T: Message>(bytes: Bytes, version: i16) -> Result<T, DecodeError> {
     T::check_version(version)?;
     T::decode(&mut Reader::new(bytes), version)
@@ -113,7 +114,7 @@ pub(super) fn decode_front<T: Message>(bytes: Bytes, version: i16) -> Result<T, 
 /// The bytes of a message in one piece, without a frame: for records and embedded messages.
 ///
 /// # Panics
-/// A payload of the message is in a file: such a message goes in a [frame](super::frame).
+/// A payload of the message is in a file: such a message needs a [frame](super::frame).
 pub fn encode_whole(message: &impl Encode, version: i16) -> Bytes {
     let mut size = Size::default();
     message.add_size(&mut size, version);
@@ -122,7 +123,7 @@ pub fn encode_whole(message: &impl Encode, version: i16) -> Bytes {
     writer.into_bytes().expect("no payload in a file")
 }
 
-/// The bytes of a message with `number` as int16 before them: its version, mostly, or its type.
+/// The bytes of a message after `number` as an int16: its version mostly, or its type.
 ///
 /// # Panics
 /// As [`encode_whole`].

@@ -1,8 +1,8 @@
 //! Kafka's wire protocol: primitives, headers, frames, the table of APIs, error codes and messages.
 //!
-//! Pure: bytes in, values out, and back. It reads hostile bytes, so nothing here indexes or does
-//! arithmetic that could fail: any input gives a value or a [`DecodeError`], and the heap that a
-//! decode takes is bounded by the length of its input (see [`reader`]).
+//! It is pure: bytes in, values out, and back. It reads hostile bytes, so nothing here indexes or does
+//! arithmetic that could fail: any input gives a value or a [`DecodeError`], and the heap that a decode
+//! takes is bounded by the length of its input (see [`reader`]).
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 

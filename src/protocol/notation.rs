@@ -1,12 +1,11 @@
 //! `message!`, the notation that messages are defined in.
 //!
-//! A definition names each field's type, the versions that have it (all, if not said), the versions
-//! in which it may be null, its tag and its default; the struct, its `Default`, decoding and
-//! encoding follow from it. A field that a version lacks is dropped on encoding, and has its
-//! default after decoding. Tagged fields are written where they differ from their default; unknown
-//! ones are skipped.
+//! A definition gives each field its type, the versions that have it (all, if none are given), the versions
+//! in which it may be null, its tag and its default. The struct, its `Default`, decoding and encoding
+//! follow from it. A field that a version lacks is dropped on encoding, and has its default after decoding.
+//! Tagged fields are written if they differ from their default; unknown ones are skipped.
 
-/// The versions that have a field, from what is written in brackets after its type.
+/// The versions that have a field, from the brackets after its type.
 macro_rules! field_versions {
     ([$min:literal + $(, null $null:literal +)?]) => {
         ($min, i16::MAX)
@@ -45,7 +44,7 @@ macro_rules! nullable_from {
     };
 }
 
-/// A field's value where nothing else says it.
+/// The value of a field that neither the definition nor the bytes give.
 macro_rules! default_value {
     ($type:ty, ) => {
         <$type as Default>::default()
@@ -55,7 +54,7 @@ macro_rules! default_value {
     };
 }
 
-/// Takes a field; null is refused in the versions before it is allowed.
+/// Reads a field; null is refused in versions that do not allow it.
 macro_rules! read_field {
     ($reader:ident, $version:ident, $flexible:ident, $type:ty, [null $min:literal +]) => {
         if $version >= $min {
@@ -72,7 +71,7 @@ macro_rules! read_field {
     };
 }
 
-/// Writes a field, or adds its size; null is empty in the versions before it is allowed.
+/// Writes a field, or adds its size; null is written as empty in versions that do not allow it.
 macro_rules! put_field {
     ($method:ident, $field:expr, $to:ident, $version:ident, $flexible:ident, [null $min:literal +]) => {
         if $version >= $min {
@@ -91,7 +90,7 @@ macro_rules! put_field {
     };
 }
 
-/// The first flexible version, as written in a definition.
+/// The first flexible version of a definition.
 macro_rules! first_flexible {
     (never) => {
         i16::MAX
@@ -101,7 +100,7 @@ macro_rules! first_flexible {
     };
 }
 
-/// The last version, as written in a definition.
+/// The last version of a definition.
 macro_rules! max_version {
     ($only:literal) => {
         $only
@@ -111,7 +110,7 @@ macro_rules! max_version {
     };
 }
 
-/// Raises `throttle_time_ms`; any other field stays.
+/// Raises `throttle_time_ms`, and leaves any other field as it is.
 macro_rules! raise_throttle_time {
     ($message:ident, $milliseconds:ident, throttle_time_ms) => {
         $message.throttle_time_ms = $message.throttle_time_ms.max($milliseconds);
@@ -119,7 +118,7 @@ macro_rules! raise_throttle_time {
     ($message:ident, $milliseconds:ident, $other:ident) => {};
 }
 
-/// Defines a message: the struct of its name, and those it is made of.
+/// Defines a message: the struct of its name, and those that it contains.
 ///
 /// ```ignore
 /// message! {
@@ -302,7 +301,7 @@ macro_rules! field_schema {
     };
 }
 
-/// Takes the tagged fields at the end of a struct.
+/// Reads the tagged fields at the end of a struct.
 macro_rules! read_tags {
     ($reader:ident, $version:ident, $value:ident) => {
         $reader.skip_tags()?
@@ -320,7 +319,7 @@ macro_rules! read_tags {
     };
 }
 
-/// Ties a request to its API and its response.
+/// Connects a request with its API and its response.
 macro_rules! api {
     ($key:ident: $request:ident -> $response:ident) => {
         impl $crate::protocol::message::Request for $request {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-/// A part of an open file, to be sent from the page cache. A value: nothing here reads it.
+/// A part of an open file, to be sent from the page cache. It is a value: nothing here reads the file.
 #[derive(Clone)]
 pub struct FileRegion {
-    /// Stays open as long as the region is wanted, also when the file is deleted meanwhile.
+    /// The file. It stays open as long as the region exists, even if the file is deleted meanwhile.
     pub file: Arc<dyn AsFd + Send + Sync>,
-    /// Where it begins, in bytes from the start of the file.
+    /// The position of the first byte in the file.
     pub position: u64,
-    /// How many bytes it has.
+    /// How many bytes the part has.
     pub length: u32,
 }
 
@@ -38,17 +38,17 @@ impl fmt::Debug for FileRegion {
 /// The records of one partition in an answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Payload {
-    /// No records field at all. Kafka answers empty [`Payload::Bytes`] where it has none to give.
+    /// No records field at all. Where Kafka has none to give, it answers with empty [`Payload::Bytes`].
     #[default]
     Null,
-    /// In memory.
+    /// Records in memory.
     Bytes(Bytes),
-    /// Still in their file.
+    /// Records in their file.
     File(FileRegion),
 }
 
 impl Payload {
-    /// Records that are there, and empty.
+    /// Records that exist, but are empty.
     pub const EMPTY: Self = Self::Bytes(Bytes::new());
 
     /// The number of bytes.
@@ -65,7 +65,7 @@ impl Payload {
         self.len() == 0
     }
 
-    /// The bytes, where they are in memory: always, when the payload was decoded.
+    /// The bytes, if they are in memory: those of a decoded payload always are.
     pub fn bytes(&self) -> Option<&Bytes> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
@@ -80,12 +80,12 @@ impl From<Bytes> for Payload {
     }
 }
 
-/// A piece of a frame: the frame is its segments, one after the other.
+/// A piece of a frame, which is its segments one after the other.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Segment {
-    /// In memory.
+    /// Bytes in memory.
     Bytes(Bytes),
-    /// To be sent from a file.
+    /// Bytes to be sent from a file.
     File(FileRegion),
 }
 

@@ -1,10 +1,10 @@
-//! Takes values from hostile bytes: every length is checked against what remains before it is used.
+//! Reads values from hostile bytes: every length is checked against what remains before it is used.
 
 use bytes::Bytes;
 
 use super::{DecodeError, Str, varint};
 
-/// The longest string that Kafka allows, in bytes: also where the encoding could hold more.
+/// The longest string that Kafka allows, in bytes, even where the encoding could hold more.
 pub const MAX_STRING_SIZE: usize = i16::MAX as usize;
 
 /// The most elements of an array, as in Kafka since 4.4.
@@ -15,27 +15,27 @@ pub const MAX_TAGGED_FIELDS: u32 = 10_000;
 
 /// The heap that decoding may take for each byte of input, in bytes.
 ///
-/// An empty string of one byte becomes a [`Str`] of 32; but real requests take 3 to 5 times their
-/// size, so that this leaves room and still keeps crafted ones from multiplying.
+/// An empty string of one byte becomes a [`Str`] of 32. But real requests take 3 to 5 times their size, so
+/// this leaves them room, and still keeps crafted ones from multiplying.
 pub const MAX_HEAP_FACTOR: usize = 16;
 
-/// What an element of an array counts at least against the most heap that a request may take: what
-/// is made of it, and answered to it, is larger than a number of four bytes.
+/// The least that an element of an array counts against the heap of a request, in bytes: what is made of an
+/// element, and answered to it, is larger than a number of four bytes.
 const MIN_ELEMENT_SIZE: usize = 64;
 
-/// The heap that decoding may take however short the input is, in bytes.
+/// The heap that decoding may take for the shortest input, in bytes.
 pub const MIN_HEAP_BUDGET: usize = 64 * 1024;
 
-/// A position in a frame. What is taken as [`Str`] or [`Bytes`] shares the frame's memory.
+/// A reading position in a frame. A [`Str`] or [`Bytes`] that is read shares the frame's memory.
 #[derive(Debug)]
 pub struct Reader {
     bytes: Bytes,
     position: usize,
-    /// Where reading stops: the end of the bytes, or of the tagged field that is being read.
+    /// The end of reading: the end of the bytes, or of the tagged field that is being read.
     end: usize,
-    /// The heap that arrays may still take for the size of the input, in bytes.
+    /// How much more heap arrays may take for the size of the input, in bytes.
     budget: usize,
-    /// The heap that arrays may still take whatever the size of the input, in bytes.
+    /// How much more heap arrays may take whatever the size of the input, in bytes.
     ceiling: usize,
 }
 
@@ -55,12 +55,12 @@ macro_rules! read_number {
 }
 
 impl Reader {
-    /// Reads `bytes` from their start.
+    /// A reader at the start of `bytes`.
     pub fn new(bytes: Bytes) -> Self {
         Self::within(bytes, usize::MAX)
     }
 
-    /// Reads `bytes` from their start; arrays may take `most_heap` bytes in all.
+    /// A reader at the start of `bytes`; all arrays together may take `most_heap` bytes.
     pub fn within(bytes: Bytes, most_heap: usize) -> Self {
         let end = bytes.len();
         Self {
@@ -150,14 +150,14 @@ impl Reader {
         Ok(bytes)
     }
 
-    /// All that is left, shared with the frame.
+    /// All bytes that are left, shared with the frame.
     pub fn take_rest(&mut self) -> Bytes {
         let bytes = self.bytes.slice(self.position..self.end);
         self.position = self.end;
         bytes
     }
 
-    /// The length of bytes or records; `None` is null.
+    /// The length of bytes or records; `None` stands for null.
     ///
     /// # Errors
     /// The input ends, or the length is below -1.
@@ -177,12 +177,12 @@ impl Reader {
         }
     }
 
-    /// The number of an array's elements, of which each takes `min_size` bytes at least; `None` is
+    /// The count of an array's elements, each of which takes at least `min_size` bytes; `None` stands for
     /// null.
     ///
     /// # Errors
-    /// The input ends, the number is below -1 or above [`MAX_ARRAY_LENGTH`], or the rest of the
-    /// input cannot hold so many.
+    /// The input ends, the count is below -1 or above [`MAX_ARRAY_LENGTH`], or the rest of the input cannot
+    /// hold so many elements.
     #[inline]
     pub fn count(&mut self, flexible: bool, min_size: usize) -> Result<Option<usize>, DecodeError> {
         let Some(count) = self.length(flexible)? else {
@@ -198,10 +198,10 @@ impl Reader {
         }
     }
 
-    /// Room for `count` values, empty.
+    /// An empty vector with room for `count` values.
     ///
     /// # Errors
-    /// Together with earlier ones they would take more heap than the input allows, or than any may.
+    /// With the arrays before it, it would take more heap than the input allows, or than any request may.
     #[inline]
     pub fn reserve<T>(&mut self, count: usize) -> Result<Vec<T>, DecodeError> {
         let size = count.saturating_mul(size_of::<T>());
@@ -215,7 +215,7 @@ impl Reader {
         Ok(Vec::with_capacity(count))
     }
 
-    /// A string; `None` is null.
+    /// A string; `None` stands for null.
     ///
     /// # Errors
     /// The input ends, the length is not one a string can have, or the bytes are not UTF-8.
@@ -224,8 +224,8 @@ impl Reader {
         self.text(flexible)?.map(Str::from_utf8).transpose()
     }
 
-    /// A string in the old form, or null. What is not UTF-8 in it is replaced, as in Java: for what
-    /// is only shown.
+    /// A string in the old encoding, or null. Bytes that are not UTF-8 are replaced, as in Java: for text
+    /// that is only shown.
     ///
     /// # Errors
     /// The input ends, or the length is not one a string can have.
@@ -254,15 +254,15 @@ impl Reader {
         }
     }
 
-    /// The tagged fields at the end of a struct. `known` reads the field with the given tag, or
-    /// answers `false` to skip it.
+    /// Reads the tagged fields at the end of a struct. `known` reads the field of the given tag, or returns
+    /// `false` to have it skipped.
     ///
-    /// Tags ascend in what Kafka writes (KIP-482), but its readers take any order, and of a field
-    /// that is there twice the last one; so it is here.
+    /// Kafka writes tags in ascending order (KIP-482), but its readers accept any order, and the last of
+    /// fields with the same tag; so does this one.
     ///
     /// # Errors
-    /// There are more than [`MAX_TAGGED_FIELDS`], a field is longer than the rest, `known` does not
-    /// read the whole of its field, or `known` fails.
+    /// There are more than [`MAX_TAGGED_FIELDS`], a field is longer than the rest, `known` does not read
+    /// all of its field, or `known` fails.
     pub fn tags(
         &mut self,
         known: &mut dyn FnMut(&mut Self, u32) -> Result<bool, DecodeError>,

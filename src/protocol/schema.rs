@@ -1,28 +1,28 @@
-//! Definitions of messages as data, for what has to know messages without being written for each.
+//! Definitions of messages as data, for code that handles any message, such as tests and tools.
 
 /// The definition of a message, or of a part of one.
 #[derive(Debug)]
 pub struct Schema {
-    /// As in Kafka's schemas.
+    /// The name in Kafka's schemas.
     pub name: &'static str,
     /// The first version with compact lengths and tagged fields; `i16::MAX` if none has them.
     pub first_flexible: i16,
-    /// In the order of the wire; tagged ones last, by tag.
+    /// The fields in the order of the wire, then the tagged ones by tag.
     pub fields: &'static [FieldSchema],
 }
 
 /// The definition of a field.
 #[derive(Debug)]
 pub struct FieldSchema {
-    /// In snake case.
+    /// The field's name, in snake case.
     pub name: &'static str,
-    /// The type.
+    /// The field's type.
     pub kind: Kind,
     /// The first and last version that has the field.
     pub versions: (i16, i16),
     /// The first version in which a field of kind [`Kind::Nullable`] may be null.
     pub nullable_from: i16,
-    /// Set for tagged fields.
+    /// The tag, if the field is a tagged one.
     pub tag: Option<u32>,
 }
 

@@ -14,7 +14,7 @@ use super::DecodeError;
 
 /// UTF-8 text in shared bytes; a clone costs a reference count.
 ///
-/// A decoded one keeps its whole frame alive: copy with [`Str::copy_from`] what outlives the request.
+/// A decoded string keeps its whole frame alive: copy with [`Str::copy_from`] what outlives the request.
 #[derive(Clone, Default)]
 pub struct Str(ByteString);
 
@@ -32,10 +32,10 @@ impl Str {
         Self(ByteString::from(text))
     }
 
-    /// Takes `bytes` as text.
+    /// The text in `bytes`, which it shares.
     ///
     /// # Errors
-    /// They are not UTF-8.
+    /// The bytes are not UTF-8.
     pub fn from_utf8(bytes: Bytes) -> Result<Self, DecodeError> {
         match ByteString::try_from(bytes) {
             Ok(text) => Ok(Self(text)),
@@ -43,7 +43,7 @@ impl Str {
         }
     }
 
-    /// Takes `bytes` as text; a copy, with U+FFFD in place of what is not UTF-8, if need be.
+    /// The text in `bytes`. If they are not UTF-8, it is a copy with U+FFFD in place of what is not.
     pub fn from_utf8_lossy(bytes: &Bytes) -> Self {
         Self::from_utf8(bytes.clone())
             .unwrap_or_else(|_| Self::copy_from(&String::from_utf8_lossy(bytes)))
@@ -54,7 +54,7 @@ impl Str {
         &self.0
     }
 
-    /// The bytes of the text, shared.
+    /// The bytes of the text, shared with it.
     pub fn as_bytes(&self) -> &Bytes {
         self.0.as_bytes()
     }

@@ -1,20 +1,20 @@
 //! Unsigned integers of variable length: seven bits a byte, least significant first.
 //!
-//! At most 5 bytes; what has more than 32 bits is refused. Longer forms than needed are accepted
-//! within that, as Kafka does. Records have their own, signed ones (`records::varint`).
+//! They have at most 5 bytes, and more than 32 bits are refused. Encodings that are longer than need be are
+//! accepted within that, as in Kafka. Records have signed ones of their own (`records::varint`).
 
 use super::DecodeError;
 
-/// The bytes that a number takes at most.
+/// The most bytes that a number takes.
 const MAX_LENGTH: usize = 5;
 
-/// The bytes that `value` takes: 1 to 5.
+/// The count of bytes that `value` takes: 1 to 5.
 pub const fn size_u32(value: u32) -> usize {
     let bits = 32_u32.saturating_sub((value | 1).leading_zeros());
     bits.div_ceil(7) as usize
 }
 
-/// Hands the bytes of `value` to `put`, first to last.
+/// Gives the bytes of `value` to `put`, first to last.
 pub fn write_u32(mut value: u32, mut put: impl FnMut(u8)) {
     while value >= 0x80 {
         put(value as u8 | 0x80);
@@ -23,12 +23,12 @@ pub fn write_u32(mut value: u32, mut put: impl FnMut(u8)) {
     put(value as u8);
 }
 
-/// The number at the start of `bytes`, and the bytes that it takes.
+/// The number at the start of `bytes`, and how many bytes it takes.
 ///
 /// # Errors
 /// `bytes` end inside the number, or it has more than 32 bits.
 pub fn read_u32(bytes: &[u8]) -> Result<(u32, usize), DecodeError> {
-    // Most lengths fit in one byte.
+    // Most lengths fit one byte.
     if let Some(&byte) = bytes.first()
         && byte < 0x80
     {

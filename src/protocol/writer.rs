@@ -1,20 +1,20 @@
-//! Collects the bytes of a frame: a head that is written, and bytes that are passed on as they are.
+//! Writes a frame: a head that is written, and bytes that are passed on as they are.
 //!
-//! Long byte strings and records become segments of their own; they are never copied.
+//! Long byte strings and records become segments of their own, and are never copied.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::{Payload, Segment, varint};
 
-/// Byte strings from this length on are passed on, not copied: below it, a segment costs more.
+/// Byte strings of this length or above are passed on, not copied; below it a segment costs more.
 const MIN_SHARED_SIZE: usize = 1024;
 
 /// The size of an encoded value, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
-    /// What is written.
+    /// The bytes that are written.
     pub head: usize,
-    /// What is passed on.
+    /// The bytes that are passed on.
     pub shared: usize,
 }
 
@@ -23,7 +23,7 @@ pub struct Size {
     reason = "sums of sizes of values in memory"
 )]
 impl Size {
-    /// Both together.
+    /// The sum of both.
     pub fn total(self) -> usize {
         self.head + self.shared
     }
@@ -34,7 +34,7 @@ impl Size {
         self.head += length;
     }
 
-    /// Adds the length, or count, that [`Writer::length`] writes.
+    /// Adds the size of a length, or count, as [`Writer::length`] writes it.
     #[inline]
     pub fn add_length(&mut self, length: Option<usize>, flexible: bool) {
         self.head += if flexible {
@@ -55,7 +55,7 @@ impl Size {
         self.shared += length;
     }
 
-    /// Adds bytes that [`Writer::bytes`] writes.
+    /// Adds the size of bytes that [`Writer::bytes`] writes.
     pub fn add_bytes(&mut self, length: usize) {
         if length < MIN_SHARED_SIZE {
             self.head += length;
@@ -73,7 +73,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer with room for `head` bytes that are not passed on.
+    /// A writer with room for `head` written bytes.
     pub fn with_capacity(head: usize) -> Self {
         Self {
             head: BytesMut::with_capacity(head),
@@ -87,7 +87,7 @@ impl Writer {
         self.segments
     }
 
-    /// The bytes as one piece; `None` if a part of them is still in a file.
+    /// The bytes in one piece; `None` if a part of them is in a file.
     pub fn into_bytes(self) -> Option<Bytes> {
         if self.segments.is_empty() {
             return Some(self.head.freeze());
@@ -154,7 +154,7 @@ impl Writer {
         self.head.put_slice(bytes);
     }
 
-    /// The length of bytes or records, or the number of an array's elements; `None` is null.
+    /// Writes the length of bytes or records, or the count of an array's elements; `None` stands for null.
     #[inline]
     pub fn length(&mut self, length: Option<usize>, flexible: bool) {
         if flexible {
@@ -166,7 +166,7 @@ impl Writer {
         }
     }
 
-    /// Bytes as they are: long ones are passed on.
+    /// Writes bytes without their length; long ones are passed on.
     pub fn bytes(&mut self, bytes: &Bytes) {
         if bytes.len() < MIN_SHARED_SIZE {
             self.head.put_slice(bytes);
@@ -176,7 +176,7 @@ impl Writer {
         }
     }
 
-    /// The payload's bytes, without their length.
+    /// Writes a payload's bytes without their length.
     pub fn payload(&mut self, payload: &Payload) {
         match payload {
             Payload::Null => {}
@@ -197,7 +197,7 @@ impl Writer {
     }
 }
 
-/// Compact lengths count from 1; 0 is null.
+/// Compact lengths are stored plus one, as 0 stands for null.
 #[inline]
 fn compact(length: Option<usize>) -> u32 {
     length.map_or(0, |length| {

@@ -2,8 +2,7 @@
 //!
 //! Makes partitions part of a transaction, or verifies that they are.
 //!
-//! Versions: 0-3 are sent by clients; 4 and 5 by brokers, for many transactions at once, also only
-//! to verify.
+//! Versions: clients send 0-3; brokers send 4 and 5, for many transactions at once, or only to verify.
 
 use crate::protocol::{ErrorCode, Str};
 

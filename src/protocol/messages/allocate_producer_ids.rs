@@ -1,6 +1,6 @@
 //! AllocateProducerIds (key 67), version 0.
 //!
-//! Sent by brokers: asks the controller for a block of producer ids.
+//! A broker asks the controller for a block of producer ids.
 
 use crate::protocol::ErrorCode;
 

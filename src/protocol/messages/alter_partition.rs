@@ -1,6 +1,6 @@
 //! AlterPartition (key 56), versions 2-3.
 //!
-//! Sent by partition leaders: asks the controller to change the in-sync replicas.
+//! A partition leader asks the controller to change the in-sync replicas.
 
 use crate::model::Uuid;
 use crate::protocol::ErrorCode;

@@ -1,6 +1,6 @@
 //! AssignReplicasToDirs (key 73), version 0.
 //!
-//! Sent by brokers with several log directories: tells in which one each replica is.
+//! A broker with several log directories tells in which one each replica is.
 
 use crate::model::Uuid;
 use crate::protocol::ErrorCode;

@@ -1,6 +1,6 @@
 //! BeginQuorumEpoch (key 53), versions 0-1.
 //!
-//! Sent by the new leader of a KRaft quorum to its voters.
+//! The new leader of a KRaft quorum tells its voters that it leads.
 
 use crate::model::Uuid;
 use crate::protocol::{ErrorCode, Str};

@@ -1,6 +1,6 @@
 //! BrokerHeartbeat (key 63), versions 0-2.
 //!
-//! Sent by brokers: keeps the registration alive; asks for unfencing or shutdown.
+//! A broker keeps its registration alive, and asks to be unfenced or to shut down.
 //!
 //! Versions: 2 tells cordoned log directories.
 

@@ -1,6 +1,6 @@
 //! BrokerRegistration (key 62), versions 0-4.
 //!
-//! Sent by a broker that starts: makes it known to the controller.
+//! A broker that starts makes itself known to the controller.
 
 use crate::model::Uuid;
 use crate::protocol::{ErrorCode, Str};

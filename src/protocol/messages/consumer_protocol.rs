@@ -1,7 +1,7 @@
-//! What consumers of classic groups tell each other: the coordinator carries it in JoinGroup and
-//! SyncGroup without reading it, except for the tools.
+//! What consumers of classic groups tell each other. The coordinator carries it in JoinGroup and SyncGroup
+//! without reading it; tools read it.
 //!
-//! A version as int16 goes before each. Versions only add fields at the end: a later one is read
+//! Each is preceded by its version as an int16. Versions only add fields at the end, so a later one is read
 //! as the last that is known.
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use crate::protocol::{DecodeError, Message, Reader, Str};
 message! {
     ConsumerProtocolSubscription: versions 0-3, first flexible never;
 
-    /// What a consumer wants to read.
+    /// What a consumer wants to read: its topics.
     pub struct ConsumerProtocolSubscription {
         topics: Vec<Str>,
         user_data: Option<Bytes>,
@@ -29,15 +29,15 @@ message! {
 message! {
     ConsumerProtocolAssignment: versions 0-3, first flexible never;
 
-    /// What a consumer is to read.
+    /// What a consumer shall read: its partitions.
     pub struct ConsumerProtocolAssignment {
         assigned_partitions: Vec<TopicPartition>,
         user_data: Option<Bytes>,
     }
 }
 
-/// Takes what [`encode_versioned`](crate::protocol::message::encode_versioned) wrote, here or in a
-/// consumer of any age.
+/// Reads what [`encode_versioned`](crate::protocol::message::encode_versioned) or a consumer of any version
+/// wrote.
 ///
 /// # Errors
 /// The version is negative, or the bytes are not such a message.

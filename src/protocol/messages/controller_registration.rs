@@ -1,6 +1,6 @@
 //! ControllerRegistration (key 70), version 0.
 //!
-//! Sent by controllers: makes endpoints and features known to the active one.
+//! A controller makes its endpoints and features known to the active one.
 
 use crate::model::Uuid;
 use crate::protocol::{ErrorCode, Str};

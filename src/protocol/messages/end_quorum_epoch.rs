@@ -1,6 +1,6 @@
 //! EndQuorumEpoch (key 54), versions 0-1.
 //!
-//! Sent by a leader of a KRaft quorum that resigns: names who should follow it.
+//! The leader of a KRaft quorum resigns, and names who should follow it.
 
 use crate::model::Uuid;
 use crate::protocol::{ErrorCode, Str};

@@ -1,10 +1,10 @@
 //! The messages, one file per API, in the notation of [`super::message`].
 //!
-//! Names are those of Kafka's schemas, fields in snake case (`type` is `kind`, `match` is
-//! `match_value`). Where a request and its response have different structs of one name, the name has
-//! `Request` or `Response` before it. `Option` is what may be null, and `None` by default unless the
-//! definition says otherwise (where Kafka's default is empty but null is allowed, too). Epochs, ids
-//! and offsets are plain integers here, -1 mostly for "none".
+//! Names are those of Kafka's schemas, with fields in snake case (`type` is `kind`, `match` is
+//! `match_value`). Where a request and its response have different structs of one name, the name gets the
+//! prefix `Request` or `Response`. A field that may be null is an `Option`, and `None` by default unless
+//! its definition says otherwise (as where Kafka's default is empty though null is allowed). Epochs, ids
+//! and offsets are plain integers here; -1 mostly stands for "none".
 
 pub mod add_offsets_to_txn;
 pub mod add_partitions_to_txn;

@@ -1,4 +1,4 @@
-//! A principal as it travels in an Envelope. A version as int16 goes before it.
+//! A principal as an Envelope carries it (KIP-590), after its version as an int16.
 
 use crate::protocol::Str;
 

@@ -1,6 +1,6 @@
 //! UpdateRaftVoter (key 82), version 0.
 //!
-//! Sent by voters: tells the leader of their quorum their endpoints and versions (KIP-853).
+//! A voter tells the leader of its quorum its endpoints and versions (KIP-853).
 
 use crate::model::Uuid;
 use crate::protocol::{ErrorCode, Str};

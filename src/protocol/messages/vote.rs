@@ -1,6 +1,6 @@
 //! Vote (key 52), versions 0-2.
 //!
-//! Sent by candidates of a KRaft quorum: asks a voter for its vote, or if it would give it.
+//! A candidate of a KRaft quorum asks a voter for its vote, or whether it would give it.
 
 use crate::model::Uuid;
 use crate::protocol::{ErrorCode, Str};

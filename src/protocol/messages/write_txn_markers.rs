@@ -1,6 +1,6 @@
 //! WriteTxnMarkers (key 27), versions 1-2.
 //!
-//! Sent by transaction coordinators: appends the markers that end transactions.
+//! A transaction coordinator appends the markers that end transactions.
 //!
 //! Versions: 2 adds the version of the transaction protocol to each marker (KIP-1228).
 

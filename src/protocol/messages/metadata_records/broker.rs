@@ -40,7 +40,7 @@ message! {
 message! {
     UnregisterBrokerRecord: versions 0, first flexible 0;
 
-    /// A registration is gone.
+    /// The registration of a broker is removed.
     pub struct UnregisterBrokerRecord {
         broker_id: i32,
         broker_epoch: i64,
@@ -70,7 +70,7 @@ message! {
 message! {
     BrokerRegistrationChangeRecord: versions 0-3, first flexible 0;
 
-    /// What has changed of a registration; defaults stand for "unchanged".
+    /// What has changed of a registration; the default of a field means that it has not.
     pub struct BrokerRegistrationChangeRecord {
         broker_id: i32,
         broker_epoch: i64,

@@ -1,4 +1,4 @@
-//! What concerns the cluster as a whole: features, producer ids, the migration from ZooKeeper.
+//! Records of the cluster as a whole: features, producer ids, the migration from ZooKeeper.
 
 use crate::protocol::Str;
 
@@ -15,7 +15,7 @@ message! {
 message! {
     ProducerIdsRecord: versions 0, first flexible 0;
 
-    /// A broker has been given the producer ids below `next_producer_id`.
+    /// A broker was given the producer ids below `next_producer_id`.
     pub struct ProducerIdsRecord {
         broker_id: i32,
         broker_epoch: i64 = -1,
@@ -26,7 +26,7 @@ message! {
 message! {
     ZkMigrationStateRecord: versions 0, first flexible 0;
 
-    /// How far the migration from ZooKeeper is: there is none here.
+    /// The state of a migration from ZooKeeper: there is none here.
     pub struct ZkMigrationStateRecord {
         zk_migration_state: i8,
     }
@@ -35,6 +35,7 @@ message! {
 message! {
     NoOpRecord: versions 0, first flexible 0;
 
-    /// Nothing: written when idle, so that a leader knows it can still commit.
+    /// A record without meaning, written when the log is idle: so a leader learns whether it can still
+    /// commit.
     pub struct NoOpRecord {}
 }

@@ -32,7 +32,7 @@ message! {
 message! {
     UnregisterControllerRecord: versions 0, first flexible 0;
 
-    /// A registration is gone. Kafka knows it from 4.4 on.
+    /// The registration of a controller is removed. Kafka knows the record from 4.4 on.
     pub struct UnregisterControllerRecord {
         controller_id: i32,
     }

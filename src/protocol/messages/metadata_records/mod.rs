@@ -77,18 +77,17 @@ macro_rules! metadata_records {
                 }
             }
 
-            /// The value of the log's record, in a version that the type has.
+            /// The value of the log's record; `version` is one that the type has.
             pub fn encode(&self, version: i16) -> Bytes {
                 match self {
                     $(Self::$variant(record) => encode_frame($number, record, version),)*
                 }
             }
 
-            /// Takes the value of the log's record.
+            /// Reads the value of a record of the log.
             ///
             /// # Errors
-            /// The frame, the type or the version is not known, or the body is not as the
-            /// definition demands.
+            /// The frame, the type or the version is unknown, or the body is not as the definition demands.
             pub fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
                 let mut reader = Reader::new(bytes);
                 let (number, version) = decode_frame(&mut reader)?;
@@ -101,8 +100,7 @@ macro_rules! metadata_records {
                     )*
                     _ => return Err(DecodeError::UnknownRecord { kind: "metadata", number }),
                 };
-                // Kafka's reader refuses what lies behind the fields, too; tags that it does not know
-                // it skips.
+                // Kafka's reader refuses bytes behind the fields as well, but skips unknown tags.
                 reader.finish()?;
                 Ok(record)
             }
@@ -158,7 +156,7 @@ fn encode_frame<T: Message>(number: u32, record: &T, version: i16) -> Bytes {
         .expect("no record has a payload in a file")
 }
 
-/// The type's number and the record's version.
+/// Reads the type's number and the record's version.
 fn decode_frame(reader: &mut Reader) -> Result<(u32, u32), DecodeError> {
     match reader.uvarint()? {
         FRAME_VERSION => Ok((reader.uvarint()?, reader.uvarint()?)),

@@ -33,7 +33,7 @@ message! {
 message! {
     UserScramCredentialRecord: versions 0, first flexible 0;
 
-    /// A SCRAM credential is set: what verifies it, not the password.
+    /// A SCRAM credential is set: what verifies the password, and not the password.
     pub struct UserScramCredentialRecord {
         name: Str,
         mechanism: i8,

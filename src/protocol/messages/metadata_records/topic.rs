@@ -6,7 +6,7 @@ use crate::protocol::Str;
 message! {
     TopicRecord: versions 0, first flexible 0;
 
-    /// A topic exists; its partitions follow.
+    /// A topic is created; its partitions follow.
     pub struct TopicRecord {
         name: Str,
         topic_id: Uuid,
@@ -16,7 +16,7 @@ message! {
 message! {
     RemoveTopicRecord: versions 0, first flexible 0;
 
-    /// A topic is gone, and its partitions with it.
+    /// A topic is deleted, and its partitions with it.
     pub struct RemoveTopicRecord {
         topic_id: Uuid,
     }
@@ -25,7 +25,7 @@ message! {
 message! {
     PartitionRecord: versions 0-2, first flexible 0;
 
-    /// A partition, whole.
+    /// The whole state of a partition.
     pub struct PartitionRecord {
         partition_id: i32 = -1,
         topic_id: Uuid,
@@ -48,7 +48,7 @@ message! {
 message! {
     PartitionChangeRecord: versions 0-2, first flexible 0;
 
-    /// What has changed of a partition; defaults stand for "unchanged".
+    /// What has changed of a partition; the default of a field means that it has not.
     pub struct PartitionChangeRecord {
         partition_id: i32 = -1,
         topic_id: Uuid,
@@ -69,7 +69,7 @@ message! {
 message! {
     ClearElrRecord: versions 0, first flexible 0;
 
-    /// The eligible leader replicas of a topic, or of all, are forgotten.
+    /// The eligible leader replicas of a topic, or of all topics, are cleared.
     pub struct ClearElrRecord {
         topic_name: Str,
     }

@@ -1,4 +1,4 @@
-//! Classic groups, whole: a record holds the group with all its members.
+//! Classic groups: one record holds a whole group with its members.
 
 use bytes::Bytes;
 

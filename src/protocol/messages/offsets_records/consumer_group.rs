@@ -35,7 +35,7 @@ message! {
 message! {
     ConsumerGroupPartitionMetadataValue: versions 0, first flexible 0;
 
-    /// Not written any more; removed where it is found.
+    /// A record that is not written any more, and removed where it is found.
     pub struct ConsumerGroupPartitionMetadataValue {
         topics: Vec<TopicMetadata>,
     }
@@ -76,8 +76,8 @@ message! {
         server_assignor: Option<Str>,
     }
     tagged {
-        /// `None` for members that speak the consumer protocol. That is written: Kafka takes a
-        /// field that is not there for an empty value, not for null.
+        /// `None` for members that speak the consumer protocol. The null is written, because Kafka takes a
+        /// missing field for an empty value.
         0 => classic_member_metadata: Option<ClassicMemberMetadata> = Some(ClassicMemberMetadata::default()),
     }
 
@@ -158,7 +158,7 @@ message! {
         partitions: Vec<i32>,
     }
     tagged {
-        /// An epoch for each partition; Kafka takes them for empty, not null, where there are none.
+        /// An epoch for each partition. Where there are none Kafka takes an empty list, not null.
         0 => assignment_epochs: Option<Vec<i32>> = Some(Vec::new()),
     }
 }

@@ -1,7 +1,7 @@
 //! The records of `__consumer_offsets`, and [`OffsetsRecord`]: any of them.
 //!
-//! A key is the record's type as int16 and a body; a value is its version as int16 and a body, or
-//! nothing: the record removes what has the key.
+//! A key is the record's type as an int16 and a body. A value is its version as an int16 and a body;
+//! without a value the record removes what has its key.
 
 use bytes::Bytes;
 
@@ -46,7 +46,7 @@ pub use streams_group::{
 /// Declares [`OffsetsRecord`], a row for each type: number, variant, key and value.
 macro_rules! offsets_records {
     ($($number:literal $variant:ident($key:ident, $value:ident),)*) => {
-        /// A record of `__consumer_offsets`; without a value it removes what has the key.
+        /// A record of `__consumer_offsets`. Without a value it removes what has its key.
         #[derive(Clone, Debug, PartialEq)]
         #[allow(missing_docs, reason = "each is described at its structs")]
         pub enum OffsetsRecord {
@@ -65,12 +65,12 @@ macro_rules! offsets_records {
                 }
             }
 
-            /// Key and value of the log's record, the value in a version that the type has.
+            /// Key and value of the log's record, with the value in `version`, which the type has.
             pub fn encode(&self, version: i16) -> (Bytes, Option<Bytes>) {
                 match self {
                     $(
                         Self::$variant(key, value) => (
-                            // All keys are in version 0; the type stands in the version's place.
+                            // All keys have version 0; the type's number stands in its place.
                             encode_versioned($number, key, 0),
                             value.as_ref().map(|value| encode_versioned(version, value, version)),
                         ),
@@ -78,12 +78,11 @@ macro_rules! offsets_records {
                 }
             }
 
-            /// Takes key and value of the log's record. What lies behind the fields is ignored, as
-            /// Kafka ignores it: a commit is not lost for what somebody has added to it.
+            /// Reads key and value of the log's record. Bytes behind the fields are ignored, as in Kafka: a
+            /// commit is not lost because somebody has added to it.
             ///
             /// # Errors
-            /// The type or the value's version is not known, or a body is not as the definition
-            /// demands.
+            /// The type or the value's version is unknown, or a body is not as the definition demands.
             pub fn decode(key: Bytes, value: Option<Bytes>) -> Result<Self, DecodeError> {
                 let mut reader = Reader::new(key);
                 let number = reader.i16()?;

@@ -135,7 +135,7 @@ message! {
         partitions: Vec<i32>,
     }
     tagged {
-        /// An epoch for each partition; Kafka takes them for empty, not null, where there are none.
+        /// An epoch for each partition. Where there are none Kafka takes an empty list, not null.
         0 => assignment_epochs: Option<Vec<i32>> = Some(Vec::new()),
     }
 }

@@ -1,4 +1,4 @@
-//! The 16 attribute bits of a batch: codec, whose clock, transactional, control, delete horizon.
+//! The 16 attribute bits of a batch: codec, type of timestamps, transactional, control, delete horizon.
 
 use super::compression::Compression;
 use super::error::RecordsError;
@@ -9,18 +9,18 @@ const TRANSACTIONAL: i16 = 1 << 4;
 const CONTROL: i16 = 1 << 5;
 const DELETE_HORIZON: i16 = 1 << 6;
 
-/// Bits 0-2 codec, 3 timestamp type, 4 transactional, 5 control, 6 delete horizon; the rest has
+/// Bits 0-2 are the codec, 3 the timestamp type, 4 transactional, 5 control, 6 delete horizon. The rest has
 /// no meaning and is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Attributes(i16);
 
-/// Whose clock a record's timestamp is of (`message.timestamp.type`).
+/// Whose clock gives a record its timestamp (`message.timestamp.type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TimestampType {
-    /// The producer's.
+    /// The producer's clock.
     #[default]
     CreateTime,
-    /// The leader's, when it appended the batch: one timestamp for all its records.
+    /// The leader's clock at the append: all records of a batch have one timestamp.
     LogAppendTime,
 }
 
@@ -44,7 +44,7 @@ impl Attributes {
         Compression::from_id(id).ok_or(RecordsError::UnknownCompression { id })
     }
 
-    /// Whose clock the timestamps are of.
+    /// Whose clock gave the timestamps.
     pub fn timestamp_type(self) -> TimestampType {
         if self.0 & LOG_APPEND_TIME == 0 {
             TimestampType::CreateTime

@@ -1,7 +1,7 @@
 //! A record batch where it lies in a buffer, and the walk from one to the next.
 //!
-//! A [`Batch`] is whole: its bytes are as many as its length field says. Nothing else about it is
-//! trusted: whoever needs its checksum or its records to be right asks.
+//! A [`Batch`] is whole: it has as many bytes as its length field says. Nothing else about it is trusted:
+//! callers that need its checksum or its records to be right must check them.
 
 use std::ops::Deref;
 
@@ -61,12 +61,12 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Whether the stored checksum is that of the bytes.
+    /// Whether the stored checksum matches the bytes.
     pub fn crc_is_valid(&self) -> bool {
         self.computed_crc() == self.crc()
     }
 
-    /// Like [`Self::crc_is_valid`], with an error that tells both checksums.
+    /// As [`Self::crc_is_valid`], with an error that has both checksums.
     ///
     /// # Errors
     /// [`RecordsError::Checksum`].
@@ -83,15 +83,15 @@ impl<'a> Batch<'a> {
         if self.magic() == CURRENT_MAGIC {
             crc32c::crc32c(&self.bytes[ATTRIBUTES_AT..])
         } else {
-            // Magic 0 and 1 have the checksum of gzip, over everything from the magic on.
+            // Magic 0 and 1 use the checksum of gzip, over everything from the magic on.
             let mut crc = flate2::Crc::new();
             crc.update(&self.bytes[MAGIC_END - 1..]);
             crc.sum()
         }
     }
 
-    /// Goes through the records. Compressed ones are decompressed into `scratch` first, up to its
-    /// limit; uncompressed ones are read where they lie.
+    /// Iterates over the records. Compressed ones are decompressed into `scratch` first, up to its limit;
+    /// others are read where they lie.
     ///
     /// # Errors
     /// [`RecordsError::LegacyFormat`] for magic 0 and 1, otherwise what is wrong with the codec,
@@ -113,7 +113,7 @@ impl<'a> Batch<'a> {
         Records::new(&self.header, bytes)
     }
 
-    /// The first record at or after `timestamp` whose offset is at least `from`. Of any magic.
+    /// The first record at or after `timestamp` whose offset is at least `from`, in a batch of any magic.
     ///
     /// # Errors
     /// The records cannot be decompressed, or one before it is malformed.
@@ -126,7 +126,7 @@ impl<'a> Batch<'a> {
         self.first_where(scratch, |offset, time| time >= timestamp && offset >= from)
     }
 
-    /// The first record that has the batch's largest timestamp. Of any magic.
+    /// The first record with the batch's largest timestamp, in a batch of any magic.
     ///
     /// # Errors
     /// As [`Self::find_timestamp`].
@@ -139,7 +139,7 @@ impl<'a> Batch<'a> {
         Ok(found.map(|(offset, _)| offset))
     }
 
-    /// Offset and time of the first record for which `wanted`.
+    /// Offset and timestamp of the first record for which `wanted` returns true.
     fn first_where(
         &self,
         scratch: &mut Scratch,
@@ -159,8 +159,8 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Goes through the whole batches in a buffer, and ends before a partial one (the end of a fetch
-/// response, or of a log after a crash). After an error there is nothing more.
+/// Iterates over the whole batches in a buffer, and ends before a partial one (the end of a fetch response,
+/// or of a log after a crash). It ends after an error as well.
 #[derive(Clone, Debug)]
 pub struct Batches<'a> {
     bytes: &'a [u8],
@@ -178,7 +178,7 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// Where the batch returned last ends: the number of bytes in whole batches so far.
+    /// The end of the batch returned last: how many bytes of whole batches have come so far.
     pub fn position(&self) -> usize {
         self.position
     }

@@ -1,7 +1,7 @@
-//! Makes batches: for the metadata log, the coordinators' logs, compaction, and tests.
+//! Builds batches: for the metadata log, the coordinators' logs, compaction, and tests.
 //!
-//! Records are written behind the space of the header, which is filled in last: without a codec
-//! nothing is copied twice.
+//! Records are written behind room for the header, which is filled in last: without a codec, nothing is
+//! copied twice.
 
 use bytes::{BufMut, Bytes};
 
@@ -16,13 +16,13 @@ use super::varint::{put_varlong, varlong_size};
 /// A record to be written.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NewRecord<'a> {
-    /// When it was made.
+    /// The record's timestamp.
     pub timestamp: Timestamp,
-    /// Its key.
+    /// The record's key.
     pub key: Option<&'a [u8]>,
-    /// Its value.
+    /// The record's value.
     pub value: Option<&'a [u8]>,
-    /// Its headers, in order.
+    /// The record's headers, in order.
     pub headers: &'a [Header<'a>],
 }
 
@@ -35,7 +35,7 @@ pub struct BatchBuilder {
 }
 
 impl BatchBuilder {
-    /// A batch without a producer, codec or flags, whose first record gets `base_offset`.
+    /// A builder for a batch without producer, codec or flags, whose first record gets `base_offset`.
     pub fn new(base_offset: Offset) -> Self {
         let header = BatchHeader {
             size: 0,
@@ -82,7 +82,7 @@ impl BatchBuilder {
         self
     }
 
-    /// Makes the records control records ([`super::control`] has ready ones).
+    /// Makes the records control records; [`super::control`] builds the usual ones.
     #[must_use]
     pub fn control(mut self) -> Self {
         self.header.attributes.set_control(true);
@@ -97,7 +97,7 @@ impl BatchBuilder {
         self
     }
 
-    /// Gives all records the leader's timestamp, whatever their own.
+    /// Gives all records the leader's timestamp, whatever timestamps they have.
     #[must_use]
     pub fn log_append_time(mut self, now: Timestamp) -> Self {
         self.header
@@ -107,7 +107,8 @@ impl BatchBuilder {
         self
     }
 
-    /// Sets when the tombstones of a compacted batch may go (KIP-534). Before the first record.
+    /// Sets when the tombstones of a compacted batch may go (KIP-534). It must be called before the first
+    /// record is added.
     #[must_use]
     pub fn delete_horizon(mut self, horizon: Timestamp) -> Self {
         assert_eq!(
@@ -119,13 +120,13 @@ impl BatchBuilder {
         self
     }
 
-    /// Adds a record at the offset after the last.
+    /// Adds a record, at the offset after the last one.
     pub fn append(&mut self, record: NewRecord<'_>) {
         let next = self.header.base_offset + i64::from(self.header.last_offset_delta) + 1;
         self.append_at(Offset(next), record);
     }
 
-    /// Adds a record at `offset`, which is above the last and within 2^31 of the first.
+    /// Adds a record at `offset`, which is above the last one and within 2^31 of the first.
     pub fn append_at(&mut self, offset: Offset, record: NewRecord<'_>) {
         let delta = offset.0 - self.header.base_offset;
         assert!(
@@ -146,29 +147,29 @@ impl BatchBuilder {
         self.header.record_count += 1;
     }
 
-    /// Number of records so far.
+    /// How many records were added.
     pub fn record_count(&self) -> i32 {
         self.header.record_count
     }
 
-    /// Size of the batch so far in bytes, before compression.
+    /// The size of the batch so far in bytes, before compression.
     pub fn size(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether there is no record yet.
+    /// Whether no record was added yet.
     pub fn is_empty(&self) -> bool {
         self.header.record_count == 0
     }
 
-    /// The batch. It must have a record: an empty batch is only for [`Self::build_empty`].
+    /// Builds the batch, which must have a record: [`Self::build_empty`] makes empty batches.
     pub fn build(self) -> Bytes {
         assert!(!self.is_empty(), "a batch has at least one record");
         self.finish()
     }
 
-    /// A batch without records that ends at `last_offset`: what compaction leaves of a producer's
-    /// last batch, so that its sequence is not forgotten.
+    /// Builds a batch without records that ends at `last_offset`. Compaction leaves such a batch of a
+    /// producer's last one, so that its sequence number is not forgotten.
     pub fn build_empty(mut self, last_offset: Offset) -> Bytes {
         assert!(self.is_empty(), "the batch has no record");
         let delta = last_offset.0 - self.header.base_offset;
@@ -184,7 +185,7 @@ impl BatchBuilder {
             bytes: plain,
         } = self;
         let mut bytes = compression::compress_behind(plain, HEADER_SIZE, compression);
-        // The length field counts 12 bytes less, so this is as far as it reaches.
+        // The length field does not count the first 12 bytes, so no larger batch can be described.
         header.size = u32::try_from(bytes.len())
             .ok()
             .filter(|&size| size <= i32::MAX as u32)

@@ -1,7 +1,7 @@
 //! Control records: transaction markers in any log, the quorum's own records in the metadata log.
 //!
-//! The key is two int16: version 0 and the type. The value of a marker is a version 0 and the
-//! coordinator's epoch; the other values are opaque here, the protocol folder encodes them.
+//! The key is two int16: version 0, and the type. The value of a marker is a version 0 and the
+//! coordinator's epoch. Other values are opaque here; `protocol` encodes them.
 
 use bytes::{BufMut, Bytes};
 
@@ -13,12 +13,12 @@ use super::record::{Record, Records};
 
 const VERSION: i16 = 0;
 
-/// What a control record says.
+/// The type of a control record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ControlType {
-    /// A transaction ended: its records are not to be read.
+    /// A transaction was aborted: its records are not to be read.
     Abort,
-    /// A transaction ended: its records count.
+    /// A transaction was committed: its records count.
     Commit,
     /// A leader of the quorum began its epoch.
     LeaderChange,
@@ -30,22 +30,22 @@ pub enum ControlType {
     KraftVersion,
     /// The quorum's voters (KIP-853).
     KraftVoters,
-    /// A type that is not known here; to be passed over.
+    /// A type that is unknown here: the record is passed over.
     Unknown(i16),
 }
 
 impl ControlType {
-    /// The type in the key of a control record; `None` if the key is no such key.
+    /// The type in the key of a control record; `None` if the key is not such a key.
     pub fn of_key(key: &[u8]) -> Option<Self> {
         let [version @ .., type_high, type_low] = *key.first_chunk::<4>()?;
-        // A later version can only append to the key.
+        // Later versions of the key can only append to it.
         if i16::from_be_bytes(version) < VERSION {
             return None;
         }
         Some(Self::from_id(i16::from_be_bytes([type_high, type_low])))
     }
 
-    /// The type of a record of a control batch.
+    /// The type of a record of a control batch; `None` if its key is not that of a control record.
     pub fn of(record: &Record<'_>) -> Option<Self> {
         Self::of_key(record.key()?)
     }
@@ -87,21 +87,21 @@ impl ControlType {
 /// The end of a transaction in a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndTransactionMarker {
-    /// Whether its records count.
+    /// Whether the transaction was committed.
     pub committed: bool,
-    /// Epoch of the transaction coordinator that ended it.
+    /// The epoch of the transaction coordinator that ended it.
     pub coordinator_epoch: i32,
 }
 
 impl EndTransactionMarker {
-    /// The marker in a control batch, given its header and what follows it; `None` if it holds
-    /// another control record, or none that can be read.
+    /// The marker in a control batch, given its header and the bytes behind it; `None` if the batch holds
+    /// another control record, or an unreadable one.
     pub fn of_batch(header: &BatchHeader, records: &[u8]) -> Option<Self> {
         let record = Records::new(header, records).ok()?.next()?.ok()?;
         Self::of(&record)
     }
 
-    /// The marker in a record of a control batch; `None` if it is another control record.
+    /// The marker in a record of a control batch; `None` if the record is another control record.
     pub fn of(record: &Record<'_>) -> Option<Self> {
         let committed = match ControlType::of(record)? {
             ControlType::Commit => true,
@@ -119,18 +119,18 @@ impl EndTransactionMarker {
     }
 }
 
-/// Where a control batch goes, and when it was made.
+/// The place of a control batch in the log, and its timestamp.
 #[derive(Clone, Copy, Debug)]
 pub struct Placement {
-    /// Offset of its first record.
+    /// The offset of the batch's first record.
     pub base_offset: Offset,
-    /// Epoch of the leader that writes it.
+    /// The epoch of the leader that writes the batch.
     pub leader_epoch: LeaderEpoch,
     /// The record's timestamp.
     pub timestamp: Timestamp,
 }
 
-/// The batch that ends a transaction of a producer in a partition.
+/// A batch that ends a transaction of a producer in a partition.
 pub fn end_transaction_marker(
     placement: Placement,
     producer_id: ProducerId,
@@ -151,22 +151,22 @@ pub fn end_transaction_marker(
     with_records(builder, placement.timestamp, &[(kind, &value)])
 }
 
-/// A batch of control records of the quorum: type and encoded value of each, in order.
+/// A batch of control records of the quorum, given type and encoded value of each.
 pub fn quorum_batch(placement: Placement, records: &[(ControlType, &[u8])]) -> Bytes {
     with_records(batch(placement), placement.timestamp, records)
 }
 
-/// The batch a new leader of the quorum begins its epoch with; `value` is a `LeaderChangeMessage`.
+/// The batch with which a new leader of the quorum begins its epoch; `value` is a `LeaderChangeMessage`.
 pub fn leader_change(placement: Placement, value: &[u8]) -> Bytes {
     quorum_batch(placement, &[(ControlType::LeaderChange, value)])
 }
 
-/// The batch a snapshot begins with; `value` is a `SnapshotHeaderRecord`.
+/// The batch with which a snapshot begins; `value` is a `SnapshotHeaderRecord`.
 pub fn snapshot_header(placement: Placement, value: &[u8]) -> Bytes {
     quorum_batch(placement, &[(ControlType::SnapshotHeader, value)])
 }
 
-/// The batch a snapshot ends with; `value` is a `SnapshotFooterRecord`.
+/// The batch with which a snapshot ends; `value` is a `SnapshotFooterRecord`.
 pub fn snapshot_footer(placement: Placement, value: &[u8]) -> Bytes {
     quorum_batch(placement, &[(ControlType::SnapshotFooter, value)])
 }

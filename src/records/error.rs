@@ -1,24 +1,24 @@
-//! What can be wrong with a batch or its records, by cause.
+//! The faults of a batch or its records, by cause.
 
 use super::compression::Compression;
 
-/// A batch, or what is in it, cannot be read.
+/// Why a batch, or something in it, cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordsError {
     /// The length field is too small for any batch of its format.
     #[error("batch of {size} bytes is smaller than the {minimum} of its header")]
     BatchTooSmall {
-        /// Size of the whole batch as its length field tells it.
+        /// The size of the whole batch by its length field, in bytes.
         size: i64,
-        /// The smallest size there is.
+        /// The smallest possible size in bytes.
         minimum: usize,
     },
     /// The bytes end before the batch does.
     #[error("batch of {size} bytes is cut off after {available}")]
     Truncated {
-        /// Size of the whole batch as its length field tells it.
+        /// The size of the whole batch by its length field, in bytes.
         size: usize,
-        /// Bytes that are there.
+        /// How many bytes there are.
         available: usize,
     },
     /// The magic byte is none of 0, 1 and 2.
@@ -35,27 +35,27 @@ pub enum RecordsError {
         /// The checksum of the bytes.
         computed: u32,
     },
-    /// Records of magic 0 and 1 are served as bytes; only their offsets and times are ever looked at
-    /// (Kafka stopped writing them with 3.0).
+    /// The records are of magic 0 or 1: they are served as bytes, and only their offsets and times are ever
+    /// read (Kafka stopped writing them with 3.0).
     #[error("records of magic {magic} are not read, only passed on")]
     LegacyFormat {
-        /// 0 or 1.
+        /// The magic byte: 0 or 1.
         magic: i8,
     },
     /// A compressed batch of magic 0 or 1 does not hold what it should.
     #[error("malformed wrapper of messages: {reason}")]
     Wrapper {
-        /// What is wrong with it.
+        /// What is wrong with the batch.
         reason: &'static str,
     },
     /// Offsets do not rise from one batch to the next.
     #[error("batch with offsets {base_offset} to {last_offset} does not follow {previous}")]
     OffsetsOutOfOrder {
-        /// The batch's first offset.
+        /// The first offset of the batch.
         base_offset: i64,
-        /// The batch's last offset.
+        /// The last offset of the batch.
         last_offset: i64,
-        /// The last offset before it.
+        /// The last offset before the batch.
         previous: i64,
     },
     /// The attributes name a codec that does not exist.
@@ -69,21 +69,21 @@ pub enum RecordsError {
     CorruptStream {
         /// The codec that the attributes name.
         codec: Compression,
-        /// What the decoder says.
+        /// The decoder's complaint.
         reason: &'static str,
     },
-    /// The records are larger, decompressed, than the limit.
+    /// The records are larger than the limit when decompressed.
     #[error("decompressed records exceed {limit} bytes")]
     DecompressedTooLarge {
         /// The limit in bytes.
         limit: usize,
     },
-    /// One record is larger, decompressed, than `max.decompressed.message.bytes`.
+    /// A record is larger than `max.decompressed.message.bytes` when decompressed.
     #[error("record {index} of {size} bytes exceeds {limit} bytes")]
     RecordTooLarge {
-        /// Its place in the batch, from 0.
+        /// The record's place in the batch, from 0.
         index: i32,
-        /// Its size in bytes.
+        /// The record's size in bytes.
         size: usize,
         /// The limit in bytes.
         limit: usize,
@@ -91,26 +91,26 @@ pub enum RecordsError {
     /// The header counts a negative number of records.
     #[error("invalid record count {count}")]
     RecordCount {
-        /// What the header says.
+        /// The count in the header.
         count: i32,
     },
     /// A record is malformed.
     #[error("record {index}: {fault}")]
     Record {
-        /// Its place in the batch, from 0.
+        /// The record's place in the batch, from 0.
         index: i32,
-        /// What is wrong with it.
+        /// What is wrong with the record.
         fault: RecordFault,
     },
-    /// There are bytes behind the last record that the header counts.
+    /// Bytes follow the last record that the header counts.
     #[error("{size} bytes remain behind the last record")]
     BytesBehindRecords {
-        /// How many.
+        /// How many bytes.
         size: usize,
     },
 }
 
-/// What is wrong with one record; the hot path passes this, so it is one byte.
+/// What is wrong with a record. It is one byte large, because the hot path passes it on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordFault {
     /// The bytes end within the record.

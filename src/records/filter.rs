@@ -1,8 +1,8 @@
-//! A batch without some of its records: what compaction makes of it.
+//! Takes records out of a batch, for compaction.
 //!
-//! Offsets, timestamps, epochs, sequence numbers and the codec stay; the last offset of the batch
-//! stays even when its record goes. Records that stay keep their bytes, unless a delete horizon
-//! (KIP-534) becomes what their timestamps are counted from.
+//! Offsets, timestamps, epochs, sequence numbers and the codec stay; so does the last offset of the batch,
+//! even if its record goes. Records that stay keep their bytes, unless a delete horizon (KIP-534) becomes
+//! the base of their timestamps.
 
 use std::ops::Range;
 
@@ -15,25 +15,25 @@ use super::record::{Record, Records};
 use super::varint::{Reader, put_varlong, varlong_size};
 use crate::model::Timestamp;
 
-/// How many records are decided on at a time: looking up many keys at once is faster than one after
-/// the other, as each look-up waits for memory.
+/// How many records are decided on at a time. Looking up many keys together is faster than one after the
+/// other, because the look-ups wait for memory at the same time.
 pub const RECORDS_AT_ONCE: usize = 16;
 
-/// Records that follow each other; `None` behind the last of a batch.
+/// Adjacent records; `None` behind the last one of a batch.
 pub type RecordGroup<'a> = [Option<Record<'a>>; RECORDS_AT_ONCE];
 
 /// What is left of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filtered {
-    /// All of it: its bytes are right as they are.
+    /// All records: the batch's bytes can stay as they are.
     Unchanged,
-    /// Some of its records, or all with a delete horizon: the batch was written.
+    /// Some of the records, or all with a delete horizon: the new batch was written.
     Rewritten,
-    /// No record. Nothing was written.
+    /// No records. Nothing was written.
     Empty,
 }
 
-/// Takes records out of batches. Its buffers are used again from batch to batch.
+/// Takes records out of batches. Its buffers are used again for each batch.
 #[derive(Debug)]
 pub struct RecordFilter {
     scratch: Scratch,
@@ -49,7 +49,7 @@ struct Kept {
 }
 
 impl RecordFilter {
-    /// Decompresses no batch to more than `limit` bytes.
+    /// A filter that decompresses no batch to more than `limit` bytes.
     pub fn with_limit(limit: usize) -> Self {
         Self {
             scratch: Scratch::with_limit(limit),
@@ -58,14 +58,14 @@ impl RecordFilter {
         }
     }
 
-    /// The buffers for looking at records without taking any out.
+    /// The buffers, for reading records without taking any out.
     pub fn scratch(&mut self) -> &mut Scratch {
         &mut self.scratch
     }
 
-    /// Keeps the records of `batch`, which is of magic 2, that `keep` wants. What must be written
-    /// instead of the batch is added to `out`. A batch that has no delete horizon gets `horizon` if
-    /// tombstones stay in it, or with `needs_horizon`.
+    /// Keeps those records of `batch`, which is of magic 2, that `keep` wants. The batch that replaces it
+    /// is added to `out`. A batch without a delete horizon gets `horizon` if tombstones stay in it, or if
+    /// `needs_horizon` is set.
     ///
     /// # Errors
     /// The batch cannot be decompressed within the limit, or a record is malformed.
@@ -122,8 +122,8 @@ impl RecordFilter {
         Ok(Filtered::Rewritten)
     }
 
-    /// Adds to `out` what is left of a batch that has no record any more: offsets, epochs, and the
-    /// sequence numbers of its producer.
+    /// Adds to `out` what is left of a batch whose records have all gone: offsets, epochs, and the sequence
+    /// numbers of its producer.
     pub fn write_empty(header: &BatchHeader, out: &mut Vec<u8>) {
         let mut attributes = Attributes::default();
         attributes.set_timestamp_type(header.timestamp_type());
@@ -140,7 +140,7 @@ impl RecordFilter {
         finish(&mut empty, out, start);
     }
 
-    /// Gives back memory beyond a few MiB, after a batch that needed it.
+    /// Gives memory beyond a few MiB back, after a batch that needed it.
     pub fn release(&mut self) {
         self.scratch.release();
         self.plain.shrink_to(4 << 20);
@@ -148,7 +148,7 @@ impl RecordFilter {
     }
 }
 
-/// Finds which records stay, as ranges of `bytes`; those next to each other are one.
+/// Finds the records that stay, as ranges of `bytes`; adjacent ones are joined.
 fn choose(
     header: &BatchHeader,
     bytes: &[u8],
@@ -194,7 +194,7 @@ impl Kept {
     }
 }
 
-/// Copies records whose timestamps are counted from another base from now on.
+/// Copies records with timestamps that count from another base.
 fn copy_with_base<'b>(
     header: &BatchHeader,
     base: Timestamp,
@@ -225,7 +225,7 @@ fn copy_with_base<'b>(
     Ok(())
 }
 
-/// The next record: its attributes, its timestamp delta, and what follows that.
+/// Splits the next record: its attributes, its timestamp delta, and the bytes behind that.
 fn split<'b>(reader: &mut Reader<'b>) -> Result<(u8, i64, &'b [u8]), RecordFault> {
     let length = reader.varint()?;
     let length = usize::try_from(length).map_err(|_| RecordFault::NegativeLength)?;

@@ -5,8 +5,8 @@
 //! 21 attributes i16 | 23 last_offset_delta i32 | 27 base_timestamp i64 | 35 max_timestamp i64
 //! 43 producer_id i64 | 51 producer_epoch i16 | 53 base_sequence i32 | 57 record_count i32 | 61
 //! ```
-//! The length counts what follows it. The CRC-32C covers everything from the attributes on, so
-//! offset and epoch are assigned without touching it.
+//! The length counts the bytes behind it. The CRC-32C covers everything from the attributes on, so that
+//! offset and epoch can be assigned without changing it.
 
 use crate::model::{LeaderEpoch, Offset, ProducerId, Timestamp};
 
@@ -14,28 +14,28 @@ use super::attributes::{Attributes, TimestampType};
 use super::compression::Compression;
 use super::error::RecordsError;
 
-/// Size of the header of a batch of magic 2; the records follow.
+/// The bytes of the header of a batch of magic 2; the records follow.
 pub const HEADER_SIZE: usize = 61;
-/// Size of what precedes the part that the length field counts: base offset and length.
+/// The bytes before those that the length field counts: base offset and length.
 pub const LENGTH_END: usize = 12;
-/// Bytes needed to learn a batch's size and magic.
+/// How many bytes tell a batch's size and magic.
 pub const MAGIC_END: usize = 17;
 /// The only magic that is written.
 pub const CURRENT_MAGIC: i8 = 2;
 
 const CRC_AT: usize = 17;
-/// Where the bytes begin that the checksum covers.
+/// The position of the first byte that the checksum covers.
 pub(super) const ATTRIBUTES_AT: usize = 21;
 const MAX_TIMESTAMP_AT: usize = 35;
 const LEGACY_SIZES: [usize; 2] = [26, 34];
-/// Up to here a new checksum is computed afresh; above, combining is the faster.
+/// Up to this size a checksum is computed again; for larger batches combining is faster.
 const RECOMPUTE_UP_TO: usize = 48 * 1024;
 
 /// The fields of a batch's header.
 ///
-/// A batch of magic 0 or 1 is one message, or a compressed set of them; it has no such header.
-/// Its offset field is that of its last record, which stands here for the base offset as well;
-/// the fields it lacks have the values that mean "none".
+/// A batch of magic 0 or 1 is one message, or a compressed set of them, and has no such header. Its offset
+/// field is that of its last record, which stands for the base offset as well; fields that it lacks have
+/// the values that mean "none".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchHeader {
     pub(super) size: u32,
@@ -57,8 +57,8 @@ impl BatchHeader {
     /// Reads the header at the front of `bytes`; `None` if they end within it.
     ///
     /// # Errors
-    /// [`RecordsError::BatchTooSmall`] and [`RecordsError::UnknownMagic`]: from here on nothing
-    /// can be read, not even where the next batch begins.
+    /// [`RecordsError::BatchTooSmall`] and [`RecordsError::UnknownMagic`]: nothing can be read from here
+    /// on, because nobody knows where the next batch begins.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, RecordsError> {
         let Some(prefix) = bytes.first_chunk::<MAGIC_END>() else {
             return Ok(None);
@@ -76,7 +76,7 @@ impl BatchHeader {
         let Some(head) = bytes.get(..minimum) else {
             return Ok(None);
         };
-        // At most i32::MAX + 12.
+        // The size is at most i32::MAX + 12.
         let size = size as u32;
         Ok(Some(match head.first_chunk() {
             Some(head) if magic == CURRENT_MAGIC => Self::current(head, size),
@@ -102,7 +102,8 @@ impl BatchHeader {
         }
     }
 
-    /// Layout: offset i64, size i32, crc u32, magic i8, attributes i8, from magic 1 timestamp i64.
+    /// The layout is: offset i64, size i32, crc u32, magic i8, attributes i8, and from magic 1 timestamp
+    /// i64.
     fn legacy(head: &[u8], size: u32, magic: i8) -> Self {
         let timestamp = if magic == 1 {
             i64_at(head, 18)
@@ -115,7 +116,7 @@ impl BatchHeader {
             partition_leader_epoch: LeaderEpoch::NONE.0,
             magic,
             crc: i32_at(head, 12).cast_unsigned(),
-            // Only the codec and the type of the timestamp have a meaning there.
+            // Only the codec and the type of the timestamp have a meaning in these formats.
             attributes: Attributes::from_bits(i16::from(head[17]) & 0b1111),
             last_offset_delta: 0,
             base_timestamp: timestamp,
@@ -127,46 +128,46 @@ impl BatchHeader {
         }
     }
 
-    /// Size of the whole batch in bytes, header included: up to 2 GiB and 11 bytes.
+    /// The bytes of the whole batch, header included: up to 2 GiB and 11 bytes.
     pub fn size(&self) -> usize {
         self.size as usize
     }
 
-    /// Offset of the first record the batch was written with; compaction may have removed it.
+    /// The offset of the first record that the batch was written with; compaction may have removed it.
     pub fn base_offset(&self) -> Offset {
         Offset(self.base_offset)
     }
 
-    /// Offset of the last record the batch was written with; compaction may have removed it.
+    /// The offset of the last record that the batch was written with; compaction may have removed it.
     pub fn last_offset(&self) -> Offset {
-        // Wrapping, as a client may send anything; the checks refuse what has wrapped.
+        // The sum wraps, because a client may send anything; the checks refuse what has wrapped.
         Offset(
             self.base_offset
                 .wrapping_add(i64::from(self.last_offset_delta)),
         )
     }
 
-    /// The offset that follows the batch.
+    /// The offset after the batch.
     pub fn next_offset(&self) -> Offset {
         Offset(self.last_offset().0.wrapping_add(1))
     }
 
-    /// [`Self::last_offset`] less [`Self::base_offset`].
+    /// [`Self::last_offset`] minus [`Self::base_offset`].
     pub fn last_offset_delta(&self) -> i32 {
         self.last_offset_delta
     }
 
-    /// Epoch of the leader that appended the batch; -1 from a producer.
+    /// The epoch of the leader that appended the batch; -1 in what a producer sends.
     pub fn partition_leader_epoch(&self) -> LeaderEpoch {
         LeaderEpoch(self.partition_leader_epoch)
     }
 
-    /// 2; or 0 or 1, written by Kafka before 3.0.
+    /// The format of the batch: 2; or 0 or 1, which Kafka wrote before 3.0.
     pub fn magic(&self) -> i8 {
         self.magic
     }
 
-    /// The checksum as stored.
+    /// The checksum in the header.
     pub fn crc(&self) -> u32 {
         self.crc
     }
@@ -176,22 +177,22 @@ impl BatchHeader {
         self.attributes
     }
 
-    /// What the records' timestamps are counted from. With a delete horizon it is that horizon.
+    /// The base of the records' timestamps. With a delete horizon it is that horizon.
     pub fn base_timestamp(&self) -> Timestamp {
         Timestamp(self.base_timestamp)
     }
 
-    /// The largest timestamp of the records; with [`TimestampType::LogAppendTime`] that of each.
+    /// The largest timestamp of the records; with [`TimestampType::LogAppendTime`] the timestamp of each.
     pub fn max_timestamp(&self) -> Timestamp {
         Timestamp(self.max_timestamp)
     }
 
-    /// Whose clock the timestamps are of.
+    /// Whose clock gave the timestamps.
     pub fn timestamp_type(&self) -> TimestampType {
         self.attributes.timestamp_type()
     }
 
-    /// When the tombstones of a compacted batch may go (KIP-534), if that is set.
+    /// When the tombstones of a compacted batch may go (KIP-534), if that is known.
     pub fn delete_horizon(&self) -> Option<Timestamp> {
         self.attributes
             .has_delete_horizon()
@@ -203,8 +204,8 @@ impl BatchHeader {
         ProducerId(self.producer_id)
     }
 
-    /// Whether the batch comes from an idempotent or transactional producer. If not, its
-    /// producer epoch and sequence mean nothing: some clients leave 0 there.
+    /// Whether the batch comes from an idempotent or transactional producer. If not, its producer epoch and
+    /// sequence number mean nothing: some clients leave 0 there.
     pub fn has_producer_id(&self) -> bool {
         self.producer_id > ProducerId::NONE.0
     }
@@ -214,12 +215,12 @@ impl BatchHeader {
         self.producer_epoch
     }
 
-    /// Sequence number of the first record, or -1 (also in transaction markers).
+    /// The sequence number of the first record; -1 without one, as in transaction markers.
     pub fn base_sequence(&self) -> i32 {
         self.base_sequence
     }
 
-    /// Sequence number of the last record, or -1; after `i32::MAX` comes 0.
+    /// The sequence number of the last record, or -1; 0 follows `i32::MAX`.
     pub fn last_sequence(&self) -> i32 {
         if self.base_sequence < 0 {
             return -1;
@@ -227,7 +228,7 @@ impl BatchHeader {
         sequence_after(self.base_sequence, self.last_offset_delta)
     }
 
-    /// Number of records; 0 is legal after compaction, -1 with magic 0 and 1: not told.
+    /// The count of records: 0 is legal after compaction; -1, not known, with magic 0 and 1.
     pub fn record_count(&self) -> i32 {
         self.record_count
     }
@@ -250,7 +251,7 @@ impl BatchHeader {
         self.attributes.compression()
     }
 
-    /// The same header with another place in the log. The checksum does not cover these.
+    /// The header with another place in the log. The checksum does not cover that.
     #[must_use]
     pub fn placed_at(mut self, base_offset: Offset, epoch: LeaderEpoch) -> Self {
         self.base_offset = base_offset.0;
@@ -258,9 +259,9 @@ impl BatchHeader {
         self
     }
 
-    /// Sets what the leader says of a client's batch: the type of the timestamps, the largest of
-    /// them, and that compaction has not seen it. `records` is what follows the header; the
-    /// checksum, which must have been right, is right again afterwards.
+    /// Sets what the leader says of a client's batch: the type of the timestamps, the largest of them, and
+    /// that compaction has not seen it. `records` are the bytes behind the header. The checksum must have
+    /// been right, and is right again afterwards.
     pub(super) fn settle(
         &mut self,
         timestamp_type: TimestampType,
@@ -277,14 +278,14 @@ impl BatchHeader {
         self.crc = if records.len() <= RECOMPUTE_UP_TO {
             self.checksum(records)
         } else {
-            // A CRC is linear: the change in the header, moved past the records, is the change in
-            // the whole. So the records need not be read again.
+            // A CRC is linear: the change in the header's checksum, moved past the records, is the change
+            // in that of the whole. So the records need not be read again.
             let change = before.own_checksum() ^ self.own_checksum();
             crc32c::crc32c_combine(change, before.crc, records.len())
         };
     }
 
-    /// Gives a header its checksum, after all other fields are set.
+    /// Computes the checksum, after all other fields are set.
     pub(super) fn seal(&mut self, records: &[u8]) {
         self.crc = self.checksum(records);
     }
@@ -297,7 +298,7 @@ impl BatchHeader {
         crc32c::crc32c(&self.to_bytes()[ATTRIBUTES_AT..])
     }
 
-    /// The header as it precedes the records, 61 bytes. Of magic 2 only.
+    /// The 61 bytes of the header, of magic 2 only.
     pub fn to_bytes(self) -> [u8; HEADER_SIZE] {
         assert_eq!(
             self.magic, CURRENT_MAGIC,
@@ -329,8 +330,8 @@ impl BatchHeader {
     }
 }
 
-/// The sequence number `count` after `sequence`: 0 follows `i32::MAX`. A negative count, which only
-/// a refused batch has, gives -1.
+/// The sequence number `count` after `sequence`; 0 follows `i32::MAX`. A negative count, which only a
+/// refused batch has, gives -1.
 pub fn sequence_after(sequence: i32, count: i32) -> i32 {
     let sum = i64::from(sequence) + i64::from(count);
     if sum < 0 {

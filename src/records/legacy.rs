@@ -1,13 +1,13 @@
-//! The messages of the old formats, magic 0 and 1: their offsets and times, and nothing else. Kafka
-//! stopped writing them with 3.0; they lie on disks that were taken over from it.
+//! Reads offsets and times, and nothing else, of messages of the old formats, magic 0 and 1. Kafka stopped
+//! writing them with 3.0, but they lie on disks that were taken over from it.
 //!
 //! ```text
 //! offset i64 | size i32 | crc u32 | magic i8 | attributes i8 | timestamp i64, from magic 1 on |
 //! key: size i32, bytes | value: size i32, bytes
 //! ```
-//! A compressed batch is one such message, the wrapper, whose value holds the others. The wrapper's
-//! offset is that of the last of them. With magic 1 offsets inside count from any number; with magic
-//! 0 they are the right ones.
+//! A compressed batch is one such message, the wrapper, whose value holds the others. The wrapper's offset
+//! is that of the last of them. With magic 1 the offsets inside count from any number; with magic 0 they
+//! are absolute.
 
 use super::attributes::TimestampType;
 use super::batch::Batch;
@@ -15,15 +15,15 @@ use super::compression::{Compression, Scratch};
 use super::error::RecordsError;
 use crate::model::{Offset, Timestamp};
 
-/// Offset and size, which precede every message.
+/// The bytes before each message: offset and size.
 const PREFIX: usize = 12;
-/// Checksum, magic and attributes of a message.
+/// The bytes of checksum, magic and attributes.
 const FIXED: usize = 6;
 const MAGIC_AT: usize = 4;
 const TIMESTAMP: usize = 8;
 
-/// Offset and time of each message of a batch of magic 0 or 1, in order. Without a time it is
-/// [`Timestamp::NONE`].
+/// Offset and time of each message of a batch of magic 0 or 1, in order. The time is [`Timestamp::NONE`]
+/// where there is none.
 ///
 /// # Errors
 /// The wrapper has no value, or its value cannot be decompressed or holds no messages.
@@ -67,7 +67,7 @@ fn malformed(reason: &'static str) -> RecordsError {
     RecordsError::Wrapper { reason }
 }
 
-/// The value of a wrapper.
+/// The messages inside a wrapper.
 fn wrapped<'a>(batch: &Batch<'a>) -> Result<&'a [u8], RecordsError> {
     let fixed = PREFIX + FIXED + if batch.magic() == 1 { TIMESTAMP } else { 0 };
     let (_, rest) = batch.bytes().split_at(fixed);
@@ -77,7 +77,7 @@ fn wrapped<'a>(batch: &Batch<'a>) -> Result<&'a [u8], RecordsError> {
         .ok_or(malformed("it has no value"))
 }
 
-/// Nullable bytes with their size before them, and what follows.
+/// Nullable bytes that follow their size, and the rest behind them.
 fn sized(bytes: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let (size, rest) = bytes.split_first_chunk()?;
     match i32::from_be_bytes(*size) {
@@ -89,15 +89,15 @@ fn sized(bytes: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     }
 }
 
-/// See [`messages`].
+/// Iterates over messages; see [`messages`].
 #[derive(Clone, Debug)]
 pub(super) struct Messages<'s> {
-    /// The batch itself, if it is not compressed.
+    /// The batch's own offset and time, if it is not compressed.
     alone: Option<(Offset, Timestamp)>,
     inside: Walk<'s>,
-    /// What the offsets inside count from.
+    /// The offset from which those inside count.
     first: i64,
-    /// The time of all messages, if it is the broker's.
+    /// The time of all messages, if the broker's clock gave it.
     append_time: Option<Timestamp>,
 }
 
@@ -110,20 +110,20 @@ impl Iterator for Messages<'_> {
         }
         let message = self.inside.next()?;
         Some((
-            // Wrapping, as stored batches may be anything.
+            // The sum wraps, because stored batches may be anything.
             Offset(self.first.wrapping_add(message.offset)),
             self.append_time.unwrap_or(message.timestamp),
         ))
     }
 }
 
-/// A message as it is written inside a wrapper.
+/// A message as it stands in a wrapper.
 struct Inside {
     offset: i64,
     timestamp: Timestamp,
 }
 
-/// Goes from message to message; ends before one that is cut off, as Kafka does.
+/// Iterates over the messages, and ends before one that is cut off, as Kafka does.
 #[derive(Clone, Debug)]
 struct Walk<'s> {
     rest: &'s [u8],

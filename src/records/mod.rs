@@ -1,8 +1,8 @@
-//! Record batches of magic 2: reading them where they lie, building them, checking a client's. Of the
-//! old formats, magic 0 and 1, only what is needed to find and serve them.
+//! Record batches of magic 2: reading them where they lie, building them, checking those of clients. Of the
+//! old formats, magic 0 and 1, there is what is needed to find and serve them.
 //!
-//! PURE: bytes in, bytes and facts out. A batch is never trusted beyond what was asked of it;
-//! hostile bytes give an error in time and memory bounded by the limits the caller sets.
+//! PURE: bytes in, bytes and facts out. Nothing of a batch is trusted that was not checked; hostile bytes
+//! give an error, in time and memory bounded by the limits that the caller sets.
 
 mod attributes;
 mod batch;

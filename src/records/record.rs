@@ -5,7 +5,8 @@
 //! key: length varint, bytes | value: length varint, bytes
 //! header count varint | each header: key length varint, bytes, value length varint, bytes
 //! ```
-//! A negative length of a key or value is null. Header keys may repeat. The attributes mean nothing.
+//! A negative length of a key or value stands for null. Header keys may repeat. The attributes mean
+//! nothing.
 
 use crate::model::{Offset, Timestamp};
 
@@ -14,7 +15,7 @@ use super::error::{RecordFault, RecordsError};
 use super::header::BatchHeader;
 use super::varint::{Reader, varlong_size};
 
-/// One record. Offset and timestamp are absolute.
+/// A record. Offset and timestamp are absolute.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     raw: RawRecord<'a>,
@@ -23,42 +24,42 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Its offset in the partition.
+    /// The record's offset in the partition.
     pub fn offset(&self) -> Offset {
         Offset(self.offset)
     }
 
-    /// Its timestamp: its own, or the batch's with [`TimestampType::LogAppendTime`].
+    /// The record's timestamp: its own, or the batch's with [`TimestampType::LogAppendTime`].
     pub fn timestamp(&self) -> Timestamp {
         Timestamp(self.timestamp)
     }
 
-    /// Its key.
+    /// The record's key.
     pub fn key(&self) -> Option<&'a [u8]> {
         self.raw.key
     }
 
-    /// Its value; null is a tombstone in a compacted topic.
+    /// The record's value; null is a tombstone in a compacted topic.
     pub fn value(&self) -> Option<&'a [u8]> {
         self.raw.value
     }
 
-    /// Its headers, in order.
+    /// The record's headers, in order.
     pub fn headers(&self) -> Headers<'a> {
         self.raw.headers
     }
 
-    /// Its size in the batch before compression, with its length field.
+    /// The bytes of the record before compression, including its length field.
     pub fn size(&self) -> usize {
-        // A length is an i32.
+        // The length is that of an i32.
         varlong_size(self.raw.length as i64) + self.raw.length
     }
 }
 
-/// A record as it is written: its deltas are not yet added to anything.
+/// A record as it is written: nothing is added to its deltas yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RawRecord<'a> {
-    /// Size in bytes without the length field.
+    /// The bytes of the record without its length field.
     pub(super) length: usize,
     pub(super) timestamp_delta: i64,
     pub(super) offset_delta: i32,
@@ -68,13 +69,13 @@ pub(super) struct RawRecord<'a> {
 }
 
 impl<'a> RawRecord<'a> {
-    /// Takes one record from the front of `reader` and checks its whole structure.
+    /// Reads a record from the front of `reader` and checks its whole structure.
     #[inline(always)]
     pub(super) fn take(reader: &mut Reader<'a>) -> Result<Self, RecordFault> {
         let length = reader.varint()?;
         let length = usize::try_from(length).map_err(|_| RecordFault::NegativeLength)?;
         let mut body = Reader::new(reader.slice(length)?);
-        // The attributes; no bit of them is in use.
+        // The attributes, of which no bit is in use.
         body.byte()?;
         let timestamp_delta = body.varlong()?;
         let offset_delta = body.varint()?;
@@ -95,7 +96,7 @@ impl<'a> RawRecord<'a> {
 /// One header of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header<'a> {
-    /// UTF-8 by convention; neither Kafka nor we check it.
+    /// The key: UTF-8 by convention, which neither Kafka nor this broker checks.
     pub key: &'a [u8],
     /// The value.
     pub value: Option<&'a [u8]>,
@@ -109,7 +110,7 @@ pub struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
-    /// The headers that `body` ends with; walks them once, so that iterating cannot fail.
+    /// The headers with which `body` ends. They are walked once here, so that iterating cannot fail.
     #[inline(always)]
     fn take(mut body: Reader<'a>) -> Result<Self, RecordFault> {
         let count = body.varint()?;
@@ -156,8 +157,8 @@ impl<'a> Iterator for Headers<'a> {
 
 impl ExactSizeIterator for Headers<'_> {}
 
-/// Goes through the records of a batch. Ends at the first malformed one, with an error; bytes
-/// behind the last record are an error too.
+/// Iterates over the records of a batch. It ends with an error at the first malformed one, and at bytes
+/// behind the last one.
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
     reader: Reader<'a>,
@@ -169,7 +170,7 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// The records of the batch with this header; `bytes` are decompressed.
+    /// The records of the batch with this header; `bytes` are its decompressed records.
     pub(super) fn new(header: &BatchHeader, bytes: &'a [u8]) -> Result<Self, RecordsError> {
         let count = header.record_count();
         if count < 0 {
@@ -189,7 +190,7 @@ impl<'a> Records<'a> {
         })
     }
 
-    /// How many bytes lie behind the record that was returned last.
+    /// How many bytes follow the record that was returned last.
     pub(super) fn remaining(&self) -> usize {
         self.reader.rest().len()
     }
@@ -210,7 +211,8 @@ impl<'a> Records<'a> {
             .unwrap_or_else(|| self.base_timestamp.wrapping_add(raw.timestamp_delta));
         Ok(Record {
             raw,
-            // Wrapping, as stored batches may be anything; what is appended here was checked.
+            // The sum wraps, because stored batches may be anything; those that are appended here were
+            // checked.
             offset: self.base_offset.wrapping_add(i64::from(raw.offset_delta)),
             timestamp,
         })

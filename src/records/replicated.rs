@@ -1,6 +1,6 @@
-//! What a follower, and recovery after a crash, require of batches that a leader has validated.
+//! Checks batches that a leader has validated, for followers and for recovery after a crash.
 //!
-//! Records are not parsed: the checksum says that they are what the leader wrote.
+//! Records are not parsed: the checksum says that they are those that the leader wrote.
 
 use crate::model::Offset;
 
@@ -8,10 +8,9 @@ use super::batch::{Batch, Batches};
 use super::error::RecordsError;
 use super::header::CURRENT_MAGIC;
 
-/// Goes through the whole batches in `bytes` and checks each: size, magic, checksum, a sane
-/// range of offsets, and that it lies above the last offset before it. `after` is the last offset
-/// already in the log, [`Offset::NONE`] if there is none. Ends before a partial batch, and after
-/// the first bad one.
+/// Iterates over the whole batches in `bytes` and checks each: size, magic, checksum, a possible range of
+/// offsets, and that it lies above the last offset before it. `after` is the last offset in the log,
+/// [`Offset::NONE`] if there is none. Ends before a partial batch, and after the first bad one.
 pub fn checked_batches(bytes: &[u8], after: Offset) -> CheckedBatches<'_> {
     CheckedBatches {
         batches: Batches::new(bytes),
@@ -21,14 +20,14 @@ pub fn checked_batches(bytes: &[u8], after: Offset) -> CheckedBatches<'_> {
     }
 }
 
-/// What was found in bytes that [`check_replicated`] passed.
+/// What [`check_replicated`] found in good bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replicated {
-    /// Bytes in whole batches; what follows is a partial one.
+    /// The bytes of whole batches; a partial one follows.
     pub size: usize,
-    /// Number of batches.
+    /// The count of batches.
     pub batch_count: usize,
-    /// Last offset of the last batch; the `after` that was given, if there is none.
+    /// The last offset of the last batch; if there is none, the `after` that was given.
     pub last_offset: Offset,
 }
 
@@ -50,7 +49,7 @@ pub fn check_replicated(bytes: &[u8], after: Offset) -> Result<Replicated, Recor
     })
 }
 
-/// See [`checked_batches`].
+/// Iterates over checked batches; see [`checked_batches`].
 #[derive(Clone, Debug)]
 pub struct CheckedBatches<'a> {
     batches: Batches<'a>,
@@ -60,7 +59,7 @@ pub struct CheckedBatches<'a> {
 }
 
 impl CheckedBatches<'_> {
-    /// Bytes in the good batches so far: where a log is to be cut.
+    /// The bytes of the good batches so far: where a log must be cut.
     pub fn valid_size(&self) -> usize {
         self.valid_size
     }
@@ -91,7 +90,7 @@ impl<'a> Iterator for CheckedBatches<'a> {
 fn check(batch: &Batch<'_>, previous: Offset) -> Result<(), RecordsError> {
     batch.check_crc()?;
     let (first, last) = (batch.base_offset(), batch.last_offset());
-    // Magic 0 and 1 do not tell their first offset.
+    // Batches of magic 0 and 1 do not tell their first offset.
     let follows = first > previous || (batch.magic() < CURRENT_MAGIC && last > previous);
     if !follows || first < Offset::ZERO || last < first {
         return Err(RecordsError::OffsetsOutOfOrder {

@@ -1,13 +1,13 @@
 //! Zig-zag varints as records carry them: 7 bits a byte, lowest first, the high bit says "more".
 //!
-//! At most 5 bytes for 32 bits and 10 for 64; an encoding that is longer than it need be is
-//! accepted, as Kafka does, one that does not end within those bytes is not.
+//! They have at most 5 bytes for 32 bits and 10 for 64. Encodings that are longer than need be are
+//! accepted, as in Kafka; those that do not end within these bytes are not.
 
 use bytes::BufMut;
 
 use super::error::RecordFault;
 
-/// Reads bytes from the front of a slice; knows nothing of what they mean.
+/// Reads bytes from the front of a slice, without knowing what they mean.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
@@ -39,7 +39,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    /// A length and that many bytes; any negative length stands for null, as Kafka reads it.
+    /// A length and as many bytes. Any negative length stands for null, as Kafka reads it.
     #[inline(always)]
     pub(super) fn nullable_slice(&mut self) -> Result<Option<&'a [u8]>, RecordFault> {
         match usize::try_from(self.varint()?) {
@@ -48,7 +48,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Lengths and deltas have one or two bytes nearly always: those are read without a loop.
+    /// Nearly all lengths and deltas have one or two bytes, which are read without a loop.
     #[inline(always)]
     pub(super) fn varint(&mut self) -> Result<i32, RecordFault> {
         let raw = match *self.rest {
@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
                 self.rest = rest;
                 u32::from(first & 0x7f) | u32::from(second) << 7
             }
-            // At most 35 bits were read; what does not fit into 32 is dropped, as in Kafka.
+            // Up to 35 bits were read; those beyond 32 are dropped, as in Kafka.
             _ => self.long_varint(5)? as u32,
         };
         Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
@@ -96,13 +96,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many bytes [`put_varlong`] writes: 1 to 10. A varint of 32 bits takes the same.
+/// How many bytes [`put_varlong`] writes: 1 to 10. A varint of 32 bits takes as many.
 pub(super) fn varlong_size(value: i64) -> usize {
     let significant = 64 - (zig_zag(value) | 1).leading_zeros();
     significant.div_ceil(7) as usize
 }
 
-/// Writes `value` in as few bytes as hold it; values of 32 bits have the same form.
+/// Writes `value` in as few bytes as possible; values of 32 bits have the same encoding.
 pub(super) fn put_varlong(out: &mut impl BufMut, value: i64) {
     let mut raw = zig_zag(value);
     while raw >= 0x80 {

@@ -1,4 +1,4 @@
-//! What the decoders share: bytes to take from, and a buffer that grows up to a limit.
+//! The buffers that all decoders use: bytes to read from, and an output that grows up to a limit.
 
 use super::large::{KEPT, LARGE_BATCHES, LargeShare};
 
@@ -9,16 +9,16 @@ pub(super) enum Failure {
     TooLarge,
 }
 
-/// Whether a stream that was decompressed is one.
+/// How well-formed a stream is that could be decompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// As its format says.
+    /// The stream is as its format demands.
     Strict,
-    /// It has something that Java's reader does not look at, but other readers refuse.
+    /// The stream has something that Java's reader does not look at, but other readers refuse.
     Lax,
 }
 
-/// The compressed bytes not yet read.
+/// The compressed bytes that were not read yet.
 pub(super) struct Input<'a> {
     rest: &'a [u8],
 }
@@ -52,7 +52,7 @@ impl<'a> Input<'a> {
         ))
     }
 
-    /// A number of up to 8 bytes.
+    /// Reads a little-endian number of up to 8 bytes.
     pub(super) fn little_endian(&mut self, size: usize) -> Result<u64, Failure> {
         let mut bytes = [0; 8];
         bytes[..size].copy_from_slice(self.take(size)?);
@@ -60,13 +60,13 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Decompressed bytes so far. The buffer is longer: what lies behind is left from earlier use.
+/// The decompressed bytes so far. The buffer is longer: the bytes behind them are left from earlier use.
 #[derive(Debug)]
 pub(super) struct Output {
     buffer: Vec<u8>,
     pub(super) filled: usize,
     limit: usize,
-    /// What the buffer takes of the memory for large batches.
+    /// The buffer's share of the memory for large batches.
     share: LargeShare,
 }
 
@@ -82,8 +82,8 @@ impl Default for Output {
 }
 
 impl Output {
-    /// Begins anew. What a large batch needed is given back first, so that nobody who holds memory
-    /// waits for memory as if it held none.
+    /// Begins anew. The memory of a large batch is given back first, so that no thread waits for memory
+    /// while it holds some.
     pub(super) fn clear(&mut self, limit: usize) {
         self.release();
         self.filled = 0;
@@ -94,12 +94,12 @@ impl Output {
         &self.buffer[..self.filled]
     }
 
-    /// Size of the buffer.
+    /// The bytes of the buffer.
     pub(super) fn held(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Gives the buffer back if it is larger than what is kept.
+    /// Gives the buffer back, if it is larger than what threads keep.
     pub(super) fn release(&mut self) {
         if self.buffer.len() > KEPT {
             self.buffer = Vec::new();
@@ -108,11 +108,11 @@ impl Output {
         }
     }
 
-    /// Room for `size` bytes more, less where the limit is nearer, none at the limit.
+    /// Room for `size` more bytes: less where the limit is nearer, none at the limit.
     pub(super) fn room(&mut self, size: usize) -> &mut [u8] {
         let end = self.filled.saturating_add(size).min(self.limit);
         if end > self.buffer.len() {
-            // Doubling keeps the copies few when a codec does not tell its size.
+            // Doubling keeps copies rare when a codec does not tell its size.
             let doubled = self.buffer.len().saturating_mul(2).min(self.limit);
             let size = end.max(doubled);
             self.share.grow_to(size);
@@ -121,7 +121,7 @@ impl Output {
         &mut self.buffer[self.filled..end]
     }
 
-    /// Room for `size` bytes.
+    /// Room for exactly `size` more bytes.
     pub(super) fn exact_room(&mut self, size: usize) -> Result<&mut [u8], Failure> {
         if size > self.limit - self.filled {
             return Err(Failure::TooLarge);
@@ -129,14 +129,14 @@ impl Output {
         Ok(self.room(size))
     }
 
-    /// Takes over bytes that are not compressed.
+    /// Adds bytes that are not compressed.
     pub(super) fn extend(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.exact_room(bytes.len())?.copy_from_slice(bytes);
         self.advance(bytes.len());
         Ok(())
     }
 
-    /// Takes the first `size` bytes of the room as filled.
+    /// Notes that the first `size` bytes of the room were filled.
     pub(super) fn advance(&mut self, size: usize) {
         self.filled += size;
     }

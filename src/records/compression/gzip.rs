@@ -1,8 +1,8 @@
-//! gzip streams, of one or more members, as `GZIPInputStream` reads them: what follows a
-//! member and is no header of another one is not looked at.
+//! gzip streams of one or more members, as Java's `GZIPInputStream` reads them: bytes behind a member that
+//! are not the header of another one are ignored.
 //!
-//! The header and the trailer are read here: the library keeps its state for the next stream only
-//! when it is asked for bare deflate.
+//! The header and the trailer are read here, because the library keeps its state for the next stream only
+//! if it is asked for bare deflate.
 
 use std::io::Write as _;
 
@@ -16,12 +16,12 @@ const EXTRA: u8 = 1 << 2;
 const NAME: u8 = 1 << 3;
 const COMMENT: u8 = 1 << 4;
 const RESERVED: u8 = 0b1110_0000;
-/// Java looks for another member only behind more bytes than these.
+/// Java looks for another member only if more bytes than these follow.
 const TOO_FEW_FOR_A_MEMBER: usize = 18;
-/// What a level of Kafka's default, -1, means.
+/// The level that Kafka's default, -1, stands for.
 const DEFAULT_LEVEL: u32 = 6;
 
-/// Keeps the window between streams.
+/// A decoder, which keeps its window between streams.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     inflate: Option<Decompress>,
@@ -51,7 +51,7 @@ impl Decoder {
         }
     }
 
-    /// What follows the header of a member.
+    /// Decompresses the content of a member, behind its header.
     fn content(&mut self, input: &mut Input<'_>, output: &mut Output) -> Result<(), Failure> {
         let begin = output.filled;
         let inflate = self.inflate.get_or_insert_with(|| Decompress::new(false));
@@ -60,7 +60,7 @@ impl Decoder {
         let content = &output.filled()[begin..];
         let mut crc = Crc::new();
         crc.update(content);
-        // The size counts modulo 2^32.
+        // The size is that of the content modulo 2^32.
         if (input.u32()?, input.u32()?) == (crc.sum(), content.len() as u32) {
             Ok(())
         } else {
@@ -69,7 +69,7 @@ impl Decoder {
     }
 }
 
-/// Java does not look at the flags that mean nothing.
+/// Skips the header of a member. Java ignores flags without a meaning.
 fn skip_header(input: &mut Input<'_>) -> Result<Form, Failure> {
     let header = input.rest();
     let fixed = input.take(10)?;
@@ -100,7 +100,7 @@ fn skip_header(input: &mut Input<'_>) -> Result<Form, Failure> {
     })
 }
 
-/// Decompresses to the end of the deflate stream at the front of `input`.
+/// Decompresses up to the end of the deflate stream at the front of `input`.
 fn inflate_all(
     inflate: &mut Decompress,
     input: &mut Input<'_>,
@@ -109,7 +109,7 @@ fn inflate_all(
     loop {
         let before = (inflate.total_in(), inflate.total_out());
         let bytes = input.rest();
-        // Records often compress to a quarter; more room is made where that is not enough.
+        // Records often compress to a quarter; where that is not enough, more room is made.
         let room = output.room(bytes.len().saturating_mul(4).clamp(4 << 10, 1 << 20));
         let had_room = !room.is_empty();
         let status = inflate
@@ -123,7 +123,7 @@ fn inflate_all(
             return Ok(());
         }
         if consumed == 0 && produced == 0 {
-            // It waits either for input, of which there is no more, or for room.
+            // The decoder waits for input, of which there is no more, or for room.
             return Err(if had_room || input.rest().is_empty() {
                 Failure::Corrupt("stream is cut off")
             } else {

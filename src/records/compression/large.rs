@@ -1,14 +1,14 @@
 //! The memory of large batches while they are decompressed: one budget for the whole process.
 //!
-//! What a thread keeps from batch to batch ([`KEPT`]) is not counted and never waits: ordinary
-//! batches pass by here. A buffer that grows beyond it takes its whole size from the budget. When
-//! nothing is left, one decompression at a time may overdraw; the others wait for it on their
-//! threads. It waits for nobody, so it ends, and so does each that waits: memory stays below the
-//! limit plus one largest batch, however many threads are sent bombs at a time.
+//! The buffer that a thread keeps from batch to batch ([`KEPT`]) does not count and never waits, so
+//! ordinary batches are not held up here. A buffer that grows beyond that takes its whole size from the
+//! budget. When nothing is left, one decompression at a time may overdraw, and the others wait for it on
+//! their threads. It waits for nobody, so it ends, and so does each that waits: memory stays below the
+//! limit plus one largest batch, however many threads get bombs at the same time.
 
 use parking_lot::{Condvar, Mutex};
 
-/// Buffers up to this size are kept by their threads, in bytes.
+/// Threads keep buffers up to this size, in bytes.
 pub(super) const KEPT: usize = 4 << 20;
 
 /// The budget of the process.
@@ -40,7 +40,7 @@ impl LargeMemory {
         }
     }
 
-    /// Bytes that are in use now.
+    /// How many bytes are in use now.
     #[cfg(test)]
     pub(super) fn used(&self) -> usize {
         self.state.lock().used
@@ -64,7 +64,8 @@ impl LargeShare {
         }
     }
 
-    /// The buffer is to have `size` bytes, more than before. May block, see the module's head.
+    /// Takes what a buffer of `size` bytes needs, which is more than before. It may block; see the module's
+    /// head.
     pub(super) fn grow_to(&mut self, size: usize) {
         if size <= KEPT {
             return;
@@ -83,7 +84,7 @@ impl LargeShare {
         self.bytes = size;
     }
 
-    /// The buffer is gone.
+    /// Gives everything back, because the buffer is gone.
     pub(super) fn give_back(&mut self) {
         if self.bytes == 0 {
             return;

@@ -4,8 +4,8 @@
 //! magic | flags | block size | [content size 8] | header checksum | blocks: size u32, bytes,
 //! [checksum] | end mark 0 | [content checksum]          all little-endian
 //! ```
-//! What Kafka's own reader refuses is refused, or no Java consumer could read the batch. It looks
-//! neither at the checksum of the content nor at what follows the frame.
+//! A frame that Kafka's own reader refuses is refused, since no Java consumer could read the batch. That
+//! reader ignores the checksum of the content, and what follows the frame.
 
 use std::io::Write as _;
 
@@ -16,9 +16,9 @@ use twox_hash::XxHash32;
 use super::buffers::{Failure, Form, Input, Output};
 
 const MAGIC: [u8; 4] = 0x184D_2204_u32.to_le_bytes();
-/// Set in a block's size if the block is not compressed.
+/// The bit of a block's size that says the block is not compressed.
 const STORED: u32 = 1 << 31;
-/// One byte of a block yields 255 at most, and the rest of the last sequence little.
+/// A byte of a block yields at most 255 bytes, and the rest of the last sequence few.
 const MAX_RATIO: usize = 255;
 
 const VERSION_AND_RESERVED: u8 = 0b1100_0011;
@@ -34,7 +34,7 @@ pub(super) fn decompress(input: &[u8], output: &mut Output) -> Result<Form, Fail
     let begin = output.filled;
     loop {
         let size = reader.u32()?;
-        // As Java's reader does: a stored block of no bytes ends the stream, too.
+        // As in Java's reader, a stored block without bytes ends the stream, too.
         if size & !STORED == 0 {
             break;
         }
@@ -49,7 +49,7 @@ pub(super) fn decompress(input: &[u8], output: &mut Output) -> Result<Form, Fail
     })
 }
 
-/// What the header of a frame says.
+/// The fields of a frame's header.
 struct Frame {
     flags: u8,
     block_size: usize,
@@ -68,7 +68,7 @@ impl Frame {
         if flags & INDEPENDENT == 0 {
             return Err(Failure::Corrupt("blocks depend on each other"));
         }
-        // Bits 4 to 6: 64 KiB, 256 KiB, 1 MiB or 4 MiB.
+        // Bits 4 to 6 mean 64 KiB, 256 KiB, 1 MiB or 4 MiB.
         let block_size = match sizes {
             0x40 | 0x50 | 0x60 | 0x70 => 1 << (2 * (sizes >> 4) + 8),
             _ => return Err(Failure::Corrupt("unknown size of blocks")),
@@ -99,7 +99,7 @@ impl Frame {
                     _ => Failure::Corrupt("block"),
                 })?;
             if size == 0 {
-                // Java's reader takes no bytes for the end of the stream.
+                // Java's reader would take an empty block for the end of the stream.
                 return Err(Failure::Corrupt("block holds nothing"));
             }
             output.advance(size);

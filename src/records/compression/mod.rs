@@ -1,8 +1,8 @@
 //! The codecs of record batches, and decompression that stops at a limit.
 //!
-//! A compressed batch is decompressed as one piece into a buffer that is used again for the next;
-//! how much memory a hostile batch can ask for is the limit, never what the batch claims, and how
-//! much all of them together can is one budget of the process.
+//! A compressed batch is decompressed in one piece, into a buffer that is used again for the next one. The
+//! limit decides how much memory a hostile batch can take, never what the batch claims, and one budget of
+//! the process decides how much all of them can.
 
 mod buffers;
 mod gzip;
@@ -21,12 +21,12 @@ use buffers::{Failure, Form, Output};
 /// How the records of a batch are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Compression {
-    /// Not at all.
+    /// Not compressed.
     #[default]
     None,
     /// A gzip stream.
     Gzip,
-    /// Blocks in the framing of snappy-java (xerial); one bare block is read as well.
+    /// Blocks in the framing of snappy-java (xerial). A single bare block is read as well.
     Snappy,
     /// An LZ4 frame with independent blocks.
     Lz4,
@@ -35,14 +35,14 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// The codec with this number in the attributes.
+    /// The codec with this number in the attributes of a batch.
     pub fn from_id(id: u8) -> Option<Self> {
         [Self::None, Self::Gzip, Self::Snappy, Self::Lz4, Self::Zstd]
             .into_iter()
             .find(|codec| codec.id() == id)
     }
 
-    /// Its number in the attributes.
+    /// The codec's number in the attributes of a batch.
     pub fn id(self) -> u8 {
         match self {
             Self::None => 0,
@@ -53,7 +53,7 @@ impl Compression {
         }
     }
 
-    /// Its name in Kafka's tools and in `compression.type` of producers.
+    /// The codec's name in Kafka's tools and in `compression.type` of producers.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -64,7 +64,7 @@ impl Compression {
         }
     }
 
-    /// The level that Kafka uses when none is set; 0 where a codec has no levels.
+    /// The level that Kafka uses if none is set; 0 for a codec without levels.
     pub fn default_level(self) -> i32 {
         match self {
             Self::None | Self::Snappy => 0,
@@ -81,7 +81,7 @@ impl fmt::Display for Compression {
     }
 }
 
-/// The text names no codec.
+/// The text is not the name of a codec.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is none of none, gzip, snappy, lz4, zstd")]
 pub struct UnknownCodec(String);
@@ -101,13 +101,13 @@ impl FromStr for Compression {
     }
 }
 
-/// A codec to compress with, and how hard it tries.
+/// A codec to compress with, and its level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompressionSetting {
     /// The codec.
     pub codec: Compression,
-    /// gzip: 1 to 9, -1 for its default. zstd: -131072 to 22. lz4 knows one level here and snappy
-    /// has none: ignored.
+    /// The level. gzip: 1 to 9, or -1 for its default; zstd: -131072 to 22. It is ignored for lz4, which
+    /// knows one level here, and for snappy, which has none.
     pub level: i32,
 }
 
@@ -118,7 +118,7 @@ impl CompressionSetting {
         level: 0,
     };
 
-    /// The codec at its default level.
+    /// The codec with its default level.
     pub fn new(codec: Compression) -> Self {
         Self {
             codec,
@@ -127,7 +127,7 @@ impl CompressionSetting {
     }
 }
 
-/// Buffers and codec state that are used again from batch to batch. One per thread, or per task
+/// Buffers and codec state that are used again from batch to batch: one for each thread, or for each task
 /// that reads many batches.
 pub struct Scratch {
     output: Output,
@@ -148,14 +148,14 @@ impl fmt::Debug for Scratch {
 }
 
 impl Default for Scratch {
-    /// With Kafka's own limit, which is none: batches that were checked when they were appended.
+    /// Buffers with Kafka's limit, which is none: for batches that were checked when they were appended.
     fn default() -> Self {
         Self::with_limit(i32::MAX as usize - 8)
     }
 }
 
 impl Scratch {
-    /// Decompresses no batch to more than `limit` bytes.
+    /// Buffers that take no batch which decompresses to more than `limit` bytes.
     pub fn with_limit(limit: usize) -> Self {
         Self {
             output: Output::default(),
@@ -166,7 +166,7 @@ impl Scratch {
         }
     }
 
-    /// The bytes that `input` holds, which stay here until the next call.
+    /// Decompresses `input`. The bytes stay in the buffer until the next call.
     ///
     /// # Errors
     /// [`RecordsError::CorruptStream`], [`RecordsError::DecompressedTooLarge`].
@@ -174,7 +174,7 @@ impl Scratch {
         self.decompress_up_to(self.limit, codec, input)
     }
 
-    /// Like [`Self::decompress`] with another limit.
+    /// As [`Self::decompress`], with another limit.
     ///
     /// # Errors
     /// As [`Self::decompress`].
@@ -187,7 +187,7 @@ impl Scratch {
         self.read(limit, codec, input).map(|stream| stream.bytes)
     }
 
-    /// Like [`Self::decompress_up_to`], and tells what there is to say of the stream itself.
+    /// As [`Self::decompress_up_to`], and tells how well-formed the stream is.
     ///
     /// # Errors
     /// As [`Self::decompress`].
@@ -221,22 +221,22 @@ impl Scratch {
         }
     }
 
-    /// Gives back memory beyond a few MiB, after a batch that needed it. To be called as soon as the
-    /// records of a batch were read: large batches of other threads may wait for it.
+    /// Gives memory beyond a few MiB back, after a batch that needed it. It should be called as soon as the
+    /// records of a batch were read, because large batches of other threads may wait for it.
     pub fn release(&mut self) {
         self.output.release();
     }
 }
 
-/// What a stream held.
+/// The content of a stream.
 pub(super) struct Decompressed<'s> {
     pub(super) bytes: &'s [u8],
-    /// Whether every reader of the codec takes the stream. If not, Java's does.
+    /// Whether every reader of the codec accepts the stream. If not, Java's does.
     pub(super) is_strict: bool,
 }
 
 impl<'s> Decompressed<'s> {
-    /// Of bytes that are not compressed.
+    /// Bytes that are not compressed.
     pub(super) fn as_it_is(bytes: &'s [u8]) -> Self {
         Self {
             bytes,
@@ -245,7 +245,7 @@ impl<'s> Decompressed<'s> {
     }
 }
 
-/// Compresses what lies in `plain` behind its first `head_size` bytes; those stay as they are.
+/// Compresses the bytes in `plain` behind its first `head_size`, which stay as they are.
 pub(super) fn compress_behind(
     plain: Vec<u8>,
     head_size: usize,
@@ -261,7 +261,7 @@ pub(super) fn compress_behind(
     out
 }
 
-/// Compresses `records` to the end of `out`.
+/// Compresses `records`, and adds them to the end of `out`.
 pub(super) fn compress(setting: CompressionSetting, records: &[u8], out: &mut Vec<u8>) {
     match setting.codec {
         Compression::None => out.extend_from_slice(records),

@@ -1,22 +1,22 @@
-//! snappy in the framing of snappy-java, which all Kafka clients share; its own framing differs.
+//! snappy in the framing of snappy-java, which all Kafka clients use; snappy's own framing differs.
 //!
 //! ```text
 //! 0x82 "SNAPPY" 0x00 | version i32 = 1 | compatible version i32 = 1 | blocks: size i32, bytes
 //! ```
 //! Without that header the whole is one bare block, as some old clients send it. snappy-java also reads
-//! several streams one after the other, and does not look at a rest of less than a block's size.
+//! several streams one after the other, and ignores a rest that is shorter than a block's size field.
 
 use super::buffers::{Failure, Form, Output};
 
 const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
 const HEADER_SIZE: usize = 16;
 const VERSION: u32 = 1;
-/// What snappy-java puts in a block.
+/// The block size that snappy-java uses.
 const BLOCK_SIZE: usize = 32 << 10;
-/// No element of a block yields more: three bytes make a copy of 64.
+/// No element of a block yields more than this for each of its bytes: three make a copy of 64.
 const MAX_RATIO: usize = 22;
 
-/// Keeps the decoder between streams.
+/// A decoder, which is kept between streams.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     raw: snap::raw::Decoder,
@@ -71,7 +71,7 @@ impl Decoder {
     }
 }
 
-/// Java asks for a version from 1 on in every header but the first.
+/// Checks a header's version: Java demands 1 or above in every header but the first.
 fn check_version(header: &[u8]) -> Result<(), Failure> {
     let version = header[MAGIC.len()..].first_chunk().copied();
     match version.map(i32::from_be_bytes) {
@@ -96,7 +96,7 @@ pub(super) fn compress(input: &[u8], out: &mut Vec<u8>) {
         let size = encoder
             .compress(plain, &mut block)
             .expect("the block has room for the worst case");
-        // At most max_compress_len(32 KiB).
+        // The size is at most max_compress_len(32 KiB).
         out.extend_from_slice(&(size as u32).to_be_bytes());
         out.extend_from_slice(&block[..size]);
     }

@@ -1,9 +1,9 @@
 //! Zstandard frames, decompressed in one piece.
 //!
-//! Clients do not write the size of the content, so the headers of the blocks are walked first:
-//! they bound it. Nothing that a frame claims is allocated: the output alone bounds memory, as
-//! decompression in one piece needs no window. A window above 128 MiB is refused all the same,
-//! since no other client's decoder accepts it.
+//! Clients do not write the size of the content, so the headers of the blocks are walked first: they bound
+//! it. Nothing is allocated because a frame claims it: the output bounds memory, as decompression in one
+//! piece needs no window. A window above 128 MiB is refused all the same, since no other client's decoder
+//! accepts it.
 
 use zstd::zstd_safe::{CCtx, CParameter, DCtx, compress_bound};
 
@@ -14,7 +14,7 @@ const SKIPPABLE: u32 = 0x184D_2A50;
 const MAX_BLOCK: usize = 128 << 10;
 const MAX_WINDOW: u64 = 1 << 27;
 
-/// Keeps the tables between streams.
+/// A decoder, which keeps its tables between streams.
 #[derive(Default)]
 pub(super) struct Decoder {
     context: Option<DCtx<'static>>,
@@ -45,7 +45,7 @@ impl Decoder {
     }
 }
 
-/// At most how many bytes the frames hold.
+/// An upper bound of the bytes in all frames.
 fn bound(input: &[u8]) -> Result<usize, Failure> {
     let mut bound = 0_usize;
     let mut reader = Input::new(input);
@@ -63,12 +63,12 @@ fn bound(input: &[u8]) -> Result<usize, Failure> {
     Ok(bound)
 }
 
-/// The same for one frame whose magic was read.
+/// An upper bound of the bytes in one frame, whose magic was read.
 fn frame_bound(reader: &mut Input<'_>) -> Result<usize, Failure> {
     let descriptor = reader.little_endian(1)? as u8;
     let single_segment = descriptor & 0b10_0000 != 0;
     if single_segment {
-        // The window is the content, whose size follows.
+        // The window is as large as the content, whose size follows.
     } else {
         let window = reader.little_endian(1)?;
         let base = 1_u64 << (10 + (window >> 3));
@@ -88,7 +88,7 @@ fn frame_bound(reader: &mut Input<'_>) -> Result<usize, Failure> {
     if descriptor & 0b100 != 0 {
         reader.take(4)?;
     }
-    // A false content size is found by the decoder; here it can only lower the bound.
+    // The decoder finds a false content size; here it can only lower the bound.
     let content_size = content_size.and_then(|size| usize::try_from(size).ok());
     Ok(content_size.map_or(blocks, |size| size.min(blocks)))
 }

@@ -1,7 +1,7 @@
-//! What happens to a client's batch before it may be appended.
+//! Validates a client's batch before it may be appended.
 //!
-//! [`validate_produce`] looks at every byte of it and either refuses it with Kafka's error, or
-//! gives a [`ValidatedBatch`]: the client's own bytes, with a header that can still be placed.
+//! [`validate_produce`] looks at every byte of the batch. It refuses it with Kafka's error, or gives a
+//! [`ValidatedBatch`]: the client's own bytes, with a header that can still be placed.
 
 mod policy;
 mod produce;
@@ -22,9 +22,9 @@ pub use policy::AppendPolicy;
 pub use produce::{check_request, validate_produce};
 pub use rejection::Rejection;
 
-/// A batch that may be appended: header and records apart, so that giving it an offset, an epoch
-/// or the leader's timestamp copies 61 bytes and leaves the client's buffer as it is. The two are
-/// written by one vectored write.
+/// A batch that may be appended. Header and records are apart: giving it an offset, an epoch or the
+/// leader's timestamp copies 61 bytes and leaves the client's buffer as it is. One vectored write writes
+/// the two.
 #[derive(Clone, Debug)]
 pub struct ValidatedBatch {
     header: BatchHeader,
@@ -32,8 +32,8 @@ pub struct ValidatedBatch {
 }
 
 impl ValidatedBatch {
-    /// Takes a batch that this broker made itself ([`super::builder`], [`super::control`]), without
-    /// looking at its records. What follows the first whole batch is dropped.
+    /// Takes a batch that this broker made ([`super::builder`], [`super::control`]), without looking at its
+    /// records. Bytes behind the first whole batch are dropped.
     ///
     /// # Errors
     /// What is wrong with the header, or with the length.
@@ -54,27 +54,27 @@ impl ValidatedBatch {
         })
     }
 
-    /// The header's fields as they will be stored, but for base offset and leader epoch.
+    /// The fields of the header as they will be stored, except for base offset and leader epoch.
     pub fn header(&self) -> &BatchHeader {
         &self.header
     }
 
-    /// The 61 bytes that precede the records of the batch at its place in the log.
+    /// The 61 bytes of the header for a place in the log.
     pub fn head(&self, base_offset: Offset, epoch: LeaderEpoch) -> [u8; HEADER_SIZE] {
         self.header.placed_at(base_offset, epoch).to_bytes()
     }
 
-    /// What follows the header.
+    /// The bytes behind the header.
     pub fn records(&self) -> &Bytes {
         &self.records
     }
 
-    /// Size of the whole batch as it will be stored.
+    /// The bytes of the whole batch as it will be stored.
     pub fn size(&self) -> usize {
         self.header.size()
     }
 
-    /// The leader's timestamp, if the topic wants that: `log_append_time_ms` of the answer.
+    /// The leader's timestamp, if the topic has log append times: `log_append_time_ms` of the answer.
     pub fn log_append_time(&self) -> Option<Timestamp> {
         match self.header.timestamp_type() {
             TimestampType::CreateTime => None,
@@ -82,7 +82,7 @@ impl ValidatedBatch {
         }
     }
 
-    /// The whole batch in one piece, at its place in the log: a copy, for tests and tools.
+    /// A copy of the whole batch for a place in the log, in one piece: for tests and tools.
     pub fn to_bytes(&self, base_offset: Offset, epoch: LeaderEpoch) -> Bytes {
         Bytes::from([&self.head(base_offset, epoch)[..], &self.records].concat())
     }

@@ -1,4 +1,4 @@
-//! What a topic asks of the batches that clients append to it.
+//! What a topic demands of batches that clients append to it.
 
 use crate::config::{self, CompressionType, TopicConfig};
 use crate::records::attributes::TimestampType;
@@ -7,31 +7,30 @@ use crate::records::compression::{Compression, CompressionSetting};
 /// The configs of a topic, or the broker's defaults, that validation obeys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppendPolicy {
-    /// `compression.type`: `None` keeps the producer's codec.
+    /// `compression.type`; `None` keeps the producer's codec.
     pub compression: Option<CompressionSetting>,
     /// `message.timestamp.type`.
     pub timestamp_type: TimestampType,
-    /// `message.timestamp.before.max.ms`: how far a `CreateTime` may lie in the past.
+    /// `message.timestamp.before.max.ms`: how far a `CreateTime` may lie in the past, in milliseconds.
     pub timestamp_before_max_ms: i64,
-    /// `message.timestamp.after.max.ms`: how far it may lie in the future.
+    /// `message.timestamp.after.max.ms`: how far a `CreateTime` may lie in the future, in milliseconds.
     pub timestamp_after_max_ms: i64,
-    /// `max.message.bytes`: the largest batch, as sent and as stored.
+    /// `max.message.bytes`: the largest batch, both as sent and as stored, in bytes.
     pub max_message_bytes: usize,
     /// `segment.bytes`: no batch is larger than a segment.
     pub segment_bytes: usize,
     /// `max.decompressed.message.bytes`: the largest record in a compressed batch.
     pub max_decompressed_message_bytes: usize,
-    /// The largest compressed batch after decompression: as much as one record may have, or
-    /// [`Self::LEAST_MAX_DECOMPRESSED_BATCH_BYTES`] if that is more. Kafka has no such limit;
-    /// without one a few kilobytes may ask for gigabytes of memory and seconds of CPU.
+    /// The most bytes that a compressed batch may decompress to: as many as one record may have, or
+    /// [`Self::LEAST_MAX_DECOMPRESSED_BATCH_BYTES`] if that is more. Kafka has no such limit; without one,
+    /// a few kilobytes may ask for gigabytes of memory and seconds of CPU.
     pub max_decompressed_batch_bytes: usize,
     /// `cleanup.policy` contains `compact`: every record needs a key.
     pub compacted: bool,
 }
 
 impl AppendPolicy {
-    /// A compressed batch may always grow to this: a hundred times the default
-    /// `max.message.bytes`.
+    /// A compressed batch may always decompress to this: a hundred times the default `max.message.bytes`.
     pub const LEAST_MAX_DECOMPRESSED_BATCH_BYTES: usize = 100 << 20;
 
     /// The policy of a topic with these configs.
@@ -57,7 +56,7 @@ impl AppendPolicy {
 }
 
 impl Default for AppendPolicy {
-    /// That of a topic without configs of its own, on a broker without any.
+    /// The policy of a topic without configs of its own, on a broker without any.
     fn default() -> Self {
         Self::of(&TopicConfig::default())
     }

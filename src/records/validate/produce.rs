@@ -1,4 +1,4 @@
-//! The way of one partition's records in a Produce request from bytes to a batch to append.
+//! Takes one partition's records in a Produce request from bytes to a batch that may be appended.
 //!
 //! The order of the checks is Kafka's, so that a batch with two faults gets the same error.
 
@@ -19,18 +19,18 @@ use super::rebuild::recompress;
 use super::record_checks::check_records;
 use super::rejection::Rejection;
 
-/// From this version of Produce on a client may send zstd (KIP-110).
+/// The first version of Produce in which a client may send zstd (KIP-110).
 const ZSTD_SINCE: i16 = 7;
 
 thread_local! {
-    /// Buffers for compressed batches: no allocation per batch, and no lock.
+    /// Buffers for compressed batches, one for each thread: no allocation per batch, and no lock.
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
 }
 
-/// Checks the records that a client sent to one partition against the topic's `policy`, and
-/// everything in them against each other. `now` becomes the timestamp where the topic says
-/// `LogAppendTime`. Whether the producer may write (epoch, sequence, transaction) is the log's to
-/// say: the header of the result has the facts.
+/// Checks the records that a client sent to one partition against the topic's `policy`, and everything in
+/// them against each other. `now` becomes the timestamp where the topic says `LogAppendTime`. The log
+/// decides whether the producer may write (epoch, sequence number, transaction), from the header of the
+/// result.
 ///
 /// # Errors
 /// What Kafka answers, in the order in which Kafka checks.
@@ -71,8 +71,8 @@ pub fn check_request(records: &[u8], version: i16) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// The one batch of magic 2 that there must be. Bytes of a partial one behind it are dropped, as
-/// Kafka drops them.
+/// The one batch of magic 2 that there must be. Bytes of a partial batch behind it are dropped, as in
+/// Kafka.
 fn only_batch(records: &[u8]) -> Result<Batch<'_>, Rejection> {
     let mut batches = Batches::new(records);
     let Some(batch) = batches.next().transpose()? else {
@@ -92,7 +92,7 @@ fn only_batch(records: &[u8]) -> Result<Batch<'_>, Rejection> {
     Ok(batch)
 }
 
-/// Everything that can be told without the records.
+/// Checks everything that does not need the records.
 fn check_header(batch: &Batch<'_>, policy: &AppendPolicy) -> Result<(), Rejection> {
     let base_offset = batch.base_offset();
     if base_offset != Offset::ZERO {
@@ -123,7 +123,7 @@ fn check_flags(header: &BatchHeader, policy: &AppendPolicy) -> Result<(), Reject
             "control records come from brokers only",
         ));
     }
-    // A topic of CreateTime takes it, in Kafka too: the records have times of their own.
+    // A topic of CreateTime takes such a batch, as in Kafka: the records have times of their own.
     if [header.timestamp_type(), policy.timestamp_type] == [TimestampType::LogAppendTime; 2] {
         return Err(Rejection::new(
             ErrorCode::INVALID_TIMESTAMP,
@@ -133,7 +133,8 @@ fn check_flags(header: &BatchHeader, policy: &AppendPolicy) -> Result<(), Reject
     Ok(())
 }
 
-/// Without a producer id its epoch and sequence are not looked at: some clients leave 0 there.
+/// Checks the producer's fields. Without a producer id its epoch and sequence number are ignored, because
+/// some clients leave 0 there.
 fn check_producer(header: &BatchHeader) -> Result<(), Rejection> {
     let (id, epoch, sequence) = (
         header.producer_id(),
@@ -153,7 +154,7 @@ fn check_producer(header: &BatchHeader) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Checks the records, and gives them as they are to be stored; `header` follows.
+/// Checks the records, and returns them as they are to be stored; `header` is changed accordingly.
 fn checked_body(
     batch: &Batch<'_>,
     header: &mut BatchHeader,
@@ -174,7 +175,8 @@ fn checked_body(
     let setting = policy.compression.filter(|setting| setting.codec != codec);
     let body = match setting {
         Some(setting) => recompress(header, stream.bytes, setting)?,
-        // Consumers whose readers are stricter than Java's shall read it, too.
+        // The records are compressed anew, so that consumers whose readers are stricter than Java's can
+        // read them.
         None if !stream.is_strict => {
             recompress(header, stream.bytes, CompressionSetting::new(codec))?
         }
@@ -199,7 +201,7 @@ fn check_size(size: usize, policy: &AppendPolicy) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// The size after compression, and whether a segment can hold it.
+/// Checks the size after compression, and whether a segment can hold it.
 fn check_stored_size(size: usize, policy: &AppendPolicy) -> Result<(), Rejection> {
     check_size(size, policy)?;
     let limit = policy.segment_bytes;

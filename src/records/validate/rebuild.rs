@@ -1,4 +1,4 @@
-//! A batch compressed anew, because `compression.type` asks for another codec than the producer's.
+//! Compresses a batch anew, where `compression.type` asks for another codec than the producer's.
 
 use bytes::Bytes;
 
@@ -8,8 +8,8 @@ use crate::records::header::{BatchHeader, HEADER_SIZE};
 
 use super::rejection::Rejection;
 
-/// Compresses the checked `plain` records with `setting`. The records themselves keep their
-/// bytes: deltas are counted from the same base. The checksum is right for the new bytes.
+/// Compresses the checked `plain` records with `setting`. The records keep their bytes, because deltas
+/// count from the same base. The checksum is that of the new bytes.
 pub(super) fn recompress(
     header: &mut BatchHeader,
     plain: &[u8],

@@ -1,7 +1,7 @@
 //! The rules for the records of a client's batch, all checked in one pass over decompressed bytes.
 //!
-//! Structure and offsets are faults of the batch; a missing key or a bad timestamp is a fault of
-//! a record, and all such records are reported.
+//! A wrong structure or offset is a fault of the batch. A missing key or a bad timestamp is a fault of a
+//! record, and all such records are reported.
 
 use crate::model::Timestamp;
 use crate::protocol::error_code::ErrorCode;
@@ -14,8 +14,8 @@ use crate::records::varint::Reader;
 use super::policy::AppendPolicy;
 use super::rejection::Rejection;
 
-/// Checks the records of the batch with this header; gives the largest timestamp, -1 if none has
-/// one. `size_limit` is the most bytes of one record.
+/// Checks the records of the batch with this header. Returns the largest timestamp, -1 if no record has
+/// one. `size_limit` is the most bytes of a record.
 pub(super) fn check_records(
     header: &BatchHeader,
     bytes: &[u8],
@@ -60,14 +60,14 @@ fn out_of_order(index: i32, offset_delta: i32) -> Rejection {
     ))
 }
 
-/// What one record is held against.
+/// The rules that each record must follow.
 struct Rules {
     needs_key: bool,
     lowest_timestamp: i64,
     highest_timestamp: i64,
 }
 
-/// What is wrong with one record.
+/// What is wrong with a record.
 enum Fault {
     MissingKey,
     Timestamp(Option<i64>),
@@ -80,7 +80,7 @@ impl Rules {
                 now.0.saturating_sub(policy.timestamp_before_max_ms),
                 now.0.saturating_add(policy.timestamp_after_max_ms),
             ),
-            // The leader's replaces it.
+            // The leader's time replaces whatever the record has.
             TimestampType::LogAppendTime => (i64::MIN, i64::MAX),
         };
         Self {
@@ -99,7 +99,7 @@ impl Rules {
         in_time && (record.key.is_some() || !self.needs_key)
     }
 
-    /// What is wrong with a record that was not accepted. As in Kafka the key comes first.
+    /// What is wrong with a record that was not accepted. As in Kafka, a missing key is reported first.
     fn fault(&self, record: &RawRecord<'_>, timestamp: Option<i64>) -> Fault {
         if self.needs_key && record.key.is_none() {
             Fault::MissingKey
@@ -108,7 +108,7 @@ impl Rules {
         }
     }
 
-    /// Kafka's words, as producers log them; `index` is the record's place in the batch.
+    /// Kafka's message, as producers log it; `index` is the record's place in the batch.
     fn describe(&self, index: i32, fault: &Fault) -> String {
         match fault {
             Fault::MissingKey => "Compacted topic cannot accept message without key".to_owned(),
@@ -122,7 +122,7 @@ impl Rules {
     }
 }
 
-/// The records at fault so far.
+/// The faulty records so far.
 #[derive(Default)]
 struct Faults {
     listed: Vec<(i32, Fault)>,
@@ -165,7 +165,7 @@ impl Faults {
     }
 }
 
-/// The first few of the records at fault, in Kafka's form.
+/// The first few faulty records, in the form of Kafka's message.
 fn missing_keys(count: usize, errors: &[(i32, String)]) -> String {
     let shown: Vec<String> = errors
         .iter()

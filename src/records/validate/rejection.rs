@@ -3,21 +3,21 @@
 use crate::protocol::error_code::ErrorCode;
 use crate::records::error::RecordsError;
 
-/// A refused batch: the answer to its producer.
+/// Why a batch is refused, as its producer is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    /// Kafka's error.
+    /// Kafka's error code.
     pub code: ErrorCode,
-    /// What the client is told.
+    /// The message to the client.
     pub message: String,
-    /// Place in the batch (from 0) and message of each record at fault, where single records
-    /// are; at most [`Self::MAX_RECORD_ERRORS`].
+    /// Where single records are at fault, the place in the batch (from 0) and the message of each; no more
+    /// than [`Self::MAX_RECORD_ERRORS`].
     pub record_errors: Vec<(i32, String)>,
 }
 
 impl Rejection {
-    /// Kafka lists every record at fault. That would let a batch of a hundred thousand tiny
-    /// records ask for an answer of many megabytes; the message tells the number.
+    /// The most records that are reported. Kafka lists every faulty record, so a batch of a hundred
+    /// thousand tiny ones would ask for an answer of many megabytes; here the message gives their count.
     pub const MAX_RECORD_ERRORS: usize = 1_000;
 
     pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
@@ -40,7 +40,7 @@ impl From<RecordsError> for Rejection {
             | RecordsError::Truncated { .. }
             | RecordsError::UnknownMagic { .. }
             | RecordsError::Checksum { .. } => ErrorCode::CORRUPT_MESSAGE,
-            // The checksum was right, so sending the same again would not help: not retriable.
+            // The checksum was right, so sending the same again would not help: the error is not retriable.
             _ => ErrorCode::INVALID_RECORD,
         };
         Self::new(code, error.to_string())

@@ -24,18 +24,18 @@ const OF_A_LISTENER: [&str; 10] = [
     "ssl.truststore.certificates",
 ];
 
-/// Keys of a listener that can be set for all brokers at once.
+/// Keys of a listener that can also be set for all brokers at once.
 const OF_ALL_BROKERS: [&str; 3] = [
     "max.connections",
     "max.connection.creation.rate",
     "num.network.threads",
 ];
 
-/// Keys that Kafka changes while the broker runs and that are read only at its start here.
+/// Keys that Kafka changes while the broker runs, but that are read only at the start here.
 const AT_START_ONLY: [&str; 2] = ["listeners", "listener.security.protocol.map"];
 
-/// Numbers of threads that Kafka lets nobody change by more than half or to more than double, besides
-/// `log.cleaner.threads`; in the order in which it looks at them.
+/// Counts of threads that Kafka lets nobody more than halve or double in one step, besides
+/// `log.cleaner.threads`, in the order in which Kafka looks at them.
 const THREAD_COUNTS: [&str; 5] = [
     "num.network.threads",
     "background.threads",
@@ -44,21 +44,21 @@ const THREAD_COUNTS: [&str; 5] = [
     "num.recovery.threads.per.data.dir",
 ];
 
-/// Whose dynamic config is altered.
+/// Which dynamic config is altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlteredBroker {
-    /// This one's.
+    /// The config of this broker.
     This,
-    /// The default of all.
+    /// The default of all brokers.
     All,
 }
 
-/// Checks the dynamic config that a broker, or all, would have after an alteration. Names that
-/// Kafka does not know pass, as they may be a plug-in's.
+/// Checks the dynamic config that a broker, or all brokers, would have after an alteration. Names that
+/// Kafka does not know pass, because they may belong to a plug-in.
 ///
 /// # Errors
 /// A key cannot be changed while brokers run, or not for all at once; or a value is not allowed or
-/// contradicts another. The code for all of them is `INVALID_REQUEST`.
+/// contradicts another. The error code is `INVALID_REQUEST` for all of them.
 pub fn check_broker_alteration(
     after: &BTreeMap<String, String>,
     whose: AlteredBroker,
@@ -107,8 +107,8 @@ pub fn check_broker_alteration(
     thread_counts(before, &layers)
 }
 
-/// Numbers of threads change by half or to double at most, as Kafka has it, whether there are such
-/// threads here or not.
+/// Lets counts of threads at most halve or double, as Kafka does, whether or not there are such threads
+/// here.
 fn thread_counts(before: &Layers<'_>, after: &Layers<'_>) -> Result<(), InvalidValue> {
     let count = |layers: &Layers<'_>, name: &str| View { layers: *layers }.int(name);
     for name in THREAD_COUNTS {
@@ -138,7 +138,7 @@ fn thread_counts(before: &Layers<'_>, after: &Layers<'_>) -> Result<(), InvalidV
     Err(refused_by_a_part(name, &reason))
 }
 
-/// What a new number of threads should be, if it is not.
+/// What is wrong with a new count of threads; `None` if it is allowed.
 fn step_of_threads(old: i32, new: i32) -> Option<String> {
     if new == old {
         None
@@ -155,7 +155,7 @@ fn step_of_threads(old: i32, new: i32) -> Option<String> {
     }
 }
 
-/// As Kafka puts the objection of the part that would have to change.
+/// The message of Kafka for a value that a part of the broker objects to.
 fn refused_by_a_part(name: &str, reason: &str) -> InvalidValue {
     let text = format!(
         "Invalid value org.apache.kafka.common.config.ConfigException: {reason} for configuration \
@@ -167,7 +167,7 @@ fn refused_by_a_part(name: &str, reason: &str) -> InvalidValue {
 fn is_of_one_broker(name: &str) -> bool {
     match keys::broker_key(name) {
         Some(key) => key.update == Update::PerBroker,
-        // Of a listener.
+        // The key of one listener.
         None => {
             keys::broker_key_behind(name).is_some_and(|key| !OF_ALL_BROKERS.contains(&key.name))
         }

@@ -1,8 +1,8 @@
-//! What holds for this broker, with types: a struct for each part of it that reads config.
+//! The typed config of a broker: a struct for each part of it that reads config.
 //!
-//! A field is here only if something acts on it; its name is its key's, with dots turned into
-//! underscores, and the table documents it. Changing a key while the broker runs means building
-//! another view from the changed layers.
+//! There is a field only for a key on which something acts. It is named as its key, with dots turned into
+//! underscores, and the table documents it. To change a key while the broker runs, another view is built
+//! from the changed layers.
 
 use super::check;
 use super::group_coordinator::GroupCoordinatorConfig;
@@ -16,12 +16,12 @@ use super::topic::TopicConfig;
 use super::value::InvalidValue;
 use super::view::View;
 
-/// What holds for this broker.
+/// The config of this broker, as all layers together give it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BrokerConfig {
-    /// Who this node is.
+    /// The identity of this node.
     pub node: NodeConfig,
-    /// How patient the quorum is.
+    /// The time-outs of the quorum and of brokers' sessions.
     pub quorum: QuorumConfig,
     /// Listeners, connections, memory for requests.
     pub network: NetworkConfig,
@@ -31,30 +31,30 @@ pub struct BrokerConfig {
     pub storage: StorageConfig,
     /// The metadata log.
     pub metadata_log: MetadataLogConfig,
-    /// Topics as such, and the requests that read them.
+    /// Topics in general, and the requests that read them.
     pub topics: TopicsConfig,
     /// The group coordinator.
     pub groups: GroupCoordinatorConfig,
     /// Log lines.
     pub logging: LoggingConfig,
-    /// Metrics of clients.
+    /// The metrics that clients push.
     pub client_metrics: ClientTelemetryConfig,
-    /// What holds for topics without values of their own.
+    /// The config of topics without values of their own.
     pub topic_defaults: TopicConfig,
 }
 
-/// Topics as such, and the requests that read them.
+/// Topics in general, and the requests that read them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicsConfig {
-    /// Whether a topic that is asked for is made.
+    /// Whether a Metadata request creates the topics that it names.
     pub auto_create_topics_enable: bool,
-    /// `auto.create.topics.per.request.max`
+    /// How many topics one such request may create: 1 or above.
     pub auto_create_topics_per_request_max: i32,
     /// Whether topics can be deleted.
     pub delete_topic_enable: bool,
     /// 1 or above.
     pub num_partitions: i32,
-    /// Of topics that are made without a number.
+    /// The replicas of topics that are created without a number.
     pub default_replication_factor: i32,
     /// 1024 or above.
     pub fetch_max_bytes: i32,
@@ -67,33 +67,33 @@ pub struct TopicsConfig {
 /// Log lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggingConfig {
-    /// For people or for machines.
+    /// Whether lines are for people or for machines.
     pub logging_format: LoggingFormat,
-    /// The least severe lines to write, in all and in parts.
+    /// The least severe level to write, for all lines or for those of single modules.
     pub logging_level: String,
 }
 
-/// Metrics of clients.
+/// The metrics that clients push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientTelemetryConfig {
-    /// 1 or above: the most that a client may push at once, compressed.
+    /// The most bytes of one push, compressed: 1 or above.
     pub telemetry_max_bytes: i32,
 }
 
-/// What a log line looks like.
+/// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoggingFormat {
-    /// For people.
+    /// Text for people.
     Text,
     /// One JSON object a line.
     Json,
 }
 
 impl BrokerConfig {
-    /// Reads all that holds for the broker, and checks what its values are to each other.
+    /// Reads the config from the layers, and checks its values against each other.
     ///
     /// # Errors
-    /// Two values contradict each other, or ask for what is not there yet.
+    /// Two values contradict each other, or ask for something that is not built yet.
     pub fn read(layers: &Layers<'_>) -> Result<Self, InvalidValue> {
         let view = View { layers: *layers };
         let topic_defaults = TopicConfig::of_broker(layers);
@@ -153,8 +153,8 @@ impl LoggingConfig {
     }
 }
 
-/// A level, or one for a part. The logger itself takes any other word for a part, and then writes
-/// nothing of the rest.
+/// Whether the text is a level, or one for a module. The logger itself would take any other word for a
+/// module, and then write nothing else.
 fn is_level(text: &str) -> bool {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let level = match text.split_once('=') {

@@ -1,5 +1,5 @@
-//! What values are to each other: Kafka's checks across keys, and what is refused as it is not
-//! there yet and nobody should believe that it is.
+//! Checks across keys: Kafka's, and refusals of what is not built yet, so that nobody believes that it is
+//! at work.
 
 use super::topic::TopicConfig;
 use super::value::InvalidValue;
@@ -7,7 +7,7 @@ use super::view::View;
 
 type Check = Result<(), InvalidValue>;
 
-/// Checks all but the listeners, which [`super::listeners`] checks.
+/// Checks everything but the listeners, which [`super::listeners`] checks.
 pub(super) fn together(view: &View<'_>, topic_defaults: &TopicConfig) -> Check {
     ids(view)?;
     roles(view)?;
@@ -43,8 +43,8 @@ fn roles(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// Kafka starts with a session that ends before the next report; its broker is then fenced and
-/// unfenced without end.
+/// Refuses a session that ends before the next heartbeat. Kafka starts with one, and its broker is then
+/// fenced and unfenced without end.
 fn heartbeats(view: &View<'_>) -> Check {
     const INTERVAL: &str = "broker.heartbeat.interval.ms";
     let session = view.int("broker.session.timeout.ms");
@@ -58,7 +58,8 @@ fn heartbeats(view: &View<'_>) -> Check {
     }
 }
 
-/// To ignore one of these would leave the operator with less protection than the file asks for.
+/// Refuses protection that is not built yet: ignoring such a key would leave the operator with less than
+/// the file asks for.
 fn not_there_yet(view: &View<'_>) -> Check {
     const JAVA_CLASSES: [&str; 3] = [
         "create.topic.policy.class.name",
@@ -89,8 +90,8 @@ fn not_there_yet(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// Bounds that hold for the finest unit, whichever was set. Hours and minutes have none in the
-/// table.
+/// Checks the bounds of times in their finest unit, whichever unit was set. The table has no bounds for
+/// hours and minutes.
 fn times_of_the_log(view: &View<'_>) -> Check {
     let set = |name: &str| view.is_set(name).then(|| view.long(name));
     if set("log.roll.ms").is_some_and(|time| time < 1) {
@@ -144,7 +145,7 @@ fn replication(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// Otherwise no member could join any group.
+/// Refuses bounds of session time-outs between which no member could join any group.
 fn sessions_of_groups(view: &View<'_>) -> Check {
     let shortest = view.int("group.min.session.timeout.ms");
     if view.int("group.max.session.timeout.ms") < shortest.max(1) {
@@ -154,9 +155,9 @@ fn sessions_of_groups(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// What is wrong with a limit that Kafka takes, and that locks out whoever could raise it again.
+/// The complaint about a limit that Kafka accepts, but that locks out whoever could raise it again.
 pub(super) const NOBODY: &str = "Nobody could connect";
-/// A request that alters configs has less than this, the names of clients and topics included.
+/// No request that alters configs is as large as this, names of clients and topics included.
 const SMALLEST_LARGEST_REQUEST: i32 = 1024;
 
 fn network(view: &View<'_>) -> Check {

@@ -1,4 +1,4 @@
-//! Subscriptions to metrics of clients (KIP-714): what may be set, and what it means.
+//! Subscriptions to metrics of clients (KIP-714): which values may be set, and what they mean.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ const METRICS: &str = "metrics";
 const INTERVAL_MS: &str = "interval.ms";
 const MATCH: &str = "match";
 
-/// The least and the most `interval.ms` may be: a tenth of a second and an hour.
+/// The least and the most that `interval.ms` may be: a tenth of a second, and an hour.
 const INTERVALS_MS: std::ops::RangeInclusive<i64> = 100..=3_600_000;
 
-/// What of a client a pattern may look at.
+/// The attributes of a client that a pattern may look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ClientAttribute {
     /// `client_instance_id`
@@ -32,19 +32,20 @@ pub enum ClientAttribute {
     SourcePort,
 }
 
-/// One subscription. A value that cannot be read counts as not set: another version may have
+/// One subscription. A value that cannot be read counts as not set, because another version may have
 /// written it.
 #[derive(Clone, Debug)]
 pub struct ClientMetricsConfig {
-    /// Prefixes of the names of metrics; `*` for all.
+    /// Prefixes of the names of metrics; `*` for all metrics.
     pub metrics: Vec<String>,
-    /// How often to push, in milliseconds: 100 to 3,600,000.
+    /// How often clients push, in milliseconds: 100 to 3,600,000.
     pub interval_ms: i32,
-    /// What a client must match whole, all of it; any client if empty.
+    /// The patterns that a client's attributes must match as a whole. If there are none, any client
+    /// matches.
     pub matches: BTreeMap<ClientAttribute, Regex>,
 }
 
-/// Why a subscription is refused. The two have different error codes.
+/// Why a subscription is refused: the two reasons have different error codes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSubscription {
     /// An unknown key or an interval out of bounds: `INVALID_REQUEST`.
@@ -55,7 +56,7 @@ pub enum InvalidSubscription {
     Value(#[from] InvalidValue),
 }
 
-/// Checks all that would be set for a subscription after an alteration.
+/// Checks all values that a subscription would have after an alteration.
 ///
 /// # Errors
 /// A key is unknown, or a value is not allowed.
@@ -87,7 +88,7 @@ pub fn check_client_metrics(
 }
 
 impl ClientMetricsConfig {
-    /// Reads what was set for a subscription.
+    /// Reads the values that were set for a subscription.
     pub fn read(overrides: &dyn Overrides) -> Self {
         let value = |name: &str| {
             let set = overrides
@@ -109,7 +110,7 @@ impl ClientMetricsConfig {
         }
     }
 
-    /// Whether the client is meant whose attributes `attribute` tells.
+    /// Whether the subscription is for a client, whose attributes `attribute` tells.
     pub fn is_for<'a>(&self, attribute: impl Fn(ClientAttribute) -> Option<&'a str>) -> bool {
         self.matches
             .iter()
@@ -136,7 +137,7 @@ fn parse(name: &str, text: &str) -> Result<Value, InvalidValue> {
     key.parse(text)
 }
 
-/// Of several patterns for an attribute the last counts.
+/// Reads the patterns. Of several for an attribute the last one counts.
 fn patterns(entries: &[String]) -> Result<BTreeMap<ClientAttribute, Regex>, InvalidValue> {
     let pattern = |entry: &String| {
         let (name, pattern) = entry.split_once('=')?;
@@ -144,7 +145,7 @@ fn patterns(entries: &[String]) -> Result<BTreeMap<ClientAttribute, Regex>, Inva
             return None;
         }
         let attribute = ClientAttribute::from_name(name.trim())?;
-        // The whole attribute has to match.
+        // The pattern has to match the whole attribute.
         let whole = format!("^(?:{})$", pattern.trim());
         Some((attribute, Regex::new(&whole).ok()?))
     };

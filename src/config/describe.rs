@@ -1,5 +1,5 @@
-//! Answers for DescribeConfigs: each key's value, where it comes from, and what else was set for it
-//! (its synonyms, strongest first). Pure: the layers are arguments.
+//! Answers of DescribeConfigs: each key's value, where it comes from, and its synonyms, which are all
+//! places that set it, strongest first. Pure: the layers are arguments.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,12 +8,12 @@ use super::keys;
 use super::layers::{Layers, Overrides, Source};
 use super::value::Value;
 
-/// What is told of one key.
+/// The answer for one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The key.
     pub name: String,
-    /// Its value; `None` if it has none or is a secret.
+    /// The key's value; `None` if it has none, or is a secret.
     pub value: Option<String>,
     /// Where the value comes from.
     pub source: Source,
@@ -21,27 +21,27 @@ pub struct Entry {
     pub is_sensitive: bool,
     /// Whether AlterConfigs cannot change it.
     pub is_read_only: bool,
-    /// What was set for it anywhere, and its default; strongest first.
+    /// Everything that was set for the key, and its default; strongest first.
     pub synonyms: Vec<Synonym>,
-    /// The kind; `None` for a key that is not in the table.
+    /// The key's kind; `None` if the key is not in the table.
     pub kind: Option<Kind>,
-    /// What it means; empty for a key that is not in the table.
+    /// The key's documentation; empty if the key is not in the table.
     pub doc: &'static str,
 }
 
-/// One setting that an [`Entry`] has its value from, or would have if no stronger one were there.
+/// A setting that gives an [`Entry`] its value, or would if no stronger one were there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Synonym {
     /// The key that was set: the described one, or the broker key behind it.
     pub name: String,
-    /// The text it was set to; `None` if it is a secret.
+    /// The text that was set; `None` if it is a secret.
     pub value: Option<String>,
-    /// Where it was set.
+    /// The layer in which it was set.
     pub source: Source,
 }
 
 impl Kind {
-    /// The number DescribeConfigs has for the kind; 0 is an unknown one.
+    /// The number of the kind in DescribeConfigs; 0 stands for an unknown one.
     pub fn describe_configs_id(self) -> i8 {
         match self {
             Self::Boolean => 1,
@@ -57,17 +57,17 @@ impl Kind {
     }
 }
 
-/// All keys of a topic that has these values of its own.
+/// The entries of a topic that has these values of its own.
 pub fn describe_topic(overrides: &dyn Overrides, layers: &Layers<'_>) -> Vec<Entry> {
     describe_resource(keys::topic_keys(), overrides, layers, Source::Topic)
 }
 
-/// All keys of a group that has these values of its own.
+/// The entries of a group that has these values of its own.
 pub fn describe_group(overrides: &dyn Overrides, layers: &Layers<'_>) -> Vec<Entry> {
     describe_resource(keys::group_keys(), overrides, layers, Source::Group)
 }
 
-/// All keys of a subscription to metrics of clients that has these values.
+/// The entries of a subscription to metrics of clients that has these values.
 pub fn describe_client_metrics(overrides: &dyn Overrides) -> Vec<Entry> {
     let nothing = BTreeMap::new();
     let keys = keys::client_metrics_keys();
@@ -79,7 +79,7 @@ pub fn describe_client_metrics(overrides: &dyn Overrides) -> Vec<Entry> {
     )
 }
 
-/// The loggers and their levels.
+/// The loggers as entries, with their levels.
 pub fn describe_loggers(levels: impl IntoIterator<Item = (String, String)>) -> Vec<Entry> {
     let entry = |(name, level)| Entry {
         name,
@@ -105,7 +105,7 @@ fn describe_resource(
         .iter()
         .filter(|key| !key.is_internal() || overrides.value_of(key.name).is_some())
         .map(|key| resource_entry(key, overrides, layers, source));
-    // Another version may have written what is no key today.
+    // Another version may have written what is no key of this one.
     let is_unknown = |name: &&str| keys.iter().all(|key| key.name != *name);
     let unknown = overrides.names().filter(is_unknown).map(|name| {
         let synonym = Synonym {
@@ -136,15 +136,15 @@ fn resource_entry(
         .collect();
     let mut synonyms = broker_synonyms(&names, layers);
     if let Some(first) = names.first() {
-        // A default of hours says nothing of milliseconds. (Kafka drops what was set in hours, too,
-        // and so calls `retention.ms` a default where the file sets `log.retention.hours`.)
+        // A default in hours says nothing about milliseconds. (Kafka also drops what was set in hours, and
+        // so calls `retention.ms` a default where the file sets `log.retention.hours`.)
         let is_weak =
             |synonym: &Synonym| synonym.name != *first && synonym.source == Source::Default;
         drop_leading(&mut synonyms, is_weak);
     } else if source == Source::Group
         && let Some(default) = key.default_value()
     {
-        // Of topics and subscriptions Kafka tells no default that no broker key gives.
+        // For topics and subscriptions Kafka tells no default if no broker key gives one.
         synonyms.push(Synonym {
             name: key.name.to_owned(),
             value: Some(default.to_string()),
@@ -165,7 +165,7 @@ fn resource_entry(
     entry(key, value, synonyms, false)
 }
 
-/// All keys of a broker: Kafka's public ones, ours, and whatever else was set.
+/// The entries of a broker: Kafka's public keys, ours, and whatever else was set.
 pub fn describe_broker(layers: &Layers<'_>) -> Vec<Entry> {
     let public = keys::broker_keys().filter(|key| !key.is_internal() && key.is_static());
     let mut names: BTreeSet<&str> = public.map(|key| key.name).collect();
@@ -187,14 +187,14 @@ fn broker_entry(name: &str, layers: &Layers<'_>) -> Entry {
         None => layers.value(key),
     };
     let mut synonyms = broker_synonyms(&names_for(name, key), layers);
-    // What is set under another name has another value.
+    // Settings under another name have another value.
     drop_leading(&mut synonyms, |synonym| synonym.name != name);
     let mut entry = entry(key, value, synonyms, is_read_only(name, key));
     name.clone_into(&mut entry.name);
     entry
 }
 
-/// The dynamic defaults of the cluster, and nothing else.
+/// The entries of the cluster's dynamic default, which has only what was set.
 pub fn describe_cluster_default<Name: AsRef<str>, Text: AsRef<str>>(
     of_cluster: &BTreeMap<Name, Text>,
 ) -> Vec<Entry> {
@@ -221,12 +221,12 @@ pub fn describe_cluster_default<Name: AsRef<str>, Text: AsRef<str>>(
     of_cluster.iter().map(describe).collect()
 }
 
-/// Kafka calls a listener's own keys read-only, though it lets them be altered.
+/// Whether Kafka calls a key read-only. It does for a listener's own keys, though they can be altered.
 fn is_read_only(name: &str, key: &Key) -> bool {
     !key.is_dynamic() || name != key.name
 }
 
-/// All that is set for `names` on a broker, by layer and then in the order of the names.
+/// Everything that is set for `names` on a broker: by layer, then in the order of the names.
 fn broker_synonyms(names: &[&str], layers: &Layers<'_>) -> Vec<Synonym> {
     let mut synonyms = Vec::new();
     for (source, layer) in layers.by_strength() {
@@ -253,8 +253,8 @@ fn synonym(name: &str, text: &str, source: Source) -> Synonym {
     }
 }
 
-/// What may set the key `name`, in order: hours behind milliseconds, and the key for all listeners
-/// behind that for one.
+/// The names that may set the key `name`, strongest first: milliseconds before hours, and the key of one
+/// listener before that of all.
 fn names_for<'a>(name: &'a str, key: &'static Key) -> Vec<&'a str> {
     if name != key.name {
         return vec![name, key.name];
@@ -309,7 +309,7 @@ fn entry(
     }
 }
 
-/// A key that is not in the table may hold a secret, so nothing of its value is told.
+/// The entry of a key that is not in the table. Its value may be a secret, so it is hidden.
 fn unknown_entry(name: &str, synonyms: Vec<Synonym>) -> Entry {
     Entry {
         name: name.to_owned(),

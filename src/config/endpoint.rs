@@ -6,41 +6,41 @@ use std::fmt;
 
 use crate::model::BrokerId;
 
-/// Where one listener listens, or where clients are told to find it.
+/// An endpoint of a listener: where it listens, or where clients are told to find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// The listener's name, in upper case as Kafka keeps it.
     pub listener: String,
-    /// What is spoken there.
+    /// The protocol of the listener.
     pub protocol: SecurityProtocol,
-    /// Host name or address; empty for all addresses of the machine. An IPv6 address has no
+    /// A host name or address; empty for all addresses of the machine. An IPv6 address stands without
     /// brackets.
     pub host: String,
-    /// 0 lets the system choose.
+    /// The port; 0 lets the system choose.
     pub port: u16,
 }
 
-/// What is spoken on a listener.
+/// The security protocol of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SecurityProtocol {
     /// Neither encrypted nor authenticated.
     Plaintext,
-    /// TLS.
+    /// Encrypted by TLS.
     Ssl,
     /// Authenticated by SASL.
     SaslPlaintext,
-    /// Both.
+    /// Encrypted by TLS, and authenticated by SASL.
     SaslSsl,
 }
 
 /// One member of the metadata quorum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Voter {
-    /// Its `node.id`.
+    /// The member's `node.id`.
     pub id: BrokerId,
-    /// Host name or address of its controller listener.
+    /// The host name or address of its controller listener.
     pub host: String,
-    /// Port of its controller listener.
+    /// The port of its controller listener.
     pub port: u16,
 }
 
@@ -52,7 +52,7 @@ impl SecurityProtocol {
         Self::SaslSsl,
     ];
 
-    /// Kafka's name.
+    /// Kafka's name of the protocol.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plaintext => "PLAINTEXT",
@@ -62,7 +62,7 @@ impl SecurityProtocol {
         }
     }
 
-    /// Kafka's number, as RegisterBroker and DescribeCluster carry it.
+    /// Kafka's number of the protocol, as RegisterBroker and DescribeCluster carry it.
     pub fn id(self) -> i16 {
         match self {
             Self::Plaintext => 0,
@@ -86,7 +86,7 @@ impl fmt::Display for SecurityProtocol {
     }
 }
 
-/// As it is written in `listeners`.
+/// The endpoint as it is written in `listeners`.
 impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

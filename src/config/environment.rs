@@ -1,8 +1,8 @@
 //! Settings in the environment: `KAFKA_LOG_RETENTION_MS` is `log.retention.ms`, as the images of
 //! Apache, Confluent and (with `KAFKA_CFG_`) Bitnami have it.
 //!
-//! In a variable's name one underscore is a dot, two are an underscore, three a hyphen. A variable
-//! whose name ends in `_FILE` names a file that holds the value, for secrets.
+//! In a variable's name one underscore stands for a dot, two for an underscore, three for a hyphen. A
+//! variable whose name ends in `_FILE` names a file with the value, for secrets.
 
 use super::keys;
 
@@ -10,8 +10,7 @@ const PREFIX: &str = "KAFKA_";
 const BITNAMI_PREFIX: &str = "KAFKA_CFG_";
 const FILE_SUFFIX: &str = "_FILE";
 
-/// Beginnings of variables that people set for a JVM, for ZooKeeper, or in images; nothing here
-/// reads them.
+/// Prefixes of variables that people set for a JVM, for ZooKeeper, or in images: nothing here reads them.
 const FOREIGN: [&str; 10] = [
     "KAFKA_HEAP_OPTS",
     "KAFKA_OPTS",
@@ -25,22 +24,22 @@ const FOREIGN: [&str; 10] = [
     "KAFKA_HOME",
 ];
 
-/// What one variable is to us.
+/// What a variable means to the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// It sets this key.
+    /// The variable sets this key.
     Sets(String),
-    /// The file that it names holds the value of this key.
+    /// The variable names a file that holds the value of this key.
     SetsFromFile(String),
-    /// It is meant for a Kafka that is not this one.
+    /// The variable is for Apache Kafka's own scripts, or the JVM.
     Foreign,
-    /// It looks like a key, but is none.
+    /// The variable looks as if it set this key, which does not exist.
     Unknown(String),
-    /// It is none of our business.
+    /// The variable is not for the broker.
     Nothing,
 }
 
-/// What the variable `name` is to us.
+/// What the variable `name` means.
 pub(super) fn meaning(name: &str) -> Meaning {
     if name == "CLUSTER_ID" {
         return Meaning::Sets("cluster.id".to_owned());
@@ -64,12 +63,12 @@ pub(super) fn meaning(name: &str) -> Meaning {
     }
 }
 
-/// Whether the plain `KAFKA_` form, or `CLUSTER_ID`, is used: it wins over the Bitnami form.
+/// Whether the name has the plain `KAFKA_` form, or is `CLUSTER_ID`: these win over the Bitnami form.
 pub(super) fn is_plain(name: &str) -> bool {
     !name.starts_with(BITNAMI_PREFIX)
 }
 
-/// The key behind the rest of a variable's name.
+/// The key that the rest of a variable's name stands for.
 fn key_name(variable: &str) -> String {
     variable
         .to_ascii_lowercase()

@@ -1,5 +1,5 @@
-//! What the group coordinator reads: limits of classic groups, how long offsets are kept, and the
-//! topic that they are kept in.
+//! The config of the group coordinator: limits of classic groups, how long offsets are kept, and the topic
+//! that they are kept in.
 
 use super::view::View;
 
@@ -14,7 +14,7 @@ pub struct GroupCoordinatorConfig {
     pub group_max_session_timeout_ms: i32,
     /// 1 or above.
     pub group_max_size: i32,
-    /// -1: as long as an append takes anyway.
+    /// -1: no longer than an append takes anyway.
     pub group_coordinator_append_linger_ms: i32,
     /// 1 or above.
     pub offsets_topic_num_partitions: i32,

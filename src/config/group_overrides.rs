@@ -1,4 +1,4 @@
-//! What may be set for one group. What holds for groups without is the broker's.
+//! The values that may be set for one group. The broker's values hold for groups without their own.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use super::view::View;
 
 type Check = Result<(), InvalidValue>;
 
-/// Which broker keys bound a group's own value.
+/// The broker keys that bound a group's own value.
 struct Bounds {
     key: &'static str,
     min: Option<&'static str>,
     max: &'static str,
 }
 
-/// A session has to last longer than the time between two reports.
+/// The keys of a session: it has to last longer than the time between two heartbeats.
 struct Session {
     timeout: &'static str,
     heartbeat: &'static str,
@@ -75,8 +75,8 @@ const SESSIONS: [Session; 3] = [
 /// Checks all of a group's own values together, as they would be after an alteration.
 ///
 /// # Errors
-/// A key is unknown, a value is not allowed, outside of the broker's bounds, or contradicts
-/// another. The code for all of them is `INVALID_CONFIG`.
+/// A key is unknown; a value is not allowed, outside of the broker's bounds, or contradicts another. The
+/// error code is `INVALID_CONFIG` for all of them.
 pub fn check_group_overrides(overrides: &BTreeMap<String, String>, layers: &Layers<'_>) -> Check {
     for name in overrides.keys() {
         known(name)?;
@@ -101,7 +101,7 @@ fn known(name: &str) -> Result<&'static Key, InvalidValue> {
         .ok_or_else(|| InvalidValue::in_full(name, format!("Unknown group config name: {name}")))
 }
 
-/// Elsewhere duplicates are dropped; here Kafka refuses them.
+/// Refuses duplicates: in other lists Kafka drops them, in these it does not.
 fn distinct_entries(key: &Key, text: &str) -> Check {
     let Ok(Value::List(mut entries)) = Value::parse(Kind::List, text) else {
         return Ok(());
@@ -207,8 +207,8 @@ fn is_duration(text: &str) -> bool {
     has_units(days, "D") && is_time && (has_days || time.is_some())
 }
 
-/// Whether `text` is numbers that end in some of `units`, in that order; only of seconds there may
-/// be a fraction.
+/// Whether `text` consists of numbers that end in some of `units`, in that order. Only seconds may have a
+/// fraction.
 fn has_units(mut text: &str, units: &str) -> bool {
     for unit in units.chars() {
         let Some((number, rest)) = text.split_once(unit) else {

@@ -1,33 +1,32 @@
-//! What is known of one config key: Kafka's facts about it, our words for it, and whether anything
-//! acts on it here.
+//! A config key: Kafka's facts about it, our documentation, and whether anything acts on it here.
 //!
-//! The rows themselves are in [`super::keys`]. Nothing here reads a file or keeps a value.
+//! The keys themselves are in [`super::keys`]. Nothing here reads a file or keeps a value.
 
 use std::collections::HashSet;
 
 use super::rule::Rule;
 use super::value::{InvalidValue, Value};
 
-/// One key of the table.
+/// A key of the table.
 #[derive(Debug)]
 pub struct Key {
     /// Kafka's name, as in `server.properties` and in DescribeConfigs.
     pub name: &'static str,
-    /// How its value is read.
+    /// How the key's value is read.
     pub kind: Kind,
-    /// What holds if nobody sets it.
+    /// The value if nobody sets the key.
     pub default: KeyDefault,
-    /// Which values of the kind are allowed.
+    /// Which values of its kind the key takes.
     pub rule: Rule,
     /// How likely an operator is to touch it.
     pub importance: Importance,
-    /// Whether it can be changed while the broker runs.
+    /// Whether the key can be changed while the broker runs.
     pub update: Update,
-    /// Whether anything acts on it.
+    /// Whether anything acts on the key.
     pub status: Status,
-    /// What it is a config of.
+    /// What the key is a config of.
     pub scope: Scope,
-    /// What it means, in a sentence or three.
+    /// What the key means, in one to three sentences.
     pub doc: &'static str,
 }
 
@@ -48,13 +47,13 @@ pub enum Kind {
     Double,
     /// Texts separated by commas.
     List,
-    /// The name of a Java class. Never loaded, so any name passes.
+    /// The name of a Java class. It is never loaded, so any name passes.
     Class,
     /// A text that is never shown.
     Password,
 }
 
-/// What holds if nobody sets a key.
+/// The value of a key that nobody sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyDefault {
     /// No value; DescribeConfigs shows null.
@@ -77,7 +76,7 @@ pub enum Importance {
 /// Whether a key can be changed while the broker runs (KIP-226).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
-    /// Only by a restart.
+    /// Only by a restart of the broker.
     ReadOnly,
     /// For one broker at a time.
     PerBroker,
@@ -88,41 +87,41 @@ pub enum Update {
 /// Whether anything acts on a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It does what its doc says.
+    /// The key does what its documentation says.
     Acts,
-    /// Accepted, checked and described, but nothing acts on it yet.
+    /// The key is accepted, checked and described, but nothing acts on it yet.
     NotYet,
-    /// It belongs to the JVM or to a part that is built differently here: it will never do
-    /// anything.
+    /// The key belongs to the JVM, or to a part that is built differently here: nothing will ever act on
+    /// it.
     ByDesign,
 }
 
 /// What a key is a config of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// A broker: Kafka's own public keys.
+    /// A broker: one of Kafka's own public keys.
     Broker,
-    /// A broker: Kafka's own, but left out of its documentation.
+    /// A broker: one of Kafka's own keys that it leaves out of its documentation.
     Internal,
-    /// All brokers, and only while they run: Kafka does not read it from a file.
+    /// All brokers, and only while they run: Kafka does not read the key from a file.
     DynamicOnly,
-    /// A broker: not Kafka's but ours.
+    /// A broker: one of our own keys.
     Own,
-    /// A topic. Topics without a value of their own take the first of these broker keys that is
+    /// A topic. Topics without a value of their own take that of the first of these broker keys that is
     /// set.
     Topic(&'static [BrokerDefault]),
-    /// A group, with the broker key that holds for groups without a value of their own.
+    /// A group. Groups without a value of their own take that of these broker keys.
     Group(&'static [BrokerDefault]),
     /// A subscription to metrics of clients (KIP-714).
     ClientMetrics,
 }
 
-/// A broker key that gives topics or groups their default, and the unit it counts in.
+/// A broker key from which topics or groups take their default, and its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrokerDefault {
     /// The broker key.
     pub name: &'static str,
-    /// Its value times this is the topic's.
+    /// The topic's value is the broker key's times this.
     pub factor: i64,
 }
 
@@ -171,13 +170,13 @@ impl Key {
         self.scope == Scope::Internal || self.name == "internal.segment.bytes"
     }
 
-    /// Whether the key belongs in a file: all but those that Kafka only takes while brokers run.
+    /// Whether the key belongs in a file. All do but those that Kafka takes only while brokers run.
     pub fn is_static(&self) -> bool {
         self.scope != Scope::DynamicOnly
     }
 
-    /// The broker keys that give topics or groups their default, finest unit first; none for a
-    /// broker key.
+    /// The broker keys from which topics or groups take their default, finest unit first; none for a key of
+    /// brokers.
     pub fn broker_defaults(&self) -> &'static [BrokerDefault] {
         match self.scope {
             Scope::Topic(defaults) | Scope::Group(defaults) => defaults,
@@ -189,7 +188,7 @@ impl Key {
         }
     }
 
-    /// What an operator who set the key should know of it; `None` if it simply acts.
+    /// What an operator who sets the key should know about it; `None` if it simply acts.
     pub fn notice(&self) -> Option<String> {
         match self.status {
             Status::Acts => None,
@@ -201,7 +200,7 @@ impl Key {
         }
     }
 
-    /// Which values are allowed, for messages.
+    /// The allowed values, for messages.
     pub fn allowed(&self) -> String {
         match self.rule.describe() {
             Some(rule) => format!("{}, {rule}", self.kind.describe()),
@@ -210,7 +209,7 @@ impl Key {
     }
 }
 
-/// As Kafka does, which would else refuse what older versions took.
+/// Drops duplicates of a list, as Kafka does: refusing them would refuse what older versions took.
 fn drop_duplicates(entries: &mut Vec<String>) {
     let mut seen = HashSet::new();
     entries.retain(|entry| seen.insert(entry.clone()));

@@ -1,5 +1,5 @@
-//! Where values come from, strongest first: the broker's own dynamic config, the cluster's dynamic
-//! default, what the broker was started with, Kafka's default (KIP-226).
+//! The layers that values come from, strongest first: the broker's own dynamic config, the cluster's
+//! dynamic default, the settings that the broker was started with, Kafka's default (KIP-226).
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -9,10 +9,10 @@ use super::keys;
 use super::rule::Rule;
 use super::value::Value;
 
-/// What a broker was started with: values by name, as text, each checked when it was read.
+/// The settings that a broker was started with: values by name, as text, each checked when it was read.
 pub type Settings = BTreeMap<String, String>;
 
-/// Values by name, as text, wherever they are kept.
+/// Values by name, as text: a layer, wherever it is kept.
 pub trait Overrides {
     /// The value of `name`, if it is set here.
     fn value_of(&self, name: &str) -> Option<&str>;
@@ -31,7 +31,7 @@ impl<Name: Borrow<str> + Ord, Text: AsRef<str>> Overrides for BTreeMap<Name, Tex
     }
 }
 
-/// Nothing is set here.
+/// A layer in which nothing is set.
 #[derive(Clone, Copy, Debug)]
 pub struct NoOverrides;
 
@@ -48,38 +48,38 @@ impl Overrides for NoOverrides {
 /// The layers of one broker's config.
 #[derive(Clone, Copy)]
 pub struct Layers<'a> {
-    /// Dynamic, of this broker.
+    /// The dynamic config of this broker.
     pub of_broker: &'a dyn Overrides,
-    /// Dynamic, of all brokers.
+    /// The dynamic default of all brokers.
     pub of_cluster: &'a dyn Overrides,
-    /// What the broker was started with.
+    /// The settings that the broker was started with.
     pub settings: &'a Settings,
 }
 
-/// Where a value comes from. The numbers are DescribeConfigs'.
+/// The layer that a value comes from, by DescribeConfigs' numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i8)]
 pub enum Source {
-    /// The topic itself.
+    /// The topic's own value.
     Topic = 1,
     /// The broker's dynamic config.
     DynamicBroker = 2,
     /// The cluster's dynamic default.
     DynamicDefault = 3,
-    /// What the broker was started with.
+    /// The settings that the broker was started with.
     Static = 4,
-    /// Nobody set it.
+    /// The default: nobody has set it.
     Default = 5,
     /// The level of a logger, which lasts until the broker ends.
     BrokerLogger = 6,
-    /// The subscription to metrics of clients itself.
+    /// The subscription's own value.
     ClientMetrics = 7,
-    /// The group itself.
+    /// The group's own value.
     Group = 8,
 }
 
 impl<'a> Layers<'a> {
-    /// A broker whose config nobody has changed since it was started.
+    /// The layers of a broker whose config nobody has changed since it was started.
     pub fn of(settings: &'a Settings) -> Self {
         Self {
             of_broker: &NoOverrides,
@@ -88,7 +88,7 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// The layers in order of strength, without the defaults.
+    /// The layers from the strongest to the weakest, without the defaults.
     pub(super) fn by_strength(&self) -> [(Source, &'a dyn Overrides); 3] {
         [
             (Source::DynamicBroker, self.of_broker),
@@ -97,20 +97,20 @@ impl<'a> Layers<'a> {
         ]
     }
 
-    /// The value of a broker key that holds; `None` if it is unset and has no default.
+    /// The value of a broker key; `None` if nobody has set it and it has no default.
     ///
-    /// A dynamic value that cannot be read is passed over, as in Kafka: a log written by a newer
-    /// controller may hold some.
+    /// A dynamic value that cannot be read is passed over, as in Kafka: a newer controller may have written
+    /// it.
     pub fn value(&self, key: &Key) -> Option<Value> {
         self.set_value(key).or_else(|| key.default_value())
     }
 
-    /// The value of a broker key if somebody set it.
+    /// The value of a broker key, if somebody has set it.
     pub fn set_value(&self, key: &Key) -> Option<Value> {
         self.set_value_of(key.name, key)
     }
 
-    /// The value of `name`, which is the key's or the key's for one listener, if somebody set it.
+    /// The value of `name`, which is the key's own name or that for one listener, if somebody has set it.
     pub(super) fn set_value_of(&self, name: &str, key: &Key) -> Option<Value> {
         self.by_strength()
             .into_iter()
@@ -118,7 +118,7 @@ impl<'a> Layers<'a> {
             .find_map(|text| key.parse(text).ok())
     }
 
-    /// The value that topics or groups without one of their own take for their key `key`.
+    /// The value of the key `key` for topics or groups without one of their own.
     pub fn resource_default(&self, key: &Key) -> Option<Value> {
         let set = self.by_strength().into_iter().find_map(|(_, layer)| {
             key.broker_defaults()
@@ -129,15 +129,15 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// A topic's value as a broker key in this layer gives it.
+/// The value that a broker key in this layer gives topics.
 fn from_layer(layer: &dyn Overrides, topic_key: &Key, default: &BrokerDefault) -> Option<Value> {
     let key = keys::broker_key(default.name).expect("a test looks up every broker default");
     let value = key.parse(layer.value_of(key.name)?).ok()?;
     Some(in_topic_unit(value, topic_key, default))
 }
 
-/// Hours and minutes become milliseconds, and what is below the topic key's bound becomes the
-/// bound: any negative time of retention is -1 there, for no limit.
+/// Turns hours and minutes into milliseconds. A value below the topic key's bound becomes that bound: any
+/// negative retention becomes -1, which means no limit.
 pub(super) fn in_topic_unit(value: Value, topic_key: &Key, default: &BrokerDefault) -> Value {
     let (Kind::Long, Some(count)) = (topic_key.kind, value.as_i64()) else {
         return value;

@@ -1,5 +1,5 @@
-//! The listeners of a broker as a whole: which there are, what clients are told of them, and which
-//! are the controller's. Everything that is wrong between these keys is found here.
+//! The listeners of a broker as a whole: which there are, what clients are told of them, and which belong
+//! to the controller. Everything that is wrong between these keys is found here.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,23 +14,23 @@ const PROTOCOL_MAP: &str = "listener.security.protocol.map";
 const INTER_BROKER: &str = "inter.broker.listener.name";
 const CONTROLLER_NAMES: &str = "controller.listener.names";
 
-/// Where the controller listens if `listeners` leaves it out and nothing else speaks of it. Only
-/// this machine needs to reach the controller of a single node.
+/// The controller's listener, if neither `listeners` nor another key mentions one. Only this machine needs
+/// to reach the controller of a single node.
 const LOCAL_CONTROLLER: &str = "CONTROLLER://localhost:9093";
 
 /// All listeners of a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listeners {
-    /// Those of brokers and clients, to be bound.
+    /// The listeners of brokers and clients, to be bound.
     pub broker: Vec<Endpoint>,
-    /// Those of the controller, to be bound.
+    /// The listeners of the controller, to be bound.
     pub controller: Vec<Endpoint>,
-    /// What clients are told of `broker`. An empty host is the machine's own name, port 0 the bound
-    /// one.
+    /// The endpoints that clients are told for `broker`. An empty host stands for the machine's own name,
+    /// port 0 for the port that was bound.
     pub advertised: Vec<Endpoint>,
-    /// What others are told of `controller`, likewise.
+    /// The endpoints that others are told for `controller`, likewise.
     pub advertised_controller: Vec<Endpoint>,
-    /// The one of `broker` on which only brokers connect, if it is not the only one.
+    /// The listener among `broker` on which only brokers connect, if there are others for clients.
     pub inter_broker: Option<String>,
 }
 
@@ -70,7 +70,7 @@ impl Listeners {
         })
     }
 
-    /// The controller listener that voters are told of: the first.
+    /// The first controller listener, which voters are told.
     pub fn first_controller(&self) -> &Endpoint {
         self.advertised_controller
             .first()
@@ -78,7 +78,7 @@ impl Listeners {
     }
 }
 
-/// The entries of `listeners`, and the controller's where nothing speaks of the controller.
+/// The entries of `listeners`, with one for the controller if no key mentions it.
 fn configured(view: &View<'_>) -> Vec<String> {
     let mut entries = view.list(LISTENERS);
     let speaks_of_controller = [
@@ -97,7 +97,7 @@ fn configured(view: &View<'_>) -> Vec<String> {
     entries
 }
 
-/// The protocol of each listener name. Unless the map is set, the controller's are plaintext.
+/// The protocol of each listener name. Unless the map is set, controllers' listeners are plaintext.
 fn protocols(
     view: &View<'_>,
     controller_names: &[String],
@@ -194,7 +194,7 @@ fn check_ports(listeners: &[Endpoint]) -> Result<(), InvalidValue> {
     Ok(())
 }
 
-/// Two listeners of one port collide unless they are bound to different addresses.
+/// Whether two listeners collide: those of one port do, unless they are bound to different addresses.
 fn collide(one: &Endpoint, other: &Endpoint) -> bool {
     let specific = |endpoint: &Endpoint| {
         endpoint
@@ -210,7 +210,7 @@ fn collide(one: &Endpoint, other: &Endpoint) -> bool {
     one.port != 0 && one.port == other.port && !differ
 }
 
-/// The listener of brokers among themselves; `None` where clients share it.
+/// The listener on which only brokers connect; `None` if clients share it.
 fn inter_broker(view: &View<'_>, broker: &[Endpoint]) -> Result<Option<String>, InvalidValue> {
     let Some(name) = view.optional_text(INTER_BROKER) else {
         return Ok(None);
@@ -280,7 +280,7 @@ fn check_advertised(
     Ok(())
 }
 
-/// Clients cannot connect to "all addresses": refused if it was advertised, as Kafka does.
+/// Checks that clients can connect to what is advertised: "all addresses" is refused, as in Kafka.
 fn routable(advertised: Vec<Endpoint>) -> Result<Vec<Endpoint>, InvalidValue> {
     if advertised.iter().any(|endpoint| endpoint.host == "0.0.0.0") {
         let reason = "Clients cannot connect to 0.0.0.0: set it to a name or an address of this \

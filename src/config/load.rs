@@ -1,5 +1,5 @@
-//! Reading the config at start: the file, then the environment over it, each value checked by
-//! itself, then all together. Every problem is reported, not just the first; nothing is guessed.
+//! Reads the config at the start: the file, then the environment over it; each value is checked by itself,
+//! then all together. Every problem is reported, not only the first; nothing is guessed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,11 +15,11 @@ use super::{properties_file, toml_file};
 /// A config that was read and found good.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// What holds.
+    /// The typed config.
     pub config: BrokerConfig,
     /// What was set, for DescribeConfigs and for building other views.
     pub settings: Settings,
-    /// The file or the variable that each of them came from.
+    /// The file or variable from which each setting comes.
     pub origins: BTreeMap<String, String>,
     /// Sentences for the operator: keys that do nothing, variables that look like keys.
     pub warnings: Vec<String>,
@@ -31,15 +31,15 @@ pub enum LoadError {
     /// The file, or one that a variable names, cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
     /// The file is not TOML, or not Java properties.
     #[error("{}: {message}", path.display())]
     Syntax {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What is wrong, and where.
         message: String,
@@ -49,12 +49,12 @@ pub enum LoadError {
     Problems(Vec<Problem>),
 }
 
-/// One thing that is wrong with a key or its value.
+/// Something that is wrong with a key or its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file or the variable.
+    /// The file or the variable that it comes from.
     pub origin: String,
-    /// Key, value, and what would be right.
+    /// The key, the value, and what would be right.
     pub message: String,
 }
 
@@ -87,7 +87,7 @@ pub fn load(
     collected.finish()
 }
 
-/// Settings on their way, with what they came from.
+/// Settings while they are read, with the places that they come from.
 #[derive(Default)]
 struct Collected {
     settings: Settings,
@@ -129,7 +129,7 @@ impl Collected {
         &mut self,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(), LoadError> {
-        // An image that passes on a variable that nobody set leaves it empty.
+        // An image that passes on a variable which nobody has set leaves it empty.
         let mut variables: Vec<(String, String)> = environment
             .into_iter()
             .filter(|(_, text)| !text.is_empty())
@@ -179,7 +179,7 @@ impl Collected {
                     let message = format!("{invalid} (allowed: {})", key.allowed());
                     self.problems.push(Problem { origin, message });
                 }
-                // Nobody misses what would do the same.
+                // A key that does nothing is not worth a warning if it is set to its default.
                 Ok(value) if Some(&value) == key.default_value().as_ref() => {}
                 Ok(_) if noticed.insert(key.name) => self.warnings.extend(key.notice()),
                 Ok(_) => {}
@@ -187,7 +187,7 @@ impl Collected {
         }
     }
 
-    /// The old name of the node's id goes with the new one, whichever was set.
+    /// Sets both names of the node's id, the old and the new one, if either is set.
     fn add_twin_of_node_id(&mut self) {
         for (name, twin) in [("node.id", "broker.id"), ("broker.id", "node.id")] {
             if let Some(text) = self.settings.get(name).cloned() {

@@ -1,9 +1,9 @@
 //! Config: one table of keys, Kafka's and ours; reading them from `broker.toml`,
 //! `server.properties` and the environment; typed views for the code; answers for DescribeConfigs.
 //!
-//! What the operator writes is text with a name. [`keys`] knows every name; [`Key::parse`] turns
-//! text into a checked [`Value`]; [`BrokerConfig`] and [`TopicConfig`] are what the rest of the
-//! broker reads: fields named as the keys, with dots turned into underscores.
+//! What the operator writes is text with a name. [`keys`] knows every name; [`Key::parse`] turns the text
+//! into a checked [`Value`]; the rest of the broker reads [`BrokerConfig`] and [`TopicConfig`], whose
+//! fields are named as the keys, with dots turned into underscores.
 
 mod alter;
 mod broker;

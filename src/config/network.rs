@@ -1,4 +1,4 @@
-//! What the network part reads: listeners, connections, memory for requests.
+//! The config of the network: listeners, connections, memory for requests.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::view::View;
 /// Listeners, connections, memory for requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkConfig {
-    /// Where to listen, and what to tell of it.
+    /// The listeners to bind, and the endpoints to advertise.
     pub listeners: Listeners,
     /// 1 or above.
     pub socket_request_max_bytes: i32,
@@ -21,19 +21,19 @@ pub struct NetworkConfig {
     pub socket_receive_buffer_bytes: i32,
     /// 1 or above.
     pub socket_listen_backlog_size: i32,
-    /// Over all listeners.
+    /// Connections over all listeners.
     pub max_connections: i32,
-    /// Of single listeners, by name.
+    /// Connections of single listeners, by name.
     pub max_connections_of_listener: BTreeMap<String, i32>,
-    /// Accepted in a second, over all listeners; `i32::MAX` for any number.
+    /// Connections accepted per second, over all listeners; `i32::MAX` for any number.
     pub max_connection_creation_rate: i32,
-    /// Of single listeners, by name.
+    /// Connections accepted per second on single listeners, by name.
     pub max_connection_creation_rate_of_listener: BTreeMap<String, i32>,
-    /// From one address.
+    /// Connections from one address.
     pub max_connections_per_ip: i32,
-    /// From these addresses or host names instead.
+    /// Connections from these addresses or host names, in place of the limit for all.
     pub max_connections_per_ip_overrides: BTreeMap<String, i32>,
-    /// Negative for ever.
+    /// Negative for no limit.
     pub connections_max_idle_ms: i64,
     /// 0 or less for no limit.
     pub queued_max_request_bytes: i64,
@@ -93,7 +93,7 @@ fn limits_of_listeners(
     Ok(limits)
 }
 
-/// The limits of single addresses. With none for the others, one of these must let somebody in.
+/// The limits of single addresses. If the limit for all others is 0, one of these must let somebody in.
 fn limits_of_addresses(view: &View<'_>) -> Result<BTreeMap<String, i32>, InvalidValue> {
     const KEY: &str = "max.connections.per.ip.overrides";
     const OF_OTHERS: &str = "max.connections.per.ip";

@@ -1,4 +1,4 @@
-//! Who this node is, in which quorum, and how patient the quorum is.
+//! The config of the node's identity and its quorum, and of the quorum's time-outs.
 
 use super::endpoint::{Voter, parse_host_port, parse_voter};
 use super::listeners::Listeners;
@@ -6,8 +6,7 @@ use super::value::InvalidValue;
 use super::view::View;
 use crate::model::{BrokerId, Uuid};
 
-/// How patient the members of the quorum are with each other, and the controller with brokers. All
-/// in milliseconds.
+/// How long the members of the quorum wait for each other, and the controller for brokers, in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuorumConfig {
     /// 0 or above.
@@ -20,22 +19,22 @@ pub struct QuorumConfig {
     pub controller_quorum_request_timeout_ms: i32,
     /// 0 or above.
     pub controller_quorum_retry_backoff_ms: i32,
-    /// How often a broker reports.
+    /// How often a broker sends a heartbeat.
     pub broker_heartbeat_interval_ms: i32,
-    /// After how long without a report it is fenced.
+    /// After how long without a heartbeat a broker is fenced.
     pub broker_session_timeout_ms: i32,
 }
 
-/// Who this node is, and in which quorum. It is broker and controller both.
+/// The identity of this node, and its quorum. The node is broker and controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeConfig {
     /// 0 or above.
     pub node_id: BrokerId,
-    /// `None` until the directories say.
+    /// The cluster's id; `None`: the directories decide.
     pub cluster_id: Option<Uuid>,
-    /// Where the broker stands.
+    /// The rack that the broker stands in.
     pub broker_rack: Option<String>,
-    /// The metadata quorum; this node is in it.
+    /// The voters of the metadata quorum; this node is one of them.
     pub controller_quorum_voters: Vec<Voter>,
 }
 
@@ -79,7 +78,7 @@ impl NodeConfig {
     }
 }
 
-/// The quorum: as configured, or this node alone.
+/// The voters: as configured, or this node alone.
 fn voters(
     view: &View<'_>,
     node_id: BrokerId,

@@ -1,5 +1,5 @@
-//! The config that holds, as a `broker.toml` that means the same (but for secrets, which are
-//! hidden): for `--print-effective-config`.
+//! Prints the config as a `broker.toml` that means the same (except for secrets, which are hidden), for
+//! `--print-effective-config`.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::layers::Layers;
 use super::load::Loaded;
 use super::value::Value;
 
-/// What was set, and where; among it, as comments, all defaults.
+/// What was set, and where; all other keys stand beside it as comments, with their defaults.
 pub fn effective(loaded: &Loaded) -> String {
     let layers = Layers::of(&loaded.settings);
     let mut text = String::new();
@@ -40,7 +40,7 @@ pub fn effective(loaded: &Loaded) -> String {
     text
 }
 
-/// A name that is also the parent of others has to stand in quotes.
+/// The key's name in TOML. A name that is also the parent of others must stand in quotes.
 fn quoted(name: &str) -> String {
     if keys::is_parent(name) {
         format!("\"{name}\"")

@@ -1,10 +1,10 @@
-//! `server.properties`: Kafka's own file, in Java's format.
+//! Reads `server.properties`, Kafka's own file, in Java's format.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Reads all settings in the order of the file. Where a name is set twice, the last counts, as in
-/// Java, so both are returned.
+/// Reads all settings in the order of the file. A name may be set twice: the last setting counts, as in
+/// Java.
 ///
 /// # Errors
 /// A sentence that says what is wrong, and where.
@@ -29,7 +29,7 @@ pub(super) fn read(text: &str) -> Result<Vec<(String, String)>, String> {
     Ok(settings)
 }
 
-/// An odd number of backslashes at the end joins the next line.
+/// Whether the line goes on in the next: it ends in an odd number of backslashes.
 fn is_continued(line: &str) -> bool {
     line.chars()
         .rev()
@@ -39,7 +39,7 @@ fn is_continued(line: &str) -> bool {
         == 1
 }
 
-/// The name ends at the first `=`, `:` or white space that no backslash precedes.
+/// Splits a line. The name ends at the first `=`, `:` or white space that no backslash precedes.
 fn split(line: &str) -> Option<(String, String)> {
     let mut characters = line.chars().peekable();
     let name = unescape(&mut characters, |character| {

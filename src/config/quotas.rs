@@ -1,19 +1,19 @@
-//! Over which windows of time quotas are measured.
+//! The config of quotas: the windows of time over which they are measured, and their memory.
 
 use super::view::View;
 
-/// Windows of time, all 1 or above.
+/// The windows of quotas, all 1 or above, and the memory of what clients used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaConfig {
-    /// Of clients' quotas.
+    /// Windows of clients' quotas.
     pub quota_window_num: i32,
-    /// Of clients' quotas.
+    /// The length of a window of clients' quotas.
     pub quota_window_size_seconds: i32,
-    /// Of quotas for changes by the controller.
+    /// Windows of quotas for changes that the controller makes.
     pub controller_quota_window_num: i32,
-    /// Of quotas for changes by the controller.
+    /// The length of a window of those quotas.
     pub controller_quota_window_size_seconds: i32,
-    /// How much may be remembered of what clients used, in bytes.
+    /// How many bytes may be remembered of what clients used.
     pub quota_clients_max_bytes: i64,
 }
 

@@ -1,4 +1,4 @@
-//! Which values a key takes: ranges, choices, lists. The complaints are Kafka's, as clients show
+//! The rules for the values of keys: ranges, choices, lists. The complaints are Kafka's, as clients show
 //! them.
 
 use super::endpoint::{parse_host_port, parse_voter};
@@ -7,7 +7,7 @@ use super::value::{InvalidValue, Value};
 /// Which values of its kind a key takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
-    /// All of them.
+    /// Any value.
     Any,
     /// A number between bounds, both included.
     Range(Option<f64>, Option<f64>),
@@ -15,13 +15,13 @@ pub enum Rule {
     OneOf(&'static [&'static str]),
     /// One of these texts, in upper or lower case.
     OneOfAnyCase(&'static [&'static str]),
-    /// A text with something in it.
+    /// A text that is not empty.
     NotEmpty,
     /// A level of gzip: 1 to 9, or -1 for the codec's default.
     GzipLevel,
     /// A list without empty entries. Duplicates are dropped before it is checked.
     List {
-        /// What the entries may be; anything if none are named.
+        /// The allowed entries; if none are named, anything is allowed.
         allowed: &'static [&'static str],
         /// Whether the list itself may be empty.
         may_be_empty: bool,
@@ -190,7 +190,7 @@ fn check_list(
     Ok(())
 }
 
-/// An empty entry passes, as in Kafka.
+/// Checks the entries. An empty one passes, as in Kafka.
 fn check_throttled_replicas(name: &str, entries: &[String]) -> Result<(), InvalidValue> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_replica = |entry: &String| {

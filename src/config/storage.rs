@@ -1,4 +1,4 @@
-//! What storage and the metadata log read: directories, housekeeping, segments, retention.
+//! The config of storage and of the metadata log: directories, housekeeping, segments, retention.
 
 use std::path::PathBuf;
 
@@ -7,9 +7,9 @@ use super::view::View;
 /// Directories and housekeeping of logs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StorageConfig {
-    /// At least one.
+    /// The log directories, at least one.
     pub log_dirs: Vec<PathBuf>,
-    /// 1 or above, for each directory.
+    /// Threads that open the logs of one directory: 1 or above.
     pub num_recovery_threads_per_data_dir: i32,
     /// 1 or above.
     pub log_retention_check_interval_ms: i64,
@@ -25,47 +25,47 @@ pub struct StorageConfig {
     pub producer_id_expiration_ms: i32,
     /// 1 or above.
     pub producer_id_expiration_check_interval_ms: i32,
-    /// `None` for half of what the system allows.
+    /// The most files of logs that are open at a time; `None` for half of what the system allows.
     pub open_files_max: Option<i32>,
     /// Threads that move replicas between directories; `None` for as many as there are directories.
     pub num_replica_alter_log_dirs_threads: Option<i32>,
     /// Compaction.
     pub cleaner: CleanerConfig,
-    /// 0 for none.
+    /// The bytes of each disk's reserve; 0 for none.
     pub disk_reserve_bytes: i64,
-    /// 0 for never.
+    /// How often the scrub reads everything; 0 for never.
     pub scrub_interval_ms: i64,
     /// 1 or above.
     pub scrub_max_bytes_per_second: i64,
 }
 
-/// Compaction: what its threads may use together.
+/// Compaction: what all of its threads together may use.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CleanerConfig {
-    /// Whether it runs at all.
+    /// Whether compaction runs at all.
     pub enable: bool,
-    /// 0 for none.
+    /// The count of threads; 0 for none.
     pub threads: i32,
-    /// Memory for keys in bytes, above 1 MiB for each thread.
+    /// Memory for keys in bytes: above 1 MiB for each thread.
     pub dedupe_buffer_size: i64,
     /// Memory for reading and writing in bytes, 0 or above.
     pub io_buffer_size: i32,
-    /// How full the map of keys may be.
+    /// The part of the map of keys that may be filled, from 0 to 1.
     pub io_buffer_load_factor: f64,
-    /// Bytes read and written.
+    /// The most bytes read and written per second.
     pub io_max_bytes_per_second: f64,
-    /// How long a thread waits that found nothing to do; 0 or above.
+    /// How long a thread that found nothing to do waits: 0 or above.
     pub backoff_ms: i64,
 }
 
 /// The metadata log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetadataLogConfig {
-    /// The directory that `__cluster_metadata-0` lies in.
+    /// The log directory that has the folder `__cluster_metadata-0`.
     pub metadata_log_dir: PathBuf,
-    /// Bytes after which a new segment is begun, also below the public key's limit.
+    /// After how many bytes a new segment begins; it may be below the public key's limit.
     pub metadata_log_segment_bytes: i32,
-    /// Age at which a new segment is begun.
+    /// The age at which a new segment begins.
     pub metadata_log_segment_ms: i64,
     /// 1 or above.
     pub metadata_log_max_record_bytes_between_snapshots: i64,
@@ -80,7 +80,7 @@ pub struct MetadataLogConfig {
 }
 
 impl StorageConfig {
-    /// How many threads move replicas between directories: at least one.
+    /// How many threads move replicas between directories: 1 or above.
     pub fn move_threads(&self) -> usize {
         let set = self.num_replica_alter_log_dirs_threads;
         let set = set.and_then(|count| usize::try_from(count).ok());

@@ -1,4 +1,4 @@
-//! `broker.toml`: Kafka's names as dotted keys, flattened back to names and texts.
+//! Reads `broker.toml`: Kafka's names as dotted keys are flattened back to names and texts.
 
 use toml::{Table, Value};
 
@@ -15,8 +15,8 @@ pub(super) fn read(text: &str) -> Result<Vec<(String, String)>, String> {
     Ok(settings)
 }
 
-/// A key that is also the parent of others cannot be written like them, and TOML's own message does
-/// not say what to do.
+/// A message for a key that is also the parent of others: such a key must be quoted, and TOML's own message
+/// does not say so.
 fn explain(error: &toml::de::Error) -> String {
     let parents: Vec<&str> = keys::broker_keys()
         .map(|key| key.name)

@@ -1,4 +1,4 @@
-//! What holds for one topic: its own values over the broker's, each with its type.
+//! The typed config of a topic: its own values over the broker's.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +11,14 @@ use crate::model::BrokerId;
 /// Declares [`TopicConfig`]: a field for every topic key.
 macro_rules! topic_config {
     ($($(#[$doc:meta])* $field:ident: $type:ty = $name:literal,)*) => {
-        /// What holds for one topic. Fields are named as the keys, which are documented in the
-        /// table.
+        /// The config of one topic. Fields are named as their keys, which the table documents.
         #[derive(Clone, Debug, PartialEq)]
         pub struct TopicConfig {
             $($(#[$doc])* pub $field: $type,)*
         }
 
         impl TopicConfig {
-            /// Asks `value` for every key.
+            /// Builds the config of what `value` says for every key.
             fn build(value: impl Fn(&'static Key) -> Option<Value>) -> Self {
                 Self { $($field: <$type>::read(value(key($name)).as_ref()),)* }
             }
@@ -56,17 +55,17 @@ topic_config! {
     flush_messages: i64 = "flush.messages",
     /// 0 or above; `i64::MAX` for never.
     flush_ms: i64 = "flush.ms",
-    /// Throttled on the follower's side.
+    /// The replicas that are throttled when they follow.
     follower_replication_throttled_replicas: ThrottledReplicas =
         "follower.replication.throttled.replicas",
-    /// Throttled on the leader's side.
+    /// The replicas that are throttled when they lead.
     leader_replication_throttled_replicas: ThrottledReplicas =
         "leader.replication.throttled.replicas",
     /// 0 or above.
     index_interval_bytes: i32 = "index.interval.bytes",
-    /// -2 for `retention_bytes`.
+    /// -2 stands for `retention_bytes`.
     local_retention_bytes: i64 = "local.retention.bytes",
-    /// -2 for `retention_ms`.
+    /// -2 stands for `retention_ms`.
     local_retention_ms: i64 = "local.retention.ms",
     /// 1 or above.
     max_compaction_lag_ms: i64 = "max.compaction.lag.ms",
@@ -88,9 +87,9 @@ topic_config! {
     min_insync_replicas: i32 = "min.insync.replicas",
     /// Whether a new segment gets all its blocks at once.
     preallocate: bool = "preallocate",
-    /// -1 for when it leaves local disk.
+    /// -1: the tiered copy is made when the segment leaves the local disk.
     remote_copy_lag_bytes: i64 = "remote.copy.lag.bytes",
-    /// -1 for when it leaves local disk.
+    /// -1: the tiered copy is made when the segment leaves the local disk.
     remote_copy_lag_ms: i64 = "remote.copy.lag.ms",
     /// Whether the tiered part is read only.
     remote_log_copy_disable: bool = "remote.log.copy.disable",
@@ -98,86 +97,85 @@ topic_config! {
     remote_log_delete_on_disable: bool = "remote.log.delete.on.disable",
     /// Whether the topic is tiered.
     remote_storage_enable: bool = "remote.storage.enable",
-    /// Negative for no limit.
+    /// Negative stands for no limit.
     retention_bytes: i64 = "retention.bytes",
-    /// -1 for ever.
+    /// -1 stands for no limit.
     retention_ms: i64 = "retention.ms",
-    /// 1 MiB or above; what counts is [`Self::segment_size`].
+    /// 1 MiB or above. Use [`Self::segment_size`], which the internal key may override.
     segment_bytes: i32 = "segment.bytes",
     /// 4 or above.
     segment_index_bytes: i32 = "segment.index.bytes",
     /// 0 or above.
     segment_jitter_ms: i64 = "segment.jitter.ms",
-    /// 1 or above; what counts is [`Self::max_segment_ms`].
+    /// 1 or above. Use [`Self::max_segment_ms`], which compaction may shorten.
     segment_ms: i64 = "segment.ms",
     /// Whether a replica that is not in sync may lead.
     unclean_leader_election_enable: bool = "unclean.leader.election.enable",
-    /// For tests; what counts is [`Self::segment_size`].
+    /// A key for tests; [`Self::segment_size`] has it in.
     internal_segment_bytes: Option<i32> = "internal.segment.bytes",
 }
 
 /// What becomes of old segments: they may be deleted, compacted, both, or neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CleanupPolicy {
-    /// By age and size.
+    /// Whether they are deleted by age and size.
     pub delete: bool,
-    /// To the last record of each key.
+    /// Whether they are compacted to the last record of each key.
     pub compact: bool,
 }
 
 /// The codec batches are stored in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CompressionType {
-    /// Whatever the producer chose.
+    /// The codec of the producer.
     Producer,
-    /// None.
+    /// No codec.
     Uncompressed,
-    /// With `compression.gzip.level`.
+    /// gzip, at `compression.gzip.level`.
     Gzip,
-    /// Without a level.
+    /// snappy, which has no level.
     Snappy,
-    /// With `compression.lz4.level`.
+    /// lz4, at `compression.lz4.level`.
     Lz4,
-    /// With `compression.zstd.level`.
+    /// zstd, at `compression.zstd.level`.
     Zstd,
 }
 
-/// Whose clock a record's time is.
+/// Whose clock gives a record its timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestampType {
-    /// The producer's.
+    /// The producer's clock.
     CreateTime,
-    /// The broker's, when it appends.
+    /// The broker's clock at the append.
     LogAppendTime,
 }
 
 /// Replicas whose replication is throttled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ThrottledReplicas {
-    /// All of the topic.
+    /// All replicas of the topic.
     All,
-    /// These, as partition and broker; none if empty.
+    /// These replicas, as partition and broker; none if empty.
     Only(Vec<(i32, BrokerId)>),
 }
 
 impl Default for TopicConfig {
-    /// What holds if nobody sets anything.
+    /// The config if nobody sets anything.
     fn default() -> Self {
         Self::build(Key::default_value)
     }
 }
 
 impl TopicConfig {
-    /// What holds for topics without values of their own.
+    /// The config of topics without values of their own.
     pub fn of_broker(layers: &Layers<'_>) -> Self {
         Self::build(|key| layers.resource_default(key))
     }
 
-    /// What holds for a topic with these values of its own, where `self` holds for the others.
+    /// The config of a topic with these values of its own; `self` gives the others.
     ///
-    /// A value that is unknown or not allowed is passed over and returned: the metadata log may
-    /// have been written by another version. Alterations are refused earlier, by
-    /// [`check_overrides`].
+    /// A value that is unknown or not allowed is passed over, and returned: another version may have
+    /// written it to the metadata log. Alterations are refused earlier, by [`check_overrides`].
     pub fn with_overrides<'a>(
         &self,
         overrides: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -193,13 +191,13 @@ impl TopicConfig {
         (config, passed_over)
     }
 
-    /// Bytes after which a new segment is begun.
+    /// After how many bytes a new segment begins.
     pub fn segment_size(&self) -> i32 {
         self.internal_segment_bytes.unwrap_or(self.segment_bytes)
     }
 
-    /// Age in milliseconds at which a new segment is begun: a compacted log also has to hand its
-    /// records to the cleaner in time.
+    /// The age in milliseconds at which a new segment begins. A compacted log must begin one early enough
+    /// to hand its records to the cleaner in time.
     pub fn max_segment_ms(&self) -> i64 {
         if self.cleanup_policy.compact {
             self.segment_ms.min(self.max_compaction_lag_ms)
@@ -209,12 +207,12 @@ impl TopicConfig {
     }
 }
 
-/// Checks all of a topic's own values together, as they would be after an alteration; `broker` is
-/// what holds for topics without.
+/// Checks all of a topic's own values together, as they would be after an alteration. `broker` is the
+/// config of topics without values.
 ///
 /// # Errors
-/// A key is unknown, a value is not allowed, or two values contradict each other. The code for all
-/// of them is `INVALID_CONFIG`.
+/// A key is unknown, a value is not allowed, or two values contradict each other. The error code is
+/// `INVALID_CONFIG` for all of them.
 pub fn check_overrides<Name: AsRef<str>, Text: AsRef<str>>(
     overrides: &BTreeMap<Name, Text>,
     broker: &TopicConfig,
@@ -266,7 +264,7 @@ fn key(name: &str) -> &'static Key {
     keys::topic_key(name).expect("a test builds a TopicConfig, which asks for every key")
 }
 
-/// A field's type, read from a value that its key's rule has let pass.
+/// The type of a field, read from a value that has passed its key's rule.
 trait Field: Sized {
     fn read(value: Option<&Value>) -> Self;
 }
@@ -344,7 +342,7 @@ impl Field for ThrottledReplicas {
         }
         let replica = |entry: &String| {
             let (partition, broker) = entry.split_once(':')?;
-            // A number too large for a partition or a broker names none.
+            // A number that is too large for a partition or a broker names none.
             Some((partition.parse().ok()?, BrokerId(broker.parse().ok()?)))
         };
         Self::Only(entries.iter().filter_map(replica).collect())

@@ -1,5 +1,4 @@
-//! Values of config keys: read from text as Kafka reads them, written as DescribeConfigs shows
-//! them.
+//! Values of config keys: read from text as Kafka reads it, written as DescribeConfigs shows them.
 
 use std::fmt;
 
@@ -26,7 +25,7 @@ pub enum Value {
     Password(Secret),
 }
 
-/// A text that neither `Debug` nor `Display` shows.
+/// A secret text, which neither `Debug` nor `Display` shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -34,9 +33,9 @@ impl Value {
     /// What is shown instead of a secret.
     pub const HIDDEN: &'static str = "[hidden]";
 
-    /// Reads `text`; the error says in Kafka's words why it cannot be read.
+    /// Reads `text`. The error says in Kafka's words why it cannot be read.
     pub(super) fn parse(kind: Kind, text: &str) -> Result<Self, String> {
-        // What Java's `trim` takes off: everything up to the space.
+        // Java's `trim` takes off every character up to the space.
         let text = text.trim_matches(|character| character <= ' ');
         Ok(match kind {
             Kind::Boolean => Self::Boolean(parse_boolean(text)?),
@@ -58,7 +57,7 @@ impl Value {
         }
     }
 
-    /// The integer, whatever its width; `None` for another kind.
+    /// The integer, of whatever width; `None` for another kind.
     pub fn as_i64(&self) -> Option<i64> {
         match self {
             Self::Int(value) => Some(i64::from(*value)),
@@ -68,16 +67,16 @@ impl Value {
         }
     }
 
-    /// The number, as a floating point one; `None` for a kind that is no number.
+    /// The number as a floating point one; `None` for a kind that is no number.
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Self::Double(value) => Some(*value),
-            // Kafka, too, compares a number with its bounds as doubles.
+            // Kafka compares a number with its bounds as doubles, too.
             _ => self.as_i64().map(|value| value as f64),
         }
     }
 
-    /// The text; `None` for another kind, also for a secret.
+    /// The text; `None` for another kind, and for a secret.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(value) => Some(value),
@@ -95,7 +94,7 @@ impl Value {
 }
 
 impl Secret {
-    /// The secret itself.
+    /// The text of the secret.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -107,7 +106,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// As DescribeConfigs shows a value; a secret is hidden.
+/// The value as DescribeConfigs shows it; a secret is hidden.
 impl fmt::Display for Value {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -129,12 +128,12 @@ impl fmt::Display for Value {
 pub struct InvalidValue {
     /// The key.
     pub name: String,
-    /// The whole sentence: key, value and why not.
+    /// The whole sentence: the key, the value, and why the key does not take it.
     pub message: String,
 }
 
 impl InvalidValue {
-    /// In Kafka's usual frame.
+    /// A complaint in Kafka's usual form.
     pub fn new(name: &str, value: impl fmt::Display, reason: &str) -> Self {
         let message = format!("Invalid value {value} for configuration {name}: {reason}");
         Self {
@@ -143,7 +142,7 @@ impl InvalidValue {
         }
     }
 
-    /// In a sentence of its own, which names the key.
+    /// A complaint in a sentence of its own, which names the key.
     pub fn in_full(name: &str, message: String) -> Self {
         Self {
             name: name.to_owned(),
@@ -166,7 +165,7 @@ fn parse_boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Java also takes NaN and infinities, which then pass every range; nobody means them.
+/// Reads a double. Java also accepts NaN and infinities, which then pass every range; nobody means them.
 fn parse_double(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() => Ok(number),
@@ -174,7 +173,7 @@ fn parse_double(text: &str) -> Result<f64, String> {
     }
 }
 
-/// An empty text is an empty list; elsewhere an empty entry stays, and rules refuse it.
+/// Splits a list. An empty text is an empty list; otherwise an empty entry stays, for rules to refuse.
 fn split_list(text: &str) -> Vec<String> {
     if text.is_empty() {
         return Vec::new();
@@ -184,8 +183,8 @@ fn split_list(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Writes a double as Java's `Double.toString` does: always with a fraction, and with an exponent
-/// outside 10^-3 to 10^7.
+/// Writes a double as Java's `Double.toString` does: always with a fraction, and outside 10^-3 to 10^7 with
+/// an exponent.
 fn write_double(value: f64, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
     let size = value.abs();
     if value == 0.0 || (1e-3..1e7).contains(&size) {

@@ -1,5 +1,5 @@
-//! Typed reading of broker keys through the layers, for the views. Every key asked for exists and
-//! has the kind asked for: a test builds the views.
+//! Reads typed values of broker keys through the layers. Every key that is asked for exists and has the
+//! kind that is asked for: a test builds all views.
 
 use super::key::Key;
 use super::keys;
@@ -60,7 +60,7 @@ impl View<'_> {
             .expect(FITS)
     }
 
-    /// The list if somebody set it.
+    /// The list, if somebody has set it.
     pub(super) fn set_list(&self, name: &str) -> Option<Vec<String>> {
         Some(
             self.layers
@@ -71,13 +71,13 @@ impl View<'_> {
         )
     }
 
-    /// The value that `listener.name.LISTENER.` before the key sets.
+    /// The value of the key with `listener.name.LISTENER.` before its name.
     pub(super) fn of_listener(&self, listener: &str, name: &str) -> Option<Value> {
         let full_name = format!("listener.name.{}.{name}", listener.to_ascii_lowercase());
         self.layers.set_value_of(&full_name, key(name))
     }
 
-    /// Complains of the value that `name` has.
+    /// A complaint about the value that `name` has.
     pub(super) fn invalid(&self, name: &str, reason: &str) -> InvalidValue {
         let shown = self
             .value(name)

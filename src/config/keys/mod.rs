@@ -1,12 +1,12 @@
-//! THE table of config keys: all 350 public broker keys of Kafka 4.4 with its internal ones, its 37
-//! topic keys, and ours. Whatever reads, checks, documents or describes a key asks here.
+//! THE table of config keys: all 350 public broker keys of Kafka 4.4 with its internal ones, its 37 topic
+//! keys, and ours. Whatever reads, checks, documents or describes a key looks it up here.
 //!
-//! A row is: name, kind, default, rule; importance, how it may be changed, whether anything acts on
-//! it; doc. Names, kinds, rules and (but for a few, whose docs say so) defaults are Kafka's, which
-//! `tests/config` holds against a list and, if it is there, against Kafka itself.
+//! A row is: name, kind, default, rule; importance, how it may be changed, whether anything acts on it;
+//! documentation. Names, kinds, rules and defaults (except for a few, as their documentation says) are
+//! Kafka's: `tests/config` compares them with a list and, where it is there, with Kafka itself.
 //!
-//! To make a key act: set its status to `Acts` and give it a field in [`super::BrokerConfig`] (or,
-//! if it is a topic's, in [`super::TopicConfig`], where it is already).
+//! To make a key act: set its status to `Acts`, and give it a field in [`super::BrokerConfig`] (a topic's
+//! key has one in [`super::TopicConfig`] already).
 
 #[macro_use]
 mod table;
@@ -33,7 +33,7 @@ use std::sync::LazyLock;
 
 use super::key::Key;
 
-/// All tables of broker keys: Kafka's by theme, then ours.
+/// All tables of broker keys: Kafka's by subject, then ours.
 const BROKER_TABLES: [&[Key]; 14] = [
     metadata::KEYS,
     network::KEYS,
@@ -51,8 +51,7 @@ const BROKER_TABLES: [&[Key]; 14] = [
     own::KEYS,
 ];
 
-/// Keys that old files still have, and that Kafka 4.0 no longer knows. (All that begin with
-/// `zookeeper.` are gone, too.)
+/// Keys of old files that Kafka 4.0 no longer knows. (All that begin with `zookeeper.` are gone as well.)
 pub const REMOVED: &[&str] = &[
     "advertised.host.name",
     "advertised.port",
@@ -88,12 +87,12 @@ fn index(keys: &'static [Key]) -> Index {
     keys.iter().map(|key| (key.name, key)).collect()
 }
 
-/// All broker keys, by name: also internal ones, dynamic-only ones and ours.
+/// All broker keys by name: internal ones, dynamic-only ones and ours as well.
 pub fn broker_keys() -> impl Iterator<Item = &'static Key> {
     BROKER.values().copied()
 }
 
-/// All topic keys, by name: also the internal one.
+/// All topic keys by name: the internal one as well.
 pub fn topic_keys() -> impl Iterator<Item = &'static Key> {
     TOPIC.values().copied()
 }
@@ -128,17 +127,16 @@ pub fn client_metrics_key(name: &str) -> Option<&'static Key> {
     CLIENT_METRICS.get(name).copied()
 }
 
-/// The broker key that `name` sets, which is itself, or the key behind `listener.name.NAME.`.
+/// The broker key that `name` sets: the key of that name, or the one behind `listener.name.NAME.`.
 pub fn broker_key_behind(name: &str) -> Option<&'static Key> {
     broker_key(name).or_else(|| {
         let (_listener, rest) = name.strip_prefix("listener.name.")?.split_once('.')?;
-        // SASL settings of a listener may name the mechanism before the key.
+        // SASL settings of a listener may have the mechanism's name before the key.
         broker_key(rest).or_else(|| broker_key(rest.split_once('.')?.1))
     })
 }
 
-/// Whether the names of other broker keys begin with this one and a dot: TOML then wants it in
-/// quotes.
+/// Whether the names of other broker keys begin with this one and a dot: TOML demands quotes then.
 pub fn is_parent(name: &str) -> bool {
     let is_child = |key: &Key| {
         key.name
@@ -148,7 +146,7 @@ pub fn is_parent(name: &str) -> bool {
     broker_keys().any(is_child)
 }
 
-/// The broker key whose name is most like `name`, if any is at all.
+/// The broker key whose name is the nearest to `name`, if one is near enough.
 pub fn nearest_broker_key(name: &str) -> Option<&'static str> {
     const LEAST_LIKENESS: f64 = 0.7;
     broker_keys()

@@ -1,4 +1,4 @@
-//! Our own keys. Kafka, given the same settings, takes them for keys of a plug-in and goes on.
+//! Our own keys. Apache Kafka takes them for keys of a plug-in, and starts with them.
 
 use super::table::{NOT_EMPTY, at_least, one_of};
 

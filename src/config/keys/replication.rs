@@ -1,4 +1,4 @@
-//! Keys of followers, leaders and a broker's orderly end.
+//! Keys of followers, of leaders, and of a broker's controlled shutdown.
 
 use super::table::{ANY, at_least};
 

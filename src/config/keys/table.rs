@@ -1,4 +1,4 @@
-//! How a table of keys is written: the `keys!` and `topic_keys!` rows, and short names for rules.
+//! The notation of the tables: the `keys!` and `topic_keys!` rows, and short names for rules.
 
 use crate::config::rule::Rule;
 

@@ -1,4 +1,4 @@
-//! Keys of topics as such, and of the requests that read them.
+//! Keys of topics in general, and of the requests that read them.
 
 use super::table::{ANY, at_least};
 

@@ -1,4 +1,4 @@
-//! Subscriptions to metrics of clients, as the metadata has them.
+//! Gives the metrics that clients push the subscriptions that the metadata has.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use crate::metadata::driver::MetadataPublisher;
 use crate::metadata::image::{MetadataImage, ResourceKind};
 use crate::telemetry::ClientMetrics;
 
-/// What clients push, without subscriptions yet.
+/// The store of what clients push, without subscriptions yet.
 pub(super) fn of(config: &BrokerConfig) -> Arc<ClientMetrics> {
     let most = config.client_metrics.telemetry_max_bytes;
     Arc::new(ClientMetrics::new(u32::try_from(most).unwrap_or(0)))
 }
 
-/// Tells subscriptions of each image.
+/// Passes on the subscriptions of each image.
 pub(super) struct SubscriptionPublisher(pub(super) Arc<ClientMetrics>);
 
 impl MetadataPublisher for SubscriptionPublisher {

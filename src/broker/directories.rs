@@ -16,7 +16,7 @@ use crate::storage::applied_metadata;
 use crate::storage::disk::{Disk, FileDisk};
 use crate::storage::log_dir::{Identity, LogDir, LogDirError, LogDirs};
 
-/// Descriptors for all but files of logs: sockets, mostly.
+/// Half of the descriptors go to files of logs; the others are mostly for sockets.
 const SHARE_FOR_FILES: u64 = 2;
 
 /// The open directories.
@@ -25,13 +25,13 @@ pub(super) struct Directories {
     logs: Arc<LogDirs>,
     /// The directory of the metadata log; it may be one of `logs`.
     metadata: Arc<LogDir>,
-    /// What the metadata log begins with if it is empty.
+    /// The records with which an empty metadata log begins.
     bootstrap: Vec<MetadataRecord>,
     reserves: Reserves,
 }
 
 impl Directories {
-    /// Opens and locks them; formats those that are empty.
+    /// Opens and locks the directories, and formats the empty ones.
     pub(super) fn open(config: &BrokerConfig) -> anyhow::Result<Self> {
         let disk: Arc<dyn Disk> = Arc::new(FileDisk::new(open_files_max(config)));
         let mut paths = config.storage.log_dirs.clone();
@@ -55,7 +55,7 @@ impl Directories {
         if is_apart {
             logs.online.retain(|dir| !is_metadata(dir));
         }
-        // Before anything is written: the disk may be full.
+        // The reserves of an earlier run are given back before anything is written: the disk may be full.
         let dirs = std::iter::once(&metadata).chain(&logs.online);
         let bytes = u64::try_from(config.storage.disk_reserve_bytes).unwrap_or(0);
         let reserves = Reserves::of(&disk, dirs, bytes);
@@ -69,32 +69,32 @@ impl Directories {
         })
     }
 
-    /// The disk they are on.
+    /// The disk that the directories are on.
     pub(super) fn disk(&self) -> Arc<dyn Disk> {
         Arc::clone(&self.disk)
     }
 
-    /// Those that hold partitions.
+    /// The log directories that hold partitions.
     pub(super) fn logs(&self) -> &Arc<LogDirs> {
         &self.logs
     }
 
-    /// What is kept of their disks for when these are full.
+    /// The reserves of the disks, for when these are full.
     pub(super) fn reserves(&self) -> &Reserves {
         &self.reserves
     }
 
-    /// The cluster they belong to.
+    /// The id of the cluster that the directories belong to.
     pub(super) fn cluster_id(&self) -> &str {
         &self.logs.cluster_id
     }
 
-    /// What an empty metadata log begins with.
+    /// The records with which an empty metadata log begins.
     pub(super) fn bootstrap(&self) -> &[MetadataRecord] {
         &self.bootstrap
     }
 
-    /// The newest offset of the metadata log that the replicas in them have acted on.
+    /// The newest offset of the metadata log on which the replicas in the directories have acted.
     pub(super) fn acted_on(&self) -> anyhow::Result<Option<Offset>> {
         let mut newest = None;
         for dir in &self.logs.online {
@@ -104,7 +104,7 @@ impl Directories {
         Ok(newest)
     }
 
-    /// How the quorum is set up on them.
+    /// The settings of the quorum on these directories.
     pub(super) fn quorum(&self, config: &BrokerConfig) -> RaftConfig {
         let log = &config.metadata_log;
         let voters = config
@@ -134,8 +134,8 @@ impl Directories {
     }
 }
 
-/// Opens them as those of the configured cluster, or of the one they say; empty directories without
-/// either begin a new cluster, as a single node can do by itself.
+/// Opens the directories as those of the configured cluster, or of the cluster that they name. Empty
+/// directories without either begin a new cluster, as a single node can by itself.
 fn open(
     disk: &Arc<dyn Disk>,
     paths: &[PathBuf],
@@ -171,7 +171,7 @@ fn timeouts(config: &BrokerConfig) -> Timeouts {
     }
 }
 
-/// The bootstrap records of a formatted directory; Kafka's format step wrote them, or we do now.
+/// The bootstrap records of a formatted directory; if Kafka's format step did not write them, this does.
 fn bootstrap(disk: &Arc<dyn Disk>, metadata: &LogDir) -> anyhow::Result<Vec<MetadataRecord>> {
     let folder = metadata.path().join(METADATA_FOLDER);
     let found = read_bootstrap(&**disk, metadata.path(), &folder).context(
@@ -195,7 +195,7 @@ fn bootstrap(disk: &Arc<dyn Disk>, metadata: &LogDir) -> anyhow::Result<Vec<Meta
     Ok(records)
 }
 
-/// How many files of logs may be open at a time: as configured, or half of what the process may have.
+/// How many files of logs may be open at a time: as configured, or half of what the process may open.
 fn open_files_max(config: &BrokerConfig) -> usize {
     let allowed = raise_open_files_limit();
     let configured = config
@@ -205,10 +205,10 @@ fn open_files_max(config: &BrokerConfig) -> usize {
     configured.unwrap_or_else(|| usize::try_from(allowed / SHARE_FOR_FILES).unwrap_or(usize::MAX))
 }
 
-/// Raises the soft limit of descriptors to the hard one, as every broker's operator would; the limit.
+/// Raises the soft limit of descriptors to the hard one, as any broker's operator would. Returns the limit.
 fn raise_open_files_limit() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    /// What a process without a limit may have: no kernel gives more.
+    /// Stands for no limit: no kernel gives more descriptors.
     const UNLIMITED: u64 = 1 << 20;
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

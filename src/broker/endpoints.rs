@@ -1,19 +1,19 @@
-//! What others are told of this node's listeners: real ports in place of 0, and a name in place of
-//! "all addresses".
+//! The endpoints that others are told of this node's listeners: with real ports in place of 0, and a host
+//! name in place of "all addresses".
 
 use crate::config::{Endpoint, Listeners};
 
 /// The advertised endpoints, complete.
 #[derive(Clone, Debug)]
 pub(super) struct Advertised {
-    /// Of the listeners of brokers and clients.
+    /// The endpoints of brokers and clients.
     pub(super) broker: Vec<Endpoint>,
-    /// Of the controller's listeners.
+    /// The endpoints of the controller.
     pub(super) controller: Vec<Endpoint>,
 }
 
 impl Advertised {
-    /// Completes what is configured; `port_of` tells the port that a listener is bound to.
+    /// Completes the configured endpoints; `port_of` gives the port that a listener is bound to.
     pub(super) fn new(listeners: &Listeners, port_of: impl Fn(&str) -> Option<u16>) -> Self {
         let complete = |endpoint: &Endpoint| Endpoint {
             host: match endpoint.host.as_str() {
@@ -36,7 +36,7 @@ impl Advertised {
         }
     }
 
-    /// Host and port of the first listener of clients.
+    /// Host and port of the first listener for clients.
     pub(super) fn bootstrap(&self) -> String {
         let first = self
             .broker
@@ -52,7 +52,7 @@ impl Advertised {
     }
 }
 
-/// The machine's own name, as it knows it.
+/// The machine's own name.
 fn host_name() -> String {
     let name = rustix::system::uname();
     name.nodename()

@@ -1,4 +1,4 @@
-//! Who this node is to others: as a broker, and as a controller.
+//! The identity of this node towards others: as a broker, and as a controller.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::replication::manager::Started;
 /// How long a broker tries to register: `initial.broker.registration.timeout.ms`, by default.
 const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// This node as a broker.
+/// What the controller is told of this node as a broker.
 pub(super) fn of_broker(
     config: &BrokerConfig,
     directories: &Directories,
@@ -45,7 +45,7 @@ pub(super) fn of_broker(
     }
 }
 
-/// This node as a controller, and what drives its metadata.
+/// What the metadata threads need, with the registration of this node as a controller.
 pub(super) fn metadata_config(
     config: &BrokerConfig,
     settings: &Settings,
@@ -116,7 +116,7 @@ fn registration(
     }
 }
 
-/// A count of milliseconds from the config; a negative one is none.
+/// A duration from the config; a negative count of milliseconds means 0.
 pub(super) fn milliseconds(count: i32) -> Duration {
     Duration::from_millis(u64::try_from(count).unwrap_or(0))
 }

@@ -1,5 +1,5 @@
-//! The config that holds now: what the broker was started with, under what was set for it and for
-//! all brokers since (KIP-226). The parts that act on it are told of each change.
+//! The config in force: what the broker was started with, under what was set since for it and for all
+//! brokers (KIP-226). Parts that act on it are told of each change.
 
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use crate::metadata::driver::MetadataPublisher;
 use crate::metadata::image::{MetadataImage, Overrides, ResourceKind};
 use crate::telemetry::LogGate;
 
-/// A part that acts on the config. Called on the metadata loader's thread: it must not wait.
+/// A part that acts on the config. It is called on the thread that publishes metadata, and must not wait.
 type Subscriber = Box<dyn Fn(&BrokerConfig) + Send + Sync>;
 
-/// The config that holds now, and who acts on it.
+/// The config in force, and the parts that act on it.
 pub(super) struct LiveConfig {
     settings: Settings,
-    /// The name of this broker as a resource.
+    /// The name of this broker as a config resource.
     node: String,
     current: ArcSwap<BrokerConfig>,
     subscribers: Mutex<Vec<Subscriber>>,
     gates: Gates,
 }
 
-/// Lines that whoever may alter configs can cause at will.
+/// Gates of log lines that whoever may alter configs can cause at will.
 #[derive(Default)]
 struct Gates {
     changed: LogGate,
@@ -33,7 +33,7 @@ struct Gates {
 }
 
 impl LiveConfig {
-    /// Begins with `config`, which is what `settings` mean.
+    /// Begins with `config`, the typed form of `settings`.
     pub(super) fn new(settings: &Settings, config: &Arc<BrokerConfig>) -> Arc<Self> {
         Arc::new(Self {
             settings: settings.clone(),
@@ -44,23 +44,23 @@ impl LiveConfig {
         })
     }
 
-    /// What holds now.
+    /// The config in force.
     pub(super) fn current(&self) -> Arc<BrokerConfig> {
         self.current.load_full()
     }
 
-    /// Calls `subscriber` now, and after each change.
+    /// Calls `subscriber` with the config now, and after each change.
     pub(super) fn subscribe(&self, subscriber: impl Fn(&BrokerConfig) + Send + Sync + 'static) {
         let mut subscribers = self.subscribers.lock();
         subscriber(&self.current());
         subscribers.push(Box::new(subscriber));
     }
 
-    /// Takes what an image says.
+    /// Takes over what an image says.
     fn follow(&self, image: &MetadataImage) {
         let config = match self.read(image) {
             Ok(config) => config,
-            // Another version wrote it, or the file has changed since.
+            // Another version wrote it, or the file has changed since it was set.
             Err(invalid) => {
                 if let Some(suppressed) = self.gates.refused.pass() {
                     tracing::error!(%invalid, suppressed, "passing over a change of the broker's config");
@@ -91,7 +91,7 @@ impl LiveConfig {
     }
 }
 
-/// Tells the config of each image.
+/// Passes on the config of each image.
 pub(super) struct ConfigPublisher(pub(super) Arc<LiveConfig>);
 
 impl MetadataPublisher for ConfigPublisher {

@@ -40,17 +40,17 @@ use replicas::ReplicaStarter;
 use sockets::Sockets;
 use stop::StopSignal;
 
-/// How long requests that have begun may take when the broker stops.
+/// How long requests that have begun may go on when the broker stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-/// How long handing over its partitions may take when the broker stops.
+/// How long the broker may take to hand over its partitions when it stops.
 const HANDOVER_TIME: Duration = Duration::from_secs(10);
-/// How long what a connection left behind may hold the process.
+/// How long work that a connection left behind may hold up the end of the process.
 const LEFTOVER_TIME: Duration = Duration::from_secs(1);
 
 /// Runs a node until it is asked to stop, or cannot go on.
 ///
 /// # Errors
-/// It cannot start, or had to stop; the text says why, and what to do.
+/// The node cannot start, or had to stop. The text says why, and what to do.
 pub fn start(loaded: Loaded, loggers: Loggers) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -79,8 +79,8 @@ async fn run(loaded: Loaded, loggers: Loggers) -> anyhow::Result<()> {
     reason.into_result()
 }
 
-/// Waits until requests find this broker unfenced, and so the leaders of its partitions: the
-/// controller says so once it is committed, before it is published.
+/// Waits until requests find this broker unfenced, and its partitions led: the controller says so when that
+/// is committed, which is before it is published.
 async fn seen_unfenced(metadata: &Metadata, node: BrokerId) {
     let published = metadata.published();
     let is_seen = |_: &Offset| {
@@ -91,7 +91,7 @@ async fn seen_unfenced(metadata: &Metadata, node: BrokerId) {
     let _ = published.offset().wait_for(is_seen).await;
 }
 
-/// A node at work.
+/// A running node.
 struct Node {
     directories: Directories,
     listeners: Vec<RunningListener>,
@@ -100,7 +100,7 @@ struct Node {
     groups: GroupCoordinator,
     metadata: Metadata,
     raft: Raft,
-    /// Where clients connect: host and port of the first broker listener.
+    /// The address for clients: host and port of the first broker listener.
     bootstrap: String,
 }
 
@@ -125,7 +125,7 @@ impl Node {
             events,
             &raft,
             vec![
-                // First, as a new topic gets the defaults that came with it.
+                // The config comes first, because a new topic gets the defaults that came with it.
                 Box::new(ConfigPublisher(Arc::clone(&live))),
                 quota_publisher,
                 Box::new(SubscriptionPublisher(Arc::clone(&client_metrics))),
@@ -175,10 +175,10 @@ impl Node {
         })
     }
 
-    /// Stops in reverse: what has begun is answered, the cluster is told, all that is acknowledged
-    /// is synced, and the directories are marked as closed in order.
+    /// Stops the parts in reverse: requests that have begun are answered, the cluster is told, everything
+    /// that was acknowledged is synced, and the directories are marked as closed in order.
     async fn stop(self) {
-        // First, as members wait for each other for longer than a stop may take.
+        // Groups come first, because members wait for each other for longer than a stop may take.
         self.groups.stop();
         let stopping = self
             .listeners

@@ -1,4 +1,4 @@
-//! The quotas of clients, as the metadata has them: told to those who count, and to the listeners.
+//! Passes the quotas of the metadata on: to those who count, and to the listeners.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,24 +15,24 @@ use crate::network::{Connections, IpRates};
 use crate::quota::{ClientQuotas, Limits, QuotaKind, QuotaWindows, Window, connection_rates};
 use crate::telemetry::LogGate;
 
-/// Whoever may alter quotas can name any number of hosts.
+/// Gates the log lines about host names, because whoever may alter quotas can name any number.
 static NO_ADDRESS: LogGate = LogGate::new();
 
-/// Tells quotas of each image.
+/// Passes on the quotas of each image.
 pub(super) struct QuotaPublisher {
     quotas: Arc<ClientQuotas>,
     connections: Arc<OnceLock<Connections>>,
     runtime: Handle,
 }
 
-/// The quotas of a broker: who counts, and the way to the listeners, which come later.
+/// The quotas of a broker: the counters, and the way to the listeners, which come later.
 pub(super) struct Quotas {
     pub(super) of_clients: Arc<ClientQuotas>,
     connections: Arc<OnceLock<Connections>>,
 }
 
 impl Quotas {
-    /// No quotas yet; to be called inside the runtime.
+    /// Begins without quotas. It must be called inside the runtime.
     pub(super) fn new(config: &QuotaConfig) -> (Self, Box<dyn MetadataPublisher>) {
         let windows = QuotaWindows {
             clients: window(config.quota_window_num, config.quota_window_size_seconds),
@@ -54,10 +54,10 @@ impl Quotas {
         (quotas, Box::new(publisher))
     }
 
-    /// Holds connections to the quotas of their addresses from now on; `image` is the newest.
+    /// From now on, holds connections to the quotas of their addresses; `image` is the newest.
     pub(super) fn keep_rates(&self, connections: Connections, image: &MetadataImage) {
         apply_rates(&connections, image, &Handle::current());
-        // It is set once, here.
+        // It is set only here, and once.
         let _ = self.connections.set(connections);
     }
 }
@@ -103,7 +103,7 @@ fn apply_rates(connections: &Connections, image: &MetadataImage, runtime: &Handl
         return;
     }
     let connections = connections.clone();
-    // Names are looked up apart: the metadata must not wait for it.
+    // Names are looked up on another task, because the metadata must not wait for a name service.
     runtime.spawn(async move {
         for (host, rate) in hosts {
             match tokio::net::lookup_host((&*host, 0)).await {
@@ -122,7 +122,7 @@ fn apply_rates(connections: &Connections, image: &MetadataImage, runtime: &Handl
     });
 }
 
-/// Quotas of addresses are whole numbers above 0.
+/// The quota as a whole number above 0, which those of addresses must be.
 fn whole(rate: f64) -> u32 {
     rate.clamp(1.0, f64::from(u32::MAX)) as u32
 }

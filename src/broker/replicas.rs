@@ -1,5 +1,5 @@
-//! Starting the replicas, and the group coordinator on them, with the first image of the metadata,
-//! telling both of later ones, and telling the rest of the broker what becomes of the replicas.
+//! Starts the replicas, and the group coordinator on them, with the first image of the metadata; tells both
+//! of later ones, and the rest of the broker of what becomes of the replicas.
 
 use std::sync::{Arc, OnceLock};
 
@@ -28,10 +28,10 @@ use crate::telemetry::Metrics;
 /// The broker's life, once it has begun.
 type Life = Arc<OnceLock<Arc<BrokerLifecycle>>>;
 
-/// The replicas, and what runs on them.
+/// The replicas, and the coordinator that runs on them.
 type Running = (Started, GroupCoordinator);
 
-/// Waits for the replicas, which start on the metadata loader's thread.
+/// Waits for the replicas, which start on the thread that publishes metadata.
 pub(super) struct ReplicaStarter {
     started: oneshot::Receiver<Result<Running, StartError>>,
     life: Life,
@@ -39,8 +39,8 @@ pub(super) struct ReplicaStarter {
 }
 
 impl ReplicaStarter {
-    /// A publisher that starts the replicas with the first image, and who waits for it. Called on the
-    /// runtime that groups are to run on.
+    /// A publisher that starts the replicas with the first image, and the end that waits for them. It must
+    /// be called on the runtime on which groups will run.
     pub(super) fn new(
         config: &Arc<LiveConfig>,
         directories: &Directories,
@@ -78,7 +78,7 @@ impl ReplicaStarter {
         started.context("the replicas could not be started")
     }
 
-    /// The broker registers, and from now on hears of directories that fail.
+    /// Registers the broker, and from now on tells its life of directories that fail.
     pub(super) fn begin_life(
         self,
         identity: BrokerIdentity,
@@ -90,7 +90,7 @@ impl ReplicaStarter {
             BrokerLifecycle::start(identity, controller, published, self.replica_directories)
                 .context("cannot start the heartbeat thread")?;
         let lifecycle = Arc::new(lifecycle);
-        // It is set once, here.
+        // It is set only here, and once.
         let _ = self.life.set(Arc::clone(&lifecycle));
         Ok(lifecycle)
     }
@@ -108,7 +108,7 @@ struct Start {
 }
 
 impl Start {
-    /// Starts all with the first image, and says so to who waits.
+    /// Starts everything with the first image, and tells the end that waits.
     fn start(self, image: &Arc<MetadataImage>) -> Option<(ReplicaManager, GroupCoordinator)> {
         let config = self.config.current();
         let settings = ReplicaSettings::of(&config);
@@ -131,13 +131,13 @@ impl Start {
         });
         let running = started.as_ref().ok();
         let running = running.map(|(started, groups)| (started.manager.clone(), groups.clone()));
-        // Nobody waits any more only if the process stops.
+        // Nobody waits only if the process stops.
         let _ = self.sender.send(started);
         running
     }
 }
 
-/// Tells the replicas and the group coordinator of each image; the first one starts them.
+/// Tells the replicas and the group coordinator of each image. The first one starts them.
 enum Publisher {
     Waiting(Option<Box<Start>>),
     Running(ReplicaManager, GroupCoordinator, ReplicaDirectorySender),
@@ -164,7 +164,7 @@ impl MetadataPublisher for Publisher {
     }
 }
 
-/// Hears of log directories that fail, and of replicas that move.
+/// Told of log directories that fail, and of replicas that move.
 struct Listener {
     life: Life,
     placed: ReplicaDirectorySender,
@@ -185,7 +185,7 @@ impl ReplicaListener for Listener {
     }
 
     fn isr_change_wanted(&self, change: IsrChange) {
-        // A replica set of one never changes.
+        // The in-sync set of one replica never changes.
         tracing::error!(partition = ?change.partition, "an in-sync set of one node cannot change");
     }
 }

@@ -1,5 +1,5 @@
-//! The reserves of a node: one for each volume that holds log directories, and the thread that takes
-//! them again when a full disk has room.
+//! The reserves of a node: one for each volume with log directories, and the thread that takes them again
+//! when a full disk has room.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -15,10 +15,10 @@ use crate::storage::disk::Disk;
 use crate::storage::log_dir::LogDir;
 use crate::storage::reserve::Reserve;
 
-/// How often room is looked for while there is none.
+/// How often a full disk is looked at for room.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// All reserves.
+/// All reserves of the node.
 #[derive(Default)]
 pub(super) struct Reserves {
     all: Vec<Arc<Reserve>>,
@@ -27,7 +27,8 @@ pub(super) struct Reserves {
 }
 
 impl Reserves {
-    /// Gives each directory the reserve of its volume, of `bytes`: it lies in the first directory there.
+    /// Gives each directory the reserve of its volume, of `bytes`; the file lies in the volume's first
+    /// directory.
     pub(super) fn of<'d>(
         disk: &Arc<dyn Disk>,
         dirs: impl Iterator<Item = &'d Arc<LogDir>>,
@@ -46,7 +47,8 @@ impl Reserves {
         }
     }
 
-    /// Takes the room, as the start has had what it needs, and sees to it from now on.
+    /// Takes the room, because the start has what it needs by now, and takes it again whenever it was given
+    /// back.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -74,19 +76,19 @@ impl Reserves {
         *self.stop.0.lock() = true;
         self.stop.1.notify_all();
         if let Some(keeper) = self.keeper.lock().take() {
-            // A panic there was logged there.
+            // A panic of the thread was logged by the thread.
             let _ = keeper.join();
         }
         self.all.iter().for_each(|reserve| reserve.give_way());
     }
 
-    /// Takes the room again where there is some.
+    /// Takes the room again, where there is enough.
     pub(super) fn retake(&self) {
         self.all.iter().for_each(|reserve| reserve.retake());
     }
 }
 
-/// What tells volumes apart; `None` if the system does not say.
+/// The number of the volume that a path is on; `None` if the system does not tell.
 fn volume_of(path: &Path) -> Option<u64> {
     path.metadata().ok().map(|metadata| metadata.dev())
 }

@@ -13,10 +13,10 @@ use crate::network::{
 };
 use crate::telemetry::{LogGate, Metrics};
 
-/// Whoever may alter configs can name any number of hosts.
+/// Gates the log lines about host names, because whoever may alter configs can name any number.
 static NO_ADDRESS: LogGate = LogGate::new();
 
-/// Bound sockets: peers can connect, and wait.
+/// Bound sockets: peers can connect already, and wait to be served.
 pub(super) struct Sockets {
     listeners: Vec<(String, Listener)>,
 }
@@ -54,7 +54,7 @@ impl Sockets {
         found.map(|(_, listener)| listener.address().port())
     }
 
-    /// Begins to serve them; the limits on connections may be changed later.
+    /// Begins to serve the sockets. The limits on connections may be changed later.
     pub(super) async fn serve(
         self,
         config: &NetworkConfig,
@@ -73,7 +73,7 @@ impl Sockets {
     }
 }
 
-/// Holds connections to the limits of the config, whatever it becomes.
+/// Holds connections to the limits of the config in force.
 pub(super) fn keep_limits(config: &LiveConfig, connections: Connections) {
     let runtime = tokio::runtime::Handle::current();
     config.subscribe(move |config| {
@@ -84,7 +84,7 @@ pub(super) fn keep_limits(config: &LiveConfig, connections: Connections) {
             return;
         }
         let connections = connections.clone();
-        // Names are looked up apart: the metadata must not wait for it.
+        // Names are looked up on another task, because the metadata must not wait for a name service.
         runtime.spawn(async move {
             match ConnectionLimits::with_hosts(&network).await {
                 Ok(limits) => connections.set_limits(limits),

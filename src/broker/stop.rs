@@ -1,5 +1,5 @@
-//! Why and when a node stops: a signal, or a failure that it cannot go on after. SIGHUP, with which
-//! others are told to read their settings again, changes nothing yet.
+//! Why and when a node stops: by a signal, or by a failure after which it cannot go on. SIGHUP changes
+//! nothing yet, and does not stop the node.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::metadata::driver::OnFatal;
 /// Why a node stops.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum StopReason {
-    /// It was asked to.
+    /// A signal asked for it.
     Asked(&'static str),
-    /// It cannot go on.
+    /// The node cannot go on.
     Failed(String),
 }
 
 impl StopReason {
-    /// A failure is an error of the process.
+    /// The outcome of the process: a failure is an error.
     pub(super) fn into_result(self) -> anyhow::Result<()> {
         match self {
             Self::Asked(_) => Ok(()),
@@ -49,7 +49,7 @@ pub(super) struct StopSignal {
 }
 
 impl StopSignal {
-    /// Begins to listen for signals; from now on they do not end the process by themselves.
+    /// Begins to listen for signals. From now on they do not end the process by themselves.
     pub(super) fn listen() -> anyhow::Result<Self> {
         let (sender, failures) = mpsc::unbounded_channel();
         let listen = |kind| signal(kind).context("cannot listen for signals");
@@ -64,7 +64,7 @@ impl StopSignal {
         })
     }
 
-    /// What parts call when the process must stop.
+    /// The callback for parts that find that the process must stop.
     pub(super) fn on_fatal(&self) -> &OnFatal {
         &self.on_fatal
     }

@@ -35,7 +35,7 @@ struct Arguments {
     print_effective_config: bool,
 }
 
-/// Does what the command line says; `arguments` begin with the program's name.
+/// Does what the command line says. `arguments` begin with the program's name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -75,7 +75,7 @@ fn start(loaded: Loaded) -> ExitCode {
     }
 }
 
-/// Variables whose name or text is no Unicode are nobody's setting.
+/// The environment's variables, without those whose name or text is not Unicode: they are no settings.
 fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)))
@@ -89,7 +89,7 @@ fn report(loaded: &Loaded) -> io::Result<()> {
     writeln!(output, "The config is good.")
 }
 
-/// Nobody is left to tell that a stream is closed; the exit code does.
+/// The exit code. If a stream is closed nobody can be told so, except by this.
 fn finish(written: io::Result<()>, code: u8) -> ExitCode {
     written.map_or(ExitCode::FAILURE, |()| ExitCode::from(code))
 }

@@ -1,5 +1,5 @@
-//! Which partition of `__consumer_offsets` (or `__transaction_state`) holds a name: Java's hash of
-//! the string, modulo the number of partitions. Clients never compute it; other brokers do.
+//! The partition of `__consumer_offsets` (or `__transaction_state`) that holds a name: Java's hash of the
+//! string, modulo the number of partitions. Clients never compute it; other brokers do.
 
 /// The partition for a group id or transactional id, of `count` partitions.
 ///

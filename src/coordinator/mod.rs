@@ -1,8 +1,8 @@
 //! Who owns groups: one shard for each partition of `__consumer_offsets` that this broker leads.
 //!
-//! `shard.rs` says what a shard is, `runtime/` runs any, and `group/` has the shards of groups: pure
-//! types, as requests, records and time go in, and records and answers come out. Bottom-up: each uses
-//! only those above it.
+//! `shard.rs` says what a shard is, `runtime/` runs shards of any kind, and `group/` has those of groups:
+//! pure types, in which requests, records and time go in, and records and answers come out. Bottom-up: each
+//! uses only those above it.
 
 mod java_hash;
 

@@ -1,5 +1,5 @@
-//! What a shard of a coordinator is: the state of one partition of the coordinator's topic, as a pure
-//! type. `runtime/` runs any; each kind of coordinator has one.
+//! What a shard of a coordinator is: the state of one partition of the coordinator's topic, as a pure type.
+//! Each kind of coordinator has one; `runtime/` runs any.
 //!
 //! # How a shard runs
 //! Decide, replay, append. [`Shard::handle`] reads the state and decides; the records that it decides on
@@ -29,19 +29,19 @@ use crate::telemetry::CoordinatorMetrics;
 /// the log, then [`Self::begin`] and [`Self::catch_up`]. Running: [`Self::handle`] and
 /// [`Self::on_deadline`], each after [`Self::refresh`]. The end: [`Self::abandon`].
 pub trait Shard: Sized + Send + 'static {
-    /// What the shard keeps, for log lines: as in "groups and offsets".
+    /// What the shard keeps, for log lines, such as "groups and offsets".
     const CONTENTS: &'static str;
 
-    /// What can be asked.
+    /// The requests that the shard decides.
     type Request: ShardRequest<Answer = Self::Answer>;
-    /// What is answered.
+    /// The answers that the shard gives.
     type Answer: ShardAnswer;
-    /// What is written.
+    /// The records that the shard writes.
     type Record: ShardRecord;
     /// What all shards of one coordinator share.
     type Common: ShardCommon;
 
-    /// A shard to which nothing has been replayed. The value of a record that it writes takes at most
+    /// A shard to which nothing was replayed yet. The value of a record that it writes takes at most
     /// `max_record_bytes`.
     fn empty(common: &Self::Common, max_record_bytes: usize) -> Self;
 
@@ -61,7 +61,8 @@ pub trait Shard: Sized + Send + 'static {
     ) {
     }
 
-    /// The log is loaded: `next_offset` is its end, the offset of the first record that is decided.
+    /// Begins to run, after the log was loaded. `next_offset` is its end: the offset of the first record
+    /// that the shard decides.
     fn begin(
         &mut self,
         now: Moment,
@@ -69,8 +70,8 @@ pub trait Shard: Sized + Send + 'static {
         effects: &mut Effects<Self::Record, Self::Answer>,
     );
 
-    /// Decides what follows from what happened elsewhere while the shard was not loaded: once after
-    /// [`Self::begin`], as soon as it may write.
+    /// Decides what follows from events elsewhere while the shard was not loaded. It is called once after
+    /// [`Self::begin`], as soon as the shard may write.
     fn catch_up(
         &mut self,
         common: &Self::Common,
@@ -78,14 +79,14 @@ pub trait Shard: Sized + Send + 'static {
         effects: &mut Effects<Self::Record, Self::Answer>,
     );
 
-    /// Takes from what the shards share what the next decision depends on.
+    /// Takes over what the next decision needs of the shared state.
     fn refresh(&mut self, common: &Self::Common);
 
-    /// Whether there is something wrong with the request whatever a shard holds: clients are told of
-    /// that also where no shard could decide.
+    /// Checks whether the request is wrong whatever a shard holds. Clients are told of such a fault even
+    /// where no shard could decide.
     ///
     /// # Errors
-    /// What is wrong.
+    /// The answer that names the fault.
     fn check(
         common: &Self::Common,
         caller: &Caller,
@@ -111,11 +112,11 @@ pub trait Shard: Sized + Send + 'static {
     /// records which may not have been written.
     fn abandon(self, error: ErrorCode, effects: &mut Effects<Self::Record, Self::Answer>);
 
-    /// What the shard holds, and has done since it was made.
+    /// What the shard holds, and has done since it was made, in numbers.
     fn tally(&self) -> &<Self::Common as ShardCommon>::Tally;
 }
 
-/// A request, for what one shard keeps.
+/// A request to one shard.
 pub trait ShardRequest {
     /// Its answer.
     type Answer;
@@ -123,26 +124,26 @@ pub trait ShardRequest {
     /// Whether deciding it may make records.
     fn may_write(&self) -> bool;
 
-    /// The answer of a coordinator that cannot take the request now: `error` is
+    /// The answer of a coordinator that cannot take the request now. `error` is
     /// COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR or the like.
     fn refuse(&self, error: ErrorCode) -> Self::Answer;
 }
 
 /// An answer, which may rest on records that are not written yet.
 pub trait ShardAnswer: Send + 'static {
-    /// What to send in its place when a record that it rests on was not written. `error` is
-    /// COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR or the like. What was refused anyway stays refused
-    /// for its reason.
+    /// The answer to send in its place when a record that it rests on was not written. `error` is
+    /// COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR or the like. A request that was refused anyway stays
+    /// refused for its own reason.
     #[must_use]
     fn fail(self, error: ErrorCode) -> Self;
 }
 
 /// A record of a shard's log.
 pub trait ShardRecord: Sized + Send + Sync + 'static {
-    /// Key and value as they are written; a tombstone has no value.
+    /// The record's key and value as they are written; a tombstone has no value.
     fn to_bytes(&self) -> (Bytes, Option<Bytes>);
 
-    /// Reads what was written, perhaps by a newer version.
+    /// Reads a record, which a newer version may have written.
     ///
     /// # Errors
     /// Why the record is passed over.
@@ -151,37 +152,37 @@ pub trait ShardRecord: Sized + Send + Sync + 'static {
 
 /// What all shards of one coordinator share: settings, memory, metrics.
 pub trait ShardCommon: Send + Sync + 'static {
-    /// What a shard holds and has done, in numbers; those of a shard that is not loaded by default.
+    /// What a shard holds and has done, in numbers. The default is that of a shard that is not loaded.
     type Tally: Copy + Default + PartialEq + Send;
 
-    /// Where loads and appends are counted.
+    /// The metrics of loads and appends.
     fn metrics(&self) -> &CoordinatorMetrics;
 
-    /// Counts what has changed in a shard.
+    /// Counts in the metrics what has changed in a shard.
     fn count(&self, before: &Self::Tally, now: &Self::Tally);
 }
 
 /// The time of an input, on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// For timers; never goes back.
+    /// The monotonic clock, for timers.
     pub instant: Instant,
-    /// For what is written.
+    /// The wall clock, for what is written.
     pub timestamp: Timestamp,
 }
 
-/// Names a request that waits for its answer. The runtime gives it, and keeps who it stands for.
+/// Names a request that waits for its answer. The runtime draws it, and knows who waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
 
-/// Who asks, and how.
+/// The client that asks, and the version in which it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Names the request in the answer's [`Reply`].
+    /// The name by which the answer's [`Reply`] refers to the request.
     pub token: Token,
     /// The version of the request's API.
     pub version: i16,
-    /// From the request's header; empty where it is null.
+    /// The client id in the request's header; empty if it is null.
     pub client_id: Str,
     /// The address that the request came from, as Kafka writes it: `/127.0.0.1`.
     pub client_host: Str,
@@ -190,30 +191,29 @@ pub struct Caller {
 /// How a transaction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransactionOutcome {
-    /// What was pending counts.
+    /// The pending offsets count.
     Commit,
-    /// What was pending never was.
+    /// The pending offsets are dropped.
     Abort,
 }
 
 /// An answer, and when it may leave.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply<A> {
-    /// Whose answer it is. Every token is answered once.
+    /// The request that it answers. Every token is answered once.
     pub token: Token,
     /// The answer leaves when the high watermark is above this offset; [`Offset::NONE`]: at once.
     pub after: Offset,
-    /// The answer, as it is if nothing fails until then; [`ShardAnswer::fail`] if something does.
+    /// The answer if nothing fails until then; otherwise [`ShardAnswer::fail`] makes another of it.
     pub answer: A,
 }
 
-/// What a shard wants done after one or more inputs, as values; the runtime empties it. A shard never
-/// does it itself.
+/// What a shard wants done after one or more inputs, as values. The runtime carries it out, and empties it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effects<R, A> {
-    /// To be appended in this order. They may be split over batches: each is whole.
+    /// Records to be appended in this order. They may be split over several batches.
     pub records: Vec<R>,
-    /// To be sent, each after its offset.
+    /// Answers to be sent, each when its offset is committed.
     pub replies: Vec<Reply<A>>,
 }
 

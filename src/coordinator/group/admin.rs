@@ -1,10 +1,10 @@
 //! DescribeGroups (key 15, versions 0-6), ListGroups (key 16, versions 0-5) and DeleteGroups (key 42,
 //! versions 0-3).
 //!
-//! A group that is not there is described as Dead; from version 6 on as GROUP_ID_NOT_FOUND, too.
-//! Subscriptions are shown of a Stable group only, as only there all are of one protocol. Filters of
-//! ListGroups are read in any case; an unknown type matches nothing. DeleteGroups takes groups
-//! without members only (NON_EMPTY_GROUP), with all their offsets.
+//! A group that does not exist is described as Dead; from version 6 on with GROUP_ID_NOT_FOUND as well.
+//! Subscriptions are shown for a Stable group only, because only there all members use one protocol.
+//! ListGroups reads filters in any case; an unknown type matches nothing. DeleteGroups takes only groups
+//! without members (else NON_EMPTY_GROUP), with all their offsets.
 
 use super::GroupShard;
 use super::classic::State;
@@ -21,7 +21,7 @@ use crate::protocol::{ErrorCode, Str};
 
 /// The first version of DescribeGroups whose clients know GROUP_ID_NOT_FOUND.
 const KNOWS_GROUP_ID_NOT_FOUND: i16 = 6;
-/// The state of a group that is not there.
+/// The state of a group that does not exist.
 const DEAD: Str = Str::from_static("Dead");
 /// The type of classic groups, in ListGroups.
 const CLASSIC: &str = "classic";
@@ -106,13 +106,13 @@ impl GroupShard {
 }
 
 impl Group {
-    /// Whether it has members, of whatever type.
+    /// Whether the group has members, of whatever type.
     fn has_members(&self) -> bool {
         let of_foreign = self.foreign.as_ref();
         !self.classic.is_empty() || of_foreign.is_some_and(|foreign| foreign.has_members())
     }
 
-    /// The records that remove it, with its offsets.
+    /// The records that remove the group, with its offsets.
     fn tombstones(&self) -> Vec<OffsetsRecord> {
         let id = self.classic.id();
         let offsets = self.offsets.keys().into_iter();
@@ -148,7 +148,7 @@ fn dead_group(id: &Str, version: i16) -> DescribedGroup {
 fn list(group: &Group) -> ListedGroup {
     let classic = &group.classic;
     match &group.foreign {
-        // Nothing here serves it, so nobody is in it.
+        // Groups of other types are not served here, so nobody can be in one.
         Some(foreign) => ListedGroup {
             group_id: classic.id().clone(),
             protocol_type: foreign.group_type.protocol_type().into(),

@@ -1,4 +1,4 @@
-//! What a shard answers, and what becomes of an answer whose records could not be written.
+//! The answers of a shard, and what becomes of one whose records could not be written.
 
 use crate::coordinator::shard::ShardAnswer;
 use crate::protocol::ErrorCode;

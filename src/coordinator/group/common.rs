@@ -17,21 +17,21 @@ use crate::telemetry::{CoordinatorMetrics, Gauge, LogGate, Metrics};
 /// What all shards of groups share.
 pub struct GroupCommon {
     config: GroupCoordinatorConfig,
-    /// What members of all shards take.
+    /// The memory of the members of all shards.
     member_memory: SharedMemory,
-    /// What offsets of all shards take, and groups that nobody is in.
+    /// The memory of all shards' offsets, and of groups without members.
     offset_memory: SharedMemory,
-    /// For members who are refused because there is no room.
+    /// Gates the log line about members that are refused for want of memory.
     members_gate: LogGate,
-    /// For offsets, and new groups, that are refused because there is no room.
+    /// Gates the log line about offsets, and new groups, that are refused for want of memory.
     offsets_gate: LogGate,
     metrics: Arc<Metrics>,
-    /// The newest that the coordinator was told of.
+    /// The newest image that the coordinator was told of.
     image: ArcSwap<MetadataImage>,
 }
 
 impl GroupCommon {
-    /// Nothing is held yet.
+    /// The shared state before any shard is loaded.
     pub(in crate::coordinator) fn new(
         config: &GroupCoordinatorConfig,
         metrics: Arc<Metrics>,
@@ -48,7 +48,7 @@ impl GroupCommon {
         }
     }
 
-    /// There is a newer image: shards that are loaded from now on look at it.
+    /// Takes over a newer image: shards that are loaded from now on look at it.
     pub(in crate::coordinator) fn set_image(&self, image: &Arc<MetadataImage>) {
         self.image.store(Arc::clone(image));
     }
@@ -57,7 +57,7 @@ impl GroupCommon {
         self.image.load_full()
     }
 
-    /// What a shard acts on, for a log whose batches hold values of `max_record_bytes`.
+    /// The settings of a shard whose log has batches for values of `max_record_bytes`.
     pub(super) fn settings(&self, max_record_bytes: usize) -> Arc<GroupSettings> {
         Arc::new(GroupSettings::new(&self.config, max_record_bytes))
     }
@@ -75,7 +75,8 @@ impl GroupCommon {
         }
     }
 
-    /// Clients that are refused for want of memory wait without a word: somebody has to be told.
+    /// Logs that there is no room: clients that are refused for that wait without a word, so somebody has
+    /// to be told.
     fn tell_of_no_room(&self, before: &Tally, now: &Tally) {
         let metrics = &self.metrics.groups;
         if now.refused_members > before.refused_members
@@ -112,7 +113,7 @@ impl ShardCommon for GroupCommon {
         shift(&metrics.offsets, before.offsets, now.offsets);
         shift(&metrics.member_bytes, before.member_bytes, now.member_bytes);
         shift(&metrics.offset_bytes, before.offset_bytes, now.offset_bytes);
-        // Another shard in the place of this one begins to count anew.
+        // A new shard in the place of this one counts from 0 again.
         let more = |before: u64, now: u64| now.saturating_sub(before);
         let expired = more(before.expired_offsets, now.expired_offsets);
         let deleted = more(before.deleted_offsets, now.deleted_offsets);
@@ -125,7 +126,7 @@ impl ShardCommon for GroupCommon {
     }
 }
 
-/// Moves a gauge that all shards share, unless it stays where it is: that would cost as much.
+/// Moves a gauge that all shards share; not if it stays where it is, which would cost as much.
 fn shift(gauge: &Gauge, before: usize, now: usize) {
     if before != now {
         gauge.inc_by(now as i64 - before as i64);

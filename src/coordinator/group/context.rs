@@ -23,7 +23,7 @@ pub(super) struct Context<'a> {
     pub(super) spare_bytes: SpareBytes,
     /// Counts the rebalances that ended with an assignment.
     pub(super) rebalances: &'a mut u64,
-    /// Counts what was refused because members of all shards leave no room.
+    /// Counts requests that were refused because the members of all shards leave no room.
     pub(super) refused_members: &'a mut u64,
 }
 
@@ -36,13 +36,13 @@ impl Context<'_> {
         offset
     }
 
-    /// An answer that rests on nothing that is not written.
+    /// Sends an answer that does not depend on unwritten records.
     pub(super) fn reply(&mut self, token: Token, answer: impl Into<Answer>) {
         self.effects.reply(token, Offset::NONE, answer);
     }
 }
 
-/// A timeout of the protocol, in milliseconds; a negative one is none.
+/// A time-out of the protocol, in milliseconds; a negative one means 0.
 pub(super) fn timeout(ms: i32) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use crate::protocol::Str;
 use crate::protocol::messages::offsets_records::OffsetsRecord;
 
-/// What a key takes in memory besides its bytes.
+/// The bytes that a key takes in memory besides its own.
 const KEY_BYTES: usize = 80;
 
 /// The type of a group that is not a classic one.
@@ -36,7 +36,7 @@ pub(super) struct ForeignGroup {
 }
 
 impl ForeignType {
-    /// Its name in ListGroups.
+    /// The type's name in ListGroups.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Consumer => "Consumer",
@@ -45,7 +45,7 @@ impl ForeignType {
         }
     }
 
-    /// What such groups have as their protocol type.
+    /// The protocol type that such groups are listed with.
     pub(super) fn protocol_type(self) -> &'static str {
         match self {
             Self::Consumer => "consumer",
@@ -64,7 +64,7 @@ impl ForeignGroup {
         }
     }
 
-    /// Takes a record of the group; one without a value is the end of its key.
+    /// Replays a record of the group; one without a value removes its key.
     pub(super) fn replay(&mut self, record: &OffsetsRecord) {
         let (key, value) = record.encode(record.max_version());
         let bytes = KEY_BYTES + key.len();
@@ -86,7 +86,7 @@ impl ForeignGroup {
         self.keys.is_empty()
     }
 
-    /// Whether the log has members of it.
+    /// Whether the log has members of the group.
     pub(super) fn has_members(&self) -> bool {
         const MEMBER_METADATA: [[u8; 2]; 3] = [[0, 5], [0, 10], [0, 19]];
         let is_member = |key: &Bytes| {
@@ -96,7 +96,7 @@ impl ForeignGroup {
         self.keys.iter().any(is_member)
     }
 
-    /// Whether a classic member may have its group id.
+    /// Whether a classic member may take over the group id.
     pub(super) fn yields_to_classic(&self) -> bool {
         match self.group_type {
             ForeignType::Consumer => true,
@@ -114,7 +114,7 @@ impl ForeignGroup {
     }
 }
 
-/// Group id and type, if `record` is of a group that is not served.
+/// The group's id and type, if `record` belongs to a group that is not served.
 pub(super) fn foreign_group(record: &OffsetsRecord) -> Option<(&Str, ForeignType)> {
     use ForeignType::{Consumer, Share, Streams};
     use OffsetsRecord as R;

@@ -13,7 +13,7 @@ pub(super) struct Group {
     pub(super) classic: ClassicGroup,
     pub(super) offsets: Offsets,
     pub(super) foreign: Option<Box<ForeignGroup>>,
-    /// The last record that concerns the group; what reads it rests on that.
+    /// The offset of the last record about the group: answers that read the group rest on it.
     pub(super) last_offset: Offset,
 }
 
@@ -27,8 +27,8 @@ impl Group {
         }
     }
 
-    /// The bytes that the group's offsets take in memory, and the keys that a group of another type has
-    /// left; with the group itself, but while it has members: then it counts among those.
+    /// The bytes that the group's offsets take in memory, with the keys that a group of another type has
+    /// left, and with the group itself unless it has members: then that counts among the members'.
     pub(super) fn offset_bytes(&self) -> usize {
         let own = if self.classic.member_bytes() == 0 {
             group_bytes(self.classic.id())
@@ -39,14 +39,14 @@ impl Group {
         own + self.offsets.bytes() + foreign
     }
 
-    /// Whether nothing is left of it in the log, and nobody is about to join.
+    /// Whether the log has nothing of the group, and nobody is about to join it.
     pub(super) fn is_bare(&self) -> bool {
         self.offsets.is_empty() && self.foreign.is_none() && self.classic.is_bare()
     }
 }
 
-/// What a group with this id takes in memory that nobody is in, without its offsets: its place in a
-/// tree that is two thirds full, and its id, once.
+/// The bytes that a group with this id takes in memory if nobody is in it, without its offsets: its entry
+/// in a tree that is two thirds full, and its id once.
 pub(super) fn group_bytes(id: &str) -> usize {
     let place = size_of::<(Str, Group)>();
     place + place / 2 + id.len()

@@ -1,20 +1,20 @@
-//! Memory that all shards of this broker share: a number of bytes that all of them draw on. A shard is
-//! told before each input what is left; what it took is added after it. So inputs that run at the same
-//! time may together take a little more, at most one group each.
+//! Memory that all shards of this broker share: a number of bytes on which all of them draw. A shard is
+//! told before each input how many are left, and what it took is added afterwards. So inputs that run at
+//! the same time may together take a little more: at most one group each.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What shards may still take.
+/// How many bytes shards may still take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpareBytes {
-    /// For members, and the groups that they are in.
+    /// The bytes left for members, and the groups that they are in.
     pub members: usize,
-    /// For offsets, and groups that nobody is in.
+    /// The bytes left for offsets, and groups without members.
     pub offsets: usize,
 }
 
 impl SpareBytes {
-    /// There is no limit.
+    /// No limit.
     pub const UNLIMITED: Self = Self {
         members: usize::MAX,
         offsets: usize::MAX,
@@ -29,7 +29,7 @@ pub(super) struct SharedMemory {
 }
 
 impl SharedMemory {
-    /// Nothing is used of `limit` bytes.
+    /// A budget of `limit` bytes, of which nothing is used.
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -37,12 +37,12 @@ impl SharedMemory {
         }
     }
 
-    /// How many bytes are left. What was loaded from a log may be more than the limit.
+    /// How many bytes are left. Loading may have taken more than the limit.
     pub(super) fn left(&self) -> usize {
         self.limit.saturating_sub(self.used.load(Ordering::Relaxed))
     }
 
-    /// A shard that took `before` bytes takes `after` now.
+    /// Notes that a shard which took `before` bytes takes `after` now.
     pub(super) fn change(&self, before: usize, after: usize) {
         if after > before {
             self.used.fetch_add(after - before, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! Groups and committed offsets: what one partition of `__consumer_offsets` holds, as a pure type.
 //!
-//! How it runs is told at [`Shard`](super::shard::Shard).
+//! [`Shard`](super::shard::Shard) says how it runs.
 //!
 //! # State
 //! * **Durable**: committed offsets, pending offsets of open transactions, and of each classic group

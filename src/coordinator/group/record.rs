@@ -1,5 +1,4 @@
-//! How records are written and read. They are written in the versions of Apache Kafka 4.3.1, which can
-//! read its own.
+//! The encoding of records: in the versions that Apache Kafka 4.3.1 writes, so that it can read them.
 
 use bytes::Bytes;
 
@@ -8,7 +7,7 @@ use crate::protocol::messages::offsets_records::OffsetsRecord;
 
 /// GroupMetadata as 4.3.1 writes it; it would read version 4 as well.
 pub(super) const GROUP_METADATA_VERSION: i16 = 3;
-/// OffsetCommit with a time of its own to expire: only version 1 has the field.
+/// The version of OffsetCommit for an offset with an expiry time of its own: no other has the field.
 const EXPIRING_OFFSET_COMMIT_VERSION: i16 = 1;
 
 /// The version in which the record's value is written.
@@ -18,7 +17,7 @@ fn value_version(record: &OffsetsRecord) -> i16 {
         OffsetsRecord::OffsetCommit(_, Some(value)) if value.expire_timestamp >= 0 => {
             EXPIRING_OFFSET_COMMIT_VERSION
         }
-        // The newest OffsetCommit has the topic's id; of other types there are only tombstones.
+        // The newest OffsetCommit has the topic's id. Of all other types only tombstones are written.
         other => other.max_version(),
     }
 }

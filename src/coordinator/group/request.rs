@@ -1,4 +1,4 @@
-//! What goes into a shard: requests, and what else happens.
+//! The inputs of a shard: requests, and events elsewhere.
 
 use std::ops::RangeInclusive;
 
@@ -23,16 +23,16 @@ use crate::protocol::messages::offset_fetch::{
 use crate::protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use crate::protocol::{ErrorCode, Str};
 
-/// The first version of SyncGroup that has to name type and name of the protocol.
+/// The first version of SyncGroup that must name type and name of the protocol.
 const SYNC_NAMES_PROTOCOL: i16 = 5;
 
-/// A request, for groups of this shard only. Names are of the protocol; strings and bytes may be
-/// slices of the frame: what outlives the request is copied.
+/// A request, for groups of this shard only. Strings and bytes may be slices of the frame: what outlives
+/// the request is copied.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// JoinGroup; `entropy` is random, for the id of a new member.
     JoinGroup {
-        /// As it came.
+        /// The request as it came.
         request: JoinGroupRequest,
         /// 16 random bytes.
         entropy: [u8; 16],
@@ -65,18 +65,18 @@ pub enum Request {
     DeleteGroups(Vec<Str>),
 }
 
-/// A topic that is gone.
+/// A topic that was deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeletedTopic {
-    /// Its name.
+    /// The topic's name.
     pub name: Str,
-    /// Its id: offsets of another topic of that name are kept.
+    /// The topic's id. Offsets of another topic of that name are kept.
     pub id: TopicId,
 }
 
 impl Request {
-    /// Whether there is something wrong with the request whatever the group: as in Kafka, that is
-    /// looked at first. The empty group id of OffsetCommit and the like is one as any other, there.
+    /// Checks whether the request is wrong whatever the group. As in Kafka, that is checked first; the
+    /// empty group id of OffsetCommit and the like is valid there.
     pub(super) fn check(
         &self,
         version: i16,
@@ -133,8 +133,8 @@ impl ShardRequest for Request {
         }
     }
 
-    /// A Heartbeat while the shard loads is simply fine, as in Kafka: the member can do nothing
-    /// about it, and its session starts anew when the shard is loaded.
+    /// A Heartbeat while the shard loads is answered without an error, as in Kafka: the member can do
+    /// nothing about the load, and its session starts anew afterwards.
     fn refuse(&self, error: ErrorCode) -> Answer {
         match self {
             Self::JoinGroup { request, .. } => refuse_join(request, error).into(),
@@ -163,7 +163,7 @@ impl ShardRequest for Request {
     }
 }
 
-/// As in Kafka, the member id comes back where the request itself is wrong.
+/// As in Kafka, the answer has the member id where the request itself is wrong.
 fn refuse_join(request: &JoinGroupRequest, error_code: ErrorCode) -> JoinGroupResponse {
     let is_wrong = matches!(
         error_code,
@@ -214,8 +214,8 @@ pub(super) fn refuse_commit(
     }
 }
 
-/// Before version 8 there is one group, and before version 2 the error is that of each partition:
-/// both are set, and the encoding takes what the version has.
+/// Before version 8 there is one group, and before version 2 each partition has the error: both are set,
+/// and the encoding picks what the version has.
 fn refuse_fetch(group: &OffsetFetchRequestGroup, error: ErrorCode) -> OffsetFetchResponseGroup {
     let topics = group.topics.iter().flatten().map(|topic| {
         let partitions = topic.partition_indexes.iter();

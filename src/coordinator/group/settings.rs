@@ -1,11 +1,11 @@
-//! What of the config a shard acts on.
+//! The settings of a shard.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::GroupCoordinatorConfig;
 
-/// What of the config a shard acts on.
+/// The settings of a shard, from the config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupSettings {
     /// How long the first rebalance of an empty group waits for more members.
@@ -16,21 +16,20 @@ pub struct GroupSettings {
     pub max_session_timeout_ms: i32,
     /// The most members of a group.
     pub max_size: usize,
-    /// How long offsets of an empty group are kept.
+    /// How long offsets are kept after their group has become empty, in milliseconds.
     pub offsets_retention_ms: i64,
     /// How often to look for expired offsets and groups.
     pub offsets_retention_check_interval: Duration,
-    /// The longest text that may go with an offset, in UTF-16 code units, as Kafka counts.
+    /// The longest metadata text of an offset, in UTF-16 code units, as Kafka counts.
     pub offset_metadata_max_size: usize,
-    /// The most bytes that the value of one record may take; what the topic's `max.message.bytes`
-    /// leaves after batch and record headers and the key. A group whose record would not fit takes no
-    /// more members.
+    /// The most bytes of one record's value: what the topic's `max.message.bytes` leaves after the headers
+    /// of batch and record and the key. A group whose record would not fit takes no more members.
     pub max_record_bytes: usize,
-    /// The most bytes that one group's members may take in memory, with all that they say: further
-    /// ones are refused. Kafka has no such limit.
+    /// The most bytes that one group's members may take in memory, with all that they say. Members beyond
+    /// that are refused. Kafka has no such limit.
     pub max_group_bytes: usize,
-    /// So many of the bytes that members of all groups may take are for members that are there, and
-    /// for assignments: new members are refused before.
+    /// How many of the bytes for members of all groups are kept for members that are there, and for
+    /// assignments: new members are refused sooner.
     pub reserved_bytes: usize,
 }
 
@@ -40,14 +39,14 @@ impl GroupSettings {
         self.min_session_timeout_ms..=self.max_session_timeout_ms
     }
 
-    /// The most bytes of one group's members: 16 MiB. A group's record, with one of the protocols
-    /// that members support, must fit into a batch of 1 MiB by default.
+    /// The most bytes of one group's members: 16 MiB. With one of the protocols that members support, the
+    /// group's record must fit a batch of 1 MiB by default.
     const MAX_GROUP_BYTES: usize = 16 << 20;
 
-    /// What is kept from new members of the memory that all share: 16 MiB.
+    /// The part of the shared memory that is kept from new members: 16 MiB.
     const RESERVED_BYTES: usize = 16 << 20;
 
-    /// What `config` says, for a log whose batches hold values of `max_record_bytes`.
+    /// The settings of `config`, for a log whose batches hold values of `max_record_bytes`.
     pub fn new(config: &GroupCoordinatorConfig, max_record_bytes: usize) -> Self {
         let millis = |value: i64| Duration::from_millis(value.max(0).unsigned_abs());
         Self {

@@ -1,5 +1,5 @@
-//! A shard: all groups of one partition of `__consumer_offsets`, and the entries for what happens to it.
-//! See [`Shard`] for how it runs.
+//! The shard of groups: all groups of one partition of `__consumer_offsets`, and the entries for requests
+//! and events. See [`Shard`] for how it runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -27,20 +27,20 @@ use crate::protocol::{ErrorCode, Str};
 
 /// All groups of one partition of `__consumer_offsets`.
 ///
-/// How it runs is told at [`Shard`]. Besides what all shards are told, it is told of topics that are
-/// deleted: [`Self::topics_deleted`].
+/// [`Shard`] says how it runs. Besides what all shards are told, this one is told of deleted topics
+/// ([`Self::topics_deleted`]).
 #[derive(Debug)]
 pub struct GroupShard {
     settings: Arc<GroupSettings>,
     next_offset: Offset,
     groups: BTreeMap<Str, Group>,
-    /// The groups of which open transactions have pending offsets.
+    /// The groups with pending offsets, by the producer whose transaction is open.
     open_transactions: BTreeMap<ProducerId, BTreeSet<Str>>,
 
-    // What follows is volatile.
+    // The fields below are volatile.
     timers: Timers,
     expiry: Deadline,
-    /// After which group the look for expired offsets goes on.
+    /// The group after which the search for expired offsets goes on.
     expired_up_to: Option<Str>,
     /// How many more bytes all shards may take.
     spare_bytes: SpareBytes,
@@ -48,7 +48,7 @@ pub struct GroupShard {
 }
 
 impl GroupShard {
-    /// A shard that has not been loaded.
+    /// A shard to which nothing was replayed yet.
     pub fn new(settings: Arc<GroupSettings>) -> Self {
         Self {
             settings,
@@ -63,14 +63,13 @@ impl GroupShard {
         }
     }
 
-    /// The offset that the next record of this shard gets: the log's end, once all effects are
-    /// carried out.
+    /// The offset of the next record: the log's end, once all effects are carried out.
     pub fn next_offset(&self) -> Offset {
         self.next_offset
     }
 
-    /// Says before an input how many more bytes all shards may take: joins, assignments and commits
-    /// beyond that are told to come again. There is no limit until it is said.
+    /// Tells before an input how many more bytes all shards may take: clients whose joins, assignments and
+    /// commits exceed that are told to come again. Until this is called there is no limit.
     pub fn set_spare_bytes(&mut self, spare_bytes: SpareBytes) {
         self.spare_bytes = spare_bytes;
     }
@@ -102,7 +101,7 @@ impl GroupShard {
             .map(|(_, group)| group)
     }
 
-    /// Lets a group change, if it is there.
+    /// Changes a group, if it exists.
     fn change<R>(&mut self, id: &str, act: impl FnOnce(&mut Group) -> R) -> Option<R> {
         let group = self.groups.get_mut(id)?;
         self.tally.discount(group);
@@ -111,7 +110,7 @@ impl GroupShard {
         Some(result)
     }
 
-    /// Lets a group change, which is made if nothing is known of it; `id` may be a slice of a frame.
+    /// Changes a group, which is made if nothing is known of it. `id` may be a slice of a frame.
     pub(super) fn upsert<R>(&mut self, id: &str, act: impl FnOnce(&mut Group) -> R) -> R {
         if !self.groups.contains_key(id) {
             let id = Str::copy_from(id);
@@ -122,7 +121,7 @@ impl GroupShard {
         self.change(id, act).expect("it was just put in")
     }
 
-    /// Lets a group act, if it is there.
+    /// Lets a group act with a context, if it exists.
     pub(super) fn with_group<R>(
         &mut self,
         id: &str,
@@ -168,7 +167,7 @@ impl GroupShard {
         decided.last().unwrap_or(Offset::NONE)
     }
 
-    /// Removes what a group of another type left, if a classic member may have its id.
+    /// Removes what a group of another type has left, if a classic member may take its id.
     pub(super) fn take_over_foreign(&mut self, id: &str, effects: &mut Effects) {
         let foreign = self.group(id).and_then(|group| group.foreign.as_ref());
         let tombstones = foreign.map_or_else(Vec::new, |foreign| foreign.tombstones());
@@ -189,7 +188,8 @@ impl GroupShard {
         self.schedule_expiry(now);
     }
 
-    /// The rest of a round is done at once, the next round after the interval.
+    /// Schedules the search for expired offsets: the rest of a round at once, the next round after the
+    /// interval.
     fn schedule_expiry(&mut self, now: Moment) {
         let due = match self.expired_up_to {
             Some(_) => now.instant,
@@ -282,7 +282,7 @@ impl Shard for GroupShard {
         }
     }
 
-    /// Starts the timers; may rebalance groups that are larger than the config allows by now.
+    /// Starts the timers. It may rebalance groups that are larger than the config allows by now.
     fn begin(&mut self, now: Moment, next_offset: Offset, effects: &mut Effects) {
         self.next_offset = next_offset;
         let ids: Vec<Str> = self.groups.keys().cloned().collect();
@@ -294,7 +294,7 @@ impl Shard for GroupShard {
         self.schedule_expiry(now);
     }
 
-    /// Removes the offsets of topics that were deleted meanwhile.
+    /// Removes the offsets of topics that were deleted while the shard was not loaded.
     fn catch_up(
         &mut self,
         common: &GroupCommon,
@@ -353,7 +353,8 @@ impl Shard for GroupShard {
     }
 
     fn on_deadline(&mut self, now: Moment, effects: &mut Effects) {
-        // What becomes due by what is done here waits for the next call: requests come in between.
+        // Timers that become due by what is done here wait for the next call, so that requests come in
+        // between.
         let mut due = Vec::new();
         while let Some(entry) = self.timers.pop(now.instant) {
             due.push(entry);
@@ -381,7 +382,7 @@ impl Shard for GroupShard {
     }
 }
 
-/// What of a shard records change.
+/// Replaying records.
 impl GroupShard {
     fn replay_offset(
         &mut self,
@@ -423,7 +424,7 @@ impl GroupShard {
         self.drop_if_bare(id);
     }
 
-    /// A group of which nothing is left is gone.
+    /// Drops a group of which nothing is left.
     fn drop_if_bare(&mut self, id: &str) {
         if self.groups.get(id).is_some_and(Group::is_bare)
             && let Some(group) = self.groups.remove(id)

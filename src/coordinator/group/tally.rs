@@ -1,5 +1,5 @@
-//! What a shard holds and has done, in numbers. The core tells nobody: the runtime looks after each
-//! input, for the memory that members of all shards share, and for metrics.
+//! What a shard holds and has done, in numbers. The shard only counts; the runtime reads the numbers after
+//! each input, for the memory that all shards share, and for metrics.
 
 use super::classic::State;
 use super::group_state::Group;
@@ -7,14 +7,14 @@ use super::group_state::Group;
 /// What a shard holds, and what it has decided since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Groups by state: Empty, PreparingRebalance, CompletingRebalance, Stable. One of a type that
-    /// is not served counts as Empty, as ListGroups shows it.
+    /// Groups by state: Empty, PreparingRebalance, CompletingRebalance, Stable. A group of a type that is
+    /// not served counts as Empty, as ListGroups shows it.
     pub groups: [usize; 4],
     /// Committed offsets.
     pub offsets: usize,
     /// The bytes that members take in memory, with the groups that they are in.
     pub member_bytes: usize,
-    /// The bytes that offsets take in memory, and groups that nobody is in.
+    /// The bytes that offsets and groups without members take in memory.
     pub offset_bytes: usize,
     /// Offsets that were committed by requests.
     pub commits: u64,
@@ -32,7 +32,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts what the shard holds of a group.
+    /// Counts a group.
     pub(super) fn count(&mut self, group: &Group) {
         self.groups[place(group)] += 1;
         self.offsets += group.offsets.len();
@@ -40,7 +40,7 @@ impl Tally {
         self.offset_bytes += group.offset_bytes();
     }
 
-    /// Takes back what was counted of a group, which has not changed since.
+    /// Takes a group out of the counts. It must not have changed since it was counted.
     pub(super) fn discount(&mut self, group: &Group) {
         self.groups[place(group)] -= 1;
         self.offsets -= group.offsets.len();

@@ -1,9 +1,9 @@
 //! The timers of a shard: a heap that is never searched and hardly ever changed.
 //!
-//! A [`Deadline`] stands with what it belongs to, and knows the one entry of the heap that counts for
-//! it. Moving a deadline back, as every heartbeat does, touches the heap not at all: the entry comes
-//! up at its old time, finds the deadline later, and is put in again there. So a heartbeat costs the
-//! same whatever the number of members, and each member costs one entry for each session timeout.
+//! A [`Deadline`] is kept beside what it belongs to, and knows the one entry of the heap that counts for
+//! it. Moving a deadline back, as every heartbeat does, does not touch the heap: the entry comes up at its
+//! old time, finds the deadline later, and is put in again. So a heartbeat costs the same whatever the
+//! number of members, and each member costs one entry per session time-out.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,13 +11,13 @@ use std::time::Instant;
 
 use crate::protocol::Str;
 
-/// Fewer entries than this are not worth clearing up.
+/// With fewer entries than this it is not worth clearing up.
 const MIN_CROWD: usize = 1024;
 
 /// What a timer is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// A member, or one that was given an id and has not joined yet, is silent for too long.
+    /// A member is silent for too long, or somebody who was given a member id does not join with it.
     Session { group: Str, member: Str },
     /// Members have not joined in time.
     Join { group: Str },
@@ -31,23 +31,23 @@ pub(super) enum Timer {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Deadline {
     due: Option<Instant>,
-    /// The time of its entry, never after `due`.
+    /// The time of its entry, which is never after `due`.
     armed: Option<Instant>,
 }
 
-/// What an entry that came up means for its deadline.
+/// What an entry that has come up means for its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ring {
-    /// It is due.
+    /// The deadline is due.
     Due,
-    /// It was cancelled, moved, or has another entry.
+    /// Nothing: the deadline was cancelled or moved, or has another entry.
     Nothing,
 }
 
 #[derive(Debug)]
 struct Entry {
     at: Instant,
-    /// Makes entries of one time come up in the order in which they were made.
+    /// Orders entries of the same time by when they were made.
     number: u64,
     timer: Timer,
 }
@@ -77,7 +77,7 @@ impl Ord for Entry {
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<Entry>>,
     next_number: u64,
-    /// From this many entries on, those that count for nothing are cleared away.
+    /// With this many entries, those that count for nothing are cleared away.
     crowd: usize,
 }
 
@@ -92,19 +92,19 @@ impl Default for Timers {
 }
 
 impl Deadline {
-    /// It is not due any more.
+    /// Cancels the deadline.
     pub(super) fn cancel(&mut self) {
         self.due = None;
     }
 
-    /// Whether the entry at `at` counts for it.
+    /// Whether the entry at `at` counts for the deadline.
     pub(super) fn is_armed_at(&self, at: Instant) -> bool {
         self.armed == Some(at)
     }
 }
 
 impl Timers {
-    /// Makes `deadline` due at `due`, and at no other time.
+    /// Makes `deadline` due at `due` only.
     pub(super) fn set(
         &mut self,
         deadline: &mut Deadline,
@@ -123,7 +123,7 @@ impl Timers {
         self.heap.peek().map(|Reverse(entry)| entry.at)
     }
 
-    /// The next entry of `now` or before.
+    /// Takes the next entry whose time is `now` or earlier.
     pub(super) fn pop(&mut self, now: Instant) -> Option<(Instant, Timer)> {
         if self.next()? > now {
             return None;
@@ -132,7 +132,7 @@ impl Timers {
         Some((entry.at, entry.timer))
     }
 
-    /// What the entry at `at`, which came up at `now`, means for its deadline.
+    /// What the entry for `at`, which has come up at `now`, means for its deadline.
     pub(super) fn ring(
         &mut self,
         deadline: &mut Deadline,
@@ -162,7 +162,7 @@ impl Timers {
         self.heap.len() >= self.crowd
     }
 
-    /// Drops the entries that count for nothing, such as those of members that are gone.
+    /// Drops entries that count for nothing, such as those of members that have left.
     pub(super) fn clear_up(&mut self, counts: impl Fn(&Timer, Instant) -> bool) {
         self.heap
             .retain(|Reverse(entry)| counts(&entry.timer, entry.at));

@@ -28,7 +28,7 @@ pub struct GroupCoordinator {
 }
 
 impl GroupCoordinator {
-    /// A coordinator without shards yet: they come with [`Self::apply`]. Its tasks run on `tasks`.
+    /// A coordinator without shards yet: [`Self::apply`] brings them. Its tasks run on `tasks`.
     pub fn start(
         config: &GroupCoordinatorConfig,
         node_id: BrokerId,
@@ -48,8 +48,8 @@ impl GroupCoordinator {
         self.runtime.partition_of(group)
     }
 
-    /// Lets the shard of `group` decide the request; the caller's token is given here. Nothing of
-    /// the request is kept but copies: it may be a slice of a frame that is dropped.
+    /// Lets the shard of `group` decide the request. The caller's token is drawn here. Only copies of the
+    /// request are kept: it may be a slice of a frame that is dropped.
     pub fn submit(&self, group: &str, caller: Caller, request: &Request) -> Submitted<Answer> {
         self.submit_to(self.partition_of(group), caller, request)
     }
@@ -64,8 +64,8 @@ impl GroupCoordinator {
         self.runtime.submit(partition, caller, request)
     }
 
-    /// Whether this broker has a shard of the partition that is at work, or is about to be. It has
-    /// none if the log is damaged: clients are to wait, instead of coming here to be sent away.
+    /// Whether this broker has a shard of the partition that is running, or will be soon. It has none if
+    /// the log is damaged: clients should wait, instead of coming here to be sent away.
     pub fn serves(&self, partition: i32) -> bool {
         self.runtime.serves(partition)
     }
@@ -75,8 +75,8 @@ impl GroupCoordinator {
         self.runtime.partitions()
     }
 
-    /// Follows a change of the metadata, after the replicas have: takes up shards of partitions that
-    /// this broker leads now, gives up others, and removes the offsets of deleted topics.
+    /// Follows a change of the metadata, after the replicas have. Takes up shards of partitions that this
+    /// broker leads now, gives up others, and removes the offsets of deleted topics.
     pub fn apply(&self, delta: &MetadataDelta, image: &Arc<MetadataImage>) {
         self.runtime.common().set_image(image);
         self.runtime.apply(delta, image);
@@ -92,8 +92,8 @@ impl GroupCoordinator {
         }
     }
 
-    /// Stops deciding: those who wait for other members are sent away, those who wait for a commit
-    /// get their answers.
+    /// Stops deciding. Members that wait for others are sent away; those who wait for a commit get their
+    /// answers.
     pub fn stop(&self) {
         self.runtime.stop();
     }

@@ -1,7 +1,7 @@
 //! One task that wakes all shards at their deadlines.
 //!
-//! A shard has one alarm, moved only when its next deadline gets nearer: a heartbeat, which moves a
-//! deadline away, costs nothing here.
+//! A shard has one alarm, which is moved only when its next deadline gets nearer: a heartbeat, which moves
+//! a deadline away, costs nothing here.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::shard_runner::ShardRunner;
 use crate::coordinator::shard::Shard;
 
-/// When a shard is to be woken.
+/// When a shard must be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Alarm {
     at: Instant,
@@ -22,7 +22,7 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
-    /// When it rings.
+    /// The time at which the alarm rings.
     pub(super) fn at(self) -> Instant {
         self.at
     }
@@ -31,7 +31,7 @@ impl Alarm {
 /// The alarms of all shards.
 pub(super) struct Alarms<S: Shard> {
     set: Mutex<Set<S>>,
-    /// The first alarm is a nearer one.
+    /// Notified when the first alarm is a nearer one.
     changed: Notify,
 }
 
@@ -54,7 +54,7 @@ impl<S: Shard> Default for Alarms<S> {
 }
 
 impl<S: Shard> Alarms<S> {
-    /// Sets a shard's alarm in place of its `previous` one.
+    /// Sets a shard's alarm, in place of its `previous` one.
     pub(super) fn set(
         &self,
         previous: Option<Alarm>,
@@ -79,12 +79,12 @@ impl<S: Shard> Alarms<S> {
         alarm
     }
 
-    /// Rings for ever.
+    /// Wakes shards at their alarms, for ever.
     pub(super) async fn ring(self: Arc<Self>) {
         loop {
             for shard in self.take_due(Instant::now()) {
                 shard.on_deadline();
-                // A shard may be due again at once: others come first.
+                // A shard may be due again at once, so others get a turn.
                 tokio::task::yield_now().await;
             }
             let changed = self.changed.notified();

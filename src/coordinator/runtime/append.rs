@@ -1,4 +1,4 @@
-//! Appending what shards decide: the records of many decisions as one batch, by group commit.
+//! Appends what shards decide: the records of many decisions as one batch (group commit).
 //!
 //! The first decision with records starts a task. Before it appends, it lets everybody who is ready
 //! to run decide first; what is decided while it appends waits for its next turn. So a busy shard
@@ -25,10 +25,11 @@ use crate::replication::delayed::{AckOutcome, AckWait};
 use crate::replication::partition::{LeaderWrite, Partition};
 use crate::storage::producer_state::Origin;
 
-/// What a batch's header, a record's header and a key of usual length take of `max.message.bytes`.
+/// The bytes of `max.message.bytes` that a batch's header, a record's header and a key of usual length
+/// take.
 const BESIDE_VALUE_BYTES: usize = 1024;
 
-/// What is to be appended together.
+/// The records that are appended together.
 struct Turn<R> {
     term: u64,
     epoch: LeaderEpoch,
@@ -36,20 +37,20 @@ struct Turn<R> {
     records: Vec<R>,
 }
 
-/// The most bytes that a batch may have in the log of a shard.
+/// The most bytes of a batch in the log of a shard.
 pub(super) fn max_batch_bytes(partition: &Partition) -> usize {
     let config = partition.config();
     let segment_bytes = usize::try_from(config.log.segment_bytes).unwrap_or(usize::MAX);
     config.append.max_message_bytes.min(segment_bytes)
 }
 
-/// The most bytes that the value of a record may have in a batch of so many.
+/// The most bytes of a record's value in a batch of this size.
 pub(super) fn max_record_bytes(max_batch_bytes: usize) -> usize {
     max_batch_bytes.saturating_sub(BESIDE_VALUE_BYTES)
 }
 
 impl<S: Shard> ShardRunner<S> {
-    /// Sees to it that what is queued is appended.
+    /// Makes sure that a task appends what is queued.
     pub(super) fn append_soon(self: &Arc<Self>, state: &mut State<S>) {
         if !state.is_appending {
             state.is_appending = true;
@@ -158,7 +159,7 @@ impl<S: Shard> ShardRunner<S> {
         }
     }
 
-    /// Waits until what was appended is committed; `last` is its last offset.
+    /// Waits until an append is committed; `last` is its last offset.
     pub(super) async fn follow(self: Arc<Self>, wait: AckWait, term: u64, last: Offset) {
         let timeout = self.services.settings.commit_timeout;
         let outcomes = self.services.replicas.wait_for_acks(wait, timeout).await;
@@ -170,7 +171,7 @@ impl<S: Shard> ShardRunner<S> {
         } else if worst(AckOutcome::Waiting) {
             self.timed_out(term, last);
         } else {
-            // With too few replicas in sync by now it is committed all the same.
+            // Even if too few replicas are in sync by now, the records are committed.
             self.committed(term);
         }
     }
@@ -200,7 +201,8 @@ impl<S: Shard> ShardRunner<S> {
         deliveries.send();
     }
 
-    /// What was decided since the last append does not hold: the log says what does.
+    /// Loads the shard again: nothing counts that was decided since the last append, and the log says what
+    /// does.
     fn start_over(self: &Arc<Self>, term: u64, error: ErrorCode) {
         self.services.common.metrics().failed_appends.inc();
         let mut state = self.lock();

@@ -2,8 +2,8 @@
 
 use crate::protocol::ErrorCode;
 
-/// The error that clients get when an append failed with `error`, as in Kafka: one that sends them
-/// to look for the coordinator again, and to come again.
+/// The error for clients whose append failed with `error`: as in Kafka, one after which they look for the
+/// coordinator again, and try again.
 pub(super) fn append_error(error: ErrorCode) -> ErrorCode {
     match error {
         ErrorCode::UNKNOWN_TOPIC_OR_PARTITION

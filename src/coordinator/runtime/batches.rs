@@ -1,4 +1,4 @@
-//! The records of many decisions as few batches, none larger than the topic allows.
+//! Encodes the records of many decisions as few batches, none larger than the topic allows.
 
 use bytes::Bytes;
 
@@ -6,25 +6,25 @@ use crate::coordinator::shard::ShardRecord;
 use crate::model::{Offset, Timestamp};
 use crate::records::{BatchBuilder, CompressionSetting, NewRecord};
 
-/// The most that a record takes besides its key and value: attributes, and six varints.
+/// The most bytes of a record besides its key and value: attributes, and six varints.
 const RECORD_OVERHEAD: usize = 41;
 
-/// How batches are made.
+/// The limits of batches, and their codec.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BatchLimits {
-    /// `max.message.bytes` of the topic: no batch is larger before compression, unless one record
-    /// is.
+    /// The topic's `max.message.bytes`. No batch is larger before compression, except for a single record
+    /// that is.
     pub(super) max_bytes: usize,
-    /// What batches are compressed with.
+    /// The codec of batches.
     pub(super) compression: CompressionSetting,
 }
 
-/// Some records, in the form in which they are appended.
+/// A batch of records, as it is appended.
 #[derive(Clone, Debug)]
 pub(super) struct RecordsBatch {
-    /// The batch; its offsets count from 0.
+    /// The bytes of the batch, whose offsets count from 0.
     pub(super) bytes: Bytes,
-    /// Number of its records.
+    /// The count of its records.
     pub(super) count: i32,
 }
 

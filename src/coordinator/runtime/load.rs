@@ -1,11 +1,11 @@
-//! Loading a shard: its log is read from the start to where it ends now, on a thread that may block,
-//! a bounded piece at a time. Requests are told COORDINATOR_LOAD_IN_PROGRESS meanwhile.
+//! Loads a shard: reads its log from the start to its current end, on a thread that may block, a bounded
+//! piece at a time. Requests get COORDINATOR_LOAD_IN_PROGRESS meanwhile.
 //!
-//! A record that does not decode is passed over with a warning: what one partition keeps is not lost
-//! for one record of a newer version. (Kafka passes over records of unknown types, and does not load
-//! the partition for any other that it cannot read.) A batch that is damaged ends the load, and takes
-//! the partition offline, like damage that anybody else finds: until it is repaired it is not served. A batch that is whole and of a format that is not read here (magic 0 and 1) ends the
-//! load only: the partition stays online.
+//! A record that does not decode is passed over with a warning: a partition's state is not lost because of
+//! one record of a newer version. (Kafka passes over records of unknown types, and does not load the
+//! partition for any other that it cannot read.) A damaged batch ends the load and takes the partition
+//! offline, like any damage that is found: it is not served until it is repaired. A whole batch of a format
+//! that is not read here (magic 0 and 1) only ends the load: the partition stays online.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -46,12 +46,12 @@ enum LoadError {
     Void,
 }
 
-/// A load under way.
+/// A load that is under way.
 struct Loading<S> {
     shard: S,
     next: Offset,
     end: Offset,
-    /// Where in its file the batch begins that is replayed next.
+    /// The position in its file of the batch that is replayed next.
     position: u64,
     scratch: Scratch,
     piece: Vec<u8>,
@@ -60,7 +60,7 @@ struct Loading<S> {
 }
 
 impl<S: Shard> ShardRunner<S> {
-    /// This broker leads the partition in `epoch`: the shard is loaded, unless it is already.
+    /// Loads the shard, unless it is loaded already: this broker leads the partition in `epoch`.
     pub(super) fn lead(self: &Arc<Self>, epoch: LeaderEpoch) {
         let mut state = self.lock();
         state.epoch = state.epoch.max(epoch);
@@ -72,18 +72,18 @@ impl<S: Shard> ShardRunner<S> {
         }
     }
 
-    /// Starts to load, for `term`: the one in which the phase became [`Phase::Loading`]. If it is over
-    /// before its turn comes, the load does nothing.
+    /// Starts to load for `term`, in which the phase became [`Phase::Loading`]. If the term is over before
+    /// the load gets its turn, the load does nothing.
     pub(super) fn load_soon(self: &Arc<Self>, term: u64) {
         let this = Arc::clone(self);
         if self.partition.end_offset() == self.partition.log_start_offset() {
-            // There is nothing to read: a new topic's shards are ready with the topic.
+            // The log is empty: the shards of a new topic are ready when the topic is.
             return this.load(term);
         }
         let loaders = Arc::clone(&self.services.loaders);
         self.services.tasks.spawn(async move {
             let permit = loaders.acquire_owned().await;
-            // It has told of its own failure, also a panic.
+            // The load has reported its own failure, even a panic.
             let _ = tokio::task::spawn_blocking(move || this.load(term)).await;
             drop(permit);
         });
@@ -119,7 +119,7 @@ impl<S: Shard> ShardRunner<S> {
             Err(error) => {
                 tracing::error!(%partition, %error, "{} cannot be loaded", S::CONTENTS);
                 let phase = match error {
-                    // It has moved meanwhile.
+                    // The partition has moved meanwhile.
                     LoadError::Replica(ReplicaError::NotLeader) => Phase::Over,
                     _ => Phase::Failed,
                 };
@@ -160,7 +160,7 @@ impl<S: Shard> ShardRunner<S> {
         Ok(loading)
     }
 
-    /// Whether anybody waits for the load of `term`.
+    /// Checks that somebody still waits for the load of `term`.
     fn check_wanted(&self, term: u64) -> Result<(), LoadError> {
         let is_stopped = self.services.is_stopped.load(Ordering::Acquire);
         if self.lock().is_loading(term) && !is_stopped {
@@ -170,8 +170,8 @@ impl<S: Shard> ShardRunner<S> {
         }
     }
 
-    /// What lies above the high watermark may still rest on other replicas, or on a sync: answers
-    /// about it wait.
+    /// Waits for the commit of records above the high watermark, which may depend on other replicas or on a
+    /// sync: answers that rest on them wait, too.
     fn follow_what_was_found(self: &Arc<Self>, term: u64, end: Offset) {
         let wait = AckWait::new(1);
         if end > Offset::ZERO && self.partition.wait_until_committed(end, wait.ticket(0)) {
@@ -182,12 +182,12 @@ impl<S: Shard> ShardRunner<S> {
 }
 
 impl<S: Shard> Loading<S> {
-    /// Reads and replays at most `max_bytes`, or one batch.
+    /// Reads and replays at most `max_bytes`, but at least one batch.
     fn take_piece(&mut self, partition: &Partition, max_bytes: u32) -> Result<(), LoadError> {
         let (next, end) = (self.next, self.end);
         let plan = match partition.with_log(|log| Ok(log.locate(next, end)))? {
             Ok(plan) => plan,
-            // Retention was quicker.
+            // Retention has deleted the segment meanwhile.
             Err(out) => {
                 self.next = self.next.max(out.log_start_offset);
                 return Ok(());
@@ -195,12 +195,12 @@ impl<S: Shard> Loading<S> {
         };
         match read(&plan, max_bytes, &mut self.piece) {
             Ok(position) => self.position = position,
-            // The log was compacted meanwhile: it is looked up anew.
+            // The log was compacted meanwhile, so the offset is looked up again.
             Err(LoadError::Storage(StorageError::SegmentDeleted)) => return Ok(()),
             Err(error) => return Err(error),
         }
         if self.piece.is_empty() {
-            // Compaction left nothing from here on.
+            // Compaction has left nothing from here on.
             self.next = end;
             return Ok(());
         }
@@ -213,9 +213,9 @@ impl<S: Shard> Loading<S> {
         }
     }
 
-    /// Damage that was read, as the storage tells of it: it looks for it once more, and says where in
-    /// which file it is. Records that cannot be read in a batch that is whole are damage, too, but for
-    /// those that this broker does not read from any batch.
+    /// The error for damage that was read, in the words of the storage, which looks for it again and names
+    /// file and position. Unreadable records in a whole batch are damage, too, unless this broker cannot
+    /// read them in any batch.
     fn whereabouts(&self, error: LoadError, plan: &ReadPlan) -> LoadError {
         if !matches!(error, LoadError::Damaged { .. } | LoadError::Cut(_)) {
             return error;
@@ -296,8 +296,8 @@ impl<S: Shard> Loading<S> {
     }
 }
 
-/// Whether an error in a batch whose checksum is right tells of damage: not if the batch is only of a
-/// format, or of a size, that is not read here.
+/// Whether an error in a batch with a right checksum means damage: not if the batch is only of a format, or
+/// of a size, that is not read here.
 fn is_damage(error: &RecordsError) -> bool {
     !matches!(
         error,
@@ -307,14 +307,15 @@ fn is_damage(error: &RecordsError) -> bool {
     )
 }
 
-/// The record, with bytes of its own: what a shard keeps must not keep the piece.
+/// Decodes a copy of the record: what a shard keeps must not keep the whole piece.
 fn decode<R: ShardRecord>(record: &Record<'_>) -> Result<R, String> {
     let key = record.key().ok_or("it has no key")?;
     let value = record.value().map(Bytes::copy_from_slice);
     R::from_bytes(Bytes::copy_from_slice(key), value)
 }
 
-/// Reads what was planned into `piece`, which is used again; returns where in the file it begins.
+/// Reads the plan's bytes into `piece`, a buffer that is used again. Returns the position in the file at
+/// which they begin.
 fn read(plan: &ReadPlan, max_bytes: u32, piece: &mut Vec<u8>) -> Result<u64, LoadError> {
     piece.clear();
     match plan.read(max_bytes, true)?.payload {

@@ -1,12 +1,12 @@
-//! What runs the shards of a coordinator, whatever they keep: a shard for each partition of its topic
-//! that this broker leads. The metadata log says which; requests go to the shard of their partition.
+//! Runs the shards of a coordinator, whatever they keep: one for each partition of its topic that this
+//! broker leads. The metadata log says which these are; requests go to the shard of their partition.
 //!
 //! A shard ([`Shard`]) is pure: requests, records and time go in, records and answers come out. The
 //! runtime loads it from its log (`load.rs`), lets it decide behind a short lock (`shard_runner.rs`),
 //! appends what it decides (`append.rs`), holds answers back until what they rest on is committed
 //! (`waiters.rs`), and wakes it at its deadline (`alarms.rs`). It names no kind of shard.
 //!
-//! There is no lock over all shards: which there are is a map that is swapped whole.
+//! There is no lock over all shards: they are in a map that is swapped whole.
 
 mod alarms;
 mod append;
@@ -47,15 +47,15 @@ pub use self::waiters::{Submitted, Waiting};
 pub(super) struct RuntimeSettings {
     /// The name of the topic.
     pub(super) topic: &'static str,
-    /// How many partitions the topic gets; what counts while there is none.
+    /// How many partitions the topic gets; this counts as long as there is no topic.
     pub(super) partition_count: i32,
-    /// How long records are gathered before they are written; zero: as long as writing takes anyway.
+    /// How long records are gathered before they are written; zero: no longer than writing takes anyway.
     pub(super) append_linger: Duration,
-    /// What batches are compressed with.
+    /// The codec of batches.
     pub(super) compression: CompressionSetting,
     /// How long an answer waits until the record that it rests on is committed.
     pub(super) commit_timeout: Duration,
-    /// So much of a log is read at a time.
+    /// How many bytes of a log are read at a time.
     pub(super) load_buffer_bytes: u32,
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Runtime<S: Shard> {
     node_id: BrokerId,
     services: Arc<Services<S>>,
     shards: ArcSwap<Shards<S>>,
-    /// Of the topic; of the settings while there is no topic.
+    /// The count of the topic's partitions; that of the settings while there is no topic.
     partition_count: AtomicI32,
     alarms: AbortHandle,
 }
@@ -73,7 +73,7 @@ pub(super) struct Runtime<S: Shard> {
 type Shards<S> = BTreeMap<i32, Arc<ShardRunner<S>>>;
 
 impl<S: Shard> Runtime<S> {
-    /// A coordinator without shards yet: they come with [`Self::apply`]. Its tasks run on `tasks`.
+    /// A coordinator without shards yet: [`Self::apply`] brings them. Its tasks run on `tasks`.
     pub(super) fn start(
         settings: RuntimeSettings,
         common: S::Common,
@@ -111,8 +111,8 @@ impl<S: Shard> Runtime<S> {
         partition_for(name, self.partition_count.load(Ordering::Relaxed))
     }
 
-    /// Lets the shard of a partition decide the request; the caller's token is given here. Nothing of
-    /// the request is kept but copies: it may be a slice of a frame that is dropped.
+    /// Lets the shard of a partition decide the request. The caller's token is drawn here. Only copies of
+    /// the request are kept: it may be a slice of a frame that is dropped.
     pub(super) fn submit(
         &self,
         partition: i32,
@@ -127,8 +127,8 @@ impl<S: Shard> Runtime<S> {
         }
     }
 
-    /// Lets every shard that runs decide on something that has happened elsewhere. One that is loaded
-    /// later learns of it when it catches up.
+    /// Lets every running shard decide on an event elsewhere. A shard that is loaded later learns of it
+    /// when it catches up.
     pub(super) fn for_each_running(
         &self,
         act: impl Fn(&mut S, &mut Effects<S::Record, S::Answer>),
@@ -138,8 +138,8 @@ impl<S: Shard> Runtime<S> {
         }
     }
 
-    /// Whether this broker has a shard of the partition that is at work, or is about to be. It has
-    /// none if the log is damaged: clients are to wait, instead of coming here to be sent away.
+    /// Whether this broker has a shard of the partition that is running, or will be soon. It has none if
+    /// the log is damaged: clients should wait, instead of coming here to be sent away.
     pub(super) fn serves(&self, partition: i32) -> bool {
         let shards = self.shards.load();
         shards.get(&partition).is_some_and(|shard| !shard.is_over())
@@ -150,8 +150,8 @@ impl<S: Shard> Runtime<S> {
         self.shards.load().keys().copied().collect()
     }
 
-    /// Follows a change of the metadata, after the replicas have: takes up shards of partitions that
-    /// this broker leads now, and gives up others.
+    /// Follows a change of the metadata, after the replicas have: takes up shards of partitions that this
+    /// broker leads now, and gives up others.
     pub(super) fn apply(&self, delta: &MetadataDelta, image: &MetadataImage) {
         let topic = self.services.settings.topic;
         if let Some(topic) = image.topics().by_name(topic) {
@@ -176,7 +176,7 @@ impl<S: Shard> Runtime<S> {
         self.shards.store(Arc::new(shards));
     }
 
-    /// Stops deciding: those who wait for others are sent away, those who wait for a commit get their
+    /// Stops deciding. Those who wait for others are sent away; those who wait for a commit get their
     /// answers.
     pub(super) fn stop(&self) {
         self.services.is_stopped.store(true, Ordering::Release);
@@ -214,7 +214,7 @@ impl<S: Shard> Runtime<S> {
     }
 }
 
-/// The shard of the partition, if there is one, sends everybody away who waits for it.
+/// Gives up the shard of a partition, if there is one: everybody who waits for it is sent away.
 fn give_up<S: Shard>(shards: &mut Shards<S>, partition: i32) {
     if let Some(shard) = shards.remove(&partition) {
         shard.resign();

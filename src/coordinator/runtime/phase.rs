@@ -5,18 +5,19 @@ use crate::coordinator::shard::{Shard, ShardCommon as _};
 
 /// What a shard is doing.
 pub(super) enum Phase<S> {
-    /// It is read from its log.
+    /// The shard is being read from its log.
     Loading,
-    /// It decides.
+    /// The shard decides.
     Running(Box<S>),
-    /// Nothing: it could not be loaded. Requests get NOT_COORDINATOR, as in Kafka.
+    /// The shard does nothing, because it could not be loaded. Requests get NOT_COORDINATOR, as in Kafka.
     Failed,
-    /// Nothing: this broker is not the coordinator, or stops. Requests get NOT_COORDINATOR.
+    /// The shard does nothing, because this broker is not the coordinator, or stops. Requests get
+    /// NOT_COORDINATOR.
     Over,
 }
 
 impl<S: Shard> ShardRunner<S> {
-    /// Takes up another phase, and counts it; returns the one before.
+    /// Enters another phase, counts it, and returns the one before.
     pub(super) fn enter(&self, state: &mut State<S>, phase: Phase<S>) -> Phase<S> {
         let shards = &self.services.common.metrics().shards;
         if let Some(place) = state.phase.place() {
@@ -30,7 +31,8 @@ impl<S: Shard> ShardRunner<S> {
 }
 
 impl<S> Phase<S> {
-    /// Its place among the states that the metrics know; `None` where this broker is no coordinator.
+    /// The index of the phase among the states that the metrics know; `None` if this broker is not the
+    /// coordinator.
     fn place(&self) -> Option<usize> {
         match self {
             Self::Loading => Some(0),

@@ -1,36 +1,35 @@
 //! When a shard may decide again on what has to be written, after an append has failed.
 //!
-//! A failed append costs a load of the whole shard. If the reason lasts (too few replicas in sync, a
-//! full disk), every client that tries again would cost another: so what writes is refused for a
-//! while, longer each time, while what only reads is served. Loading is given at most a tenth of the
-//! time.
+//! A failed append costs a load of the whole shard. If its cause lasts (too few replicas in sync, a full
+//! disk), every client that tries again would cost another. So requests that write are refused for a while,
+//! longer each time, while those that only read are served. Loading gets at most a tenth of the time.
 
 use std::time::{Duration, Instant};
 
-/// The first pause: about what clients wait by themselves.
+/// The first pause, about as long as clients wait by themselves.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-/// No pause is longer, so that a shard is back soon after its reason is gone.
+/// The longest pause: a shard is back soon after the cause is gone.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A pause is at least so many times as long as the load took.
+/// A pause is at least this many times as long as the load took.
 const PAUSE_PER_LOAD: u32 = 10;
 
 /// When a shard may decide again on what has to be written.
 #[derive(Debug, Default)]
 pub(super) struct Retry {
-    /// Appends that failed since one was written.
+    /// How many appends have failed since one was written.
     failures: u32,
     load_time: Duration,
     not_before: Option<Instant>,
 }
 
 impl Retry {
-    /// An append was written.
+    /// Notes that an append was written.
     pub(super) fn written(&mut self) {
         self.failures = 0;
         self.not_before = None;
     }
 
-    /// An append has failed.
+    /// Notes that an append has failed.
     pub(super) fn failed(&mut self, now: Instant) {
         let doubled = SHORTEST_PAUSE.saturating_mul(1 << self.failures.min(16));
         let pause = doubled.max(self.load_time * PAUSE_PER_LOAD);
@@ -38,7 +37,7 @@ impl Retry {
         self.not_before = Some(now + pause.min(LONGEST_PAUSE));
     }
 
-    /// The shard was loaded.
+    /// Notes that the shard was loaded, and how long that took.
     pub(super) fn loaded(&mut self, took: Duration) {
         self.load_time = took;
     }
@@ -48,7 +47,7 @@ impl Retry {
         self.not_before
     }
 
-    /// From when on the shard may write; `None` if it may now.
+    /// When the shard may write again; `None` if it may now.
     pub(super) fn pause(&self, now: Instant) -> Option<Instant> {
         self.not_before.filter(|not_before| now < *not_before)
     }

@@ -1,11 +1,11 @@
-//! One shard at work: behind a short lock, on the task of whoever asks.
+//! Runs one shard: behind a short lock, on the task of whoever asks.
 //!
 //! A request is decided under the lock; its records join those that are to be appended, and its
 //! answer leaves at once, or waits. Appending is in `append.rs`, loading in `load.rs`.
 //! Invariant: records are queued in the order in which the shard decided them, and no answer leaves
 //! before what it rests on is committed.
 //!
-//! After a failed append, what writes is refused for a while (see `retry.rs`), and the shard's own
+//! After a failed append, requests that write are refused for a while (see `retry.rs`), and the shard's own
 //! deadlines wait as long.
 
 use std::sync::atomic::AtomicBool;
@@ -30,20 +30,21 @@ use crate::protocol::ErrorCode;
 use crate::replication::manager::ReplicaManager;
 use crate::replication::partition::Partition;
 
-/// What the shards of one coordinator run with.
+/// What the shards of one coordinator share to run.
 pub(super) struct Services<S: Shard> {
     pub(super) settings: RuntimeSettings,
     pub(super) common: S::Common,
     pub(super) replicas: ReplicaManager,
     pub(super) tasks: Handle,
     pub(super) alarms: Arc<Alarms<S>>,
-    /// So many shards are loaded at a time.
+    /// Limits how many shards are loaded at a time.
     pub(super) loaders: Arc<Semaphore>,
     pub(super) is_stopped: AtomicBool,
 }
 
 impl<S: Shard> Services<S> {
-    /// The answer where no shard can decide, because of `error`, unless the request is wrong itself.
+    /// The answer if no shard can decide, because of `error`; if the request itself is wrong, that is the
+    /// answer.
     pub(super) fn refuse(
         &self,
         caller: &Caller,
@@ -55,47 +56,47 @@ impl<S: Shard> Services<S> {
     }
 }
 
-/// One shard, what it waits for, and who waits for it.
+/// A shard, the records that wait to be appended, and the requests that wait for answers.
 pub(super) struct ShardRunner<S: Shard> {
     pub(super) partition: Arc<Partition>,
     pub(super) services: Arc<Services<S>>,
     state: Mutex<State<S>>,
 }
 
-/// What a shard wants done.
+/// The effects of a shard.
 type EffectsOf<S> = Effects<<S as Shard>::Record, <S as Shard>::Answer>;
 
-/// What is known of a shard in numbers.
+/// The numbers that are known of a shard.
 type TallyOf<S> = <<S as Shard>::Common as ShardCommon>::Tally;
 
-/// What stands behind the lock.
+/// The state behind the lock.
 pub(super) struct State<S: Shard> {
     pub(super) phase: Phase<S>,
-    /// Counts the phases of loading and running: what was begun in an earlier one is void.
+    /// Counts the phases of loading and running: work that was begun in an earlier one is void.
     pub(super) term: u64,
     pub(super) epoch: LeaderEpoch,
     pub(super) waiters: Waiters<S::Answer>,
-    /// Decided and not appended yet, in order.
+    /// Records that were decided and not appended yet, in order.
     pub(super) queued: Vec<S::Record>,
-    /// The offset that the first queued record gets.
+    /// The offset of the first queued record.
     pub(super) append_offset: Offset,
-    /// A task appends what is queued.
+    /// Whether a task appends what is queued.
     pub(super) is_appending: bool,
-    /// What the shard's record limit was made from.
+    /// The topic's `max.message.bytes` when the limit of the shard's records was last computed from it.
     pub(super) max_message_bytes: usize,
-    /// When appends may be tried again that failed.
+    /// When an append may be tried again after a failure.
     pub(super) retry: Retry,
     alarm: Option<Alarm>,
-    /// What of the shard was told to the coordinator's common part.
+    /// The numbers that were last counted in the coordinator's metrics.
     told: TallyOf<S>,
-    /// [`Shard::catch_up`] is still to be called.
+    /// Whether [`Shard::catch_up`] must still be called.
     is_behind: bool,
-    /// Used again for every request.
+    /// A buffer that is used again for every request.
     effects: EffectsOf<S>,
 }
 
 impl<S: Shard> State<S> {
-    /// Whether it is loaded, since `term` began.
+    /// Whether the shard is being loaded, in the phase that `term` began.
     pub(super) fn is_loading(&self, term: u64) -> bool {
         self.term == term && matches!(self.phase, Phase::Loading)
     }
@@ -119,7 +120,7 @@ impl<S: Shard> std::fmt::Debug for ShardRunner<S> {
 }
 
 impl<S: Shard> ShardRunner<S> {
-    /// A shard that does nothing yet.
+    /// A runner whose shard does nothing yet.
     pub(super) fn new(partition: Arc<Partition>, services: Arc<Services<S>>) -> Arc<Self> {
         let state = State {
             phase: Phase::Over,
@@ -183,7 +184,7 @@ impl<S: Shard> ShardRunner<S> {
         submitted.expect("the caller was named")
     }
 
-    /// Does what is due.
+    /// Lets the shard do what is due.
     pub(super) fn on_deadline(self: &Arc<Self>) {
         let now = now();
         let mut state = self.state.lock();
@@ -204,7 +205,7 @@ impl<S: Shard> ShardRunner<S> {
         shard.catch_up(&self.services.common, self.partition.name(), effects);
     }
 
-    /// Lets the shard decide on what has happened, if it runs.
+    /// Lets a running shard decide on an event.
     pub(super) fn input(
         self: &Arc<Self>,
         mut state: MutexGuard<'_, State<S>>,
@@ -221,7 +222,7 @@ impl<S: Shard> ShardRunner<S> {
         deliveries.send();
     }
 
-    /// Carries out what the shard decided; `own` is the request that it was for.
+    /// Carries out what the shard decided; `own` is the request that it decided on.
     fn carry_out(
         self: &Arc<Self>,
         state: &mut State<S>,
@@ -266,8 +267,8 @@ impl<S: Shard> ShardRunner<S> {
         }
     }
 
-    /// A shard that it `took` so long to load begins to decide; whether it does: the load may be void
-    /// by now. `end_offset` is the log's.
+    /// Begins to run a shard that it `took` so long to load. Returns whether it runs: the load may be void
+    /// by now. `end_offset` is the log's end.
     pub(super) fn begin(
         self: &Arc<Self>,
         term: u64,
@@ -295,7 +296,7 @@ impl<S: Shard> ShardRunner<S> {
         true
     }
 
-    /// The shard cannot be loaded. Nothing happens if the load is void by now.
+    /// Notes that the shard cannot be loaded. Nothing happens if the load is void by now.
     pub(super) fn load_failed(&self, term: u64, phase: Phase<S>) {
         let state = self.state.lock();
         if state.is_loading(term) {
@@ -303,14 +304,14 @@ impl<S: Shard> ShardRunner<S> {
         }
     }
 
-    /// This broker is not the coordinator any more.
+    /// Gives the shard up, because this broker is not the coordinator any more.
     pub(super) fn resign(&self) {
         self.end(self.state.lock(), Phase::Over, ErrorCode::NOT_COORDINATOR);
     }
 
-    /// Ends loading or running: all who wait get `error`, also for what is appended and not yet
-    /// committed. Returns the term that begins. A caller that ends only a certain term passes the lock
-    /// under which it compared the term: so two callers never end the same one.
+    /// Ends loading or running. All who wait get `error`, even for records that are appended but not
+    /// committed. Returns the new term. A caller that means to end only a certain term passes the lock
+    /// under which it compared that: so two callers never end the same term.
     pub(super) fn end(
         &self,
         mut state: MutexGuard<'_, State<S>>,
@@ -328,7 +329,7 @@ impl<S: Shard> ShardRunner<S> {
         term
     }
 
-    /// Ends deciding: what was decided is still appended and answered, who waits in the shard is
+    /// Stops deciding: what was decided is still appended and answered; requests that wait in the shard are
     /// refused.
     pub(super) fn stop(&self) {
         let mut deliveries = Deliveries::default();
@@ -339,7 +340,7 @@ impl<S: Shard> ShardRunner<S> {
         deliveries.send();
     }
 
-    /// Whether it will not decide anything before this broker leads the partition anew: it could not
+    /// Whether the shard will not decide anything until this broker leads the partition anew: it could not
     /// be loaded, or was stopped.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.state.lock().phase, Phase::Failed | Phase::Over)
@@ -361,7 +362,7 @@ impl<S: Shard> ShardRunner<S> {
         self.tell(state);
     }
 
-    /// Tells what has changed in the shard since the last time.
+    /// Counts in the metrics what has changed in the shard since the last time.
     fn tell(&self, state: &mut State<S>) {
         let now = match &state.phase {
             Phase::Running(shard) => *shard.tally(),
@@ -381,7 +382,7 @@ impl<S: Shard> WaitingList for ShardRunner<S> {
 }
 
 impl<S: Shard> Drop for ShardRunner<S> {
-    /// What was counted of it is not there any more.
+    /// Takes the shard's numbers out of the metrics.
     fn drop(&mut self) {
         let mut state = self.state.lock();
         self.enter(&mut state, Phase::Over);

@@ -1,9 +1,10 @@
-//! Who waits for answers of one shard: in the shard (as a JoinGroup, until its generation is complete),
-//! or on a commit (an answer that is made, and rests on a record). Every request is answered once.
+//! Requests that wait for answers of one shard: in the shard (as a JoinGroup, until its generation is
+//! complete), or for a commit (an answer that is made, and rests on a record). Every request is answered
+//! once.
 //!
-//! Who is not interested any more drops its [`Waiting`], and is forgotten at once if it waits in the
-//! shard: that may take as long as a client chooses. The shard is not told: what the request has
-//! begun, as a member that joins, goes on. Waiting on a commit is over soon in any case.
+//! A client that is not interested any more drops its [`Waiting`]. If it waits in the shard it is forgotten
+//! at once, because that wait may be as long as a client chooses. The shard is not told: what the request
+//! has begun, such as joining, goes on. A wait for a commit is soon over in any case.
 
 use std::collections::BTreeMap;
 use std::sync::Weak;
@@ -17,9 +18,9 @@ use crate::protocol::ErrorCode;
 /// What became of a request.
 #[derive(Debug)]
 pub enum Submitted<A> {
-    /// It is answered.
+    /// The request is answered.
     Answered(A),
-    /// It waits: for others, or for its records to be committed.
+    /// The request waits: for others, or for its records to be committed.
     Waiting(Waiting<A>),
 }
 
@@ -27,13 +28,13 @@ pub enum Submitted<A> {
 pub struct Waiting<A> {
     answer: oneshot::Receiver<A>,
     token: Token,
-    /// Where to leave; `None` once the answer is there.
+    /// The list to leave; `None` when the answer is there.
     list: Option<Weak<dyn WaitingList>>,
 }
 
-/// Where requests wait that a shard has not answered.
+/// The list of requests that a shard has not answered.
 pub(super) trait WaitingList: Send + Sync {
-    /// Nobody waits any more for the answer to `token`.
+    /// Notes that nobody waits any more for the answer to `token`.
     fn leave(&self, token: Token);
 }
 
@@ -65,7 +66,7 @@ impl<A> Drop for Waiting<A> {
     }
 }
 
-/// Answers on their way. They leave once the shard's lock is given back.
+/// Answers to be sent, once the shard's lock is released.
 #[must_use = "those who wait must be told"]
 #[derive(Debug)]
 pub(super) struct Deliveries<A>(Vec<(oneshot::Sender<A>, A)>);
@@ -81,7 +82,7 @@ impl<A> Deliveries<A> {
         self.0.push((sender, answer));
     }
 
-    /// Sends them all.
+    /// Sends all answers.
     pub(super) fn send(self) {
         for (sender, answer) in self.0 {
             // Nobody waits any more if the connection is gone.
@@ -90,12 +91,12 @@ impl<A> Deliveries<A> {
     }
 }
 
-/// Those who wait for one shard.
+/// The requests that wait for one shard.
 #[derive(Debug)]
 pub(super) struct Waiters<A> {
     next_token: u64,
     in_shard: BTreeMap<Token, oneshot::Sender<A>>,
-    /// By the offset that they rest on.
+    /// Answers that wait for a commit, by the offset that they rest on.
     on_commit: BTreeMap<(Offset, Token), (A, oneshot::Sender<A>)>,
 }
 
@@ -110,13 +111,13 @@ impl<A> Default for Waiters<A> {
 }
 
 impl<A: ShardAnswer> Waiters<A> {
-    /// A name for the next request.
+    /// A token for the next request.
     pub(super) fn token(&mut self) -> Token {
         self.next_token += 1;
         Token(self.next_token)
     }
 
-    /// Takes the answers to earlier requests; what lies below `high_watermark` is committed.
+    /// Takes in the answers to earlier requests. Everything below `high_watermark` is committed.
     pub(super) fn take(
         &mut self,
         replies: impl IntoIterator<Item = Reply<A>>,
@@ -136,8 +137,8 @@ impl<A: ShardAnswer> Waiters<A> {
         }
     }
 
-    /// Notes the request `token`, of which `reply` is the answer if there is one already. The request
-    /// waits in `list`, which is where these are.
+    /// Notes the request `token`, with `reply` as its answer if there is one already. `list` is the list
+    /// that holds these waiters.
     pub(super) fn submitted(
         &mut self,
         token: Token,
@@ -165,12 +166,12 @@ impl<A: ShardAnswer> Waiters<A> {
         })
     }
 
-    /// Nobody waits any more for what the shard will answer to `token`.
+    /// Notes that nobody waits any more for what the shard will answer to `token`.
     pub(super) fn leave(&mut self, token: Token) {
         self.in_shard.remove(&token);
     }
 
-    /// What lies below `high_watermark` is committed.
+    /// Sends the answers that rest on records below `high_watermark`.
     pub(super) fn committed(&mut self, high_watermark: Offset, deliveries: &mut Deliveries<A>) {
         while let Some(first) = self.on_commit.first_entry() {
             if first.key().0 >= high_watermark {
@@ -181,7 +182,7 @@ impl<A: ShardAnswer> Waiters<A> {
         }
     }
 
-    /// What lies at or below `last` was not committed in time.
+    /// Fails the answers that rest on records up to `last`, which were not committed in time.
     pub(super) fn timed_out(&mut self, last: Offset, error: ErrorCode, out: &mut Deliveries<A>) {
         let later = self.on_commit.split_off(&(last + 1, Token(0)));
         let failed = std::mem::replace(&mut self.on_commit, later);
@@ -190,7 +191,7 @@ impl<A: ShardAnswer> Waiters<A> {
         }
     }
 
-    /// Nothing that is not committed yet can be counted on.
+    /// Fails all answers that wait for a commit, because it may never come.
     pub(super) fn fail(&mut self, error: ErrorCode, deliveries: &mut Deliveries<A>) {
         for (answer, sender) in std::mem::take(&mut self.on_commit).into_values() {
             deliveries.push(sender, answer.fail(error));
@@ -200,7 +201,7 @@ impl<A: ShardAnswer> Waiters<A> {
 
 #[cfg(test)]
 impl<A> Waiting<A> {
-    /// Whether the answer is not there yet.
+    /// Whether the answer has not come yet.
     pub(in crate::coordinator) fn is_empty(&self) -> bool {
         self.answer.is_empty()
     }
@@ -208,7 +209,7 @@ impl<A> Waiting<A> {
 
 #[cfg(test)]
 impl<A> Waiters<A> {
-    /// How many wait in the shard.
+    /// How many requests wait in the shard.
     pub(super) fn in_shard(&self) -> usize {
         self.in_shard.len()
     }

@@ -5,7 +5,8 @@ use super::{ClassicGroup, State};
 use crate::protocol::messages::describe_groups::{DescribedGroup, DescribedGroupMember};
 
 impl ClassicGroup {
-    /// What to show of the group: subscriptions only of a Stable one, where all are of one protocol.
+    /// The group for DescribeGroups. Subscriptions are shown only if it is Stable, when all use one
+    /// protocol.
     pub(in crate::coordinator::group) fn describe(&self) -> DescribedGroup {
         let protocol = self
             .protocol

@@ -1,5 +1,5 @@
-//! What happens to a group when time passes: members that are silent for too long, rebalances whose
-//! time is up, members that joined and never asked for their assignments.
+//! What time does to a group: it removes members that are silent for too long, completes rebalances, and
+//! removes members that joined and never asked for their assignments.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::model::Offset;
 use crate::protocol::{ErrorCode, Str};
 
 impl ClassicGroup {
-    /// The entry of a timer of this group has come up, which was put in for `at`.
+    /// Acts on a timer of this group, whose entry for `at` has come up.
     pub(in crate::coordinator::group) fn on_timer(
         &mut self,
         timer: &Timer,
@@ -42,7 +42,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Whether the entry at `at` counts for what the timer is for.
+    /// Whether the entry for `at` counts for what the timer is for.
     pub(in crate::coordinator::group) fn is_armed(&self, timer: &Timer, at: Instant) -> bool {
         match timer {
             Timer::Session { member, .. } => {
@@ -68,7 +68,7 @@ impl ClassicGroup {
             }
         } else if let Some(member) = self.members.get_mut(id) {
             let is_due = context.timers.ring(&mut member.session, at, now, again) == Ring::Due;
-            // Who waits here is not silent; its session begins anew with the answer.
+            // A member that waits here is not silent: its session begins anew with the answer.
             if is_due && !member.is_waiting() {
                 self.remove_member(id, context);
                 match self.state {
@@ -80,7 +80,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Members that joined and never asked for their assignments are gone.
+    /// Removes members that joined and never asked for their assignments.
     fn on_sync_deadline(&mut self, context: &mut Context<'_>) {
         let has_begun = matches!(self.state, State::CompletingRebalance | State::Stable);
         if !has_begun || self.members.owing_sync() == 0 {
@@ -98,14 +98,15 @@ impl ClassicGroup {
         self.prepare_rebalance(context);
     }
 
-    /// As Kafka does, an initial rebalance does not wait any longer when somebody is gone.
+    /// Completes the rebalance if all that are left have joined. As in Kafka, that ends an initial
+    /// rebalance early as well.
     fn complete_if_all_joined(&mut self, context: &mut Context<'_>) {
         if self.state == State::PreparingRebalance && self.has_all_joined() {
             self.complete_join(context);
         }
     }
 
-    /// Answers everybody who waits: the shard is given up.
+    /// Answers everybody who waits, because the shard is given up.
     pub(in crate::coordinator::group) fn abandon(&self, error: ErrorCode, effects: &mut Effects) {
         for member in self.members.iter() {
             if let Some(token) = member.join {
@@ -118,8 +119,8 @@ impl ClassicGroup {
         }
     }
 
-    /// Starts the sessions of a group that was loaded; one that is larger than it may be by now is
-    /// made to rebalance, so that members can commit before some are refused.
+    /// Starts the sessions of a group that was loaded. A group that is too large by now is made to
+    /// rebalance, so that members can commit before some are refused.
     pub(in crate::coordinator::group) fn begin(&mut self, context: &mut Context<'_>) {
         self.keep_all_alive(context);
         if self.members.len() > context.settings.max_size {

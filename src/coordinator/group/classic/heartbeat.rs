@@ -1,7 +1,7 @@
 //! Heartbeat (key 12), versions 0-4.
 //!
-//! Keeps a member alive; REBALANCE_IN_PROGRESS tells it to join again. Between joining and the
-//! assignment a heartbeat is as good as any. Its cost does not depend on the size of the group.
+//! Keeps a member alive; REBALANCE_IN_PROGRESS tells it to join again. Heartbeats between joining and the
+//! assignment are answered like any others. The cost does not depend on the size of the group.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Lets the member be gone after `timeout`, unless it is heard of.
+    /// Makes the member leave after `timeout`, unless it is heard from.
     pub(super) fn set_session(
         &mut self,
         member_id: &str,

@@ -1,9 +1,9 @@
 //! JoinGroup (key 11), versions 0-9: of somebody without a member id, or with one that it was given.
 //!
-//! Nobody is answered until the generation is complete, but for errors. From version 4 on a dynamic
-//! member is first told its id (MEMBER_ID_REQUIRED, KIP-394) and is pending until it joins with it,
-//! or its session timeout has passed. The first join to a group that is not there makes it, and
-//! writes that down. A member that waits in another JoinGroup gets REBALANCE_IN_PROGRESS there.
+//! Except for errors, nobody is answered until the generation is complete. From version 4 on a dynamic
+//! member is first told its id (MEMBER_ID_REQUIRED, KIP-394), and is pending until it joins with that, or
+//! its session time-out has passed. The first join creates a group that does not exist, and writes it down.
+//! A member that waits in another JoinGroup gets REBALANCE_IN_PROGRESS there.
 
 use std::time::Duration;
 
@@ -22,18 +22,18 @@ use crate::protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse}
 use crate::protocol::messages::offsets_records::GroupMetadataValue;
 use crate::protocol::{ErrorCode, Str};
 
-/// The first version that makes a member join with the id it is given (KIP-394).
+/// The first version in which a member must join with the id that it was given (KIP-394).
 const REQUIRES_MEMBER_ID: i16 = 4;
-/// How long a new member may wait in its JoinGroup. It cannot send heartbeats, and a client that
-/// gave up and came again would leave dead members behind. Kafka's number.
+/// How long a new member may wait in its JoinGroup: it cannot send heartbeats, and a client that gave up
+/// and came again would leave dead members behind. The number is Kafka's.
 const NEW_MEMBER_JOIN_TIMEOUT: Duration = Duration::from_secs(300);
-/// Members of all groups leave no room: every client comes back to this coordinator after a pause,
-/// without looking for another.
+/// The answer if the members of all groups leave no room: after this error every client comes back to this
+/// coordinator after a pause, without looking for another.
 const NO_ROOM: ErrorCode = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
-/// A UUID as text, with the hyphen before it.
+/// The length of a UUID as text, with a hyphen before it.
 const UUID_LENGTH: usize = 37;
 
-/// A JoinGroup on its way through the rules.
+/// A JoinGroup with what its decision needs.
 pub(in crate::coordinator::group) struct Join<'a> {
     pub(in crate::coordinator::group) caller: &'a Caller,
     pub(in crate::coordinator::group) request: &'a JoinGroupRequest,
@@ -72,7 +72,8 @@ impl GroupShard {
         });
     }
 
-    /// Refusals that do not depend on what a classic group is doing: error and member id to answer.
+    /// Checks what does not depend on the state of a classic group. An error comes with the member id to
+    /// answer.
     fn check_join(&self, join: &Join<'_>) -> Result<(), (ErrorCode, Str)> {
         let request = join.request;
         let settings = self.settings();
@@ -80,7 +81,7 @@ impl GroupShard {
             if !request.member_id.is_empty() {
                 return Err((ErrorCode::UNKNOWN_MEMBER_ID, request.member_id.clone()));
             }
-            // What is refused does not make a group. The group stays when its members are gone.
+            // A join that is refused must not create a group. A group stays when its members are gone.
             let spare_bytes = self.spare_bytes();
             if group_bytes(&request.group_id) > spare_bytes.offsets {
                 return Err((NO_ROOM, Str::EMPTY));
@@ -99,7 +100,7 @@ impl GroupShard {
 }
 
 impl Join<'_> {
-    /// Version 0 has no rebalance timeout: it is then the session timeout.
+    /// The rebalance time-out; in version 0, which has none, the session time-out.
     pub(super) fn rebalance_timeout_ms(&self) -> i32 {
         match self.caller.version {
             0 => self.request.session_timeout_ms,
@@ -107,7 +108,7 @@ impl Join<'_> {
         }
     }
 
-    /// The id of a new member: what names the client, and a random UUID in Java's text form.
+    /// A new member's id: the client's name, and a random UUID in Java's text form.
     fn new_member_id(&self) -> Str {
         let mut bytes = self.entropy;
         bytes[6] = (bytes[6] & 0x0f) | 0x40;
@@ -127,7 +128,8 @@ impl Join<'_> {
         ))
     }
 
-    /// The texts of the member, and of the group it may make: its id is kept in three places.
+    /// The bytes of the texts of the member, and of the group that it may create: its id is kept in three
+    /// places.
     fn text_bytes(&self) -> usize {
         let instance_id = self.request.group_instance_id.as_ref();
         let instance_id = instance_id.map_or(0, |id| id.len());
@@ -198,7 +200,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Tells the member its id; it is expected to join with it.
+    /// Tells the member its id, with which it is expected to join.
     fn add_pending(&mut self, join: &Join<'_>, id: Str, context: &mut Context<'_>) {
         let mut deadline = Deadline::default();
         let due = context.now.instant + timeout(join.request.session_timeout_ms);
@@ -209,7 +211,7 @@ impl ClassicGroup {
         context.reply(join.caller.token, answer);
     }
 
-    /// Adds the member; its JoinGroup waits for the others.
+    /// Adds the member, whose JoinGroup waits for the others.
     pub(super) fn add_member(&mut self, join: &Join<'_>, id: &Str, context: &mut Context<'_>) {
         if let Some(initial) = &mut self.initial {
             initial.has_new_member = true;
@@ -226,8 +228,8 @@ impl ClassicGroup {
         self.rebalance_or_complete(context);
     }
 
-    /// Whether the group has room for the member. While members join, those that wait count: so
-    /// that a group that became too large sheds the last to come.
+    /// Whether the group has room for the member. While members join, only those that wait count: so a
+    /// group that has become too large sheds the last to come.
     fn accepts(&self, member_id: &str, max_size: usize) -> bool {
         let member = self.members.get(member_id);
         match self.state {
@@ -242,7 +244,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Whether the member speaks a protocol that all others do as well.
+    /// Whether the member supports a protocol that all others support as well.
     fn supports(&self, request: &JoinGroupRequest) -> bool {
         if self.is_empty() {
             return !request.protocol_type.is_empty() && !request.protocols.is_empty();
@@ -253,11 +255,11 @@ impl ClassicGroup {
             && protocols.any(|own| self.members.supporters(&own.name) == self.members.len())
     }
 
-    /// Whether the group can still be written down with the member in it, and is not too large for
-    /// memory (GROUP_MAX_SIZE_REACHED, which ends the attempt); and whether members of all groups
-    /// leave it room ([`NO_ROOM`]). A member that is there may take what is kept from new ones, and
-    /// always joins again with no more than it has: or groups would lose their members whenever others
-    /// take too much.
+    /// Checks that the group's record still fits a batch with the member in it, that the group is not too
+    /// large for memory (GROUP_MAX_SIZE_REACHED, which ends the attempt), and that the members of all
+    /// groups leave room ([`NO_ROOM`]). A member that is in the group may take what is kept from new ones,
+    /// and can always join again with no more than it has: otherwise groups would lose their members
+    /// whenever others take too much.
     fn check_bytes(
         &self,
         join: &Join<'_>,
@@ -298,7 +300,7 @@ impl ClassicGroup {
     }
 }
 
-/// An answer that tells an error, and what the member's id is.
+/// An answer with an error and the member's id.
 pub(super) fn refusal(error_code: ErrorCode, member_id: Str) -> JoinGroupResponse {
     JoinGroupResponse {
         error_code,

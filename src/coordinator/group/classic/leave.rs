@@ -1,8 +1,8 @@
 //! LeaveGroup (key 13), versions 0-5.
 //!
-//! Members leave, or an administrator removes static ones by their instance ids alone. From version
-//! 3 on there may be many, each with its own error (and from 5 on a reason, which changes nothing,
-//! KIP-800); before there is one, whose error is that of the answer.
+//! Members leave, or an administrator removes static ones by their instance ids alone. From version 3 on a
+//! request may name many, each with its own error (and from 5 on with a reason, which has no effect,
+//! KIP-800); before, it names one, and the answer has its error.
 
 use super::join;
 use super::sync;
@@ -17,7 +17,7 @@ use crate::protocol::messages::leave_group::{
 };
 use crate::protocol::{ErrorCode, Str};
 
-/// The first version with many members.
+/// The first version that names many members.
 const HAS_MANY_MEMBERS: i16 = 3;
 
 impl GroupShard {
@@ -88,8 +88,8 @@ impl ClassicGroup {
         Ok(())
     }
 
-    /// Removes a member, if it is there; requests of it that wait are answered UNKNOWN_MEMBER_ID, so
-    /// that it begins anew if it is still there.
+    /// Removes a member, if it exists. Its waiting requests are answered with UNKNOWN_MEMBER_ID, so that a
+    /// client that is still there begins anew.
     pub(super) fn remove_member(&mut self, id: &str, context: &mut Context<'_>) {
         let Some(member) = self.members.remove(id) else {
             return;
@@ -126,7 +126,7 @@ fn answer(members: Vec<MemberResponse>, version: i16) -> LeaveGroupResponse {
     }
 }
 
-/// An answer with an error for all of it.
+/// An answer with one error for the whole request.
 fn refuse_leave(error_code: ErrorCode) -> LeaveGroupResponse {
     LeaveGroupResponse {
         error_code,

@@ -1,6 +1,5 @@
-//! The members of a classic group, with what has to be known of all of them without looking at each:
-//! how many wait, how many support a protocol, how many bytes they take. Every change goes through
-//! here.
+//! The members of a classic group, with totals that are needed without looking at each: how many wait, how
+//! many support a protocol, how many bytes they take. Every change goes through here.
 //!
 //! Finding a member costs the same in a group of ten and of ten thousand. The order of members is
 //! that of joining, except that the last takes the place of one that leaves.
@@ -19,14 +18,15 @@ use crate::protocol::Str;
 #[derive(Debug, Default)]
 pub(super) struct Members {
     list: Vec<Member>,
-    /// Places in `list`. Ids have random bits of this broker in them: nobody can make them collide.
+    /// The index of each member in `list`. Ids contain random bits of this broker, so nobody can make them
+    /// collide.
     places: HashMap<Str, usize, FixedState>,
-    /// Static members: their ids by instance id.
+    /// The member ids of static members, by instance id.
     instances: BTreeMap<Str, Str>,
     tally: Tally,
 }
 
-/// What is known of all members together.
+/// The totals over all members.
 #[derive(Debug, Default)]
 struct Tally {
     /// How many members support a protocol.
@@ -46,22 +46,22 @@ impl Members {
         self.list.is_empty()
     }
 
-    /// How many wait in a JoinGroup.
+    /// How many members wait in a JoinGroup.
     pub(super) fn awaiting_join(&self) -> usize {
         self.tally.awaiting_join
     }
 
-    /// How many have joined the generation and not asked for their assignment.
+    /// How many members have joined the generation and not asked for their assignment.
     pub(super) fn owing_sync(&self) -> usize {
         self.tally.owing_sync
     }
 
-    /// The bytes they take in memory.
+    /// The bytes that all members take in memory.
     pub(super) fn bytes(&self) -> usize {
         self.tally.bytes
     }
 
-    /// The most bytes they take in the group's record.
+    /// The most bytes that all members take in the group's record.
     pub(super) fn record_bytes(&self) -> usize {
         self.tally.record_bytes
     }
@@ -70,7 +70,7 @@ impl Members {
         self.list.iter()
     }
 
-    /// All members, to change what is counted nowhere: timers and `is_new`.
+    /// All members, to change fields that no total depends on: timers and `is_new`.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Member> {
         self.list.iter_mut()
     }
@@ -83,12 +83,12 @@ impl Members {
         Some(&self.list[*self.places.get(id)?])
     }
 
-    /// A member, to change what is counted nowhere.
+    /// A member, to change fields that no total depends on.
     pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut Member> {
         Some(&mut self.list[*self.places.get(id)?])
     }
 
-    /// The id of the static member.
+    /// The member id of a static member.
     pub(super) fn by_instance(&self, instance_id: &str) -> Option<&Str> {
         self.instances.get(instance_id)
     }
@@ -98,7 +98,7 @@ impl Members {
         self.tally.support.get(protocol).copied().unwrap_or(0)
     }
 
-    /// Adds a member whose id, and instance id, is new.
+    /// Adds a member, whose id and instance id are new.
     pub(super) fn insert(&mut self, member: Member) {
         self.tally.count(&member);
         if let Some(instance_id) = &member.instance_id {
@@ -123,14 +123,14 @@ impl Members {
         Some(member)
     }
 
-    /// Removes the members that `is_gone` holds of, and returns them.
+    /// Removes the members for which `is_gone` returns true, and returns them.
     pub(super) fn remove_all(&mut self, is_gone: impl Fn(&Member) -> bool) -> Vec<Member> {
         let gone = self.list.iter().filter(|member| is_gone(member));
         let ids: Vec<Str> = gone.map(|member| member.id.clone()).collect();
         ids.iter().filter_map(|id| self.remove(id)).collect()
     }
 
-    /// Changes a member in whatever way, but for its ids.
+    /// Changes anything of a member but its ids.
     pub(super) fn update<R>(
         &mut self,
         id: &str,
@@ -144,23 +144,23 @@ impl Members {
         Some(result)
     }
 
-    /// Gives a member, who stays where it is, another id.
+    /// Gives a member another id; its place stays.
     pub(super) fn rename(&mut self, id: &str, new_id: Str) {
         let mut member = self.remove(id).expect("only a member is renamed");
         member.id = new_id;
-        // Its entry among the timers names the old id.
+        // The entry among the timers has the old id.
         member.session = Deadline::default();
         self.insert(member);
     }
 
-    /// Lets a member wait in a JoinGroup; returns the request that it replaces.
+    /// Lets a member wait in a JoinGroup, and returns the request that waited before.
     pub(super) fn set_join(&mut self, id: &str, token: Token) -> Option<Token> {
         let previous = self.get_mut(id)?.join.replace(token);
         self.tally.awaiting_join += usize::from(previous.is_none());
         previous
     }
 
-    /// The JoinGroup in which the member waits; it does not any more.
+    /// Takes the JoinGroup in which the member waits: it does not wait any more.
     pub(super) fn take_join(&mut self, id: &str) -> Option<Token> {
         let token = self.get_mut(id)?.join.take()?;
         self.tally.awaiting_join -= 1;
@@ -177,7 +177,7 @@ impl Members {
         self.tally.owing_sync -= usize::from(previous);
     }
 
-    /// Every member has to ask for its assignment, or none.
+    /// Notes for all members whether they have to ask for their assignment.
     pub(super) fn all_owe_sync(&mut self, owe_sync: bool) {
         for member in &mut self.list {
             member.owes_sync = owe_sync;
@@ -185,8 +185,8 @@ impl Members {
         self.tally.owing_sync = if owe_sync { self.list.len() } else { 0 };
     }
 
-    /// The protocol that most members prefer among those that all support; of equals the first by
-    /// name. `None` without members.
+    /// The protocol that most members prefer among those that all support; of equal ones the first by name.
+    /// `None` if there are no members.
     pub(super) fn vote(&self) -> Option<Str> {
         let is_candidate = |protocol: &&Protocol| self.supporters(&protocol.name) == self.len();
         let mut votes: BTreeMap<&Str, usize> = BTreeMap::new();

@@ -1,8 +1,8 @@
-//! A classic group: members that join, a leader that shares out the work, and generations between
-//! which they meet. A file for each input; the rules are Kafka's, KIP numbers stand where they apply.
+//! A classic group: members that join, a leader that shares out the work, and generations in which they do.
+//! There is a file for each input. The rules are Kafka's; KIP numbers stand where they apply.
 //!
 //! The fields are those of the generation in the making; the log has those of the last one that was
-//! assigned. `replay` makes the one the other: at once when the group's record is decided, and when
+//! assigned. `replay` turns the one into the other: at once when the group's record is decided, and when
 //! the log is loaded.
 
 mod describe;
@@ -33,15 +33,15 @@ use pending::Pending;
 
 /// The protocol type of consumers: the one whose subscriptions can be read.
 const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
-/// What a group that members have made takes in memory besides its texts, which are about twice its id.
+/// The bytes of a group with members in memory, besides its texts, which are about twice its id.
 const GROUP_BYTES: usize = 512;
 
 /// Where a classic group stands between two generations; see the head of `group/mod.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// It has no members.
+    /// The group has no members.
     Empty,
-    /// Members are to join.
+    /// Members have to join.
     PreparingRebalance,
     /// Members have joined, and wait for the leader's assignment.
     CompletingRebalance,
@@ -50,7 +50,7 @@ pub(super) enum State {
 }
 
 impl State {
-    /// Kafka's name.
+    /// Kafka's name of the state.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Empty => "Empty",
@@ -61,14 +61,14 @@ impl State {
     }
 }
 
-/// The first rebalance of an empty group: it waits for more members even if all have joined.
+/// The first rebalance of an empty group: it waits for more members even when all have joined.
 #[derive(Clone, Copy, Debug)]
 struct InitialRebalance {
-    /// The length of the delay that runs.
+    /// The length of the current delay.
     delay: Duration,
-    /// How much longer it may be extended.
+    /// By how much the delays after it may still extend the wait.
     remaining: Duration,
-    /// Whether somebody joined during the delay that runs.
+    /// Whether somebody has joined during the current delay.
     has_new_member: bool,
 }
 
@@ -79,18 +79,18 @@ pub(super) struct ClassicGroup {
     state: State,
     generation: i32,
     protocol_type: Option<Str>,
-    /// The protocol that this generation voted for.
+    /// The protocol that the members of this generation voted for.
     protocol: Option<Str>,
     leader: Option<Str>,
-    /// When the last record was decided.
+    /// The time of the last record.
     state_timestamp: Timestamp,
     members: Members,
-    /// Whether the log has a record of it.
+    /// Whether the log has a record of the group.
     is_written: bool,
 
-    // What follows is volatile.
+    // The fields below are volatile.
     initial: Option<InitialRebalance>,
-    /// Those that were given an id, and have not joined with it yet (KIP-394).
+    /// Clients that were given a member id and have not joined with it yet (KIP-394).
     pending: Pending,
     join_deadline: Deadline,
     sync_deadline: Deadline,
@@ -131,33 +131,33 @@ impl ClassicGroup {
         self.state_timestamp
     }
 
-    /// Whether the log has a record of it.
+    /// Whether the log has a record of the group.
     pub(super) fn is_written(&self) -> bool {
         self.is_written
     }
 
-    /// Whether it is in the state Empty.
+    /// Whether the group is in the state Empty.
     pub(super) fn is_empty(&self) -> bool {
         self.state == State::Empty
     }
 
-    /// Whether nobody is in it, or about to be.
+    /// Whether nobody is in the group, or about to be.
     pub(super) fn is_expendable(&self) -> bool {
         self.is_empty() && self.pending.is_empty()
     }
 
-    /// Whether there is nothing to keep of it.
+    /// Whether nothing of the group needs to be kept.
     pub(super) fn is_bare(&self) -> bool {
         self.is_expendable() && !self.is_written
     }
 
-    /// Whether its members are consumers, or were.
+    /// Whether the members are consumers, or were.
     pub(super) fn uses_consumer_protocol(&self) -> bool {
         let protocol_type = self.protocol_type.as_ref();
         protocol_type.is_some_and(|name| *name == CONSUMER_PROTOCOL_TYPE)
     }
 
-    /// The bytes that members take in memory, and with them the group. A group without members counts
+    /// The bytes that the members take in memory, with the group itself. A group without members counts
     /// among the offsets: groups that were left long ago must not keep members out.
     pub(super) fn member_bytes(&self) -> usize {
         let has_any = !self.members.is_empty() || !self.pending.is_empty();
@@ -175,7 +175,7 @@ impl ClassicGroup {
             .is_some_and(|leader| *leader == *member_id)
     }
 
-    /// Whether nobody is missing in a rebalance.
+    /// Whether every member has joined the rebalance.
     fn has_all_joined(&self) -> bool {
         self.members.awaiting_join() == self.members.len() && self.pending.is_empty()
     }

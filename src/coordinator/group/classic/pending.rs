@@ -1,12 +1,12 @@
-//! Those that were given a member id and have not joined with it yet (KIP-394), and what they take in
-//! memory: whoever asks for ids without end is refused like one who joins without end.
+//! Clients that were given a member id and have not joined with it yet (KIP-394), and what they take in
+//! memory: a client that asks for ids without end is refused like one that joins without end.
 
 use std::collections::BTreeMap;
 
 use crate::coordinator::group::timers::Deadline;
 use crate::protocol::Str;
 
-/// What a pending member takes besides its id: its places here and among the timers.
+/// The bytes of a pending member besides its id: its entries here and among the timers.
 const FIXED_BYTES: usize = 256;
 
 /// Pending members, each with the time at which it is forgotten.
@@ -21,7 +21,7 @@ impl Pending {
         self.deadlines.is_empty()
     }
 
-    /// The bytes they take in memory.
+    /// The bytes that all pending members take in memory.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -34,19 +34,19 @@ impl Pending {
         self.deadlines.get_mut(id)
     }
 
-    /// The id as it is kept, if it is pending.
+    /// The id in the copy that is kept here, if it is pending.
     pub(super) fn id(&self, id: &str) -> Option<&Str> {
         self.deadlines.get_key_value(id).map(|(id, _)| id)
     }
 
-    /// Adds an id, which is new.
+    /// Adds an id that is new.
     pub(super) fn insert(&mut self, id: Str, deadline: Deadline) {
         self.bytes += bytes_of(&id);
         let previous = self.deadlines.insert(id, deadline);
         assert!(previous.is_none(), "an id is given once");
     }
 
-    /// Forgets an id; whether it was pending.
+    /// Forgets an id. Returns whether it was pending.
     pub(super) fn remove(&mut self, id: &str) -> bool {
         let is_removed = self.deadlines.remove(id).is_some();
         if is_removed {
@@ -56,7 +56,7 @@ impl Pending {
     }
 }
 
-/// The id is kept here, and named by its timer.
+/// The bytes of one pending member: the id is kept here and by its timer.
 pub(super) fn bytes_of(id: &str) -> usize {
     FIXED_BYTES + id.len()
 }

@@ -1,5 +1,5 @@
-//! The way from one generation to the next: members are made to join, and once all have, or the time
-//! is up, the generation begins.
+//! The way from one generation to the next: members are made to join, and when all have, or their time is
+//! up, the generation begins.
 //!
 //! An empty group waits a while for more members before its first generation
 //! (`group.initial.rebalance.delay.ms`), longer if some come, up to the largest rebalance timeout.
@@ -14,13 +14,13 @@ use crate::coordinator::group::context::{Context, timeout};
 use crate::coordinator::group::timers::Timer;
 use crate::protocol::ErrorCode;
 
-/// A wait for members is at least this long if nobody has joined: a group of absent static members
-/// with no rebalance timeout must not keep the coordinator busy.
+/// The shortest wait after one in which nobody has joined: a group of absent static members without a
+/// rebalance time-out must not keep the coordinator busy.
 const SHORTEST_RETRY: Duration = Duration::from_millis(100);
 
 impl ClassicGroup {
-    /// A member has joined or is gone: begins a rebalance, or completes the one that runs if it was
-    /// the last to wait for.
+    /// Reacts to a member that has joined or left: begins a rebalance, or completes the current one if it
+    /// waited for nobody else.
     pub(super) fn rebalance_or_complete(&mut self, context: &mut Context<'_>) {
         if self.state == State::PreparingRebalance {
             self.maybe_complete_join(context);
@@ -53,7 +53,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Completes the rebalance if everybody has joined, except the initial one, which is given its
+    /// Completes the rebalance if everybody has joined, unless it is the initial one, which runs for its
     /// time.
     pub(super) fn maybe_complete_join(&mut self, context: &mut Context<'_>) {
         let may_complete = self.state == State::PreparingRebalance && self.initial.is_none();
@@ -62,7 +62,7 @@ impl ClassicGroup {
         }
     }
 
-    /// The time of a rebalance is up.
+    /// Acts when the time of a rebalance is up.
     pub(super) fn on_join_deadline(&mut self, context: &mut Context<'_>) {
         let initial_delay = context.settings.initial_rebalance_delay;
         match &mut self.initial {
@@ -131,7 +131,7 @@ impl ClassicGroup {
             });
     }
 
-    /// Makes sure that the leader is one who has joined; whether there is one.
+    /// Makes sure that a member who has joined leads. Returns whether there is one.
     fn elect_joined(&mut self) -> bool {
         let leader = self.leader.as_ref().and_then(|id| self.members.get(id));
         if leader.is_some_and(|leader| leader.join.is_some()) {
@@ -147,14 +147,14 @@ impl ClassicGroup {
         }
     }
 
-    /// Another member leads if the one that is gone did.
+    /// Makes another member lead, if the leader was the one that has left.
     pub(super) fn elect_if_gone(&mut self, gone: &str) {
         if self.is_leader(gone) {
             self.leader = self.members.iter().next().map(|member| member.id.clone());
         }
     }
 
-    /// The longest that a member wants a rebalance to wait for it.
+    /// The longest time that any member wants a rebalance to wait for it.
     fn rebalance_timeout(&self) -> Duration {
         let timeouts = self
             .members

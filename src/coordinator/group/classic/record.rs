@@ -1,7 +1,7 @@
-//! A group's record, GroupMetadata: the group made into one, and made from one.
+//! A group's record, GroupMetadata: encoding a group as one, and replaying one.
 //!
-//! A member that is there when the record is replayed keeps what the log does not have: its other
-//! protocols, its timers, its waiting requests.
+//! A member that exists when the record is replayed keeps what the log does not have: its other protocols,
+//! its timers, its waiting requests.
 
 use bytes::Bytes;
 
@@ -17,7 +17,7 @@ use crate::protocol::messages::offsets_records::{
 };
 
 impl ClassicGroup {
-    /// The group as a record, with the assignment that `assignment` gives each member.
+    /// The group's record, with the assignment that `assignment` gives each member.
     pub(super) fn record(
         &self,
         state_timestamp: Timestamp,
@@ -60,7 +60,7 @@ impl ClassicGroup {
         ))
     }
 
-    /// Becomes what the record says: Stable if it has members, Empty otherwise.
+    /// Takes over what the record says: the group is Stable if it has members, otherwise Empty.
     pub(in crate::coordinator::group) fn replay(&mut self, value: &GroupMetadataValue) {
         self.is_written = true;
         self.generation = value.generation;
@@ -78,7 +78,7 @@ impl ClassicGroup {
         };
     }
 
-    /// Forgets what records said: there is a tombstone.
+    /// Forgets what earlier records said, because there is a tombstone.
     pub(in crate::coordinator::group) fn replay_tombstone(&mut self) {
         *self = Self::new(self.id.clone());
     }
@@ -114,7 +114,7 @@ impl ClassicGroup {
     }
 }
 
-/// Sets a text that may be a slice of a frame or of the log: it is copied if it differs.
+/// Sets a text, which may be a slice of a frame or of the log: it is copied if it differs.
 fn keep(text: &mut Option<Str>, new: Option<&Str>) {
     if text.as_ref() != new {
         *text = new.map(|new| Str::copy_from(new));
@@ -166,7 +166,7 @@ fn loaded_protocol(record: &MemberMetadata, protocol: &Str) -> Protocol {
     }
 }
 
-/// Version 0 of the record has none: it is then the session timeout.
+/// The rebalance time-out; in version 0 of the record, which has none, the session time-out.
 fn rebalance_timeout(record: &MemberMetadata) -> i32 {
     match record.rebalance_timeout {
         -1 => record.session_timeout,

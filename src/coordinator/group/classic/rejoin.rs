@@ -1,8 +1,8 @@
 //! JoinGroup with a member id: of a pending member, or of one that joins again.
 //!
-//! While the group prepares a rebalance the member waits. Otherwise it gets the current generation
-//! again if nothing has changed (it may have missed an answer), and starts a rebalance if its
-//! protocols have; the leader of a Stable group always does, as it may have seen topics change.
+//! While the group prepares a rebalance the member waits. Otherwise it gets the current generation again if
+//! it has not changed (it may have missed an answer), and starts a rebalance if its protocols have. The
+//! leader of a Stable group always starts one, because it may have seen topics change.
 
 use super::join::{Join, refusal};
 use super::member::copy_protocols;
@@ -22,7 +22,7 @@ impl ClassicGroup {
             let id = id.clone();
             match instance_id {
                 None => self.add_member(join, &id, context),
-                // Only dynamic members are pending. Kafka stumbles over it, with this answer.
+                // Only dynamic members are pending. Kafka fails on such a request, with this answer.
                 Some(_) => {
                     let error = ErrorCode::UNKNOWN_SERVER_ERROR;
                     context.reply(token, refusal(error, id));
@@ -54,7 +54,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Takes protocols and timeouts of a JoinGroup.
+    /// Takes over the protocols and time-outs of a JoinGroup.
     pub(super) fn update_member(&mut self, join: &Join<'_>, id: &str) {
         self.members.update(id, |member| {
             if !member.matches(&join.request.protocols) {
@@ -65,7 +65,7 @@ impl ClassicGroup {
         });
     }
 
-    /// What a member of the current generation is told: only the leader gets all members.
+    /// The answer for a member of the current generation: only the leader gets all members.
     pub(super) fn joined(&self, id: &str) -> JoinGroupResponse {
         JoinGroupResponse {
             error_code: ErrorCode::NONE,
@@ -84,7 +84,7 @@ impl ClassicGroup {
         }
     }
 
-    /// The members as the leader is told of them.
+    /// All members, for the leader.
     pub(super) fn all_members(&self) -> Vec<JoinGroupResponseMember> {
         let protocol = &self.protocol.clone().unwrap_or_default();
         let members = self.members.iter().map(|member| JoinGroupResponseMember {

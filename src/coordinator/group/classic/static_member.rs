@@ -1,10 +1,10 @@
-//! JoinGroup without a member id, with the instance id of a static member that is there (KIP-345): a
+//! JoinGroup without a member id, but with the instance id of an existing static member (KIP-345): its
 //! process was restarted, and takes the place of its former self under a new member id.
 //!
-//! The former self, if it still waits here, is fenced (FENCED_INSTANCE_ID). In a Stable group whose
-//! choice of protocol does not change there is no rebalance: the group is written down with the new
-//! id, and the answer waits for that. From version 9 on a leader is told that it is one, and to skip
-//! the assignment; before, it must not know, or it would assign: it is told the old id as the leader.
+//! The former self is fenced if it still waits here (FENCED_INSTANCE_ID). In a Stable group whose choice of
+//! protocol stays the same there is no rebalance: the group is written down with the new id, and the answer
+//! waits for that. From version 9 on a leader is told that it leads, and to skip the assignment. Before, it
+//! must not learn that, or it would assign: so it is told the old id as that of the leader.
 
 use super::join::{Join, refusal};
 use super::{ClassicGroup, State};
@@ -54,7 +54,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Tells whoever waits under the id that another has taken its place.
+    /// Tells the request that waits under the id that another process has taken its place.
     fn fence(&mut self, id: &Str, context: &mut Context<'_>) {
         if let Some(token) = self.members.take_join(id) {
             let error = ErrorCode::FENCED_INSTANCE_ID;
@@ -73,7 +73,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Writes the group down with the new id, and answers once that is done.
+    /// Writes the group down with the new id, and answers when that is committed.
     fn replaced(
         &mut self,
         join: &Join<'_>,

@@ -1,5 +1,5 @@
-//! Which topics the members of a consumer group subscribe to: the one thing that a coordinator reads
-//! of what members tell each other. It decides which offsets may be removed.
+//! The topics that the members of a consumer group subscribe to: the only thing that a coordinator reads of
+//! what members tell each other. It decides which offsets may be removed.
 
 use std::collections::BTreeSet;
 
@@ -8,19 +8,19 @@ use super::member::Member;
 use crate::protocol::messages::consumer_protocol::ConsumerProtocolSubscription;
 use crate::protocol::{Decode as _, Reader, Str};
 
-/// What the members of a group subscribe to.
+/// The subscriptions of a group's members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::coordinator::group) enum Subscriptions {
     /// To these topics.
     Topics(BTreeSet<Str>),
-    /// They are consumers, and what they say cannot be read: perhaps to any.
+    /// The members are consumers, but their metadata cannot be read: they may subscribe to any topic.
     Unknown,
-    /// It is no consumer group.
+    /// The group is not one of consumers.
     None,
 }
 
 impl Subscriptions {
-    /// Whether a member may be subscribed to the topic.
+    /// Whether a member may subscribe to the topic.
     pub(in crate::coordinator::group) fn contains(&self, topic: &str) -> bool {
         match self {
             Self::Topics(topics) => topics.contains(topic),
@@ -58,7 +58,7 @@ impl ClassicGroup {
     }
 }
 
-/// The topics come first in every version, so that they can be read of any, as of version 0.
+/// The topics come first in every version, so any version can be read as version 0.
 fn subscribed_topics(member: &Member, protocol: &str) -> Option<Vec<Str>> {
     let mut reader = Reader::new(member.metadata(protocol)?.clone());
     let version = reader.i16().ok()?;

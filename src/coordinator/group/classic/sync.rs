@@ -1,9 +1,9 @@
 //! SyncGroup (key 14), versions 0-5.
 //!
-//! Members of a new generation ask for their assignments and wait; the leader brings all of them. The
-//! group is written down with them, and everybody is answered once that is done. Who asks again
-//! while the group is Stable gets its assignment again. From version 5 on type and name of the
-//! protocol have to be given, and to be the group's.
+//! Members of a new generation ask for their assignments and wait; the leader brings all of them. The group
+//! is written down with them, and everybody is answered when that is committed. A member that asks again
+//! while the group is Stable gets its assignment again. From version 5 on the request must name the group's
+//! type and name of protocol.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ impl GroupShard {
         effects: &mut Effects,
     ) {
         let synced = self.with_group(&request.group_id, now, effects, |group, context| {
-            // An assignment that is not committed yet must not be told.
+            // An assignment must not be told before it is committed.
             let after = group.last_offset;
             group.classic.sync(caller.token, request, after, context);
         });
@@ -43,7 +43,7 @@ impl GroupShard {
 }
 
 impl ClassicGroup {
-    /// Decides a SyncGroup to this group, of which the last record is at `last_offset`.
+    /// Decides a SyncGroup to this group, whose last record is at `last_offset`.
     fn sync(
         &mut self,
         token: Token,
@@ -98,7 +98,7 @@ impl ClassicGroup {
         self.has_asked(id);
     }
 
-    /// The member has sent its SyncGroup; if all have, nobody can be late.
+    /// Notes that the member has sent its SyncGroup. When all have, nobody can be late any more.
     fn has_asked(&mut self, id: &str) {
         self.members.set_owes_sync(id, false);
         if self.members.owing_sync() == 0 {
@@ -106,7 +106,7 @@ impl ClassicGroup {
         }
     }
 
-    /// The leader brings the assignment: it is written down, and told to all who wait.
+    /// Takes the leader's assignment: it is written down, and told to all who wait.
     fn assign(&mut self, request: &SyncGroupRequest, context: &mut Context<'_>) {
         let assignments = request.assignments.iter();
         let assignments: BTreeMap<&str, &Bytes> = assignments
@@ -131,10 +131,10 @@ impl ClassicGroup {
         }
     }
 
-    /// Whether the record can be written, and is not too large for memory: if not, the answer is what
-    /// Kafka's is to a record that is too large. If members of all groups leave no room for the
-    /// assignments, members are told to join again later (COORDINATOR_NOT_AVAILABLE: the one error of
-    /// a coordinator for the moment that clients expect here).
+    /// Checks that the record can be written, and the group is not too large for memory; if not, the answer
+    /// is Kafka's to a record that is too large. If the members of all groups leave no room for the
+    /// assignments, members are told to join again later (COORDINATOR_NOT_AVAILABLE, the only temporary
+    /// error of a coordinator that clients expect here).
     fn check_room(
         &self,
         value: &GroupMetadataValue,
@@ -155,7 +155,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Answers all who wait for their assignments with an error; their sessions begin anew.
+    /// Answers all who wait for their assignments with an error. Their sessions begin anew.
     pub(super) fn refuse_syncs(&mut self, error: ErrorCode, context: &mut Context<'_>) {
         for (token, id, _) in self.take_syncs() {
             context.reply(token, refusal(error));

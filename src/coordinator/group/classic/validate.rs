@@ -1,10 +1,10 @@
-//! Who may speak for a group: checks that several inputs share.
+//! Checks of who may speak for a group, which several inputs share.
 
 use super::{ClassicGroup, State};
 use crate::protocol::{ErrorCode, Str};
 
 impl ClassicGroup {
-    /// Whether there is such a member, and it is the one that has the instance id now (KIP-345).
+    /// Checks that the member exists, and has the instance id now (KIP-345).
     pub(super) fn check_member(
         &self,
         member_id: &str,
@@ -26,8 +26,8 @@ impl ClassicGroup {
         }
     }
 
-    /// Whether an OffsetCommit is allowed: of a member for its generation, but not between joining
-    /// and the assignment; of anybody without a generation while the group has no members.
+    /// Checks that an OffsetCommit is allowed: to a member for its generation, but not between joining and
+    /// the assignment; to anybody without a generation while the group has no members.
     pub(in crate::coordinator::group) fn check_commit(
         &self,
         generation: i32,

@@ -1,10 +1,10 @@
 //! OffsetCommit (key 8), versions 2-10.
 //!
-//! A member commits for its generation; anybody may for a group without members ("simple consumer":
-//! generation -1, no member). From version 9 on a group that is not there is GROUP_ID_NOT_FOUND,
-//! before ILLEGAL_GENERATION. Up to version 4 the client may say how long the offset is kept.
-//! Metadata that is too long refuses its partition only. As in Kafka a commit is one batch: one that is
-//! too large for it is refused whole, here with the error that is named for it.
+//! A member commits for its generation; anybody may commit for a group without members ("simple consumer":
+//! generation -1, no member). A group that does not exist is GROUP_ID_NOT_FOUND from version 9 on,
+//! ILLEGAL_GENERATION before. Up to version 4 the client may say how long the offset is kept. Metadata that
+//! is too long refuses only its partition. As in Kafka a commit is one batch: one that is too large for a
+//! batch is refused whole, here with the error that is named for it.
 
 use super::topics::{growth, most_bytes};
 use crate::coordinator::group::GroupShard;
@@ -25,10 +25,11 @@ use crate::protocol::{ErrorCode, Str};
 
 /// The first version whose clients know GROUP_ID_NOT_FOUND here.
 const KNOWS_GROUP_ID_NOT_FOUND: i16 = 9;
-/// Offsets of all groups leave no room: every client comes back to this coordinator after a pause,
-/// without looking for another, until its own time-out; the offset is not acknowledged.
+/// The answer if the offsets of all groups leave no room: after this error every client comes back to this
+/// coordinator after a pause, without looking for another, until its own time-out. The offset is not
+/// acknowledged.
 const NO_ROOM: ErrorCode = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
-/// What a record takes besides the texts in it.
+/// The bytes of a record besides its texts.
 const RECORD_BYTES: usize = 64;
 
 impl GroupShard {
@@ -80,7 +81,7 @@ impl GroupShard {
         effects.reply(caller.token, after, answer);
     }
 
-    /// Whether the caller may commit for the group; keeps the member alive.
+    /// Checks that the caller may commit for the group, and keeps the member alive.
     fn check_commit(
         &mut self,
         now: Moment,
@@ -107,7 +108,7 @@ impl GroupShard {
         }
     }
 
-    /// Whether the offsets fit into a batch, however often a partition is named.
+    /// Checks that the offsets fit a batch, however often a partition is named.
     fn check_size(&self, request: &OffsetCommitRequest) -> Result<(), ErrorCode> {
         let mut size = 0;
         for topic in &request.topics {
@@ -124,8 +125,8 @@ impl GroupShard {
         }
     }
 
-    /// Whether offsets of all groups leave room for these. In the place of an offset another may always
-    /// be put whose text is no longer: groups that are at work go on.
+    /// Checks that the offsets of all groups leave room for these. An offset may always take the place of
+    /// another if its text is no longer: so groups at work go on.
     fn check_room(&self, request: &OffsetCommitRequest) -> Result<(), ErrorCode> {
         let spare_bytes = self.spare_bytes().offsets;
         let topics = request.topics.iter();
@@ -136,7 +137,7 @@ impl GroupShard {
         });
         let group = self.group(&request.group_id);
         let own = group.map_or_else(|| group_bytes(&request.group_id), |_| 0);
-        // To look for each partition is worth it only where room is scarce.
+        // It is worth looking up each partition only where room is scarce.
         if own + most.sum::<usize>() <= spare_bytes {
             return Ok(());
         }
@@ -155,10 +156,10 @@ impl GroupShard {
         }
     }
 
-    /// Whether metadata has more UTF-16 code units than it may, as Kafka counts.
+    /// Whether metadata has more UTF-16 code units than it may: Kafka counts these.
     fn is_too_long(&self, metadata: Option<&Str>) -> bool {
         let limit = self.settings().offset_metadata_max_size;
-        // There are never more units than bytes, so that counting is hardly ever needed.
+        // There are never more units than bytes, so counting is hardly ever needed.
         metadata.is_some_and(|text| text.len() > limit && text.encode_utf16().count() > limit)
     }
 }
@@ -183,8 +184,8 @@ fn value(
 ) -> OffsetCommitValue {
     OffsetCommitValue {
         offset: partition.committed_offset,
-        // Any negative epoch means that there is none; a value with its own time to expire, of
-        // version 1, has neither epoch nor topic id.
+        // Any negative epoch means that there is none. A value with its own expiry time, of version 1, has
+        // neither epoch nor topic id.
         leader_epoch: if expire_timestamp < 0 {
             partition.committed_leader_epoch.max(-1)
         } else {

@@ -1,7 +1,8 @@
-//! What removes offsets on demand: OffsetDelete (key 47, version 0), and topics that are deleted.
+//! Removes offsets on demand: for OffsetDelete (key 47, version 0), and with deleted topics.
 //!
-//! OffsetDelete refuses topics that a consumer group subscribes to (GROUP_SUBSCRIBED_TO_TOPIC), and
-//! whole groups of other protocols that have members (NON_EMPTY_GROUP), of which nobody knows.
+//! OffsetDelete refuses topics that a consumer group subscribes to (GROUP_SUBSCRIBED_TO_TOPIC), and any
+//! topic of a group of another protocol that has members (NON_EMPTY_GROUP), whose subscriptions nobody
+//! knows.
 
 use std::collections::BTreeSet;
 
@@ -55,7 +56,7 @@ impl GroupShard {
         }
     }
 
-    /// Topics are gone, and with them their offsets, pending ones too.
+    /// Removes the offsets of deleted topics, pending ones as well.
     pub fn topics_deleted(&mut self, topics: &[DeletedTopic], effects: &mut Effects) {
         let mut records = Vec::new();
         for group in self.groups() {
@@ -72,9 +73,9 @@ impl GroupShard {
     }
 
     /// Removes the offsets of topics that were deleted while the shard was not loaded, or before the
-    /// tombstones of their offsets were written; returns how many. Kafka keeps these until they
-    /// expire, and reads them, by old versions of OffsetFetch, for another topic of that name.
-    /// `id_of` tells the id of the topic that has a name now.
+    /// tombstones of their offsets were written. Returns how many. Kafka keeps these until they expire, and
+    /// old versions of OffsetFetch read them for another topic of that name. `id_of` gives the id of the
+    /// topic that has a name now.
     pub fn delete_orphans(
         &mut self,
         id_of: impl Fn(&str) -> Option<TopicId>,
@@ -110,7 +111,7 @@ fn delete(
     group: &Group,
     request: &OffsetDeleteRequest,
 ) -> (OffsetDeleteResponse, Vec<OffsetsRecord>) {
-    // A partition may be named many times.
+    // A request may name a partition many times.
     let mut deleted = BTreeSet::new();
     let subscriptions = group.classic.subscriptions();
     let mut delete_topic = |topic: &OffsetDeleteRequestTopic| {

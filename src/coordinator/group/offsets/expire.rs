@@ -1,10 +1,10 @@
-//! Which offsets, and which groups, have expired.
+//! Decides which offsets, and which groups, have expired.
 //!
-//! A classic group that has had members keeps all offsets while it has any; from the time it became
-//! empty they are kept for the retention. A consumer group that is Stable loses those of topics that
-//! no member subscribes to, that long after their commit; so does a group that only commits. An
-//! offset that came with its own time expires then. Nothing expires under an open transaction, nor
-//! in a group of a type that is not served. A group that is empty and has no offsets goes as well.
+//! A classic group keeps all offsets while it has members; once it is empty, they are kept for the
+//! retention. A Stable consumer group loses the offsets of topics that no member subscribes to, that long
+//! after their commit; so does a group that only commits. An offset that came with its own expiry time
+//! expires then. Nothing expires under an open transaction, nor in a group of a type that is not served. A
+//! group that is empty and has no offsets expires as well.
 
 use std::ops::Bound;
 
@@ -19,23 +19,23 @@ use crate::model::Timestamp;
 use crate::protocol::Str;
 use crate::protocol::messages::offsets_records::{GroupMetadataKey, OffsetsRecord};
 
-/// How many groups are looked at before other inputs have their turn.
+/// How many groups are looked at in one turn, before other inputs get theirs.
 const GROUPS_PER_TURN: usize = 200;
 
-/// From when on an offset's retention is counted.
+/// The moment from which an offset's retention counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Retention {
     /// Since the group became empty.
     Since(Timestamp),
     /// Since the offset was committed.
     SinceCommit,
-    /// Not at all: members need it.
+    /// Never: members need the offset.
     Kept,
 }
 
 impl GroupShard {
-    /// Removes what has expired in some groups: those after the group `from`. Returns where to go on,
-    /// `None` once all have been looked at.
+    /// Removes what has expired in some groups: those after the group `from`. Returns the group after which
+    /// to go on; `None` when all were looked at.
     pub(in crate::coordinator::group) fn expire(
         &mut self,
         now: Moment,
@@ -61,7 +61,7 @@ impl GroupShard {
 }
 
 impl Group {
-    /// Adds the tombstones of what has expired; that of the group, if nothing is left of it.
+    /// Adds the tombstones of what has expired, with that of the group if nothing else is left of it.
     fn expire(&self, now: Timestamp, retention_ms: i64, records: &mut Vec<OffsetsRecord>) {
         if self.foreign.is_some() {
             return;

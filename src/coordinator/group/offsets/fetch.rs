@@ -1,10 +1,9 @@
 //! OffsetFetch (key 9), versions 1-10, one group of it.
 //!
-//! A partition without an offset is answered with -1 and no error, and so is every partition of a
-//! group that is not there. An offset that was committed for another topic of the same name (ids
-//! differ, both known) does not exist either. With `require_stable`, a partition with an offset of an
-//! open transaction is UNSTABLE_OFFSET_COMMIT. Member id and epoch, of version 9, do not matter to
-//! classic groups.
+//! A partition without an offset is answered with -1 and no error; so is every partition of a group that
+//! does not exist. An offset that was committed for another topic of the same name (both ids are known, and
+//! differ) does not exist either. With `require_stable`, a partition with an offset of an open transaction
+//! is UNSTABLE_OFFSET_COMMIT. Member id and epoch, of version 9, do not matter to classic groups.
 
 use super::topics::Partitions;
 use super::{CommittedOffset, Offsets};

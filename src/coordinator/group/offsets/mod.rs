@@ -1,5 +1,5 @@
-//! The committed offsets of one group, and those of open transactions, which count once their marker
-//! says so. Only `replay` changes them.
+//! The committed offsets of one group, and those of open transactions, which count when their marker says
+//! so. Only `replay` changes them.
 
 mod commit;
 mod delete;
@@ -17,19 +17,19 @@ use crate::model::{Offset, ProducerId, TopicId};
 use crate::protocol::Str;
 use crate::protocol::messages::offsets_records::{OffsetCommitKey, OffsetCommitValue};
 
-/// Where a group stands in a partition.
+/// A committed offset: how far a group has come in a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CommittedOffset {
     pub(super) offset: i64,
-    /// -1 where the client gave none.
+    /// The leader epoch; -1 if the client gave none.
     pub(super) leader_epoch: i32,
     pub(super) metadata: Box<str>,
     pub(super) commit_timestamp: i64,
-    /// When it expires by itself; -1 for the broker's retention.
+    /// When the offset expires by itself; -1 if the broker's retention decides.
     pub(super) expire_timestamp: i64,
-    /// Zero where whoever wrote it did not know.
+    /// The topic's id; zero if whoever wrote the record did not know it.
     pub(super) topic_id: TopicId,
-    /// The offset of its record: of two, the later one counts.
+    /// The offset of the record itself: of two records the later one counts.
     pub(super) record_offset: Offset,
 }
 
@@ -37,11 +37,11 @@ pub(super) struct CommittedOffset {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Offsets {
     committed: Topics,
-    /// How many are committed.
+    /// How many offsets are committed.
     count: usize,
-    /// Of open transactions.
+    /// The offsets of open transactions, by producer.
     pending: BTreeMap<ProducerId, Topics>,
-    /// What those of open transactions take in memory.
+    /// The bytes that those take in memory.
     pending_bytes: usize,
 }
 
@@ -60,22 +60,22 @@ impl CommittedOffset {
 }
 
 impl Offsets {
-    /// Whether there are none, not even pending ones.
+    /// Whether there are no offsets, committed or pending.
     pub(super) fn is_empty(&self) -> bool {
         self.committed.is_empty() && self.pending.is_empty()
     }
 
-    /// How many are committed.
+    /// How many offsets are committed.
     pub(super) fn len(&self) -> usize {
         self.count
     }
 
-    /// The bytes that they take in memory.
+    /// The bytes that all offsets take in memory.
     pub(super) fn bytes(&self) -> usize {
         self.committed.bytes() + self.pending_bytes
     }
 
-    /// What is committed for a partition.
+    /// The committed offset of a partition.
     pub(super) fn get(&self, topic: &str, partition: i32) -> Option<&CommittedOffset> {
         self.committed.get(topic)?.get(&partition)
     }
@@ -86,8 +86,8 @@ impl Offsets {
         of_topic.any(|partitions| partitions.contains_key(&partition))
     }
 
-    /// Takes a record at `record_offset`. Without a value it ends the partition, also in open
-    /// transactions.
+    /// Takes over a record at `record_offset`. A record without a value removes the partition's offset,
+    /// also in open transactions.
     pub(super) fn replay(
         &mut self,
         record_offset: Offset,
@@ -111,8 +111,8 @@ impl Offsets {
         }
     }
 
-    /// Takes the end of a producer's transaction. An offset that was committed after the pending one,
-    /// without a transaction, stays.
+    /// Takes over the end of a producer's transaction. An offset that was committed without a transaction
+    /// after the pending one stays.
     pub(super) fn replay_transaction_end(
         &mut self,
         producer_id: ProducerId,
@@ -148,7 +148,7 @@ impl Offsets {
         });
     }
 
-    /// All partitions with an offset, committed or pending, each once.
+    /// All partitions with a committed or pending offset, each once.
     pub(super) fn keys(&self) -> Vec<(Str, i32)> {
         let keys = self
             .maps()
@@ -164,9 +164,9 @@ impl Offsets {
         keys
     }
 
-    /// The partitions whose topic is gone, each once: `id_of` tells the id of the topic that has a
-    /// name now. Offsets whose topic's id is not known are taken to be of that one. A partition with
-    /// any offset of that topic is none of them: what removes it removes all of its offsets.
+    /// The partitions whose topic is gone, each once. `id_of` gives the id of the topic that has a name
+    /// now; an offset without a topic id counts as one of that topic. A partition with any offset of that
+    /// topic is not among them, because removing one removes all.
     pub(super) fn orphans(&self, id_of: impl Fn(&str) -> Option<TopicId>) -> Vec<(Str, i32)> {
         let is_gone = |id: Option<TopicId>, offset: &CommittedOffset| match id {
             Some(id) => !offset.topic_id.is_zero() && offset.topic_id != id,
@@ -190,7 +190,7 @@ impl Offsets {
         orphans
     }
 
-    /// What is committed, and what each open transaction has.
+    /// The committed offsets, and those of each open transaction.
     fn maps(&self) -> impl Iterator<Item = &Topics> {
         std::iter::once(&self.committed).chain(self.pending.values())
     }

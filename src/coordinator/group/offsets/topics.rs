@@ -1,5 +1,5 @@
-//! Offsets by topic and partition, and what they take in memory. Every change goes through here, so
-//! that the number is right at any time, and costs nothing to ask for.
+//! Offsets by topic and partition, and the memory that they take. Every change goes through here, so that
+//! the number of bytes is always right, and costs nothing to ask for.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use crate::protocol::Str;
 /// Offsets of one topic by partition.
 pub(super) type Partitions = BTreeMap<i32, CommittedOffset>;
 
-/// The entries of a node of a tree; one that holds fewer takes as much.
+/// The entries that a node of a tree has room for: with fewer it takes as much memory.
 const NODE_ENTRIES: usize = 11;
-/// What the allocator and the node's own fields take.
+/// The bytes of the allocator and of a node's own fields.
 const NODE_BYTES: usize = 64;
 
-/// Offsets by topic and partition; no topic is without.
+/// Offsets by topic and partition. No topic is without an offset.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Topics {
     by_name: BTreeMap<Str, Partitions>,
@@ -39,13 +39,13 @@ impl Topics {
         self.by_name.iter()
     }
 
-    /// Takes all out, topic by topic.
+    /// All offsets, topic by topic.
     pub(super) fn into_topics(self) -> impl Iterator<Item = (Str, Partitions)> {
         self.by_name.into_iter()
     }
 
-    /// Puts an offset in; returns the one that it takes the place of. The topic's name is copied if it
-    /// is new: it may be a slice of a frame.
+    /// Puts an offset in, and returns the one that it replaces. The topic's name is copied if it is new,
+    /// because it may be a slice of a frame.
     pub(super) fn insert(
         &mut self,
         topic: &str,
@@ -69,7 +69,7 @@ impl Topics {
         previous
     }
 
-    /// Removes the offset of a partition; whether there was one.
+    /// Removes the offset of a partition. Returns whether there was one.
     pub(super) fn remove(&mut self, topic: &str, partition: i32) -> bool {
         let Some(partitions) = self.by_name.get_mut(topic) else {
             return false;
@@ -93,7 +93,7 @@ impl Topics {
     }
 }
 
-/// The most bytes that an offset with so much text takes in memory that is new, with its topic.
+/// The most bytes that a new offset with this text takes in memory, with its topic.
 pub(super) fn most_bytes(topic: &str, metadata: Option<&Str>) -> usize {
     let metadata = metadata.map_or(0, |text| text_bytes(text));
     tree_bytes(1, size_of::<(Str, Partitions)>())
@@ -102,7 +102,7 @@ pub(super) fn most_bytes(topic: &str, metadata: Option<&Str>) -> usize {
         + metadata
 }
 
-/// How many more bytes an offset takes in memory for which there is one, if it gets this text.
+/// By how many bytes an offset grows in memory if it gets this text.
 pub(super) fn growth(old: &CommittedOffset, metadata: Option<&Str>) -> usize {
     let metadata = metadata.map_or(0, |text| text_bytes(text));
     metadata.saturating_sub(text_bytes(&old.metadata))
@@ -112,7 +112,7 @@ fn partitions_bytes(count: usize) -> usize {
     tree_bytes(count, size_of::<(i32, CommittedOffset)>())
 }
 
-/// A tree of entries of a size: its nodes are two thirds full.
+/// The bytes of a tree with so many entries of a size: its nodes are two thirds full.
 fn tree_bytes(entries: usize, size: usize) -> usize {
     match entries {
         0 => 0,
@@ -120,7 +120,7 @@ fn tree_bytes(entries: usize, size: usize) -> usize {
     }
 }
 
-/// A text in an allocation of its own.
+/// The bytes of a text in an allocation of its own.
 fn text_bytes(text: &str) -> usize {
     if text.is_empty() { 0 } else { 16 + text.len() }
 }

@@ -1,4 +1,4 @@
-//! Why a replica does not do what it was asked: each reason has one of Kafka's error codes.
+//! Why a replica refuses a request, or fails at it. Each reason has one of Kafka's error codes.
 
 use crate::model::LeaderEpoch;
 use crate::protocol::error_code::ErrorCode;
@@ -9,19 +9,19 @@ use crate::storage::producer_state::ProducerRefusal;
 /// A request to a replica was refused, or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplicaError {
-    /// The partition is led, or followed, elsewhere.
+    /// This broker does not lead the partition.
     #[error("this broker does not lead the partition")]
     NotLeader,
-    /// No topic of that name, or no such partition.
+    /// There is no topic of that name, or no such partition.
     #[error("no such topic or partition")]
     UnknownTopicOrPartition,
-    /// No topic of that id.
+    /// There is no topic of that id.
     #[error("no topic has this id")]
     UnknownTopicId,
-    /// The partition was deleted, and a topic of the same name has another id.
+    /// The topic was deleted; another one has its name and another id.
     #[error("the topic has another id")]
     InconsistentTopicId,
-    /// The caller believes in a leader that is not any more.
+    /// The caller's leader is no longer the leader.
     #[error("leader epoch {asked} is over: it is {current}")]
     FencedLeaderEpoch {
         /// The epoch in the request.
@@ -37,18 +37,18 @@ pub enum ReplicaError {
         /// The epoch of this replica.
         current: LeaderEpoch,
     },
-    /// acks=all, and too few replicas are in sync to make the write safe.
+    /// The write wants acks=all, but too few replicas are in sync to make it safe.
     #[error("{in_sync} replicas are in sync, min.insync.replicas is {needed}")]
     NotEnoughReplicas {
-        /// How many are in sync.
+        /// How many replicas are in sync.
         in_sync: usize,
-        /// How many must be.
+        /// How many replicas must be.
         needed: usize,
     },
     /// There is no record at the offset.
     #[error(transparent)]
     OffsetOutOfRange(#[from] OffsetOutOfRange),
-    /// The epoch of the reader's last record is none of this log's.
+    /// The epoch of the reader's last record is not one of this log's.
     #[error("epoch {0} of the last fetched record is unknown")]
     UnknownLastEpoch(LeaderEpoch),
     /// The leader does not know yet up to where its predecessor had committed.
@@ -57,18 +57,18 @@ pub enum ReplicaError {
     /// The records of a compacted topic cannot be deleted from the front.
     #[error("the topic's cleanup.policy does not allow it")]
     PolicyViolation,
-    /// The batch does not fit what its producer wrote before.
+    /// The batch does not follow what its producer wrote before.
     #[error(transparent)]
     Producer(#[from] ProducerRefusal),
     /// The batch is larger than a segment may be.
     #[error("batch of {size} bytes is larger than a segment of {segment_bytes}")]
     LargerThanSegment {
-        /// Size of the batch in bytes.
+        /// The batch's size in bytes.
         size: u64,
         /// `segment.bytes`.
         segment_bytes: u32,
     },
-    /// What a leader sent does not continue the log.
+    /// The batches from the leader do not continue the log.
     #[error("from the leader: {0}")]
     Replicated(String),
     /// The disk failed or is full, or the log directory is offline.
@@ -77,7 +77,7 @@ pub enum ReplicaError {
 }
 
 impl ReplicaError {
-    /// The code that says so to a client.
+    /// Kafka's error code for a client.
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::NotLeader => ErrorCode::NOT_LEADER_OR_FOLLOWER,

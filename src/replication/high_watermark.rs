@@ -1,4 +1,4 @@
-//! How far a partition is committed: a pure function of where its replicas are.
+//! How far a partition is committed: a pure function of how far its replicas are.
 //!
 //! The high watermark is the smallest log end offset of the replicas that must have a record before
 //! it counts: those in sync, those about to be, and the leader itself. It stands still while fewer
@@ -6,30 +6,31 @@
 
 use crate::model::Offset;
 
-/// The leader's side of the question.
+/// What the computation needs of the leader.
 #[derive(Clone, Copy, Debug)]
 pub struct Leader {
-    /// The high watermark now.
+    /// The current high watermark.
     pub high_watermark: Offset,
-    /// The leader's own log end; with `flush.messages=1` the end of what is on stable storage.
+    /// The end of the leader's own log; with `flush.messages=1` the end of what is on stable storage.
     pub end_offset: Offset,
-    /// How many replicas are in sync by the controller's word, the leader among them.
+    /// How many replicas the controller says are in sync, the leader among them.
     pub in_sync_count: usize,
     /// The smaller of `min.insync.replicas` and the number of replicas.
     pub min_in_sync: usize,
 }
 
-/// A follower's side of it.
+/// What the computation needs of a follower.
 #[derive(Clone, Copy, Debug)]
 pub struct Follower {
-    /// The log end offset it fetched from last; [`Offset::NONE`] if it has not fetched yet.
+    /// The log end offset of its last fetch; [`Offset::NONE`] if it has not fetched yet.
     pub end_offset: Offset,
-    /// In sync, or asked to be, or caught up and allowed to be: without waiting for the last kind,
-    /// a follower that is nearly there would never catch up with a busy leader.
+    /// Whether a record counts only when this follower has it: it is in sync, or the controller was asked
+    /// to add it, or it has caught up and may be added. Without waiting for the last kind, a follower that
+    /// is nearly there would never catch up with a busy leader.
     pub must_have: bool,
 }
 
-/// The high watermark that follows. At or above the one before.
+/// The new high watermark: at or above the current one.
 pub fn advanced(leader: &Leader, followers: impl Iterator<Item = Follower>) -> Offset {
     if leader.in_sync_count < leader.min_in_sync {
         return leader.high_watermark;
@@ -41,7 +42,7 @@ pub fn advanced(leader: &Leader, followers: impl Iterator<Item = Follower>) -> O
         .max(leader.high_watermark)
 }
 
-/// `min.insync.replicas` as far as it can be met: a partition of fewer replicas needs them all.
+/// `min.insync.replicas`, but no more than there are replicas: a partition with fewer needs them all.
 pub fn effective_min_in_sync(configured: i32, replica_count: usize) -> usize {
     usize::try_from(configured).unwrap_or(0).min(replica_count)
 }

@@ -1,9 +1,9 @@
-//! The partitions that this broker holds, beside the metadata image that says which it should: so
-//! that one which is not here has a reason.
+//! The partitions that this broker holds, beside the metadata image that says which it should hold: so
+//! there is a reason for each that is missing.
 //!
-//! Owns: the table of partitions by topic id and index, in shards that are locked apart, with two
-//! gauges that count them as they come, fail and go; and the newest image that was applied. Those who
-//! change the table: `replicas`, as the metadata says, and `dirs`, for what has failed.
+//! Owns: the table of partitions by topic id and index, in shards that are locked apart, with two gauges
+//! that count them as they come, fail and go; and the newest image that was applied. The table is changed
+//! by `replicas`, as the metadata says, and by `dirs`, for what has failed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,8 +45,8 @@ pub struct Hosted {
 }
 
 impl Hosted {
-    /// None of what `image` has yet. `count` is to show how many there are, `offline_count` how many
-    /// of them cannot be used.
+    /// An empty table. `count` shows how many partitions there are, `offline_count` how many of them cannot
+    /// be used.
     pub fn new(image: &Arc<MetadataImage>, count: Gauge, offline_count: Gauge) -> Self {
         Self {
             shards: (0..SHARD_COUNT).map(|_| RwLock::default()).collect(),
@@ -61,7 +61,7 @@ impl Hosted {
         self.image.load()
     }
 
-    /// Takes over newer metadata. What it changes here is `replicas`' business.
+    /// Takes over newer metadata. `replicas` then changes the table accordingly.
     pub fn set_image(&self, image: &Arc<MetadataImage>) {
         let before = self.image.swap(Arc::clone(image));
         assert!(
@@ -112,7 +112,7 @@ impl Hosted {
         self.shard(id).read().get(id).cloned()
     }
 
-    /// Puts a partition in place of what was there, which is returned.
+    /// Puts a partition into the table, and returns what was in its place.
     pub fn insert(
         &self,
         id: TopicIdPartition,
@@ -124,14 +124,14 @@ impl Hosted {
         previous
     }
 
-    /// Takes a partition out.
+    /// Takes a partition out of the table.
     pub fn remove(&self, id: &TopicIdPartition) -> Option<HostedPartition> {
         let removed = self.shard(id).write().remove(id);
         self.count(&removed, None);
         removed
     }
 
-    /// Counts that `before` became something that is offline, or not, or nothing.
+    /// Counts a change from `before` to something that is offline (`Some(true)`) or not, or to nothing.
     fn count(&self, before: &Option<HostedPartition>, after: Option<bool>) {
         self.count
             .inc_by(i64::from(after.is_some()) - i64::from(before.is_some()));
@@ -140,7 +140,7 @@ impl Hosted {
             .inc_by(i64::from(after == Some(true)) - i64::from(was_offline));
     }
 
-    /// The partitions whose logs are open, in no order that matters.
+    /// The partitions whose logs are open, in any order.
     pub fn online(&self) -> Vec<Arc<Partition>> {
         let mut online = Vec::new();
         for shard in &self.shards {
@@ -165,20 +165,21 @@ impl Hosted {
     }
 
     fn shard(&self, id: &TopicIdPartition) -> &RwLock<BTreeMap<TopicIdPartition, HostedPartition>> {
-        // Topic ids are random; the partitions of one topic should not share a lock either.
+        // Topic ids are random. The index is mixed in, so that the partitions of one topic do not share a
+        // lock.
         let [first, ..] = *id.topic_id.as_bytes();
         let mixed = usize::from(first).wrapping_add(id.partition.unsigned_abs() as usize);
         &self.shards[mixed % SHARD_COUNT]
     }
 }
 
-/// Whether a broker has to be waited for.
+/// Whether deletions of records wait for this broker.
 pub fn is_alive(image: &MetadataImage, id: BrokerId) -> bool {
     image.brokers().get(id).is_some_and(|broker| !broker.fenced)
 }
 
-/// Whether a follower may join an in-sync set: it is neither fenced nor shutting down, and it is
-/// not an earlier incarnation that fetches (KIP-903).
+/// Whether a follower may join an in-sync set: its broker is neither fenced nor shutting down, and the
+/// fetch does not come from an earlier process of it (KIP-903).
 pub fn is_eligible(image: &MetadataImage, id: BrokerId, epoch: i64) -> bool {
     let broker = image.brokers().get(id).filter(|broker| broker.is_active());
     broker.is_some_and(|broker| epoch == -1 || epoch == broker.epoch)

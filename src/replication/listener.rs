@@ -1,19 +1,19 @@
-//! Whom the replicas tell what the rest of the broker, and with it the controller, must know.
+//! The callbacks by which replicas tell the rest of the broker what it, or the controller, must know.
 
 use crate::metadata::ReplicaDirectory;
 use crate::model::DirectoryId;
 use crate::replication::partition::IsrChange;
 
-/// What the replicas tell the rest of the broker. Called from any thread; must not block.
+/// Told what happens to the replicas. It is called on any thread, and must not block.
 pub trait ReplicaListener: Send + Sync {
-    /// A log directory went offline: the controller is to hear of it. With the last one gone the
-    /// broker must stop.
+    /// A log directory went offline: the controller must be told. If it was the last one, the broker must
+    /// stop.
     fn log_dir_failed(&self, dir: DirectoryId, is_last: bool);
 
-    /// The controller is to be told in which directory a replica lies, or is about to.
+    /// A replica lies, or is about to lie, in this directory: the controller must be told.
     fn replica_placed(&self, replica_directory: ReplicaDirectory);
 
-    /// The controller is to be asked for a change of an in-sync set (AlterPartition); what becomes
-    /// of it is told to [`crate::replication::partition::Partition::proposal_ended`].
+    /// The controller must be asked to change an in-sync set (AlterPartition). Its answer goes to
+    /// [`crate::replication::partition::Partition::proposal_ended`].
     fn isr_change_wanted(&self, change: IsrChange);
 }

@@ -1,9 +1,9 @@
-//! What a broker does with the replicas it holds: leads them, serves reads, keeps who waits, and
-//! looks after their logs.
+//! The replicas that a broker holds: it leads them, serves reads of them, keeps the requests that wait for
+//! them, and maintains their logs.
 //!
 //! Rooms by purpose, bottom-up: each uses only those above it in this file, and owns its own state.
-//! What happens below is told to those further down by callbacks ([`listener`], a failed directory).
-//! The pure rooms come first; from `threads` on they touch files, threads and the clock, but for the
+//! What happens in a room is told to rooms further down by callbacks ([`listener`], a failed directory).
+//! The pure rooms come first; from `threads` on they touch files, threads and the clock, except for the
 //! decisions of `fetch`. `tests/tidy.rs` checks both.
 
 /// Why a replica refuses, or fails.
@@ -24,16 +24,16 @@ pub mod fetch_session;
 /// One replica that this broker holds.
 pub mod partition;
 
-/// What of the config the replicas act on.
+/// The settings of replicas, from the config.
 pub mod settings;
 
 /// The partitions that this broker holds, and the metadata that says which it should.
 pub mod hosted;
 
-/// Whom the replicas tell what the rest of the broker must know.
+/// The callbacks to the rest of the broker.
 pub mod listener;
 
-/// What the threads of all rooms share: their alarm, their rate, time and chance.
+/// What the threads of all rooms share: an alarm, a rate, time and chance.
 mod threads;
 
 /// The log directories: what fails, what is to be synced and removed, which of them stall.
@@ -42,13 +42,13 @@ mod dirs;
 /// Replicas on their way between the directories of this broker.
 mod moves;
 
-/// What is done to logs now and then: retention, checkpoints, compaction, the scrub.
+/// The maintenance of logs: retention, checkpoints, compaction, the scrub.
 mod upkeep;
 
 /// Serving a Fetch.
 mod fetch;
 
-/// What the metadata puts here: opened, created, given roles, removed; and written to by clients.
+/// The partitions that the metadata puts here: opened, created, given roles, written to, removed.
 mod replicas;
 
 /// All of the above as one handle.

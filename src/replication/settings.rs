@@ -1,4 +1,4 @@
-//! What of the config the replicas of a broker act on, and the settings of a topic's partitions.
+//! The settings of a broker's replicas, and of a topic's partitions, from the config.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use crate::records::validate::AppendPolicy;
 use crate::replication::partition::PartitionConfig;
 use crate::storage::log_config::LogConfig;
 
-/// What of the broker's config concerns its replicas.
+/// The settings of a broker's replicas.
 #[derive(Clone, Debug)]
 pub struct ReplicaSettings {
     /// `node.id`.
     pub node_id: BrokerId,
     /// Log directories and housekeeping.
     pub storage: StorageConfig,
-    /// What holds for topics without values of their own.
+    /// The config of topics without values of their own.
     pub topic_defaults: TopicConfig,
     /// `replica.lag.time.max.ms`.
     pub max_lag: Duration,
-    /// `transaction.partition.verification.enable`: a transaction opens in a partition only after
+    /// `transaction.partition.verification.enable`: whether a transaction opens in a partition only after
     /// its coordinator has confirmed it.
     pub verifies_transactions: bool,
     /// `max.incremental.fetch.session.cache.slots`.
@@ -28,22 +28,23 @@ pub struct ReplicaSettings {
 }
 
 impl ReplicaSettings {
-    /// Reads them from the broker's config.
+    /// The settings in the broker's config.
     pub fn of(config: &BrokerConfig) -> Self {
         let sessions = config.topics.max_incremental_fetch_session_cache_slots;
         Self {
             node_id: config.node.node_id,
             storage: config.storage.clone(),
             topic_defaults: config.topic_defaults.clone(),
-            // Kafka's defaults; the keys act once followers and transactions are served.
+            // The values are Kafka's defaults. The keys will act once followers and transactions are
+            // served.
             max_lag: Duration::from_secs(30),
             verifies_transactions: false,
             max_fetch_sessions: usize::try_from(sessions).unwrap_or(0),
         }
     }
 
-    /// The settings of a topic's partitions, with the topic's own values. Values that are not
-    /// allowed are passed over: they were refused when they were set, or another version knows them.
+    /// The settings of a topic's partitions, with the topic's own values. Values that are not allowed are
+    /// passed over: they were refused when they were set, unless another version set them.
     pub fn of_topic<'a>(
         &self,
         overrides: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -72,7 +73,7 @@ impl ReplicaSettings {
             delete_retention_ms: topic.delete_retention_ms,
             min_compaction_lag_ms: topic.min_compaction_lag_ms,
             max_compaction_lag_ms: topic.max_compaction_lag_ms,
-            // Between 0 and 1 by the key's rule.
+            // The key's rule keeps it between 0 and 1.
             min_cleanable_ppm: (topic.min_cleanable_dirty_ratio * 1e6) as u32,
             delete: topic.cleanup_policy.delete,
             retention_ms: topic.retention_ms,
@@ -86,7 +87,7 @@ impl ReplicaSettings {
     }
 }
 
-/// The key's rule allows no negative values.
+/// A number whose key allows no negative values.
 fn unsigned(value: i32) -> u32 {
     u32::try_from(value).unwrap_or(0)
 }

@@ -1,5 +1,5 @@
-//! Produce requests with acks=all, from their append until every partition's high watermark passed;
-//! and DeleteRecords requests, until the low watermark has: they wait in the same way.
+//! Produce requests with acks=all, which wait from their append until every partition's high watermark has
+//! passed it; and DeleteRecords requests, which wait in the same way for the low watermark.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -12,14 +12,14 @@ use parking_lot::Mutex;
 use super::Woken;
 use crate::model::Offset;
 
-/// How the wait for one partition ended.
+/// How the wait for one partition has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AckOutcome {
-    /// Not yet.
+    /// The wait has not ended.
     Waiting,
-    /// The high watermark passed, or there was nothing to wait for.
+    /// The high watermark has passed, or there was nothing to wait for.
     Committed,
-    /// It passed, but fewer than `min.insync.replicas` are in sync by now.
+    /// The high watermark has passed, but fewer than `min.insync.replicas` are in sync by now.
     NotEnoughReplicas,
     /// This broker stopped being the leader.
     NotLeader,
@@ -49,7 +49,7 @@ struct State {
 }
 
 impl AckWait {
-    /// A wait for `partition_count` partitions, none of which is waited for yet.
+    /// A wait for `partition_count` partitions, of which none has handed in its ticket yet.
     pub fn new(partition_count: usize) -> Self {
         let state = State {
             outcomes: vec![AckOutcome::Committed; partition_count],
@@ -64,7 +64,7 @@ impl AckWait {
         }
     }
 
-    /// A ticket for the partition at `index` of the request. It counts once it is handed in.
+    /// The ticket of the partition at `index` of the request. It counts once it is handed in.
     pub fn ticket(&self, index: usize) -> AckTicket {
         AckTicket {
             shared: Arc::clone(&self.shared),
@@ -72,12 +72,12 @@ impl AckWait {
         }
     }
 
-    /// Whether there is nothing to wait for.
+    /// Whether no partition is waited for.
     pub fn is_done(&self) -> bool {
         self.shared.state.lock().waiting == 0
     }
 
-    /// How it stands with each partition, in the order of the request.
+    /// The outcome for each partition, in the order of the request.
     pub fn outcomes(&self) -> Vec<AckOutcome> {
         self.shared.state.lock().outcomes.clone()
     }
@@ -87,7 +87,7 @@ impl Drop for AckWait {
     fn drop(&mut self) {
         let mut state = self.shared.state.lock();
         state.is_abandoned = true;
-        // The tickets stay with their partitions for a while, and nobody asks them.
+        // The tickets stay with their partitions for a while, but nobody asks them any more.
         state.outcomes = Vec::new();
         state.waker = None;
     }
@@ -143,31 +143,31 @@ impl AckTicket {
     }
 }
 
-/// The requests that wait for a watermark of one partition. Lives under the partition's lock.
+/// The requests that wait for a watermark of one partition. The partition's lock protects them.
 #[derive(Debug, Default)]
 pub struct PendingAcks {
-    /// Ascending by the high watermark they need.
+    /// The waiting requests, by the high watermark that they need.
     waiting: VecDeque<(Offset, AckTicket)>,
-    /// At this length those that gave up are sought and dropped.
+    /// At this length, those that were given up are searched for and dropped.
     purge_at: usize,
 }
 
 const FIRST_PURGE: usize = 64;
 
 impl PendingAcks {
-    /// Waits until the high watermark is at or above `needed`.
+    /// Adds a request that waits until the high watermark is at or above `needed`.
     pub fn push(&mut self, needed: Offset, ticket: AckTicket) {
         if self.waiting.len() >= self.purge_at.max(FIRST_PURGE) {
             self.waiting.retain(|(_, ticket)| !ticket.is_abandoned());
             self.purge_at = 2 * self.waiting.len();
         }
         ticket.begin();
-        // Batches come in ascending order, but for one that was sent again.
+        // Batches come in ascending order, except for one that was sent again.
         let place = self.waiting.partition_point(|&(other, _)| other <= needed);
         self.waiting.insert(place, (needed, ticket));
     }
 
-    /// The high watermark is at `high_watermark`: ends the waits for it with `outcome`.
+    /// Ends the waits that `high_watermark` fulfils, with `outcome`.
     pub fn advance(&mut self, high_watermark: Offset, outcome: AckOutcome) -> Woken {
         let mut woken = Woken::default();
         while self
@@ -192,7 +192,7 @@ impl PendingAcks {
         woken
     }
 
-    /// How many requests wait, those that gave up included until they are purged.
+    /// How many requests wait, including those that were given up but not dropped yet.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }

@@ -1,11 +1,11 @@
-//! Requests that wait: a Produce for the high watermark, a Fetch for bytes. They are woken, never
-//! polled, and a deadline is the driver's business.
+//! Requests that wait: a Produce for the high watermark, a Fetch for bytes. They are woken, never polled;
+//! the callers keep their deadlines.
 //!
-//! A partition keeps who waits for it: [`PendingAcks`] in the order of offsets, [`Watchers`] in a
-//! slab, so that both are cheap to enter, to leave and to serve. Wakers are handed out and woken
+//! A partition keeps the requests that wait for it: [`PendingAcks`] in the order of offsets, [`Watchers`]
+//! in a slab, so that entering, leaving and serving are cheap in both. Wakers are handed out, and woken
 //! after all locks are released.
 //!
-//! Invariant: who registers first and looks at the partition then, misses nothing.
+//! Invariant: a request that registers first, and looks at the partition after that, misses nothing.
 
 mod acks;
 mod watch;
@@ -21,12 +21,12 @@ use std::task::Waker;
 pub struct Woken(Vec<Waker>);
 
 impl Woken {
-    /// Adds one.
+    /// Adds a waker, if there is one.
     pub fn push(&mut self, waker: Option<Waker>) {
         self.0.extend(waker);
     }
 
-    /// Adds those of another.
+    /// Adds all of `other`.
     pub fn extend(&mut self, other: Self) {
         if self.0.is_empty() {
             self.0 = other.0;
@@ -40,12 +40,12 @@ impl Woken {
         self.0.into_iter().for_each(Waker::wake);
     }
 
-    /// How many there are.
+    /// How many wakers there are.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no wakers.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,8 +1,8 @@
 //! Fetch requests and fetch sessions that watch partitions.
 //!
-//! A partition that has something new marks its slot in every [`FetchWatch`] that subscribed to it;
-//! a Fetch takes the marked slots and looks at those alone. A waiting Fetch is woken when the bytes
-//! that were marked suffice. The bytes are a hint: who is woken reads, and waits again if need be.
+//! A partition that has something new marks its slot in every [`FetchWatch`] that subscribed to it; a Fetch
+//! takes the marked slots and looks only at those. A waiting Fetch is woken when enough bytes were marked.
+//! The bytes are a hint: a Fetch that is woken reads, and waits again if it must.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -14,19 +14,19 @@ use parking_lot::Mutex;
 
 use super::Woken;
 
-/// Up to where a reader may see a partition, and so what is news for it.
+/// Up to where a reader may see a partition, which decides what is news for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// A follower: everything in the log.
+    /// A follower sees everything in the log.
     LogEnd,
-    /// A consumer: what is committed.
+    /// A consumer sees what is committed.
     HighWatermark,
-    /// A consumer with read_committed: what is decided as well.
+    /// A consumer with read_committed sees only what is also decided.
     LastStable,
 }
 
-/// What is new in a partition. The default is: nothing in any log, yet worth an answer (as when the
-/// log start moved).
+/// What is new in a partition. The default means that nothing is new in the log, but an answer is worth it
+/// (as when the log start has moved).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Advance {
     /// Bytes that were appended.
@@ -35,12 +35,12 @@ pub struct Advance {
     pub high_watermark_bytes: u64,
     /// Bytes that the last stable offset passed; an upper bound.
     pub last_stable_bytes: u64,
-    /// Answer at once: the leader changed, the disk failed, the partition is gone.
+    /// Whether to answer at once: the leader changed, the disk failed, or the partition is gone.
     pub is_urgent: bool,
 }
 
 impl Advance {
-    /// Something that cannot wait.
+    /// News that cannot wait.
     pub const URGENT: Self = Self {
         log_end_bytes: 0,
         high_watermark_bytes: 0,
@@ -57,7 +57,7 @@ impl Advance {
     }
 }
 
-/// The partitions that a fetch session, or one Fetch without a session, watches: by slot.
+/// The partitions that a fetch session, or one Fetch without a session, watches. Each has a slot.
 #[derive(Debug, Default)]
 pub struct FetchWatch {
     state: Mutex<WatchState>,
@@ -65,9 +65,9 @@ pub struct FetchWatch {
 
 #[derive(Debug, Default)]
 struct WatchState {
-    /// Marked slots, the first marked first.
+    /// The marked slots; the one that was marked first comes first.
     ready: VecDeque<u32>,
-    /// By slot.
+    /// The state of each slot.
     marks: Vec<Mark>,
     bytes: u64,
     is_urgent: bool,
@@ -78,9 +78,9 @@ struct WatchState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mark {
     None,
-    /// In the queue.
+    /// The slot is in the queue.
     Ready,
-    /// On its way to the front of the queue.
+    /// The slot goes back to the front of the queue.
     PutBack,
 }
 
@@ -124,17 +124,17 @@ impl WatchState {
 }
 
 impl FetchWatch {
-    /// Marks a slot without news, as its reader is not done with it.
+    /// Marks a slot that has no news, because its reader has not finished with it.
     pub fn mark(&self, slot: u32) {
         self.state.lock().mark(slot);
     }
 
-    /// Marks slots that were taken and got no turn: they come before all others.
+    /// Puts back slots that were taken and got no turn: they come before all others.
     pub fn put_back(&self, slots: impl DoubleEndedIterator<Item = u32> + Clone) {
         self.state.lock().put_back(slots);
     }
 
-    /// Marks a slot; the waker of a wait that this ends.
+    /// Marks a slot. Returns the waker of a wait that this ends.
     fn notify(&self, slot: u32, bytes: u64, is_urgent: bool) -> Option<Waker> {
         let mut state = self.state.lock();
         state.mark(slot);
@@ -147,8 +147,8 @@ impl FetchWatch {
         }
     }
 
-    /// Moves up to `limit` marked slots to `slots`, the longest marked first, and takes their marks
-    /// away. A wait counts anew.
+    /// Moves up to `limit` marked slots to `slots`, the longest marked first, and removes their marks. The
+    /// bytes of a wait count from 0 again.
     pub fn take_ready(&self, limit: usize, slots: &mut Vec<u32>) {
         let mut guard = self.state.lock();
         let state = &mut *guard;
@@ -202,7 +202,7 @@ impl Drop for WatchWait<'_> {
     }
 }
 
-/// Who watches one partition.
+/// The watchers of one partition.
 #[derive(Debug, Default)]
 pub struct Watchers {
     slab: Mutex<Slab>,
@@ -222,7 +222,7 @@ struct Entry {
 }
 
 impl Watchers {
-    /// Has the slot of `watch` marked from now on, until the answer is dropped.
+    /// Marks the slot of `watch` at news from now on, until the subscription is dropped.
     pub fn subscribe(
         self: &Arc<Self>,
         watch: &Arc<FetchWatch>,
@@ -261,19 +261,19 @@ impl Watchers {
         woken
     }
 
-    /// How many watch.
+    /// How many watchers there are.
     pub fn len(&self) -> usize {
         let slab = self.slab.lock();
         slab.entries.len() - slab.free.len()
     }
 
-    /// Whether nobody watches.
+    /// Whether nobody watches the partition.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Keeps a slot watching a partition; ends it when dropped.
+/// A subscription of a slot to a partition. Dropping it ends the subscription.
 #[derive(Debug)]
 pub struct Subscription {
     watchers: Arc<Watchers>,
@@ -281,7 +281,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Whether this watches the partition that `watchers` belongs to.
+    /// Whether the subscription is to the partition of these `watchers`.
     pub fn is_to(&self, watchers: &Arc<Watchers>) -> bool {
         Arc::ptr_eq(&self.watchers, watchers)
     }
@@ -297,7 +297,7 @@ impl Drop for Subscription {
             slab.free.push(self.key);
         }
         drop(slab);
-        // The last reference to a watch may drop more than this lock should cover.
+        // Dropping the last reference to a watch may take long, so it happens outside the lock.
         drop(entry);
     }
 }

@@ -1,4 +1,4 @@
-//! Writing the checkpoints: of all directories, of the partitions that are open.
+//! Writes the checkpoints of directories, with the entries of their open partitions.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ impl Dirs {
 
     /// Writes checkpoints of one directory.
     pub fn write_checkpoints_of(&self, dir: &DataDir, kinds: &[CheckpointKind]) {
-        // What was gathered earlier is not written later: over newer offsets, or with those of a
-        // partition that is gone, and whose name another has by now.
+        // Offsets that were gathered earlier must not be written later: over newer ones, or with those of a
+        // partition that is gone and whose name belongs to another by now.
         let _one_at_a_time = dir.checkpointing.lock();
         let partitions = self.hosted.online();
         if kinds.contains(&CheckpointKind::LogStart) {
@@ -34,7 +34,7 @@ impl Dirs {
         }
     }
 
-    /// Has the logs of a directory ready for their starts to be written down.
+    /// Makes the log starts of a directory's partitions safe to be written to the checkpoint.
     fn settle_log_starts(&self, dir: &DataDir, partitions: &[Arc<Partition>]) {
         let wall = wall_clock();
         for partition in partitions.iter().filter(|it| it.is_in(&dir.log_dir)) {
@@ -44,17 +44,17 @@ impl Dirs {
         }
     }
 
-    /// Writes the recovery points of one directory, ahead of their time.
+    /// Writes the recovery points of one directory before their usual time.
     pub fn checkpoint_recovery_points(&self, dir: &DataDir) {
         if !dir.log_dir.is_offline() {
             self.write_checkpoints_of(dir, &[CheckpointKind::RecoveryPoint]);
         }
     }
 
-    /// Writes one checkpoint with these entries.
+    /// Writes a checkpoint with these entries.
     pub fn write_checkpoint(&self, dir: &DataDir, kind: CheckpointKind, entries: Offsets) {
         if let Err(error) = dir.write_checkpoint(kind, entries) {
-            // A full disk keeps the older checkpoint, which is as good.
+            // On a full disk the older checkpoint stays, which is right as well.
             if error.is_disk_failure() {
                 self.fail(dir, &error.to_string());
             } else {

@@ -9,8 +9,8 @@ use crate::replication::threads::now;
 use crate::storage::clean_shutdown;
 
 impl Dirs {
-    /// Closes all logs, each directory on a thread of its own, and marks each for which that worked
-    /// with the broker epoch. Nobody may append any more. Blocks.
+    /// Closes all logs, on one thread for each directory, and marks each directory in which that worked
+    /// with the broker epoch. Nothing may be appended any more. It blocks.
     pub fn close(&self, broker_epoch: i64) {
         let partitions = self.hosted.online();
         thread::scope(|scope| {
@@ -43,7 +43,7 @@ impl Dirs {
         for kind in CheckpointKind::ALL {
             let entries = partitions.iter().filter_map(|partition| {
                 let offset = match kind {
-                    // All that was written is durable now.
+                    // Everything that was written is durable now.
                     CheckpointKind::RecoveryPoint if is_clean => Some(partition.end_offset()),
                     _ => kind.offset_of(partition),
                 };

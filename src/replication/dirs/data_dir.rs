@@ -1,5 +1,5 @@
-//! A log directory in use: how many partitions it has, what it remembers of logs that could not be
-//! opened, its queue of syncs, and the folders that are to be removed.
+//! A log directory in use: the count of its partitions, the checkpoint entries of logs that could not be
+//! opened, its queue of syncs, and the folders that are about to be removed.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,26 +21,26 @@ use crate::storage::checkpoint::{
 use crate::storage::log_dir::LogDir;
 use crate::storage::partition_folder::{self, FolderMark};
 
-/// When so much was synced the recovery points are worth writing: otherwise a crash would have all of
-/// it checked again.
+/// After so many synced bytes the recovery points are written early: a crash would have all of these bytes
+/// checked again.
 const SYNCED_WORTH_A_CHECKPOINT: u64 = 64 << 20;
 
-/// A log directory and what the broker keeps about it.
+/// A log directory, with what the broker remembers about it.
 #[derive(Debug)]
 pub struct DataDir {
     pub log_dir: Arc<LogDir>,
     pub syncs: SyncQueue,
     pub slow_lane: Arc<SlowLane>,
     partition_count: AtomicUsize,
-    /// Entries of the checkpoints whose logs could not be opened: without its recovery point a
-    /// damaged log would be cut at the next start.
+    /// Checkpoint entries of logs that could not be opened: without its recovery point a damaged log would
+    /// be cut at the next start.
     unopened: Mutex<Checkpoints>,
     removals: Mutex<Vec<Removal>>,
-    /// What was written last to each checkpoint, as a checksum.
+    /// The checksum of what was last written to each checkpoint.
     written: Mutex<BTreeMap<CheckpointKind, u64>>,
     /// Held while offsets are gathered and written to a checkpoint.
     pub checkpointing: Mutex<()>,
-    /// Bytes synced since the recovery points were last written because of them.
+    /// Bytes that were synced since that count last led to writing the recovery points.
     synced: AtomicU64,
 }
 
@@ -79,7 +79,7 @@ impl CheckpointKind {
         }
     }
 
-    /// What the checkpoint says of a partition; `None`: nothing.
+    /// The checkpoint's entry for a partition; `None` if it has none.
     pub fn offset_of(self, partition: &Partition) -> Option<Offset> {
         match self {
             Self::RecoveryPoint => Some(partition.flushed_offset()),
@@ -124,11 +124,11 @@ impl DataDir {
         }
     }
 
-    /// Notes that so many bytes were synced. Whether the recovery points are to be written now.
+    /// Notes that so many bytes were synced. Returns whether the recovery points should be written now.
     pub fn is_checkpoint_due(&self, bytes: u64) -> bool {
         let before = self.synced.fetch_add(bytes, Ordering::Relaxed);
         let is_due = before + bytes >= SYNCED_WORTH_A_CHECKPOINT;
-        // Of several that find it due each may write: that is right, if idle.
+        // If several threads find it due, each may write: that is right, only needless.
         if is_due {
             self.synced.store(0, Ordering::Relaxed);
         }
@@ -139,7 +139,7 @@ impl DataDir {
         self.log_dir.path()
     }
 
-    /// How many partitions lie here: new ones go where the fewest are.
+    /// How many partitions the directory has: new ones go where the fewest are.
     pub fn partition_count(&self) -> usize {
         self.partition_count.load(Ordering::Relaxed)
     }
@@ -152,7 +152,7 @@ impl DataDir {
         self.partition_count.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Reads the checkpoints. A damaged one counts as empty: the logs are read instead.
+    /// Reads the checkpoints. A damaged one counts as empty, so that the logs are read instead.
     pub fn read_checkpoints(&self) -> Result<Checkpoints, StateFileError> {
         let mut checkpoints = Checkpoints::default();
         for kind in CheckpointKind::ALL {
@@ -171,7 +171,7 @@ impl DataDir {
         Ok(checkpoints)
     }
 
-    /// Writes a checkpoint: these entries, and those of the logs that could not be opened.
+    /// Writes a checkpoint with these entries, and those of the logs that could not be opened.
     pub fn write_checkpoint(
         &self,
         kind: CheckpointKind,
@@ -182,7 +182,7 @@ impl DataDir {
         }
         let checksum = checksum(&entries);
         if self.written.lock().get(&kind) == Some(&checksum) {
-            // Nothing moved since: an idle disk may sleep.
+            // Nothing has moved since: an idle disk may sleep.
             return Ok(());
         }
         let path = self.path().join(kind.file());
@@ -204,7 +204,7 @@ impl DataDir {
         }
     }
 
-    /// Keeps the entries of a log that goes offline alone.
+    /// Keeps the checkpoint entries of a log that goes offline alone.
     pub fn keep_entries_of(&self, partition: &Partition) {
         let mut unopened = self.unopened.lock();
         for kind in CheckpointKind::ALL {
@@ -215,8 +215,8 @@ impl DataDir {
         }
     }
 
-    /// Keeps what is to hold for a copy of a partition's log that is about to take the log's place
-    /// here. Below `flushed_offset` it is durable; `is_clean`: it is compacted as far as the log.
+    /// Keeps the entries that will hold for a copy of a partition's log when it takes the log's place here.
+    /// The copy is durable below `flushed_offset`; with `is_clean` it is compacted as far as the log.
     pub fn keep_entries_of_copy(
         &self,
         partition: &Partition,
@@ -234,7 +234,7 @@ impl DataDir {
         }
     }
 
-    /// Forgets what was kept of a partition: the folder is gone, or in use.
+    /// Forgets the entries that were kept for a partition, because its folder is gone or in use.
     pub fn drop_entries(&self, partition: &TopicPartition) {
         let mut unopened = self.unopened.lock();
         for kind in CheckpointKind::ALL {
@@ -242,8 +242,8 @@ impl DataDir {
         }
     }
 
-    /// Makes a partition's folder, with the topic's id in it. The id is durable at once only with
-    /// `sync`; otherwise the sync thread sees to it.
+    /// Makes a partition's folder, with the topic's id in it. With `sync` the id is durable at once;
+    /// otherwise the sync thread makes it so.
     pub fn create_folder(
         &self,
         partition: &TopicPartition,
@@ -275,7 +275,7 @@ impl DataDir {
         disk.sync_dir(self.path())
     }
 
-    /// Has a folder removed after `delay`, which its readers have to finish.
+    /// Schedules the removal of a folder after `delay`, in which its readers have to finish.
     pub fn remove_later(&self, folder: PathBuf, now: Instant, delay: Duration) {
         let due = now.checked_add(delay).unwrap_or(now);
         self.removals.lock().push(Removal { folder, due });
@@ -295,13 +295,13 @@ impl DataDir {
         Ok(())
     }
 
-    /// The entry of a checkpoint for a new log: none of an earlier log by that name.
+    /// The checkpoint's entry for a log that is opened; 0 if it has none.
     pub fn offset_in(offsets: &Offsets, partition: &TopicPartition) -> Offset {
         offsets.get(partition).copied().unwrap_or(Offset::ZERO)
     }
 }
 
-/// Tells sets of entries apart.
+/// A checksum by which sets of entries are told apart.
 fn checksum(entries: &Offsets) -> u64 {
     let (mut names, mut offsets) = (0, 0);
     for (partition, offset) in entries {

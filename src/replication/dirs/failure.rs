@@ -1,4 +1,4 @@
-//! What fails is put out of use: a failed disk with all that lies on it, a damaged log alone.
+//! Takes what fails out of use: a failed disk with everything on it, a damaged log alone.
 
 use super::{DataDir, Dirs};
 use crate::replication::error::ReplicaError;
@@ -14,7 +14,8 @@ impl Dirs {
         }
     }
 
-    /// As [`Self::check_failure`], by partition; damage takes the partition alone offline.
+    /// As [`Self::check_failure`], for the directory of a partition. Damage takes only the partition
+    /// offline.
     pub fn note_failure(&self, partition: &Partition, error: &ReplicaError) {
         if let ReplicaError::Storage(damage @ StorageError::Corrupt { .. }) = error {
             self.fail_partition(partition, damage);
@@ -26,49 +27,49 @@ impl Dirs {
         }
     }
 
-    /// As [`Self::note_failure`], of what is done to logs without being asked.
+    /// As [`Self::note_failure`], for periodic work.
     pub fn note_failed_chore(&self, partition: &Partition, error: &ReplicaError) {
-        // Partitions come and go while the chores run.
+        // Partitions come and go while that work runs.
         if !matches!(error, ReplicaError::NotLeader) {
             tracing::warn!(partition = %partition.name(), %error, "housekeeping failed");
         }
         self.note_failure(partition, error);
     }
 
-    /// Takes the directory offline that an error of a disk is about.
+    /// Takes the directory offline that an error of a disk names.
     pub fn note_failure_by_path(&self, error: &StorageError) {
         if let StorageError::Io { path, .. } = error {
             let dirs = self.all.iter().filter(|dir| path.starts_with(dir.path()));
-            // One directory may lie in another.
+            // One directory may lie in another: the inner one counts.
             if let Some(dir) = dirs.max_by_key(|dir| dir.path().components().count()) {
                 self.fail(dir, &error.to_string());
             }
         }
     }
 
-    /// Takes a partition offline whose log is damaged below what was durable: nothing of it is
-    /// served any more, and nothing is cut off.
+    /// Takes a partition offline whose log is damaged below what was durable. It is not served any more,
+    /// and nothing of it is cut off.
     fn fail_partition(&self, partition: &Partition, damage: &StorageError) {
         tracing::error!(partition = %partition.name(), %damage, "partition is offline");
         if let Some(dir) = self.of(partition) {
             dir.keep_entries_of(partition);
         }
         let before = self.hosted.insert(partition.id(), HostedPartition::Offline);
-        // Several readers may find the same damage.
+        // Several readers may find the same damage: it counts once.
         if matches!(before, Some(HostedPartition::Online(_))) {
             self.count_damage(damage);
         }
         partition.stop(Stopped::Offline);
     }
 
-    /// Raises the metric of damage, if the error is one.
+    /// Counts the error in the metric of damage, if it is damage.
     pub fn count_damage(&self, error: &StorageError) {
         if matches!(error, StorageError::Corrupt { .. }) {
             self.metrics.corrupt_batches.inc();
         }
     }
 
-    /// Takes a log directory offline, with all its partitions. Nothing on it is tried again.
+    /// Takes a log directory offline with all its partitions. Nothing on it is tried again.
     pub fn fail(&self, dir: &DataDir, reason: &str) {
         if !dir.log_dir.take_offline(reason.to_owned()) {
             return;

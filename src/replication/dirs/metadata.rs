@@ -1,5 +1,5 @@
-//! How new the metadata is that was acted on, remembered in every directory: so that no older image is
-//! ever believed about what lies there.
+//! Remembers in every directory how new the metadata is that was acted on, so that no older image is ever
+//! acted on there.
 
 use super::Dirs;
 use crate::model::Offset;
@@ -7,7 +7,7 @@ use crate::storage::applied_metadata::{self, APPLIED_METADATA_FILE};
 use crate::storage::error::StorageError;
 
 impl Dirs {
-    /// Remembers in all directories, before anything is done by the word of an image, how new it is.
+    /// Remembers an image's offset in all directories. It must be called before the image is acted on.
     pub fn remember_metadata(&self, offset: Offset) {
         for dir in self.online() {
             let disk = &**dir.log_dir.disk();

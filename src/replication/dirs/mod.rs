@@ -1,11 +1,11 @@
-//! The log directories of this broker, as the replicas use them: what is to be synced, checkpointed
-//! and removed in each, which of them stall, and what becomes of what lies in one that fails.
+//! The log directories of this broker, as the replicas use them: their syncs, checkpoints and removals,
+//! which of them stall, and what happens to the partitions of one that fails.
 //!
 //! Owns: the directories, each with its queues ([`DataDir`]); the threads that sync and that watch for
-//! stalls; the partitions with deleted files. Handed: the table of partitions, of which it marks what
-//! failed as offline; the listener; the metrics.
-//! Invariant: a directory that failed, and a log that is damaged, are never touched again before the
-//! next start. Moves lie above and are told of a failed directory by [`Dirs::on_failure`].
+//! stalls; the partitions with deleted files. Handed: the table of partitions, in which it marks as offline
+//! what has failed; the listener; the metrics. Invariant: a directory that has failed, and a log that is
+//! damaged, are not touched again before the next start. `moves` lies above, and hears of a failed
+//! directory by [`Dirs::on_failure`].
 
 mod checkpoints;
 mod close;
@@ -38,14 +38,14 @@ use crate::telemetry::Metrics;
 pub use data_dir::{CheckpointKind, Checkpoints, DataDir};
 pub use stall::{SlowDir, marked, wait_elsewhere};
 
-/// Is told of a directory that just failed, before what lies in it is marked offline.
+/// Called with a directory that has just failed, before its partitions are marked offline.
 type OnFailure = Box<dyn Fn(&DataDir) + Send + Sync>;
 
 /// The log directories of this broker.
 pub struct Dirs {
-    /// All that could be opened at the start, in the order of the config.
+    /// The directories that could be opened at the start, in the order of the config.
     all: Vec<Arc<DataDir>>,
-    /// Those that could not.
+    /// The directories that could not be opened at the start.
     failed_at_start: Vec<PathBuf>,
     hosted: Arc<Hosted>,
     listener: Arc<dyn ReplicaListener>,
@@ -53,7 +53,7 @@ pub struct Dirs {
     on_failure: OnceLock<OnFailure>,
     /// How many directories are slow now.
     slow_count: AtomicUsize,
-    /// Partitions with deleted files that are to be removed.
+    /// Partitions with deleted files that must be removed.
     deleting: Mutex<Vec<Arc<Partition>>>,
     /// Ends the thread that watches for stalls.
     alarm: Arc<Alarm>,
@@ -87,7 +87,7 @@ impl Dirs {
         })
     }
 
-    /// Has `act` told of each directory that fails from now on. For one room only.
+    /// Sets the callback for directories that fail from now on. Only one room may set it.
     pub fn on_failure(&self, act: OnFailure) {
         let is_first = self.on_failure.set(act).is_ok();
         assert!(is_first, "one room is told of failed directories");
@@ -107,7 +107,7 @@ impl Dirs {
         Ok(())
     }
 
-    /// Ends the threads once what is queued is synced, and waits for them.
+    /// Ends the threads after everything in their queues is synced, and waits for them.
     pub fn stop_threads(&self) {
         self.tell_threads_to_end();
         join_others(std::mem::take(&mut *self.threads.lock()));
@@ -120,17 +120,17 @@ impl Dirs {
         }
     }
 
-    /// All that could be opened at the start.
+    /// The directories that could be opened at the start.
     pub fn all(&self) -> &[Arc<DataDir>] {
         &self.all
     }
 
-    /// Those that are online.
+    /// The directories that are online.
     pub fn online(&self) -> impl Iterator<Item = &Arc<DataDir>> + Clone {
         self.all.iter().filter(|dir| !dir.log_dir.is_offline())
     }
 
-    /// Those that could not be opened at the start.
+    /// The directories that could not be opened at the start.
     pub fn failed_at_start(&self) -> &[PathBuf] {
         &self.failed_at_start
     }
@@ -140,7 +140,7 @@ impl Dirs {
         self.all.iter().find(|dir| partition.is_in(&dir.log_dir))
     }
 
-    /// The directory at `path`, which is online.
+    /// The directory at `path`, if it is online.
     ///
     /// # Errors
     /// LOG_DIR_NOT_FOUND, or KAFKA_STORAGE_ERROR if it failed.
@@ -157,8 +157,8 @@ impl Dirs {
         }
     }
 
-    /// Where a new log goes: where the controller says, or else where the fewest are. `None`: the
-    /// directory that may have it already is offline.
+    /// The directory for a new log: the one that the controller names, or else the one with the fewest
+    /// partitions. `None` if the log may already be in a directory that is offline.
     pub fn choose(&self, assigned: DirectoryId) -> Option<&Arc<DataDir>> {
         let mut online = self.online();
         if let Some(dir) = online.clone().find(|dir| dir.log_dir.id() == assigned) {
@@ -187,7 +187,7 @@ impl Drop for Dirs {
     }
 }
 
-/// A directory as Kafka names it, whatever the config says.
+/// A directory's path as Kafka shows it: absolute, even if the config has a relative one.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

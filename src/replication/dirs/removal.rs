@@ -1,5 +1,4 @@
-//! Removing what was deleted, once its readers have had time to finish: folders, and the files of
-//! segments.
+//! Removes deleted folders, and files of deleted segments, after their readers have had time to finish.
 
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use crate::replication::partition::Partition;
 use crate::replication::threads::now;
 
 impl Dirs {
-    /// Removes the folders whose time has come.
+    /// Removes the folders that are due.
     pub fn remove_due_folders(&self) {
         for dir in self.online() {
             if let Err(error) = dir.remove_due(now().instant) {
@@ -17,7 +16,7 @@ impl Dirs {
         }
     }
 
-    /// Has the files of deleted segments removed when their time comes.
+    /// Schedules the removal of a partition's deleted files.
     pub fn queue_removal(&self, partition: &Arc<Partition>) {
         let mut deleting = self.deleting.lock();
         let is_queued = deleting.iter().any(|queued| Arc::ptr_eq(queued, partition));
@@ -26,7 +25,7 @@ impl Dirs {
         }
     }
 
-    /// Removes the files of deleted segments whose readers have had time to finish.
+    /// Removes the files of deleted segments that are due.
     pub fn remove_due_files(&self) {
         let wall = now().wall;
         let deleting = std::mem::take(&mut *self.deleting.lock());

@@ -1,7 +1,7 @@
 //! The requests that write to a directory while it is slow, and the few threads that carry them out.
 //!
-//! The threads come with the requests and end when none comes. When a directory is slow is
-//! [`super::stall`]'s.
+//! The threads start with the requests, and end when none comes. [`super::stall`] decides when a directory
+//! is slow.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-/// Threads of a slow directory: several, as partitions may be stuck on their own.
+/// Threads of a slow directory. There are several, because each partition may be stuck by itself.
 const THREADS_PER_DIR: usize = 4;
 /// How long a thread waits for the next request before it ends.
 const THREAD_PATIENCE: Duration = Duration::from_secs(5);
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Queue {
 }
 
 impl SlowLane {
-    /// Queues a request, and starts a thread if one more is of use.
+    /// Queues a request, and starts a thread if another one would help.
     pub fn push(self: &Arc<Self>, job: Job) {
         let mut queue = self.queue.lock();
         queue.jobs.push_back(job);
@@ -65,7 +65,8 @@ impl SlowLane {
         }
     }
 
-    /// Carries the requests out here if there is no thread: better on this one than never.
+    /// Carries the queued requests out on this thread, because there is no other: late is better than
+    /// never.
     fn work_off(&self) {
         if self.queue.lock().threads > 0 {
             return;
@@ -81,7 +82,7 @@ impl SlowLane {
 
     fn work(&self) {
         while let Some(job) = self.next() {
-            // The waiting request learns of the panic by its channel; the thread serves the others.
+            // The waiting request learns of the panic by its channel; the thread goes on with the others.
             let run = std::panic::AssertUnwindSafe(job);
             if std::panic::catch_unwind(move || {
                 let run = run;
@@ -94,7 +95,7 @@ impl SlowLane {
         }
     }
 
-    /// The next request; `None`: the thread is to end.
+    /// The next request; `None` if the thread should end.
     fn next(&self) -> Option<Job> {
         let mut queue = self.queue.lock();
         loop {

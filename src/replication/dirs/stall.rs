@@ -1,18 +1,16 @@
-//! Disks that stall: noticing it, and keeping their appends away from the runtime's workers.
+//! Disks that stall: how they are noticed, and how their appends are kept off the runtime's workers.
 //!
-//! An append is a write to the page cache: microseconds, so it runs on the connection's own task.
-//! When a disk stalls it takes as long as the disk likes, and each worker that begins one is gone
-//! until it ends. So a thread looks at all appends every few milliseconds; one that is still the same
-//! as at the look before makes its directory *slow*, and so does one that was measured to be. From
-//! then on requests that write to a slow directory are carried out on a few threads of that
-//! directory, [`Dirs::on_slow_disk`]; when some appends in a row were fast again, the
-//! directory is not slow any more.
+//! An append is a write to the page cache, which takes microseconds, so it runs on the connection's own
+//! task. When a disk stalls it takes as long as the disk likes, and each worker that begins one is stuck
+//! until it ends. So a thread looks at all appends every few milliseconds: one that was already under way
+//! at the look before makes its directory *slow*, and so does one whose measured time was long. From then
+//! on requests that write to the slow directory run on a few threads of that directory,
+//! [`Dirs::on_slow_disk`]. When some appends in a row were fast, the directory is not slow any more.
 //!
 //! Order is kept: the connection starts nothing else until such a request is answered, and within a
-//! partition its lock decides, as always. What it costs while all is well: an append marks its begin
-//! and its end in a line of its own thread, and a request reads one number. An append
-//! that began before the stall was noticed stays stuck on its worker; a task that waits for a
-//! partition's lock does not, see
+//! partition its lock decides, as always. The cost while no disk stalls: an append marks its begin and end
+//! in a cache line of its own thread, and a request reads one number. An append that began before the stall
+//! was noticed stays stuck on its worker; a task that waits for a partition's lock does not, see
 //! [`crate::replication::partition::WaitElsewhere`].
 
 use std::cell::OnceCell;
@@ -31,16 +29,16 @@ use crate::replication::partition::Partition;
 use crate::replication::threads::{Alarm, now};
 use crate::storage::log_dir::LogDir;
 
-/// How long an append may take before its directory is slow: between one and two of these.
+/// How often appends are looked at: an append makes its directory slow after one to two of these.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
-/// How often is looked while nothing is appended.
+/// How often they are looked at while nothing is appended.
 const IDLE_INTERVAL: Duration = Duration::from_millis(200);
-/// An append that takes less is fast again.
+/// An append that takes less time counts as fast.
 const FAST: Duration = Duration::from_millis(5);
-/// So many fast requests in a row end the slowness.
+/// After so many fast requests in a row the directory is not slow any more.
 const FAST_IN_A_ROW: usize = 8;
 
-/// What one thread appends to: in a line of the cache that nobody else writes.
+/// The append of one thread, in a cache line that no other thread writes.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Slot {
@@ -65,9 +63,9 @@ fn new_slot() -> Arc<Slot> {
     slot
 }
 
-/// Says that this thread appends to the directory, as long as `append` runs.
+/// Marks that this thread appends to the directory while `append` runs.
 pub fn marked<T>(dir: *const LogDir, append: impl FnOnce() -> T) -> T {
-    /// Marks the end also of an append that panics.
+    /// Removes the mark even if the append panics.
     struct Mark<'a>(&'a Slot);
     impl Drop for Mark<'_> {
         fn drop(&mut self) {
@@ -78,7 +76,7 @@ pub fn marked<T>(dir: *const LogDir, append: impl FnOnce() -> T) -> T {
     OWN_SLOT.with(|slot| {
         let slot = &**slot.get_or_init(new_slot);
         slot.dir.store(dir.addr(), Ordering::Relaxed);
-        // Only this thread writes it.
+        // No other thread writes the slot.
         let count = slot.count.load(Ordering::Relaxed);
         slot.count.store(count.wrapping_add(1), Ordering::Release);
         let _mark = Mark(slot);
@@ -91,7 +89,7 @@ pub fn marked<T>(dir: *const LogDir, append: impl FnOnce() -> T) -> T {
 pub struct SlowDir(Arc<DataDir>);
 
 impl Dirs {
-    /// Whether any directory is slow now: all that a request asks while none is.
+    /// Whether any directory is slow now. Requests ask nothing else while none is.
     pub fn has_slow(&self) -> bool {
         self.slow_count.load(Ordering::Relaxed) > 0
     }
@@ -102,8 +100,8 @@ impl Dirs {
         dir.log_dir.is_slow().then(|| SlowDir(Arc::clone(dir)))
     }
 
-    /// Carries out a request on the threads of a slow directory. The time it takes says whether the
-    /// directory still is.
+    /// Carries out a request on the threads of a slow directory. The time that it takes decides whether the
+    /// directory stays slow.
     pub async fn on_slow_disk<T: Send + 'static>(
         self: &Arc<Self>,
         SlowDir(dir): SlowDir,
@@ -143,8 +141,8 @@ impl Dirs {
     }
 }
 
-/// Waits for a lock where no other task waits for this thread: a worker of the runtime hands its
-/// tasks to another thread first.
+/// Waits for a lock without holding up other tasks: a worker of the runtime hands its tasks to another
+/// thread first.
 pub fn wait_elsewhere(wait: &mut dyn FnMut()) {
     use tokio::runtime::{Handle, RuntimeFlavor};
     let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
@@ -179,7 +177,7 @@ fn watch(alarm: &Alarm, dirs: &Weak<Dirs>) {
             .collect();
         for (slot, state) in seen.iter().zip(&current) {
             let is_under_way = state.1 % 2 == 1;
-            // Also one that lasts from before a pause of this thread itself: then all were slow.
+            // After a pause of this thread itself, all appends that are under way count as slow.
             if is_under_way && before.contains(state) {
                 let dir = slot.dir.load(Ordering::Relaxed);
                 dirs.all()

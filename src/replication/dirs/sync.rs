@@ -1,7 +1,7 @@
-//! The threads that sync a disk's logs, so that no request waits for a sync on its own thread.
+//! The threads that sync a directory's logs, so that no request waits for a sync on its own thread.
 //!
-//! Group commit: while a sync runs, all that is appended meanwhile shares the next one. Several
-//! threads sync several partitions at a time, which a journalling file system commits together.
+//! Group commit: everything that is appended while a sync runs shares the next one. Several threads sync
+//! several partitions at a time, which a journalling file system commits together.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::storage::partition_folder;
 /// Threads for each log directory.
 const THREADS_PER_DIR: usize = 4;
 
-/// From so many on, new partition folders are synced by one sync of their volume.
+/// With so many new partition folders, one sync of their volume takes the place of one for each.
 const FOLDERS_WORTH_A_VOLUME: usize = 64;
 
 /// Starts the threads of one log directory.
@@ -63,14 +63,14 @@ fn sync_topic_ids(dir: &DataDir, folders: &[PathBuf]) -> io::Result<()> {
 }
 
 impl Dirs {
-    /// Has the log synced by the threads of its directory.
+    /// Queues the log for the threads of its directory.
     pub fn queue_sync(&self, partition: &Arc<Partition>) {
         if let Some(dir) = self.of(partition) {
             dir.syncs.push_log(partition);
         }
     }
 
-    /// As [`Self::queue_sync`], if the settings of the log ask for it now.
+    /// As [`Self::queue_sync`], but only if the settings of the log ask for a sync now.
     pub fn queue_sync_if_due(&self, partition: &Arc<Partition>) {
         if partition.flush_is_due(now().wall) {
             self.queue_sync(partition);
@@ -84,7 +84,7 @@ impl Dirs {
             Err(error) => self.note_failure(partition, &error),
         }
         partition.end_flush_wait();
-        // An append during the sync found the partition in the queue and did not queue it again. The
+        // An append during the sync found the partition in the queue, and did not queue it again. The
         // partition may have moved to another directory meanwhile.
         let dir = self.of(partition);
         if dir.is_some_and(|dir| !dir.log_dir.is_offline()) {

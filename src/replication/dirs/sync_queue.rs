@@ -1,6 +1,6 @@
-//! What is to be synced in a log directory: logs, and the topic ids of new folders.
+//! The queue of syncs of a log directory: logs, and the topic ids of new folders.
 //!
-//! A partition is in the queue once.
+//! Each partition is in the queue at most once.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -13,9 +13,9 @@ use crate::replication::partition::Partition;
 /// Something to sync.
 #[derive(Debug)]
 pub enum SyncJob {
-    /// A log, as far as its settings ask for it.
+    /// A log, as far as its settings ask for a sync.
     Log(Arc<Partition>),
-    /// The topic ids in new partition folders.
+    /// The topic ids in these new partition folders.
     TopicIds(Vec<PathBuf>),
 }
 
@@ -30,7 +30,7 @@ pub struct SyncQueue {
 struct QueueState {
     logs: VecDeque<Arc<Partition>>,
     new_folders: Vec<PathBuf>,
-    /// One thread at a time, so that the folders that come meanwhile gather.
+    /// Whether a thread syncs folders. Only one does, so that those that come meanwhile gather.
     is_syncing_folders: bool,
     is_stopped: bool,
 }
@@ -54,19 +54,19 @@ impl SyncQueue {
         }
     }
 
-    /// Has the topic id in a new partition folder synced.
+    /// Queues a new partition folder, whose topic id must be synced.
     pub fn push_folder(&self, folder: PathBuf) {
         self.state.lock().new_folders.push(folder);
         self.changed.notify_one();
     }
 
-    /// The folders of the last [`SyncJob::TopicIds`] are done.
+    /// Notes that the folders of the last [`SyncJob::TopicIds`] are synced.
     pub fn folders_synced(&self) {
         self.state.lock().is_syncing_folders = false;
         self.changed.notify_one();
     }
 
-    /// The next job; waits for one. `None`: the threads are to end.
+    /// Waits for the next job; `None` if the threads should end.
     pub fn next(&self) -> Option<SyncJob> {
         let mut state = self.state.lock();
         loop {

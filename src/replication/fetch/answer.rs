@@ -1,4 +1,4 @@
-//! What a Fetch is answered with.
+//! The answer to a Fetch.
 
 use crate::model::{BrokerId, LeaderEpoch, Offset};
 use crate::protocol::error_code::ErrorCode;
@@ -11,11 +11,11 @@ use crate::storage::transaction_index::AbortedTransaction;
 /// The answer to a Fetch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FetchAnswer {
-    /// An error of the session.
+    /// The error of the session, if it has one.
     pub error: ErrorCode,
     /// The session to use from now on, or [`crate::replication::fetch_session::NO_SESSION`].
     pub session_id: i32,
-    /// In the order in which they were read.
+    /// The partitions, in the order in which they were read.
     pub partitions: Vec<PartitionAnswer>,
 }
 
@@ -24,30 +24,30 @@ pub struct FetchAnswer {
 pub struct PartitionAnswer {
     /// The topic, as the request names it.
     pub topic: TopicKey,
-    /// The index.
+    /// The partition's index.
     pub partition: i32,
-    /// Why there is nothing else in the answer, if so.
+    /// Why the answer has nothing else; NONE if it has.
     pub error: ErrorCode,
-    /// [`Offset::NONE`] with an error, as the next two.
+    /// The high watermark; like the next two, [`Offset::NONE`] with an error.
     pub high_watermark: Offset,
-    /// See [`Self::high_watermark`].
+    /// The last stable offset.
     pub last_stable_offset: Offset,
-    /// See [`Self::high_watermark`].
+    /// The log start offset.
     pub log_start_offset: Offset,
-    /// Where the reader's log and this one part.
+    /// Where the reader's log and this one part, if they do.
     pub diverging: Option<EpochEnd>,
-    /// The leader, for one who asked another broker.
+    /// The leader, for a client that asked another broker.
     pub current_leader: Option<(BrokerId, LeaderEpoch)>,
     /// For readers of committed data: the aborted transactions in the records.
     pub aborted: Option<Vec<AbortedTransaction>>,
-    /// The batches.
+    /// The records.
     pub records: Payload,
-    /// There was no room for records.
+    /// Whether the limits left no room for records.
     pub(super) had_no_room: bool,
 }
 
 impl PartitionAnswer {
-    /// Nothing but an error.
+    /// An answer with nothing but an error.
     pub(super) fn refusal(topic: TopicKey, partition: i32, error: ErrorCode) -> Self {
         Self {
             topic,
@@ -64,7 +64,7 @@ impl PartitionAnswer {
         }
     }
 
-    /// Where the partition stands, without records.
+    /// An answer with the offsets of a partition, without records.
     pub(super) fn standing(topic: TopicKey, partition: i32, plan: &FetchPlan) -> Self {
         Self {
             high_watermark: plan.high_watermark,
@@ -75,12 +75,12 @@ impl PartitionAnswer {
         }
     }
 
-    /// Whether it must be told at once.
+    /// Whether the client must be told at once.
     pub(super) fn is_urgent(&self) -> bool {
         self.error != ErrorCode::NONE || self.diverging.is_some()
     }
 
-    /// What a session is to remember of it.
+    /// What a session has to remember of the answer.
     pub(super) fn for_session(&self) -> Answer {
         let outcome = if self.error != ErrorCode::NONE {
             Outcome::Error

@@ -1,4 +1,4 @@
-//! One partition of a Fetch: found, checked and planned, and what it is answered with.
+//! One partition of a Fetch: it is found, checked, planned, read and answered.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,49 +17,49 @@ use crate::replication::leadership::{FollowerFetch, SessionClock};
 use crate::replication::partition::{FetchPlan, IsrChange, Partition, Reader};
 use crate::storage::error::StorageError;
 
-/// A partition that the answer looks at.
+/// A partition of a Fetch.
 pub struct Item {
     topic: TopicKey,
     partition: i32,
-    /// What is asked of it.
+    /// What the request asks of the partition.
     pub request: PartitionRequest,
-    /// Its place in the session or, without one, in the request.
+    /// The partition's slot in the session; without one, its place in the request.
     pub slot: u32,
-    /// `None`: it is not looked up yet. An error is the answer.
+    /// The partition; `None` if it was not looked up yet. An error is its answer.
     found: Option<Result<Arc<Partition>, ErrorCode>>,
-    /// Watches it as long as this Fetch lasts; a session has its own.
+    /// Watches the partition for this Fetch, if that has no session.
     subscription: Option<Subscription>,
-    /// `None`: it must be read, once more perhaps.
+    /// The answer; `None` if the partition must be read, for the first time or again.
     pub answer: Option<PartitionAnswer>,
-    /// Whether the follower's progress was noted: once for each request.
+    /// Whether the follower's progress was noted, which happens once for each request.
     is_noted: bool,
 }
 
-/// What a look at a partition goes by.
+/// What a look at a partition needs to know.
 pub struct Look<'a> {
-    /// Who asks, and for what.
+    /// The request: who asks, and within which limits.
     pub params: &'a FetchParams,
-    /// What is here.
+    /// The partitions on this broker.
     pub hosted: &'a Hosted,
-    /// What should be.
+    /// The metadata, which says which should be here.
     pub image: &'a MetadataImage,
-    /// When a follower's session was last used.
+    /// The clock of a follower's session.
     pub clock: Option<&'a Arc<SessionClock>>,
-    /// The time.
+    /// The current time.
     pub now: Instant,
 }
 
-/// What others are to be told of.
+/// Findings that others must be told of.
 #[derive(Default)]
 pub struct Findings {
     /// Logs that could not be read.
     pub failures: Vec<(Arc<Partition>, ReplicaError)>,
-    /// In-sync sets that a follower's progress changes.
+    /// Changes of in-sync sets that a follower's progress makes possible.
     pub isr_changes: Vec<IsrChange>,
 }
 
 impl Item {
-    /// Not looked at yet.
+    /// A partition that was not looked up yet.
     pub fn new(topic: TopicKey, partition: i32, request: PartitionRequest, slot: u32) -> Self {
         Self {
             topic,
@@ -78,7 +78,7 @@ impl Item {
         Self::new(ready.topic, ready.partition, ready.request, ready.slot)
     }
 
-    /// Finds the partition if that was not done yet. True: it was not.
+    /// Looks the partition up, unless that was done before. Returns whether it did.
     pub fn find(&mut self, look: &Look<'_>) -> bool {
         let is_first = self.found.is_none();
         if is_first {
@@ -111,7 +111,7 @@ impl Item {
         look.hosted.partition(&id).map_err(|error| error.code())
     }
 
-    /// Plans the read of a partition that was sought. `None`: it is refused, and that is its answer.
+    /// Plans the read of a partition that was looked up. `None` if it is refused, which is its answer.
     pub fn plan(
         &mut self,
         look: &Look<'_>,
@@ -153,7 +153,7 @@ impl Item {
         Ok(plan)
     }
 
-    /// A follower's Fetch says how far it is.
+    /// Notes how far a follower is, as its Fetch says.
     fn note_follower(
         &self,
         partition: &Partition,
@@ -185,7 +185,7 @@ impl Item {
         refusal
     }
 
-    /// The leader by the metadata, for a client that asked the wrong broker (KIP-951).
+    /// The leader, as the metadata says, for a client that asked the wrong broker (KIP-951).
     fn current_leader(&self, image: &MetadataImage) -> Option<(BrokerId, LeaderEpoch)> {
         let topic = match &self.topic {
             TopicKey::Id(id) => image.topics().by_id(id),
@@ -205,7 +205,7 @@ impl Item {
                 answer.aborted = fetched.aborted;
                 answer.records = fetched.payload;
             }
-            // Retention was quicker than the read: the next Fetch learns the new log start.
+            // Retention was quicker than the read. The next Fetch learns the new log start.
             Some(Err(ReplicaError::Storage(StorageError::SegmentDeleted))) => {
                 answer.had_no_room = true;
             }
@@ -218,8 +218,8 @@ impl Item {
         self.answer = Some(answer);
     }
 
-    /// Watches the partition from now on, and has it read again. False: it does already, or there is
-    /// nothing to watch.
+    /// Watches the partition from now on, and has it read again. Returns false if it is watched already, or
+    /// there is nothing to watch.
     pub fn watch(&mut self, watch: &Arc<FetchWatch>, params: &FetchParams) -> bool {
         if self.subscription.is_some() {
             return false;
@@ -233,7 +233,7 @@ impl Item {
         true
     }
 
-    /// How many bytes of records it is answered with.
+    /// How many bytes of records the answer has.
     pub fn bytes(&self) -> u64 {
         let answer = self.answer.as_ref();
         answer.map_or(0, |answer| answer.records.len() as u64)

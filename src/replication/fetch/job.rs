@@ -1,20 +1,20 @@
-//! A read that a Fetch has planned, and what became of it; how much all of them may read together.
+//! A read that a Fetch has planned, and its outcome; and the limit on all of its reads together.
 
 use std::sync::Arc;
 
 use crate::replication::error::ReplicaError;
 use crate::replication::partition::{FetchPlan, FetchedRecords, Partition};
 
-/// What the answer may still hold.
+/// How many bytes the answer may still hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     left: u64,
-    /// Nothing is in it yet: the first batch may be larger than all limits.
+    /// Whether the answer is empty so far: its first batch may exceed all limits.
     is_untouched: bool,
 }
 
 impl Budget {
-    /// What `max_bytes` leave once `spent` bytes are in the answer.
+    /// The rest of `max_bytes` when `spent` bytes are in the answer.
     pub fn after(spent: u64, max_bytes: u32) -> Self {
         Self {
             left: u64::from(max_bytes).saturating_sub(spent),
@@ -32,26 +32,26 @@ impl Budget {
 
 /// A read that was planned.
 pub struct Job {
-    /// The place of its item.
+    /// The index of its item.
     pub index: usize,
-    /// What is read.
+    /// The partition to read.
     pub partition: Arc<Partition>,
-    /// Where it stands, and what there is to read.
+    /// The partition's offsets, and what to read.
     pub plan: FetchPlan,
-    /// The limit for this partition.
+    /// The limit on bytes for this partition.
     pub max_bytes: u32,
 }
 
-/// What became of a [`Job`].
+/// The outcome of a [`Job`].
 pub struct Done {
-    /// The job.
+    /// The job that was run.
     pub job: Job,
-    /// `None`: the limits left no room to look.
+    /// What was read; `None` if the limits left no room to read.
     pub read: Option<Result<FetchedRecords, ReplicaError>>,
 }
 
 impl Job {
-    /// Carries out the read as far as `budget` allows, which it takes its bytes from. May do I/O.
+    /// Carries the read out as far as `budget` allows, and takes its bytes from that. It may do I/O.
     pub fn run(self, budget: &mut Budget) -> Done {
         if budget.left == 0 && !budget.is_untouched {
             return Done {

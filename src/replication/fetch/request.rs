@@ -1,5 +1,5 @@
-//! What a Fetch asks for as a whole; what it asks of each partition is
-//! [`crate::replication::fetch_session::PartitionRequest`].
+//! What a Fetch asks for as a whole. [`crate::replication::fetch_session::PartitionRequest`] is what it
+//! asks of each partition.
 
 use std::time::Duration;
 
@@ -9,36 +9,36 @@ use crate::replication::delayed::Interest;
 /// A follower that fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FollowerIdentity {
-    /// Its `node.id`.
+    /// The follower's `node.id`.
     pub id: BrokerId,
-    /// Its broker epoch (KIP-903); -1 if it did not say.
+    /// The follower's broker epoch (KIP-903); -1 if it did not give one.
     pub epoch: i64,
 }
 
 /// What a Fetch asks for as a whole.
 #[derive(Clone, Copy, Debug)]
 pub struct FetchParams {
-    /// The follower, if it is one.
+    /// The follower, if a follower asks.
     pub follower: Option<FollowerIdentity>,
-    /// How long it may wait for `min_bytes`.
+    /// How long the request may wait for `min_bytes`.
     pub max_wait: Duration,
-    /// Fewer are worth an answer only when the wait is over. At most `max_bytes`.
+    /// With fewer bytes than this the request waits for more. It is at most `max_bytes`.
     pub min_bytes: u32,
-    /// A limit for all partitions together; the first batch may be larger.
+    /// The limit on bytes of all partitions together. The first batch may exceed it.
     pub max_bytes: u32,
-    /// Up to where the reader may see.
+    /// Up to where the reader may see partitions.
     pub interest: Interest,
-    /// It wants the leader's answer.
+    /// Whether only the leader may answer.
     pub only_leader: bool,
 }
 
-/// Which session a Fetch is for.
+/// The session that a Fetch belongs to.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionRequest {
-    /// [`crate::replication::fetch_session::NO_SESSION`], or that of an earlier answer.
+    /// The session id of an earlier answer, or [`crate::replication::fetch_session::NO_SESSION`].
     pub id: i32,
-    /// Counts the requests of a session.
+    /// The number of the request within its session.
     pub epoch: i32,
-    /// Topics are named by id: from version 13 on.
+    /// Whether topics are named by id, as from version 13 on.
     pub uses_topic_ids: bool,
 }

@@ -1,8 +1,8 @@
-//! What a Fetch does next: read, wait for news, or answer. Given the time, it says which; carrying it
-//! out is [`super::serve`]'s.
+//! Decides what a Fetch does next: read, wait for news, or answer. It takes the time as an argument;
+//! [`super::serve`] carries out what it decides.
 //!
-//! Invariants: what is taken from a session is answered, or gets its mark back, also when the Fetch is
-//! dropped; who waits has watched every partition since before its last look.
+//! Invariants: a partition that is taken from a session is answered, or gets its mark back, even when the
+//! Fetch is dropped; a Fetch that waits has watched every partition since before its last look.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ use crate::replication::fetch_session::{
 use crate::replication::hosted::Hosted;
 use crate::replication::leadership::SessionClock;
 
-/// How many marked partitions are taken from a session at a time: when the answer is full, the
-/// others keep their turn without having been touched.
+/// How many marked partitions are taken from a session at a time. When the answer is full, the others keep
+/// their turn, and were not touched.
 const TAKEN_AT_ONCE: usize = 256;
 
 /// A Fetch that is being served.
@@ -39,27 +39,27 @@ pub struct Round {
 }
 
 enum Kind {
-    /// All partitions are in the request; no session is wanted.
+    /// The request names all partitions, and wants no session.
     Sessionless,
-    /// All partitions are in the request; the answer begins a session if there is room.
+    /// The request names all partitions. The answer begins a session, if there is room for one.
     Full,
-    /// The partitions are in a session.
+    /// The partitions are those of a session.
     Incremental(Arc<Mutex<FetchSession>>),
 }
 
 enum Phase {
-    /// The partitions are to be looked at.
+    /// The partitions must be looked at.
     Look,
-    /// Reads are under way, of so many partitions that a session had marked.
+    /// Reads are under way. `taken` of their partitions were marked in the session.
     Reading { taken: usize },
 }
 
-/// What is to be done next.
+/// What the caller must do next.
 pub enum Step {
-    /// Carry out these reads, and hand them to [`Round::take`].
+    /// Carry out these reads, and give them to [`Round::take`].
     Read(Vec<Job>, Budget, Findings),
-    /// Wait for so many bytes by [`Round::watch`], and then call [`Round::woken`]; once the request's
-    /// time is over, answer.
+    /// Wait for so many bytes by [`Round::watch`], then call [`Round::woken`]. When the request's time is
+    /// over, answer.
     Wait(u64),
     /// Answer by [`Round::finish`].
     Answer,
@@ -92,7 +92,7 @@ impl Round {
             return Ok(round);
         }
         if session.id != NO_SESSION {
-            // A full request ends the session it names.
+            // A full request ends the session that it names.
             drop(sessions.remove(session.id));
         }
         if session.epoch != FINAL_EPOCH {
@@ -135,7 +135,7 @@ impl Round {
         let partition_count = session.len();
         drop(session);
         if partition_count == 0 {
-            // Nothing is left of it: the client is told so by the answer's session id.
+            // Nothing is left of the session. The answer's session id tells the client so.
             sessions.remove(self.session.id);
         } else {
             sessions.touch(self.session.id, partition_count, now);
@@ -144,28 +144,28 @@ impl Round {
         Ok(())
     }
 
-    /// What the Fetch asks for.
+    /// The parameters of the Fetch.
     pub fn params(&self) -> &FetchParams {
         &self.params
     }
 
-    /// Where its partitions mark their news.
+    /// The watch on which the partitions mark their news.
     pub fn watch(&self) -> &FetchWatch {
         &self.watch
     }
 
-    /// What is to be done now.
+    /// What the caller must do now.
     pub fn next(&mut self, hosted: &Hosted, now: Instant) -> Step {
         match self.phase {
             Phase::Look => self.look(hosted, now),
-            // As long as there is room, all that is marked is looked at, a part at a time.
+            // As long as the answer has room, everything that is marked is looked at, a part at a time.
             Phase::Reading { taken } if self.has_room() && taken == TAKEN_AT_ONCE => {
                 self.look(hosted, now)
             }
             Phase::Reading { .. } if self.is_to_be_answered() => Step::Answer,
             Phase::Reading { .. } => {
                 if self.watch_all() {
-                    // From now on no news is missed: look once more.
+                    // From now on no news is missed, so a last look decides.
                     return self.look(hosted, now);
                 }
                 Step::Wait(u64::from(self.params.min_bytes) - self.bytes())
@@ -182,14 +182,14 @@ impl Round {
         findings
     }
 
-    /// The wait for news is over: what has news, and what had records, is to be read again.
+    /// Ends the wait for news: partitions that have news, or had records, must be read again.
     pub fn woken(&mut self) {
         self.phase = Phase::Look;
         if !matches!(self.kind, Kind::Incremental(_)) {
             let mut marked = Vec::new();
             self.watch.take_ready(usize::MAX, &mut marked);
             for slot in marked {
-                // Without a session slots are places in the request.
+                // Without a session a slot is the place of its partition in the request.
                 if let Some(item) = self.items.get_mut(slot as usize) {
                     item.answer = None;
                 }
@@ -200,7 +200,7 @@ impl Round {
         }
     }
 
-    /// Plans the reads of all partitions that have no answer; what is refused is answered at once.
+    /// Plans the reads of all partitions without an answer. A refusal is an answer.
     fn look(&mut self, hosted: &Hosted, now: Instant) -> Step {
         let taken = self.take_marked();
         self.phase = Phase::Reading { taken };
@@ -235,7 +235,7 @@ impl Round {
         Step::Read(jobs, budget, findings)
     }
 
-    /// Adds marked partitions of the session, and has those that are there already read again. How
+    /// Adds marked partitions of the session; those that were added before must be read again. Returns how
     /// many were taken.
     fn take_marked(&mut self) -> usize {
         let Kind::Incremental(session) = &self.kind else {
@@ -257,7 +257,8 @@ impl Round {
         count
     }
 
-    /// Without a session: watches all partitions from now on. False: it does already.
+    /// Watches all partitions from now on, for a request without a session. Returns false if they are
+    /// watched already.
     fn watch_all(&mut self) -> bool {
         if matches!(self.kind, Kind::Incremental(_)) {
             return false;
@@ -277,7 +278,7 @@ impl Round {
         self.bytes() < u64::from(self.params.max_bytes)
     }
 
-    /// Whether there is enough, something that must be told at once, or nothing to wait for.
+    /// Whether it is time to answer: there is enough, or something urgent, or nothing to wait for.
     fn is_to_be_answered(&self) -> bool {
         let mut answers = self.items.iter().filter_map(|item| item.answer.as_ref());
         let is_empty = match &self.kind {
@@ -290,7 +291,7 @@ impl Round {
             || self.params.max_wait.is_zero()
     }
 
-    /// Makes the answer, and has the session remember it. `random` makes ids of sessions.
+    /// Makes the answer, and has the session remember it. `random` draws ids of sessions.
     pub fn finish(
         mut self,
         sessions: &Sessions,
@@ -327,7 +328,8 @@ impl Round {
         }
     }
 
-    /// Has the next requests name only what changes, if there is room for another session: its id.
+    /// Makes a session, if there is room for one, so that the next requests can name only what changes.
+    /// Returns its id.
     fn create_session(
         &self,
         sessions: &Sessions,
@@ -350,7 +352,7 @@ impl Round {
                 let slot = session.update(topic, answer.partition, *request);
                 answers.push((slot, answer.for_session()));
             }
-            // They stay marked: nobody watched them while they were read.
+            // The slots stay marked, because nobody watched them while they were read.
             session.answered(&answers);
             session
         };
@@ -360,7 +362,7 @@ impl Round {
 
 impl Drop for Round {
     fn drop(&mut self) {
-        // What was taken from the session and not answered keeps its mark.
+        // Partitions that were taken from the session and not answered keep their marks.
         if let Kind::Incremental(session) = &self.kind {
             session
                 .lock()
@@ -369,7 +371,7 @@ impl Drop for Round {
     }
 }
 
-/// Has the session's slot watch the partition of an item, if it does not yet.
+/// Subscribes the session's slot to the partition of an item, unless it is subscribed.
 fn watch_in_session(session: &mut FetchSession, item: &Item) {
     let (watch, interest) = (Arc::clone(session.watch()), session.interest());
     let Some(subscription) = session.subscription_mut(item.slot) else {
@@ -386,7 +388,7 @@ fn watch_in_session(session: &mut FetchSession, item: &Item) {
     }
 }
 
-/// The answer of a session to its request of `epoch`: what of the partitions is news.
+/// The part of a session's answer to its request of `epoch` that is news.
 fn answer_in_session(
     session: &mut FetchSession,
     epoch: i32,

@@ -1,7 +1,6 @@
-//! Carrying out what a [`Round`] decides.
+//! Carries out what a [`Round`] decides.
 //!
-//! Nothing is polled: a wait ends by a mark, or by its deadline. A Fetch may be dropped while it
-//! waits.
+//! Nothing is polled: a mark or a deadline ends a wait. A Fetch may be dropped while it waits.
 
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use crate::replication::hosted::Hosted;
 use crate::replication::listener::ReplicaListener;
 use crate::replication::threads::{now, random_bytes};
 
-/// Who serves Fetches.
+/// Serves Fetches, and keeps their sessions.
 pub struct Fetches {
     hosted: Arc<Hosted>,
     dirs: Arc<Dirs>,
@@ -46,7 +45,7 @@ impl Fetches {
         })
     }
 
-    /// The sessions, for metrics: how many, their partitions, and how many were evicted.
+    /// For metrics: how many sessions there are, how many partitions these have, and how many were evicted.
     pub fn session_counts(&self) -> (usize, usize, u64) {
         let (sessions, partitions) = self.sessions.counts();
         (sessions, partitions, self.sessions.evicted_count())
@@ -82,7 +81,7 @@ impl Fetches {
 }
 
 impl Fetch {
-    /// Serves it.
+    /// Serves the Fetch to its end.
     pub async fn run(mut self) -> FetchAnswer {
         let deadline = tokio::time::Instant::now() + self.round.params().max_wait;
         loop {

@@ -1,8 +1,8 @@
-//! The fetch sessions of a broker: a bounded number, and the rules of who gives way to whom.
+//! The fetch sessions of a broker: a bounded number, and the rules by which sessions give way to others.
 //!
-//! A newcomer takes a free place; or that of the session used least recently, if it was idle for
-//! two minutes; or that of a consumer, if it is a follower; or that of a session with no more
-//! partitions that has had two minutes of its own.
+//! A new session takes a free place; or that of the session used least recently, if that was idle for two
+//! minutes; or that of a consumer, if the new one is a follower's; or that of a session with no more
+//! partitions than it has, after that has had two minutes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use parking_lot::Mutex;
 
 use super::{FetchSession, NO_SESSION};
 
-/// How long a session is safe from others that are not a follower's.
+/// For how long a session need not give way, except to a follower's.
 pub const EVICTION_AGE: Duration = Duration::from_mins(2);
 
-/// What decides between two sessions: the smaller gives way.
+/// The rank of a session: of two, the smaller gives way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Worth {
     is_follower: bool,
@@ -32,10 +32,10 @@ struct Entry {
     last_used_at: Instant,
 }
 
-/// A part of the sessions, with the ids of one range.
+/// A part of the sessions: those with the ids of one range.
 ///
-/// No session is locked in here. Evicted sessions are handed back, so that they can be dropped
-/// without the cache's lock: they may watch thousands of partitions.
+/// No session is locked in here. Evicted sessions are returned, so that they are dropped without the
+/// cache's lock: they may watch thousands of partitions.
 #[derive(Debug)]
 pub struct SessionCache {
     max_sessions: usize,
@@ -66,7 +66,7 @@ impl SessionCache {
         self.sessions.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no sessions.
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
     }
@@ -76,7 +76,7 @@ impl SessionCache {
         self.partition_count
     }
 
-    /// How many sessions had to give way so far.
+    /// How many sessions have given way so far.
     pub fn evicted_count(&self) -> u64 {
         self.evicted_count
     }
@@ -88,13 +88,13 @@ impl SessionCache {
             .map(|entry| Arc::clone(&entry.session))
     }
 
-    /// Whether an id is taken.
+    /// Whether a session has this id.
     pub fn contains(&self, id: i32) -> bool {
         self.sessions.contains_key(&id)
     }
 
-    /// Makes room for a session of this kind. `Err`: there is none, and it may displace nobody.
-    /// `Ok` may hold the session that gave way.
+    /// Makes room for a session of this kind. `Err` if there is none, and it may displace no other. `Ok`
+    /// may have the session that gave way.
     pub fn make_room(
         &mut self,
         is_follower: bool,
@@ -125,7 +125,7 @@ impl SessionCache {
         Ok(self.remove(victim))
     }
 
-    /// Adds a session, after [`Self::make_room`].
+    /// Adds a session. The caller has called [`Self::make_room`].
     pub fn insert(&mut self, session: FetchSession, now: Instant) {
         let worth = Worth {
             is_follower: session.is_follower(),
@@ -143,7 +143,7 @@ impl SessionCache {
         assert!(before.is_none(), "a new session has an id of its own");
     }
 
-    /// Says that a session was used, and how many partitions it has by now.
+    /// Notes that a session was used, and how many partitions it has by now.
     pub fn touch(&mut self, id: i32, partition_count: usize, now: Instant) {
         let Some(mut entry) = self.sessions.remove(&id) else {
             return;
@@ -184,11 +184,11 @@ impl SessionCache {
     }
 }
 
-/// All places are taken, by sessions that need not give way.
+/// All places are taken by sessions that need not give way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRoom;
 
-/// All sessions, in shards that are locked apart.
+/// All sessions, in shards with locks of their own.
 #[derive(Debug)]
 pub struct Sessions {
     shards: Vec<Mutex<SessionCache>>,
@@ -199,10 +199,10 @@ const SHARD_COUNT: usize = 8;
 const IDS_PER_SHARD: i32 = i32::MAX / 8;
 
 impl Sessions {
-    /// Room for `max.incremental.fetch.session.cache.slots` sessions.
+    /// A table for `max.incremental.fetch.session.cache.slots` sessions.
     pub fn new(max_sessions: usize) -> Self {
         let shard = |index| {
-            // What does not divide goes to the first ones; Kafka loses it.
+            // The remainder of the division goes to the first shards; Kafka loses it.
             let max = max_sessions / SHARD_COUNT + usize::from(index < max_sessions % SHARD_COUNT);
             Mutex::new(SessionCache::new(max))
         };
@@ -217,20 +217,20 @@ impl Sessions {
         self.shard(id)?.lock().get(id)
     }
 
-    /// Removes a session: its client is done with it.
+    /// Removes a session, because its client has ended it.
     pub fn remove(&self, id: i32) -> Option<Arc<Mutex<FetchSession>>> {
         self.shard(id)?.lock().remove(id)
     }
 
-    /// Says that a session was used.
+    /// Notes that a session was used.
     pub fn touch(&self, id: i32, partition_count: usize, now: Instant) {
         if let Some(shard) = self.shard(id) {
             shard.lock().touch(id, partition_count, now);
         }
     }
 
-    /// Makes a session if there is room for it; `random` draws numbers for its id, and `fill` makes
-    /// it for the id. Its id, or [`NO_SESSION`].
+    /// Makes a session, if there is room. `random` draws numbers for its id, and `fill` makes the session
+    /// of that id. Returns the id, or [`NO_SESSION`].
     pub fn create(
         &self,
         is_follower: bool,
@@ -265,7 +265,7 @@ impl Sessions {
         counts.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 
-    /// How many sessions had to give way so far.
+    /// How many sessions have given way so far.
     pub fn evicted_count(&self) -> u64 {
         self.shards
             .iter()
@@ -278,7 +278,7 @@ impl Sessions {
     }
 }
 
-/// An id of the shard's range; the range of the first begins with [`NO_SESSION`].
+/// An id in the range of a shard. The first range begins with [`NO_SESSION`], which is no id.
 fn id_in_shard(index: usize, random: u32) -> i32 {
     let index = i32::try_from(index).expect("there are few shards");
     let within = i32::try_from(random % IDS_PER_SHARD.unsigned_abs()).expect("below i32::MAX");

@@ -1,8 +1,8 @@
-//! Fetch sessions (KIP-227): the broker remembers which partitions a client fetches, so that a
-//! request names only what changed, and an answer only what is new.
+//! Fetch sessions (KIP-227): the broker remembers which partitions a client fetches, so that requests name
+//! only what has changed, and answers only what is new.
 //!
-//! A session also watches its partitions, so that an incremental Fetch costs those with news, not
-//! all. A client that loses count of the epochs starts over; no answer depends on a session.
+//! A session also watches its partitions, so that an incremental Fetch costs only those with news. A client
+//! that loses count of the epochs starts over; nothing is lost with a session.
 
 mod cache;
 mod session;
@@ -18,10 +18,10 @@ use crate::model::TopicId;
 pub const NO_SESSION: i32 = 0;
 /// The epoch of a request that names all partitions, and would like a session.
 pub const INITIAL_EPOCH: i32 = 0;
-/// The epoch of a request that names all partitions, and ends the session it names, if any.
+/// The epoch of a request that names all partitions, and ends the session that it names, if any.
 pub const FINAL_EPOCH: i32 = -1;
 
-/// The epoch after `epoch`: it wraps to 1, as 0 begins a session.
+/// The epoch after `epoch`. It wraps to 1, because 0 begins a session.
 pub fn next_epoch(epoch: i32) -> i32 {
     match epoch {
         i32::MAX => 1,
@@ -30,7 +30,7 @@ pub fn next_epoch(epoch: i32) -> i32 {
     }
 }
 
-/// Whether a request of this epoch names all the partitions it wants.
+/// Whether a request of this epoch names all partitions that it wants.
 pub fn is_full(epoch: i32) -> bool {
     epoch == INITIAL_EPOCH || epoch == FINAL_EPOCH
 }
@@ -38,23 +38,23 @@ pub fn is_full(epoch: i32) -> bool {
 /// A topic as a request names it: by id from version 13 on, by name before.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TopicKey {
-    /// By id.
+    /// The topic's id.
     Id(TopicId),
-    /// By name.
+    /// The topic's name.
     Name(Arc<str>),
 }
 
 /// As [`TopicKey`], borrowed from a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TopicRef<'a> {
-    /// By id.
+    /// The topic's id.
     Id(TopicId),
-    /// By name.
+    /// The topic's name.
     Name(&'a str),
 }
 
 impl TopicRef<'_> {
-    /// Its own copy.
+    /// A copy of its own.
     pub fn to_key(self) -> TopicKey {
         match self {
             Self::Id(id) => TopicKey::Id(id),
@@ -66,7 +66,7 @@ impl TopicRef<'_> {
 /// Why an incremental request cannot be served. The client starts over with a full one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
-    /// FETCH_SESSION_ID_NOT_FOUND: it was evicted, or is of another broker.
+    /// FETCH_SESSION_ID_NOT_FOUND: the session was evicted, or belongs to another broker.
     #[error("no such fetch session")]
     NotFound,
     /// INVALID_FETCH_SESSION_EPOCH: a request was lost, or arrived twice.

@@ -9,57 +9,57 @@ use crate::model::{LeaderEpoch, Offset, TopicId};
 use crate::replication::delayed::{FetchWatch, Interest, Subscription};
 use crate::replication::leadership::SessionClock;
 
-/// What a client asks of one partition.
+/// What a request asks of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionRequest {
-    /// Where to read.
+    /// The offset to read from.
     pub fetch_offset: Offset,
-    /// `partition_max_bytes`.
+    /// The most bytes of this partition in the answer (`partition_max_bytes`).
     pub max_bytes: i32,
     /// The leader epoch the client believes in; [`LeaderEpoch::NONE`] skips the check.
     pub current_leader_epoch: LeaderEpoch,
     /// The epoch of the record before `fetch_offset`; [`LeaderEpoch::NONE`] skips the check.
     pub last_fetched_epoch: LeaderEpoch,
-    /// A follower's log start offset.
+    /// The follower's log start offset; consumers have none.
     pub log_start_offset: Offset,
 }
 
-/// What is about to be answered for a partition.
+/// The answer for a partition, as far as the session is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The high watermark in the answer.
     pub high_watermark: Offset,
     /// The log start offset in the answer.
     pub log_start_offset: Offset,
-    /// What the answer is.
+    /// The kind of the answer.
     pub outcome: Outcome,
 }
 
 /// The kinds of answer that a session tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// All was read, there is no record.
+    /// Everything was read, and there are no records.
     CaughtUp,
     /// There may be records, but the limits of the request left no room for them.
     NoRoom,
-    /// Records.
+    /// The answer has records.
     Records,
-    /// A diverging epoch or a preferred replica: the client must act.
+    /// The answer has a diverging epoch or a preferred replica, on which the client must act.
     Redirect,
-    /// An error code.
+    /// The answer is an error code.
     Error,
 }
 
-/// A partition that may have news, as the next answer must look at it.
+/// A partition that may have news, for the next answer to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadySlot {
-    /// Its number in the session.
+    /// The partition's slot in the session.
     pub slot: u32,
-    /// Its topic.
+    /// The partition's topic.
     pub topic: TopicKey,
-    /// Its index in the topic.
+    /// The partition's index.
     pub partition: i32,
-    /// What the client asks of it.
+    /// What the client asks of the partition.
     pub request: PartitionRequest,
 }
 
@@ -68,13 +68,13 @@ struct CachedPartition {
     topic: TopicKey,
     partition: i32,
     request: PartitionRequest,
-    /// As last answered; [`Offset::NONE`] so that the next answer differs.
+    /// The high watermark of the last answer; [`Offset::NONE`] makes the next answer differ.
     high_watermark: Offset,
     log_start_offset: Offset,
     subscription: Option<Subscription>,
 }
 
-/// The partitions of one fetcher, with what it was told last.
+/// The partitions of one client, with what it was told last of each.
 #[derive(Debug)]
 pub struct FetchSession {
     id: i32,
@@ -82,7 +82,7 @@ pub struct FetchSession {
     is_follower: bool,
     interest: Interest,
     index: TopicIndex,
-    /// By slot; `None` where a partition was forgotten.
+    /// The partitions by slot; `None` for one that was forgotten.
     slots: Vec<Option<CachedPartition>>,
     free: Vec<u32>,
     watch: Arc<FetchWatch>,
@@ -90,7 +90,7 @@ pub struct FetchSession {
 }
 
 impl FetchSession {
-    /// A session without partitions, after the full request that began it.
+    /// A session without partitions, for the full request that begins it.
     pub fn new(
         id: i32,
         is_follower: bool,
@@ -115,7 +115,7 @@ impl FetchSession {
         }
     }
 
-    /// Its id: above 0.
+    /// The session's id: above 0.
     pub fn id(&self) -> i32 {
         self.id
     }
@@ -125,33 +125,32 @@ impl FetchSession {
         self.epoch
     }
 
-    /// Whether it belongs to a follower, which no consumer may displace.
+    /// Whether the session is a follower's, which no consumer's may displace.
     pub fn is_follower(&self) -> bool {
         self.is_follower
     }
 
-    /// How many partitions it has.
+    /// How many partitions the session has.
     pub fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
-    /// Whether it has none.
+    /// Whether the session has no partitions.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Where its partitions mark their news.
+    /// The watch on which the partitions mark their news.
     pub fn watch(&self) -> &Arc<FetchWatch> {
         &self.watch
     }
 
-    /// When it was last used, for the followers' progress.
+    /// The clock that tells when the session was last used, for the progress of followers.
     pub fn clock(&self) -> &Arc<SessionClock> {
         &self.clock
     }
 
-    /// Takes the next incremental request. Its partitions follow by [`Self::update`] and
-    /// [`Self::forget`].
+    /// Takes the next incremental request. [`Self::update`] and [`Self::forget`] follow for its partitions.
     pub fn begin(
         &mut self,
         epoch: i32,
@@ -172,12 +171,12 @@ impl FetchSession {
         Ok(())
     }
 
-    /// Whether the request of `epoch` is still the newest: it may be answered.
+    /// Whether the request of `epoch` is still the newest, and may be answered.
     pub fn is_current(&self, epoch: i32) -> bool {
         self.epoch == next_epoch(epoch)
     }
 
-    /// Up to where its reader may see partitions.
+    /// Up to where the reader may see partitions.
     pub fn interest(&self) -> Interest {
         self.interest
     }
@@ -191,9 +190,10 @@ impl FetchSession {
         }
     }
 
-    /// Adds a partition, or changes what is asked of it. It will be looked at. Its slot.
+    /// Adds a partition, or changes what is asked of it, and marks it. Returns its slot.
     ///
-    /// Panics if the topic is not named as the session does: [`Self::begin`] refuses that.
+    /// # Panics
+    /// The topic is not named as the session names topics: [`Self::begin`] refuses such requests.
     pub fn update(&mut self, topic: TopicRef<'_>, partition: i32, asked: PartitionRequest) -> u32 {
         let slot = match self.index.find(topic, partition) {
             Some(slot) => {
@@ -229,7 +229,7 @@ impl FetchSession {
         slot
     }
 
-    /// Removes a partition, if it is there.
+    /// Removes a partition, if the session has it.
     pub fn forget(&mut self, topic: TopicRef<'_>, partition: i32) {
         if let Some(slot) = self.index.remove(topic, partition) {
             self.slots[slot as usize] = None;
@@ -237,8 +237,8 @@ impl FetchSession {
         }
     }
 
-    /// Takes up to `limit` partitions that may have news: the longest marked first, so that none
-    /// starves. Each must come back through [`Self::answered`] or [`Self::put_back`].
+    /// Takes up to `limit` partitions that may have news, the longest marked first, so that none starves.
+    /// Each must be given to [`Self::answered`] or [`Self::put_back`].
     pub fn take_ready(&self, limit: usize) -> Vec<ReadySlot> {
         let mut slots = Vec::new();
         self.watch.take_ready(limit, &mut slots);
@@ -258,19 +258,19 @@ impl FetchSession {
         })
     }
 
-    /// The subscription of a slot, for the driver to check and renew.
+    /// The subscription of a slot, to be checked and renewed.
     pub fn subscription_mut(&mut self, slot: u32) -> Option<&mut Option<Subscription>> {
         let cached = self.slots.get_mut(slot as usize)?.as_mut()?;
         Some(&mut cached.subscription)
     }
 
-    /// Nothing is answered for these slots after all: they keep their turn.
+    /// Puts slots back that get no answer after all: they keep their turn.
     pub fn put_back(&self, slots: impl DoubleEndedIterator<Item = u32> + Clone) {
         self.watch.put_back(slots);
     }
 
-    /// Decides for each slot that was taken whether its answer is worth sending, and remembers the
-    /// answer. Those that got no room keep their turn; those that got records go behind all others.
+    /// Decides for each slot that was taken whether its answer is worth sending, and remembers the answer.
+    /// Slots that got no room keep their turn; those that got records go behind all others.
     pub fn answered(&mut self, answers: &[(u32, Answer)]) -> Vec<bool> {
         let has_no_room = |answer: &Answer| answer.outcome == Outcome::NoRoom;
         let waiting = answers.iter().filter(|(_, answer)| has_no_room(answer));
@@ -289,7 +289,7 @@ impl FetchSession {
             || cached.log_start_offset != answer.log_start_offset;
         cached.log_start_offset = answer.log_start_offset;
         cached.high_watermark = match answer.outcome {
-            // So that the end of the error is news.
+            // The end of the error will be news then.
             Outcome::Error => Offset::NONE,
             _ => answer.high_watermark,
         };
@@ -306,7 +306,7 @@ impl FetchSession {
     }
 }
 
-/// Finds the slot of a partition without building a key.
+/// The slots by partition, which are found without building a key.
 #[derive(Debug)]
 enum TopicIndex {
     ById(BTreeMap<TopicId, Partitions>),

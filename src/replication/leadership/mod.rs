@@ -1,7 +1,7 @@
-//! What a leader knows of its followers: how far each has fetched, which are in sync, and which
-//! changes of the in-sync set to ask the controller for (KIP-497).
+//! What a leader knows of its followers: how far each has fetched, which are in sync, and which changes of
+//! the in-sync set the controller should be asked for (KIP-497).
 //!
-//! The controller decides; until it has, the leader counts the larger of the two sets (the maximal
+//! The controller decides. Until it has, the leader counts with the larger of the two sets (the maximal
 //! ISR), which is always safe.
 
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use crate::model::{BrokerId, Offset};
 use crate::replication::high_watermark::{self, Follower, Leader};
 
-/// When a fetch session was last used. It stands for the Fetches of the partitions that a request
-/// does not name, as nothing changed.
+/// When a fetch session was last used. Partitions that its requests do not name, because nothing has
+/// changed, count as fetched then.
 #[derive(Debug)]
 pub struct SessionClock {
     created_at: Instant,
@@ -20,7 +20,7 @@ pub struct SessionClock {
 }
 
 impl SessionClock {
-    /// A session that begins now.
+    /// The clock of a session that begins now.
     pub fn new(now: Instant) -> Self {
         Self {
             created_at: now,
@@ -28,14 +28,14 @@ impl SessionClock {
         }
     }
 
-    /// A request of the session arrived.
+    /// Notes that a request of the session has arrived.
     pub fn touch(&self, now: Instant) {
         let age = now.saturating_duration_since(self.created_at).as_millis();
         let age = u64::try_from(age).unwrap_or(u64::MAX);
         self.millis.fetch_max(age, Ordering::Relaxed);
     }
 
-    /// When the last request arrived.
+    /// When the last request of the session arrived.
     pub fn last_used(&self) -> Instant {
         self.created_at + Duration::from_millis(self.millis.load(Ordering::Relaxed))
     }
@@ -44,25 +44,26 @@ impl SessionClock {
 /// How far one follower is.
 #[derive(Clone, Debug)]
 pub struct FollowerProgress {
-    /// The follower.
+    /// The follower's id.
     pub id: BrokerId,
-    /// The end of its log; [`Offset::NONE`] if it has not fetched in this epoch.
+    /// The end of the follower's log; [`Offset::NONE`] if it has not fetched in this epoch.
     pub end_offset: Offset,
-    /// The start of its log.
+    /// The start of the follower's log.
     pub log_start_offset: Offset,
-    /// When it last had everything that the leader had; `None` if it never had.
+    /// When the follower last had everything that the leader had; `None` if it never had.
     pub caught_up_at: Option<Instant>,
-    /// The broker epoch it fetched with (KIP-903); -1 if it did not say.
+    /// The broker epoch of its last Fetch (KIP-903); -1 if it gave none.
     pub broker_epoch: i64,
-    /// It may join the in-sync set: neither fenced, nor shutting down, nor an earlier incarnation.
+    /// Whether the follower may join the in-sync set: it is neither fenced nor shutting down, nor an
+    /// earlier process.
     pub is_eligible: bool,
-    /// Deletions are waited for: its broker is not fenced.
+    /// Whether deletions wait for the follower: its broker is not fenced.
     is_alive: bool,
-    /// When it last fetched.
+    /// When the follower last fetched.
     fetched_at: Option<Instant>,
-    /// The end of the leader's log when it last fetched.
+    /// The end of the leader's log at the follower's last Fetch.
     leader_end_offset: Offset,
-    /// The session it fetches in.
+    /// The session that the follower fetches in.
     session: Option<Arc<SessionClock>>,
 }
 
@@ -88,48 +89,48 @@ impl FollowerProgress {
     }
 }
 
-/// A follower's Fetch, as far as it says where the follower is.
+/// A follower's Fetch: what it says about the follower.
 #[derive(Clone, Debug)]
 pub struct FollowerFetch {
-    /// The follower.
+    /// The follower's id.
     pub id: BrokerId,
-    /// The end of its log.
+    /// The end of the follower's log.
     pub end_offset: Offset,
-    /// The start of its log.
+    /// The start of the follower's log.
     pub log_start_offset: Offset,
-    /// Its broker epoch; -1 if it did not say.
+    /// The follower's broker epoch; -1 if it gave none.
     pub broker_epoch: i64,
     /// See [`FollowerProgress::is_eligible`].
     pub is_eligible: bool,
-    /// When it arrived.
+    /// When the Fetch arrived.
     pub at: Instant,
-    /// The session it belongs to.
+    /// The session that the Fetch belongs to.
     pub session: Option<Arc<SessionClock>>,
 }
 
-/// An in-sync set that the controller is to be asked for.
+/// An in-sync set that the controller should be asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IsrProposal {
-    /// The in-sync replicas with their broker epochs, -1 where unknown.
+    /// The replicas of the set with their broker epochs, -1 for an unknown one.
     pub isr: Vec<(BrokerId, i64)>,
 }
 
-/// The leader's view of a partition's replicas.
+/// What a leader knows of a partition's replicas.
 #[derive(Clone, Debug)]
 pub struct Leadership {
     local: BrokerId,
-    /// Where the log ended when this epoch began.
+    /// The end of the log when this epoch began.
     start_offset: Offset,
     isr: Vec<BrokerId>,
-    /// Asked for, and not decided.
+    /// The in-sync set that the controller was asked for, and has not decided on.
     proposed: Option<Vec<BrokerId>>,
     followers: Vec<FollowerProgress>,
 }
 
 impl Leadership {
     /// The leadership of `local`, in an epoch that begins at `start_offset`.
-    ///
-    /// Followers in sync are given `now` as the time they were caught up: they have the full lag
+    /// Followers in sync count as caught up at `now`, so that they have the whole allowed lag to show
+    /// themselves.
     /// to show themselves.
     pub fn begin(
         local: BrokerId,
@@ -152,7 +153,7 @@ impl Leadership {
         this
     }
 
-    /// Takes over what the controller has decided, within the epoch.
+    /// Takes over what the controller has decided within the epoch.
     pub fn assign(&mut self, replicas: &[BrokerId], isr: &[BrokerId]) {
         let known = std::mem::take(&mut self.followers);
         let others = replicas.iter().copied().filter(|&id| id != self.local);
@@ -166,7 +167,7 @@ impl Leadership {
         self.proposed = None;
     }
 
-    /// Begins another epoch of the same leader: followers keep what they have fetched.
+    /// Begins another epoch of the same leader: what followers have fetched still counts.
     pub fn begin_epoch(&mut self, start_offset: Offset, now: Instant) {
         self.start_offset = start_offset;
         for follower in &mut self.followers {
@@ -177,17 +178,17 @@ impl Leadership {
         }
     }
 
-    /// Where the log ended when this epoch began.
+    /// The end of the log when this epoch began.
     pub fn start_offset(&self) -> Offset {
         self.start_offset
     }
 
-    /// The in-sync replicas by the controller's word.
+    /// The in-sync replicas, as the controller says.
     pub fn isr(&self) -> &[BrokerId] {
         &self.isr
     }
 
-    /// How many are in sync at most: with those that the controller was asked to add.
+    /// How many replicas count as in sync: with those that the controller was asked to add.
     pub fn maximal_isr_len(&self) -> usize {
         let proposed = self.proposed.as_deref().unwrap_or_default();
         let added = proposed.iter().filter(|id| !self.isr.contains(id)).count();
@@ -204,12 +205,12 @@ impl Leadership {
         &self.followers
     }
 
-    /// Notes a follower's Fetch. `None`: it holds no replica of the partition. `Some(true)`: its
-    /// log grew, so that the high watermark may move.
+    /// Notes a follower's Fetch. `None` if it has no replica of the partition. `Some(true)` if its log has
+    /// grown, so that the high watermark may move.
     pub fn fetched(&mut self, fetch: &FollowerFetch, leader_end_offset: Offset) -> Option<bool> {
         let follower = self.followers.iter_mut().find(|it| it.id == fetch.id)?;
-        // To have all that the leader had at the Fetch before counts as of then: a leader that is
-        // written to all the time is always a little ahead (KAFKA-2143).
+        // A follower that now has everything the leader had at its Fetch before was caught up then: a
+        // leader that is written to all the time is always a little ahead (KAFKA-2143).
         if fetch.end_offset >= leader_end_offset {
             follower.caught_up_at = follower.caught_up_at.max(Some(fetch.at));
         } else if fetch.end_offset >= follower.leader_end_offset {
@@ -226,9 +227,8 @@ impl Leadership {
         Some(grew)
     }
 
-    /// The leader is about to append to a log that ends at `end_offset`. Followers that have all of
-    /// it were caught up as of the last request of their session: an idle partition is not fetched
-    /// by name.
+    /// Prepares for an append to a log that ends at `end_offset`. Followers that have all of it were caught
+    /// up at the last request of their session, because idle partitions are not named in requests.
     pub fn before_append(&mut self, end_offset: Offset) {
         for follower in self
             .followers
@@ -241,21 +241,21 @@ impl Leadership {
         }
     }
 
-    /// Says again who may join the in-sync set, as brokers came and went.
+    /// Notes again who may join the in-sync set, because brokers have come or gone.
     pub fn set_eligible(&mut self, is_eligible: impl Fn(BrokerId, i64) -> bool) {
         for follower in &mut self.followers {
             follower.is_eligible = is_eligible(follower.id, follower.broker_epoch);
         }
     }
 
-    /// Says again which brokers are alive.
+    /// Notes again which brokers are alive.
     pub fn set_alive(&mut self, is_alive: impl Fn(BrokerId) -> bool) {
         for follower in &mut self.followers {
             follower.is_alive = is_alive(follower.id);
         }
     }
 
-    /// How far the partition is committed, see [`high_watermark::advanced`].
+    /// The high watermark that follows; see [`high_watermark::advanced`].
     pub fn high_watermark(
         &self,
         current: Offset,
@@ -279,8 +279,8 @@ impl Leadership {
         high_watermark::advanced(&leader, followers)
     }
 
-    /// The in-sync set with a follower that has caught up: with the high watermark, and with all
-    /// that this epoch began with. The proposal counts from now on.
+    /// Proposes the in-sync set with a follower that has caught up: it has everything below the high
+    /// watermark, and everything with which this epoch began. The proposal counts from now on.
     pub fn propose_expansion(
         &mut self,
         id: BrokerId,
@@ -299,7 +299,7 @@ impl Leadership {
         Some(self.propose(isr))
     }
 
-    /// The in-sync set without the followers that lag behind by more than `max_lag`.
+    /// Proposes the in-sync set without the followers that are behind by more than `max_lag`.
     pub fn propose_shrinking(
         &mut self,
         end_offset: Offset,
@@ -332,8 +332,8 @@ impl Leadership {
         proposal
     }
 
-    /// The proposal is over. `decided`: the set that the controller answered; `None`: the controller
-    /// refused, or its answer was lost.
+    /// Ends a proposal. `decided` is the set that the controller answered; `None` if it refused, or its
+    /// answer was lost.
     pub fn proposal_ended(&mut self, decided: Option<&[BrokerId]>) {
         self.proposed = None;
         if let Some(isr) = decided {
@@ -341,7 +341,7 @@ impl Leadership {
         }
     }
 
-    /// The lowest log start of all replicas that are alive: below it, records are deleted for good.
+    /// The lowest log start of all living replicas: records below it are deleted for good.
     pub fn low_watermark(&self, log_start: Offset) -> Offset {
         let alive = self.followers.iter().filter(|follower| follower.is_alive);
         alive

@@ -1,8 +1,8 @@
-//! One handle on all that replication does: for the API, coordinators, and the broker that starts and
-//! stops it.
+//! One handle on everything that replication does: for the API, for coordinators, and for the broker's
+//! start and stop.
 //!
-//! Owns: the rooms, built bottom-up and each handed those below it; their order at the start and at
-//! the stop. Decides nothing itself.
+//! Owns: the rooms, built bottom-up, each of which is handed those below it; their order at the start and
+//! at the stop. It decides nothing itself.
 //!
 //! Appends run on the caller's thread. Syncing, retention, checkpoints and cold reads have threads
 //! of their own. A log directory that fails is offline until a restart, with all its partitions.
@@ -43,7 +43,7 @@ pub struct ReplicaManager {
     rooms: Arc<Rooms>,
 }
 
-/// The rooms, each with its own state. Their threads end when they are dropped.
+/// The rooms, each with its own state. Dropping them ends their threads.
 struct Rooms {
     hosted: Arc<Hosted>,
     dirs: Arc<Dirs>,
@@ -61,7 +61,7 @@ impl std::fmt::Debug for ReplicaManager {
     }
 }
 
-/// What is here.
+/// The replicas that are here.
 impl ReplicaManager {
     /// The partition of a topic's id, if this broker holds it.
     ///
@@ -81,12 +81,12 @@ impl ReplicaManager {
         self.rooms.hosted.online()
     }
 
-    /// The partitions that this broker should serve and cannot.
+    /// The partitions that this broker should serve, but cannot.
     pub fn offline_partitions(&self) -> Vec<TopicIdPartition> {
         self.rooms.hosted.offline()
     }
 
-    /// The log directories that went offline, for the heartbeat.
+    /// The log directories that are offline, for the heartbeat.
     pub fn offline_dirs(&self) -> Vec<DirectoryId> {
         let dirs = self.rooms.dirs.all().iter();
         let offline = dirs.filter(|dir| dir.log_dir.is_offline());
@@ -99,23 +99,24 @@ impl ReplicaManager {
         online.map(|dir| dir.log_dir.id()).collect()
     }
 
-    /// Describes all log directories, in the order of the config as far as they could be opened.
-    /// Asks the file system for its free space: blocks shortly.
+    /// Describes all log directories, those that could be opened in the order of the config. It asks the
+    /// file system for free space, and blocks shortly.
     pub fn describe_log_dirs(&self) -> Vec<DirDescription> {
         self.rooms.replicas.describe_log_dirs()
     }
 
-    /// The fetch sessions, for metrics: how many, their partitions, and how many were evicted.
+    /// For metrics: how many fetch sessions there are, how many partitions these have, and how many were
+    /// evicted.
     pub fn fetch_session_counts(&self) -> (usize, usize, u64) {
         self.rooms.fetches.session_counts()
     }
 }
 
-/// What is to be here.
+/// Changes of what is here.
 impl ReplicaManager {
-    /// Does what a change of the metadata asks for: stops, deletes, creates and opens partitions,
-    /// changes their roles and settings. Blocks on the disk. The answer is what the controller does
-    /// not know yet of the log directories.
+    /// Carries out a change of the metadata: stops, deletes, creates and opens partitions, changes their
+    /// roles and settings. It blocks on the disk. Returns what the controller does not know yet about the
+    /// directories of replicas.
     pub fn apply(
         &self,
         delta: &MetadataDelta,
@@ -124,8 +125,8 @@ impl ReplicaManager {
         self.rooms.replicas.apply(delta, image)
     }
 
-    /// Says what holds from now on, also for the partitions that are there and for compaction. What
-    /// is read only at the start, such as the directories, stays as it was.
+    /// Takes over other settings, for existing partitions and for compaction as well. Settings that are
+    /// read only at the start, such as the directories, stay as they are.
     pub fn reconfigure(&self, settings: ReplicaSettings) {
         self.rooms.replicas.reconfigure(settings);
         if let Err(error) = self.rooms.upkeep.cleaner().restart() {
@@ -133,9 +134,8 @@ impl ReplicaManager {
         }
     }
 
-    /// Has a replica moved to the log directory `path`: at once if it is not made yet, in the
-    /// background otherwise. A move to another directory is given up, one to `path` goes on. Blocks
-    /// on the disk.
+    /// Moves a replica to the log directory `path`: at once if its log does not exist yet, otherwise in the
+    /// background. A move to another directory is given up; one to `path` goes on. It blocks on the disk.
     ///
     /// # Errors
     /// LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR, INVALID_TOPIC_EXCEPTION for a name that leaves no
@@ -144,17 +144,17 @@ impl ReplicaManager {
         self.rooms.replicas.move_replica(name, path)
     }
 
-    /// Somebody could not read or write the log of a partition: what is damaged goes offline, and so
-    /// does a directory whose disk failed.
+    /// Notes that the log of a partition could not be read or written: a damaged log goes offline, and so
+    /// does a directory whose disk has failed.
     pub fn note_failure(&self, partition: &Partition, error: &ReplicaError) {
         self.rooms.dirs.note_failure(partition, error);
     }
 }
 
-/// What clients ask for.
+/// Requests of clients.
 impl ReplicaManager {
-    /// Writes a batch as the leader, on this thread; its ticket, if it has one, is then to be waited
-    /// for by [`Self::wait_for_acks`]. A disk that fails goes offline.
+    /// Writes a batch as the leader, on this thread. Its ticket, if it has one, must be waited for by
+    /// [`Self::wait_for_acks`] afterwards. A directory whose disk fails goes offline.
     ///
     /// # Errors
     /// As [`Partition::append_as_leader`].
@@ -166,8 +166,8 @@ impl ReplicaManager {
         self.rooms.replicas.append(partition, write)
     }
 
-    /// Waits until all that a Produce has written is committed, or `timeout` is over: those still
-    /// [`AckOutcome::Waiting`] then have timed out.
+    /// Waits until everything that a Produce has written is committed, or `timeout` is over: partitions
+    /// that are still [`AckOutcome::Waiting`] have timed out.
     pub async fn wait_for_acks(&self, wait: AckWait, timeout: Duration) -> Vec<AckOutcome> {
         wait_for_acks(wait, timeout).await
     }
@@ -190,7 +190,7 @@ impl ReplicaManager {
     /// Answers a ListOffsets question. Searches by time run on a thread that may block.
     ///
     /// # Errors
-    /// As [`Partition::list_offset`], and what the log cannot be searched for.
+    /// As [`Partition::list_offset`], or the log cannot be searched.
     pub async fn list_offset(
         &self,
         partition: &Arc<Partition>,
@@ -199,8 +199,8 @@ impl ReplicaManager {
         self.rooms.replicas.list_offset(partition, query).await
     }
 
-    /// Deletes the records below `offset`, see [`Partition::delete_records`]. The ticket is then to
-    /// be waited for by [`Self::wait_for_acks`].
+    /// Deletes the records below `offset`, see [`Partition::delete_records`]. The ticket must be waited for
+    /// by [`Self::wait_for_acks`] afterwards.
     ///
     /// # Errors
     /// As [`Partition::delete_records`].
@@ -214,7 +214,7 @@ impl ReplicaManager {
         replicas.delete_records(partition, offset, ticket)
     }
 
-    /// Whether any directory is slow now: all that a request asks while none is.
+    /// Whether any directory is slow now. Requests ask nothing else while none is.
     pub fn has_slow_dirs(&self) -> bool {
         self.rooms.dirs.has_slow()
     }
@@ -224,8 +224,8 @@ impl ReplicaManager {
         self.rooms.dirs.slow_dir_of(partition)
     }
 
-    /// Carries out a request on the threads of a slow directory. The time it takes says whether the
-    /// directory still is.
+    /// Carries out a request on the threads of a slow directory. The time that it takes decides whether the
+    /// directory stays slow.
     pub async fn on_slow_disk<T: Send + 'static>(
         &self,
         dir: SlowDir,

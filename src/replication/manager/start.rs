@@ -1,4 +1,4 @@
-//! Building the rooms and starting them bottom-up; stopping them top-down.
+//! Builds the rooms and starts them bottom-up; stops them top-down.
 
 use std::sync::Arc;
 
@@ -29,22 +29,22 @@ pub enum StartError {
 /// What the rest of the broker needs to know after the start.
 #[derive(Debug)]
 pub struct Started {
-    /// The replicas.
+    /// The handle on the replicas.
     pub manager: ReplicaManager,
-    /// The broker epoch of the last stop, if all directories were closed in order then: the
-    /// registration tells it (KIP-966).
+    /// The broker epoch of the last stop, if all directories were closed in order then. The registration
+    /// tells it to the controller (KIP-966).
     pub previous_broker_epoch: Option<i64>,
-    /// What the controller does not know yet.
+    /// The directories of replicas that the controller does not know yet.
     pub replica_directories: Vec<ReplicaDirectory>,
 }
 
 impl ReplicaManager {
-    /// Opens the logs in `dirs` and gives each its role by `image`; what happens to them is counted
-    /// in `metrics`. Blocks until all are open, which after a crash includes reading what was not
-    /// synced.
+    /// Opens the logs in `dirs` and gives each its role by `image`; what happens to them is counted in
+    /// `metrics`. It blocks until all are open, which after a crash includes reading everything that was
+    /// not synced.
     ///
     /// # Errors
-    /// See [`StartError`]. A disk that fails only costs its directory.
+    /// See [`StartError`]. A disk that fails costs only its directory.
     pub fn start(
         settings: &ReplicaSettings,
         dirs: &LogDirs,
@@ -64,8 +64,8 @@ impl ReplicaManager {
         })
     }
 
-    /// Stops in order: no partition is served any more, all logs are closed and durable, and each
-    /// directory for which that worked is marked so, with the broker epoch. Blocks.
+    /// Stops in order: no partition is served any more, all logs are closed and durable, and each directory
+    /// in which that worked is marked with the broker epoch. It blocks.
     pub fn close(&self, broker_epoch: i64) {
         let rooms = &*self.rooms;
         let Some(_no_change_of_metadata) = rooms.replicas.close() else {

@@ -9,12 +9,11 @@ use crate::replication::dirs::DataDir;
 use crate::replication::partition::Partition;
 
 impl Moves {
-    /// Has a replica moved to a log directory, in the background. A move to another directory is
-    /// given up, one to `to` goes on. Partitions must neither come nor go meanwhile. Blocks on the
-    /// disk.
+    /// Moves a replica to a log directory, in the background. A move to another directory is given up; one
+    /// to `to` goes on. Partitions must neither come nor go meanwhile. It blocks on the disk.
     ///
     /// # Errors
-    /// KAFKA_STORAGE_ERROR, or UNKNOWN_SERVER_ERROR if there is no thread to do it.
+    /// KAFKA_STORAGE_ERROR, or UNKNOWN_SERVER_ERROR if there is no thread for the move.
     pub fn move_to(
         self: &Arc<Self>,
         partition: &Partition,
@@ -34,7 +33,7 @@ impl Moves {
         if !self.hosted.is_online(&id) {
             return Err(ErrorCode::KAFKA_STORAGE_ERROR);
         }
-        // Before the move begins: without a thread nothing would ever end it.
+        // The threads are started before the move begins: without one, nothing would ever end it.
         self.start_threads_or_refuse()?;
         let begun = self.begin(partition, to);
         begun.map_err(|error| {
@@ -44,7 +43,7 @@ impl Moves {
         Ok(())
     }
 
-    /// Has a replica that is not here yet made in a log directory once it comes.
+    /// Remembers the log directory in which a replica is to be made that is not here yet.
     pub fn prefer(&self, name: TopicPartition, directory: DirectoryId) {
         self.table.prefer(name, directory);
     }

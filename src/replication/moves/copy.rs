@@ -1,4 +1,4 @@
-//! Filling a copy: reading a part of the log and appending it to the copy.
+//! Fills a copy: reads a part of the log, and appends it to the copy.
 
 use bytes::Bytes;
 
@@ -11,13 +11,13 @@ use crate::storage::log::{Log, ReadPlan};
 
 /// How many bytes are copied at a time.
 const CHUNK_BYTES: u32 = 1 << 20;
-/// With no more than this to copy it is tried to catch up with a log that is written to.
+/// If no more than this is left to copy, one step tries to catch up with a log that is written to.
 const NEARLY_ALL_BYTES: u64 = 1 << 20;
-/// In so many parts.
+/// The most parts of such a step.
 const CHUNKS_TO_CATCH_UP: usize = 16;
 
-/// Copies a part of the log, or all that is left if that is not much: how many bytes, and whether
-/// the copy had everything in the end.
+/// Copies a part of the log, or everything that is left if it is not much. Returns how many bytes, and
+/// whether the copy had everything in the end.
 pub fn copy_some(partition: &Partition, copy: &mut Log) -> Result<(u64, bool), ReplicaError> {
     let mut copied = 0;
     for _ in 0..CHUNKS_TO_CATCH_UP {

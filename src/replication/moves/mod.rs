@@ -1,11 +1,12 @@
-//! Replicas on their way between the log directories of this broker (AlterReplicaLogDirs, KIP-113),
-//! and the threads that carry them there.
+//! Replicas that move between the log directories of this broker (AlterReplicaLogDirs, KIP-113), and the
+//! threads that move them.
 //!
-//! Owns: the moves under way with their copies, where replicas that are not here yet are to be made,
-//! the threads and the rate that they share. Handed: the table of partitions, the directories, the
-//! settings, the listener. Invariant: a partition has at most one move, and no two threads are at it.
+//! Owns: the moves under way with their copies, the directories in which replicas that are not here yet are
+//! to be made, the threads and the rate that they share. Handed: the table of partitions, the directories,
+//! the settings, the listener. Invariant: a partition has at most one move, and only one thread works on it
+//! at a time.
 //!
-//! There are `num.replica.alter.log.dirs.threads` threads, from the first move on.
+//! The `num.replica.alter.log.dirs.threads` threads start with the first move.
 
 mod alter;
 mod copy;
@@ -33,7 +34,7 @@ pub use table::Move;
 /// How long a thread sleeps when all moves wait for the controller and nobody wakes it.
 const IDLE_PAUSE: Duration = Duration::from_millis(100);
 
-/// The moves of this broker, and who carries them out.
+/// The moves of this broker, and the threads that carry them out.
 pub struct Moves {
     node_id: BrokerId,
     settings: Arc<ArcSwap<ReplicaSettings>>,
@@ -46,7 +47,7 @@ pub struct Moves {
 }
 
 impl Moves {
-    /// No moves yet, and no threads. It is told of each directory that fails.
+    /// No moves and no threads yet. It subscribes to directories that fail.
     pub fn new(
         settings: &Arc<ArcSwap<ReplicaSettings>>,
         hosted: &Arc<Hosted>,
@@ -77,7 +78,7 @@ impl Moves {
         self.table.of(id)
     }
 
-    /// Whether a partition moves.
+    /// Whether a partition is moving.
     pub fn has(&self, id: &TopicIdPartition) -> bool {
         self.table.has(id)
     }
@@ -87,20 +88,20 @@ impl Moves {
         self.table.all()
     }
 
-    /// Takes where a partition that comes is to be made, as [`Self::prefer`] said.
+    /// Takes the directory in which a partition that comes is to be made, if [`Self::prefer`] has set one.
     pub fn take_preferred(&self, partition: &TopicPartition) -> Option<DirectoryId> {
         self.table.take_preferred(partition)
     }
 
-    /// Wakes the threads: the metadata changed.
+    /// Wakes the threads, because the metadata has changed.
     pub fn wake(&self) {
         self.table.wake();
     }
 
-    /// Starts the threads that do not run yet.
+    /// Starts those threads that do not run yet.
     ///
     /// # Errors
-    /// None runs, and the system starts none.
+    /// No thread runs, and the system starts none.
     pub fn ensure_threads(self: &Arc<Self>) -> io::Result<()> {
         let mut threads = self.threads.lock();
         let count = self.settings.load().storage.move_threads();
@@ -111,7 +112,7 @@ impl Moves {
             match builder.spawn(move || run(&table, &weak)) {
                 Ok(thread) => threads.push(thread),
                 Err(error) if number == 0 => return Err(error),
-                // Those that run do it all; the next move tries again.
+                // The threads that run do all the work; the next move tries to start more.
                 Err(_) => return Ok(()),
             }
         }

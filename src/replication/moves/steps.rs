@@ -1,11 +1,11 @@
-//! Moves of replicas between the log directories of this broker (AlterReplicaLogDirs, KIP-113), step
-//! by step. Which are under way is [`super::table`]'s, on which threads [`super::Moves`]'.
+//! The steps of a move. [`super::table`] knows which moves are under way, and [`super::Moves`] has the
+//! threads.
 //!
-//! A move fills a copy in a folder `<topic>-<partition>.<id>-future`. When the copy has caught up,
-//! the controller is told of the new directory; once the metadata says so, the copy takes the log's
-//! place. A crash before that leaves the folder, which the next start goes on with; a crash within
-//! the step leaves two logs, of which the one that the controller knows is used. Lock order: a move's
-//! copy, then the partition.
+//! A move fills a copy in a folder `<topic>-<partition>.<id>-future`. When the copy has caught up, the
+//! controller is told of the new directory; once the metadata says so, the copy takes the log's place.
+//! After a crash before that, the next start goes on with the folder; a crash within the last step leaves
+//! two logs, of which the one that the controller knows is used. Lock order: a move's copy, then the
+//! partition.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,11 +28,11 @@ use crate::storage::error::StorageError;
 use crate::storage::log::{Log, Opening};
 use crate::storage::partition_folder::{self, FolderMark, FolderOwner};
 
-/// The limit of the bytes that moves copy in a second, cluster-wide or of this broker.
+/// The key of the limit on bytes that moves copy in a second, for the cluster or for this broker.
 const RATE_KEY: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
 
 impl Moves {
-    /// Begins to move a partition to a directory that it is not in: the folder and an empty copy.
+    /// Begins to move a partition to another directory: makes the folder and an empty copy.
     pub fn begin(
         &self,
         partition: &Partition,
@@ -55,7 +55,7 @@ impl Moves {
         Ok(self.add(partition, to, copy, false))
     }
 
-    /// Goes on with a move that an earlier process began.
+    /// Goes on with a move that an earlier process has begun.
     pub fn resume(&self, partition: &Partition, to: &Arc<DataDir>, folder: &Path) {
         match self.open_copy(partition, to, folder) {
             Ok(copy) => {
@@ -81,7 +81,7 @@ impl Moves {
     ) -> Result<Log, StorageError> {
         let disk = Arc::clone(to.log_dir.disk());
         let config = Arc::clone(&partition.config().log);
-        // Nothing of it is trusted: what a crash left is read again.
+        // Nothing of the copy is trusted: what a crash has left is read again.
         Log::open(disk, folder, config, &Opening::unknown(now().wall))
     }
 
@@ -92,7 +92,7 @@ impl Moves {
         copy: Log,
         is_resumed: bool,
     ) -> Arc<Move> {
-        // Before a thread sees the move: it may be over by the time that this returns.
+        // The partition is told before a thread sees the move, which may be over when this returns.
         partition.note_copy(Some(copy.log_start_offset()));
         let name = partition.name().clone();
         let moving = Move::new(partition.id(), name, to, copy, is_resumed);
@@ -100,7 +100,7 @@ impl Moves {
         moving
     }
 
-    /// Takes a move one step further, unless another thread does: how many bytes were copied.
+    /// Carries a move one step further, unless another thread does. Returns how many bytes were copied.
     pub fn advance(&self, moving: &Arc<Move>) -> u64 {
         let Some(mut copy) = moving.copy.try_lock() else {
             return 0;
@@ -109,7 +109,7 @@ impl Moves {
             return 0;
         }
         let Some(HostedPartition::Online(partition)) = self.hosted.get(&moving.id) else {
-            // The folder stays: if only the log's disk failed, it is what is left of it.
+            // The folder stays: if only the log's disk has failed, it is all that is left of the log.
             self.table.forget(moving);
             return 0;
         };
@@ -119,7 +119,7 @@ impl Moves {
         }
         match advanced {
             Ok(copied) => copied,
-            // A segment was deleted meanwhile: plan again.
+            // A segment was deleted meanwhile: the next step plans again.
             Err(ReplicaError::Storage(StorageError::SegmentDeleted)) => 0,
             Err(error) => {
                 tracing::error!(partition = %moving.name, %error, "cannot move the log");
@@ -140,7 +140,7 @@ impl Moves {
             return Ok(0);
         };
         if !moving.is_alone.load(Ordering::Relaxed) {
-            // From here on there is none: who compacts looks for moves first.
+            // No compaction begins from here on, because it looks for moves first.
             let Some(_upkeep) = partition.begin_upkeep() else {
                 return Ok(0);
             };
@@ -157,7 +157,7 @@ impl Moves {
         Ok(copied)
     }
 
-    /// Whether the metadata says that the replica is where the copy is. The controller is told once:
+    /// Whether the metadata says that the replica is in the copy's directory. The controller is told once:
     /// from then on the copy stands for the log if the log's directory is lost.
     fn controller_agrees(&self, moving: &Move, copy: &mut Log) -> Result<bool, StorageError> {
         let image = self.hosted.image();
@@ -187,12 +187,12 @@ impl Moves {
         let Some(from) = self.dirs.of(partition) else {
             return Ok(());
         };
-        // Compaction puts its output in place in several steps, all in one log.
+        // Compaction puts its output in place in several steps, all of which must go to one log.
         let Some(_upkeep) = partition.begin_upkeep() else {
             return Ok(());
         };
         let is_clean = !moving.is_resumed;
-        // A crash right after must not bring back what was deleted from the front.
+        // After a crash right behind this, records that were deleted from the front must not come back.
         if let Some(filled) = copy.as_ref() {
             to.keep_entries_of_copy(partition, filled.flushed_offset(), is_clean);
             self.dirs.write_checkpoints_of(to, &CheckpointKind::ALL);
@@ -219,7 +219,7 @@ impl Moves {
         Ok(())
     }
 
-    /// Has the folder of a log that is not used any more removed, once its readers are done.
+    /// Schedules the removal of a log that is not used any more, after its readers have finished.
     fn discard(&self, mut log: Log, name: &TopicPartition, dir: &DataDir) {
         let delay = u64::try_from(log.config().file_delete_delay_ms).unwrap_or(0);
         let marked = partition_folder::marked_folder_name(name, FolderMark::Delete, random_bytes());
@@ -231,17 +231,17 @@ impl Moves {
         }
     }
 
-    /// Ends the move of a partition, if there is one, and removes the copy.
+    /// Ends the move of a partition, if it has one, and removes the copy.
     pub fn cancel(&self, id: &TopicIdPartition) {
         let Some(moving) = self.table.of(id) else {
             return;
         };
-        // Not before a step that is under way is done.
+        // A step that is under way ends first.
         let mut copy = moving.copy.lock();
         self.give_up(&moving, &mut copy);
     }
 
-    /// Ends all moves to or from a directory that failed. Nothing is touched on any disk.
+    /// Ends all moves to or from a directory that has failed. No disk is touched.
     pub fn drop_those_of(&self, dir: &DataDir) {
         for moving in self.table.all() {
             let is_from = match self.hosted.get(&moving.id) {
@@ -267,8 +267,8 @@ impl Moves {
         }
     }
 
-    /// The controller may know of the directory that the replica does not come to, and there is no
-    /// copy any more.
+    /// Tells the controller that the replica stays where it is: it may know of the other directory, in
+    /// which there is no copy any more.
     fn tell_where_it_stays(&self, moving: &Move) {
         let Some(HostedPartition::Online(partition)) = self.hosted.get(&moving.id) else {
             return;
@@ -284,7 +284,7 @@ impl Moves {
         }
     }
 
-    /// A failed move may mean that a disk failed, or that the log is damaged.
+    /// Notes the failure of a move: a disk may have failed, or the log may be damaged.
     fn note_failed_move(&self, partition: &Partition, error: &ReplicaError) {
         match error {
             ReplicaError::Storage(StorageError::Corrupt { path, .. })
@@ -297,7 +297,7 @@ impl Moves {
         }
     }
 
-    /// How many bytes may be copied in a second: at least 1.
+    /// How many bytes may be copied in a second: 1 or above.
     pub fn copy_rate(&self) -> u64 {
         let image = self.hosted.image();
         let node_id = self.node_id.to_string();
@@ -310,7 +310,7 @@ impl Moves {
     }
 }
 
-/// A copy takes no other log's place, whosever that is.
+/// Refuses to put a copy in the place of any other log.
 fn check_place_is_free(disk: &dyn Disk, folder: &Path) -> Result<(), StorageError> {
     match partition_folder::owner_of(disk, folder, None) {
         Ok(FolderOwner::Nobody) => Ok(()),

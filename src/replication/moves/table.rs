@@ -1,5 +1,5 @@
-//! Which replicas are on their way between the log directories of this broker, and the sleep of the
-//! threads that carry them there. What a step of a move is, is [`super::steps`]'s.
+//! The replicas that move between the log directories of this broker, and the sleep of the threads that
+//! move them. [`super::steps`] has the steps of a move.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,34 +22,34 @@ pub struct MoveTable {
 #[derive(Default)]
 struct TableState {
     moves: BTreeMap<TopicIdPartition, Arc<Move>>,
-    /// Where partitions are to be made that are not here yet.
+    /// The directories in which partitions that are not here yet are to be made.
     preferred: BTreeMap<TopicPartition, DirectoryId>,
-    /// Counts what a sleeping thread should look at.
+    /// Counts the events that a sleeping thread should look at.
     wakes: u64,
     is_stopped: bool,
 }
 
-/// One replica on its way to another directory.
+/// A replica that moves to another directory.
 pub struct Move {
     pub id: TopicIdPartition,
     pub name: TopicPartition,
     pub to: Arc<DataDir>,
-    /// `None` once it has taken the log's place, or was given up.
+    /// The copy; `None` once it has taken the log's place, or was given up.
     pub copy: Mutex<Option<Log>>,
     end_offset: AtomicI64,
     size: AtomicU64,
-    /// No compaction that began before the move is under way: the cleaned offset it sets would count
-    /// for the copy, which was made of the records before.
+    /// Whether no compaction is under way that began before the move: the cleaned offset which that sets
+    /// would count for the copy, which was made of the records before.
     pub is_alone: AtomicBool,
-    /// An earlier process began it. The log may have been compacted since, while nobody knew of the
-    /// copy, so what is compacted of the log says nothing about it.
+    /// Whether an earlier process began the move. The log may have been compacted while nobody knew of the
+    /// copy, so the log's cleaned offset says nothing about it.
     pub is_resumed: bool,
-    /// The controller was told.
+    /// Whether the controller was told of the new directory.
     pub is_told: AtomicBool,
 }
 
 impl Move {
-    /// Begins with what a copy has.
+    /// A move whose copy has these offsets already.
     pub fn new(
         id: TopicIdPartition,
         name: TopicPartition,
@@ -90,7 +90,7 @@ impl MoveTable {
         self.state.lock().moves.get(id).cloned()
     }
 
-    /// Whether a partition moves.
+    /// Whether a partition is moving.
     pub fn has(&self, id: &TopicIdPartition) -> bool {
         self.state.lock().moves.contains_key(id)
     }
@@ -100,17 +100,17 @@ impl MoveTable {
         self.state.lock().moves.values().cloned().collect()
     }
 
-    /// Where a partition that is not here yet is to be made.
+    /// Remembers the directory in which a partition that is not here yet is to be made.
     pub fn prefer(&self, partition: TopicPartition, directory: DirectoryId) {
         self.state.lock().preferred.insert(partition, directory);
     }
 
-    /// Takes what [`Self::prefer`] said.
+    /// Takes what [`Self::prefer`] has remembered.
     pub fn take_preferred(&self, partition: &TopicPartition) -> Option<DirectoryId> {
         self.state.lock().preferred.remove(partition)
     }
 
-    /// Wakes the threads: the metadata changed.
+    /// Wakes the threads, because the metadata has changed.
     pub fn wake(&self) {
         self.state.lock().wakes += 1;
         self.changed.notify_all();
@@ -124,7 +124,7 @@ impl MoveTable {
         self.changed.notify_all();
     }
 
-    /// Takes a move out, if it is still the partition's.
+    /// Takes a move out, if the partition still has this one.
     pub fn forget(&self, moving: &Arc<Move>) -> bool {
         let mut state = self.state.lock();
         let is_current = state
@@ -134,13 +134,13 @@ impl MoveTable {
         is_current && state.moves.remove(&moving.id).is_some()
     }
 
-    /// Whether a move is still the partition's.
+    /// Whether the partition still has this move.
     pub fn is_current(&self, moving: &Arc<Move>) -> bool {
         self.of(&moving.id)
             .is_some_and(|current| Arc::ptr_eq(&current, moving))
     }
 
-    /// Whether the threads are to end.
+    /// Whether the threads should end.
     pub fn is_stopped(&self) -> bool {
         self.state.lock().is_stopped
     }
@@ -151,7 +151,7 @@ impl MoveTable {
         self.changed.notify_all();
     }
 
-    /// Waits for something to do, at most until `deadline`. True: the thread is to end.
+    /// Waits for something to do, at most until `deadline`. Returns whether the thread should end.
     pub fn wait(&self, seen: &mut u64, deadline: Option<Instant>) -> bool {
         let mut state = self.state.lock();
         while !state.is_stopped && state.wakes == *seen {
@@ -168,7 +168,7 @@ impl MoveTable {
         state.is_stopped
     }
 
-    /// Waits until `deadline`, whatever happens. True: the thread is to end.
+    /// Waits until `deadline`, whatever happens. Returns whether the thread should end.
     pub fn pause(&self, deadline: Instant) -> bool {
         let mut state = self.state.lock();
         while !state.is_stopped {

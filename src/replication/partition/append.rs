@@ -1,4 +1,4 @@
-//! Appending: as the leader, for clients and coordinators; as a follower, what the leader has.
+//! Appends: as the leader for clients and coordinators, as a follower what the leader has.
 
 use super::{News, Partition, Role, State};
 use crate::model::{LeaderEpoch, Offset, Timestamp};
@@ -16,33 +16,33 @@ use crate::storage::producer_state::{Origin, VerificationGuard};
 pub struct LeaderWrite<'a> {
     /// The batch, validated.
     pub batch: &'a ValidatedBatch,
-    /// A client, or a coordinator of this broker.
+    /// Whether a client or a coordinator of this broker writes.
     pub origin: Origin,
-    /// The leader epoch that a coordinator believes in; a client's requests name none.
+    /// The leader epoch that a coordinator expects. Requests of clients name none.
     pub expected_epoch: Option<LeaderEpoch>,
-    /// Proof that the partition belongs to the producer's transaction (KIP-890).
+    /// The proof that the partition belongs to the producer's transaction (KIP-890).
     pub guard: Option<VerificationGuard>,
-    /// The version of transactions that a marker was written with.
+    /// The version of transactions that a marker is written with.
     pub transaction_version: i16,
-    /// With acks=all: where to wait until the batch is committed. It is refused if too few replicas
-    /// are in sync.
+    /// The ticket of a write with acks=all, which waits until the batch is committed. The write is refused
+    /// if too few replicas are in sync.
     pub ticket: Option<AckTicket>,
 }
 
 /// A batch that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
-    /// Where it is.
+    /// The batch's place in the log.
     pub info: AppendInfo,
-    /// The epoch it was written in.
+    /// The epoch that the batch was written in.
     pub leader_epoch: LeaderEpoch,
-    /// A sync of the log is due: so that the batch counts, or because a segment was closed.
+    /// Whether a sync of the log is due: for the batch to count, or because a segment was closed.
     pub needs_flush: bool,
 }
 
 impl Partition {
-    /// Writes a batch as the leader. The ticket is waiting when this returns, unless the batch is
-    /// committed already.
+    /// Writes a batch as the leader. The ticket waits when this returns, unless the batch is committed
+    /// already.
     pub fn append_as_leader(
         &self,
         write: LeaderWrite<'_>,
@@ -93,9 +93,9 @@ impl Partition {
         Ok(appended)
     }
 
-    /// Has the ticket wait until all below `offset` is committed; `offset` is at or below the log end.
-    /// False: the ticket does not wait, as all of it is committed already, or this broker does not
-    /// lead the partition.
+    /// Makes the ticket wait until everything below `offset`, which is at or below the log end, is
+    /// committed. Returns false if it need not wait, because everything is committed already or this broker
+    /// does not lead the partition.
     pub fn wait_until_committed(&self, offset: Offset, ticket: AckTicket) -> bool {
         let mut state = self.state.lock();
         let must_wait = state.leadership().is_ok() && state.high_watermark < offset;
@@ -105,7 +105,7 @@ impl Partition {
         must_wait
     }
 
-    /// Writes what was fetched from the leader, and follows its high watermark and log start.
+    /// Writes batches that were fetched from the leader, and takes over its high watermark and log start.
     /// Returns the log end offset.
     pub fn append_as_follower(
         &self,
@@ -140,7 +140,7 @@ impl Partition {
         Ok(end_offset)
     }
 
-    /// Cuts the log of a follower, as its leader's says otherwise. Returns the log end offset.
+    /// Cuts a follower's log, because its leader's log differs. Returns the log end offset.
     pub fn truncate(&self, offset: Offset, now: Timestamp) -> Result<Offset, ReplicaError> {
         let mut state = self.state.lock();
         state.check_running()?;
@@ -160,7 +160,7 @@ impl Partition {
         Ok(end_offset)
     }
 
-    /// Empties the log of a follower, which goes on at `offset`: the leader has nothing older.
+    /// Empties a follower's log, which goes on at `offset`: the leader has nothing older.
     pub fn truncate_fully(&self, offset: Offset, now: Timestamp) -> Result<(), ReplicaError> {
         let mut state = self.state.lock();
         state.check_running()?;

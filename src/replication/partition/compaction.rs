@@ -1,4 +1,4 @@
-//! What of a partition is to be compacted, and who is at work on its log.
+//! What of a partition should be compacted, and the right to work on its log.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,11 +13,11 @@ use crate::storage::compaction::Cleanable;
 pub struct CleanTarget {
     /// The part to be cleaned.
     pub part: Cleanable,
-    /// The settings it was told by.
+    /// The settings by which that was decided.
     pub config: Arc<PartitionConfig>,
 }
 
-/// The right to delete or compact segments: one at a time has it, until it is dropped.
+/// The right to delete or compact segments of a log. One thread at a time has it, until it is dropped.
 #[derive(Debug)]
 pub struct Upkeep<'p> {
     partition: &'p Partition,
@@ -30,13 +30,13 @@ impl Drop for Upkeep<'_> {
 }
 
 impl Partition {
-    /// Begins retention or compaction. `None`: one of them is at work.
+    /// Takes the right to delete or compact segments; `None` if another has it.
     pub fn begin_upkeep(&self) -> Option<Upkeep<'_>> {
         let was = self.is_in_upkeep.swap(true, Ordering::AcqRel);
         (!was).then_some(Upkeep { partition: self })
     }
 
-    /// Whether `cleanup.policy` has `compact`.
+    /// Whether `cleanup.policy` contains `compact`.
     pub fn is_compacted(&self) -> bool {
         self.state.lock().config.log.compact
     }
@@ -46,13 +46,13 @@ impl Partition {
         self.state.lock().check_running().is_ok()
     }
 
-    /// Everything below is compacted; `None`: nothing is, as far as is known.
+    /// The offset below which the log is compacted; `None` if that is not known.
     pub fn cleaned_offset(&self) -> Option<Offset> {
         self.state.lock().log.cleaned_offset()
     }
 
-    /// What is to be compacted: only what is stable, so that all of its transactions have ended. A
-    /// cleaned offset that is none of this log's is forgotten. May read the time indexes.
+    /// What should be compacted: only what is stable, so that all of its transactions have ended. A cleaned
+    /// offset that does not fit this log is forgotten. It may read the time indexes.
     pub fn clean_target(&self, now: Timestamp) -> Result<CleanTarget, ReplicaError> {
         let (view, cleaned, stable, config) = {
             let state: &State = &self.state.lock();

@@ -1,5 +1,5 @@
-//! Deleting records from the front because somebody asked for it (DeleteRecords), and who waits
-//! until every living replica has done so, and the copy of one that changes directories.
+//! Deletes records from the front on request (DeleteRecords). The request waits until every living replica
+//! has done so, and the copy of one that changes directories.
 
 use super::{News, Partition, Role, State};
 use crate::model::{BrokerId, Offset};
@@ -7,17 +7,17 @@ use crate::replication::delayed::{AckOutcome, AckTicket, Woken};
 use crate::replication::error::ReplicaError;
 use crate::storage::log::OffsetOutOfRange;
 
-/// Stands for the high watermark in a request.
+/// The number in a request that stands for the high watermark.
 const HIGH_WATERMARK: i64 = -1;
 
 impl Partition {
-    /// Deletes the records below `offset`; -1 stands for the high watermark. Answers with the low
-    /// watermark: the lowest log start of the replicas that are alive, and of a copy that is being
-    /// filled here. If that is lower than what was asked for, the ticket waits when this returns.
+    /// Deletes the records below `offset`; -1 stands for the high watermark. Returns the low watermark: the
+    /// lowest log start of the living replicas, and of a copy that is being filled here. If it is lower
+    /// than what was asked for, the ticket waits when this returns.
     ///
     /// # Errors
-    /// The partition is not led here, its topic's records are only compacted away, or there is no
-    /// such offset below the high watermark.
+    /// The partition is not led here, its topic's records are only compacted away, or there is no such
+    /// offset below the high watermark.
     pub fn delete_records(
         &self,
         offset: i64,
@@ -72,7 +72,7 @@ impl State {
         Ok(self.leadership()?.low_watermark(self.local_start()))
     }
 
-    /// The log start of what of the partition is on this broker.
+    /// The lowest log start on this broker: that of the log, or of its copy.
     fn local_start(&self) -> Offset {
         let start = self.log.log_start_offset();
         self.copy_start.map_or(start, |copy| copy.min(start))
@@ -90,7 +90,7 @@ impl State {
         self.deletions.advance(low_watermark, AckOutcome::Committed)
     }
 
-    /// Ends all waits: of producers, and for deletions.
+    /// Ends all waits, those of producers and those for deletions.
     pub(super) fn fail_waits(&mut self, outcome: AckOutcome) -> Woken {
         let mut woken = self.acks.fail(outcome);
         woken.extend(self.deletions.fail(outcome));

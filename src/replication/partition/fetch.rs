@@ -1,4 +1,4 @@
-//! Reading a partition for a Fetch: checked and located under the lock, read outside it.
+//! Reads a partition for a Fetch: checked and located under the lock, read outside it.
 
 use std::time::Duration;
 
@@ -15,21 +15,22 @@ use crate::storage::leader_epochs::EpochEnd;
 use crate::storage::log::{OffsetOutOfRange, ReadPlan};
 use crate::storage::transaction_index::AbortedTransaction;
 
-/// How long a reader waits for the partition's lock, on a disk that is not known to stall.
+/// How long a reader waits for the partition's lock, on a disk that does not count as slow.
 const READ_PATIENCE: Duration = Duration::from_millis(100);
 
-/// Who reads.
+/// Who reads, and what it may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reader {
-    /// Up to where it may see the partition.
+    /// Up to where the reader may see the partition.
     pub interest: Interest,
-    /// It wants the leader's answer: a follower, or a client that does not know other replicas.
+    /// Whether only the leader may answer: a follower asks, or a client that does not know of other
+    /// replicas.
     pub only_leader: bool,
-    /// The follower that it is, if it is one.
+    /// The follower, if a follower reads.
     pub follower: Option<BrokerId>,
 }
 
-/// Where a partition stands, and what there is to read.
+/// A partition's offsets, and what there is to read.
 #[derive(Debug)]
 pub struct FetchPlan {
     /// The high watermark.
@@ -40,25 +41,25 @@ pub struct FetchPlan {
     pub log_start_offset: Offset,
     /// The log end offset.
     pub end_offset: Offset,
-    /// The reader's log is not this one's: where they may have parted. There is nothing to read.
+    /// Where the reader's log and this one may have parted, if they have: there is nothing to read then.
     pub diverging: Option<EpochEnd>,
-    /// Whether aborted transactions must be told.
+    /// Whether the reader must be told of aborted transactions.
     is_committed_only: bool,
     fetch_offset: Offset,
     read: Option<ReadPlan>,
 }
 
-/// What was read.
+/// The outcome of a read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FetchedRecords {
-    /// The batches.
+    /// The records.
     pub payload: Payload,
-    /// For readers of committed data: the transactions in it that were aborted.
+    /// For readers of committed data: the aborted transactions in the records.
     pub aborted: Option<Vec<AbortedTransaction>>,
 }
 
 impl Partition {
-    /// Checks a Fetch and finds what there is for it, without I/O.
+    /// Checks a Fetch and plans its read, without I/O.
     pub fn plan_fetch(
         &self,
         request: &PartitionRequest,
@@ -95,7 +96,7 @@ impl Partition {
         Ok(plan)
     }
 
-    /// The lock, unless an append that hangs in the disk holds it: it will tell those who wait.
+    /// The lock; `None` if an append that hangs in the disk holds it. That append wakes those who wait.
     fn lock_to_read(&self) -> Option<MutexGuard<'_, State>> {
         if self.dir.load().is_slow() {
             self.state.try_lock()
@@ -104,7 +105,7 @@ impl Partition {
         }
     }
 
-    /// A plan to read nothing, as if nothing was new.
+    /// A plan to read nothing, as if nothing were new.
     fn nothing_yet(&self, request: &PartitionRequest, reader: Reader) -> FetchPlan {
         FetchPlan {
             high_watermark: self.high_watermark(),
@@ -120,7 +121,7 @@ impl Partition {
 }
 
 impl State {
-    /// Whether a reader that believes in `epoch` may read here.
+    /// Checks that a reader may read here which knows of the leader epoch `epoch`.
     pub(super) fn check_reader(
         &self,
         epoch: LeaderEpoch,
@@ -134,12 +135,12 @@ impl State {
         Ok(())
     }
 
-    /// Whether the leader knows `follower` as a replica. One that states an epoch may know of a
-    /// reassignment that has not got here yet, and asks again.
+    /// Checks that the leader knows `follower` as a replica. A follower that states an epoch may know of a
+    /// reassignment that has not arrived here yet: it is told to ask again.
     fn check_follower(&self, follower: BrokerId, epoch: LeaderEpoch) -> Result<(), ReplicaError> {
         let is_known = match &self.role {
             Role::Leader(leadership) => leadership.followers().iter().any(|it| it.id == follower),
-            // That it must be the leader was checked before, where it must.
+            // Readers that want only the leader were refused before.
             Role::Follower | Role::Stopped(_) => true,
         };
         if is_known {
@@ -154,7 +155,8 @@ impl State {
         })
     }
 
-    /// Where the reader's log and this one part, if they do: by the epoch of its last record.
+    /// Where the reader's log and this one part, if they do. The epoch of the reader's last record shows
+    /// it.
     fn divergence(&self, request: &PartitionRequest) -> Result<Option<EpochEnd>, ReplicaError> {
         let asked = request.last_fetched_epoch;
         let unknown = ReplicaError::UnknownLastEpoch(asked);
@@ -173,13 +175,13 @@ impl State {
 }
 
 impl FetchPlan {
-    /// Whether there is nothing to read, at the moment or at all.
+    /// Whether there is nothing to read.
     pub fn is_empty(&self) -> bool {
         self.read.as_ref().is_none_or(ReadPlan::is_empty)
     }
 
-    /// Reads; the batches themselves stay in their file until they are sent. May do I/O to find
-    /// their place. If a segment was deleted meanwhile, the Fetch must be planned again.
+    /// Reads. The batches stay in their file until they are sent; finding their place may need I/O. If a
+    /// segment was deleted meanwhile, the Fetch must be planned again.
     pub fn read(&self, max_bytes: u32, at_least_one: bool) -> Result<FetchedRecords, StorageError> {
         let mut fetched = FetchedRecords {
             payload: Payload::EMPTY,

@@ -1,4 +1,4 @@
-//! Making a partition's log durable: a plan under the lock, the sync outside it.
+//! Makes a partition's log durable: planned under the lock, synced outside it.
 
 use std::sync::atomic::Ordering;
 
@@ -8,9 +8,9 @@ use crate::replication::error::ReplicaError;
 use crate::storage::log::FlushScope;
 
 impl Partition {
-    /// Makes the log durable as far as it is due by the settings. With `flush.messages=1` the high
-    /// watermark moves then. Blocks on the disk, without the partition's lock. How many bytes were
-    /// synced; `None`: there was nothing to sync.
+    /// Syncs the log as far as its settings ask for it. With `flush.messages=1` that moves the high
+    /// watermark. It blocks on the disk, without the partition's lock. Returns how many bytes were synced;
+    /// `None` if there was nothing to sync.
     pub fn flush_if_due(&self, now: impl Fn() -> Moment) -> Result<Option<u64>, ReplicaError> {
         let _one_at_a_time = self.flushing.lock();
         let mut state = self.state.lock();
@@ -33,23 +33,23 @@ impl Partition {
         Ok(Some(plan.bytes()))
     }
 
-    /// Whether [`Self::flush_if_due`] has something to do: for the time-based settings.
+    /// Whether [`Self::flush_if_due`] has something to do by the settings of time.
     pub fn flush_is_due(&self, now: Timestamp) -> bool {
         let state = self.state.lock();
         state.check_running().is_ok() && state.log.flush_is_due(now)
     }
 
-    /// Below this offset all is durable: for the recovery-point checkpoint.
+    /// The offset below which everything is durable, for the recovery-point checkpoint.
     pub fn flushed_offset(&self) -> Offset {
         self.state.lock().log.flushed_offset()
     }
 
-    /// Whether the caller is to put the partition into its disk's queue. False: it is in there.
+    /// Whether the caller must put the partition into its directory's queue. False if it is in there.
     pub fn begin_flush_wait(&self) -> bool {
         !self.is_flush_queued.swap(true, Ordering::AcqRel)
     }
 
-    /// The partition left the queue: what is written from now on needs another turn.
+    /// Notes that the partition has left the queue: later writes need another turn.
     pub fn end_flush_wait(&self) {
         self.is_flush_queued.store(false, Ordering::Release);
     }

@@ -1,17 +1,17 @@
-//! How many bytes the high watermark passes when it moves: what a waiting Fetch gets.
+//! Counts how many bytes the high watermark passes when it moves, for Fetches that wait.
 
 use std::collections::VecDeque;
 
 use crate::model::Offset;
 
-/// The sizes of what is appended and not committed.
+/// The sizes of batches that are appended but not committed.
 #[derive(Debug, Default)]
 pub(super) struct ByteLedger {
-    /// The offset after a batch, and its size in bytes; ascending.
+    /// The offset after each batch, ascending, and its size in bytes.
     waiting: VecDeque<(Offset, u64)>,
 }
 
-/// Beyond this many batches sizes are added to the last entry: a hint need not be exact.
+/// Beyond so many batches, sizes are added to the last entry: the count is a hint and need not be exact.
 const LIMIT: usize = 1024;
 
 impl ByteLedger {
@@ -26,7 +26,7 @@ impl ByteLedger {
         }
     }
 
-    /// Takes out what is below the high watermark: its bytes.
+    /// Takes out the batches below the high watermark, and returns their bytes.
     pub(super) fn committed(&mut self, high_watermark: Offset) -> u64 {
         let mut bytes = 0;
         while let Some(&(end_offset, size)) = self.waiting.front()

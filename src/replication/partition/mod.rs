@@ -1,10 +1,10 @@
 //! One replica that this broker holds: its log, and its role, behind one short lock.
 //!
-//! Sequence check, offset assignment, the append and the log end move under the lock; validation
-//! before it, reading and waking after it. Invariants: log start <= last stable <= high watermark
-//! <= log end; within an epoch the high watermark never goes back; what is published to readers
-//! without the lock is as old as the last change, never ahead of it. Every change of these offsets,
-//! also one that failed, ends in [`Partition::finish`], which asserts their order.
+//! Sequence check, offset assignment, append and log end move under the lock; validation comes before it,
+//! reading and waking after it. Invariants: log start <= last stable <= high watermark <= log end; within
+//! an epoch the high watermark never goes back; what readers see without the lock is as of the last change,
+//! never ahead of it. Every change of these offsets, even one that failed, ends in [`Partition::finish`],
+//! which asserts their order.
 
 mod append;
 mod compaction;
@@ -44,21 +44,21 @@ pub use role::{IsrChange, RoleChange, Stopped};
 
 use ledger::ByteLedger;
 
-/// The time, by both clocks: one for what is stored, one for what is measured.
+/// The current time by both clocks: one for what is stored, one for what is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// The wall clock; it may jump.
+    /// The wall clock, which may jump.
     pub wall: Timestamp,
-    /// The clock that only goes forward.
+    /// The monotonic clock.
     pub instant: Instant,
 }
 
-/// The settings of a partition that are not its log's alone. Shared by the partitions of a topic.
+/// The settings of a partition, of its log and others. The partitions of a topic share them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionConfig {
     /// The settings of the log.
     pub log: Arc<LogConfig>,
-    /// What a client's batch must be like.
+    /// The rules for batches of clients.
     pub append: AppendPolicy,
     /// `min.insync.replicas`.
     pub min_insync_replicas: i32,
@@ -69,7 +69,7 @@ pub struct PartitionConfig {
 }
 
 impl PartitionConfig {
-    /// Whether a write counts only once it is on stable storage: `flush.messages=1`.
+    /// Whether a write counts only when it is on stable storage (`flush.messages=1`).
     pub fn syncs_writes(&self) -> bool {
         self.log.flush_messages <= 1
     }
@@ -80,11 +80,11 @@ impl PartitionConfig {
     }
 }
 
-/// How to wait for a lock that is held for long: runs the closure that waits, in such a way that no
+/// How to wait for a lock that may be held for long: it runs the closure that waits, and makes sure that no
 /// other task of this thread's runtime is held up.
 pub type WaitElsewhere = fn(&mut dyn FnMut());
 
-/// How long a worker waits for the lock itself: on a sound disk no holder keeps it for so long.
+/// How long a worker waits for the lock by itself: on a sound disk nobody holds it for longer.
 const LOCK_PATIENCE: Duration = Duration::from_millis(5);
 
 /// One replica on this broker.
@@ -92,7 +92,7 @@ const LOCK_PATIENCE: Duration = Duration::from_millis(5);
 pub struct Partition {
     id: TopicIdPartition,
     name: TopicPartition,
-    /// Changed under the lock, with the log.
+    /// The log directory. It changes under the lock, with the log.
     dir: ArcSwap<LogDir>,
     state: Mutex<State>,
     /// Held while the log is synced.
@@ -100,9 +100,9 @@ pub struct Partition {
     wait_elsewhere: WaitElsewhere,
     watchers: Arc<Watchers>,
     published: Published,
-    /// Retention or compaction is at work on the log: one at a time.
+    /// Whether retention or compaction is at work on the log: only one of them at a time.
     is_in_upkeep: AtomicBool,
-    /// It is in its disk's queue of logs to sync.
+    /// Whether the partition is in its directory's queue of syncs.
     is_flush_queued: AtomicBool,
 }
 
@@ -117,9 +117,9 @@ struct State {
     last_stable_offset: Offset,
     ledger: ByteLedger,
     acks: PendingAcks,
-    /// Who waits for deletions, by the low watermark.
+    /// Requests that wait for deletions, by the low watermark that they need.
     deletions: PendingAcks,
-    /// Where the copy begins that is to take the log's place in another directory.
+    /// The start of the copy that is to take the log's place in another directory.
     copy_start: Option<Offset>,
     config: Arc<PartitionConfig>,
 }
@@ -139,7 +139,7 @@ struct Published {
     log_start_offset: AtomicI64,
 }
 
-/// What a change means to those who wait. Nothing is lost if it is told late.
+/// What a change means to those who wait. Nothing is lost if they are told late.
 #[must_use = "those who wait must be told"]
 #[derive(Debug, Default)]
 pub(super) struct News {
@@ -148,8 +148,8 @@ pub(super) struct News {
 }
 
 impl Partition {
-    /// A replica without a role yet, as it was found or made in `dir`. `checkpointed` is the high
-    /// watermark from the checkpoint, a hint that is bounded by the log.
+    /// A replica without a role yet, as it was found or made in `dir`. `checkpointed` is the high watermark
+    /// from the checkpoint: a hint, bounded by the log.
     pub fn new(
         id: TopicIdPartition,
         name: TopicPartition,
@@ -192,58 +192,58 @@ impl Partition {
         this
     }
 
-    /// Its topic's id and its index.
+    /// The topic's id and the partition's index.
     pub fn id(&self) -> TopicIdPartition {
         self.id
     }
 
-    /// Its topic's name and its index.
+    /// The topic's name and the partition's index.
     pub fn name(&self) -> &TopicPartition {
         &self.name
     }
 
-    /// The log directory it lies in.
+    /// The log directory that the partition lies in.
     pub fn dir(&self) -> Arc<LogDir> {
         self.dir.load_full()
     }
 
-    /// Tells its log directory from others.
+    /// The address of the log directory, by which it is told from others.
     pub fn dir_address(&self) -> *const LogDir {
         Arc::as_ptr(&self.dir.load())
     }
 
-    /// Whether its disk is full: what can be refused is refused.
+    /// Whether the disk is full: writes that can be refused are refused.
     pub fn has_full_disk(&self) -> bool {
         self.dir.load().is_full()
     }
 
-    /// Whether it lies in this log directory.
+    /// Whether the partition lies in this log directory.
     pub fn is_in(&self, dir: &Arc<LogDir>) -> bool {
         Arc::ptr_eq(&self.dir.load(), dir)
     }
 
-    /// Who is told of news.
+    /// The Fetches that watch the partition.
     pub fn watchers(&self) -> &Arc<Watchers> {
         &self.watchers
     }
 
-    /// The high watermark, without the lock.
+    /// The high watermark, read without the lock.
     pub fn high_watermark(&self) -> Offset {
         Offset(self.published.high_watermark.load(Ordering::Acquire))
     }
 
-    /// The log end offset, without the lock.
+    /// The log end offset, read without the lock.
     pub fn end_offset(&self) -> Offset {
         Offset(self.published.end_offset.load(Ordering::Acquire))
     }
 
-    /// The log start offset, without the lock.
+    /// The log start offset, read without the lock.
     pub fn log_start_offset(&self) -> Offset {
         Offset(self.published.log_start_offset.load(Ordering::Acquire))
     }
 
-    /// Runs something on the log under the partition's lock: housekeeping of the driver. It must not
-    /// append or truncate. Fails when the partition was stopped.
+    /// Runs `act` on the log under the partition's lock, for maintenance. It must not append or truncate.
+    /// It fails after the partition was stopped.
     pub fn with_log<T>(
         &self,
         act: impl FnOnce(&mut Log) -> Result<T, StorageError>,
@@ -255,7 +255,7 @@ impl Partition {
         Ok(done?)
     }
 
-    /// The settings that hold now.
+    /// The current settings.
     pub fn config(&self) -> Arc<PartitionConfig> {
         Arc::clone(&self.lock().config)
     }
@@ -265,12 +265,12 @@ impl Partition {
         let mut state = self.state.lock();
         state.log.set_config(Arc::clone(&config.log));
         state.config = config;
-        // min.insync.replicas may be lower now.
+        // A lower min.insync.replicas may let the high watermark move.
         let news = state.advance(now.instant);
         self.finish(state, news);
     }
 
-    /// Forgets idle producers, after `producer.id.expiration.ms`.
+    /// Forgets producers that were idle for `producer.id.expiration.ms`.
     pub fn expire_producers(&self, now: Timestamp) {
         let mut state = self.state.lock();
         let after_ms = state.config.log.producer_id_expiration_ms;
@@ -279,8 +279,8 @@ impl Partition {
         }
     }
 
-    /// The lock, for callers on a worker of the runtime: an append that hangs in the disk holds the
-    /// lock for as long.
+    /// The lock, for callers on a worker of the runtime: an append that hangs in the disk holds it for as
+    /// long.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state
             .try_lock_for(LOCK_PATIENCE)
@@ -294,7 +294,7 @@ impl Partition {
         locked.expect("what waits was run")
     }
 
-    /// Publishes, gives the lock back, and tells those who wait.
+    /// Publishes the offsets, releases the lock, and tells those who wait.
     fn finish(&self, state: MutexGuard<'_, State>, news: News) {
         self.publish(&state);
         drop(state);
@@ -305,7 +305,7 @@ impl Partition {
         woken.wake();
     }
 
-    /// What others are about to see must hold.
+    /// Publishes the offsets, and asserts the invariants of what others are about to see.
     fn publish(&self, state: &State) {
         state.assert_order();
         let published = &self.published;
@@ -347,7 +347,7 @@ impl State {
         }
     }
 
-    /// The end of what counts as written here.
+    /// The end of what counts as written on this replica.
     fn counted_end_offset(&self) -> Offset {
         if self.config.syncs_writes() {
             self.log.flushed_offset()
@@ -356,7 +356,7 @@ impl State {
         }
     }
 
-    /// Moves the high watermark as far as the replicas allow; a follower's stays.
+    /// Moves the high watermark as far as the replicas allow. A follower's stays.
     fn advance(&mut self, now: Instant) -> News {
         let Role::Leader(leadership) = &self.role else {
             return News::default();
@@ -395,7 +395,7 @@ impl State {
         } else if was_stable && stable == to {
             bytes
         } else {
-            // How much lay behind the open transaction was not counted.
+            // The bytes behind the open transaction were not counted.
             u64::MAX
         };
         self.last_stable_offset = stable.max(self.last_stable_offset);
@@ -416,7 +416,7 @@ impl State {
         })
     }
 
-    /// Lowers what follows the log after it was cut, and starts over with it.
+    /// Lowers everything that follows the log after it was cut.
     fn follow_truncated_log(&mut self) {
         let (start, end) = (self.log.log_start_offset(), self.log.end_offset());
         self.high_watermark = self.high_watermark.clamp(start, end);

@@ -1,4 +1,4 @@
-//! Questions about offsets: ListOffsets, OffsetForLeaderEpoch, DescribeProducers.
+//! Answers questions about offsets: ListOffsets, OffsetForLeaderEpoch, DescribeProducers.
 
 use super::{Partition, Role};
 use crate::model::{BrokerId, LeaderEpoch, Offset, ProducerId, Timestamp};
@@ -9,17 +9,17 @@ use crate::storage::leader_epochs::EpochEnd;
 use crate::storage::log::LogView;
 use crate::storage::producer_state::ProducerEntry;
 
-/// The end of what may be read.
+/// Asks for the end of what the reader may see.
 const LATEST: i64 = -1;
-/// The log start.
+/// Asks for the log start.
 const EARLIEST: i64 = -2;
-/// The record with the largest timestamp.
+/// Asks for the record with the largest timestamp.
 const MAX_TIMESTAMP: i64 = -3;
-/// The start of what is on local disk: all of it, without tiering.
+/// Asks for the start of what is on local disk: without tiering, the log start.
 const EARLIEST_LOCAL: i64 = -4;
-/// The end of what is in tiered storage: there is none.
+/// Asks for the end of what is in tiered storage: there is none.
 const LATEST_TIERED: i64 = -5;
-/// The start of what is to be tiered: nothing is.
+/// Asks for the start of what has yet to be tiered: nothing has.
 const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 /// A ListOffsets question for one partition.
@@ -27,20 +27,20 @@ const EARLIEST_PENDING_UPLOAD: i64 = -6;
 pub struct OffsetQuery {
     /// A time, or one of Kafka's numbers for special offsets.
     pub timestamp: i64,
-    /// Up to where the caller may see; `None` for a broker, which sees all.
+    /// Up to where the caller may see; `None` for a broker, which sees everything.
     pub isolation: Option<Interest>,
     /// The leader epoch the caller believes in.
     pub current_leader_epoch: LeaderEpoch,
-    /// It wants the leader's answer.
+    /// Whether only the leader may answer.
     pub only_leader: bool,
 }
 
-/// An offset that was asked for. All fields are "none" where there is no such record.
+/// The answer. All fields are "none" if there is no such record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListedOffset {
     /// The record's timestamp; none for the special offsets.
     pub timestamp: Timestamp,
-    /// The offset.
+    /// The record's offset, or the special one.
     pub offset: Offset,
     /// The leader epoch of the record.
     pub leader_epoch: LeaderEpoch,
@@ -54,12 +54,12 @@ impl ListedOffset {
     };
 }
 
-/// An offset that is known, or must be looked for in the log.
+/// An offset that is known, or a search for it.
 #[derive(Debug)]
 pub enum OffsetSearch {
-    /// The answer.
+    /// The answer is known.
     Known(ListedOffset),
-    /// To be run where blocking is allowed.
+    /// The log must be searched, on a thread that may block.
     Search(TimestampSearch),
 }
 
@@ -67,16 +67,16 @@ pub enum OffsetSearch {
 #[derive(Debug)]
 pub struct TimestampSearch {
     view: LogView,
-    /// `None`: the largest.
+    /// The time to search for; `None` for the largest.
     timestamp: Option<Timestamp>,
-    /// Records from here on are not to be seen.
+    /// The reader may not see records from here on.
     up_to: Offset,
-    /// What a record above `up_to` means: the leader does not know yet what is committed.
+    /// Whether the leader does not know yet what is committed: a record above `up_to` then has no answer.
     is_lagging: bool,
 }
 
 impl TimestampSearch {
-    /// Searches. Reads and decompresses up to a batch.
+    /// Searches. It reads and decompresses at most one batch.
     pub fn run(self, scratch: &mut Scratch) -> Result<ListedOffset, ReplicaError> {
         let found = match self.timestamp {
             Some(timestamp) => self.view.offset_for_timestamp(timestamp, scratch)?,
@@ -97,11 +97,11 @@ impl TimestampSearch {
 /// The replicas of a partition, as its leader knows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replicas {
-    /// In sync by the controller's word.
+    /// The replicas in sync, as the controller says.
     pub isr: Vec<BrokerId>,
-    /// How many there are.
+    /// How many replicas there are.
     pub count: usize,
-    /// The smallest number that must be in sync.
+    /// How many must be in sync.
     pub min_in_sync: usize,
 }
 
@@ -162,7 +162,7 @@ impl Partition {
         Ok(state.log.end_offset_for_epoch(asked))
     }
 
-    /// The producers that are remembered, by ascending id.
+    /// The producers that the partition remembers, by ascending id.
     pub fn producers(&self) -> Result<Vec<(ProducerId, ProducerEntry)>, ReplicaError> {
         let state = self.state.lock();
         state.check_running()?;
@@ -173,7 +173,7 @@ impl Partition {
             .collect())
     }
 
-    /// The log as it is now, for housekeeping and descriptions.
+    /// A view of the log at this moment, for maintenance and descriptions.
     pub fn view(&self) -> Result<LogView, ReplicaError> {
         let state = self.state.lock();
         state.check_running()?;

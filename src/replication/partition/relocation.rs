@@ -1,9 +1,9 @@
-//! Moving the log to another log directory (KIP-113): a copy is filled beside it, in the way a
-//! follower's log is, and takes its place in one step under the partition's lock.
+//! Moves the log to another log directory (KIP-113): a copy is filled beside it, as a follower's log is,
+//! and takes its place in one step under the partition's lock.
 //!
-//! Until that step the log in use is untouched by anything that befalls the copy. In the step the
-//! copy gets what it still lacks, is at least as durable as what it replaces, and is renamed; the
-//! log that was in use comes back to the caller, to be removed.
+//! Until that step, nothing that happens to the copy affects the log in use. In the step the copy gets what
+//! it still lacks, is made at least as durable as what it replaces, and is renamed. The log that was in use
+//! is returned to the caller, who removes it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use crate::storage::error::StorageError;
 use crate::storage::log::{Log, ReadPlan};
 use crate::storage::log_dir::LogDir;
 
-/// Reads what a plan says, as much as is to be copied at a time.
+/// Reads what a plan says: as much as is copied at a time.
 pub type ReadForCopy<'a> = &'a dyn Fn(&ReadPlan) -> Result<Bytes, StorageError>;
 
 impl Partition {
-    /// Cuts off what the copy has and the log has not, and plans to read what the copy lacks.
-    /// `None`: it has everything.
+    /// Cuts off what the copy has and the log does not, and plans to read what the copy lacks. `None` if it
+    /// has everything.
     ///
     /// # Errors
     /// The partition was stopped, or the copy's disk failed.
@@ -38,13 +38,13 @@ impl Partition {
         lacking(&state.log, copy)
     }
 
-    /// Puts the copy in the place of the log: it becomes `folder` in `dir`. The copy is taken if
-    /// that worked, and the log that it replaces is returned. If it is renamed and the disk fails
-    /// then, the copy stays under its new name, out of use. `is_clean`: nothing was compacted while
-    /// the copy was filled, so it is compacted as far as the log is.
+    /// Puts the copy in the place of the log: it becomes `folder` in `dir`. If that works the copy is
+    /// taken, and the log that it replaces is returned. If the disk fails after the rename, the copy stays
+    /// under its new name, out of use. `is_clean` says that nothing was compacted while the copy was
+    /// filled, so that it is compacted as far as the log is.
     ///
     /// # Errors
-    /// The partition was stopped, or one of the disks failed: the log in use stays so.
+    /// The partition was stopped, or one of the disks failed: the log stays in use.
     pub fn relocate(
         &self,
         copy: &mut Option<Log>,
@@ -54,7 +54,7 @@ impl Partition {
         is_clean: bool,
         now: Moment,
     ) -> Result<Option<Log>, ReplicaError> {
-        // A sync under way would be noted for the wrong log.
+        // A sync that is under way would be noted for the wrong log.
         let _no_sync = self.flushing.lock();
         let mut state = self.state.lock();
         state.check_running()?;
@@ -74,15 +74,15 @@ impl Partition {
         state.last_stable_offset = state.computed_last_stable_offset();
         self.dir.store(Arc::clone(dir));
         let deletions = state.set_copy_start(None);
-        // The copy may be synced where the log was not: nobody will sync it to commit that.
+        // The copy may be synced where the log was not: no later sync would commit that.
         let mut news = state.advance(now.instant);
         news.woken.extend(deletions.woken);
         self.finish(state, news);
         Ok(Some(replaced))
     }
 
-    /// Notes where a copy begins that is being filled; `None`: there is none. Records are deleted
-    /// once they are gone from it too.
+    /// Notes the start of a copy that is being filled; `None` if there is none. Records count as deleted
+    /// only when they are gone from the copy, too.
     pub fn note_copy(&self, start: Option<Offset>) {
         let mut state = self.state.lock();
         if state.copy_start != start {
@@ -101,7 +101,7 @@ impl State {
         }
     }
 
-    /// Gives a copy that has all batches what else the log in use knows.
+    /// Gives a copy that has all batches everything else that the log in use knows.
     fn complete(&self, copy: &mut Log, now: Timestamp) -> Result<(), StorageError> {
         assert!(
             copy.end_offset() == self.log.end_offset(),
@@ -111,7 +111,7 @@ impl State {
         if copy.flushed_offset() < self.log.flushed_offset() {
             copy.flush(now)?;
         }
-        // An epoch in which nothing is written yet.
+        // The current epoch may not have written anything yet.
         let latest = self.log.epochs().latest();
         if let Some(latest) = latest.filter(|it| copy.epochs().latest() != Some(*it)) {
             copy.begin_epoch(latest.epoch);
@@ -124,7 +124,7 @@ impl State {
 /// Appends what was read from the log to its copy.
 ///
 /// # Errors
-/// What was read is damaged or does not continue the copy, or the copy's disk failed.
+/// The records are damaged or do not continue the copy, or the copy's disk failed.
 pub fn append_copy(copy: &mut Log, records: &[u8], now: Timestamp) -> Result<(), ReplicaError> {
     let first = Batches::new(records).next().and_then(Result::ok);
     let base_offset = first.map(|batch| batch.base_offset());
@@ -137,8 +137,8 @@ pub fn append_copy(copy: &mut Log, records: &[u8], now: Timestamp) -> Result<(),
     Ok(())
 }
 
-/// Cuts off what the copy has and the log has not. Leader epochs tell: within one, an offset has
-/// one content only (KIP-101).
+/// Cuts off what the copy has and the log does not. The leader epochs show it: within one, an offset has
+/// only one content (KIP-101).
 fn align(log: &Log, copy: &mut Log, now: Timestamp) -> Result<(), StorageError> {
     while let Some(latest) = copy.epochs().latest() {
         let Some(end) = log.end_offset_for_epoch(latest.epoch) else {

@@ -1,4 +1,4 @@
-//! Becoming the leader, a follower, or nothing at all, as the controller's log says.
+//! Makes the partition a leader, a follower, or nothing at all, as the controller's log says.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -10,20 +10,20 @@ use crate::replication::error::ReplicaError;
 use crate::replication::leadership::{FollowerFetch, IsrProposal, Leadership};
 use crate::storage::error::StorageError;
 
-/// What the controller says of a partition, as far as its replicas need to know.
+/// What the controller says of a partition: as much as its replicas need to know.
 #[derive(Clone, Copy, Debug)]
 pub struct RoleChange<'a> {
-    /// This broker.
+    /// The id of this broker.
     pub local: BrokerId,
     /// The leader, or [`BrokerId::NONE`].
     pub leader: BrokerId,
-    /// Counts the leaders.
+    /// Rises with each new leader.
     pub leader_epoch: LeaderEpoch,
-    /// Counts every change.
+    /// Rises with each change.
     pub partition_epoch: i32,
-    /// All that hold the partition.
+    /// All replicas of the partition.
     pub replicas: &'a [BrokerId],
-    /// Those in sync.
+    /// The replicas in sync.
     pub isr: &'a [BrokerId],
 }
 
@@ -34,18 +34,18 @@ pub struct IsrChange {
     pub partition: TopicIdPartition,
     /// The epoch of the leader that asks.
     pub leader_epoch: LeaderEpoch,
-    /// The state of the partition that the change is based on.
+    /// The partition epoch that the change is based on.
     pub partition_epoch: i32,
-    /// The set it should be: brokers with their epochs, -1 where unknown.
+    /// The new set: brokers with their epochs, -1 for an unknown one.
     pub isr: Vec<(BrokerId, i64)>,
 }
 
-/// Why a partition is of no use any more.
+/// Why a partition is not used any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
-    /// It was deleted, or moved to other brokers.
+    /// The partition was deleted, or moved to other brokers.
     Removed,
-    /// Its log directory is offline.
+    /// The partition's log directory is offline.
     Offline,
 }
 
@@ -59,7 +59,7 @@ impl Stopped {
 }
 
 impl Partition {
-    /// Takes over a role. False: it is older than what is known.
+    /// Takes over a role. Returns false if it is older than what is known.
     pub fn change_role(&self, change: &RoleChange<'_>, now: Instant) -> bool {
         let mut state = self.state.lock();
         let is_stopped = matches!(state.role, Role::Stopped(_));
@@ -90,8 +90,8 @@ impl Partition {
         true
     }
 
-    /// Says again which followers may join the in-sync set, and which are waited for by those who
-    /// delete records, as brokers came and went.
+    /// Notes again which followers may join the in-sync set, and for which of them deletions wait, because
+    /// brokers have come or gone.
     pub fn set_eligible(
         &self,
         is_eligible: impl Fn(BrokerId, i64) -> bool,
@@ -127,8 +127,8 @@ impl Partition {
         self.finish(state, news);
     }
 
-    /// Ends the use of the partition and gives its folder another name, under which it is to be
-    /// removed. Where it is then, and after how many milliseconds it may be removed.
+    /// Ends the use of the partition and renames its folder, which must be removed later. Returns its new
+    /// path, and after how many milliseconds it may be removed.
     pub fn remove(&self, name: &str) -> Result<(PathBuf, i64), ReplicaError> {
         let mut state = self.state.lock();
         state.check_running()?;
@@ -143,7 +143,7 @@ impl Partition {
         Ok((marked?, delay_ms))
     }
 
-    /// Closes the log in order, and ends its use. What was written must be made durable then, see
+    /// Closes the log in order, and ends its use. The caller must make what was written durable; see
     /// [`crate::storage::log::Log::close_unsynced`].
     pub fn close_unsynced(&self) -> Result<(), ReplicaError> {
         let mut state = self.state.lock();
@@ -158,20 +158,20 @@ impl Partition {
         Ok(closed?)
     }
 
-    /// The leader's epoch if this broker leads the partition.
+    /// The leader epoch, if this broker leads the partition.
     pub fn leader_epoch_if_leader(&self) -> Option<LeaderEpoch> {
         let state = self.state.lock();
         matches!(state.role, Role::Leader(_)).then_some(state.leader_epoch)
     }
 
-    /// The leader and its epoch, as known here.
+    /// The leader and its epoch, as far as this replica knows.
     pub fn leader(&self) -> (BrokerId, LeaderEpoch) {
         let state = self.state.lock();
         (state.leader, state.leader_epoch)
     }
 
-    /// Notes where a follower is that fetches, and with that may move the high watermark. An answer
-    /// asks the controller to take it into the in-sync set.
+    /// Notes how far a follower is that fetches, which may move the high watermark. If it has caught up,
+    /// returns the change of the in-sync set to ask the controller for.
     pub fn follower_fetched(
         &self,
         fetch: &FollowerFetch,
@@ -201,7 +201,7 @@ impl Partition {
         Ok(change)
     }
 
-    /// Followers that lag behind, as a change of the in-sync set to ask the controller for.
+    /// The change of the in-sync set that removes followers which lag behind, if there are any.
     pub fn propose_shrinking(&self, now: Instant) -> Option<IsrChange> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
@@ -220,8 +220,8 @@ impl Partition {
         }
     }
 
-    /// What became of a proposal: the in-sync set and partition epoch that the controller answered,
-    /// or `None` if it refused.
+    /// Ends a proposal: with the in-sync set and partition epoch that the controller answered, or with
+    /// `None` if it refused.
     pub fn proposal_ended(&self, decided: Option<(&[BrokerId], i32)>, now: Instant) {
         let mut guard = self.state.lock();
         let state = &mut *guard;
@@ -229,7 +229,7 @@ impl Partition {
             return;
         };
         match decided {
-            // The metadata log was quicker: what it says is newer.
+            // The metadata log was quicker, and is newer.
             Some((_, partition_epoch)) if partition_epoch < state.partition_epoch => return,
             Some((isr, partition_epoch)) => {
                 leadership.proposal_ended(Some(isr));
@@ -275,8 +275,8 @@ impl State {
             }
         }
         if is_new_epoch {
-            // Followers may have batches of epochs in which this replica wrote nothing: they find
-            // where to cut only if its own epoch is known from the start.
+            // Followers may have batches of epochs in which this replica wrote nothing. They find where to
+            // cut only if its own epoch is known from the start.
             self.log.begin_epoch(change.leader_epoch);
         }
     }

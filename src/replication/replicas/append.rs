@@ -1,4 +1,4 @@
-//! Appending as the leader: on the caller's thread, with what must follow an append.
+//! Appends as the leader, on the caller's thread, and does what must follow an append.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::replication::partition::{Appended, LeaderWrite, Partition};
 use crate::replication::threads::now;
 
 impl Replicas {
-    /// Writes a batch as the leader, on this thread; its ticket, if it has one, is then to be waited
-    /// for by [`wait_for_acks`]. A disk that fails goes offline.
+    /// Writes a batch as the leader, on this thread. Its ticket, if it has one, must be waited for by
+    /// [`wait_for_acks`] afterwards. A directory whose disk fails goes offline.
     pub fn append(
         &self,
         partition: &Arc<Partition>,
@@ -47,11 +47,11 @@ impl Replicas {
     }
 }
 
-/// Waits until all that a Produce has written is committed, or `timeout` is over: those still
-/// [`AckOutcome::Waiting`] then have timed out.
+/// Waits until everything that a Produce has written is committed, or `timeout` is over: partitions that
+/// are still [`AckOutcome::Waiting`] have timed out.
 pub async fn wait_for_acks(wait: AckWait, timeout: Duration) -> Vec<AckOutcome> {
     if !wait.is_done() {
-        // What became of each partition is in the outcomes, whichever came first.
+        // The outcomes say what became of each partition, whichever came first.
         let _ = tokio::time::timeout(timeout, &wait).await;
     }
     wait.outcomes()

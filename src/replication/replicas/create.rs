@@ -1,4 +1,4 @@
-//! Making the logs of partitions that have just come here, and taking open logs into use.
+//! Makes the logs of partitions that have just come to this broker, and takes open logs into use.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::storage::log::{Log, Opening};
 use crate::storage::partition_folder::{self, FolderOwner};
 
 impl Replicas {
-    /// Makes the log of a replica where the controller, or an operator, wants it. `None`: it cannot be
-    /// made, and is offline.
+    /// Makes the log of a replica in the directory that the controller, or an operator, wants. `None` if it
+    /// cannot be made, and is offline.
     pub fn create(
         &self,
         id: TopicIdPartition,
@@ -71,8 +71,8 @@ impl Replicas {
         Ok(self.adopt(dir, id, name, log, Offset::ZERO, config))
     }
 
-    /// Refuses to make a log where another topic's is, or as long as there is a folder of that name
-    /// whose records may be the partition's.
+    /// Refuses to make a log where another topic's lies, or while there is a folder of that name whose
+    /// records may be the partition's.
     fn check_no_other_log(
         &self,
         dir: &DataDir,
@@ -91,7 +91,7 @@ impl Replicas {
                     format!("it is the log of another topic, {found}")
                 }
                 Err(source) if is_here => return Err(StorageError::io("read", &folder, source)),
-                // Another directory that cannot be read fails on its own.
+                // Another directory that cannot be read fails by itself.
                 Ok(FolderOwner::Nobody | FolderOwner::Topic(_)) | Err(_) => continue,
             };
             return Err(StorageError::Inconsistent {

@@ -1,4 +1,4 @@
-//! Deleting records for the API: who counts as alive is what the newest image says.
+//! Deletes records for the API. The newest image says which brokers are alive.
 
 use super::Replicas;
 use crate::model::Offset;
@@ -8,8 +8,8 @@ use crate::replication::hosted::is_alive;
 use crate::replication::partition::Partition;
 
 impl Replicas {
-    /// Deletes the records below `offset`, see [`Partition::delete_records`]. The ticket is then to
-    /// be waited for by [`super::wait_for_acks`].
+    /// Deletes the records below `offset`, see [`Partition::delete_records`]. The ticket must be waited for
+    /// by [`super::wait_for_acks`] afterwards.
     ///
     /// # Errors
     /// As [`Partition::delete_records`].

@@ -1,4 +1,4 @@
-//! What is in the log directories, for DescribeLogDirs and the admin page.
+//! Describes what is in the log directories, for DescribeLogDirs and the admin page.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,39 +12,39 @@ use crate::replication::partition::Partition;
 /// A log directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirDescription {
-    /// Where it is, as an absolute path.
+    /// The directory's absolute path.
     pub path: PathBuf,
-    /// Its id; `None` if it could not be opened.
+    /// The directory's id; `None` if it could not be opened.
     pub id: Option<DirectoryId>,
-    /// Why it is offline, if it is.
+    /// Why the directory is offline, if it is.
     pub failure: Option<String>,
-    /// The size of its volume in bytes; -1 if unknown.
+    /// The size of the volume in bytes; -1 if unknown.
     pub total_bytes: i64,
-    /// What is left of it for this process, in bytes; -1 if unknown.
+    /// How many bytes of the volume this process may still use; -1 if unknown.
     pub usable_bytes: i64,
-    /// The logs in it.
+    /// The logs in the directory.
     pub logs: Vec<LogDescription>,
 }
 
 /// A log in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogDescription {
-    /// By id.
+    /// The topic's id and the partition's index.
     pub id: TopicIdPartition,
-    /// By name.
+    /// The topic's name and the partition's index.
     pub name: TopicPartition,
-    /// The size of its batches in bytes.
+    /// The size of the batches in bytes.
     pub size: u64,
-    /// How far its end is behind the high watermark: above 0 on a follower that catches up. Of a
-    /// copy: how far its end is behind that of the log.
+    /// By how many offsets its end is behind the high watermark: above 0 on a follower that catches up. For
+    /// a copy: how far its end is behind that of the log.
     pub offset_lag: i64,
-    /// It is a copy that is to take the place of the log in another directory.
+    /// Whether it is a copy that is to take the place of the log in another directory.
     pub is_future: bool,
 }
 
 impl Replicas {
-    /// Describes all log directories, in the order of the config as far as they could be opened.
-    /// Asks the file system for its free space: blocks shortly.
+    /// Describes all log directories, those that could be opened in the order of the config. It asks the
+    /// file system for free space, and blocks shortly.
     pub fn describe_log_dirs(&self) -> Vec<DirDescription> {
         let (partitions, moves) = (self.hosted.online(), self.moves.all());
         let copies = |dir: &DataDir| -> Vec<_> {

@@ -1,8 +1,8 @@
-//! Which folders of a directory hold logs that belong here, at the start. What the metadata does not
-//! put here is set aside, never deleted.
+//! Finds the folders of a directory whose logs belong to this broker, at the start. Folders that the
+//! metadata does not put here are set aside, never deleted.
 //!
-//! Damage is not absence: a folder with records whose `partition.metadata` is missing or damaged takes
-//! the partition of its name offline, and stays as it is until somebody has looked at it.
+//! Damage is not absence: a folder with records whose `partition.metadata` is missing or damaged takes the
+//! partition of its name offline, and stays as it is until somebody has looked at it.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,16 +18,16 @@ use crate::replication::partition::PartitionConfig;
 use crate::replication::threads::{now, random_bytes};
 use crate::storage::partition_folder::{self, FolderMark, FolderOwner, PartitionFolder};
 
-/// The folder of the metadata log, which is not a replica of this kind.
+/// The topic of the metadata log, whose folder is not a replica of this kind.
 const METADATA_TOPIC: &str = "__cluster_metadata";
 
-/// A folder whose log is to be opened.
+/// A folder whose log must be opened.
 pub struct Found {
     pub id: TopicIdPartition,
     pub name: TopicPartition,
     pub folder: PathBuf,
     pub config: Arc<PartitionConfig>,
-    /// It was a copy: nothing that a checkpoint or the clean-stop mark says is about it.
+    /// Whether it was a copy: neither checkpoints nor the clean-stop mark say anything about it.
     pub was_copy: bool,
 }
 
@@ -39,17 +39,17 @@ pub struct FoundCopy {
     pub topic_id: TopicId,
 }
 
-/// What a directory holds.
+/// The content of a directory.
 #[derive(Default)]
 pub struct Content {
     pub logs: Vec<Found>,
     pub copies: Vec<FoundCopy>,
-    /// Partitions whose records are here, or may be, and cannot be served.
+    /// Partitions whose records are here, or may be, but cannot be served.
     pub unusable: Vec<(TopicIdPartition, TopicPartition)>,
 }
 
 impl Replicas {
-    /// Looks at the folders of a directory: which logs are to be opened. Others are set aside.
+    /// Looks at the folders of a directory, and says which logs must be opened. Others are set aside.
     pub fn find(&self, dir: &Arc<DataDir>, image: &MetadataImage) -> io::Result<Content> {
         let folders = dir.log_dir.folders()?;
         for name in &folders.unknown {
@@ -89,7 +89,7 @@ impl Replicas {
     }
 }
 
-/// A look at the folders of one directory.
+/// The search through the folders of one directory.
 struct Finder<'a> {
     replicas: &'a Replicas,
     dir: &'a Arc<DataDir>,
@@ -99,7 +99,7 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// The topic that has the name now, and the directory of this broker's replica.
+    /// The topic that has the name now, and the directory that the metadata has for this broker's replica.
     fn placed(&self, partition: &TopicPartition) -> Option<(TopicId, DirectoryId)> {
         let topic_id = self.image.topics().id_of(&partition.topic)?;
         let assigned = self
@@ -114,8 +114,8 @@ impl Finder<'_> {
         partition_folder::owner_of(&**dir.log_dir.disk(), &folder, expected)
     }
 
-    /// The other directories with what they have by a partition's name. One that cannot be read
-    /// fails on its own.
+    /// The other directories, with what each has under a partition's name. One that cannot be read fails by
+    /// itself.
     fn elsewhere(&self, partition: &TopicPartition) -> Vec<(&Arc<DataDir>, FolderOwner)> {
         let others = self.replicas.dirs.all().iter();
         let others = others.filter(|other| !Arc::ptr_eq(other, self.dir));
@@ -172,8 +172,8 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Leaves records alone of which is not known whose they are. The partition of that name is
-    /// offline, unless its log is where the metadata says.
+    /// Leaves records alone whose topic is unknown. The partition of that name is offline, unless its log
+    /// is where the metadata says.
     fn keep_unknown(
         &mut self,
         folder: &str,
@@ -222,7 +222,7 @@ impl Finder<'_> {
         let topic_id = match partition_folder::owner_of(disk, &path, expected)? {
             FolderOwner::Topic(topic_id) => topic_id,
             FolderOwner::Nobody => {
-                // It was not begun.
+                // Nothing was written to it yet.
                 self.dir.remove_later(path, now().instant, Duration::ZERO);
                 return Ok(());
             }
@@ -245,7 +245,8 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Of a log that is here the copy is removed, and made again. Without one it may be all there is.
+    /// Deals with a copy of an unknown topic. If the log is here the copy is removed, and made again; if
+    /// not, it may be all there is.
     fn keep_unknown_copy(&mut self, path: PathBuf, partition: &TopicPartition, damage: &str) {
         let placed = self.placed(partition);
         let is_copied = |dir| match (self.owner_of(dir, partition), placed) {
@@ -267,8 +268,8 @@ impl Finder<'_> {
         }));
     }
 
-    /// Whether a copy is all that there is of a log: the controller knows that the replica is here,
-    /// and the directory that it was to come from is gone.
+    /// Whether a copy is all that is left of a log: the controller knows that the replica is in its
+    /// directory, and the directory that it came from is gone.
     fn is_abandoned(&self, copy: &FoundCopy) -> bool {
         let number = copy.partition.partition;
         let assigned = self.replicas.assigned(self.image, copy.topic_id, number);
@@ -280,7 +281,7 @@ impl Finder<'_> {
     }
 }
 
-/// Makes a copy the log: the name of its folder then.
+/// Makes a copy the log. Returns the new name of its folder.
 fn adopt_copy(copy: &FoundCopy) -> io::Result<String> {
     let name = partition_folder::folder_name(&copy.partition);
     tracing::warn!(
@@ -289,7 +290,7 @@ fn adopt_copy(copy: &FoundCopy) -> io::Result<String> {
     );
     let (disk, place) = (copy.dir.log_dir.disk(), copy.dir.path().join(&name));
     if disk.list(&place).is_ok() {
-        // A folder without a record.
+        // The folder has no record.
         let mark = FolderMark::Stray;
         let partition = &copy.partition;
         copy.dir.set_aside(&name, partition, mark, random_bytes())?;

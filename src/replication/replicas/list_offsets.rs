@@ -1,4 +1,4 @@
-//! Answering ListOffsets: what is known at once, and searches by time on a thread that may block.
+//! Answers ListOffsets: at once if the offset is known, else by a search on a thread that may block.
 
 use std::sync::Arc;
 

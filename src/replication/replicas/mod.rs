@@ -2,9 +2,8 @@
 //! role, is described, written to by the leader, and removed again.
 //!
 //! Owns: the one right to change which partitions are here, and the settings. Handed: the table of
-//! partitions, which it fills, the directories, the moves, the metrics. Invariants: one change of the
-//! metadata is applied at a time; what the metadata does not put here is set aside at the start,
-//! never deleted.
+//! partitions, which it fills; the directories; the moves; the metrics. Invariants: changes of the metadata
+//! are applied one at a time; what the metadata does not put here is set aside at the start, never deleted.
 
 mod append;
 mod create;
@@ -39,7 +38,7 @@ pub use describe::{DirDescription, LogDescription};
 /// The longest name of a folder, in bytes.
 const NAME_LIMIT: usize = 255;
 
-/// Who holds what the metadata puts here.
+/// Holds the replicas that the metadata puts here.
 pub struct Replicas {
     node_id: BrokerId,
     settings: Arc<ArcSwap<ReplicaSettings>>,
@@ -47,13 +46,13 @@ pub struct Replicas {
     dirs: Arc<Dirs>,
     moves: Arc<Moves>,
     metrics: Arc<Metrics>,
-    /// Held while partitions come, go, or change roles: one change is applied at a time, and none
-    /// after the stop.
+    /// Whether replication has stopped. The lock is held while partitions come, go, or change roles:
+    /// changes are applied one at a time, and none after the stop.
     is_closed: Mutex<bool>,
 }
 
 impl Replicas {
-    /// None is open yet, see [`Self::open`].
+    /// No replica is open yet; see [`Self::open`].
     pub fn new(
         settings: &Arc<ArcSwap<ReplicaSettings>>,
         hosted: &Arc<Hosted>,
@@ -72,9 +71,8 @@ impl Replicas {
         }
     }
 
-    /// Has a replica moved to the log directory `path`: at once if it is not made yet, in the
-    /// background otherwise. A move to another directory is given up, one to `path` goes on. Blocks
-    /// on the disk.
+    /// Moves a replica to the log directory `path`: at once if its log does not exist yet, otherwise in the
+    /// background. A move to another directory is given up; one to `path` goes on. It blocks on the disk.
     ///
     /// # Errors
     /// LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR, INVALID_TOPIC_EXCEPTION for a name that leaves no
@@ -85,7 +83,7 @@ impl Replicas {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
         }
         let to = self.dirs.online_at(path)?;
-        // Partitions neither come nor go meanwhile.
+        // While the lock is held partitions neither come nor go.
         let is_closed = self.is_closed.lock();
         match self.hosted.partition_by_name(name) {
             Ok(_) if *is_closed => Err(ErrorCode::KAFKA_STORAGE_ERROR),
@@ -100,8 +98,8 @@ impl Replicas {
         }
     }
 
-    /// Takes no more changes. Who else stops them waits until the answer is dropped, and gets
-    /// nothing.
+    /// Stops taking changes. `None` for all callers but the first; they wait until the first one drops the
+    /// lock.
     pub fn close(&self) -> Option<MutexGuard<'_, bool>> {
         let mut is_closed = self.is_closed.lock();
         let is_first = !std::mem::replace(&mut *is_closed, true);

@@ -1,5 +1,5 @@
-//! Starting with what is on the disks: logs are opened on several threads and given their roles, and
-//! moves between directories that were under way go on.
+//! Starts with what is on the disks: opens logs on several threads, gives them their roles, and goes on
+//! with moves between directories that were under way.
 
 use std::io;
 use std::sync::Arc;
@@ -21,24 +21,24 @@ use crate::storage::error::StorageError;
 use crate::storage::log::{Log, Opening};
 use crate::storage::log_config::LogConfig;
 
-/// What was found and opened.
+/// The outcome of the start.
 pub struct Opened {
     /// The broker epoch of the last stop, if all directories were closed in order then.
     pub previous_broker_epoch: Option<i64>,
-    /// What the controller does not know yet of the log directories.
+    /// The directories of replicas that the controller does not know yet.
     pub replica_directories: Vec<ReplicaDirectory>,
 }
 
 impl Replicas {
-    /// Opens the logs of all directories and gives each its role by `image`. Blocks until all are
-    /// open, which after a crash includes reading what was not synced.
+    /// Opens the logs of all directories and gives each its role by `image`. It blocks until all are open,
+    /// which after a crash includes reading everything that was not synced.
     ///
     /// # Errors
-    /// The system gives no thread to go on with moves. A disk that fails only costs its directory.
+    /// The system gives no thread to go on with moves. A disk that fails costs only its directory.
     pub fn open(&self, image: &MetadataImage) -> io::Result<Opened> {
         self.dirs.remember_metadata(image.provenance().offset);
         let (marks, copies) = self.load_all(image);
-        // A partition that is made now must not find the offsets of one that is gone.
+        // A partition that is made from now on must not find the offsets of one that is gone.
         self.dirs.write_checkpoints(&CheckpointKind::ALL);
         let local = all_local(image, self.node_id);
         let configs = TopicConfigs::new(image, &self.settings.load());
@@ -51,7 +51,7 @@ impl Replicas {
         })
     }
 
-    /// Opens the logs of all directories at once. What the clean-stop marks said, and the copies.
+    /// Opens the logs of all directories at once. Returns what the clean-stop marks said, and the copies.
     fn load_all(&self, image: &MetadataImage) -> (Vec<Option<CleanShutdown>>, Vec<FoundCopy>) {
         let loaded: Vec<_> = thread::scope(|scope| {
             let dirs = self.dirs.all().iter();
@@ -73,7 +73,7 @@ impl Replicas {
         image: &MetadataImage,
     ) -> (Option<CleanShutdown>, Vec<FoundCopy>) {
         let started = now().instant;
-        // First of all: a crash from here on must not look like a clean stop.
+        // The mark is taken first: a crash from here on must not look like a clean stop.
         let disk = &**dir.log_dir.disk();
         let mark = clean_shutdown::take(disk, dir.path()).map_err(|error| error.to_string());
         let prepared = mark.and_then(|mark| {
@@ -103,8 +103,8 @@ impl Replicas {
         (mark, found.copies)
     }
 
-    /// Goes on with the moves that were under way. A copy of a log that is not here any more, or is
-    /// where the copy is, is removed.
+    /// Goes on with the moves that were under way. A copy is removed if its log is not here any more, or is
+    /// already where the copy is.
     fn resume_moves(&self, copies: Vec<FoundCopy>) -> io::Result<()> {
         for copy in copies {
             let id = TopicIdPartition {
@@ -196,7 +196,7 @@ impl Replicas {
     }
 }
 
-/// The epoch that all directories were closed in.
+/// The broker epoch in which all directories were closed, if there is one.
 fn common_epoch(marks: &[Option<CleanShutdown>]) -> Option<i64> {
     let mut epochs = marks
         .iter()

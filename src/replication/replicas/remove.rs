@@ -1,4 +1,4 @@
-//! Ending partitions that are deleted, or held elsewhere from now on.
+//! Ends partitions that were deleted, or that other brokers hold from now on.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::replication::threads::{now, random_bytes};
 use crate::storage::partition_folder::{self, FolderMark, FolderOwner};
 
 impl Replicas {
-    /// Ends a partition that is deleted or held elsewhere, and has its folder removed later.
+    /// Ends a partition that was deleted or is held elsewhere, and schedules the removal of its folder.
     pub fn remove(&self, topic_id: TopicId, name: &TopicPartition) {
         let id = TopicIdPartition {
             topic_id,
@@ -37,7 +37,7 @@ impl Replicas {
         }
     }
 
-    /// Removes the folder of a log that could not be opened, such as a corrupt one.
+    /// Removes the folder of a log that could not be opened, such as a damaged one.
     fn remove_unopened(&self, topic_id: TopicId, name: &TopicPartition) {
         for dir in self.dirs.online() {
             let folder = partition_folder::folder_name(name);

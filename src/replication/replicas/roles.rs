@@ -1,4 +1,4 @@
-//! Holding what the metadata log says this broker holds: partitions come, change roles, and go.
+//! Follows the metadata log: partitions come, change roles, and go.
 
 use std::sync::Arc;
 use std::thread;
@@ -15,15 +15,15 @@ use crate::replication::partition::{Partition, RoleChange};
 use crate::replication::settings::ReplicaSettings;
 use crate::replication::threads::{now, on_threads};
 
-/// So many replicas are worth another thread: each makes or renames a folder.
+/// For so many replicas another thread is worth starting: each makes or renames a folder.
 const REPLICAS_PER_THREAD: usize = 50;
-/// Threads that wait for syncs: several syncs at a time are one for the file system.
+/// Threads that wait for syncs. The file system makes one commit of several at a time.
 const SYNCING_THREADS: usize = 16;
 
 impl Replicas {
-    /// Does what a change of the metadata asks for: stops, deletes, creates and opens partitions,
-    /// changes their roles and settings. Blocks on the disk. The answer is what the controller does
-    /// not know yet of the log directories.
+    /// Carries out a change of the metadata: stops, deletes, creates and opens partitions, changes their
+    /// roles and settings. It blocks on the disk. Returns what the controller does not know yet about the
+    /// directories of replicas.
     pub fn apply(
         &self,
         delta: &MetadataDelta,
@@ -45,7 +45,7 @@ impl Replicas {
                 self.remove(*topic_id, name);
                 None::<()>
             });
-            // A new partition by the same name must not find the offsets of the old one.
+            // A new partition of the same name must not find the offsets of the old one.
             self.dirs.write_checkpoints(&CheckpointKind::ALL);
         }
         let configs = TopicConfigs::new(image, &self.settings.load());
@@ -59,8 +59,8 @@ impl Replicas {
         replica_directories
     }
 
-    /// Says what holds from now on, also for the partitions that are there. What is read only at the
-    /// start, such as the directories, stays as it was.
+    /// Takes over other settings, for existing partitions as well. Settings that are read only at the
+    /// start, such as the directories, stay as they are.
     pub fn reconfigure(&self, settings: ReplicaSettings) {
         let is_closed = self.is_closed.lock();
         if *is_closed {
@@ -74,7 +74,7 @@ impl Replicas {
         }
     }
 
-    /// Opens or creates partitions if need be, and gives them their roles.
+    /// Opens or creates partitions where that is needed, and gives them their roles.
     pub fn take_roles(
         &self,
         replicas: &[&LocalPartition],
@@ -102,15 +102,15 @@ impl Replicas {
             None => self.create(id, replica, configs)?,
         };
         self.change_role(&partition, &replica.state);
-        // What a crash left unsynced, where writes count only once they are synced: it counts for the
-        // high watermark then, as what is written from now on.
+        // Where writes count only once they are synced, this syncs what a crash has left unsynced: then it
+        // counts for the high watermark.
         self.dirs.queue_sync_if_due(&partition);
         let directory = partition.dir().id();
         let known = replica.state.directory_of(self.node_id);
         if let Some(moving) = self.moves.of(&id)
             && known == Some(moving.to.log_dir.id())
         {
-            // The controller was told where it will be.
+            // The controller was told where the replica will be.
             return None;
         }
         (known != Some(directory)).then_some(ReplicaDirectory {
@@ -150,7 +150,7 @@ impl Replicas {
         }
     }
 
-    /// Brokers came, went or were fenced: who may join an in-sync set is another now.
+    /// Notes again who may join in-sync sets, because brokers have come, gone, or were fenced.
     fn apply_brokers(&self, image: &MetadataImage) {
         let is_eligible = |id: BrokerId, epoch: i64| is_eligible(image, id, epoch);
         for partition in self.hosted.online() {
@@ -159,7 +159,7 @@ impl Replicas {
     }
 }
 
-/// The replicas on a broker, as if all had just come.
+/// The replicas on a broker, as if all of them had just come.
 pub fn all_local(image: &MetadataImage, broker: BrokerId) -> Vec<LocalPartition> {
     let mut local = Vec::new();
     for topic in image.topics().iter() {

@@ -1,4 +1,4 @@
-//! Folders of logs that do not belong here: they get another name, and are told of as long as they hold
+//! Folders of logs that do not belong here: they get another name, and are reported as long as they hold
 //! records.
 
 use std::io;
@@ -10,7 +10,7 @@ use crate::replication::threads::random_bytes;
 use crate::storage::partition_folder::{self, FolderMark};
 
 impl Replicas {
-    /// Gives the folder of a log that does not belong here another name; nothing in it is touched.
+    /// Renames the folder of a log that does not belong here; nothing in it is touched.
     pub fn set_aside_stray(
         &self,
         dir: &DataDir,
@@ -26,11 +26,11 @@ impl Replicas {
         Ok(())
     }
 
-    /// Says where records lie that nobody is served, and how they are given back.
+    /// Reports records that nobody is served, with where they lie and how to get them back.
     pub fn tell_of_stray(&self, dir: &DataDir, folder: &str, partition: &TopicPartition) {
         let path = dir.path().join(folder);
         let holds_records = partition_folder::holds_records(&**dir.log_dir.disk(), &path);
-        // What cannot be read may hold some.
+        // A folder that cannot be read may hold records.
         if !holds_records.unwrap_or(true) {
             tracing::warn!(folder = %path.display(), "leaving an empty stray folder alone");
             return;

@@ -12,13 +12,13 @@ use crate::replication::settings::ReplicaSettings;
 /// The settings of topics, made once for all partitions of a topic.
 pub struct TopicConfigs<'a> {
     image: &'a MetadataImage,
-    /// What holds for topics without values of their own.
+    /// The settings of the broker, with those of topics without values of their own.
     pub settings: Arc<ReplicaSettings>,
     made: Mutex<BTreeMap<Arc<str>, Arc<PartitionConfig>>>,
 }
 
 impl<'a> TopicConfigs<'a> {
-    /// None is made yet.
+    /// Begins without any topic's settings.
     pub fn new(image: &'a MetadataImage, settings: &Arc<ReplicaSettings>) -> Self {
         Self {
             image,

@@ -1,11 +1,11 @@
-//! Ending threads that sleep.
+//! Ends threads that sleep.
 
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
-/// Wakes threads that sleep when they are to end.
+/// Wakes sleeping threads when they should end.
 #[derive(Debug, Default)]
 pub struct Alarm {
     is_stopped: Mutex<bool>,
@@ -13,7 +13,7 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// Whether the threads are to end.
+    /// Whether the threads should end.
     pub fn is_stopped(&self) -> bool {
         *self.is_stopped.lock()
     }
@@ -24,7 +24,7 @@ impl Alarm {
         self.changed.notify_all();
     }
 
-    /// Waits until `deadline`. True: the thread is to end.
+    /// Waits until `deadline`. Returns whether the thread should end.
     pub fn wait_until(&self, deadline: Instant) -> bool {
         let mut is_stopped = self.is_stopped.lock();
         while !*is_stopped {
@@ -40,11 +40,11 @@ impl Alarm {
     }
 }
 
-/// Waits for threads to end, but for the one that waits: the broker may end on one of them.
+/// Waits for threads to end, except for the calling one: the broker may end on one of them.
 pub fn join_others(threads: Vec<JoinHandle<()>>) {
     for thread in threads {
         if thread.thread().id() != thread::current().id() {
-            // One that panicked has said so.
+            // A thread that panicked has logged it.
             let _ = thread.join();
         }
     }

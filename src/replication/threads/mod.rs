@@ -1,8 +1,8 @@
 //! What the threads of replication have in common.
 //!
-//! Owns: nothing that outlives a thread of another room; each room keeps its own alarm and rate.
-//! Handed: nothing. The clock and chance are read here and nowhere else in replication, so that a
-//! room passes them on as values.
+//! Owns: nothing that outlives a thread of another room; each room keeps its own alarm and rate. Handed:
+//! nothing. Replication reads the clock and chance here and nowhere else, so that rooms pass them on as
+//! values.
 
 mod alarm;
 mod clock;

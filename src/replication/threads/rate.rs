@@ -1,14 +1,14 @@
-//! A rate of I/O that several threads share: moves between directories, and compaction.
+//! A rate of I/O that several threads share: for moves between directories, and for compaction.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// No turn is longer: more than a year means "not again".
+/// The longest turn: more than a year means "never again".
 const LONGEST_TURN: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// When the threads that share a rate may go on.
+/// Paces the threads that share a rate.
 #[derive(Debug, Default)]
 pub struct SharedRate {
     /// When the rate allows the next bytes.
@@ -16,8 +16,8 @@ pub struct SharedRate {
 }
 
 impl SharedRate {
-    /// Takes `bytes` out of `bytes_per_second` (at least 1): the time that they have to themselves.
-    /// A caller that asks before its I/O waits for the start, one that asks after it for the end.
+    /// Takes `bytes` out of `bytes_per_second` (at least 1), and returns the span of time that these bytes
+    /// occupy. A caller that asks before its I/O waits for the start, one that asks afterwards for the end.
     pub fn spend(&self, bytes: u64, bytes_per_second: f64, now: Instant) -> Range<Instant> {
         let cost = Duration::try_from_secs_f64(bytes as f64 / bytes_per_second.max(1.0));
         let cost = cost.unwrap_or(LONGEST_TURN).min(LONGEST_TURN);

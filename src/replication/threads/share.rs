@@ -1,10 +1,10 @@
-//! Sharing out work that must be done before the caller goes on.
+//! Shares out work that must be done before the caller goes on.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Does something for each item on `count` threads, the caller's if that is no more than one; the
-/// answers come in no order.
+/// Runs `act` for each item on `count` threads: on the caller's own if `count` is 1 or less. The results
+/// come in any order.
 pub fn on_threads<T: Sync, R: Send>(
     count: usize,
     items: &[T],

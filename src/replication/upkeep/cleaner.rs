@@ -1,9 +1,8 @@
-//! Compacts logs, the dirtiest first. On which threads is [`super::crew`]'s.
+//! Compacts logs, the dirtiest first, on the threads of a [`super::crew`].
 //!
-//! The partition's lock is held for lookups and renames only. A log with damage goes offline, as
-//! when the scrub finds it; one that compaction fails on for another reason is set apart until the
-//! next start, and the others go on. A replica that moves to another directory is left alone until
-//! it is there.
+//! The partition's lock is held for look-ups and renames only. A damaged log goes offline, as when the
+//! scrub finds it. A log that compaction fails on for another reason is left out until the next start, and
+//! the others go on. A replica that moves to another directory is left alone until it has arrived.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -31,17 +30,17 @@ use crate::storage::error::StorageError;
 use crate::storage::log::Log;
 use crate::telemetry::Metrics;
 
-/// A slot of the map and a batch need some memory whatever the config says.
+/// The map and a batch need some memory, whatever the config says.
 const LEAST_IO_BYTES: usize = 4096;
 
-/// Who compacts, and what they leave alone.
+/// Compacts logs, and knows which to leave alone.
 pub struct Cleaner {
     settings: Arc<ArcSwap<ReplicaSettings>>,
     hosted: Arc<Hosted>,
     dirs: Arc<Dirs>,
     moves: Arc<Moves>,
     metrics: Arc<Metrics>,
-    /// Partitions that failed.
+    /// Partitions whose compaction has failed: they are left out.
     set_apart: Mutex<BTreeSet<TopicIdPartition>>,
     crew: Mutex<CurrentCrew>,
 }
@@ -49,12 +48,12 @@ pub struct Cleaner {
 #[derive(Default)]
 struct CurrentCrew {
     crew: Option<Arc<Crew>>,
-    /// No other crew comes.
+    /// Whether no other crew may start.
     is_stopped: bool,
 }
 
 impl Cleaner {
-    /// Without threads yet.
+    /// A cleaner without threads yet.
     pub fn new(
         settings: &Arc<ArcSwap<ReplicaSettings>>,
         hosted: &Arc<Hosted>,
@@ -73,8 +72,8 @@ impl Cleaner {
         })
     }
 
-    /// Starts threads by the settings that hold now, unless those that run have the same. Passes
-    /// under way end early: what they have finished stays. Does not wait for them.
+    /// Starts threads by the current settings, unless those that run have the same. Passes under way end
+    /// early, and what they have finished stays. It does not wait for them.
     ///
     /// # Errors
     /// The system gives no more threads.
@@ -109,18 +108,18 @@ impl Cleaner {
         }
     }
 
-    /// Cleans the log that needs it most, if any does. True: there may be more to do.
+    /// Cleans the log that needs it most, if any does. Returns whether there may be more to do.
     pub fn clean_dirtiest(&self, crew: &Crew) -> bool {
         for (partition, _) in self.due() {
             let Some(_upkeep) = partition.begin_upkeep() else {
                 continue;
             };
-            // Another thread may just have cleaned it, or a move begun.
+            // Another thread may have just cleaned it, or a move may have begun.
             let Some(target) = self.due_target(&partition) else {
                 continue;
             };
             let is_done = self.clean_one(crew, &partition, &target);
-            // Also of a pass that had to end: another crew may find the log clean.
+            // This is due after a pass that ended early, too: another crew may find the log clean.
             self.dirs.queue_removal(&partition);
             self.dirs.write_checkpoints(&[CheckpointKind::Cleaned]);
             if crew.is_ending() {
@@ -134,7 +133,7 @@ impl Cleaner {
         false
     }
 
-    /// The partitions that are due, those that are overdue first, the dirtiest before others.
+    /// The partitions that are due: those that are overdue first, then the dirtiest.
     pub fn due(&self) -> Vec<(Arc<Partition>, CleanTarget)> {
         let online = self.hosted.online();
         self.forget_those_gone(&online);
@@ -156,7 +155,7 @@ impl Cleaner {
 
     fn due_target(&self, partition: &Arc<Partition>) -> Option<CleanTarget> {
         let id = partition.id();
-        // A pass writes before it removes: on a full disk it would use up what is reserved.
+        // A pass writes before it removes: on a full disk it would use up the reserve.
         let must_wait = self.moves.has(&id) || partition.has_full_disk();
         if must_wait || self.set_apart.lock().contains(&id) {
             return None;
@@ -176,7 +175,8 @@ impl Cleaner {
         }
     }
 
-    /// The caller has the partition's upkeep. True: the log is clean as far as it can be.
+    /// Cleans one log. The caller holds the partition's upkeep. Returns whether the log is as clean as it
+    /// can be.
     fn clean_one(&self, crew: &Crew, partition: &Arc<Partition>, target: &CleanTarget) -> bool {
         let started = now();
         let settings = CleanSettings {
@@ -232,7 +232,7 @@ impl Cleaner {
             CleanError::Aborted => {
                 tracing::info!(partition = %partition.name(), "compaction was given up");
             }
-            // It may have space again the next time.
+            // The disk may have room the next time.
             CleanError::Storage(error @ StorageError::Full { .. }) => {
                 tracing::warn!(partition = %partition.name(), %error, "compaction was given up");
             }
@@ -263,14 +263,14 @@ impl Cleaner {
 
 impl Drop for Cleaner {
     fn drop(&mut self) {
-        // As soon as they can, without waiting for them.
+        // The threads end as soon as they can; nobody waits for them.
         if let Some(crew) = &self.crew.lock().crew {
             crew.tell_to_end();
         }
     }
 }
 
-/// The log of a partition, as a pass reaches it.
+/// A pass's access to the log of a partition.
 struct Access<'p>(&'p Partition);
 
 impl LogAccess for Access<'_> {
@@ -285,7 +285,7 @@ impl LogAccess for Access<'_> {
     }
 }
 
-/// Keeps a pass within the rate, and ends it with the crew or the partition, or before a move.
+/// Keeps a pass within the rate. Ends it with the crew or the partition, and before a move.
 struct PassControl<'s> {
     moves: &'s Moves,
     crew: &'s Crew,
@@ -300,7 +300,7 @@ impl CleanControl for PassControl<'_> {
     }
 }
 
-/// A thread's share of what the config allows all of them together.
+/// A thread's share of what the config allows all threads together.
 fn settings_of(config: &CleanerConfig) -> CleanSettings {
     let threads = config.threads.max(1);
     let io_bytes = usize::try_from(config.io_buffer_size / threads / 2).unwrap_or(0);

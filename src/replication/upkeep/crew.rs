@@ -1,6 +1,5 @@
-//! The threads that compact, started together by one state of the settings: they share memory and a
-//! rate of I/O. When the settings change, another crew takes over (KIP-226). What they do is
-//! [`super::cleaner`]'s.
+//! The threads that compact, started together by one state of the settings: they share memory and a rate of
+//! I/O. When the settings change, another crew takes over (KIP-226). [`super::cleaner`] has their work.
 
 use std::io;
 use std::sync::Arc;
@@ -12,16 +11,16 @@ use parking_lot::Mutex;
 use crate::config::CleanerConfig;
 use crate::replication::threads::{Alarm, SharedRate, join_others, now};
 
-/// More than a year means: not again.
+/// The longest wait: more than a year means "never again".
 const LONGEST_WAIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// Threads that were started together, and what they share.
+/// Threads that were started together, with what they share.
 #[derive(Debug)]
 pub struct Crew {
     config: CleanerConfig,
     alarm: Alarm,
     rate: SharedRate,
-    /// Those that ran before: their memory must be free before a pass begins.
+    /// The crew before this one: its memory must be free before a pass begins.
     before: Mutex<Option<Arc<Self>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -38,8 +37,8 @@ impl Crew {
         })
     }
 
-    /// Starts its threads, which call `clean` again and again: whether there may be more to do, or
-    /// `None` when the broker is gone.
+    /// Starts the threads, each of which calls `clean` again and again. It returns whether there may be
+    /// more to do, or `None` when the broker is gone.
     ///
     /// # Errors
     /// The system gives no more threads.
@@ -72,14 +71,14 @@ impl Crew {
             wait = if is_more {
                 Duration::ZERO
             } else {
-                // Never in a loop without any rest.
+                // Without any rest, the loop would spin.
                 backoff.clamp(Duration::from_millis(1), LONGEST_WAIT)
             };
         }
     }
 
     fn join_those_before(&self) {
-        // The others of this crew wait for the lock meanwhile.
+        // The other threads of this crew wait for the lock meanwhile.
         if let Some(before) = self.before.lock().take() {
             before.join();
         }
@@ -88,7 +87,7 @@ impl Crew {
     /// Waits for the threads to end, and for those of the crew before.
     pub fn join(&self) {
         self.join_those_before();
-        // The lock is held until they have ended: who else joins waits for that too.
+        // The lock is held until they have ended: anybody else who joins waits for that, too.
         join_others(std::mem::take(&mut *self.threads.lock()));
     }
 
@@ -97,17 +96,17 @@ impl Crew {
         self.alarm.stop();
     }
 
-    /// Whether the threads are to end.
+    /// Whether the threads should end.
     pub fn is_ending(&self) -> bool {
         self.alarm.is_stopped()
     }
 
-    /// What it compacts by.
+    /// The settings that the crew was started with.
     pub fn config(&self) -> &CleanerConfig {
         &self.config
     }
 
-    /// Waits until the rate allows so many bytes. True: the threads are to end.
+    /// Waits until the rate allows so many bytes. Returns whether the threads should end.
     pub fn wait_for_turn(&self, bytes: u64) -> bool {
         let at = now().instant;
         let rate = self.config.io_max_bytes_per_second;

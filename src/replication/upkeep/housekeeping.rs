@@ -1,5 +1,5 @@
-//! What has to be done to logs now and then, on one thread that sleeps in between: checkpoints,
-//! time-based syncs, retention, forgetting producers, removing deleted folders.
+//! Periodic work on logs, on one thread that sleeps in between: checkpoints, time-based syncs, retention,
+//! forgetting producers, removing deleted folders.
 
 use std::io;
 use std::sync::{Arc, Weak};
@@ -11,14 +11,14 @@ use crate::config::StorageConfig;
 use crate::replication::dirs::CheckpointKind;
 use crate::replication::threads::{Alarm, now};
 
-/// A chore and how often it is due.
+/// A piece of periodic work, and how often it is due.
 struct Chore {
     every: Duration,
     next: Instant,
     run: fn(&Upkeep),
 }
 
-/// How often folders whose time has come are removed.
+/// How often deleted folders that are due are removed.
 const REMOVAL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Starts the housekeeping thread.
@@ -88,7 +88,7 @@ fn run(alarm: &Alarm, upkeep: &Weak<Upkeep>, mut chores: Vec<Chore>) {
             .filter(|chore| chore.next <= now().instant)
         {
             (chore.run)(&upkeep);
-            // Counted from the end: a slow disk is not made slower.
+            // The interval counts from the end of the work, so that a slow disk is not made slower.
             chore.next = now().instant + chore.every;
         }
     }
@@ -102,10 +102,10 @@ impl Upkeep {
         }
     }
 
-    /// Deletes what retention gives up, of all logs that compaction is not at.
+    /// Applies retention to all logs that compaction is not at work on.
     pub fn apply_retention(&self) {
         for partition in self.hosted.online() {
-            // The cleaner does both to a log that it is at.
+            // Where the cleaner is at work, it applies retention as well.
             if let Some(_upkeep) = partition.begin_upkeep() {
                 retention::apply_to(&self.dirs, &partition);
             }

@@ -1,9 +1,9 @@
-//! What is done to logs without being asked: checkpoints, time-based syncs, retention, forgetting
-//! producers, removing what was deleted; compaction; reading everything again to find damage.
+//! The maintenance of logs: checkpoints, time-based syncs, retention, forgetting producers, removing what
+//! was deleted; compaction; and the scrub, which reads everything again to find damage.
 //!
-//! Owns: the threads that do it, with their alarm, and the logs that compaction leaves alone. Handed:
-//! the table of partitions, the directories, the moves (a log that moves is not compacted), the
-//! settings, the metrics. Invariant: of retention and compaction one at a time is at a log
+//! Owns: the threads for that, with their alarm, and the list of logs that compaction leaves out. Handed:
+//! the table of partitions, the directories, the moves (a log that moves is not compacted), the settings,
+//! the metrics. Invariant: either retention or compaction works on a log at a time
 //! ([`crate::replication::partition::Upkeep`]).
 
 mod cleaner;
@@ -30,7 +30,7 @@ use cleaner::Cleaner;
 #[cfg(test)]
 pub use {retention::apply_to as apply_retention_to, scrub::Progress};
 
-/// Who keeps the logs in order.
+/// Maintains the logs.
 pub struct Upkeep {
     hosted: Arc<Hosted>,
     dirs: Arc<Dirs>,
@@ -41,7 +41,7 @@ pub struct Upkeep {
 }
 
 impl Upkeep {
-    /// Without threads yet.
+    /// Maintenance without threads yet.
     pub fn new(
         settings: &Arc<ArcSwap<ReplicaSettings>>,
         hosted: &Arc<Hosted>,
@@ -58,7 +58,7 @@ impl Upkeep {
         })
     }
 
-    /// Starts the threads, by what of `settings` holds until the next start.
+    /// Starts the threads, by those of `settings` that hold until the next start.
     ///
     /// # Errors
     /// The system gives no more threads.
@@ -70,7 +70,7 @@ impl Upkeep {
         self.cleaner.restart()
     }
 
-    /// Who compacts.
+    /// The cleaner, which compacts.
     pub fn cleaner(&self) -> &Arc<Cleaner> {
         &self.cleaner
     }

@@ -1,4 +1,4 @@
-//! Deleting what a log need not keep, with what must follow.
+//! Deletes segments that a log need not keep, and does what must follow.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::replication::dirs::Dirs;
 use crate::replication::partition::Partition;
 use crate::replication::threads::now;
 
-/// Deletes the segments that retention gives up. The caller has the partition's upkeep.
+/// Deletes the segments that retention gives up. The caller holds the partition's upkeep.
 pub fn apply_to(dirs: &Dirs, partition: &Arc<Partition>) {
     match partition.apply_retention(now()) {
         Ok(true) => dirs.queue_removal(partition),

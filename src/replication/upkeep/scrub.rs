@@ -1,6 +1,6 @@
-//! Reads all logs again, slowly, on a thread of its own: to find damage before a reader does.
+//! Reads all logs again, slowly and on a thread of its own, to find damage before a reader does.
 //!
-//! A log with damage goes offline, alone, and is left as it is.
+//! A damaged log goes offline alone, and is left as it is.
 
 use std::io;
 use std::sync::{Arc, Weak};
@@ -18,16 +18,16 @@ use crate::storage::scrub::ScrubPace;
 
 /// How often a part is read.
 const STEP: Duration = Duration::from_secs(1);
-/// How many bytes are read between two looks at whether to stop.
+/// After how many bytes the thread looks whether it should stop.
 const SLICE_BYTES: u64 = 1 << 20;
 
 /// How often the list of logs is made again.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Where the scrub of a log directory is.
+/// How far the scrub of a log directory is.
 pub struct Progress {
     pace: ScrubPace,
-    /// The partition to go on with, and where in it.
+    /// The partition to go on with, and the offset in it.
     next: Option<(TopicIdPartition, Offset)>,
     /// The logs by ascending id, as of `listed_at`.
     partitions: Vec<Arc<Partition>>,
@@ -69,7 +69,7 @@ impl Progress {
     }
 }
 
-/// Starts the thread; it ends at once if `scrub.interval.ms` is 0.
+/// Starts the thread. It ends at once if `scrub.interval.ms` is 0.
 pub fn start(upkeep: &Arc<Upkeep>, storage: &StorageConfig) -> io::Result<JoinHandle<()>> {
     let (alarm, weak) = (Arc::clone(&upkeep.alarm), Arc::downgrade(upkeep));
     let period_ms = storage.scrub_interval_ms;
@@ -99,7 +99,7 @@ fn run(alarm: &Alarm, upkeep: &Weak<Upkeep>, period_ms: i64, bytes_per_second: u
 }
 
 impl Upkeep {
-    /// Reads what is due by now, and at most `limit`: how many bytes it was.
+    /// Reads what is due by now, but at most `limit` bytes. Returns how many.
     pub fn scrub_part(
         &self,
         dir: &DataDir,
@@ -143,7 +143,7 @@ fn scrub_slice(
     Ok((scrubbed.bytes, scrubbed.next))
 }
 
-/// The partition to go on with: the first at or after `next`, around the end.
+/// The partition to go on with: the first one at or after `next`, or the very first behind the last.
 fn next_of(
     sorted: &[Arc<Partition>],
     next: Option<(TopicIdPartition, Offset)>,

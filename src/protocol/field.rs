@@ -81,6 +81,28 @@ pub trait Field: Sized {
     }
 }
 
+/// The methods for values of a type whose encoding has a null of its own: a value is what is not null.
+macro_rules! value_by_nullable {
+    () => {
+        #[inline]
+        fn read(reader: &mut Reader, version: i16, flexible: bool) -> Result<Self, DecodeError> {
+            Self::read_nullable(reader, version, flexible)?.ok_or(DecodeError::UnexpectedNull)
+        }
+
+        fn add_size(&self, size: &mut Size, version: i16, flexible: bool) {
+            Self::add_size_nullable(Some(self), size, version, flexible);
+        }
+
+        fn write(&self, writer: &mut Writer, version: i16, flexible: bool) {
+            Self::write_nullable(Some(self), writer, version, flexible);
+        }
+
+        fn min_size_nullable(version: i16, flexible: bool) -> usize {
+            Self::min_size(version, flexible)
+        }
+    };
+}
+
 /// Types of fixed size, the same in all versions.
 macro_rules! fixed {
     ($($type:ty, $kind:ident, $size:literal, $read:expr, $write:expr;)*) => {
@@ -145,22 +167,7 @@ impl Field for Str {
         if flexible { 1 } else { 2 }
     }
 
-    #[inline]
-    fn read(reader: &mut Reader, _: i16, flexible: bool) -> Result<Self, DecodeError> {
-        reader.string(flexible)?.ok_or(DecodeError::UnexpectedNull)
-    }
-
-    fn add_size(&self, size: &mut Size, version: i16, flexible: bool) {
-        Self::add_size_nullable(Some(self), size, version, flexible);
-    }
-
-    fn write(&self, writer: &mut Writer, version: i16, flexible: bool) {
-        Self::write_nullable(Some(self), writer, version, flexible);
-    }
-
-    fn min_size_nullable(version: i16, flexible: bool) -> usize {
-        Self::min_size(version, flexible)
-    }
+    value_by_nullable!();
 
     #[inline]
     fn read_nullable(
@@ -204,22 +211,7 @@ impl Field for Bytes {
         if flexible { 1 } else { 4 }
     }
 
-    #[inline]
-    fn read(reader: &mut Reader, version: i16, flexible: bool) -> Result<Self, DecodeError> {
-        Self::read_nullable(reader, version, flexible)?.ok_or(DecodeError::UnexpectedNull)
-    }
-
-    fn add_size(&self, size: &mut Size, version: i16, flexible: bool) {
-        Self::add_size_nullable(Some(self), size, version, flexible);
-    }
-
-    fn write(&self, writer: &mut Writer, version: i16, flexible: bool) {
-        Self::write_nullable(Some(self), writer, version, flexible);
-    }
-
-    fn min_size_nullable(version: i16, flexible: bool) -> usize {
-        Self::min_size(version, flexible)
-    }
+    value_by_nullable!();
 
     #[inline]
     fn read_nullable(
@@ -284,21 +276,7 @@ impl<T: Field> Field for Vec<T> {
         if flexible { 1 } else { 4 }
     }
 
-    fn read(reader: &mut Reader, version: i16, flexible: bool) -> Result<Self, DecodeError> {
-        Self::read_nullable(reader, version, flexible)?.ok_or(DecodeError::UnexpectedNull)
-    }
-
-    fn add_size(&self, size: &mut Size, version: i16, flexible: bool) {
-        Self::add_size_nullable(Some(self), size, version, flexible);
-    }
-
-    fn write(&self, writer: &mut Writer, version: i16, flexible: bool) {
-        Self::write_nullable(Some(self), writer, version, flexible);
-    }
-
-    fn min_size_nullable(version: i16, flexible: bool) -> usize {
-        Self::min_size(version, flexible)
-    }
+    value_by_nullable!();
 
     fn read_nullable(
         reader: &mut Reader,

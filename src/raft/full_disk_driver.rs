@@ -5,7 +5,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::driver::RaftError;
+use super::driver::{Mailbox, RaftError};
 use super::event::RaftEvent;
 use super::loop_driver::RaftThread;
 use super::quorum_state_driver::QuorumStateError;
@@ -84,16 +84,10 @@ impl RaftThread {
     fn is_closed_within(&self, pause: Duration) -> bool {
         let deadline = Instant::now() + pause;
         let mut mailbox = self.shared.mailbox.lock();
-        while !mailbox.is_closing {
-            if self
-                .shared
-                .wake
-                .wait_until(&mut mailbox, deadline)
-                .timed_out()
-            {
-                break;
-            }
-        }
+        let is_open = |mailbox: &mut Mailbox| !mailbox.is_closing;
+        self.shared
+            .wake
+            .wait_while_until(&mut mailbox, is_open, deadline);
         mailbox.is_closing
     }
 

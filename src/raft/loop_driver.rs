@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::control_record;
 use super::delivery::{Delivery, Step};
-use super::driver::{Command, RaftError, Shared};
+use super::driver::{Command, Mailbox, RaftError, Shared};
 use super::effect::{Announcement, BatchContent, Effect, Input, LeaderBatch};
 use super::event::{CommittedBatch, RaftEvent, RaftListener};
 use super::full_disk_driver::with_reserve;
@@ -110,16 +110,12 @@ impl RaftThread {
             .node
             .next_deadline()
             .map_or(next_clean, |at| at.min(next_clean));
-        while mailbox.accumulator.is_empty() && mailbox.commands.is_empty() && !mailbox.is_closing {
-            if self
-                .shared
-                .wake
-                .wait_until(&mut mailbox, deadline)
-                .timed_out()
-            {
-                break;
-            }
-        }
+        let is_idle = |mailbox: &mut Mailbox| {
+            mailbox.accumulator.is_empty() && mailbox.commands.is_empty() && !mailbox.is_closing
+        };
+        self.shared
+            .wake
+            .wait_while_until(&mut mailbox, is_idle, deadline);
         Work {
             proposed: mailbox.accumulator.drain(),
             commands: std::mem::take(&mut mailbox.commands),

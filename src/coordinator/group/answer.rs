@@ -14,25 +14,16 @@ use crate::protocol::messages::offset_delete::OffsetDeleteResponse;
 use crate::protocol::messages::offset_fetch::OffsetFetchResponseGroup;
 use crate::protocol::messages::sync_group::SyncGroupResponse;
 
-/// The answer to a [`Request`](super::Request), or this shard's part of it.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs, reason = "each answers the request of that name")]
-pub enum Answer {
-    JoinGroup(JoinGroupResponse),
-    SyncGroup(SyncGroupResponse),
-    Heartbeat(HeartbeatResponse),
-    LeaveGroup(LeaveGroupResponse),
-    OffsetCommit(OffsetCommitResponse),
-    OffsetFetch(OffsetFetchResponseGroup),
-    OffsetDelete(OffsetDeleteResponse),
-    DescribeGroups(Vec<DescribedGroup>),
-    /// The groups, or why they cannot be listed.
-    ListGroups(Result<Vec<ListedGroup>, ErrorCode>),
-    DeleteGroups(Vec<DeletableGroupResult>),
-}
+/// Declares [`Answer`], a row for each kind of request: the name, and the response that becomes an answer.
+macro_rules! answers {
+    ($($(#[$doc:meta])* $variant:ident($response:ty),)*) => {
+        /// The answer to a [`Request`](super::Request), or this shard's part of it.
+        #[derive(Clone, Debug, PartialEq)]
+        #[allow(missing_docs, reason = "each answers the request of that name")]
+        pub enum Answer {
+            $($(#[$doc])* $variant($response),)*
+        }
 
-macro_rules! from_response {
-    ($($variant:ident($response:ty),)*) => {
         $(
             impl From<$response> for Answer {
                 fn from(response: $response) -> Self {
@@ -43,7 +34,7 @@ macro_rules! from_response {
     };
 }
 
-from_response! {
+answers! {
     JoinGroup(JoinGroupResponse),
     SyncGroup(SyncGroupResponse),
     Heartbeat(HeartbeatResponse),
@@ -52,6 +43,8 @@ from_response! {
     OffsetFetch(OffsetFetchResponseGroup),
     OffsetDelete(OffsetDeleteResponse),
     DescribeGroups(Vec<DescribedGroup>),
+    /// The groups, or why they cannot be listed.
+    ListGroups(Result<Vec<ListedGroup>, ErrorCode>),
     DeleteGroups(Vec<DeletableGroupResult>),
 }
 

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::Controller;
-use super::config_changes::{
-    AlteredResource, ConfigChange, ResourceKey, check_form, decide_each, refuse_each,
-};
-use super::decision::{Decision, Refusal, error_fields};
+use super::config_changes::{ConfigChange, check_form, decide_each, refuse_each};
+use super::decision::{Decision, Refusal};
 use super::request::{Circumstances, ControllerRequest};
 use crate::protocol::Str;
 use crate::protocol::messages::alter_configs::{
-    AlterConfigsRequest, AlterConfigsResource, AlterConfigsResourceResponse, AlterConfigsResponse,
+    AlterConfigsRequest, AlterConfigsResource, AlterConfigsResponse,
 };
 use crate::protocol::messages::metadata_records::MetadataRecord;
 
@@ -27,24 +25,6 @@ impl ControllerRequest for AlterConfigsRequest {
         AlterConfigsResponse {
             responses: refuse_each(&self.resources, refusal),
             ..AlterConfigsResponse::default()
-        }
-    }
-}
-
-impl AlteredResource for AlterConfigsResource {
-    type Answer = AlterConfigsResourceResponse;
-
-    fn key(&self) -> ResourceKey<'_> {
-        (self.resource_type, &self.resource_name)
-    }
-
-    fn answer(&self, outcome: &Result<(), Refusal>) -> AlterConfigsResourceResponse {
-        let (error_code, error_message) = error_fields(outcome);
-        AlterConfigsResourceResponse {
-            error_code,
-            error_message,
-            resource_type: self.resource_type,
-            resource_name: self.resource_name.clone(),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::create_topics::duplicates;
-use super::decision::{Decision, Refusal};
+use super::decision::{Decision, Refusal, error_fields};
 use super::{Controller, topic_name};
 use crate::config::keys;
 use crate::config::{
@@ -17,6 +17,7 @@ use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::create_topics::CreatableTopicConfigs;
 use crate::protocol::messages::metadata_records::{ConfigRecord, MetadataRecord};
+use crate::protocol::messages::{alter_configs, incremental_alter_configs};
 
 /// The most UTF-16 units of a value, as in Kafka.
 const MAX_VALUE_LENGTH: usize = 32_767;
@@ -31,6 +32,32 @@ pub(super) trait AlteredResource {
     fn key(&self) -> ResourceKey<'_>;
     fn answer(&self, outcome: &Result<(), Refusal>) -> Self::Answer;
 }
+
+/// The two forms of the request have messages of their own, which differ in the configs of a resource only.
+macro_rules! altered_resource {
+    ($messages:ident) => {
+        impl AlteredResource for $messages::AlterConfigsResource {
+            type Answer = $messages::AlterConfigsResourceResponse;
+
+            fn key(&self) -> ResourceKey<'_> {
+                (self.resource_type, &self.resource_name)
+            }
+
+            fn answer(&self, outcome: &Result<(), Refusal>) -> Self::Answer {
+                let (error_code, error_message) = error_fields(outcome);
+                $messages::AlterConfigsResourceResponse {
+                    error_code,
+                    error_message,
+                    resource_type: self.resource_type,
+                    resource_name: self.resource_name.clone(),
+                }
+            }
+        }
+    };
+}
+
+altered_resource!(alter_configs);
+altered_resource!(incremental_alter_configs);
 
 /// Decides on each resource by itself. A resource that is named twice is refused each time.
 pub(super) fn decide_each<R: AlteredResource>(

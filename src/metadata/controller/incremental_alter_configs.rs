@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::Controller;
 use super::config_changes::{
-    AlteredResource, ConfigChange, ResourceKey, check_form, check_once, decide_each, is_list,
-    key_of, named_twice, refuse_each,
+    AlteredResource as _, ConfigChange, check_form, check_once, decide_each, is_list, key_of,
+    named_twice, refuse_each,
 };
-use super::decision::{Decision, Refusal, error_fields};
+use super::decision::{Decision, Refusal};
 use super::request::{Circumstances, ControllerRequest};
 use crate::metadata::image::ResourceKind;
 use crate::protocol::Str;
@@ -64,24 +64,6 @@ impl ControllerRequest for IncrementalAlterConfigsRequest {
         IncrementalAlterConfigsResponse {
             responses: refuse_each(&self.resources, refusal),
             ..IncrementalAlterConfigsResponse::default()
-        }
-    }
-}
-
-impl AlteredResource for AlterConfigsResource {
-    type Answer = AlterConfigsResourceResponse;
-
-    fn key(&self) -> ResourceKey<'_> {
-        (self.resource_type, &self.resource_name)
-    }
-
-    fn answer(&self, outcome: &Result<(), Refusal>) -> AlterConfigsResourceResponse {
-        let (error_code, error_message) = error_fields(outcome);
-        AlterConfigsResourceResponse {
-            error_code,
-            error_message,
-            resource_type: self.resource_type,
-            resource_name: self.resource_name.clone(),
         }
     }
 }

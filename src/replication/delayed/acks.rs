@@ -205,28 +205,8 @@ impl PendingAcks {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
-
+    use super::super::tests::{Wakes, poll};
     use super::*;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Polls once; true: the wait is over.
-    fn poll(wait: &AckWait, count: &Arc<Count>) -> bool {
-        let waker = Waker::from(Arc::clone(count));
-        let mut wait = wait;
-        Pin::new(&mut wait)
-            .poll(&mut Context::from_waker(&waker))
-            .is_ready()
-    }
 
     #[test]
     fn a_wait_without_tickets_is_over() {
@@ -235,23 +215,23 @@ mod tests {
 
     #[test]
     fn a_wait_ends_with_its_last_partition_and_is_woken_once() {
-        let count = Arc::new(Count::default());
+        let wakes = Arc::new(Wakes::default());
         let wait = AckWait::new(2);
         let (mut first, mut second) = (PendingAcks::default(), PendingAcks::default());
         first.push(Offset(10), wait.ticket(0));
         second.push(Offset(5), wait.ticket(1));
-        assert!(!poll(&wait, &count));
+        assert!(!poll(&wait, &wakes));
 
         first.advance(Offset(9), AckOutcome::Committed).wake();
         second
             .advance(Offset(5), AckOutcome::NotEnoughReplicas)
             .wake();
-        assert!(!poll(&wait, &count));
-        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        assert!(!poll(&wait, &wakes));
+        assert_eq!(wakes.count(), 0);
 
         first.advance(Offset(12), AckOutcome::Committed).wake();
-        assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        assert!(poll(&wait, &count));
+        assert_eq!(wakes.count(), 1);
+        assert!(poll(&wait, &wakes));
         let expected = [AckOutcome::Committed, AckOutcome::NotEnoughReplicas];
         assert_eq!(wait.outcomes(), expected);
     }
@@ -299,16 +279,16 @@ mod tests {
 
     #[test]
     fn a_wait_that_is_dropped_keeps_no_waker_and_wakes_nobody() {
-        let count = Arc::new(Count::default());
+        let wakes = Arc::new(Wakes::default());
         let mut pending = PendingAcks::default();
         let wait = AckWait::new(1);
         pending.push(Offset(1), wait.ticket(0));
-        assert!(!poll(&wait, &count));
-        assert_eq!(Arc::strong_count(&count), 2);
+        assert!(!poll(&wait, &wakes));
+        assert_eq!(Arc::strong_count(&wakes), 2);
 
         drop(wait);
 
-        assert_eq!(Arc::strong_count(&count), 1, "what waited is gone at once");
+        assert_eq!(Arc::strong_count(&wakes), 1, "what waited is gone at once");
         assert!(pending.advance(Offset(1), AckOutcome::Committed).is_empty());
         assert!(pending.is_empty());
     }

@@ -50,3 +50,35 @@ impl Woken {
         self.0.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Wake, Waker};
+
+    /// Counts how often a wait was woken.
+    #[derive(Default)]
+    pub(super) struct Wakes(AtomicUsize);
+
+    impl Wakes {
+        pub(super) fn count(&self) -> usize {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Polls once; true: the wait is over.
+    pub(super) fn poll(mut wait: impl Future + Unpin, wakes: &Arc<Wakes>) -> bool {
+        let waker = Waker::from(Arc::clone(wakes));
+        let mut context = Context::from_waker(&waker);
+        Pin::new(&mut wait).poll(&mut context).is_ready()
+    }
+}

@@ -304,26 +304,8 @@ impl Drop for Subscription {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
-
+    use super::super::tests::{Wakes, poll};
     use super::*;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn poll(wait: &mut WatchWait<'_>, count: &Arc<Count>) -> bool {
-        let waker = Waker::from(Arc::clone(count));
-        Pin::new(wait)
-            .poll(&mut Context::from_waker(&waker))
-            .is_ready()
-    }
 
     fn ready(watch: &FetchWatch) -> Vec<u32> {
         let mut slots = Vec::new();
@@ -341,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_wait_ends_when_the_bytes_of_all_partitions_suffice() {
-        let count = Arc::new(Count::default());
+        let wakes = Arc::new(Wakes::default());
         let watch = Arc::new(FetchWatch::default());
         let partitions: Vec<_> = (0..2).map(|_| Arc::new(Watchers::default())).collect();
         let _subscriptions: Vec<_> = (0..)
@@ -349,15 +331,15 @@ mod tests {
             .map(|(slot, partition)| partition.subscribe(&watch, slot, Interest::HighWatermark))
             .collect();
         let mut wait = watch.wait(100);
-        assert!(!poll(&mut wait, &count));
+        assert!(!poll(&mut wait, &wakes));
 
         partitions[1].notify(&committed(60)).wake();
-        assert!(!poll(&mut wait, &count));
-        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        assert!(!poll(&mut wait, &wakes));
+        assert_eq!(wakes.count(), 0);
 
         partitions[0].notify(&committed(40)).wake();
-        assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        assert!(poll(&mut wait, &count));
+        assert_eq!(wakes.count(), 1);
+        assert!(poll(&mut wait, &wakes));
         drop(wait);
         assert_eq!(ready(&watch), [1, 0]);
     }

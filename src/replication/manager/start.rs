@@ -14,7 +14,7 @@ use crate::replication::listener::ReplicaListener;
 use crate::replication::moves::Moves;
 use crate::replication::replicas::Replicas;
 use crate::replication::settings::ReplicaSettings;
-use crate::replication::upkeep::Upkeep;
+use crate::replication::upkeep::{Cleaner, Upkeep};
 use crate::storage::log_dir::LogDirs;
 use crate::telemetry::Metrics;
 
@@ -93,7 +93,8 @@ impl Rooms {
         let hosted = Arc::new(Hosted::new(image, count.clone(), offline_count.clone()));
         let dirs = Dirs::new(dirs, &hosted, &listener, metrics);
         let moves = Moves::new(&settings, &hosted, &dirs, &listener);
-        let upkeep = Upkeep::new(&settings, &hosted, &dirs, &moves, metrics);
+        let cleaner = Cleaner::new(&settings, &hosted, &dirs, &moves, metrics);
+        let upkeep = Upkeep::new(&hosted, &dirs, cleaner);
         let fetches = Fetches::new(&hosted, &dirs, &listener, max_sessions);
         let replicas = Replicas::new(&settings, &hosted, &dirs, &moves, metrics);
         Self {

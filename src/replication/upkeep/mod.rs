@@ -16,17 +16,14 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::replication::dirs::Dirs;
 use crate::replication::hosted::Hosted;
-use crate::replication::moves::Moves;
 use crate::replication::settings::ReplicaSettings;
 use crate::replication::threads::{Alarm, join_others};
-use crate::telemetry::Metrics;
-use cleaner::Cleaner;
 
+pub use cleaner::Cleaner;
 #[cfg(test)]
 pub use {retention::apply_to as apply_retention_to, scrub::Progress};
 
@@ -42,17 +39,11 @@ pub struct Upkeep {
 
 impl Upkeep {
     /// Maintenance without threads yet.
-    pub fn new(
-        settings: &Arc<ArcSwap<ReplicaSettings>>,
-        hosted: &Arc<Hosted>,
-        dirs: &Arc<Dirs>,
-        moves: &Arc<Moves>,
-        metrics: &Arc<Metrics>,
-    ) -> Arc<Self> {
+    pub fn new(hosted: &Arc<Hosted>, dirs: &Arc<Dirs>, cleaner: Arc<Cleaner>) -> Arc<Self> {
         Arc::new(Self {
             hosted: Arc::clone(hosted),
             dirs: Arc::clone(dirs),
-            cleaner: Cleaner::new(settings, hosted, dirs, moves, metrics),
+            cleaner,
             alarm: Arc::default(),
             threads: Mutex::default(),
         })

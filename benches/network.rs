@@ -24,7 +24,7 @@ use broker::network::{
     Connection, ConnectionLimits, ConnectionOptions, Handling, Listener, ListenerOptions, Network,
     RequestFrame, RequestHandler, RequestMemory, Treatment,
 };
-use broker::protocol::{FileRegion, ResponseFrame, Segment};
+use broker::protocol::{FileRegion, FramePiece, ResponseFrame};
 use broker::telemetry::Metrics;
 use bytes::Bytes;
 
@@ -63,7 +63,7 @@ impl RequestHandler for NullHandler {
         let id: [u8; 4] = frame.bytes[4..8].try_into().unwrap();
         match frame.bytes[3] {
             0 => Handling::NoAnswer,
-            1 => Handling::Answer(answer(id, Segment::Bytes(Bytes::from_static(&[0; 32])))),
+            1 => Handling::Answer(answer(id, FramePiece::Bytes(Bytes::from_static(&[0; 32])))),
             _ => {
                 let position = u64::from_be_bytes(frame.bytes[8..16].try_into().unwrap());
                 let length = u32::from_be_bytes(frame.bytes[16..20].try_into().unwrap());
@@ -73,18 +73,18 @@ impl RequestHandler for NullHandler {
                     position,
                     length,
                 };
-                Handling::Answer(answer(id, Segment::File(region)))
+                Handling::Answer(answer(id, FramePiece::File(region)))
             }
         }
     }
 }
 
-fn answer(id: [u8; 4], payload: Segment) -> ResponseFrame {
+fn answer(id: [u8; 4], payload: FramePiece) -> ResponseFrame {
     let mut head = ((4 + payload.len()) as u32).to_be_bytes().to_vec();
     head.extend(id);
     let len = head.len() + payload.len();
     ResponseFrame {
-        segments: vec![Segment::Bytes(head.into()), payload],
+        pieces: vec![FramePiece::Bytes(head.into()), payload],
         len,
     }
 }

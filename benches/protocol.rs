@@ -12,7 +12,7 @@ use broker::protocol::messages::metadata::{
 };
 use broker::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use broker::protocol::{
-    Payload, Reader, RequestHeader, Segment, Str, decode_whole, encode_whole, frame,
+    FramePiece, Payload, Reader, RequestHeader, Str, decode_whole, encode_whole, frame,
 };
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -100,11 +100,11 @@ fn decode_produce(criterion: &mut Criterion) {
     for (name, topics) in [("1x1", 1), ("10x10", 10)] {
         let client_id = Some(Str::from("client"));
         let frame = frame::request(1, client_id, &produce(topics), 12);
-        let segments = frame.segments.into_iter().map(|segment| match segment {
-            Segment::Bytes(bytes) => bytes,
-            Segment::File(_) => unreachable!("requests have no files"),
+        let pieces = frame.pieces.into_iter().map(|piece| match piece {
+            FramePiece::Bytes(bytes) => bytes,
+            FramePiece::File(_) => unreachable!("requests have no files"),
         });
-        let bytes = Bytes::from(segments.collect::<Vec<_>>().concat()).slice(4..);
+        let bytes = Bytes::from(pieces.collect::<Vec<_>>().concat()).slice(4..);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut reader = Reader::new(black_box(bytes.clone()));

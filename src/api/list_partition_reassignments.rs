@@ -1,5 +1,5 @@
-//! ListPartitionReassignments (key 46), version 0: the moves that are under way, of all partitions or
-//! of those that are asked for.
+//! ListPartitionReassignments (key 46), version 0: the reassignments that are under way, of all partitions
+//! or of those that are asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::protocol::messages::list_partition_reassignments::{
     OngoingPartitionReassignment, OngoingTopicReassignment,
 };
 
-/// Answers from the image, each topic once. A topic that does not exist has no moves.
+/// Answers from the image, each topic once. A topic that does not exist has none.
 pub fn handle(
     api: &Api,
     _context: &RequestContext,
@@ -22,7 +22,10 @@ pub fn handle(
     let image = api.image();
     let topics = image.topics();
     let listed: Vec<_> = match &request.topics {
-        None => topics.iter().map(|topic| moves(topic, |_| true)).collect(),
+        None => topics
+            .iter()
+            .map(|topic| of_topic(topic, |_| true))
+            .collect(),
         Some(asked) => {
             let mut wanted: BTreeMap<&Str, BTreeSet<i32>> = BTreeMap::new();
             for asked in asked {
@@ -32,24 +35,25 @@ pub fn handle(
             let wanted = wanted.into_iter();
             let found = wanted.filter_map(|(name, indexes)| {
                 let topic = topics.by_name(name)?;
-                Some(moves(topic, |index| indexes.contains(&index)))
+                Some(of_topic(topic, |index| indexes.contains(&index)))
             });
             found.collect()
         }
     };
-    let is_moving = |topic: &OngoingTopicReassignment| !topic.partitions.is_empty();
+    let is_reassigned = |topic: &OngoingTopicReassignment| !topic.partitions.is_empty();
     ListPartitionReassignmentsResponse {
-        topics: listed.into_iter().filter(is_moving).collect(),
+        topics: listed.into_iter().filter(is_reassigned).collect(),
         ..ListPartitionReassignmentsResponse::default()
     }
 }
 
-fn moves(topic: &TopicImage, is_asked: impl Fn(i32) -> bool) -> OngoingTopicReassignment {
+fn of_topic(topic: &TopicImage, is_asked: impl Fn(i32) -> bool) -> OngoingTopicReassignment {
     let partitions = topic.partitions.iter();
-    let moving = partitions.filter(|(index, state)| state.is_reassigning() && is_asked(**index));
+    let reassigned =
+        partitions.filter(|(index, state)| state.is_reassigning() && is_asked(**index));
     OngoingTopicReassignment {
         name: Str::from(&topic.name),
-        partitions: moving
+        partitions: reassigned
             .map(|(index, state)| ongoing(*index, state))
             .collect(),
     }

@@ -11,7 +11,7 @@ use crate::metadata::controller::bootstrap_records;
 use crate::model::{DirectoryId, Offset, Timestamp, Uuid};
 use crate::protocol::messages::metadata_records::MetadataRecord;
 use crate::raft::driver::METADATA_FOLDER;
-use crate::raft::{RaftConfig, Retention, Timeouts, Voter, read_bootstrap, write_bootstrap};
+use crate::raft::{RaftConfig, Retention, Timeouts, read_bootstrap, write_bootstrap};
 use crate::storage::applied_metadata;
 use crate::storage::disk::{Disk, FileDisk};
 use crate::storage::log_dir::{Identity, LogDir, LogDirError, LogDirs};
@@ -107,19 +107,10 @@ impl Directories {
     /// The settings of the quorum on these directories.
     pub(super) fn quorum(&self, config: &BrokerConfig) -> RaftConfig {
         let log = &config.metadata_log;
-        let voters = config
-            .node
-            .controller_quorum_voters
-            .iter()
-            .map(|voter| Voter {
-                id: voter.id,
-                host: voter.host.clone(),
-                port: voter.port,
-            });
         RaftConfig {
             node_id: config.node.node_id,
             directory_id: self.metadata.id(),
-            voters: voters.collect(),
+            voters: config.node.controller_quorum_voters.clone(),
             log_dir: self.metadata.path().to_owned(),
             segment_bytes: u32::try_from(log.metadata_log_segment_bytes).unwrap_or(u32::MAX),
             segment_ms: log.metadata_log_segment_ms,

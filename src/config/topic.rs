@@ -141,12 +141,13 @@ pub enum CompressionType {
     Zstd,
 }
 
-/// Whose clock gives a record its timestamp.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whose clock gives a record its timestamp (`message.timestamp.type`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TimestampType {
     /// The producer's clock.
+    #[default]
     CreateTime,
-    /// The broker's clock at the append.
+    /// The leader's clock at the append: all records of a batch have one timestamp.
     LogAppendTime,
 }
 

@@ -10,7 +10,7 @@ mod connection;
 mod connections;
 mod handler;
 mod listener;
-mod log_gate;
+mod log_gates;
 mod options;
 mod pipeline;
 mod read;
@@ -21,7 +21,7 @@ mod write;
 
 use std::sync::Arc;
 
-use log_gate::LogGates;
+use log_gates::LogGates;
 
 use crate::telemetry::Metrics;
 

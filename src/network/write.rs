@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use super::budget::{Lane, MemoryCharge, RequestMemory};
 use super::close::CloseReason;
 use super::sys::{self, FileSend};
-use crate::protocol::{ResponseFrame, Segment};
+use crate::protocol::{FramePiece, ResponseFrame};
 
 /// Pieces of memory handed to the system at once.
 const MOST_SLICES: usize = 32;
@@ -31,11 +31,11 @@ const COLD_READ: usize = 1 << 20;
 /// The sending half of a connection: what is yet to be written.
 #[derive(Debug, Default)]
 pub(super) struct Output {
-    segments: VecDeque<Segment>,
+    pieces: VecDeque<FramePiece>,
     bytes: usize,
-    /// A thread brings the beginning of the first segment into memory.
+    /// A thread brings the beginning of the first piece into memory.
     fetching: Option<JoinHandle<io::Result<()>>>,
-    /// How much of the first segment a thread has brought into memory.
+    /// How much of the first piece a thread has brought into memory.
     fetched: usize,
     stalled_since: Option<Instant>,
     /// The budget that large answers are charged to; `None` for a connection that only asks.
@@ -70,13 +70,13 @@ impl Output {
 
     /// Adds an answer.
     pub(super) fn push(&mut self, frame: ResponseFrame) {
-        for segment in frame.segments {
-            if !segment.is_empty() {
-                if let Segment::Bytes(bytes) = &segment {
+        for piece in frame.pieces {
+            if !piece.is_empty() {
+                if let FramePiece::Bytes(bytes) = &piece {
                     self.charge(bytes.len());
                 }
-                self.bytes += segment.len();
-                self.segments.push_back(segment);
+                self.bytes += piece.len();
+                self.pieces.push_back(piece);
             }
         }
     }
@@ -98,15 +98,15 @@ impl Output {
         socket: &mut TcpStream,
     ) -> Poll<Result<(), CloseReason>> {
         let before = self.bytes;
-        while let Some(first) = self.segments.front() {
+        while let Some(first) = self.pieces.front() {
             if before - self.bytes >= TURN_BYTES {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
             let polled = match first {
-                Segment::Bytes(_) => self.poll_bytes(context, socket),
-                Segment::File(_) if self.fetching.is_some() => self.poll_fetch(context),
-                Segment::File(_) => self.poll_file(context, socket),
+                FramePiece::Bytes(_) => self.poll_bytes(context, socket),
+                FramePiece::File(_) if self.fetching.is_some() => self.poll_fetch(context),
+                FramePiece::File(_) => self.poll_file(context, socket),
             };
             if polled.is_pending() && self.fetching.is_none() {
                 self.stalled_since.get_or_insert_with(Instant::now);
@@ -126,8 +126,8 @@ impl Output {
         let mut slices = [IoSlice::new(&[]); MOST_SLICES];
         let mut count = 0;
         let mut records_follow = false;
-        for segment in self.segments.iter().take(MOST_SLICES) {
-            let Segment::Bytes(bytes) = segment else {
+        for piece in self.pieces.iter().take(MOST_SLICES) {
+            let FramePiece::Bytes(bytes) = piece else {
                 records_follow = true;
                 break;
             };
@@ -155,7 +155,7 @@ impl Output {
         context: &mut Context<'_>,
         socket: &mut TcpStream,
     ) -> Poll<Result<(), CloseReason>> {
-        let Some(Segment::File(region)) = self.segments.front() else {
+        let Some(FramePiece::File(region)) = self.pieces.front() else {
             return Poll::Ready(Ok(()));
         };
         let (length, is_fetched) = match self.fetched {
@@ -177,7 +177,7 @@ impl Output {
     }
 
     fn start_fetch(&mut self) {
-        let Some(Segment::File(region)) = self.segments.front() else {
+        let Some(FramePiece::File(region)) = self.pieces.front() else {
             return;
         };
         let (file, position) = (Arc::clone(&region.file), region.position);
@@ -205,18 +205,18 @@ impl Output {
         self.fetched = self.fetched.saturating_sub(count);
         while count > 0 {
             let first = self
-                .segments
+                .pieces
                 .front_mut()
                 .expect("what was written is still queued");
             let length = first.len();
             if count >= length {
-                self.segments.pop_front();
+                self.pieces.pop_front();
                 count -= length;
                 continue;
             }
             match first {
-                Segment::Bytes(bytes) => bytes.advance(count),
-                Segment::File(region) => {
+                FramePiece::Bytes(bytes) => bytes.advance(count),
+                FramePiece::File(region) => {
                     region.position += count as u64;
                     region.length -= u32::try_from(count).expect("it is less than the length");
                 }

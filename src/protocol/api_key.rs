@@ -9,7 +9,7 @@ use super::DecodeError;
 
 /// The listeners that serve an API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listeners {
+pub enum ListenerSet {
     /// The listeners of brokers only.
     Broker,
     /// The listeners of controllers only.
@@ -22,7 +22,7 @@ struct Entry {
     name: &'static str,
     versions: RangeInclusive<i16>,
     first_flexible: Option<i16>,
-    listeners: Listeners,
+    listeners: ListenerSet,
     is_forwarded: bool,
 }
 
@@ -53,7 +53,7 @@ macro_rules! api_keys {
                             name: stringify!($name),
                             versions: $min..=$max,
                             first_flexible: api_keys!(@flexible $flexible),
-                            listeners: Listeners::$listeners,
+                            listeners: ListenerSet::$listeners,
                             is_forwarded: api_keys!(@forwarded $($forwarded)?),
                         },
                     )*
@@ -91,7 +91,7 @@ impl ApiKey {
     }
 
     /// The listeners that serve the API.
-    pub fn listeners(self) -> Listeners {
+    pub fn listeners(self) -> ListenerSet {
         self.entry().listeners
     }
 

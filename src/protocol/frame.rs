@@ -1,14 +1,14 @@
 //! A whole frame, ready to be sent: its size as int32, a header, a body.
 
-use super::payload::Segment;
+use super::payload::FramePiece;
 use super::{Encode, Request, RequestHeader, ResponseHeader, Size, Str, Writer};
 
-/// A frame in the order of its segments; the first one begins with the size of what follows it.
+/// A frame in the order of its pieces; the first one begins with the size of what follows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
-    /// The segments, at least one.
-    pub segments: Vec<Segment>,
-    /// The bytes of all segments, including the four of the size.
+    /// The pieces, at least one.
+    pub pieces: Vec<FramePiece>,
+    /// The bytes of all pieces, including the four of the size.
     pub len: usize,
 }
 
@@ -86,14 +86,14 @@ fn start(size: Size) -> Writer {
 }
 
 fn end(writer: Writer, size: Size) -> Frame {
-    let segments = writer.into_segments();
+    let pieces = writer.into_pieces();
     let len = size.total().saturating_add(4);
     debug_assert_eq!(
-        segments.iter().map(Segment::len).sum::<usize>(),
+        pieces.iter().map(FramePiece::len).sum::<usize>(),
         len,
         "the size pass and the write pass agree"
     );
-    Frame { segments, len }
+    Frame { pieces, len }
 }
 
 #[cfg(test)]
@@ -116,8 +116,8 @@ mod tests {
 
         let bytes = [0, 0, 0, 12, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 27, 0];
         assert_eq!(
-            frame.segments,
-            [Segment::Bytes(Bytes::copy_from_slice(&bytes))]
+            frame.pieces,
+            [FramePiece::Bytes(Bytes::copy_from_slice(&bytes))]
         );
         assert_eq!(frame.len, bytes.len());
     }
@@ -135,7 +135,7 @@ mod tests {
 
         let header = [0, 0, 0, 20, 0, 12, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
         let bytes = [&header, [0, 1, b'g', 0, 0, 0, 1, 0, 1, b'm'].as_slice()].concat();
-        assert_eq!(frame.segments, [Segment::Bytes(bytes.into())]);
+        assert_eq!(frame.pieces, [FramePiece::Bytes(bytes.into())]);
     }
 
     #[test]
@@ -155,11 +155,11 @@ mod tests {
 
         let frame = response(7, 1, &body, 17);
 
-        let passed_on = |segment: &Segment| match segment {
-            Segment::Bytes(bytes) => bytes.as_ptr() == records.as_ptr(),
-            Segment::File(_) => false,
+        let passed_on = |piece: &FramePiece| match piece {
+            FramePiece::Bytes(bytes) => bytes.as_ptr() == records.as_ptr(),
+            FramePiece::File(_) => false,
         };
-        let shape: Vec<bool> = frame.segments.iter().map(passed_on).collect();
+        let shape: Vec<bool> = frame.pieces.iter().map(passed_on).collect();
         assert_eq!(shape, [false, true, false, true, false]);
     }
 }

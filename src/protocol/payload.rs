@@ -80,16 +80,16 @@ impl From<Bytes> for Payload {
     }
 }
 
-/// A piece of a frame, which is its segments one after the other.
+/// A piece of a frame, which is its pieces one after the other.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Segment {
+pub enum FramePiece {
     /// Bytes in memory.
     Bytes(Bytes),
     /// Bytes to be sent from a file.
     File(FileRegion),
 }
 
-impl Segment {
+impl FramePiece {
     /// The number of bytes.
     pub fn len(&self) -> usize {
         match self {

@@ -1,12 +1,12 @@
 //! Writes a frame: a head that is written, and bytes that are passed on as they are.
 //!
-//! Long byte strings and records become segments of their own, and are never copied.
+//! Long byte strings and records become pieces of their own, and are never copied.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-use super::{Payload, Segment, varint};
+use super::{FramePiece, Payload, varint};
 
-/// Byte strings of this length or above are passed on, not copied; below it a segment costs more.
+/// Byte strings of this length or above are passed on, not copied; below it a piece costs more.
 const MIN_SHARED_SIZE: usize = 1024;
 
 /// The size of an encoded value, in bytes.
@@ -65,11 +65,11 @@ impl Size {
     }
 }
 
-/// Writes the values of a frame, and collects its segments.
+/// Writes the values of a frame, and collects its pieces.
 #[derive(Debug, Default)]
 pub struct Writer {
     head: BytesMut,
-    segments: Vec<Segment>,
+    pieces: Vec<FramePiece>,
 }
 
 impl Writer {
@@ -77,27 +77,27 @@ impl Writer {
     pub fn with_capacity(head: usize) -> Self {
         Self {
             head: BytesMut::with_capacity(head),
-            segments: Vec::new(),
+            pieces: Vec::new(),
         }
     }
 
-    /// The frame's segments in order.
-    pub fn into_segments(mut self) -> Vec<Segment> {
+    /// The frame's pieces in order.
+    pub fn into_pieces(mut self) -> Vec<FramePiece> {
         self.end_head();
-        self.segments
+        self.pieces
     }
 
     /// The bytes in one piece; `None` if a part of them is in a file.
     pub fn into_bytes(self) -> Option<Bytes> {
-        if self.segments.is_empty() {
+        if self.pieces.is_empty() {
             return Some(self.head.freeze());
         }
-        let segments = self.into_segments();
-        let mut whole = BytesMut::with_capacity(segments.iter().map(Segment::len).sum());
-        for segment in segments {
-            match segment {
-                Segment::Bytes(bytes) => whole.put_slice(&bytes),
-                Segment::File(_) => return None,
+        let pieces = self.into_pieces();
+        let mut whole = BytesMut::with_capacity(pieces.iter().map(FramePiece::len).sum());
+        for piece in pieces {
+            match piece {
+                FramePiece::Bytes(bytes) => whole.put_slice(&bytes),
+                FramePiece::File(_) => return None,
             }
         }
         Some(whole.freeze())
@@ -172,7 +172,7 @@ impl Writer {
             self.head.put_slice(bytes);
         } else {
             self.end_head();
-            self.segments.push(Segment::Bytes(bytes.clone()));
+            self.pieces.push(FramePiece::Bytes(bytes.clone()));
         }
     }
 
@@ -184,15 +184,15 @@ impl Writer {
             Payload::File(region) if region.length == 0 => {}
             Payload::File(region) => {
                 self.end_head();
-                self.segments.push(Segment::File(region.clone()));
+                self.pieces.push(FramePiece::File(region.clone()));
             }
         }
     }
 
     fn end_head(&mut self) {
         if !self.head.is_empty() {
-            self.segments
-                .push(Segment::Bytes(self.head.split().freeze()));
+            self.pieces
+                .push(FramePiece::Bytes(self.head.split().freeze()));
         }
     }
 }
@@ -222,14 +222,14 @@ mod tests {
         writer.bytes(&long);
         writer.i8(2);
 
-        let segments = writer.into_segments();
-        assert_eq!(segments.len(), 3);
+        let pieces = writer.into_pieces();
+        assert_eq!(pieces.len(), 3);
         assert_eq!(
-            segments.first(),
-            Some(&Segment::Bytes(Bytes::from_static(b"\x01short")))
+            pieces.first(),
+            Some(&FramePiece::Bytes(Bytes::from_static(b"\x01short")))
         );
-        let Some(Segment::Bytes(passed_on)) = segments.get(1) else {
-            panic!("{segments:?}");
+        let Some(FramePiece::Bytes(passed_on)) = pieces.get(1) else {
+            panic!("{pieces:?}");
         };
         assert_eq!(passed_on.as_ptr(), long.as_ptr());
     }

@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use super::driver::{RaftConfig, RaftError};
 use super::event::CommittedBatch;
 use super::full_disk_driver::with_reserve;
-use super::log_state::{EpochStart, LogState, OffsetAndEpoch};
+use super::log_state::{LogState, OffsetAndEpoch};
 use super::snapshot;
 use super::synced_driver::SyncedMark;
 use crate::model::{Offset, Timestamp, TopicPartition, Uuid};
@@ -100,14 +100,11 @@ impl MetadataLog {
 
     /// What the state machine needs to know of the log, with these snapshots.
     pub(super) fn state(&self, snapshots: Vec<OffsetAndEpoch>) -> LogState {
-        let epochs = self.log.epochs().entries().iter().map(|entry| EpochStart {
-            epoch: entry.epoch,
-            start_offset: entry.start_offset,
-        });
+        let epochs = self.log.epochs().entries();
         LogState::recovered(
             self.start_offset(),
             self.end_offset(),
-            epochs.collect(),
+            epochs.to_vec(),
             snapshots,
         )
     }

@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::model::{LeaderEpoch, Offset};
+pub use crate::storage::leader_epochs::EpochStart;
 
 /// A position between batches of the log: the offset of the next record, and the epoch of the last.
 ///
@@ -49,15 +50,6 @@ impl fmt::Display for OffsetAndEpoch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "offset {} of epoch {}", self.offset, self.epoch)
     }
-}
-
-/// The first offset that a leader's epoch wrote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EpochStart {
-    /// The epoch.
-    pub epoch: LeaderEpoch,
-    /// The offset of the epoch's first batch.
-    pub start_offset: Offset,
 }
 
 /// How a replica's log relates to ours.

@@ -3,6 +3,7 @@
 //! The set is the static one of `controller.quorum.voters` (kraft.version 0); changing it while
 //! the quorum runs is KIP-853.
 
+pub use crate::config::Voter;
 use crate::model::{BrokerId, DirectoryId};
 
 /// Names one replica of the metadata log: a node, and the directory that holds the log.
@@ -25,17 +26,6 @@ impl ReplicaKey {
         };
         self.id == other.id && same_directory
     }
-}
-
-/// One voter of `controller.quorum.voters`: `id@host:port`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Voter {
-    /// The node's `node.id`.
-    pub id: BrokerId,
-    /// The host of its controller listener.
-    pub host: String,
-    /// The port of its controller listener.
-    pub port: u16,
 }
 
 /// The ids of the voters, ascending.

@@ -1,5 +1,7 @@
 //! The 16 attribute bits of a batch: codec, type of timestamps, transactional, control, delete horizon.
 
+pub use crate::config::TimestampType;
+
 use super::compression::Compression;
 use super::error::RecordsError;
 
@@ -13,16 +15,6 @@ const DELETE_HORIZON: i16 = 1 << 6;
 /// no meaning and is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Attributes(i16);
-
-/// Whose clock gives a record its timestamp (`message.timestamp.type`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TimestampType {
-    /// The producer's clock.
-    #[default]
-    CreateTime,
-    /// The leader's clock at the append: all records of a batch have one timestamp.
-    LogAppendTime,
-}
 
 impl Attributes {
     /// The attributes with these bits.

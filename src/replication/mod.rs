@@ -33,7 +33,7 @@ pub mod hosted;
 /// The callbacks to the rest of the broker.
 pub mod listener;
 
-/// What the threads of all rooms share: an alarm, a rate, time and chance.
+/// What the threads of all rooms share: a flag that ends them, a rate, time and chance.
 mod threads;
 
 /// The log directories: what fails, what is to be synced and removed, which of them stall.

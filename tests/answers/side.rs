@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use broker::protocol::{
-    Decode as _, Reader, Request, ResponseHeader, Segment, Str, decode_whole, frame,
+    Decode as _, FramePiece, Reader, Request, ResponseHeader, Str, decode_whole, frame,
 };
 use bytes::Bytes;
 
@@ -69,9 +69,9 @@ impl Side {
         self.connections[0].correlation_id += 1;
         let correlation_id = self.connections[0].correlation_id;
         let frame = frame::request(correlation_id, client, request, version);
-        let pieces = frame.segments.iter().map(|segment| match segment {
-            Segment::Bytes(bytes) => bytes.as_ref(),
-            Segment::File(_) => unreachable!("no request is in a file"),
+        let pieces = frame.pieces.iter().map(|piece| match piece {
+            FramePiece::Bytes(bytes) => bytes.as_ref(),
+            FramePiece::File(_) => unreachable!("no request is in a file"),
         });
         pieces.collect::<Vec<_>>().concat()
     }

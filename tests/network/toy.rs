@@ -12,7 +12,7 @@ use broker::network::{
     ListenerOptions, Network, Outcome, RequestFrame, RequestHandler, RequestMemory,
     RunningListener, Treatment,
 };
-use broker::protocol::{FileRegion, ResponseFrame, Segment};
+use broker::protocol::{FileRegion, FramePiece, ResponseFrame};
 use broker::telemetry::Metrics;
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::watch;
@@ -104,7 +104,7 @@ impl Toy {
         drop(held);
         guard.armed = false;
         self.note(Event::Finished(id));
-        Outcome::Answer(answer(id, Segment::Bytes(body)))
+        Outcome::Answer(answer(id, FramePiece::Bytes(body)))
     }
 }
 
@@ -139,7 +139,7 @@ impl RequestHandler for Handler {
         let argument = || u32::from_be_bytes(bytes[8..12].try_into().unwrap());
         toy.note(Event::Started(id));
         match mode_of(&bytes) {
-            Mode::Echo => Handling::Answer(answer(id, Segment::Bytes(bytes.slice(8..)))),
+            Mode::Echo => Handling::Answer(answer(id, FramePiece::Bytes(bytes.slice(8..)))),
             Mode::Later | Mode::Hold => {
                 Handling::Later(Box::pin(Arc::clone(toy).finish(id, frame)))
             }
@@ -153,16 +153,16 @@ impl RequestHandler for Handler {
                     position: u64::from_be_bytes(bytes[8..16].try_into().unwrap()),
                     length: u32::from_be_bytes(bytes[16..20].try_into().unwrap()),
                 };
-                Handling::Answer(answer(id, Segment::File(region)))
+                Handling::Answer(answer(id, FramePiece::File(region)))
             }
             Mode::Big => {
                 let length = argument() as usize;
                 toy.made.fetch_add(length, Ordering::SeqCst);
-                Handling::Answer(answer(id, Segment::Bytes(vec![7; length].into())))
+                Handling::Answer(answer(id, FramePiece::Bytes(vec![7; length].into())))
             }
             Mode::Mute => {
                 connection.mute_for(Duration::from_millis(argument().into()));
-                Handling::Answer(answer(id, Segment::Bytes(Bytes::new())))
+                Handling::Answer(answer(id, FramePiece::Bytes(Bytes::new())))
             }
         }
     }
@@ -184,13 +184,13 @@ fn mode_of(bytes: &[u8]) -> Mode {
     MODES[usize::from(bytes[3])]
 }
 
-fn answer(id: i32, payload: Segment) -> ResponseFrame {
+fn answer(id: i32, payload: FramePiece) -> ResponseFrame {
     let mut head = BytesMut::new();
     head.put_u32((4 + payload.len()) as u32);
     head.put_i32(id);
     let len = head.len() + payload.len();
     ResponseFrame {
-        segments: vec![Segment::Bytes(head.freeze()), payload],
+        pieces: vec![FramePiece::Bytes(head.freeze()), payload],
         len,
     }
 }

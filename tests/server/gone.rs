@@ -8,7 +8,7 @@ use broker::protocol::messages::api_versions::ApiVersionsRequest;
 use broker::protocol::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use broker::protocol::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol};
 use broker::protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic};
-use broker::protocol::{Request, Segment, frame};
+use broker::protocol::{FramePiece, Request, frame};
 use bytes::Bytes;
 use socket2::{Domain, Socket, Type};
 
@@ -40,9 +40,9 @@ fn connect_from(ip: [u8; 4], broker: &Broker) -> TcpStream {
 
 fn encoded<R: Request>(request: &R, version: i16) -> Vec<u8> {
     let frame = frame::request(1, None, request, version);
-    let bytes = frame.segments.iter().map(|segment| match segment {
-        Segment::Bytes(bytes) => bytes.clone(),
-        Segment::File(_) => unreachable!("it has no records"),
+    let bytes = frame.pieces.iter().map(|piece| match piece {
+        FramePiece::Bytes(bytes) => bytes.clone(),
+        FramePiece::File(_) => unreachable!("it has no records"),
     });
     bytes.collect::<Vec<Bytes>>().concat()
 }

@@ -1,10 +1,10 @@
-//! AlterPartitionReassignments: moves partitions to other replicas, and cancels such moves.
+//! AlterPartitionReassignments: partitions get other replicas, and such reassignments are cancelled.
 //!
-//! A move adds the new replicas to the old ones. When all that it adds are in sync, those that are not
-//! wanted any more go (KIP-455). A move that adds none completes at once.
+//! A reassignment adds the new replicas to the old ones. When all that it adds are in sync, those that are
+//! not wanted any more go (KIP-455). One that adds none completes at once.
 //!
-//! A partition that the request names twice is refused. Each move is decided against the state before the
-//! request, so two moves of one partition would end in what neither of them means.
+//! A partition that the request names twice is refused. Each reassignment is decided against the state
+//! before the request, so two of one partition would end in what neither of them means.
 
 use super::Controller;
 use super::create_topics::duplicates;
@@ -28,7 +28,7 @@ fn named_partitions(topic: &ReassignableTopic) -> impl Iterator<Item = NamedPart
     indexes.map(|partition| (&topic.name, partition.partition_index))
 }
 
-/// The replicas of a partition while it moves.
+/// The replicas of a partition while it is reassigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub replicas: Vec<BrokerId>,
@@ -70,7 +70,7 @@ impl ControllerRequest for AlterPartitionReassignmentsRequest {
 }
 
 impl Controller {
-    /// Decides which moves begin and which end.
+    /// Decides which reassignments begin and which end.
     pub(super) fn alter_partition_reassignments(
         &self,
         request: &AlterPartitionReassignmentsRequest,
@@ -120,12 +120,12 @@ impl Controller {
             .ok_or_else(|| unknown(format!("Unable to find partition {name}:{index}.")))?;
         let target = match &wanted.replicas {
             None => self.taken_back(topic, index, partition)?,
-            Some(replicas) => self.moved(partition, replicas, may_change_factor)?,
+            Some(replicas) => self.reassigned(partition, replicas, may_change_factor)?,
         };
-        Ok(self.moved_record(topic, index, partition, &target))
+        Ok(self.reassigned_record(topic, index, partition, &target))
     }
 
-    /// The partition after its move was cancelled.
+    /// The partition after its reassignment was cancelled.
     fn taken_back(
         &self,
         topic: &TopicImage,
@@ -160,8 +160,8 @@ impl Controller {
         })
     }
 
-    /// The partition after its move to `wanted` has begun, or has ended if it adds no replica.
-    fn moved(
+    /// The partition after its reassignment to `wanted` has begun, or has ended if it adds no replica.
+    fn reassigned(
         &self,
         partition: &PartitionImage,
         wanted: &[i32],
@@ -169,8 +169,8 @@ impl Controller {
     ) -> Result<Target, Refusal> {
         self.check_assignment(wanted, None)?;
         let wanted: Vec<BrokerId> = wanted.iter().copied().map(BrokerId).collect();
-        // A move that is under way is given up: the new one starts from the replicas without what that one
-        // added.
+        // A reassignment that is under way is given up: the new one starts from the replicas without what that
+        // one added.
         let current = &partition.replicas;
         let originals = current.len() - partition.adding.len();
         if !may_change_factor && wanted.len() != originals {
@@ -198,7 +198,7 @@ impl Controller {
         Ok(target.completed().unwrap_or(target))
     }
 
-    fn moved_record(
+    fn reassigned_record(
         &self,
         topic: &TopicImage,
         index: i32,
@@ -247,7 +247,8 @@ impl Controller {
 }
 
 impl Target {
-    /// The end of the move; `None` until all replicas that it adds are in sync, and one that stays is.
+    /// The end of the reassignment; `None` until all replicas that it adds are in sync, and one that stays
+    /// is.
     pub(super) fn completed(&self) -> Option<Self> {
         let stays = |id: &BrokerId| !self.removing.contains(id);
         let isr: Vec<BrokerId> = self.isr.iter().copied().filter(stays).collect();

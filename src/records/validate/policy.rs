@@ -1,6 +1,6 @@
 //! What a topic demands of batches that clients append to it.
 
-use crate::config::{self, CompressionType, TopicConfig};
+use crate::config::{CompressionType, TopicConfig};
 use crate::records::attributes::TimestampType;
 use crate::records::compression::{Compression, CompressionSetting};
 
@@ -39,10 +39,7 @@ impl AppendPolicy {
         let record_limit = bytes(config.max_decompressed_message_bytes);
         Self {
             compression: stored_compression(config),
-            timestamp_type: match config.message_timestamp_type {
-                config::TimestampType::CreateTime => TimestampType::CreateTime,
-                config::TimestampType::LogAppendTime => TimestampType::LogAppendTime,
-            },
+            timestamp_type: config.message_timestamp_type,
             timestamp_before_max_ms: config.message_timestamp_before_max_ms,
             timestamp_after_max_ms: config.message_timestamp_after_max_ms,
             max_message_bytes: bytes(config.max_message_bytes),

@@ -31,7 +31,7 @@ use crate::protocol::error_code::ErrorCode;
 use crate::replication::hosted::Hosted;
 use crate::replication::listener::ReplicaListener;
 use crate::replication::partition::Partition;
-use crate::replication::threads::{Alarm, join_others};
+use crate::replication::threads::{StopFlag, join_others};
 use crate::storage::log_dir::LogDirs;
 use crate::telemetry::Metrics;
 
@@ -56,7 +56,7 @@ pub struct Dirs {
     /// Partitions with deleted files that must be removed.
     deleting: Mutex<Vec<Arc<Partition>>>,
     /// Ends the thread that watches for stalls.
-    alarm: Arc<Alarm>,
+    stop_flag: Arc<StopFlag>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -82,7 +82,7 @@ impl Dirs {
             on_failure: OnceLock::new(),
             slow_count: AtomicUsize::new(0),
             deleting: Mutex::default(),
-            alarm: Arc::default(),
+            stop_flag: Arc::default(),
             threads: Mutex::default(),
         })
     }
@@ -102,7 +102,7 @@ impl Dirs {
         for dir in &self.all {
             threads.extend(sync::start(self, dir)?);
         }
-        threads.push(stall::start(self, &self.alarm)?);
+        threads.push(stall::start(self, &self.stop_flag)?);
         *self.threads.lock() = threads;
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Dirs {
     }
 
     fn tell_threads_to_end(&self) {
-        self.alarm.stop();
+        self.stop_flag.stop();
         for dir in &self.all {
             dir.syncs.stop();
         }

@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use super::Dirs;
 use super::data_dir::DataDir;
 use crate::replication::partition::Partition;
-use crate::replication::threads::{Alarm, now};
+use crate::replication::threads::{StopFlag, now};
 use crate::storage::log_dir::LogDir;
 
 /// How often appends are looked at: an append makes its directory slow after one to two of these.
@@ -153,18 +153,18 @@ pub fn wait_elsewhere(wait: &mut dyn FnMut()) {
 }
 
 /// Starts the thread that looks at the appends.
-pub fn start(dirs: &Arc<Dirs>, alarm: &Arc<Alarm>) -> io::Result<JoinHandle<()>> {
-    let (alarm, weak) = (Arc::clone(alarm), Arc::downgrade(dirs));
+pub fn start(dirs: &Arc<Dirs>, stop_flag: &Arc<StopFlag>) -> io::Result<JoinHandle<()>> {
+    let (stop_flag, weak) = (Arc::clone(stop_flag), Arc::downgrade(dirs));
     let builder = thread::Builder::new().name("stall-watch".to_owned());
-    builder.spawn(move || watch(&alarm, &weak))
+    builder.spawn(move || watch(&stop_flag, &weak))
 }
 
-fn watch(alarm: &Alarm, dirs: &Weak<Dirs>) {
+fn watch(stop_flag: &StopFlag, dirs: &Weak<Dirs>) {
     let mut before: Vec<(usize, u64)> = Vec::new();
     let mut pause = IDLE_INTERVAL;
     loop {
         let asleep_since = now().instant;
-        if alarm.wait_until(asleep_since + pause) {
+        if stop_flag.wait_until(asleep_since + pause) {
             return;
         }
         let Some(dirs) = dirs.upgrade() else {

@@ -19,11 +19,11 @@ pub struct CleanTarget {
 
 /// The right to delete or compact segments of a log. One thread at a time has it, until it is dropped.
 #[derive(Debug)]
-pub struct Upkeep<'p> {
+pub struct UpkeepRight<'p> {
     partition: &'p Partition,
 }
 
-impl Drop for Upkeep<'_> {
+impl Drop for UpkeepRight<'_> {
     fn drop(&mut self) {
         self.partition.is_in_upkeep.store(false, Ordering::Release);
     }
@@ -31,9 +31,9 @@ impl Drop for Upkeep<'_> {
 
 impl Partition {
     /// Takes the right to delete or compact segments; `None` if another has it.
-    pub fn begin_upkeep(&self) -> Option<Upkeep<'_>> {
+    pub fn begin_upkeep(&self) -> Option<UpkeepRight<'_>> {
         let was = self.is_in_upkeep.swap(true, Ordering::AcqRel);
-        (!was).then_some(Upkeep { partition: self })
+        (!was).then_some(UpkeepRight { partition: self })
     }
 
     /// Whether `cleanup.policy` contains `compact`.

@@ -36,7 +36,7 @@ use crate::storage::log_config::LogConfig;
 use crate::storage::log_dir::LogDir;
 
 pub use append::{Appended, LeaderWrite};
-pub use compaction::{CleanTarget, Upkeep};
+pub use compaction::{CleanTarget, UpkeepRight};
 pub use fetch::{FetchPlan, FetchedRecords, Reader};
 pub use offsets::{ListedOffset, OffsetQuery, OffsetSearch, Replicas};
 pub use relocation::{ReadForCopy, append_copy};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::config::CleanerConfig;
-use crate::replication::threads::{Alarm, SharedRate, join_others, now};
+use crate::replication::threads::{SharedRate, StopFlag, join_others, now};
 
 /// The longest wait: more than a year means "never again".
 const LONGEST_WAIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
@@ -18,7 +18,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 #[derive(Debug)]
 pub struct Crew {
     config: CleanerConfig,
-    alarm: Alarm,
+    stop_flag: StopFlag,
     rate: SharedRate,
     /// The crew before this one: its memory must be free before a pass begins.
     before: Mutex<Option<Arc<Self>>>,
@@ -30,7 +30,7 @@ impl Crew {
     pub fn new(config: CleanerConfig, before: Option<Arc<Self>>) -> Arc<Self> {
         Arc::new(Self {
             config,
-            alarm: Alarm::default(),
+            stop_flag: StopFlag::default(),
             rate: SharedRate::default(),
             before: Mutex::new(before),
             threads: Mutex::default(),
@@ -64,7 +64,7 @@ impl Crew {
         self.join_those_before();
         let backoff = Duration::from_millis(u64::try_from(self.config.backoff_ms).unwrap_or(0));
         let mut wait = Duration::ZERO;
-        while !self.alarm.wait_until(now().instant + wait) {
+        while !self.stop_flag.wait_until(now().instant + wait) {
             let Some(is_more) = clean(self) else {
                 return;
             };
@@ -93,12 +93,12 @@ impl Crew {
 
     /// Tells the threads to end, without waiting for them.
     pub fn tell_to_end(&self) {
-        self.alarm.stop();
+        self.stop_flag.stop();
     }
 
     /// Whether the threads should end.
     pub fn is_ending(&self) -> bool {
-        self.alarm.is_stopped()
+        self.stop_flag.is_stopped()
     }
 
     /// The settings that the crew was started with.
@@ -112,7 +112,7 @@ impl Crew {
         let rate = self.config.io_max_bytes_per_second;
         let turn = self.rate.spend(bytes, rate, at);
         if turn.start > at {
-            self.alarm.wait_until(turn.start)
+            self.stop_flag.wait_until(turn.start)
         } else {
             self.is_ending()
         }

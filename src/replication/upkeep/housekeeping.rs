@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::{Upkeep, retention};
 use crate::config::StorageConfig;
 use crate::replication::dirs::CheckpointKind;
-use crate::replication::threads::{Alarm, now};
+use crate::replication::threads::{StopFlag, now};
 
 /// A piece of periodic work, and how often it is due.
 struct Chore {
@@ -23,10 +23,10 @@ const REMOVAL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Starts the housekeeping thread.
 pub fn start(upkeep: &Arc<Upkeep>, storage: &StorageConfig) -> io::Result<JoinHandle<()>> {
-    let (alarm, weak) = (Arc::clone(&upkeep.alarm), Arc::downgrade(upkeep));
+    let (stop_flag, weak) = (Arc::clone(&upkeep.stop_flag), Arc::downgrade(upkeep));
     let chores = chores(storage);
     let builder = thread::Builder::new().name("housekeeping".to_owned());
-    builder.spawn(move || run(&alarm, &weak, chores))
+    builder.spawn(move || run(&stop_flag, &weak, chores))
 }
 
 fn chores(storage: &StorageConfig) -> Vec<Chore> {
@@ -72,12 +72,12 @@ fn chores(storage: &StorageConfig) -> Vec<Chore> {
     .collect()
 }
 
-fn run(alarm: &Alarm, upkeep: &Weak<Upkeep>, mut chores: Vec<Chore>) {
+fn run(stop_flag: &StopFlag, upkeep: &Weak<Upkeep>, mut chores: Vec<Chore>) {
     loop {
         let Some(next) = chores.iter().map(|chore| chore.next).min() else {
             return;
         };
-        if alarm.wait_until(next) {
+        if stop_flag.wait_until(next) {
             return;
         }
         let Some(upkeep) = upkeep.upgrade() else {

@@ -1,10 +1,10 @@
 //! The maintenance of logs: checkpoints, time-based syncs, retention, forgetting producers, removing what
 //! was deleted; compaction; and the scrub, which reads everything again to find damage.
 //!
-//! Owns: the threads for that, with their alarm, and the list of logs that compaction leaves out. Handed:
+//! Owns: the threads for that, with the flag that ends them, and the list of logs that compaction leaves out. Handed:
 //! the table of partitions, the directories, the moves (a log that moves is not compacted), the settings,
 //! the metrics. Invariant: either retention or compaction works on a log at a time
-//! ([`crate::replication::partition::Upkeep`]).
+//! ([`crate::replication::partition::UpkeepRight`]).
 
 mod cleaner;
 mod crew;
@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use crate::replication::dirs::Dirs;
 use crate::replication::hosted::Hosted;
 use crate::replication::settings::ReplicaSettings;
-use crate::replication::threads::{Alarm, join_others};
+use crate::replication::threads::{StopFlag, join_others};
 
 pub use cleaner::Cleaner;
 #[cfg(test)]
@@ -33,7 +33,7 @@ pub struct Upkeep {
     dirs: Arc<Dirs>,
     cleaner: Arc<Cleaner>,
     /// Ends housekeeping and the scrub.
-    alarm: Arc<Alarm>,
+    stop_flag: Arc<StopFlag>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -44,7 +44,7 @@ impl Upkeep {
             hosted: Arc::clone(hosted),
             dirs: Arc::clone(dirs),
             cleaner,
-            alarm: Arc::default(),
+            stop_flag: Arc::default(),
             threads: Mutex::default(),
         })
     }
@@ -68,7 +68,7 @@ impl Upkeep {
 
     /// Ends all threads, and waits for them.
     pub fn stop(&self) {
-        self.alarm.stop();
+        self.stop_flag.stop();
         self.cleaner.stop();
         join_others(std::mem::take(&mut *self.threads.lock()));
     }
@@ -77,6 +77,6 @@ impl Upkeep {
 impl Drop for Upkeep {
     fn drop(&mut self) {
         // The threads hold no strong reference while they wait.
-        self.alarm.stop();
+        self.stop_flag.stop();
     }
 }

@@ -13,7 +13,7 @@ use crate::model::{Offset, Timestamp, TopicIdPartition};
 use crate::replication::dirs::DataDir;
 use crate::replication::error::ReplicaError;
 use crate::replication::partition::{Moment, Partition};
-use crate::replication::threads::{Alarm, now};
+use crate::replication::threads::{StopFlag, now};
 use crate::storage::scrub::ScrubPace;
 
 /// How often a part is read.
@@ -71,20 +71,20 @@ impl Progress {
 
 /// Starts the thread. It ends at once if `scrub.interval.ms` is 0.
 pub fn start(upkeep: &Arc<Upkeep>, storage: &StorageConfig) -> io::Result<JoinHandle<()>> {
-    let (alarm, weak) = (Arc::clone(&upkeep.alarm), Arc::downgrade(upkeep));
+    let (stop_flag, weak) = (Arc::clone(&upkeep.stop_flag), Arc::downgrade(upkeep));
     let period_ms = storage.scrub_interval_ms;
     let limit = u64::try_from(storage.scrub_max_bytes_per_second).unwrap_or(0);
     let builder = thread::Builder::new().name("scrub".to_owned());
     builder.spawn(move || {
         if period_ms > 0 {
-            run(&alarm, &weak, period_ms, limit);
+            run(&stop_flag, &weak, period_ms, limit);
         }
     })
 }
 
-fn run(alarm: &Alarm, upkeep: &Weak<Upkeep>, period_ms: i64, bytes_per_second: u64) {
+fn run(stop_flag: &StopFlag, upkeep: &Weak<Upkeep>, period_ms: i64, bytes_per_second: u64) {
     let mut progress: Vec<Progress> = Vec::new();
-    while !alarm.wait_until(now().instant + STEP) {
+    while !stop_flag.wait_until(now().instant + STEP) {
         let Some(upkeep) = upkeep.upgrade() else {
             return;
         };

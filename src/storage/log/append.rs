@@ -228,7 +228,7 @@ impl Log {
         let active = Arc::clone(self.active());
         let position = active.size();
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
-        self.reserve(&active, position, bytes as u64);
+        self.reserve_room(&active, position, bytes as u64);
         let Err(error) = active.log().write_at(parts, position) else {
             self.written += bytes as u64;
             return Ok(position);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Log;
-use super::reserve::Reserved;
+use super::room_ahead::RoomAhead;
 use crate::model::{Offset, Timestamp};
 use crate::records::BatchHeader;
 use crate::storage::batch_walk::{HeaderWalk, LOOKUP_CHUNK};
@@ -26,7 +26,7 @@ pub(super) struct Tail {
     /// Bytes appended since the batch of the last index entry began, including that batch.
     pub(super) since_entry: u64,
     recent: VecDeque<Recent>,
-    pub(super) reserved: Reserved,
+    pub(super) room_ahead: RoomAhead,
 }
 
 /// A batch of the active segment; offsets are relative to its base.
@@ -44,7 +44,7 @@ impl Tail {
             first_timestamp: None,
             since_entry: 0,
             recent: VecDeque::new(),
-            reserved: Reserved::default(),
+            room_ahead: RoomAhead::default(),
         }
     }
 

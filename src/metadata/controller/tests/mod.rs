@@ -11,8 +11,8 @@ mod delete_topics;
 mod directories;
 mod features;
 mod index;
-mod moves;
 mod placement;
+mod reassignments;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ const STEP: u64 = 16 << 20;
 
 /// How much of a segment's file has room already.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Reserved {
+pub(super) struct RoomAhead {
     up_to: u64,
     /// Whether the disk refused: it is not asked again for this segment.
     refused: bool,
@@ -23,21 +23,21 @@ pub(super) struct Reserved {
 
 impl Log {
     /// Reserves room for a write of so many bytes at the end of the active segment, if it is time.
-    pub(super) fn reserve(&mut self, active: &Segment, position: u64, bytes: u64) {
-        let reserved = &mut self.tail.reserved;
+    pub(super) fn reserve_room(&mut self, active: &Segment, position: u64, bytes: u64) {
+        let room = &mut self.tail.room_ahead;
         let end = position + bytes;
-        if position < STEP || end <= reserved.up_to || reserved.refused || self.config.preallocate {
+        if position < STEP || end <= room.up_to || room.refused || self.config.preallocate {
             return;
         }
         let most = u64::from(self.config.segment_bytes).max(end);
         let up_to = (end + STEP).min(most);
-        reserved.refused = active.log().reserve(position, up_to - position).is_err();
-        reserved.up_to = up_to;
+        room.refused = active.log().reserve(position, up_to - position).is_err();
+        room.up_to = up_to;
     }
 
     /// Gives back the room that the active segment has not used.
     pub(super) fn give_back_room(&self) -> Result<(), StorageError> {
-        if self.config.preallocate || self.tail.reserved.up_to > 0 {
+        if self.config.preallocate || self.tail.room_ahead.up_to > 0 {
             self.active().trim()?;
         }
         Ok(())

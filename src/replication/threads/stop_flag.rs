@@ -7,12 +7,12 @@ use parking_lot::{Condvar, Mutex};
 
 /// Wakes sleeping threads when they should end.
 #[derive(Debug, Default)]
-pub struct Alarm {
+pub struct StopFlag {
     is_stopped: Mutex<bool>,
     changed: Condvar,
 }
 
-impl Alarm {
+impl StopFlag {
     /// Whether the threads should end.
     pub fn is_stopped(&self) -> bool {
         *self.is_stopped.lock()

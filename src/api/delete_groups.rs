@@ -23,7 +23,7 @@ pub async fn handle(
         let shard = by_shard.entry(api.groups().partition_of(&id)).or_default();
         shard.insert(id);
     }
-    // All are asked before the first answer is waited for.
+    // All shards are asked before the first answer is waited for.
     let submitted: Vec<_> = by_shard
         .into_iter()
         .map(|(shard, ids)| {

@@ -43,7 +43,7 @@ pub fn handle(
         left,
         response: DescribeTopicPartitionsResponse::default(),
     };
-    // An empty request means all topics; what is missing is then not an error.
+    // An empty request means all topics, so a missing one is no error then.
     if request.topics.is_empty() {
         let first = request
             .cursor
@@ -74,7 +74,7 @@ pub fn handle(
     page.response
 }
 
-/// A cursor must name a partition, and one of the topics if the request lists them.
+/// Whether the cursor names a partition, and one of the request's topics if that lists any.
 fn is_valid(cursor: &Cursor, request: &DescribeTopicPartitionsRequest) -> bool {
     let mut topics = request.topics.iter();
     let listed = request.topics.is_empty() || topics.any(|topic| topic.name == cursor.topic_name);
@@ -124,7 +124,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Adds the partitions of `topic` from `first` on; returns the first that found no room.
+    /// Adds the partitions of `topic` from `first` on. Returns the first that found no room.
     fn add(&mut self, topic: &TopicImage, first: i32) -> Option<i32> {
         let count = i32::try_from(topic.partitions.len()).expect("partition counts are i32");
         let end = first.saturating_add(self.left).min(count);
@@ -166,7 +166,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// The answer for a topic of a request that makes no sense.
+/// The answer for each topic of a request whose cursor is invalid.
 fn refused(name: &Str) -> DescribeTopicPartitionsResponseTopic {
     DescribeTopicPartitionsResponseTopic {
         error_code: ErrorCode::INVALID_REQUEST,

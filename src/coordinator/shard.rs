@@ -118,7 +118,7 @@ pub trait Shard: Sized + Send + 'static {
 
 /// A request to one shard.
 pub trait ShardRequest {
-    /// Its answer.
+    /// The answer to this kind of request.
     type Answer;
 
     /// Whether deciding it may make records.

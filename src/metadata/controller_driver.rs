@@ -85,7 +85,7 @@ struct Active {
     last_append: Instant,
 }
 
-/// All that the thread owns.
+/// The state of the controller's thread.
 pub(super) struct ControllerThread {
     inputs: mpsc::Receiver<ControllerInput>,
     raft: Raft,

@@ -260,7 +260,7 @@ pub(super) fn epoch_of(state: &LifecycleState) -> i64 {
     }
 }
 
-/// All that the thread owns.
+/// The state of the broker's thread.
 struct Life {
     identity: BrokerIdentity,
     controller: ControllerHandle,

@@ -71,7 +71,7 @@ impl SnapshotSchedule {
     }
 }
 
-/// All that the thread owns.
+/// The state of the loader's thread.
 pub(super) struct LoaderThread {
     inputs: mpsc::Receiver<LoaderInput>,
     raft: Raft,

@@ -12,7 +12,7 @@ use super::delta::MetadataDelta;
 use super::driver::{MetadataPublisher, Published};
 use super::loader_driver::LoaderInput;
 
-/// All that the thread owns.
+/// The state of the publisher's thread.
 pub(super) struct PublisherThread {
     deltas: mpsc::Receiver<MetadataDelta>,
     loader: mpsc::Sender<LoaderInput>,

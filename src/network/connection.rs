@@ -23,7 +23,7 @@ pub struct Connection {
     local: SocketAddr,
     opened: Instant,
     software: OnceLock<ClientSoftware>,
-    /// Not there until the peer has logged in, where it must.
+    /// Who acts on the connection. Unset until the peer has logged in, if it must.
     principal: OnceLock<Principal>,
     /// Microseconds after `opened` until which no further request is started.
     muted_until_us: AtomicU64,
@@ -131,7 +131,7 @@ impl Connection {
         self.principal.get().is_some()
     }
 
-    /// Who acts on the connection: nobody known before the login.
+    /// Who acts on the connection; before the login, the anonymous principal.
     pub fn principal(&self) -> &Principal {
         static NOBODY: Principal = Principal::ANONYMOUS;
         self.principal.get().unwrap_or(&NOBODY)
@@ -191,7 +191,7 @@ impl Connection {
         *self.task.lock() = Some(waker.clone());
     }
 
-    /// Until when no request may be started, if that is after `now`.
+    /// The end of the muting, if that is after `now`: no request may be started before.
     pub(super) fn muted_until(&self, now: Instant) -> Option<Instant> {
         let until_us = self.muted_until_us.load(Ordering::Relaxed);
         let until = self.opened + Duration::from_micros(until_us);

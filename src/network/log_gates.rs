@@ -1,4 +1,4 @@
-//! Which log lines peers can cause at will, so that they pass now and then only.
+//! Gates for the log lines that peers can cause at will, so that each passes only now and then.
 
 use crate::telemetry::LogGate;
 

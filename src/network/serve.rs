@@ -51,7 +51,7 @@ const LATEST_ANSWER: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 1 << 20;
 
-/// All that one connection's task owns.
+/// The state of one connection's task.
 pub(super) struct Server {
     network: Arc<Network>,
     connection: Arc<Connection>,

@@ -49,7 +49,7 @@ pub enum ReplayError {
     /// A record changes a broker that is not registered.
     #[error("broker {0} is not registered")]
     UnknownBroker(BrokerId),
-    /// A record changes another incarnation of a broker than the registered one.
+    /// A record names another epoch of a broker than the registered one.
     #[error("broker {broker} is registered with epoch {registered}, not {epoch}")]
     WrongBrokerEpoch {
         /// The broker.

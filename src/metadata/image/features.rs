@@ -54,32 +54,32 @@ impl MetadataVersion {
     /// them would lose metadata.
     const RECORDS_CHANGED: [i16; 9] = [7, 8, 11, 13, 14, 15, 17, 23, 30];
 
-    /// Metadata transactions (KIP-868) may be written.
+    /// Whether metadata transactions (KIP-868) may be written.
     pub fn has_transactions(self) -> bool {
         self.0 >= 13
     }
 
-    /// Controllers register (KIP-919).
+    /// Whether controllers register (KIP-919).
     pub fn registers_controllers(self) -> bool {
         self.0 >= 15
     }
 
-    /// Replicas are assigned to log directories (KIP-858).
+    /// Whether replicas are assigned to log directories (KIP-858).
     pub fn assigns_directories(self) -> bool {
         self.0 >= 17
     }
 
-    /// Partitions have eligible leader replicas (KIP-966).
+    /// Whether partitions have eligible leader replicas (KIP-966).
     pub fn has_elr(self) -> bool {
         self.0 >= 23
     }
 
-    /// Log directories can be cordoned (KIP-1066).
+    /// Whether log directories can be cordoned (KIP-1066).
     pub fn cordons_directories(self) -> bool {
         self.0 >= 30
     }
 
-    /// The leader epoch must rise when the in-sync set shrinks (KAFKA-15021).
+    /// Whether the leader epoch must rise when the in-sync set shrinks (KAFKA-15021).
     pub fn isr_shrink_raises_leader_epoch(self) -> bool {
         self.0 < 12
     }
@@ -92,7 +92,7 @@ impl MetadataVersion {
             .any(|level| low.0 < *level && *level <= high.0)
     }
 
-    /// The version in which a record is written at this level.
+    /// The version in which `record` is written at this level.
     pub fn record_version(self, record: &MetadataRecord) -> i16 {
         match record {
             MetadataRecord::RegisterBroker(_) if self.cordons_directories() => 4,
@@ -106,7 +106,7 @@ impl MetadataVersion {
                     i16::from(self.assigns_directories())
                 }
             }
-            // The lowest that has the fields in use, as Kafka writes it.
+            // The lowest version that has all fields in use, as Kafka writes it.
             MetadataRecord::BrokerRegistrationChange(change) => {
                 if change.cordoned_log_dirs.is_some() {
                     3
@@ -170,7 +170,7 @@ impl FeaturesImage {
         version.into_iter().chain(self.others())
     }
 
-    /// The finalised features but `metadata.version`.
+    /// The finalised features without `metadata.version`.
     pub(in crate::metadata) fn others(&self) -> impl Iterator<Item = (&str, i16)> {
         self.others.iter().map(|(name, level)| (&**name, *level))
     }
@@ -181,7 +181,7 @@ impl FeaturesImage {
         changes: &mut dyn FnMut(Change),
     ) -> Result<(), ReplayError> {
         let (name, level) = (&*record.name, record.feature_level);
-        // Old logs hold the quorum's level by mistake (KAFKA-18979); the quorum knows better.
+        // Old logs have the quorum's level by mistake (KAFKA-18979): the quorum itself knows it.
         if name == KRAFT_VERSION {
             return Ok(());
         }

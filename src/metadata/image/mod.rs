@@ -66,16 +66,16 @@ pub enum Change {
     TopicDeleted(Arc<TopicImage>),
     /// A partition was created or changed.
     Partition {
-        /// Its topic.
+        /// The partition's topic.
         topic: TopicId,
-        /// Its index.
+        /// The partition's index.
         index: i32,
         /// What it was before; `None` if it is new.
         previous: Option<Arc<PartitionImage>>,
     },
     /// A broker registered, changed or went.
     Broker {
-        /// Its id.
+        /// The broker's id.
         id: BrokerId,
         /// What it was before; `None` if it is new.
         previous: Option<Arc<BrokerImage>>,
@@ -84,9 +84,9 @@ pub enum Change {
     Controller(BrokerId),
     /// A resource's overrides changed.
     Config {
-        /// Its kind.
+        /// The resource's kind.
         kind: ResourceKind,
-        /// Its name.
+        /// The resource's name.
         name: Arc<str>,
     },
     /// A feature was finalised at another level.

@@ -12,7 +12,7 @@ use crate::protocol::messages::metadata_records::{
 /// One topic.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TopicImage {
-    /// Its name.
+    /// The topic's name.
     pub name: Arc<str>,
     /// The topic's id. A later topic of the same name has another.
     pub id: TopicId,

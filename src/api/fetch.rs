@@ -72,6 +72,7 @@ pub fn handle(
         let replicas = api.replicas();
         replicas.begin_fetch(params, session, partitions, forgotten)
     });
+    // A Fetch may wait long, and must not hold memory of the budget meanwhile: what it needs was copied.
     drop(request);
     context.release_memory();
     match begun {
@@ -90,6 +91,7 @@ pub fn handle(
             Ok(Handling::Later(Box::pin(async move {
                 let fetched = meter.drive(fetch.run()).await;
                 let mut response = response(&api, &context, fetched, is_follower);
+                // The quotas of clients do not hold for followers.
                 if !is_follower {
                     throttle(&api, &context, &meter, &mut response);
                 }
@@ -249,6 +251,7 @@ fn topic_response(topic: &TopicKey) -> FetchableTopicResponse {
 
 fn partition_data(answer: PartitionAnswer, version: i16) -> PartitionData {
     let error_code = match answer.error {
+        // Clients of these versions do not know the code, and must look for another leader as well.
         ErrorCode::KAFKA_STORAGE_ERROR if version < FIRST_WITH_STORAGE_ERROR => {
             ErrorCode::NOT_LEADER_OR_FOLLOWER
         }
@@ -261,6 +264,7 @@ fn partition_data(answer: PartitionAnswer, version: i16) -> PartitionData {
             end_offset: end.end_offset.0,
         });
     let current_leader = answer
+        // In older versions the field stays at its default, which is not encoded.
         .current_leader
         .filter(|_| version >= FIRST_WITH_LEADER)
         .map_or_else(LeaderIdAndEpoch::default, |(leader, epoch)| {

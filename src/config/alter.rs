@@ -103,6 +103,7 @@ pub fn check_broker_alteration(
             ..*before
         },
     };
+    // Values are judged together with those that stay, as at the start.
     BrokerConfig::read(&layers)?;
     thread_counts(before, &layers)
 }

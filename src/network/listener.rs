@@ -312,12 +312,14 @@ fn report(network: &Network, connection: &Connection, reason: &CloseReason) {
             metrics.connection_panics.inc();
             &gates.panic
         }
+        // Clients leave connections idle as a matter of course.
         Why::Idle => {
             metrics.connections_idle.inc();
             return;
         }
         Why::Records(_) => &gates.records,
         Why::Refused(_) => &gates.refused,
+        // These are how connections end when nothing is wrong.
         Why::PeerClosed
         | Why::PeerClosedMidRequest
         | Why::Socket(_)

@@ -89,6 +89,7 @@ impl Delivery {
     /// What to do next; `None` if there is nothing.
     pub fn next(&mut self) -> Option<Step> {
         let from = self.next_offset;
+        // The epoch's first batch was delivered, and with it everything before.
         if let Some((epoch, start_offset)) = self.leadership
             && from > start_offset
         {
@@ -101,6 +102,7 @@ impl Delivery {
         if from >= self.high_watermark {
             return None;
         }
+        // These were read from the log instead, or came with a snapshot.
         while self
             .kept
             .front()
@@ -114,6 +116,7 @@ impl Delivery {
                 self.delivered(&batch);
                 Some(Step::Deliver(batch))
             }
+            // What lies before the kept batches was written by other leaders, or was too much to be kept.
             Some(batch) => Some(Step::Read {
                 from,
                 up_to: batch.base_offset.min(self.high_watermark),

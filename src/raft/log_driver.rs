@@ -56,6 +56,7 @@ impl MetadataLog {
     ) -> Result<Self, RaftError> {
         make_folder(&**disk, dir)?;
         let synced = SyncedMark::open(&**disk, dir)?;
+        // The mark has a checksum and tells more; without it, a damaged checkpoint leaves nothing to go by.
         let recovery_point = match read_recovery_point(&**disk, dir) {
             Err(StateFileError::Damaged { path, found }) if synced.offset().is_some() => {
                 tracing::warn!(file = %path.display(), found, "ignoring a damaged checkpoint");
@@ -79,6 +80,7 @@ impl MetadataLog {
             synced,
             reserve: config.reserve.clone(),
         };
+        // Recovery cuts nothing below that, so the end was missing before.
         if log.end_offset() < durable {
             let end = log.end_offset();
             let reason = format!("it ends at offset {end}, but was durable up to {durable}");

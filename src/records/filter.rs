@@ -79,6 +79,7 @@ impl RecordFilter {
     ) -> Result<Filtered, RecordsError> {
         let codec = batch.compression()?;
         let bytes = match codec {
+            // A batch that compaction has emptied before has nothing that could be decompressed.
             _ if batch.record_count() == 0 => &[],
             Compression::None => batch.record_bytes(),
             _ => self.scratch.decompress(codec, batch.record_bytes())?,
@@ -87,12 +88,14 @@ impl RecordFilter {
         if kept.count == 0 {
             return Ok(Filtered::Empty);
         }
+        // Tombstones get the horizon when they are first compacted; from then on it stays (KIP-534).
         let is_new = (kept.tombstones || needs_horizon) && batch.delete_horizon().is_none();
         if kept.count == batch.record_count() && !is_new {
             return Ok(Filtered::Unchanged);
         }
         let mut header = *batch.header();
         header.record_count = kept.count;
+        // With log append time the field is the time of every record, whichever stay.
         if header.timestamp_type() == TimestampType::CreateTime {
             header.max_timestamp = kept.max_timestamp;
         }
@@ -105,6 +108,7 @@ impl RecordFilter {
                 &mut self.plain
             }
         };
+        // The base becomes the horizon, so every delta has to be written again.
         if is_new {
             header.attributes.set_delete_horizon(true);
             header.base_timestamp = horizon.0;

@@ -45,6 +45,7 @@ pub fn choose<E>(
         segments[index].end_offset <= log.high_watermark && !(is_last && segments[index].size == 0)
     };
     let mut count = 0;
+    // Segments below the log start go whatever the policy: their records were deleted by request.
     while count + 1 < segments.len()
         && may_go(count)
         && segments[count].end_offset <= log.log_start_offset
@@ -66,6 +67,8 @@ pub fn choose<E>(
         }
     }
     if config.retention_ms >= 0 {
+        // The oldest segments are looked at first, and the first that stays ends it, so the log keeps no
+        // holes.
         while count < segments.len() && may_go(count) {
             let age = now.0.saturating_sub(largest_timestamp(count)?.0);
             if age <= config.retention_ms {

@@ -58,8 +58,10 @@ impl Controller {
             }
         };
         records.extend(self.directory_records(broker, request));
+        // After the checks: a heartbeat that is refused keeps no session alive.
         self.sessions
             .touch(id, Offset(request.current_metadata_offset), now);
+        // Others must have read these records before the broker may stop.
         if next == BrokerState::ControlledShutdown {
             let count = i64::try_from(records.len()).expect("records fit memory");
             self.sessions

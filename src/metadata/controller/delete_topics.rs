@@ -148,6 +148,7 @@ fn named<'a>(
             }
         }
     }
+    // A topic that is named twice is refused once and not deleted, as in Kafka.
     let duplicate_names = duplicates(names.iter().copied());
     let duplicate_ids: BTreeSet<TopicId> = duplicates(ids.iter()).into_iter().copied().collect();
     for name in &duplicate_names {

@@ -119,6 +119,7 @@ impl Controller {
         }
         let current = self.image.configs().get(kind, name, &config.name);
         let current = current.map(|value| value.to_string());
+        // An entry is added to what holds now, which for a key that was never set is its default.
         let current = current.or_else(|| {
             let key = key_of(kind, &config.name)?;
             Some(key.default_value()?.to_string())
@@ -135,6 +136,7 @@ impl Controller {
                 (Operation::Subtract, Some(position)) => {
                     entries.remove(position);
                 }
+                // Adding what is there, or taking what is not, changes nothing: the request may be a retry.
                 _ => {}
             }
         }

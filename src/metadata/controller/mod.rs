@@ -190,6 +190,7 @@ impl Controller {
                     self.registration_offsets.remove(&id);
                 }
             }
+            // No index depends on the other kinds.
             _ => {}
         }
     }

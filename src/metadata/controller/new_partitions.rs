@@ -69,6 +69,7 @@ impl Controller {
         if replicas.is_empty() {
             return Err(refused(format!("{START} an empty replica list.")));
         }
+        // Sorted, so that duplicates are adjacent.
         let mut sorted = replicas.to_vec();
         sorted.sort_unstable();
         let mut previous = None;

@@ -55,6 +55,7 @@ impl Changes {
                 self.topics.entry(id).or_default().created = true;
             }
             Change::TopicDeleted(topic) => {
+                // A topic that was created and deleted within the delta leaves no trace.
                 self.topics.remove(&topic.id);
                 if base.topics().by_id(&topic.id).is_some() {
                     self.deleted_topics.insert(topic.id);

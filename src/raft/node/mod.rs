@@ -148,6 +148,8 @@ impl RaftNode {
                 correlation,
                 response,
             } => {
+                // Only an answer to the request under way counts: an older one may tell of an epoch that is
+                // over.
                 if self.connections.finish(from, correlation) {
                     self.on_response(now, from, response, effects);
                 }
@@ -157,12 +159,14 @@ impl RaftNode {
             Input::Cleaned(id) => self.log.start_at_snapshot(id),
             Input::SnapshotStored(id) => self.on_snapshot_stored(id, effects),
             Input::ResignRequested { epoch } => {
+                // Whoever asks may not know yet that the epoch is over.
                 if epoch == self.election.epoch && self.is_leader() {
                     self.become_resigned(now, effects);
                 }
             }
             Input::ShutdownRequested => self.on_shutdown_requested(now, effects),
         }
+        // Any input may have made a connection idle, or given the role something to ask.
         self.send_due(now, effects);
         self.check(effects);
     }

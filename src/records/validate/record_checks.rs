@@ -31,6 +31,8 @@ pub(super) fn check_records(
     for index in 0..header.record_count() {
         let record =
             RawRecord::take(&mut reader).map_err(|fault| RecordsError::Record { index, fault })?;
+        // Offsets inside a client's batch count from 0 without gaps: the leader places the batch by its
+        // head alone.
         if record.offset_delta != index {
             return Err(out_of_order(index, record.offset_delta));
         }
@@ -38,6 +40,7 @@ pub(super) fn check_records(
             let (size, limit) = (record.length, size_limit);
             return Err(RecordsError::RecordTooLarge { index, size, limit }.into());
         }
+        // The sum may overflow with what a client sends: such a record has no timestamp to be judged by.
         let timestamp = base_timestamp.checked_add(record.timestamp_delta);
         if rules.accept(&record, timestamp) {
             max_timestamp = max_timestamp.max(timestamp.unwrap_or(Timestamp::NONE.0));

@@ -50,11 +50,14 @@ impl Partition {
     ) -> Result<Appended, ReplicaError> {
         let mut state = self.lock();
         state.check_may_write(&write)?;
+        // What clients send would take the room that is kept for deleting.
         if self.has_full_disk() {
             let path = state.log.path().to_path_buf();
             return Err(StorageError::Full { path }.into());
         }
         let before = state.log.end_offset();
+        // Followers that have all of an idle log count as caught up until this append, not until their last
+        // Fetch.
         if let Role::Leader(leadership) = &mut state.role {
             leadership.before_append(before);
         }
@@ -67,12 +70,14 @@ impl Partition {
         };
         let info = match state.log.append_as_leader(write.batch, &append, now.wall) {
             Ok(info) => info,
+            // A failed append may have changed the log as well, as by taking it offline.
             Err(error) => {
                 self.finish(state, News::default());
                 return Err(error.into());
             }
         };
         let mut news = News::default();
+        // A duplicate is in the log already, but may still have to be waited for.
         if !info.duplicate {
             assert!(info.first_offset == before, "offsets are contiguous");
             let (end_offset, bytes) = (state.log.end_offset(), write.batch.size() as u64);
@@ -116,6 +121,7 @@ impl Partition {
     ) -> Result<Offset, ReplicaError> {
         let mut state = self.state.lock();
         state.check_running()?;
+        // A leader takes no records from another one: these are of an older epoch.
         if matches!(state.role, Role::Leader(_)) {
             return Err(ReplicaError::NotLeader);
         }
@@ -131,6 +137,7 @@ impl Partition {
             state.ledger.appended(end_offset, records.len() as u64);
         }
         let end_offset = state.log.end_offset();
+        // The leader may have committed more than what has arrived here.
         let to = leader_high_watermark.min(state.counted_end_offset());
         let mut news = state.move_high_watermark(to, super::AckOutcome::Committed);
         if state.raise_log_start(leader_log_start_offset.min(end_offset)) {

@@ -119,6 +119,8 @@ impl Partition {
             Role::Leader(leadership) => leadership.start_offset(),
             Role::Follower | Role::Stopped(_) => Offset::ZERO,
         };
+        // A new leader does not know how far its predecessor had committed, until its own epoch has a
+        // commit (KIP-207).
         let is_lagging = query.isolation.is_some() && epoch_start > state.high_watermark;
         let known = |offset, leader_epoch| {
             Ok(OffsetSearch::Known(ListedOffset {
@@ -133,6 +135,7 @@ impl Partition {
             EARLIEST | EARLIEST_LOCAL => {
                 let start = state.log.log_start_offset();
                 let first = state.log.epochs().earliest();
+                // Below the first epoch there are only batches of old formats, which have none.
                 let epoch = first.filter(|first| first.start_offset <= start);
                 return known(start, epoch.map_or(LeaderEpoch::NONE, |first| first.epoch));
             }

@@ -146,6 +146,8 @@ impl Finder<'_> {
             topic_id,
             partition: number,
         };
+        // The metadata says another directory. If the log is there, this folder is left from before a move;
+        // if not, the move never came to its end, and this is the log.
         if assigned != self.dir.log_dir.id() {
             let elsewhere = self.elsewhere(partition);
             let is_in_place = |(other, owner): &(&Arc<DataDir>, FolderOwner)| {
@@ -154,6 +156,7 @@ impl Finder<'_> {
             if elsewhere.iter().any(is_in_place) {
                 return self.set_aside(folder, partition, "it is in another directory");
             }
+            // Opening this folder's log while the other one may have newer records would hide those.
             let is_unknown = |(_, owner): &&(_, _)| matches!(owner, FolderOwner::Unknown(_));
             if let Some((other, _)) = elsewhere.iter().find(is_unknown) {
                 let (dir, other) = (self.dir.path().display(), other.path().display());

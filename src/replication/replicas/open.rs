@@ -154,6 +154,8 @@ impl Replicas {
 
     fn open_one(&self, dir: &Arc<DataDir>, checkpoints: &Checkpoints, clean: bool, found: &Found) {
         let offset_in = |offsets| DataDir::offset_in(offsets, &found.name);
+        // Checkpoints and the clean mark are of the log that the copy replaces, which may have had other
+        // batches.
         let opening = if found.was_copy {
             Opening::unknown(now().wall)
         } else {
@@ -164,6 +166,7 @@ impl Replicas {
                 now: now().wall,
             }
         };
+        // Its disk failed while others of the directory were opened: one error costs all of them.
         let opened = if dir.log_dir.is_offline() {
             Err(StorageError::Offline)
         } else {
@@ -186,6 +189,8 @@ impl Replicas {
             Err(error) => {
                 tracing::error!(partition = %found.name, %error, "cannot open the log");
                 self.dirs.count_damage(&error);
+                // The entries must survive the next write of the checkpoints, or the damaged log would be
+                // cut at the next start.
                 dir.keep_entries(&found.name, checkpoints);
                 self.hosted.insert(found.id, HostedPartition::Offline);
                 if error.is_disk_failure() {

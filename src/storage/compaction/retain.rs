@@ -94,11 +94,15 @@ impl Pass<'_> {
             transactions.on_data(batch)
         };
         let is_past_horizon = batch.delete_horizon().is_some_and(|it| it <= rules.now);
+        // A marker stays until its horizon, even with nothing left of its transaction: a reader that has
+        // seen the data must find out how it ended.
         let goes = is_over && (!is_control || is_past_horizon);
         let keeps_empty = rules.keeps_empty(batch);
         if goes && !keeps_empty {
             return Ok(Fate::Dropped);
         }
+        // Beyond the map nothing is known of keys. Control batches are decided everywhere, by their
+        // transaction.
         if !goes && !is_control && batch.base_offset() >= rules.end {
             return Ok(Fate::Kept);
         }
@@ -112,6 +116,7 @@ impl Pass<'_> {
                     rules.keeps(group, is_past_horizon)
                 }
             };
+            // A marker that is over gets its horizon now, and goes in a pass after it.
             let needs_horizon = is_control && is_over;
             self.filter
                 .filter(batch, rules.horizon, needs_horizon, keep, out)
@@ -122,6 +127,7 @@ impl Pass<'_> {
             Filtered::Empty if !keeps_empty => Ok(Fate::Dropped),
             Filtered::Empty => {
                 RecordFilter::write_empty(batch, out);
+                // Bytes that would be written again unchanged must not make a new segment.
                 Ok(if out == batch.bytes() {
                     Fate::Kept
                 } else {

@@ -62,6 +62,7 @@ impl Log {
         let epochs = LeaderEpochs::load(folder.disk(), path);
         let (epochs, epochs_lost) = match epochs {
             Ok(epochs) => (epochs, false),
+            // The batches carry their epochs, so the file is only a shortcut.
             Err(StateFileError::Damaged { found, .. }) => {
                 tracing::warn!(log = %path.display(), found, "reading the leader epochs from the log");
                 (LeaderEpochs::default(), true)
@@ -92,6 +93,7 @@ impl Log {
         };
         let rescan = log.add_segments(&files.segments)?;
         if log.segments.is_empty() {
+            // An empty folder becomes a new log, unless something was durable here.
             if opening.recovery_point > opening.log_start_offset {
                 return Err(log.lost(opening.recovery_point));
             }
@@ -99,6 +101,7 @@ impl Log {
             return Ok(log);
         }
         log.load(opening, rescan, &files.segments)?;
+        // The file has no checksum: where it is lost, or contradicts the batches, these tell.
         if epochs_lost || !log.epochs_hold()? {
             log.read_epochs()?;
         }

@@ -114,6 +114,8 @@ impl Log {
                                 position > 0 && batch.base_offset() > after + 1;
                             progress.epoch = progress.epoch.max(batch.partition_leader_epoch());
                             self.note_written(&batch, position)?;
+                            // These bytes count as written and not as synced, so that the next flush takes
+                            // them along.
                             if self.end_offset > progress.durable {
                                 self.written += batch.size() as u64;
                             }

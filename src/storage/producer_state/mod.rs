@@ -218,6 +218,7 @@ impl ProducerState {
         guard: Option<VerificationGuard>,
     ) -> Result<Verdict, ProducerRefusal> {
         let known = self.producers.get(&batch.producer_id);
+        // Before any other check: a retry is answered as the first attempt was.
         if origin == Origin::Client {
             let (epoch, first, last) = (
                 batch.producer_epoch,
@@ -241,6 +242,7 @@ impl ProducerState {
         if origin == Origin::Client {
             self.check_sequence(batch, known)?;
         }
+        // The plain batch would be visible to readers of committed data in the midst of the transaction.
         if known.is_some_and(ProducerEntry::in_transaction) && !batch.transactional {
             return Err(ProducerRefusal::InTransaction { producer_id });
         }

@@ -142,6 +142,7 @@ impl Segment {
             let batch = match walk.next() {
                 Ok(Some(batch)) => batch,
                 Ok(None) if walk.position() == end => return Ok(Ok(None)),
+                // No batch begins where the entry points.
                 Ok(None) if walk.position() == start && entry.is_some() => return Ok(Err(Misled)),
                 Err(WalkError::Bad(_)) if walk.position() == start && entry.is_some() => {
                     return Ok(Err(Misled));
@@ -159,6 +160,7 @@ impl Segment {
             if after >= target {
                 return Ok(Ok(Some(Found { batch, slot })));
             }
+            // The index should have led nearer: it lacks entries.
             if batch.position - start > longest_gap(self.index_interval) {
                 return Ok(Err(Misled));
             }

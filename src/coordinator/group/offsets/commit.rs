@@ -48,6 +48,7 @@ impl GroupShard {
             effects.reply(caller.token, Offset::NONE, refuse_commit(request, error));
             return;
         }
+        // Versions 2 to 4 let the client say how long; -1 leaves it to the broker.
         let expire_timestamp = match request.retention_time_ms {
             -1 => -1,
             retention => now.timestamp.0.saturating_add(retention).max(0),

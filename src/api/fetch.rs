@@ -176,6 +176,7 @@ fn params(api: &Api, context: &RequestContext, request: &FetchRequest) -> FetchP
     };
     FetchParams {
         follower,
+        // Nobody reads the answer of a peer that has closed, so it holds no memory while it waits.
         max_wait: if context.connection.peer_has_closed() {
             Duration::ZERO
         } else {
@@ -183,6 +184,7 @@ fn params(api: &Api, context: &RequestContext, request: &FetchRequest) -> FetchP
         },
         min_bytes: size(request.min_bytes).min(max_bytes),
         max_bytes,
+        // A follower copies what is not committed yet: its fetches are what commits it.
         interest: match (follower, request.isolation_level) {
             (Some(_), _) => Interest::LogEnd,
             (None, 0) => Interest::HighWatermark,

@@ -1,6 +1,7 @@
 //! The answers of a connection that are still being made, in the order of their requests.
 //!
-//! Either any number of requests of one API that overlaps, up to a depth and a number of bytes, or one request that stands alone.
+//! Either any number of requests of one API that overlaps, up to a depth and a number of bytes, or one
+//! request that stands alone.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};

@@ -179,6 +179,7 @@ impl<S: Shard> ShardRunner<S> {
         shard.handle(now, &caller, request, &mut effects);
         let (submitted, deliveries) = self.carry_out(state, &mut effects, Some(caller.token));
         state.effects = effects;
+        // Answers wake tasks, which may come back with their next request at once.
         drop(guard);
         deliveries.send();
         submitted.expect("the caller was named")

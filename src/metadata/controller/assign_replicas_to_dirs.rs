@@ -85,6 +85,7 @@ impl Controller {
             let mut partitions = Vec::with_capacity(topic.partitions.len());
             for partition in &topic.partitions {
                 let index = partition.partition_index;
+                // Only the first news of a replica counts: one record for a replica in a decision.
                 if !told.replicas.insert((topic.topic_id, index)) {
                     continue;
                 }

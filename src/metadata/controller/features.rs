@@ -159,6 +159,7 @@ impl Controller {
                 return Some(reason);
             }
         }
+        // Below 3.7-IV0 controllers do not register, so that nothing is known of the others.
         if !self.image.metadata_version().registers_controllers() {
             return None;
         }
@@ -175,6 +176,7 @@ impl Controller {
             }
         }
         let controllers = self.image.controllers();
+        // A voter that is down, or of an older release, must not come back to a log that it cannot read.
         let mut quorum = self.settings.quorum.iter().filter(|id| **id != node);
         let unknown = quorum.find(|id| controllers.get(**id).is_none())?;
         Some(format!(

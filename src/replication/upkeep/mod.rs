@@ -1,9 +1,9 @@
 //! The maintenance of logs: checkpoints, time-based syncs, retention, forgetting producers, removing what
 //! was deleted; compaction; and the scrub, which reads everything again to find damage.
 //!
-//! Owns: the threads for that, with the flag that ends them, and the list of logs that compaction leaves out. Handed:
-//! the table of partitions, the directories, the moves (a log that moves is not compacted), the settings,
-//! the metrics. Invariant: either retention or compaction works on a log at a time
+//! Owns: the threads for that, with the flag that ends them, and the list of logs that compaction leaves
+//! out. Handed: the table of partitions, the directories, the cleaner (which has the settings, the moves and
+//! the metrics). Invariant: either retention or compaction works on a log at a time
 //! ([`crate::replication::partition::UpkeepRight`]).
 
 mod cleaner;

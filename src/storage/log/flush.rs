@@ -130,6 +130,8 @@ impl Log {
             FlushScope::All => (active + 1, 0),
             FlushScope::ClosedSegments => (active, self.active().size()),
         };
+        // The active segment may hold bytes that are durable already, so what is left of it is at most
+        // that much.
         let written = self.written.saturating_sub(left).max(self.flushed);
         let unflushed = (self.first_unsynced()..end)
             .map(|index| (Arc::clone(&self.segments[index]), index < active))

@@ -158,6 +158,7 @@ impl LogDirs {
                 Err(error) => failed.push((path.clone(), error)),
             }
         }
+        // All are checked before the first is formatted: a start with a wrong config changes no directory.
         let cluster_id = agreed_cluster_id(&locked, identity)?;
         for candidate in &locked {
             candidate.check(identity, &cluster_id)?;

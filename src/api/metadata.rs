@@ -66,6 +66,7 @@ fn asked(request: &MetadataRequest, version: i16) -> Result<Asked, ErrorCode> {
     let Some(topics) = &request.topics else {
         return Ok(Asked::All);
     };
+    // Version 0 cannot write null; from version 1 on an empty list means no topic.
     if version == 0 && topics.is_empty() {
         return Ok(Asked::All);
     }

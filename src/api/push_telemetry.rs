@@ -17,6 +17,7 @@ pub fn handle(
     request: &PushTelemetryRequest,
 ) -> PushTelemetryResponse {
     let id = request.client_instance_id;
+    // Both are reserved: a client gets an id of its own with its first subscription (KIP-714).
     let error_code = if [Uuid::ZERO, Uuid::ONE].contains(&id) {
         ErrorCode::INVALID_REQUEST
     } else {

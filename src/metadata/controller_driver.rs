@@ -96,7 +96,6 @@ pub(super) struct ControllerThread {
     active: Option<Active>,
     /// The newest epoch of which this thread was told that it has ended. Such news may come before the
     /// loader has replayed what a controller of that epoch begins with: that one then never begins.
-    /// a controller of that epoch begins with.
     resigned: LeaderEpoch,
     committed: Offset,
 }
@@ -161,6 +160,7 @@ impl ControllerThread {
                 next_offset,
                 has_open_transaction,
             } => {
+                // The quorum has a newer epoch: whatever this one would write is refused.
                 if epoch <= self.resigned {
                     return;
                 }

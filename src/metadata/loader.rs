@@ -114,6 +114,7 @@ impl Loader {
                 ));
             }
             (MetadataRecord::EndTransaction(_), Some(transaction)) => {
+                // What the transaction held back came before the records that follow it.
                 outside.splice(0..0, transaction.before.drain(..));
                 outside.append(&mut transaction.within);
                 self.transaction = None;

@@ -234,6 +234,7 @@ impl Server {
                 .then(|| connection.listener().lane(treatment.carries_records))
         };
         let options = &network.options;
+        // A stranger must not make the broker reserve the memory of a large request.
         let limit = if connection.is_authenticated() {
             options.request_max_bytes
         } else {

@@ -137,6 +137,7 @@ impl Output {
         let slices = &slices[..count];
         let written = if records_follow {
             poll_io(context, socket, |socket| {
+                // The head leaves in one packet with the records of the file, which another call sends.
                 sys::send_with_more_to_come(socket, slices)
             })
         } else {

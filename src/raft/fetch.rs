@@ -30,6 +30,7 @@ impl RaftNode {
             return;
         }
         let validity = self.validate_fetch(request.position);
+        // The position of a log that differs from ours is no proof of what the replica has.
         if validity == Validity::Valid {
             self.note_fetch(now, &request, effects);
         }

@@ -115,6 +115,7 @@ impl RaftNode {
         };
         let end = chunk.position + chunk.bytes.len() as u64;
         let continues = chunk.id == progress.id && chunk.position == progress.position;
+        // Asking again at once would get the same answer again.
         if !continues || chunk.bytes.is_empty() || end > chunk.size {
             self.connections.back_off(now, from);
             return;

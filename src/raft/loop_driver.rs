@@ -78,6 +78,7 @@ impl RaftThread {
             if let Some((epoch, batches)) = work.proposed {
                 self.step(Input::Proposed { epoch, batches })?;
             }
+            // Proposals first: a command to resign or to close would make the leader drop them.
             for command in work.commands {
                 self.obey(command)?;
             }

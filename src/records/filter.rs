@@ -181,6 +181,7 @@ fn choose(
             if keeps {
                 found.note(record);
                 match kept.last_mut() {
+                    // Few long ranges are copied faster than many short ones.
                     Some(run) if run.end == start => run.end = end,
                     _ => kept.push(start..end),
                 }

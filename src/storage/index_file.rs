@@ -280,6 +280,7 @@ impl<E: IndexEntry> Written<E> {
                 number: first + last,
                 entry: E::read(&entries[last * E::SIZE..][..E::SIZE]),
             });
+            // The page holds both kinds, so the border lies in it.
             if count * E::SIZE < entries.len() {
                 break;
             }

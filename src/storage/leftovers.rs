@@ -39,6 +39,7 @@ pub(super) struct SegmentFiles {
 /// then.
 pub(super) fn clear(folder: &Folder, clean: bool) -> Result<FolderContent, StorageError> {
     let mut names = list(folder)?;
+    // Before anything is removed: what is left may be the only trace of the batches that are missing.
     check_logs_are_there(folder, &names, clean)?;
     if names.iter().any(|name| name.stage != Stage::Live) {
         finish_swap(folder, &mut names)?;
@@ -50,6 +51,7 @@ pub(super) fn clear(folder: &Folder, clean: bool) -> Result<FolderContent, Stora
     }
     let has = |offset: Offset, kind| kinds.get(&offset).is_some_and(|it| it.contains(&kind));
     remove_where(folder, &mut names, |name| {
+        // Indexes can be made again from a log file; without one they index nothing.
         name.kind != FileKind::ProducerSnapshot && !has(name.offset, FileKind::Log)
     })?;
     let of_kind = |kind| {

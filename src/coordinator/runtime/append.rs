@@ -101,6 +101,8 @@ impl<S: Shard> ShardRunner<S> {
         let mut next = turn.first_offset;
         for (place, batch) in batches.iter().enumerate() {
             match self.append_batch(batch, turn, (&wait, place)) {
+                // The shard has told its callers these offsets already, so that the batch must lie where
+                // it was promised.
                 Ok(first) if first == next => next = next + i64::from(batch.count),
                 Ok(first) => {
                     let partition = self.partition.name();

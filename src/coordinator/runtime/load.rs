@@ -288,6 +288,8 @@ impl<S: Shard> Loading<S> {
                 Err(reason) => {
                     self.passed_over += 1;
                     let offset = record.offset();
+                    // One record that this release cannot read must not keep all groups of the partition
+                    // away.
                     tracing::warn!(%offset, reason, "passing over a record of {}", S::CONTENTS);
                 }
             }

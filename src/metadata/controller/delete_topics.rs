@@ -113,6 +113,7 @@ impl Controller {
                 results.push(result(Some(name.clone()), Uuid::ZERO, &unknown));
                 continue;
             };
+            // As in Kafka, a topic that is named both ways is not deleted at all.
             if duplicate_ids.contains(&id) || found.insert(id, name.clone()).is_some() {
                 duplicate_ids.insert(id);
                 found.remove(&id);

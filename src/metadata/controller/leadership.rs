@@ -141,6 +141,7 @@ impl Controller {
         let after = after.expect("there is one directory for each replica");
         let is_online = is_online(directory, &broker.directories);
         let movement = Movement {
+            // Without its directory the replica cannot lead, as if its broker had left.
             leaving: (!is_online).then_some(broker.id),
             ..Movement::default()
         };

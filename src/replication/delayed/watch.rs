@@ -352,9 +352,9 @@ mod tests {
 
         partition.notify(&committed(1)).wake();
 
-        assert!(poll(&mut watch.wait(1), &Arc::default()));
+        assert!(poll(watch.wait(1), &Arc::default()));
         assert_eq!(ready(&watch), [0]);
-        assert!(!poll(&mut watch.wait(1), &Arc::default()));
+        assert!(!poll(watch.wait(1), &Arc::default()));
     }
 
     #[test]
@@ -375,7 +375,7 @@ mod tests {
             partition.notify(&appended).wake();
 
             assert_eq!(
-                poll(&mut watch.wait(1), &Arc::default()),
+                poll(watch.wait(1), &Arc::default()),
                 is_over,
                 "{interest:?}"
             );

@@ -159,6 +159,8 @@ impl Partition {
         config: Arc<PartitionConfig>,
         wait_elsewhere: WaitElsewhere,
     ) -> Self {
+        // A crash may have taken batches that were below the high watermark, or a deletion may have moved
+        // the start.
         let high_watermark = checkpointed.clamp(log.log_start_offset(), log.end_offset());
         log.on_high_watermark(high_watermark);
         let mut state = State {

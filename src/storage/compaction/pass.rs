@@ -165,12 +165,15 @@ impl Pass<'_> {
                     .saturating_add(self.config.delete_retention_ms),
             ),
         };
+        // It goes from group to group: a transaction may begin in one and end in another.
         let mut transactions = Transactions::default();
         let groups = self.view.groups(end, bound, &self.config)?;
         for group in groups {
             let replaced = self.view.segment_list()[group.clone()].to_vec();
             if let Some(segment) = self.rewrite(group, &rules, &mut transactions)? {
                 self.summary.replaced_segments += replaced.len();
+                // Each group is swapped in by itself: a pass that ends early keeps what it did, and needs
+                // the room of one group only.
                 let replacement = Replacement::new(self.view, segment, replaced);
                 self.swap_in(access, &replacement)?;
             }
@@ -178,6 +181,7 @@ impl Pass<'_> {
         self.summary.end = end;
         let view = self.view;
         access.with_log(|log| {
+            // The log may have been cut while the pass ran, and hold other records at these offsets now.
             if view.is_cut() {
                 return Err(StorageError::SegmentDeleted);
             }

@@ -112,12 +112,14 @@ impl Log {
                 .is_none_or(|it| it.epoch <= append.epoch),
             "leader epochs never go back"
         );
+        // Base offset and epoch lie outside the CRC: what is stored has the checksum that the producer made.
         let header = batch.header().placed_at(self.end_offset, append.epoch);
         let produced = Produced::of(&header, batch.records());
         if let Some(duplicate) = self.check_producer(&produced, append)? {
             return Ok(duplicate);
         }
         let size = header.size() as u64;
+        // Duplicates were answered above: one that was stored under a larger `segment.bytes` is no error.
         if size > u64::from(self.config.segment_bytes) {
             return Err(AppendError::LargerThanSegment {
                 size,

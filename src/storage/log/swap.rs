@@ -2,7 +2,7 @@
 //! under the partition's lock. Between them the caller makes the folder's names durable.
 //!
 //! 1. The output is complete, and its files say so (`.swap`): a crash from here on is completed at the next
-//! opening.
+//!    opening.
 //! 2. The old segments' files become `.deleted`, and readers find the output.
 //! 3. The output's files get their names.
 

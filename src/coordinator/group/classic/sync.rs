@@ -57,6 +57,7 @@ impl ClassicGroup {
         }
         let id = &request.member_id;
         match self.state {
+            // All wait for the leader's request: it holds what each member is assigned.
             State::CompletingRebalance => {
                 self.wait_in_sync(id, token, context);
                 if self.is_leader(id) {

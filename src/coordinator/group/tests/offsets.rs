@@ -4,14 +4,12 @@ use super::pending_offsets::{end, pending_of};
 use super::script::{Script, TOPIC_ID, commit_of, join_as, protocols};
 use crate::coordinator::group::{Answer, DeletedTopic, Effects, Request};
 use crate::coordinator::shard::{Caller, Shard as _, Token, TransactionOutcome};
-use crate::model::{Offset, ProducerId, Uuid};
+use crate::model::{Offset, Uuid};
 use crate::protocol::messages::offset_delete::{
     OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
 };
 use crate::protocol::messages::offset_fetch::OffsetFetchRequestGroup;
-use crate::protocol::messages::offsets_records::{
-    OffsetCommitKey, OffsetCommitValue, OffsetsRecord,
-};
+use crate::protocol::messages::offsets_records::OffsetsRecord;
 use crate::protocol::{ErrorCode, Str};
 
 #[test]

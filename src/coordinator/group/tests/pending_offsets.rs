@@ -1,7 +1,6 @@
 //! Offsets that a transaction commits.
 
 use super::script::{Script, TOPIC_ID};
-use crate::coordinator::group::Request;
 use crate::coordinator::shard::{Shard as _, TransactionOutcome};
 use crate::model::{ProducerId, Uuid};
 use crate::protocol::messages::offsets_records::{

@@ -1,6 +1,6 @@
 //! IncrementalAlterConfigs of subscriptions to clients' metrics.
 
-use super::configs::{APPEND, DELETE, SET, SUBTRACT, alter, ok, op, record, resource, world};
+use super::configs::{APPEND, SET, SUBTRACT, alter, ok, op, record, resource, world};
 use crate::protocol::ErrorCode;
 
 const CLIENT_METRICS: i8 = 16;

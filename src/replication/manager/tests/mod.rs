@@ -22,7 +22,6 @@ use crate::replication::fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, NO_SESSION, 
 use crate::replication::partition::{Moment, OffsetQuery};
 use crate::replication::threads::now;
 use crate::replication::upkeep::Progress;
-use crate::storage::disk::Disk;
 
 const LONG: Duration = Duration::from_secs(60);
 

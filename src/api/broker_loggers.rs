@@ -34,6 +34,7 @@ pub fn alter(
     for config in &resource.configs {
         check(api.loggers(), config)?;
     }
+    // All are checked by now: a request with a wrong logger in it changes none.
     if validate_only {
         return Ok(());
     }

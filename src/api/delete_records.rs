@@ -90,6 +90,7 @@ fn complete(api: &Api, topics: &mut [DeleteRecordsTopicResult], outcomes: &[AckO
         partitions.map(move |partition| (Arc::clone(&name), partition))
     });
     for ((name, partition), outcome) in results.zip(outcomes) {
+        // It was refused, and has waited for nothing.
         if partition.error_code.is_error() {
             continue;
         }

@@ -251,6 +251,7 @@ fn name_leaders(api: &Api, context: &RequestContext, response: &mut ProduceRespo
             let Some(found) = found.and_then(|topic| topic.partition(partition.index)) else {
                 continue;
             };
+            // It saves the client a request for metadata (KIP-951).
             partition.current_leader = LeaderIdAndEpoch {
                 leader_id: found.leader.0,
                 leader_epoch: found.leader_epoch.0,

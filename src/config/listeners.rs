@@ -56,6 +56,7 @@ impl Listeners {
         };
         let inter_broker = inter_broker(view, &broker)?;
         let advertised = routable(advertised)?;
+        // As in Kafka, `advertised.listeners` need not name those of the controller.
         let advertised_controller = if advertised_controller.is_empty() {
             controller.clone()
         } else {

@@ -113,6 +113,7 @@ fn voters(
         _ => return Err(view.invalid(SERVERS, ONE_NODE)),
     };
     let host = match host.as_str() {
+        // No node can connect to an address that stands for all of them.
         "" | "0.0.0.0" | "::" => "localhost".to_owned(),
         _ => host,
     };

@@ -162,6 +162,7 @@ impl FrameReader {
         if rest.len() >= length {
             return Ok(Next::Whole(length));
         }
+        // Its first bytes name the API, which decides on the memory it may use.
         if length > SMALL_REQUEST {
             if rest.len() < LARGE_START {
                 return Ok(Next::More(LARGE_START - rest.len()));
@@ -210,6 +211,7 @@ impl FrameReader {
             let (between, within) = (CloseReason::PeerClosed, CloseReason::PeerClosedMidRequest);
             return Poll::Ready(Err(if is_between { between } else { within }));
         }
+        // The socket had more than was asked for: the next read asks for much.
         self.read_much |= read == room;
         self.stall.advance(read);
         Poll::Ready(Ok(()))

@@ -175,6 +175,7 @@ impl Server {
     fn start_requests(&mut self, context: &mut Context<'_>) -> Result<bool, CloseReason> {
         let (mut requests, mut bytes) = (0, 0);
         while requests < TURN_REQUESTS && bytes < TURN_BYTES {
+            // What is not read stays with the peer, whose window closes: that is how it is slowed down.
             if self.closing.is_some() || self.must_wait() {
                 self.reader.pause();
                 break;

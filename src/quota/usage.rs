@@ -63,6 +63,7 @@ impl<T> Usage<T> {
             .is_some_and(|clients| clients.contains_key(client_id));
         if !has {
             let size = size_of_entry(user, client_id);
+            // Clients choose their names, so the number of names that are remembered is bounded.
             self.make_room(size, is_new);
             let clients = self.users.entry(user.into()).or_default();
             let value = make();

@@ -78,7 +78,7 @@ impl RaftThread {
             if let Some((epoch, batches)) = work.proposed {
                 self.step(Input::Proposed { epoch, batches })?;
             }
-            // Proposals first: a command to resign or to close would make the leader drop them.
+            // Proposals come first: a leader that resigns drops those that it has not appended.
             for command in work.commands {
                 self.obey(command)?;
             }
@@ -212,6 +212,7 @@ impl RaftThread {
                 start_offset,
             } => {
                 let mut mailbox = self.shared.mailbox.lock();
+                // The first record of an epoch is the leader's own; proposals begin behind it.
                 mailbox.accumulator.open(epoch, start_offset + 1);
                 drop(mailbox);
                 self.delivery.lead(epoch, start_offset);
@@ -223,6 +224,7 @@ impl RaftThread {
                 self.shared.mailbox.lock().accumulator.close();
                 tracing::info!(%epoch, "no longer leading the metadata quorum");
                 self.delivery.resign();
+                // Who was never told of the leadership need not hear of its end.
                 let told = self.told_leadership.take();
                 told.map(|epoch| RaftEvent::Resigned { epoch })
             }

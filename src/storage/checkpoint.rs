@@ -96,6 +96,7 @@ pub(super) fn read<T>(
             return Err(StateFileError::damaged(path, found));
         }
     }
+    // As in Kafka, a file that ends before its count has no entries.
     let Some(count_line) = lines.next() else {
         return Ok(Vec::new());
     };

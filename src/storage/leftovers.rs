@@ -83,6 +83,7 @@ fn check_logs_are_there(
     names: &[FileName],
     clean: bool,
 ) -> Result<(), StorageError> {
+    // A swap was cut short: while it is not completed, logs may well be missing.
     if names.iter().any(|name| name.stage != Stage::Live) {
         return Ok(());
     }

@@ -70,6 +70,7 @@ impl GroupShard {
             .filter(|group| is_wanted(&states, &group.group_state))
             .filter(|group| is_wanted(&types, &group.group_type))
             .collect();
+        // The list shows what is decided up to here, so all of that must be committed first.
         let after = Offset(self.next_offset().0 - 1);
         effects.reply(caller.token, after, super::Answer::ListGroups(Ok(listed)));
     }

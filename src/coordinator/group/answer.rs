@@ -53,6 +53,7 @@ impl ShardAnswer for Answer {
         match self {
             Self::JoinGroup(response) => Self::JoinGroup(JoinGroupResponse {
                 error_code: first_error(response.error_code, error),
+                // The client may join again with the id that it was given.
                 member_id: response.member_id,
                 ..JoinGroupResponse::default()
             }),

@@ -206,6 +206,7 @@ impl Snapshot {
                     expected: expected.0,
                 });
             }
+            // Nothing follows the footer: by it a whole snapshot is told from one that was cut off.
             if has_footer {
                 return Err(SnapshotError::NoFooter);
             }

@@ -212,6 +212,7 @@ impl Scratch {
                 is_strict: form == Form::Strict,
             }),
             Err(failure) => {
+                // Garbage may have made the decoders large; they must not stay so.
                 self.release();
                 Err(match failure {
                     Failure::Corrupt(reason) => RecordsError::CorruptStream { codec, reason },

@@ -35,6 +35,7 @@ impl Decoder {
         let mut rest = behind_header(input)?;
         let mut form = Form::Strict;
         while let Some((size, behind)) = rest.split_first_chunk() {
+            // Another stream follows: Java's reader accepts streams that were written one after the other.
             if size == &MAGIC[..4] {
                 let behind = behind_header(rest)?;
                 form = Form::Lax;

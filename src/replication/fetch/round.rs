@@ -395,6 +395,7 @@ fn answer_in_session(
     slots: &[(u32, PartitionRequest)],
     mut partitions: Vec<PartitionAnswer>,
 ) -> FetchAnswer {
+    // While this request waited, another one of the client went on with the session.
     if !session.is_current(epoch) {
         session.put_back(slots.iter().map(|(slot, _)| *slot));
         return FetchAnswer {

@@ -118,6 +118,7 @@ impl SessionCache {
                 partition_count,
                 id: NO_SESSION,
             };
+            // As in Kafka, a newcomer displaces no session that is worth more.
             let least = candidates.first().filter(|least| **least <= newcomer);
             least.ok_or(NoRoom)?.id
         };

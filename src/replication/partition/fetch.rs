@@ -85,6 +85,7 @@ impl Partition {
         if request.last_fetched_epoch != LeaderEpoch::NONE {
             plan.diverging = state.divergence(request)?;
         }
+        // A follower whose log differs cuts it before it reads on.
         if plan.diverging.is_none() {
             let up_to = match reader.interest {
                 Interest::LogEnd => plan.end_offset,

@@ -151,6 +151,7 @@ fn align(log: &Log, copy: &mut Log, now: Timestamp) -> Result<(), StorageError> 
             break;
         }
         copy.truncate_to(limit, now)?;
+        // Nothing of that epoch was cut, and the next round would cut nothing either.
         if copy.epochs().latest() == Some(latest) {
             break;
         }

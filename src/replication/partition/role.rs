@@ -83,6 +83,7 @@ impl Partition {
             state.role = Role::Follower;
             news.woken = state.fail_waits(AckOutcome::NotLeader);
         }
+        // Those that wait for bytes learn at once that another epoch began.
         if is_new_epoch {
             news.advance = Some(Advance::URGENT);
         }

@@ -26,6 +26,7 @@ impl Replicas {
         let name = &replica.partition;
         let preferred = self.moves.take_preferred(name);
         let wanted = match replica.directory {
+            // An operator's choice counts for as long as the controller has assigned no directory.
             Uuid::ZERO | Uuid::UNASSIGNED_DIRECTORY => preferred.unwrap_or(replica.directory),
             assigned => assigned,
         };

@@ -64,9 +64,11 @@ impl Replicas {
         };
         for (folder, PartitionFolder { partition, mark }) in folders.partitions {
             match mark {
+                // The quorum opens that log itself.
                 None if &*partition.topic == METADATA_TOPIC => {}
                 None => finder.look_at_log(&folder, &partition, false)?,
                 Some(FolderMark::Delete) => {
+                    // The delay is for those that still read it, and nobody does after a start.
                     let path = dir.path().join(folder);
                     dir.remove_later(path, now().instant, Duration::ZERO);
                 }

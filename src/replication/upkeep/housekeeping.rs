@@ -33,6 +33,7 @@ fn chores(storage: &StorageConfig) -> Vec<Chore> {
     let started = now().instant;
     let chore = |every_ms: i64, run: fn(&Upkeep)| {
         let every = Duration::from_millis(u64::try_from(every_ms).unwrap_or(0).max(1));
+        // What is due beyond the end of the clock is never due.
         let next = started.checked_add(every)?;
         Some(Chore { every, next, run })
     };

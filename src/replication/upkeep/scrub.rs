@@ -121,6 +121,7 @@ impl Upkeep {
             let slice = scrub_slice(partition, from, (due - read).min(SLICE_BYTES));
             let (bytes, next) = slice.unwrap_or_else(|error| {
                 self.dirs.note_failed_chore(partition, &error);
+                // The rest of a damaged log waits for the next round: the other logs must not wait for it.
                 (0, None)
             });
             read += bytes;

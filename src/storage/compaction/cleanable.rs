@@ -144,6 +144,8 @@ impl LogView {
             while next < count {
                 let segment = &segments[next];
                 let (more_offsets, more_times) = self.judge(segment.index_bytes())?;
+                // The last offset of a segment is not known without a read; the base of the next one
+                // bounds it.
                 let following = segments.get(next + 1).filter(|_| next + 1 < count);
                 let last = following.map_or(first_uncleanable, |it| it.base_offset()) + -1;
                 let limit = config.segment_index_bytes as usize;

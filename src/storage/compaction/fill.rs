@@ -36,6 +36,7 @@ impl Pass<'_> {
             }
             complete = complete.max(next.min(end));
         }
+        // A pass that notes nothing would be the same the next time, and so on for ever.
         if complete == first {
             let capacity = map.capacity();
             return Err(CleanError::MapTooSmall { capacity });
@@ -64,6 +65,7 @@ impl Pass<'_> {
                 transactions.on_control(&batch);
             } else if batch.magic() < CURRENT_MAGIC {
                 self.note_legacy(segment);
+            // Records of an aborted transaction supersede nothing.
             } else if !transactions.on_data(&batch) {
                 match self.note_keys(map, &batch, first) {
                     Ok(true) => return Ok(true),

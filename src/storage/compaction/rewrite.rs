@@ -89,6 +89,7 @@ impl Pass<'_> {
             after = batch.last_offset();
             let place = (segment, position);
             let fate = self.decide(rules, transactions, place, &batch, &mut out)?;
+            // Nothing is written before the first batch that changes: most old segments stay as they are.
             if draft.output.is_none() {
                 if fate == Fate::Kept {
                     draft.same_up_to = position + batch.size() as u64;
@@ -104,6 +105,7 @@ impl Pass<'_> {
             };
             self.spend(written)?;
         }
+        // One huge batch must not keep its memory for the rest of the pass.
         out.clear();
         out.shrink_to(self.settings.io_bytes);
         self.out = out;

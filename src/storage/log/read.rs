@@ -79,6 +79,7 @@ impl Log {
         };
         let end = plan.view.end_position;
         let active = self.active();
+        // Most readers are near the end: the last batches are found without a look into an index.
         if index + 1 == self.segments.len() {
             let found = self.tail.find(active, offset, end);
             plan.start = found.map(|(position, end)| Span { position, end });

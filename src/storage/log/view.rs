@@ -203,6 +203,7 @@ impl LogView {
         let mut producers = loop {
             match self.segments[first].producers_at_base()? {
                 Some(producers) => break producers,
+                // The nearest snapshot of the producers says which transactions were open at its offset.
                 None if first == 0 => break ProducerState::default(),
                 None => first -= 1,
             }
@@ -250,6 +251,7 @@ impl LogView {
         let count = retention::choose(&log, config, now, |index| {
             let segment = &self.segments[index];
             match self.judge(segment.largest())?.timestamp {
+                // Without any timestamp the age of the file counts, as in Kafka.
                 Timestamp::NONE => segment.modified(),
                 largest => Ok(largest),
             }

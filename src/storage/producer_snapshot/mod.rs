@@ -205,6 +205,7 @@ pub fn encode(state: &ProducerState) -> Vec<u8> {
     let count = i32::try_from(state.len()).expect("a partition has less than 2^31 producers");
     let mut bytes = Vec::with_capacity(HEADER_SIZE + state.len() * ENTRY_SIZE);
     bytes.extend(VERSION.to_be_bytes());
+    // The checksum comes last.
     bytes.extend([0; 4]);
     bytes.extend(count.to_be_bytes());
     for (producer_id, entry) in state.entries() {
@@ -266,6 +267,7 @@ fn decode_entry(bytes: &[u8; ENTRY_SIZE]) -> (ProducerId, ProducerEntry) {
     entry.transaction_first_offset = first_offset.max(Offset::NONE);
     entry.coordinator_epoch = coordinator_epoch;
     entry.enter_epoch(producer_epoch);
+    // A producer of which only markers are left has no batch.
     if last_offset.0 >= 0 {
         let batch = AppendedBatch {
             last_offset,

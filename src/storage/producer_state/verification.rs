@@ -51,6 +51,7 @@ impl Verifications {
                 bumps_epoch,
             }
         });
+        // A newer epoch numbers its batches anew.
         if producer_epoch > verification.producer_epoch {
             verification.producer_epoch = producer_epoch;
             verification.lowest_sequence = sequence;

@@ -98,11 +98,13 @@ impl ClassicGroup {
             }
             self.members.remove(&record.member_id);
             let instance_id = record.group_instance_id.as_ref();
+            // A static member came back with another member id.
             if let Some(old) = instance_id.and_then(|id| self.members.by_instance(id).cloned()) {
                 self.members.remove(&old);
             }
             self.members.insert(loaded(record, protocol));
         }
+        // All members of the record are in by now: if there are more, those have left.
         if self.members.len() > value.members.len() {
             let kept: std::collections::BTreeSet<&Str> = value
                 .members

@@ -198,8 +198,53 @@ impl Connection {
         (until_us > 0 && until > now).then_some(until)
     }
 
-    /// Whether `mute_for` was ever called: where not, nobody has to ask the clock.
+    /// Whether `mute_for` was ever called. If not, nobody need ask the clock whether the muting has ended.
     pub(super) fn was_muted(&self) -> bool {
         self.muted_until_us.load(Ordering::Relaxed) > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::config::Endpoint;
+    use crate::protocol::Str;
+
+    fn connection(protocol: SecurityProtocol) -> Connection {
+        let listener = ListenerOptions::new(Endpoint {
+            listener: "CLIENTS".to_owned(),
+            protocol,
+            host: String::new(),
+            port: 0,
+        });
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Connection::new(1, Arc::new(listener), address, address)
+    }
+
+    #[test]
+    fn a_peer_that_need_not_log_in_is_anonymous() {
+        let connection = connection(SecurityProtocol::Plaintext);
+
+        assert!(connection.is_authenticated());
+        assert_eq!(*connection.principal(), Principal::ANONYMOUS);
+    }
+
+    #[test]
+    fn the_first_login_says_who_acts_on_a_connection() {
+        let connection = connection(SecurityProtocol::SaslPlaintext);
+        let named = |name| Principal {
+            name: Str::from_static(name),
+            ..Principal::ANONYMOUS
+        };
+        assert!(!connection.is_authenticated());
+        assert_eq!(*connection.principal(), Principal::ANONYMOUS);
+
+        connection.set_authenticated(named("alice"));
+        connection.set_authenticated(named("bob"));
+
+        assert!(connection.is_authenticated());
+        assert_eq!(*connection.principal(), named("alice"));
     }
 }

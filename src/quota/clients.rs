@@ -230,6 +230,21 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_the_principal_is_the_user_of_a_limit() {
+        let quotas = quotas();
+        let entity = vec![(Arc::from("user"), Some(Arc::from("alice")))];
+        quotas.set_limits(QuotaKind::Produce, Limits::of([(&entity, "k", 100.0)], "k"));
+        let alice = Principal {
+            name: "alice".into(),
+            ..USER
+        };
+        let most = |principal| quotas.most_at_once(QuotaKind::Produce, principal, "c");
+
+        assert_eq!(most(&alice), Some(1_000.0));
+        assert_eq!(most(&USER), None);
+    }
+
+    #[test]
     fn a_wait_for_time_is_a_window_at_most() {
         let quotas = quotas();
         quotas.set_limits(QuotaKind::Request, limit("c", 1.0));

@@ -1,5 +1,5 @@
 //! One connection as the rest of the broker sees it: who it is, and the few things that may be
-//! asked of it. Its socket and buffers belong to its task (`serve.rs`), which reads this.
+//! asked of it. Its socket and buffers belong to its task (`connection_task.rs`), which reads this.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};

@@ -17,9 +17,9 @@ use tokio::time::Instant;
 use super::Network;
 use super::close::CloseReason;
 use super::connection::Connection;
+use super::connection_task::Server;
 use super::connections::{Place, TooMany};
 use super::options::{ConnectionOptions, ListenerOptions};
-use super::serve::Server;
 use crate::config::Endpoint;
 
 /// How long accepting rests after it failed for lack of descriptors or memory.

@@ -22,13 +22,13 @@ const MOST_SENT: usize = 1 << 20;
 pub(super) enum FileSend {
     /// So many bytes were taken by the socket.
     Sent(usize),
-    /// The next bytes are not in memory: let a thread that may block call [`fetch`] first.
+    /// The next bytes are not in memory: let a thread that may block call [`warm`] first.
     Cold,
     /// The file ends here.
     Ended,
 }
 
-/// Sends some of `length` bytes of a file to a socket, without waiting for the disk. `is_fetched`
+/// Sends some of `length` bytes of a file to a socket, without waiting for the disk. `is_warmed`
 /// says that they were read a moment ago, for file systems that cannot tell what is in memory.
 ///
 /// # Errors
@@ -39,13 +39,13 @@ pub(super) fn send_file(
     file: impl AsFd,
     position: u64,
     length: usize,
-    is_fetched: bool,
+    is_warmed: bool,
 ) -> io::Result<FileSend> {
     let length = length.min(MOST_SENT);
     let is_present = |place| -> io::Result<Result<(), FileSend>> {
         Ok(match presence(&file, place)? {
             Presence::InMemory => Ok(()),
-            Presence::Unknown if is_fetched => Ok(()),
+            Presence::Unknown if is_warmed => Ok(()),
             Presence::Unknown | Presence::Absent => Err(FileSend::Cold),
             Presence::BeyondEnd => Err(FileSend::Ended),
         })
@@ -96,16 +96,16 @@ fn presence(file: &impl AsFd, position: u64) -> io::Result<Presence> {
     }
 }
 
-/// Elsewhere nothing tells what is in memory: what was fetched is read again and sent.
+/// Elsewhere nothing tells what is in memory: what was brought into memory is read again and sent.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn send_file(
     socket: impl AsFd,
     file: impl AsFd,
     position: u64,
     length: usize,
-    is_fetched: bool,
+    is_warmed: bool,
 ) -> io::Result<FileSend> {
-    if !is_fetched {
+    if !is_warmed {
         return Ok(FileSend::Cold);
     }
     let mut buffer = [0; 16 << 10];
@@ -120,14 +120,14 @@ pub(super) fn send_file(
 ///
 /// # Errors
 /// The file's failure. A file that is shorter is no error here: sending finds that out.
-pub(super) fn fetch(file: impl AsFd, position: u64, length: usize) -> io::Result<()> {
+pub(super) fn warm(file: impl AsFd, position: u64, length: usize) -> io::Result<()> {
     let mut buffer = vec![0; length.min(PIECE)];
-    let mut fetched = 0;
-    while fetched < length {
-        let piece = buffer.len().min(length - fetched);
-        match rustix::io::pread(&file, &mut buffer[..piece], position + fetched as u64)? {
+    let mut warmed = 0;
+    while warmed < length {
+        let piece = buffer.len().min(length - warmed);
+        match rustix::io::pread(&file, &mut buffer[..piece], position + warmed as u64)? {
             0 => return Ok(()),
-            read => fetched += read,
+            read => warmed += read,
         }
     }
     Ok(())

@@ -34,9 +34,9 @@ pub(super) struct Output {
     pieces: VecDeque<FramePiece>,
     bytes: usize,
     /// A thread brings the beginning of the first piece into memory.
-    fetching: Option<JoinHandle<io::Result<()>>>,
+    warming: Option<JoinHandle<io::Result<()>>>,
     /// How much of the first piece a thread has brought into memory.
-    fetched: usize,
+    warmed: usize,
     stalled_since: Option<Instant>,
     /// The budget that large answers are charged to; `None` for a connection that only asks.
     memory: Option<RequestMemory>,
@@ -105,10 +105,10 @@ impl Output {
             }
             let polled = match first {
                 FramePiece::Bytes(_) => self.poll_bytes(context, socket),
-                FramePiece::File(_) if self.fetching.is_some() => self.poll_fetch(context),
+                FramePiece::File(_) if self.warming.is_some() => self.poll_warming(context),
                 FramePiece::File(_) => self.poll_file(context, socket),
             };
-            if polled.is_pending() && self.fetching.is_none() {
+            if polled.is_pending() && self.warming.is_none() {
                 self.stalled_since.get_or_insert_with(Instant::now);
             }
             ready!(polled)?;
@@ -159,16 +159,16 @@ impl Output {
         let Some(FramePiece::File(region)) = self.pieces.front() else {
             return Poll::Ready(Ok(()));
         };
-        let (length, is_fetched) = match self.fetched {
+        let (length, is_warmed) = match self.warmed {
             0 => (region.length as usize, false),
-            fetched => (fetched, true),
+            warmed => (warmed, true),
         };
         let send = |socket: &TcpStream| {
-            sys::send_file(socket, &region.file, region.position, length, is_fetched)
+            sys::send_file(socket, &region.file, region.position, length, is_warmed)
         };
         match ready!(poll_io(context, socket, send)).map_err(CloseReason::Socket)? {
             FileSend::Sent(sent) => self.advance(sent),
-            FileSend::Cold => self.start_fetch(),
+            FileSend::Cold => self.start_warming(),
             FileSend::Ended => {
                 let ended = io::Error::from(io::ErrorKind::UnexpectedEof);
                 return Poll::Ready(Err(CloseReason::Records(ended)));
@@ -177,33 +177,31 @@ impl Output {
         Poll::Ready(Ok(()))
     }
 
-    fn start_fetch(&mut self) {
+    fn start_warming(&mut self) {
         let Some(FramePiece::File(region)) = self.pieces.front() else {
             return;
         };
         let (file, position) = (Arc::clone(&region.file), region.position);
         let length = COLD_READ.min(region.length as usize);
-        let fetch = move || sys::fetch(&file, position, length);
-        self.fetching = Some(tokio::task::spawn_blocking(fetch));
-        self.fetched = length;
+        let warm = move || sys::warm(&file, position, length);
+        self.warming = Some(tokio::task::spawn_blocking(warm));
+        self.warmed = length;
     }
 
-    fn poll_fetch(&mut self, context: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
-        let Some(fetching) = &mut self.fetching else {
+    fn poll_warming(&mut self, context: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
+        let Some(warming) = &mut self.warming else {
             return Poll::Ready(Ok(()));
         };
-        let fetched = ready!(Pin::new(fetching).poll(context));
-        self.fetching = None;
-        let fetched = fetched
-            .map_err(io::Error::other)
-            .and_then(|fetched| fetched);
-        Poll::Ready(fetched.map_err(CloseReason::Records))
+        let warmed = ready!(Pin::new(warming).poll(context));
+        self.warming = None;
+        let warmed = warmed.map_err(io::Error::other).and_then(|warmed| warmed);
+        Poll::Ready(warmed.map_err(CloseReason::Records))
     }
 
     /// Takes `count` written bytes from the front.
     fn advance(&mut self, mut count: usize) {
         self.bytes -= count;
-        self.fetched = self.fetched.saturating_sub(count);
+        self.warmed = self.warmed.saturating_sub(count);
         while count > 0 {
             let first = self
                 .pieces

@@ -56,7 +56,7 @@ mod foreign;
 mod group_state;
 mod memory;
 mod offsets;
-mod record;
+mod record_versions;
 mod request;
 mod settings;
 mod shard;

@@ -11,11 +11,11 @@ mod compaction;
 mod delete_records;
 mod fetch;
 mod flush;
-mod ledger;
 mod offsets;
 mod relocation;
 mod retention;
 mod role;
+mod uncommitted_bytes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -42,7 +42,7 @@ pub use offsets::{ListedOffset, OffsetQuery, OffsetSearch, Replicas};
 pub use relocation::{ReadForCopy, append_copy};
 pub use role::{IsrChange, RoleChange, Stopped};
 
-use ledger::ByteLedger;
+use uncommitted_bytes::UncommittedBytes;
 
 /// The current time by both clocks: one for what is stored, one for what is measured.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +115,7 @@ struct State {
     partition_epoch: i32,
     high_watermark: Offset,
     last_stable_offset: Offset,
-    ledger: ByteLedger,
+    ledger: UncommittedBytes,
     acks: PendingAcks,
     /// Requests that wait for deletions, by the low watermark that they need.
     deletions: PendingAcks,
@@ -170,7 +170,7 @@ impl Partition {
             partition_epoch: -1,
             high_watermark,
             last_stable_offset: high_watermark,
-            ledger: ByteLedger::default(),
+            ledger: UncommittedBytes::default(),
             acks: PendingAcks::default(),
             deletions: PendingAcks::default(),
             copy_start: None,

@@ -6,7 +6,7 @@
 
 mod descriptors;
 mod file_disk;
-mod region;
+mod region_reads;
 mod waiting;
 
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::model::Timestamp;
 use crate::protocol::payload::Payload;
 
 pub use file_disk::FileDisk;
-pub use region::{read_payload, read_region};
+pub use region_reads::{read_payload, read_region};
 pub use waiting::{about_to_take_long, without_waiting};
 
 /// What opening does when the file is there, and when it is missing.

@@ -7,6 +7,7 @@
 
 mod describe;
 mod expire;
+mod group_metadata;
 mod heartbeat;
 mod join;
 mod leave;
@@ -14,7 +15,6 @@ mod member;
 mod members;
 mod pending;
 mod rebalance;
-mod record;
 mod rejoin;
 mod static_member;
 mod subscriptions;

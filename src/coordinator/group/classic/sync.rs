@@ -13,7 +13,7 @@ use super::{ClassicGroup, State};
 use crate::coordinator::group::GroupShard;
 use crate::coordinator::group::context::Context;
 use crate::coordinator::group::effects::Effects;
-use crate::coordinator::group::record::GROUP_METADATA_VERSION;
+use crate::coordinator::group::record_versions::GROUP_METADATA_VERSION;
 use crate::coordinator::shard::Token;
 use crate::coordinator::shard::{Caller, Moment};
 use crate::model::Offset;

@@ -6,7 +6,7 @@ use crate::model::Offset;
 
 /// The sizes of batches that are appended but not committed.
 #[derive(Debug, Default)]
-pub(super) struct ByteLedger {
+pub(super) struct UncommittedBytes {
     /// The offset after each batch, ascending, and its size in bytes.
     waiting: VecDeque<(Offset, u64)>,
 }
@@ -14,7 +14,7 @@ pub(super) struct ByteLedger {
 /// Beyond so many batches, sizes are added to the last entry: the count is a hint and need not be exact.
 const LIMIT: usize = 1024;
 
-impl ByteLedger {
+impl UncommittedBytes {
     /// Notes batches that end at `end_offset`.
     pub(super) fn appended(&mut self, end_offset: Offset, bytes: u64) {
         if self.waiting.len() == LIMIT
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn what_the_watermark_passed_is_counted_once() {
-        let mut ledger = ByteLedger::default();
+        let mut ledger = UncommittedBytes::default();
         for (end_offset, bytes) in [(1, 10), (5, 20), (6, 30)] {
             ledger.appended(Offset(end_offset), bytes);
         }
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_long_wait_takes_bounded_memory_and_loses_no_bytes() {
-        let mut ledger = ByteLedger::default();
+        let mut ledger = UncommittedBytes::default();
         for end_offset in 1..=10_000 {
             ledger.appended(Offset(end_offset), 1);
         }

@@ -80,11 +80,13 @@ impl Connections {
         matches
     }
 
-    /// Notes that a request failed: the next one waits.
-    pub fn fail(&mut self, now: Instant, to: BrokerId, correlation: Correlation) {
-        if self.is_waiting_for(to, correlation) {
+    /// Notes that a request failed: the next one waits. False if it is not the request under way.
+    pub fn fail(&mut self, now: Instant, to: BrokerId, correlation: Correlation) -> bool {
+        let matches = self.is_waiting_for(to, correlation);
+        if matches {
             self.back_off(now, to);
         }
+        matches
     }
 
     /// Lets the next request wait for the back-off.

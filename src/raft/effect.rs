@@ -51,6 +51,8 @@ pub enum Input {
         to: BrokerId,
         /// The correlation that the question was sent with.
         correlation: Correlation,
+        /// How that showed.
+        absence: Absence,
     },
     /// A snapshot of this log was written.
     SnapshotWritten(OffsetAndEpoch),
@@ -67,11 +69,20 @@ pub enum Input {
     ShutdownRequested,
 }
 
+/// How it shows that a replica can't be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// Its host refused the connection, reset it or closed it: the process is gone.
+    Gone,
+    /// Nothing came in time, or there is no way there: it may be alive.
+    Silent,
+}
+
 /// What the driver has to do. Effects are carried out one after the other, in order: one begins
 /// only when all before it are done. If one fails, none of the rest may happen and the node stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Replace `quorum-state`, durably.
+    /// Replace `quorum-state`, durably. Without the file a voter is a newcomer when it starts.
     Persist(ElectionState),
     /// Write a batch at the end of the log; it need not be durable yet.
     Append(LeaderBatch),

@@ -2,7 +2,8 @@
 //!
 //! A fetch tells that everything below its offset is flushed on that replica, so it may move the high
 //! watermark. A fetch that finds nothing new is parked until there is data, a new high watermark, or its
-//! time is over.
+//! time is over. The leader sends only what it has flushed: what is appended may not be readable before,
+//! and its offsets are given out anew if the flush finds the disk full.
 
 use std::time::Instant;
 
@@ -14,6 +15,9 @@ use super::message::{
 use super::node::RaftNode;
 use super::role::{ParkedFetch, Role};
 use crate::model::{BrokerId, LeaderEpoch, Offset};
+
+/// At most this many fetches wait: far more than there are replicas.
+const MAX_PARKED: usize = 1000;
 
 impl RaftNode {
     pub(super) fn on_fetch(
@@ -36,18 +40,45 @@ impl RaftNode {
         }
         let answer = self.fetch_answer(validity);
         let has_something_to_say = validity != Validity::Valid
-            || request.position.offset < self.log.end_offset()
-            || answer.high_watermark > request.high_watermark
+            || request.position.offset < self.log.flushed_offset()
+            || request.high_watermark.is_below(answer.high_watermark)
             || request.max_wait.is_zero();
         if has_something_to_say {
             self.answer_fetch(token, &request, answer, effects);
-        } else if let Role::Leader(leader) = &mut self.role {
-            let deadline = now + request.max_wait;
-            leader.parked.push(ParkedFetch {
-                token,
-                request,
-                deadline,
-            });
+        } else {
+            self.park(now, token, request, effects);
+        }
+    }
+
+    /// A replica waits for one answer: who asks again has given up what it asked before. Of those
+    /// that are no replicas the one that waits for the longest makes room.
+    fn park(
+        &mut self,
+        now: Instant,
+        token: RequestToken,
+        request: FetchRequest,
+        effects: &mut Vec<Effect>,
+    ) {
+        let deadline = now + request.max_wait.min(self.timeouts.fetch);
+        let Role::Leader(leader) = &mut self.role else {
+            return;
+        };
+        let is_replica = request.replica.id >= BrokerId(0);
+        let is_same =
+            |parked: &ParkedFetch| is_replica && parked.request.replica == request.replica;
+        let earlier = leader.parked.iter().position(is_same);
+        let is_full = leader.parked.len() >= MAX_PARKED;
+        let released = earlier
+            .or(is_full.then_some(0))
+            .map(|place| leader.parked.remove(place));
+        leader.parked.push(ParkedFetch {
+            token,
+            request,
+            deadline,
+        });
+        if let Some(fetch) = released {
+            let answer = self.fetch_answer(self.validate_fetch(fetch.request.position));
+            self.answer_fetch(fetch.token, &fetch.request, answer, effects);
         }
     }
 
@@ -99,7 +130,8 @@ impl RaftNode {
             .progress
             .fetched(now, request.replica, offset, leader_end)
         {
-            self.commit_as_leader(now, effects);
+            self.commit_as_leader(effects);
+            self.wake_fetches(now, effects);
         }
     }
 
@@ -127,8 +159,8 @@ impl RaftNode {
         effects: &mut Vec<Effect>,
     ) {
         let from = request.position.offset;
-        let has_data =
-            answer.diverging.is_none() && answer.snapshot.is_none() && from < self.log.end_offset();
+        let is_valid = answer.diverging.is_none() && answer.snapshot.is_none();
+        let has_data = is_valid && from < self.log.flushed_offset();
         let response = self.response(ResponseBody::Fetch(answer));
         effects.push(if has_data {
             Effect::ReplyWithLog {
@@ -145,13 +177,13 @@ impl RaftNode {
     /// Answers parked fetches for which there is something new. They need no second check: they were valid
     /// when they came, and a leader never truncates its log.
     pub(super) fn wake_fetches(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let end = self.log.end_offset();
+        let end = self.log.flushed_offset();
         let high_watermark = self
             .progress()
             .and_then(super::progress::Progress::high_watermark);
         self.release_fetches(effects, |fetch| {
             fetch.request.position.offset < end
-                || high_watermark > fetch.request.high_watermark
+                || fetch.request.high_watermark.is_below(high_watermark)
                 || fetch.deadline <= now
         });
     }

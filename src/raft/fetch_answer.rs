@@ -3,12 +3,13 @@
 //! Invariant: a follower truncates only to where the logs can agree, and never below the high watermark
 //! (KAFKA-12460); it moves the high watermark only after the data is flushed (KAFKA-14704).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::effect::Effect;
 use super::log_state::OffsetAndEpoch;
 use super::message::{
     FetchAnswer, FetchRequest, FetchSnapshotRequest, FetchedBatch, Request, SnapshotChunk,
+    ToldHighWatermark,
 };
 use super::node::{FETCH_MAX_BYTES, FETCH_MAX_WAIT, RaftNode};
 use super::role::{Follower, Role, SnapshotProgress};
@@ -34,6 +35,8 @@ impl RaftNode {
             return;
         } else if let Some(high_watermark) = answer.high_watermark {
             self.learned_high_watermark = self.learned_high_watermark.max(Some(high_watermark));
+            self.hear_of_commit(high_watermark);
+            self.settle_if_complete(effects);
             // The high watermark stays within what this replica has: the rest of the log is still to come.
             self.commit(high_watermark.min(self.log.end_offset()), effects);
         }
@@ -139,7 +142,9 @@ impl RaftNode {
         }
         follower.snapshot = None;
         let committed = self.high_watermark.unwrap_or(Offset::ZERO);
-        if id.offset < committed || id <= self.log.end() {
+        // Whatever the log has above is not committed, even if it is of a newer epoch: a leader
+        // wrote it for itself, and the records of the snapshot were committed without it.
+        if id.offset < committed {
             let reason = format!(
                 "the leader of the metadata quorum sent a snapshot up to {id}, but this node has \
                  all below offset {committed} committed: one of the two lost data; restore the \
@@ -158,13 +163,14 @@ impl RaftNode {
     pub(super) fn fetch(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         // A fetch says that everything below its offset is flushed, so it has to wait for the flush.
         let is_flushed = self.log.flushed_offset() == self.log.end_offset();
-        if !is_flushed || self.connections.is_any_waiting() {
+        if !is_flushed {
             return;
         }
         let (to, snapshot) = match &self.role {
             Role::Follower(follower) if self.connections.is_idle(follower.leader) => {
                 (Some(follower.leader), follower.snapshot)
             }
+            _ if self.connections.is_any_waiting() => return,
             Role::Follower(_) | Role::Unattached(_) => (self.any_idle_voter(), None),
             _ => return,
         };
@@ -173,22 +179,29 @@ impl RaftNode {
         };
         let request = match snapshot {
             Some(progress) => Request::FetchSnapshot(FetchSnapshotRequest {
-                replica: self.local,
+                replica: self.fetches_as(),
                 epoch: self.election.epoch,
                 id: progress.id,
                 position: progress.position,
                 max_bytes: FETCH_MAX_BYTES,
             }),
-            None => Request::Fetch(FetchRequest {
-                replica: self.local,
-                epoch: self.election.epoch,
-                position: self.log.end(),
-                high_watermark: self.high_watermark,
-                max_wait: FETCH_MAX_WAIT,
-                max_bytes: FETCH_MAX_BYTES,
-            }),
+            None => Request::Fetch(self.fetch_request(FETCH_MAX_WAIT)),
         };
         self.ask(now, to, request, effects);
+    }
+
+    pub(super) fn fetch_request(&self, max_wait: Duration) -> FetchRequest {
+        FetchRequest {
+            replica: self.fetches_as(),
+            epoch: self.election.epoch,
+            position: self.log.end(),
+            high_watermark: match self.high_watermark {
+                Some(offset) => ToldHighWatermark::Known(offset),
+                None => ToldHighWatermark::Unknown,
+            },
+            max_wait,
+            max_bytes: FETCH_MAX_BYTES,
+        }
     }
 
     fn any_idle_voter(&mut self) -> Option<BrokerId> {

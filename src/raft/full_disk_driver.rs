@@ -93,7 +93,7 @@ impl RaftThread {
 
     fn begin_again(&mut self) -> Result<(), RaftError> {
         self.log.flush(wall_clock())?;
-        let election = self.quorum_state.load()?.unwrap_or_default();
+        let election = self.quorum_state.load()?;
         let snapshots = self.snapshots.iter().map(|info| info.id).collect();
         self.node.restart(election, self.log.state(snapshots));
         Ok(())

@@ -111,17 +111,17 @@ impl MetadataLog {
         )
     }
 
-    /// Makes the log go on from the newest snapshot, if that is later than the log's end: the node stopped
-    /// after it had fetched the snapshot. Refuses a log whose beginning no snapshot covers.
+    /// Makes the log go on from the newest snapshot, if that is later than the log's end or of another
+    /// history: the node stopped after it had fetched the snapshot. Refuses a log whose beginning no
+    /// snapshot covers.
     pub(super) fn align_with_snapshot(
         &mut self,
         newest: Option<OffsetAndEpoch>,
         now: Timestamp,
     ) -> Result<(), RaftError> {
         let end = self.end_offset();
-        let last_epoch = self.log.epochs().latest().map(|entry| entry.epoch);
         if let Some(id) = newest
-            && (id.offset > end || last_epoch.is_some_and(|epoch| id.epoch > epoch))
+            && (id.offset > end || self.has_other_history(id))
         {
             self.lower_recovery_point(Offset::ZERO)?;
             self.log.truncate_fully(id.offset, id.offset, now)?;
@@ -135,6 +135,12 @@ impl MetadataLog {
             return Err(self.damaged(reason));
         }
         Ok(())
+    }
+
+    /// Whether the log is not what this snapshot stands for, as far as it has records.
+    fn has_other_history(&self, id: OffsetAndEpoch) -> bool {
+        let has_epochs = self.log.epochs().latest().is_some();
+        has_epochs && !self.state(Vec::new()).has(id)
     }
 
     /// The next batches from `from` on that are below `up_to`; at least one.

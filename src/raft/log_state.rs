@@ -142,6 +142,22 @@ impl LogState {
         }
     }
 
+    /// Whether a snapshot that lies beside the log stands for a part of it. If not, the snapshot's records
+    /// are committed and the log's are not: the node fetched the snapshot, and stopped before it emptied
+    /// the log to go on from there.
+    pub fn has(&self, snapshot: OffsetAndEpoch) -> bool {
+        if snapshot.offset > self.end_offset || snapshot.epoch > self.last_epoch() {
+            return false;
+        }
+        let before = self.epochs.iter().rev();
+        let mut before = before.skip_while(|entry| entry.start_offset >= snapshot.offset);
+        let is_checked = snapshot.offset > self.start_offset;
+        !is_checked
+            || before
+                .next()
+                .is_none_or(|entry| entry.epoch == snapshot.epoch)
+    }
+
     /// The largest epoch that is not above `epoch`, and the offset at which the log leaves that epoch.
     pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> OffsetAndEpoch {
         if epoch == self.last_epoch() {
@@ -335,6 +351,25 @@ mod tests {
 
         assert_eq!(log.earliest_snapshot(), Some(OffsetAndEpoch::new(20, 3)));
         assert_eq!(log.validate(OffsetAndEpoch::new(20, 3)), Validity::Valid);
+    }
+
+    #[test]
+    fn a_snapshot_of_another_history_stands_for_no_part_of_the_log() {
+        let at = OffsetAndEpoch::new;
+        for (snapshot, expected) in [
+            (at(10, 1), true),
+            (at(15, 3), true),
+            (at(20, 3), true),
+            (at(30, 4), true),
+            (at(31, 4), false),
+            (at(30, 5), false),
+            (at(15, 1), false),
+            (at(25, 3), false),
+            (at(20, 4), false),
+        ] {
+            assert_eq!(whole().has(snapshot), expected, "{snapshot}");
+        }
+        assert!(cut().has(at(15, 3)) && cut().has(at(20, 3)) && !cut().has(at(20, 4)));
     }
 
     #[test]

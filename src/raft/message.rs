@@ -68,6 +68,8 @@ pub enum Refusal {
     NotLeaderOrFollower,
     /// INVALID_REQUEST: its fields contradict each other.
     InvalidRequest,
+    /// INCONSISTENT_VOTER_SET: the candidate or leader that the request names has no vote here.
+    InconsistentVoterSet,
     /// INVALID_VOTER_KEY: the request is meant for another replica than this one.
     InvalidVoterKey,
     /// SNAPSHOT_NOT_FOUND: the snapshot was deleted, or never was here.
@@ -124,11 +126,34 @@ pub struct FetchRequest {
     /// Where the replica's log ends, and the epoch of its last record.
     pub position: OffsetAndEpoch,
     /// The high watermark that the replica knows: a higher one is worth an answer without data.
-    pub high_watermark: Option<Offset>,
+    pub high_watermark: ToldHighWatermark,
     /// How long to hold the request while there is nothing new.
     pub max_wait: Duration,
     /// How many bytes to send; the first batch is sent whole, even if it is larger.
     pub max_bytes: u32,
+}
+
+/// What a replica that fetches says of the high watermark that it knows (KIP-1166).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToldHighWatermark {
+    /// Nothing: Fetch has no field for it below version 18. Such a fetch is answered when there is
+    /// data, or in its time: if each new fetch were told the watermark, it would never wait.
+    Untold,
+    /// It knows of none.
+    Unknown,
+    /// It knows that all below is committed.
+    Known(Offset),
+}
+
+impl ToldHighWatermark {
+    /// Whether it does not know all that is committed.
+    pub fn is_below(self, high_watermark: Option<Offset>) -> bool {
+        match self {
+            Self::Untold => false,
+            Self::Unknown => high_watermark.is_some(),
+            Self::Known(known) => high_watermark.is_some_and(|committed| committed > known),
+        }
+    }
 }
 
 /// A leader's answer to a fetch.

@@ -22,7 +22,9 @@ mod log_driver;
 mod log_state;
 mod loop_driver;
 mod message;
+mod newcomer;
 mod node;
+mod plausible;
 mod progress;
 mod proposed;
 mod quorum_epoch;
@@ -37,6 +39,7 @@ mod started;
 mod synced_driver;
 mod tally;
 mod transition;
+mod unreachable;
 mod verify_driver;
 mod vote;
 mod voters;
@@ -44,7 +47,7 @@ mod voters;
 pub use accumulator::{Accumulator, AppendError};
 pub use driver::{Raft, RaftConfig, RaftError, WriteSnapshotError};
 pub use effect::{
-    Announcement, BatchContent, Correlation, Effect, Input, LeaderBatch, RequestToken,
+    Absence, Announcement, BatchContent, Correlation, Effect, Input, LeaderBatch, RequestToken,
 };
 pub use election_state::{ElectionState, ElectionStateError};
 pub use event::{CommittedBatch, RaftEvent, RaftListener};
@@ -53,7 +56,7 @@ pub use log_state::{EpochStart, LogState, OffsetAndEpoch, Validity};
 pub use message::{
     BeginQuorumEpochRequest, EndQuorumEpochRequest, FetchAnswer, FetchRequest,
     FetchSnapshotRequest, FetchedBatch, Refusal, Request, Response, ResponseBody, SnapshotChunk,
-    VoteRequest,
+    ToldHighWatermark, VoteRequest,
 };
 pub use node::{Identity, RaftNode, Timeouts};
 pub use progress::{Progress, ReplicaProgress};

@@ -13,6 +13,9 @@ use crate::model::{BrokerId, Offset};
 /// An observer that has not fetched for this long is forgotten.
 const OBSERVER_SESSION: Duration = Duration::from_secs(300);
 
+/// Observers name themselves: more than any cluster has brokers are not remembered.
+const MAX_OBSERVERS: usize = 1000;
+
 /// What the leader knows of one replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaProgress {
@@ -123,6 +126,9 @@ impl Progress {
         leader_end: Offset,
     ) -> bool {
         let Some(voter) = self.voters.get_mut(&key.id) else {
+            if !self.observers.contains_key(&key) && self.observers.len() >= MAX_OBSERVERS {
+                self.forget_longest_silent_observer();
+            }
             let observer = self
                 .observers
                 .entry(key)
@@ -184,6 +190,14 @@ impl Progress {
             self.high_watermark = Some(reached);
         }
         moves
+    }
+
+    fn forget_longest_silent_observer(&mut self) {
+        let observers = self.observers.iter();
+        let silent = observers.min_by_key(|(_, observer)| observer.last_fetch);
+        if let Some(key) = silent.map(|(key, _)| *key) {
+            self.observers.remove(&key);
+        }
     }
 
     fn forget_idle_observers(&mut self, now: Instant) {
@@ -272,6 +286,20 @@ mod tests {
 
         assert_eq!(progress.high_watermark(), None);
         assert_eq!(progress.observers().count(), 1);
+    }
+
+    #[test]
+    fn observers_that_make_up_ids_push_out_the_ones_that_are_silent() {
+        let mut progress = progress(3, 0);
+        let start = Instant::now();
+        for id in 0..2000 {
+            let now = start + Duration::from_millis(id);
+            progress.fetched(now, key(7), Offset(0), Offset(20));
+            progress.fetched(now, key(100 + id as i32), Offset(0), Offset(20));
+        }
+
+        assert_eq!(progress.observers().count(), 1000);
+        assert!(progress.observers().any(|observer| observer.key == key(7)));
     }
 
     #[test]

@@ -15,7 +15,6 @@ use crate::model::{LeaderEpoch, Offset};
 impl RaftNode {
     pub(super) fn on_proposed(
         &mut self,
-        now: Instant,
         epoch: LeaderEpoch,
         batches: Vec<Vec<Bytes>>,
         effects: &mut Vec<Effect>,
@@ -33,8 +32,6 @@ impl RaftNode {
             };
             self.append(batch, effects);
         }
-        // Followers may write the batches while the leader's own disk does.
-        self.wake_fetches(now, effects);
         effects.push(Effect::Flush);
     }
 
@@ -46,23 +43,24 @@ impl RaftNode {
     pub(super) fn on_flushed(&mut self, now: Instant, offset: Offset, effects: &mut Vec<Effect>) {
         self.log.flush(offset);
         let flushed = self.log.flushed_offset();
+        self.settle_if_complete(effects);
         if let Role::Leader(leader) = &mut self.role {
             let moved = leader.progress.leader_flushed(flushed);
             if moved {
-                self.commit_as_leader(now, effects);
+                self.commit_as_leader(effects);
             }
+            self.wake_fetches(now, effects);
         }
     }
 
     /// Commits up to the new high watermark of the leader's progress.
-    pub(super) fn commit_as_leader(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+    pub(super) fn commit_as_leader(&mut self, effects: &mut Vec<Effect>) {
         let high_watermark = self
             .progress()
             .and_then(super::progress::Progress::high_watermark);
         if let Some(high_watermark) = high_watermark {
             self.learned_high_watermark = self.learned_high_watermark.max(Some(high_watermark));
             self.commit(high_watermark, effects);
-            self.wake_fetches(now, effects);
         }
     }
 

@@ -41,8 +41,10 @@ impl RaftNode {
         let response = match self.accept_leader(now, request.epoch, request.leader, effects) {
             Err(refusal) => self.refuse(refusal, body),
             Ok(()) => {
-                let pause = self.succession_pause(&request.successors);
+                let pause = self.succession_pause(request);
                 if let Role::Follower(follower) = &mut self.role {
+                    // It says itself that it is to be protected no more.
+                    follower.has_fetched = false;
                     follower.deadline = follower.deadline.map(|_| now + pause);
                 }
                 self.response(body)
@@ -58,13 +60,15 @@ impl RaftNode {
         leader: BrokerId,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Refusal> {
+        self.check_claim(epoch, leader)?;
         if epoch < self.election.epoch {
             return Err(Refusal::FencedLeaderEpoch);
         }
-        if leader < BrokerId(0) || leader == self.local.id {
+        if leader == self.local.id {
             return Err(Refusal::InvalidRequest);
         }
         self.learn_leader(now, epoch, Some(leader), effects);
+        self.hear_of(leader, effects);
         Ok(())
     }
 
@@ -81,9 +85,14 @@ impl RaftNode {
 
     /// How long to wait before standing for election. The first successor does not wait, each further one
     /// twice as long as the one before it, up to the configured longest pause; a voter that is not named
-    /// waits the longest.
-    fn succession_pause(&self, successors: &[ReplicaKey]) -> Duration {
+    /// waits the longest. If none is named, as the leader has started again and knows nothing of the
+    /// voters, they stand in the order of their ids.
+    fn succession_pause(&self, request: &EndQuorumEpochRequest) -> Duration {
         let longest = self.timeouts.election_backoff_max;
+        let successors = &request.successors;
+        if successors.is_empty() {
+            return self.place_pause(request.leader);
+        }
         let place = successors.iter().position(|key| key.matches(&self.local));
         match place {
             Some(0) => Duration::ZERO,

@@ -17,7 +17,13 @@ impl RaftNode {
         response: Response,
         effects: &mut Vec<Effect>,
     ) {
-        if !self.learn_from(now, &response, effects) {
+        if !self.is_plausible(&response) {
+            self.connections.back_off(now, from);
+            return;
+        }
+        let is_new = self.learn_from(now, &response, effects);
+        self.hear_of(from, effects);
+        if !is_new {
             if response.refusal.is_some() && self.connections.is_idle(from) {
                 self.connections.back_off(now, from);
             }

@@ -49,6 +49,24 @@ pub struct Nominee {
     pub tally: Tally,
     /// When the election has failed.
     pub deadline: Instant,
+    /// It told a better candidate that it would vote for it: it stands itself only if nothing came
+    /// of that by then.
+    pub gives_way_until: Option<Instant>,
+}
+
+impl Nominee {
+    /// Whether it has enough pre-votes, and has waited for who is better.
+    pub fn may_stand(&self, now: Instant) -> bool {
+        self.tally.is_won() && self.gives_way_until.is_none_or(|until| until <= now)
+    }
+
+    /// When a prospective candidate has something to do.
+    pub fn next_deadline(&self) -> Instant {
+        match self.gives_way_until {
+            Some(until) if self.tally.is_won() => until.min(self.deadline),
+            _ => self.deadline,
+        }
+    }
 }
 
 /// The state of [`Role::Leader`].

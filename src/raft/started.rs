@@ -19,12 +19,15 @@ impl RaftNode {
                 epoch: log_epoch,
                 ..ElectionState::default()
             };
-            effects.push(Effect::Persist(self.election));
+            self.persist(effects);
         }
         self.resume(now, effects);
+        // No other voter could lead, so there is nothing to wait for.
         let stands_alone = self.voters.is_only(self.local.id);
-        if stands_alone && !matches!(self.role, Role::Candidate(_) | Role::Leader(_)) {
-            // No other voter could lead, so there is nothing to wait for.
+        // Whether there is a cluster already is to be asked of the others.
+        let may_be_first = self.is_newcomer() && self.is_blank();
+        let is_standing = matches!(self.role, Role::Candidate(_) | Role::Leader(_));
+        if (stands_alone || may_be_first) && !is_standing {
             self.become_prospective(now, effects);
         }
     }

@@ -35,6 +35,20 @@ impl Tally {
         self.granting().count() >= self.majority
     }
 
+    /// Whether all are in favour.
+    pub fn is_unanimous(&self) -> bool {
+        self.votes.values().all(|vote| *vote == Some(true))
+    }
+
+    /// A voter that was against may think otherwise now: it is to be asked again.
+    pub fn ask_again(&mut self, voter: BrokerId) {
+        if let Some(vote) = self.votes.get_mut(&voter)
+            && *vote == Some(false)
+        {
+            *vote = None;
+        }
+    }
+
     /// Whether a majority can no longer come together.
     pub fn is_lost(&self) -> bool {
         let rejected = self

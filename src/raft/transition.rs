@@ -33,7 +33,7 @@ impl RaftNode {
             _ => None,
         };
         let deadline = match deadline {
-            Some(deadline) if deadline > now => Some(deadline),
+            Some(deadline) if deadline > now && !self.is_newcomer() => Some(deadline),
             _ => self.is_voter().then(|| self.election_deadline(now)),
         };
         self.leave(effects);
@@ -54,13 +54,16 @@ impl RaftNode {
 
     /// Asks to be elected in the next epoch, and votes for itself.
     fn become_candidate(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let Some(epoch) = self.next_epoch(effects) else {
+            return;
+        };
         self.leave(effects);
         self.election = ElectionState {
-            epoch: LeaderEpoch(self.election.epoch.0 + 1),
+            epoch,
             leader: None,
             voted: Some(self.local),
         };
-        effects.push(Effect::Persist(self.election));
+        self.persist(effects);
         self.announce_leader(effects);
         self.stand_again(now, effects);
     }
@@ -74,8 +77,12 @@ impl RaftNode {
     /// Goes on if the votes suffice: from the pre-vote to the election, from that to leading.
     pub(super) fn advance_election(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         match &self.role {
-            Role::Prospective(nominee) if nominee.tally.is_won() => {
-                self.become_candidate(now, effects);
+            Role::Prospective(nominee) if nominee.may_stand(now) => {
+                let is_unanimous = nominee.tally.is_unanimous();
+                self.settle_if_first(is_unanimous, effects);
+                if !self.is_newcomer() {
+                    self.become_candidate(now, effects);
+                }
             }
             Role::Candidate(nominee) if nominee.tally.is_won() => {
                 let granting = nominee.tally.granting().collect();
@@ -85,11 +92,19 @@ impl RaftNode {
         }
     }
 
+    /// The better candidate had its time.
+    pub(super) fn end_giving_way(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if let Role::Prospective(nominee) = &mut self.role {
+            nominee.gives_way_until = nominee.gives_way_until.filter(|until| *until > now);
+        }
+        self.advance_election(now, effects);
+    }
+
     fn become_leader(&mut self, now: Instant, granting: Vec<BrokerId>, effects: &mut Vec<Effect>) {
         self.leave(effects);
         self.election.leader = Some(self.local.id);
         self.election.voted = None;
-        effects.push(Effect::Persist(self.election));
+        self.persist(effects);
 
         let epoch = self.election.epoch;
         let start_offset = self.log.end_offset();
@@ -199,8 +214,14 @@ impl RaftNode {
         }
     }
 
+    /// When to seek election; a newcomer that has nothing soon asks whether the others have.
     pub(super) fn election_deadline(&mut self, now: Instant) -> Instant {
-        now + self.jitter.spread(self.timeouts.election)
+        let base = if self.is_newcomer() && self.is_blank() {
+            self.place_interval()
+        } else {
+            self.timeouts.election
+        };
+        now + self.jitter.spread(base)
     }
 
     pub(super) fn new_follower(&self, now: Instant, leader: BrokerId) -> Follower {
@@ -215,7 +236,8 @@ impl RaftNode {
     fn new_nominee(&mut self, now: Instant) -> Nominee {
         Nominee {
             tally: Tally::new(&self.voters, self.local.id),
-            deadline: self.election_deadline(now),
+            deadline: now + self.jitter.spread(self.timeouts.election),
+            gives_way_until: None,
         }
     }
 
@@ -252,7 +274,7 @@ impl RaftNode {
             voted: ours.voted.filter(|_| epoch == ours.epoch),
         };
         if self.election != ours {
-            effects.push(Effect::Persist(self.election));
+            self.persist(effects);
             self.announce_leader(effects);
         }
     }

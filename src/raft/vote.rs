@@ -36,26 +36,27 @@ impl RaftNode {
         request: VoteRequest,
         effects: &mut Vec<Effect>,
     ) -> Result<bool, Refusal> {
+        self.check_claim(request.epoch, request.candidate.id)?;
         // A candidate stands in an epoch that has no leader yet, so no log has a batch of it.
         let last_epoch = request.last.epoch;
         let newest_allowed = request.epoch.0 - i32::from(!request.pre_vote);
-        if request.last.offset < Offset::ZERO
-            || !(0..=newest_allowed).contains(&last_epoch.0)
-            || request.candidate.id < BrokerId(0)
-        {
+        if request.last.offset < Offset::ZERO || !(0..=newest_allowed).contains(&last_epoch.0) {
             return Err(Refusal::InvalidRequest);
-        }
-        if request.epoch < self.election.epoch {
-            return Err(Refusal::FencedLeaderEpoch);
         }
         if request.epoch > self.election.epoch {
             self.become_unattached(now, request.epoch, None, effects);
+        }
+        self.hear_of(request.candidate.id, effects);
+        if request.epoch < self.election.epoch {
+            return Err(Refusal::FencedLeaderEpoch);
         }
         if !self.is_addressed(request.voter) {
             return Err(Refusal::InvalidVoterKey);
         }
         let granted = self.would_grant(&request);
-        if granted && !request.pre_vote {
+        if request.pre_vote {
+            self.note_rival(now, &request, granted);
+        } else if granted {
             self.cast_vote(now, request, effects);
         }
         Ok(granted)
@@ -63,6 +64,9 @@ impl RaftNode {
 
     fn would_grant(&self, request: &VoteRequest) -> bool {
         let is_up_to_date = request.last >= self.log.end();
+        if !self.may_grant(request) {
+            return false;
+        }
         match &self.role {
             Role::Leader(_) => false,
             // A follower that hears from its leader protects it: it grants no pre-vote.
@@ -76,12 +80,37 @@ impl RaftNode {
         }
     }
 
+    /// Another voter asks for pre-votes, so it has lost the leader: if it protected it so far, it is
+    /// to be asked again. A better one that has our word stands first: the one with the longer log,
+    /// or with the lower id if they are the same. Then they do not both stand, and split the votes.
+    fn note_rival(&mut self, now: Instant, request: &VoteRequest, granted: bool) {
+        let rival = request.candidate.id;
+        let ours = (self.log.end(), std::cmp::Reverse(self.local.id));
+        let is_better = granted && (request.last, std::cmp::Reverse(rival)) > ours;
+        let until = now + self.place_interval() * 2;
+        match &mut self.role {
+            Role::Prospective(nominee) => {
+                nominee.tally.ask_again(rival);
+                if is_better {
+                    nominee.gives_way_until.get_or_insert(until);
+                }
+            }
+            Role::Follower(follower) if is_better => {
+                follower.deadline = follower.deadline.map(|at| at.max(until));
+            }
+            Role::Unattached(unattached) if is_better => {
+                unattached.deadline = unattached.deadline.map(|at| at.max(until));
+            }
+            _ => {}
+        }
+    }
+
     fn cast_vote(&mut self, now: Instant, request: VoteRequest, effects: &mut Vec<Effect>) {
         if self.election.voted.is_some() {
             return;
         }
         self.election.voted = Some(request.candidate);
-        effects.push(Effect::Persist(self.election));
+        self.persist(effects);
         // The candidate is at least as good a leader as this replica, so it gets time.
         let deadline = self.election_deadline(now);
         match &mut self.role {

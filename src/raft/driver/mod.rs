@@ -204,7 +204,7 @@ impl Raft {
                 directory_id: Some(config.directory_id),
             },
             voters: voters.clone(),
-            election: election.unwrap_or_default(),
+            election,
             log: log.state(ids.clone()),
         };
         let node = RaftNode::new(identity, config.timeouts, Jitter::new(config.seed));

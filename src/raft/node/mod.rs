@@ -13,10 +13,11 @@ use super::election_state::ElectionState;
 use super::jitter::Jitter;
 use super::log_state::{LogState, OffsetAndEpoch};
 use super::message::{Refusal, Request, Response, ResponseBody};
+use super::newcomer::Newcomer;
 use super::progress::Progress;
 use super::role::{Resigned, Role, Unattached};
 use super::voters::{ReplicaKey, Voters};
-use crate::model::{BrokerId, LeaderEpoch, Offset};
+use crate::model::{BrokerId, Offset};
 
 /// The quorum's durations, named as their configs.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +60,8 @@ pub struct Identity {
     pub local: ReplicaKey,
     /// The voters of the quorum.
     pub voters: Voters,
-    /// The content of `quorum-state`; the default if there was no file.
-    pub election: ElectionState,
+    /// The content of `quorum-state`; `None` if there was no file.
+    pub election: Option<ElectionState>,
     /// The state of the log as it was opened.
     pub log: LogState,
 }
@@ -73,6 +74,8 @@ pub struct RaftNode {
     pub(super) timeouts: Timeouts,
     pub(super) jitter: Jitter,
     pub(super) election: ElectionState,
+    /// `None`: it may vote.
+    pub(super) newcomer: Option<Newcomer>,
     pub(super) role: Role,
     pub(super) log: LogState,
     pub(super) high_watermark: Option<Offset>,
@@ -88,12 +91,16 @@ impl RaftNode {
         // A snapshot holds only what is committed, so it is a first high watermark.
         let snapshot = identity.log.latest_snapshot();
         let high_watermark = snapshot.filter(|id| *id != OffsetAndEpoch::BOOTSTRAP);
+        let local = identity.local.id;
+        let is_one_of_several = identity.voters.contains(local) && !identity.voters.is_only(local);
+        let is_newcomer = identity.election.is_none() && is_one_of_several;
         Self {
             local: identity.local,
             voters: identity.voters,
             timeouts,
             jitter,
-            election: identity.election,
+            election: identity.election.unwrap_or_default(),
+            newcomer: is_newcomer.then(Newcomer::default),
             role: Role::Unattached(Unattached { deadline: None }),
             log: identity.log,
             high_watermark: high_watermark.map(|id| id.offset),
@@ -106,7 +113,7 @@ impl RaftNode {
 
     /// Begins again from what is on disk, as a new process would; only what is known to be committed is
     /// kept. The next input must be [`Input::Started`].
-    pub fn restart(&mut self, election: ElectionState, log: LogState) {
+    pub fn restart(&mut self, election: Option<ElectionState>, log: LogState) {
         let identity = Identity {
             local: self.local,
             voters: self.voters.clone(),
@@ -114,9 +121,17 @@ impl RaftNode {
             log,
         };
         let restarted = Self::new(identity, self.timeouts, self.jitter.clone());
+        // A commit of what was fetched is carried out after its flush: not, if the disk was full.
+        let written = restarted.log.end_offset();
+        let committed = self.high_watermark.map(|offset| offset.min(written));
+        // Answers to what was asked before may still come.
+        let mut connections = self.connections.clone();
+        connections.reset();
         *self = Self {
-            high_watermark: self.high_watermark.max(restarted.high_watermark),
+            high_watermark: committed.max(restarted.high_watermark),
             learned_high_watermark: self.learned_high_watermark,
+            connections,
+            is_shutting_down: self.is_shutting_down,
             ..restarted
         };
     }
@@ -128,7 +143,7 @@ impl RaftNode {
         }
         match input {
             Input::Started => self.on_started(now, effects),
-            Input::Proposed { epoch, batches } => self.on_proposed(now, epoch, batches, effects),
+            Input::Proposed { epoch, batches } => self.on_proposed(epoch, batches, effects),
             Input::Flushed(offset) => self.on_flushed(now, offset, effects),
             Input::Requested { token, request } => match request {
                 Request::Vote(request) => self.on_vote(now, token, request, effects),
@@ -154,7 +169,11 @@ impl RaftNode {
                     self.on_response(now, from, response, effects);
                 }
             }
-            Input::Unreachable { to, correlation } => self.connections.fail(now, to, correlation),
+            Input::Unreachable {
+                to,
+                correlation,
+                absence,
+            } => self.on_unreachable(now, to, correlation, absence),
             Input::SnapshotWritten(id) => self.log.add_snapshot(id),
             Input::Cleaned(id) => self.log.start_at_snapshot(id),
             Input::SnapshotStored(id) => self.on_snapshot_stored(id, effects),
@@ -178,7 +197,8 @@ impl RaftNode {
         }
         let role = match &self.role {
             Role::Unattached(unattached) => unattached.deadline,
-            Role::Prospective(nominee) | Role::Candidate(nominee) => Some(nominee.deadline),
+            Role::Prospective(nominee) => Some(nominee.next_deadline()),
+            Role::Candidate(nominee) => Some(nominee.deadline),
             Role::Leader(leader) => {
                 let parked = leader.parked.iter().map(|fetch| fetch.deadline).min();
                 let timers = [leader.check_quorum, leader.begin_epoch, parked];
@@ -209,6 +229,7 @@ impl RaftNode {
             Role::Prospective(nominee) if nominee.deadline <= now => {
                 self.give_up_candidacy(now, effects);
             }
+            Role::Prospective(_) => self.end_giving_way(now, effects),
             Role::Candidate(nominee) if nominee.deadline <= now => {
                 self.become_prospective(now, effects);
             }
@@ -217,8 +238,9 @@ impl RaftNode {
             }
             Role::Resigned(Resigned { deadline, .. }) if *deadline <= now => {
                 // In the same epoch this replica would take itself for the leader that it must follow.
-                let next = LeaderEpoch(self.election.epoch.0 + 1);
-                self.become_unattached(now, next, None, effects);
+                if let Some(next) = self.next_epoch(effects) {
+                    self.become_unattached(now, next, None, effects);
+                }
             }
             _ => {}
         }
@@ -338,7 +360,17 @@ impl RaftNode {
             Role::Prospective(_) | Role::Candidate(_) => self.ask_for_votes(now, effects),
             Role::Leader(_) => self.tell_voters(now, effects),
             Role::Resigned(_) => self.tell_resignation(now, effects),
-            Role::Unattached(_) | Role::Follower(_) => self.fetch(now, effects),
+            Role::Unattached(_) | Role::Follower(_) => {
+                self.fetch(now, effects);
+                self.ask_around(now, effects);
+            }
+        }
+    }
+
+    /// Makes epoch, leader and vote durable; a newcomer has nothing to remember.
+    pub(super) fn persist(&self, effects: &mut Vec<Effect>) {
+        if !self.is_newcomer() {
+            effects.push(Effect::Persist(self.election));
         }
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A follower of node 2 in epoch 5, with all below offset 8 committed.
-fn follower() -> Replica {
+pub(super) fn follower() -> Replica {
     let mut replica = Replica::started(3, election(5, Some(2), None), log(10, 3));
     let (to, correlation, _) = replica.sent().pop().unwrap();
     assert_eq!(to, 2);
@@ -19,7 +19,7 @@ fn follower() -> Replica {
     replica
 }
 
-fn fetched(answer: FetchAnswer) -> Response {
+pub(super) fn fetched(answer: FetchAnswer) -> Response {
     Response {
         refusal: None,
         epoch: LeaderEpoch(5),
@@ -28,7 +28,7 @@ fn fetched(answer: FetchAnswer) -> Response {
     }
 }
 
-fn batch(base_offset: i64, last_offset: i64, epoch: i32) -> FetchedBatch {
+pub(super) fn batch(base_offset: i64, last_offset: i64, epoch: i32) -> FetchedBatch {
     FetchedBatch {
         base_offset: Offset(base_offset),
         last_offset: Offset(last_offset),
@@ -224,7 +224,7 @@ fn a_replica_without_a_vote_never_seeks_election() {
     let identity = Identity {
         local: key(9),
         voters: Voters::new((1..=3).map(BrokerId)),
-        election: ElectionState::default(),
+        election: None,
         log: LogState::default(),
     };
     let mut node = RaftNode::new(identity, Timeouts::default(), Jitter::new(1));

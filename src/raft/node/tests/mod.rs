@@ -1,16 +1,20 @@
 //! Each test gives one replica its inputs and compares all that it wants done.
 
+mod elections;
 mod follower;
+mod newcomers;
+mod traps;
 
 use bytes::Bytes;
+use follower::{batch, fetched, follower};
 
 use super::*;
-use crate::model::BrokerId;
+use crate::model::{BrokerId, LeaderEpoch};
 use crate::raft::effect::{Announcement, BatchContent, Correlation, LeaderBatch, RequestToken};
 use crate::raft::log_state::EpochStart;
 use crate::raft::message::{
     BeginQuorumEpochRequest, EndQuorumEpochRequest, FetchAnswer, FetchRequest, FetchedBatch,
-    VoteRequest,
+    ToldHighWatermark, VoteRequest,
 };
 
 const LOCAL: BrokerId = BrokerId(1);
@@ -39,7 +43,7 @@ struct Replica {
 }
 
 impl Replica {
-    fn new(voters: i32, election: ElectionState, log: LogState) -> Self {
+    fn new(voters: i32, election: Option<ElectionState>, log: LogState) -> Self {
         let identity = Identity {
             local: key(LOCAL.0),
             voters: Voters::new((1..=voters).map(BrokerId)),
@@ -54,7 +58,7 @@ impl Replica {
     }
 
     fn started(voters: i32, election: ElectionState, log: LogState) -> Self {
-        let mut replica = Self::new(voters, election, log);
+        let mut replica = Self::new(voters, Some(election), log);
         replica.input(Input::Started);
         replica
     }
@@ -400,18 +404,18 @@ fn a_leader_commits_only_what_a_majority_has_flushed() {
     replica.input(Input::Flushed(Offset(1)));
     assert_eq!(replica.node.high_watermark(), None);
 
-    let fetch = |position, high_watermark| {
+    let fetch = |position| {
         Request::Fetch(FetchRequest {
             replica: key(2),
             epoch,
             position,
-            high_watermark,
+            high_watermark: ToldHighWatermark::Unknown,
             max_wait: Duration::from_millis(500),
             max_bytes: 1000,
         })
     };
     replica.take();
-    replica.request(fetch(OffsetAndEpoch::default(), None));
+    replica.request(fetch(OffsetAndEpoch::default()));
     assert!(matches!(
         replica.take()[..],
         [Effect::ReplyWithLog {
@@ -419,7 +423,7 @@ fn a_leader_commits_only_what_a_majority_has_flushed() {
             ..
         }]
     ));
-    replica.request(fetch(OffsetAndEpoch::new(1, epoch.0), None));
+    replica.request(fetch(OffsetAndEpoch::new(1, epoch.0)));
 
     let answer = FetchAnswer {
         high_watermark: Some(Offset(1)),
@@ -443,7 +447,7 @@ fn a_fetch_without_news_waits_for_an_append_or_its_time() {
         replica: key(9),
         epoch,
         position: OffsetAndEpoch::new(1, epoch.0),
-        high_watermark: None,
+        high_watermark: ToldHighWatermark::Unknown,
         max_wait: Duration::from_millis(500),
         max_bytes: 1000,
     });
@@ -455,17 +459,17 @@ fn a_fetch_without_news_waits_for_an_append_or_its_time() {
         epoch,
         batches: vec![vec![Bytes::new()]],
     });
-    let effects = replica.take();
     assert!(matches!(
-        effects[..],
-        [
-            Effect::Append(_),
-            Effect::ReplyWithLog {
-                from: Offset(1),
-                ..
-            },
-            Effect::Flush
-        ]
+        replica.take()[..],
+        [Effect::Append(_), Effect::Flush]
+    ));
+    replica.input(Input::Flushed(Offset(2)));
+    assert!(matches!(
+        replica.take()[..],
+        [Effect::ReplyWithLog {
+            from: Offset(1),
+            ..
+        }]
     ));
 
     let Request::Fetch(mut at_end) = fetch else {

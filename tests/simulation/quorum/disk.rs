@@ -42,9 +42,14 @@ impl Entry {
 /// What a replica finds when it starts.
 #[derive(Clone, Debug, Default)]
 pub struct SimulatedDisk {
-    pub election: ElectionState,
+    /// `None`: nothing was ever saved, or the disk was wiped.
+    pub election: Option<ElectionState>,
+    /// What was saved before.
+    pub previous_election: Option<ElectionState>,
     pub log: Vec<Entry>,
     pub start: OffsetAndEpoch,
+    /// What is appended waits in memory, and is written with the next flush.
+    pub written_count: usize,
     pub flushed_count: usize,
     pub snapshots: Vec<(OffsetAndEpoch, Bytes)>,
     /// The snapshot that is being fetched.
@@ -59,17 +64,59 @@ impl SimulatedDisk {
 
     pub fn flush(&mut self) -> Offset {
         self.flushed_count = self.log.len();
+        self.write()
+    }
+
+    /// Writes what was appended, without a sync.
+    pub fn write(&mut self) -> Offset {
+        self.written_count = self.log.len();
         self.end_offset()
+    }
+
+    /// Everything below survives a crash.
+    pub fn flushed_end(&self) -> Offset {
+        let last = self.log[..self.flushed_count].last();
+        last.map_or(self.start.offset, |entry| entry.last_offset + 1)
+    }
+
+    /// The end of the log, with the epoch of its last record.
+    pub fn end(&self) -> OffsetAndEpoch {
+        self.log.last().map_or(self.start, |last| OffsetAndEpoch {
+            offset: last.last_offset + 1,
+            epoch: last.epoch,
+        })
+    }
+
+    /// Up to where what is flushed here is what the other has, too.
+    pub fn common_end(&self, other: &Self) -> Offset {
+        let has = |entry: &&Entry| {
+            let place = other
+                .log
+                .partition_point(|theirs| theirs.base_offset < entry.base_offset);
+            other.log.get(place) == Some(entry)
+        };
+        let flushed = &self.log[..self.flushed_count];
+        let common = flushed.iter().rev().find(has);
+        common.map_or(Offset::ZERO, |entry| entry.last_offset + 1)
+    }
+
+    /// The disk is full: what was not flushed is taken back.
+    pub fn take_back(&mut self) {
+        self.log.truncate(self.flushed_count);
+        self.written_count = self.log.len();
     }
 
     pub fn truncate(&mut self, offset: Offset) {
         self.log.retain(|entry| entry.last_offset < offset);
         self.flushed_count = self.flushed_count.min(self.log.len());
+        self.written_count = self.written_count.min(self.log.len());
     }
 
-    /// The batches from an offset on.
+    /// The batches from an offset on, as far as they are written.
     pub fn read(&self, from: Offset, count: usize) -> Vec<FetchedBatch> {
-        let log = self.log.iter().skip_while(|entry| entry.last_offset < from);
+        let log = self.log[..self.written_count]
+            .iter()
+            .skip_while(|entry| entry.last_offset < from);
         log.take(count).map(Entry::batch).collect()
     }
 
@@ -109,7 +156,7 @@ impl SimulatedDisk {
     /// Empties the log to go on from a snapshot.
     pub fn restart_at(&mut self, id: OffsetAndEpoch) {
         self.log.clear();
-        self.flushed_count = 0;
+        (self.flushed_count, self.written_count) = (0, 0);
         self.start = id;
     }
 
@@ -117,7 +164,9 @@ impl SimulatedDisk {
     pub fn clean(&mut self, id: OffsetAndEpoch) {
         let before = self.log.len();
         self.log.retain(|entry| entry.last_offset >= id.offset);
-        self.flushed_count -= before - self.log.len();
+        let removed = before - self.log.len();
+        self.flushed_count = self.flushed_count.saturating_sub(removed);
+        self.written_count = self.written_count.saturating_sub(removed);
         self.snapshots.retain(|(snapshot, _)| *snapshot >= id);
         self.start = id;
     }
@@ -127,21 +176,23 @@ impl SimulatedDisk {
         let unflushed = self.log.len() - self.flushed_count;
         let kept = random.below(unflushed + 1);
         self.log.truncate(self.flushed_count + kept);
-        self.flushed_count = self.log.len();
+        (self.flushed_count, self.written_count) = (self.log.len(), self.log.len());
         self.part.clear();
     }
 
     /// As the driver finds it: a snapshot beyond the log's end replaces the log.
     pub fn recover(&mut self) -> LogState {
-        let last_epoch = self
-            .log
-            .last()
-            .map_or(self.start.epoch, |entry| entry.epoch);
-        if let Some((id, _)) = self.snapshots.last().cloned()
-            && (id.offset > self.end_offset() || id.epoch > last_epoch)
+        let newest = self.snapshots.iter().map(|(id, _)| *id).max();
+        if let Some(id) = newest
+            && !self.state().has(id)
         {
             self.restart_at(id);
+            self.snapshots.retain(|(other, _)| *other == id);
         }
+        self.state()
+    }
+
+    fn state(&self) -> LogState {
         let mut epochs: Vec<EpochStart> = Vec::new();
         for entry in &self.log {
             if epochs.last().is_none_or(|last| last.epoch < entry.epoch) {

@@ -1,5 +1,5 @@
 //! Carries out what a replica wants done, as its driver would: in order, and with faults on it may
-//! crash between any two effects.
+//! crash between any two effects, or wait for its disk.
 
 use broker::raft::{
     Announcement, BatchContent, Effect, Input, LeaderBatch, OffsetAndEpoch, Refusal, RequestToken,
@@ -8,7 +8,9 @@ use broker::raft::{
 use bytes::{BufMut, BytesMut};
 
 use super::disk::Entry;
-use super::network::Event;
+use super::faults::Fate;
+use super::mutation::Mutation;
+use super::network::{Caller, Event};
 use super::world::World;
 
 /// At most this many batches in an answer, so that logs part in many places.
@@ -19,20 +21,41 @@ const MAX_CHUNK: usize = 100;
 impl World {
     pub fn carry_out_all(&mut self, node: usize) {
         loop {
-            let effects = std::mem::take(&mut self.nodes[node].effects);
-            if effects.is_empty() {
-                break;
+            let acting = &mut self.nodes[node];
+            if acting.stalled_until.is_some() {
+                return;
             }
-            for effect in effects {
-                if self.network.has_faults && self.random.one_in(400) {
-                    self.crash(node);
-                    return;
+            let Some(effect) = acting.effects.pop_front() else {
+                return;
+            };
+            let has_waited = std::mem::take(&mut acting.has_waited);
+            match self.fate(&effect) {
+                Fate::Slow(duration) if !has_waited => {
+                    self.nodes[node].effects.push_front(effect);
+                    self.nodes[node].has_waited = true;
+                    self.stall(node, duration);
                 }
-                if let Some(input) = self.carry_out(node, effect) {
-                    self.nodes[node].give(self.now, input);
+                Fate::Crash => self.crash_in(node, effect),
+                Fate::Full => self.fill_disk(node),
+                Fate::Done | Fate::Slow(_) => {
+                    if let Some(input) = self.carry_out(node, effect) {
+                        self.nodes[node].give(self.elapsed, input);
+                    }
                 }
             }
         }
+    }
+
+    /// The process ends while it does something: before it, or when it is done.
+    fn crash_in(&mut self, node: usize, effect: Effect) {
+        let is_message = matches!(
+            effect,
+            Effect::Send { .. } | Effect::Reply { .. } | Effect::ReplyWithLog { .. }
+        );
+        if self.random.one_in(2) || is_message {
+            self.carry_out(node, effect);
+        }
+        self.crash(node);
     }
 
     fn carry_out(&mut self, node: usize, effect: Effect) -> Option<Input> {
@@ -43,15 +66,18 @@ impl World {
                 request,
             } => {
                 let to = to.0 as usize;
-                self.send(node, to, |incarnation| Event::Request {
-                    from: node,
-                    from_incarnation: incarnation,
-                    to,
+                let caller = Caller {
+                    node,
+                    incarnation: self.nodes[node].incarnation,
                     correlation,
+                };
+                self.send(node, to, || Event::Request {
+                    caller,
+                    to,
                     request: request.clone(),
                 });
             }
-            Effect::Reply { token, response } => self.reply(node, token, &response),
+            Effect::Reply { token, response } => self.reply(node, token, response),
             Effect::ReplyWithLog {
                 token,
                 from,
@@ -61,8 +87,13 @@ impl World {
                 if let ResponseBody::Fetch(answer) = &mut response.body {
                     let count = 1 + self.random.below(MAX_BATCHES);
                     answer.batches = self.nodes[node].disk.read(from, count);
+                    let is_empty = answer.batches.is_empty();
+                    assert!(
+                        !is_empty,
+                        "node {node} answers with log that is not written yet"
+                    );
                 }
-                self.reply(node, token, &response);
+                self.reply(node, token, response);
             }
             Effect::ReplyWithSnapshot {
                 token,
@@ -74,7 +105,7 @@ impl World {
                     Some(chunk) => response.body = ResponseBody::FetchSnapshot(chunk),
                     None => response.refusal = Some(Refusal::SnapshotNotFound),
                 }
-                self.reply(node, token, &response);
+                self.reply(node, token, response);
             }
             Effect::Announce(announcement) => self.on_announcement(node, announcement),
             Effect::Halt(reason) => panic!("node {node} halted: {reason}"),
@@ -85,16 +116,28 @@ impl World {
 
     fn carry_out_on_disk(&mut self, node: usize, effect: Effect) -> Option<Input> {
         let incarnation = self.nodes[node].incarnation;
+        let kept = match &effect {
+            Effect::Persist(election) => Some(self.distort_election(*election)),
+            _ => None,
+        };
+        let keeps_divergence = self.has(Mutation::DivergenceKept);
+        let loses_syncs = self.has(Mutation::LostFsync);
         let disk = &mut self.nodes[node].disk;
         match effect {
             Effect::Persist(election) => {
                 let before = disk.election;
                 self.invariants.epochs.on_persist(node, before, election);
-                disk.election = election;
+                disk.previous_election = before;
+                disk.election = kept;
             }
-            Effect::Append(batch) => disk.log.push(entry_of(&batch)),
-            Effect::AppendFetched(batch) => disk.log.push(Entry::of(&batch)),
-            Effect::Truncate(offset) => disk.truncate(offset),
+            Effect::Append(batch) => self.append(node, entry_of(node, &batch)),
+            Effect::AppendFetched(batch) => self.append(node, Entry::of(&batch)),
+            Effect::Truncate(_) if keeps_divergence => {}
+            Effect::Truncate(offset) => {
+                self.invariants.committed.on_truncate(node, disk, offset);
+                disk.truncate(offset);
+            }
+            Effect::Flush if loses_syncs => return Some(Input::Flushed(disk.write())),
             Effect::Flush => return Some(Input::Flushed(disk.flush())),
             Effect::Commit(offset) => {
                 let process = (node, incarnation);
@@ -119,34 +162,40 @@ impl World {
         None
     }
 
+    fn append(&mut self, node: usize, entry: Entry) {
+        let disk = &mut self.nodes[node].disk;
+        self.invariants.logs.on_append(node, disk, &entry);
+        disk.log.push(entry);
+    }
+
     fn on_announcement(&mut self, node: usize, announcement: Announcement) {
         if let Announcement::BecameLeader { epoch, .. } = announcement {
             self.invariants.leaders.on_leader(node, epoch);
+            self.last_leader = Some((node, epoch, self.elapsed));
             self.invariants
                 .committed
                 .on_leader(node, &self.nodes[node].disk);
         }
     }
 
-    fn send(&mut self, from: usize, to: usize, event: impl Fn(u64) -> Event) {
-        let incarnation = self.nodes[from].incarnation;
-        let now = self.elapsed();
+    fn send(&mut self, from: usize, to: usize, event: impl Fn() -> Event) {
+        let now = self.elapsed;
         for at in self.network.arrivals(&mut self.random, now, from, to) {
-            self.network.schedule(at, event(incarnation));
+            self.network.schedule(at, event());
         }
     }
 
-    fn reply(&mut self, from: usize, token: RequestToken, response: &Response) {
+    fn reply(&mut self, from: usize, token: RequestToken, mut response: Response) {
         let Some(caller) = self.network.caller_of(token) else {
             return;
         };
+        let epoch = self.invariants.votes.epoch_asked(token);
+        self.distort_response(from, epoch, &mut response);
         let votes = &mut self.invariants.votes;
-        votes.on_reply(token, from, caller.node, response);
-        self.send(from, caller.node, |_| Event::Response {
+        votes.on_reply(token, from, caller.node, &response);
+        self.send(from, caller.node, || Event::Response {
             from,
-            to: caller.node,
-            to_incarnation: caller.incarnation,
-            correlation: caller.correlation,
+            caller,
             response: response.clone(),
         });
     }
@@ -160,11 +209,16 @@ impl World {
         let Some(high_watermark) = core.high_watermark() else {
             return;
         };
+        let end = if self.has(Mutation::SnapshotBeyondCommit) {
+            core.log().end_offset()
+        } else {
+            high_watermark
+        };
+        if self.nodes[node].stalled_until.is_some() {
+            return;
+        }
         let disk = &mut self.nodes[node].disk;
-        let covered = disk
-            .log
-            .iter()
-            .rfind(|entry| entry.last_offset < high_watermark);
+        let covered = disk.log.iter().rfind(|entry| entry.last_offset < end);
         let Some(id) = covered.map(|entry| OffsetAndEpoch {
             offset: entry.last_offset + 1,
             epoch: entry.epoch,
@@ -174,20 +228,23 @@ impl World {
         if disk.snapshots.iter().any(|(other, _)| *other == id) {
             return;
         }
+        self.invariants.committed.on_snapshot_written(node, id);
         disk.snapshots
             .push((id, self.invariants.committed.content_up_to(id)));
-        self.nodes[node].give(self.now, Input::SnapshotWritten(id));
+        self.nodes[node].give(self.elapsed, Input::SnapshotWritten(id));
         if self.random.one_in(2) {
             self.nodes[node].disk.clean(id);
-            self.nodes[node].give(self.now, Input::Cleaned(id));
+            self.nodes[node].give(self.elapsed, Input::Cleaned(id));
         }
     }
 }
 
-fn entry_of(batch: &LeaderBatch) -> Entry {
+fn entry_of(node: usize, batch: &LeaderBatch) -> Entry {
     let mut content = BytesMut::new();
     match &batch.content {
-        BatchContent::LeaderChange { .. } => content.put_slice(b"leader change"),
+        BatchContent::LeaderChange { .. } => {
+            content.put_slice(format!("<node {node} leads>").as_bytes());
+        }
         BatchContent::Records(records) => {
             records.iter().for_each(|record| content.put_slice(record))
         }

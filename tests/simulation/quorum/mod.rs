@@ -1,53 +1,90 @@
-//! Quorums of one to five voters and an observer: crashes that lose unsynced writes, a network that
-//! delays, drops, duplicates and splits, clients that write, snapshots that cut the log.
+//! Quorums of one to five voters and an observer, as pure cores: crashes that lose unsynced writes,
+//! disks that are slow, full, failing or wiped, clocks that drift, a network that delays, reorders,
+//! drops, duplicates and splits, clients that write, snapshots that cut the log.
 
+mod clock;
 mod disk;
 mod effects;
+mod elections;
+mod faults;
 mod invariants;
+mod mutation;
+mod mutations;
 mod network;
+mod plants;
 mod world;
 
-use std::time::Duration;
+use std::thread;
 
+use mutation::Mutation;
 use world::World;
 
-/// Runs one seed through both phases.
-fn run(seed: u64, voters: i32) {
-    let mut world = World::new(seed, voters);
-    world.run_with_faults(Duration::from_secs(60));
-    world.run_without_faults(Duration::from_secs(30));
-    world.assert_at_work();
+/// How many events a run has before the faults end.
+const EVENTS: usize = 2000;
+
+/// Says which run failed.
+struct Failing(String);
+
+#[allow(
+    clippy::print_stderr,
+    reason = "a run that fails is repeated by its seed"
+)]
+impl Drop for Failing {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.0);
+        }
+    }
 }
 
-/// `SEED` picks one run; `RUNS` makes more of them.
-fn run_all(first: u64, count: u64, voters: i32) {
-    let number = |name| {
-        std::env::var(name)
-            .ok()
-            .map(|text| text.parse().expect("a number"))
-    };
-    match number("SEED") {
-        Some(seed) => run(seed, voters),
-        None => (first..first + number("RUNS").unwrap_or(count)).for_each(|seed| run(seed, voters)),
+/// Runs one seed through both phases.
+fn run(seed: u64, voters: i32, mutation: Option<Mutation>) {
+    let name = format!("this was seed {seed} with {voters} voters");
+    let _failing = Failing(name);
+    let mut world = World::new(seed, voters);
+    world.mutation = mutation;
+    world.run_with_faults(EVENTS);
+    world.heal();
+    world.assert_gets_to_work();
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().expect("a number"))
+}
+
+/// `SEED` picks one run; `RUNS` says how many there are in all, of which these are some hundredths.
+fn run_all(first: u64, hundredths: u64, voters: i32) {
+    if let Some(seed) = number("SEED") {
+        return run(seed, voters, None);
     }
+    let count = (number("RUNS").unwrap_or(200) * hundredths).div_ceil(100);
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for worker in 0..workers {
+            let seeds = (first..first + count).skip(worker).step_by(workers);
+            scope.spawn(move || seeds.for_each(|seed| run(seed, voters, None)));
+        }
+    });
 }
 
 #[test]
 fn a_quorum_of_one_loses_nothing() {
-    run_all(1000, 10, 1);
+    run_all(1_000_000, 5, 1);
 }
 
 #[test]
 fn a_quorum_of_two_loses_nothing() {
-    run_all(2000, 10, 2);
+    run_all(2_000_000, 10, 2);
 }
 
 #[test]
 fn a_quorum_of_three_loses_nothing() {
-    run_all(3000, 40, 3);
+    run_all(3_000_000, 60, 3);
 }
 
 #[test]
 fn a_quorum_of_five_loses_nothing() {
-    run_all(5000, 15, 5);
+    run_all(5_000_000, 25, 5);
 }

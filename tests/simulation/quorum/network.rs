@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use broker::raft::{Correlation, Request, RequestToken, Response};
+use broker::raft::{Absence, Correlation, Request, RequestToken, Response};
 
 use crate::random::Random;
 
@@ -12,21 +12,38 @@ use crate::random::Random;
 #[derive(Debug)]
 pub enum Event {
     Request {
-        from: usize,
-        from_incarnation: u64,
+        caller: Caller,
         to: usize,
-        correlation: Correlation,
         request: Request,
     },
     Response {
         from: usize,
-        to: usize,
-        to_incarnation: u64,
-        correlation: Correlation,
+        caller: Caller,
         response: Response,
+    },
+    /// A request has failed, and its caller notices.
+    Failed {
+        from: usize,
+        caller: Caller,
+        absence: Absence,
     },
     /// The node's own deadline.
     Deadline {
+        node: usize,
+        incarnation: u64,
+    },
+    /// The disk has done what it was slow with.
+    Resume {
+        node: usize,
+        incarnation: u64,
+    },
+    /// The disk may have space again.
+    BeginAgain {
+        node: usize,
+        incarnation: u64,
+    },
+    /// A node that was asked to stop does.
+    Stop {
         node: usize,
         incarnation: u64,
     },
@@ -39,6 +56,18 @@ pub enum Event {
     Snapshot,
     /// Links are cut, or mended.
     Weather,
+}
+
+impl Event {
+    /// The node that has to deal with it, and can't while it waits for its disk.
+    pub fn target(&self) -> Option<usize> {
+        match self {
+            Self::Request { to, .. } => Some(*to),
+            Self::Response { caller, .. } | Self::Failed { caller, .. } => Some(caller.node),
+            Self::Deadline { node, .. } | Self::Stop { node, .. } => Some(*node),
+            _ => None,
+        }
+    }
 }
 
 /// Who asked, to whom the answer goes.
@@ -55,7 +84,8 @@ pub struct Network {
     queue: BTreeMap<(Duration, u64), Event>,
     sequence: u64,
     cut: BTreeSet<(usize, usize)>,
-    callers: BTreeMap<RequestToken, Caller>,
+    /// Who waits for an answer, and of whom.
+    callers: BTreeMap<RequestToken, (Caller, usize)>,
     pub has_faults: bool,
 }
 
@@ -89,6 +119,11 @@ impl Network {
         (0..copies).map(|_| now + random.millis(1..slow)).collect()
     }
 
+    /// Whether a host that is up can tell another that its process is gone.
+    pub fn connects(&self, one: usize, other: usize) -> bool {
+        !self.cut.contains(&(one, other)) && !self.cut.contains(&(other, one))
+    }
+
     /// Cuts some links in one direction or both, or mends them all.
     pub fn change_weather(&mut self, random: &mut Random, nodes: usize) {
         self.cut.clear();
@@ -113,14 +148,20 @@ impl Network {
         self.cut.clear();
     }
 
-    pub fn expect_answer(&mut self, caller: Caller) -> RequestToken {
+    pub fn expect_answer(&mut self, caller: Caller, of: usize) -> RequestToken {
         self.sequence += 1;
         let token = RequestToken(self.sequence);
-        self.callers.insert(token, caller);
+        self.callers.insert(token, (caller, of));
         token
     }
 
     pub fn caller_of(&mut self, token: RequestToken) -> Option<Caller> {
-        self.callers.remove(&token)
+        self.callers.remove(&token).map(|(caller, _)| caller)
+    }
+
+    /// Who waits for answers that a node will not give any more.
+    pub fn abandoned_by(&mut self, node: usize) -> Vec<Caller> {
+        let waiting = self.callers.extract_if(.., |_, (_, of)| *of == node);
+        waiting.map(|(_, (caller, _))| caller).collect()
     }
 }

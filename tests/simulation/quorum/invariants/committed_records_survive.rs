@@ -32,9 +32,42 @@ impl CommittedRecordsSurvive {
                 .committed
                 .entry(entry.base_offset)
                 .or_insert_with(|| entry.clone());
-            assert_eq!(known, entry, "{process:?} has committed something else");
+            assert!(
+                known == entry,
+                "{process:?} has committed something else: {entry:?} where {known:?} is"
+            );
             *checked = entry.last_offset + 1;
         }
+    }
+
+    /// A node is about to cut its log.
+    pub fn on_truncate(&self, node: usize, disk: &SimulatedDisk, offset: Offset) {
+        let cut = disk.log.iter().rev();
+        for entry in cut.take_while(|entry| entry.last_offset >= offset) {
+            assert!(
+                self.committed.get(&entry.base_offset) != Some(entry),
+                "node {node} truncates what is committed: {entry:?}"
+            );
+        }
+    }
+
+    /// A node gives its state a snapshot.
+    pub fn on_snapshot_written(&self, node: usize, id: OffsetAndEpoch) {
+        let last = self.committed.last_key_value();
+        let end = last.map_or(Offset::ZERO, |(_, entry)| entry.last_offset + 1);
+        assert!(
+            id.offset <= end,
+            "the snapshot of node {node} up to {id} is above what is committed, {end}"
+        );
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.committed.is_empty()
+    }
+
+    /// How much was committed since [`Self::mark`].
+    pub fn count_since_mark(&self) -> usize {
+        self.committed.len() - self.marked
     }
 
     pub fn on_leader(&self, node: usize, disk: &SimulatedDisk) {
@@ -78,12 +111,5 @@ impl CommittedRecordsSurvive {
 
     pub fn mark(&mut self) {
         self.marked = self.committed.len();
-    }
-
-    pub fn assert_grew_since_faults(&self, seed: u64) {
-        assert!(
-            self.committed.len() > self.marked + 10,
-            "seed {seed}: nothing was committed"
-        );
     }
 }

@@ -14,7 +14,7 @@ impl HighWatermarkNeverRetreats {
     pub fn on_commit(&mut self, process: (usize, u64), offset: Offset) {
         let seen = self.seen.entry(process).or_insert(Offset::ZERO);
         assert!(
-            offset > *seen,
+            offset >= *seen,
             "{process:?}: the high watermark went from {seen} to {offset}"
         );
         *seen = offset;

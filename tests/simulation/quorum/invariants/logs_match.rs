@@ -1,35 +1,36 @@
 //! Log matching: two logs that have a batch of the same offset and epoch are equal up to there.
+//!
+//! Checked with each batch that is written: what any log ever had at this offset and epoch is the
+//! same batch after one of the same epoch, so by induction all before it is the same.
 
 use std::collections::BTreeMap;
 
-use crate::quorum::world::Node;
+use broker::model::{LeaderEpoch, Offset};
+
+use crate::quorum::disk::{Entry, SimulatedDisk};
 
 #[derive(Default)]
-pub struct LogsMatch;
+pub struct LogsMatch {
+    seen: BTreeMap<(Offset, LeaderEpoch), (LeaderEpoch, Entry)>,
+}
 
 impl LogsMatch {
-    pub fn check(&mut self, nodes: &[Node], seed: u64) {
-        for (place, one) in nodes.iter().enumerate() {
-            let by_offset: BTreeMap<_, _> = one
-                .disk
-                .log
-                .iter()
-                .map(|entry| (entry.base_offset, entry))
-                .collect();
-            for other in &nodes[place + 1..] {
-                let mut must_match = false;
-                for theirs in other.disk.log.iter().rev() {
-                    let Some(ours) = by_offset.get(&theirs.base_offset) else {
-                        // Below the start of our log, or above its end.
-                        continue;
-                    };
-                    must_match |= ours.epoch == theirs.epoch;
-                    assert!(
-                        !must_match || *ours == theirs,
-                        "seed {seed}: {ours:?} and {theirs:?}"
-                    );
-                }
-            }
-        }
+    /// A node is about to write a batch at the end of its log.
+    pub fn on_append(&mut self, node: usize, disk: &SimulatedDisk, entry: &Entry) {
+        let end = disk.end();
+        assert_eq!(
+            end.offset, entry.base_offset,
+            "node {node}: {entry:?} is not at the end of its log"
+        );
+        let place = (entry.base_offset, entry.epoch);
+        let (before, known) = self
+            .seen
+            .entry(place)
+            .or_insert_with(|| (end.epoch, entry.clone()));
+        assert!(
+            *before == end.epoch && known == entry,
+            "node {node}: {entry:?} after epoch {}, elsewhere {known:?} after epoch {before}",
+            end.epoch
+        );
     }
 }

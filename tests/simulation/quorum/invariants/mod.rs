@@ -3,6 +3,7 @@
 mod committed_records_survive;
 mod epochs_never_go_back;
 mod high_watermark_never_retreats;
+mod leaders_have_a_majority;
 mod logs_match;
 mod one_vote_per_epoch;
 mod single_leader_per_epoch;
@@ -13,6 +14,7 @@ pub struct Invariants {
     pub committed: committed_records_survive::CommittedRecordsSurvive,
     pub epochs: epochs_never_go_back::EpochsNeverGoBack,
     pub watermarks: high_watermark_never_retreats::HighWatermarkNeverRetreats,
+    pub majorities: leaders_have_a_majority::LeadersHaveAMajority,
     pub logs: logs_match::LogsMatch,
     pub votes: one_vote_per_epoch::OneVotePerEpoch,
     pub leaders: single_leader_per_epoch::SingleLeaderPerEpoch,

@@ -1,0 +1,77 @@
+//! Where the mutations are planted.
+
+use broker::model::{LeaderEpoch, Offset};
+use broker::raft::{ElectionState, OffsetAndEpoch, Request, Response, ResponseBody, Role};
+
+use super::mutation::Mutation;
+use super::world::World;
+
+impl World {
+    pub fn has(&self, mutation: Mutation) -> bool {
+        self.mutation == Some(mutation)
+    }
+
+    /// What a request says when it arrives.
+    pub fn distort_request(&self, request: &mut Request) {
+        if let Request::Vote(vote) = request
+            && vote.last.offset > Offset::ZERO
+            && self.has(Mutation::VoteWithoutLogCheck)
+        {
+            let before = vote.epoch.0 - i32::from(!vote.pre_vote);
+            vote.last = OffsetAndEpoch::new(i64::MAX / 2, before.max(0));
+        }
+    }
+
+    /// What an answer says when it is sent.
+    pub fn distort_response(
+        &self,
+        from: usize,
+        epoch_of_vote: Option<LeaderEpoch>,
+        response: &mut Response,
+    ) {
+        let is_refusal = response.body == ResponseBody::Vote { granted: false };
+        if is_refusal
+            && response.refusal.is_none()
+            && epoch_of_vote == Some(response.epoch)
+            && !self.is_newcomer(from)
+            && self.has(Mutation::TwoVotesInAnEpoch)
+        {
+            response.body = ResponseBody::Vote { granted: true };
+        }
+    }
+
+    /// What the disk keeps of the election state.
+    pub fn distort_election(&self, election: ElectionState) -> ElectionState {
+        let is_lost = self.has(Mutation::VoteNotPersisted) && election.leader.is_none();
+        ElectionState {
+            voted: election.voted.filter(|_| !is_lost),
+            ..election
+        }
+    }
+
+    /// What a leader commits beside what its core says.
+    pub fn commit_wrongly(&mut self, node: usize) {
+        let Some(core) = &self.nodes[node].core else {
+            return;
+        };
+        let Role::Leader(leader) = core.role() else {
+            return;
+        };
+        let disk = &self.nodes[node].disk;
+        let offset = if self.has(Mutation::MinorityCommits) {
+            disk.flushed_end()
+        } else if self.has(Mutation::OldEpochCommitted) {
+            let start = leader.start_offset;
+            let voters = self.voters.ids().iter();
+            let mut ends: Vec<Offset> = voters
+                .map(|id| self.nodes[id.0 as usize].disk.common_end(disk).min(start))
+                .collect();
+            ends.sort_unstable_by(|a, b| b.cmp(a));
+            ends[self.voters.majority() - 1]
+        } else {
+            return;
+        };
+        let process = (node, self.nodes[node].incarnation);
+        self.invariants.committed.on_commit(process, disk, offset);
+    }
+}

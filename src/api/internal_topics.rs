@@ -7,6 +7,10 @@ use crate::config::GroupCoordinatorConfig;
 use crate::coordinator::OFFSETS_TOPIC;
 use crate::protocol::Str;
 use crate::protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig};
+use crate::telemetry::LogGate;
+
+/// As long as the topic cannot be made, every request for a coordinator tries it.
+static FEWER_REPLICAS: LogGate = LogGate::new();
 
 /// The topics of coordinators.
 const NAMES: [&str; 3] = [OFFSETS_TOPIC, "__transaction_state", "__share_group_state"];
@@ -65,10 +69,13 @@ impl Api {
         let is_alone = self.config().node.controller_quorum_voters.len() <= 1
             && self.image().brokers().iter().count() <= 1;
         if configured > 1 && is_alone {
-            tracing::warn!(
-                "{OFFSETS_TOPIC} gets 1 replica in place of offsets.topic.replication.factor \
-                 = {configured}, as this node is the whole cluster"
-            );
+            if let Some(suppressed) = FEWER_REPLICAS.pass() {
+                tracing::warn!(
+                    suppressed,
+                    "{OFFSETS_TOPIC} gets 1 replica in place of offsets.topic.replication.factor \
+                     = {configured}, as this node is the whole cluster"
+                );
+            }
             return offsets_topic(config, 1);
         }
         offsets_topic(config, configured)

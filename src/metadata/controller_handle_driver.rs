@@ -14,6 +14,10 @@ use super::driver::Published;
 use crate::model::Offset;
 use crate::protocol::ErrorCode;
 use crate::security::Principal;
+use crate::telemetry::LogGate;
+
+/// A client is refused as often as it asks.
+static REFUSALS: LogGate = LogGate::new();
 
 /// A request on its way to the controller's thread.
 struct Asked<Q: ControllerRequest> {
@@ -46,8 +50,10 @@ impl<Q: ControllerRequest> Question for Asked<Q> {
         let (records, response) = match outcome {
             Ok(decision) => (decision.records, decision.answer),
             Err(refusal) => {
-                let principal = &self.context.principal;
-                tracing::info!(%principal, %refusal, "the controller refuses");
+                if let Some(suppressed) = REFUSALS.pass() {
+                    let principal = &self.context.principal;
+                    tracing::info!(%principal, %refusal, suppressed, "the controller refuses");
+                }
                 (Vec::new(), self.request.refuse(&refusal))
             }
         };

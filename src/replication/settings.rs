@@ -8,6 +8,10 @@ use crate::model::BrokerId;
 use crate::records::validate::AppendPolicy;
 use crate::replication::partition::PartitionConfig;
 use crate::storage::log_config::LogConfig;
+use crate::telemetry::LogGate;
+
+/// Told of at every look at such a topic's settings.
+static PASSED_OVER: LogGate = LogGate::new();
 
 /// The settings of a broker's replicas.
 #[derive(Clone, Debug)]
@@ -51,7 +55,9 @@ impl ReplicaSettings {
     ) -> Arc<PartitionConfig> {
         let (topic, passed_over) = self.topic_defaults.with_overrides(overrides);
         for invalid in passed_over {
-            tracing::warn!(%invalid, "passing over a topic's setting");
+            if let Some(suppressed) = PASSED_OVER.pass() {
+                tracing::warn!(%invalid, suppressed, "passing over a topic's setting");
+            }
         }
         Arc::new(PartitionConfig {
             log: Arc::new(self.log_config(&topic)),

@@ -230,6 +230,26 @@ async fn a_replica_moves_with_all_it_has_and_is_written_meanwhile() {
 }
 
 #[tokio::test]
+async fn moves_that_are_begun_and_taken_back_again_and_again_do_not_fill_the_log() {
+    let mut two = Two::start().await;
+    two.create("moving", 1).await;
+    assert_eq!(two.write("moving", 0, 1).await, ErrorCode::NONE);
+    let dirs = [two.dir("one"), two.dir("two")];
+    let started = Instant::now();
+
+    for dir in dirs.iter().cycle().take(600) {
+        assert_eq!(two.move_to("moving", dir).await, ErrorCode::NONE);
+    }
+
+    // A hundred in ten seconds pass.
+    let most = 100 * (2 + started.elapsed().as_secs() / 10);
+    let log = two.broker.log();
+    let told = log.matches("moving the log").count();
+    assert!(told >= 100, "{told} lines tell of 300 moves or so");
+    assert!(u64::try_from(told).expect("few") <= most, "{told} lines");
+}
+
+#[tokio::test]
 async fn a_directory_that_is_lost_takes_its_leaders_along_and_no_others() {
     let mut two = Two::start().await;
     two.create("lost", 1).await;

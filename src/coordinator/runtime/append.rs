@@ -24,10 +24,15 @@ use crate::records::validate::ValidatedBatch;
 use crate::replication::delayed::{AckOutcome, AckWait};
 use crate::replication::partition::{LeaderWrite, Partition};
 use crate::storage::producer_state::Origin;
+use crate::telemetry::LogGate;
 
 /// The bytes of `max.message.bytes` that a batch's header, a record's header and a key of usual length
 /// take.
 const BESIDE_VALUE_BYTES: usize = 1024;
+
+/// Clients cause appends, so a disk that takes none would fill the log with these lines.
+static NOT_WRITTEN: LogGate = LogGate::new();
+static NOT_COMMITTED: LogGate = LogGate::new();
 
 /// The records that are appended together.
 struct Turn<R> {
@@ -142,8 +147,10 @@ impl<S: Shard> ShardRunner<S> {
         match self.services.replicas.append(&self.partition, write) {
             Ok(appended) => Ok(appended.info.first_offset),
             Err(error) => {
-                let partition = self.partition.name();
-                tracing::warn!(%partition, %error, "what was decided on {} is not written", S::CONTENTS);
+                if let Some(suppressed) = NOT_WRITTEN.pass() {
+                    let partition = self.partition.name();
+                    tracing::warn!(%partition, %error, suppressed, "what was decided on {} is not written", S::CONTENTS);
+                }
                 Err(error.code())
             }
         }
@@ -191,8 +198,10 @@ impl<S: Shard> ShardRunner<S> {
     }
 
     fn timed_out(&self, term: u64, last: Offset) {
-        let partition = self.partition.name();
-        tracing::warn!(%partition, %last, "records of {} are not committed in time", S::CONTENTS);
+        if let Some(suppressed) = NOT_COMMITTED.pass() {
+            let partition = self.partition.name();
+            tracing::warn!(%partition, %last, suppressed, "records of {} are not committed in time", S::CONTENTS);
+        }
         let mut deliveries = Deliveries::default();
         let mut state = self.lock();
         if state.term == term {

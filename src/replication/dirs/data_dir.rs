@@ -20,6 +20,10 @@ use crate::storage::checkpoint::{
 };
 use crate::storage::log_dir::LogDir;
 use crate::storage::partition_folder::{self, FolderMark};
+use crate::telemetry::LogGate;
+
+/// A topic may have thousands of partitions.
+static REMOVED: LogGate = LogGate::of_many(100);
 
 /// After so many synced bytes the recovery points are written early: a crash would have all of these bytes
 /// checked again.
@@ -289,7 +293,10 @@ impl DataDir {
             .collect();
         drop(removals);
         for removal in due {
-            tracing::info!(folder = %removal.folder.display(), "removing a deleted partition");
+            if let Some(suppressed) = REMOVED.pass() {
+                let folder = removal.folder.display();
+                tracing::info!(%folder, suppressed, "removing a deleted partition");
+            }
             self.log_dir.disk().remove(&removal.folder)?;
         }
         Ok(())

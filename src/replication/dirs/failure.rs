@@ -50,13 +50,13 @@ impl Dirs {
     /// Takes a partition offline whose log is damaged below what was durable. It is not served any more,
     /// and nothing of it is cut off.
     fn fail_partition(&self, partition: &Partition, damage: &StorageError) {
-        tracing::error!(partition = %partition.name(), %damage, "partition is offline");
         if let Some(dir) = self.of(partition) {
             dir.keep_entries_of(partition);
         }
         let before = self.hosted.insert(partition.id(), HostedPartition::Offline);
         // Several readers may find the same damage: it counts once.
         if matches!(before, Some(HostedPartition::Online(_))) {
+            tracing::error!(partition = %partition.name(), %damage, "partition is offline");
             self.count_damage(damage);
         }
         partition.stop(Stopped::Offline);

@@ -11,6 +11,12 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::telemetry::LogGate;
+
+/// Requests of clients come here, each of which could fail.
+static NO_THREAD: LogGate = LogGate::new();
+static BUGS: LogGate = LogGate::new();
+
 /// Threads of a slow directory. There are several, because each partition may be stuck by itself.
 const THREADS_PER_DIR: usize = 4;
 /// How long a thread waits for the next request before it ends.
@@ -58,7 +64,9 @@ impl SlowLane {
             let lane = Arc::clone(self);
             let builder = thread::Builder::new().name("slow-disk".to_owned());
             if let Err(error) = builder.spawn(move || lane.work()) {
-                tracing::error!(%error, "cannot start a thread for a slow disk");
+                if let Some(suppressed) = NO_THREAD.pass() {
+                    tracing::error!(%error, suppressed, "cannot start a thread for a slow disk");
+                }
                 self.queue.lock().threads -= 1;
                 self.work_off();
             }
@@ -89,8 +97,9 @@ impl SlowLane {
                 (run.0)()
             })
             .is_err()
+                && let Some(suppressed) = BUGS.pass()
             {
-                tracing::error!("a bug in a request on a slow disk");
+                tracing::error!(suppressed, "a bug in a request on a slow disk");
             }
         }
     }

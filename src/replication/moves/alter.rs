@@ -7,6 +7,11 @@ use crate::model::{DirectoryId, TopicPartition};
 use crate::protocol::error_code::ErrorCode;
 use crate::replication::dirs::DataDir;
 use crate::replication::partition::Partition;
+use crate::telemetry::LogGate;
+
+/// A client is refused as often as it asks.
+static REFUSED: LogGate = LogGate::new();
+static NO_THREAD: LogGate = LogGate::new();
 
 impl Moves {
     /// Moves a replica to a log directory, in the background. A move to another directory is given up; one
@@ -37,7 +42,9 @@ impl Moves {
         self.start_threads_or_refuse()?;
         let begun = self.begin(partition, to);
         begun.map_err(|error| {
-            tracing::error!(partition = %partition.name(), %error, "cannot move the log");
+            if let Some(suppressed) = REFUSED.pass() {
+                tracing::error!(partition = %partition.name(), %error, suppressed, "cannot move the log");
+            }
             error.code()
         })?;
         Ok(())
@@ -50,7 +57,9 @@ impl Moves {
 
     fn start_threads_or_refuse(self: &Arc<Self>) -> Result<(), ErrorCode> {
         self.ensure_threads().map_err(|error| {
-            tracing::error!(%error, "cannot start a thread that moves logs");
+            if let Some(suppressed) = NO_THREAD.pass() {
+                tracing::error!(%error, suppressed, "cannot start a thread that moves logs");
+            }
             ErrorCode::UNKNOWN_SERVER_ERROR
         })
     }

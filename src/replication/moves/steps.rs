@@ -27,9 +27,15 @@ use crate::storage::disk::Disk;
 use crate::storage::error::StorageError;
 use crate::storage::log::{Log, Opening};
 use crate::storage::partition_folder::{self, FolderMark, FolderOwner};
+use crate::telemetry::LogGate;
 
 /// The key of the limit on bytes that moves copy in a second, for the cluster or for this broker.
 const RATE_KEY: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
+
+/// A client can begin moves and take them back as often as it likes. Those of one command are told.
+static BEGUN: LogGate = LogGate::of_many(100);
+static FAILED: LogGate = LogGate::of_many(100);
+static ENDED: LogGate = LogGate::of_many(100);
 
 impl Moves {
     /// Begins to move a partition to another directory: makes the folder and an empty copy.
@@ -51,7 +57,9 @@ impl Moves {
             .map_err(|error| StorageError::io("create", &folder, error))
             .and_then(|()| self.open_copy(partition, to, &folder))
             .inspect_err(|error| self.dirs.note_failure_by_path(error))?;
-        tracing::info!(partition = %name, to = %to.path().display(), "moving the log");
+        if let Some(suppressed) = BEGUN.pass() {
+            tracing::info!(partition = %name, to = %to.path().display(), suppressed, "moving the log");
+        }
         Ok(self.add(partition, to, copy, false))
     }
 
@@ -122,7 +130,9 @@ impl Moves {
             // A segment was deleted meanwhile: the next step plans again.
             Err(ReplicaError::Storage(StorageError::SegmentDeleted)) => 0,
             Err(error) => {
-                tracing::error!(partition = %moving.name, %error, "cannot move the log");
+                if let Some(suppressed) = FAILED.pass() {
+                    tracing::error!(partition = %moving.name, %error, suppressed, "cannot move the log");
+                }
                 self.note_failed_move(&partition, &error);
                 self.give_up(moving, &mut copy);
                 0
@@ -207,7 +217,9 @@ impl Moves {
         self.table.forget(moving);
         from.partition_removed();
         to.partition_added();
-        tracing::info!(partition = %moving.name, to = %to.path().display(), "moved the log");
+        if let Some(suppressed) = ENDED.pass() {
+            tracing::info!(partition = %moving.name, to = %to.path().display(), suppressed, "moved the log");
+        }
         if to.log_dir.is_offline() {
             self.hosted.insert(moving.id, HostedPartition::Offline);
             partition.stop(Stopped::Offline);

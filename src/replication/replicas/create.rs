@@ -13,6 +13,11 @@ use crate::replication::threads::now;
 use crate::storage::error::StorageError;
 use crate::storage::log::{Log, Opening};
 use crate::storage::partition_folder::{self, FolderOwner};
+use crate::telemetry::LogGate;
+
+/// A client can ask for thousands of partitions where none can be made.
+static OFFLINE: LogGate = LogGate::of_many(100);
+static NOT_MADE: LogGate = LogGate::of_many(100);
 
 impl Replicas {
     /// Makes the log of a replica in the directory that the controller, or an operator, wants. `None` if it
@@ -31,7 +36,9 @@ impl Replicas {
             assigned => assigned,
         };
         let Some(dir) = self.dirs.choose(wanted) else {
-            tracing::warn!(partition = %name, "its log directory is offline");
+            if let Some(suppressed) = OFFLINE.pass() {
+                tracing::warn!(partition = %name, suppressed, "its log directory is offline");
+            }
             self.hosted.insert(id, HostedPartition::Offline);
             return None;
         };
@@ -39,7 +46,9 @@ impl Replicas {
         match self.create_in(dir, id, name, &config) {
             Ok(partition) => Some(partition),
             Err(error) => {
-                tracing::error!(partition = %name, %error, "cannot create the partition");
+                if let Some(suppressed) = NOT_MADE.pass() {
+                    tracing::error!(partition = %name, %error, suppressed, "cannot create the partition");
+                }
                 self.hosted.insert(id, HostedPartition::Offline);
                 if error.is_disk_failure() {
                     self.dirs.fail(dir, &error.to_string());

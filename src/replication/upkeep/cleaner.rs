@@ -28,7 +28,11 @@ use crate::storage::compaction::{
 };
 use crate::storage::error::StorageError;
 use crate::storage::log::Log;
-use crate::telemetry::Metrics;
+use crate::telemetry::{LogGate, Metrics};
+
+/// Clients may change the settings, and fill many small logs, as often as they like.
+static OTHER_SETTINGS: LogGate = LogGate::new();
+static COMPACTED: LogGate = LogGate::of_many(100);
 
 /// The map and a batch need some memory, whatever the config says.
 const LEAST_IO_BYTES: usize = 4096;
@@ -86,7 +90,13 @@ impl Cleaner {
         }
         let before = current.crew.take();
         if let Some(before) = &before {
-            tracing::info!(threads = config.threads, "compacting by other settings");
+            if let Some(suppressed) = OTHER_SETTINGS.pass() {
+                tracing::info!(
+                    threads = config.threads,
+                    suppressed,
+                    "compacting by other settings"
+                );
+            }
             before.tell_to_end();
         }
         let crew = Crew::new(config, before);
@@ -214,6 +224,9 @@ impl Cleaner {
         metrics.passes.inc();
         metrics.read_bytes.inc_by(summary.read_bytes);
         metrics.written_bytes.inc_by(summary.written_bytes);
+        let Some(suppressed) = COMPACTED.pass() else {
+            return;
+        };
         tracing::info!(
             partition = %partition.name(),
             from = %target.part.first_dirty,
@@ -223,6 +236,7 @@ impl Cleaner {
             written_bytes = summary.written_bytes,
             segments = summary.replaced_segments,
             took_ms = took.as_millis(),
+            suppressed,
             "compacted"
         );
     }

@@ -10,6 +10,10 @@ use super::super::time_index::TimeEntry;
 use super::{Segment, TimestampOffset};
 use crate::model::{LeaderEpoch, Offset, Timestamp};
 use crate::records::{Batch, CURRENT_MAGIC, RecordsError, Scratch};
+use crate::telemetry::LogGate;
+
+/// A client may ask for the time of such a batch as often as it likes.
+static UNREADABLE: LogGate = LogGate::new();
 
 /// A record found by its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,8 +190,10 @@ impl Segment {
             Err((reason, false)) => Err(self.corrupt(at.position, before, reason)),
             // The batch is as it was written, but too large, or unreadable for anybody.
             Err((reason, true)) => {
-                let segment = self.log_path();
-                tracing::warn!(segment = %segment.display(), position = at.position, %reason, "a batch cannot be read");
+                if let Some(suppressed) = UNREADABLE.pass() {
+                    let segment = self.log_path();
+                    tracing::warn!(segment = %segment.display(), position = at.position, %reason, suppressed, "a batch cannot be read");
+                }
                 Ok(Some(timed((
                     self.first_offset(&at)?,
                     at.header.max_timestamp(),

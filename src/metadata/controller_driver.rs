@@ -260,10 +260,18 @@ impl ControllerThread {
             self.max_idle
                 .is_some_and(|max| now.duration_since(active.last_append) >= max)
         };
-        if self.active.as_ref().is_some_and(is_idle) {
-            self.append(vec![NoOpRecord {}.into()], Box::new(Unasked))?;
+        if !self.active.as_ref().is_some_and(is_idle) {
+            return Ok(());
         }
-        Ok(())
+        // On a full disk such records would use up what is reserved for those that make room. The only
+        // voter has no majority to lose.
+        if self.settings.quorum.len() <= 1 && self.raft.lives_on_reserve() {
+            if let Some(active) = &mut self.active {
+                active.last_append = now;
+            }
+            return Ok(());
+        }
+        self.append(vec![NoOpRecord {}.into()], Box::new(Unasked))
     }
 
     fn next_deadline(&self) -> Option<Instant> {

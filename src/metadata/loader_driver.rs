@@ -57,10 +57,13 @@ impl SnapshotSchedule {
         }
     }
 
-    fn is_due(&self, bytes: u64) -> bool {
-        let is_old = self
-            .max_interval
-            .is_some_and(|max| self.last.elapsed() >= max);
+    /// Whether a snapshot is to be written after so many bytes of the log. A full disk takes those
+    /// only that make the log shorter than it was allowed to grow.
+    fn is_due(&self, bytes: u64, is_disk_full: bool) -> bool {
+        let is_old = !is_disk_full
+            && self
+                .max_interval
+                .is_some_and(|max| self.last.elapsed() >= max);
         bytes >= self.max_bytes || (is_old && bytes > 0)
     }
 
@@ -252,7 +255,8 @@ impl LoaderThread {
     }
 
     fn write_snapshot_if_due(&mut self) {
-        let is_due = self.snapshots.is_due(self.loader.bytes_since_snapshot());
+        let bytes = self.loader.bytes_since_snapshot();
+        let is_due = self.snapshots.is_due(bytes, self.raft.lives_on_reserve());
         // Within a transaction the image is older than the log that was read: a snapshot of it would lose
         // the beginning of the transaction.
         let may_write = self.has_caught_up && !self.loader.has_open_transaction();

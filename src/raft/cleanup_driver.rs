@@ -21,12 +21,10 @@ impl RaftThread {
         Ok(())
     }
 
-    /// Removes what the retention settings do not keep.
+    /// Removes what need not be kept.
     pub(super) fn clean(&mut self) -> Result<(), RaftError> {
-        let log = &self.log;
-        let log_size = |id: OffsetAndEpoch| log.size_from(id.offset);
         let now = wall_clock();
-        let Some(start) = self.retention.new_start(now, &self.snapshots, log_size) else {
+        let Some(start) = self.wanted_start(now) else {
             return Ok(());
         };
         self.log.delete_before(start.offset, now)?;

@@ -1,15 +1,21 @@
 //! What the quorum does on a full disk, which is not a broken one: it goes on with the reserve. Once that
 //! is used up the leader steps down, what is committed stays readable, and the quorum begins again, in a
 //! new epoch, when there is space.
+//!
+//! As long as the reserve lasts it must not be used up by what can wait, and the log must not grow
+//! beyond it. So nothing is written to an idle log of one voter; a snapshot is written only because
+//! the log grew, not because time passed; and with each snapshot all of the log before it goes.
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use super::driver::{Mailbox, RaftError};
 use super::event::RaftEvent;
+use super::log_state::OffsetAndEpoch;
 use super::loop_driver::RaftThread;
 use super::quorum_state_driver::QuorumStateError;
 use crate::clock::wall_clock;
+use crate::model::Timestamp;
 use crate::storage::checkpoint::StateFileError;
 use crate::storage::error::StorageError;
 use crate::storage::log::AppendError;
@@ -60,7 +66,7 @@ impl RaftThread {
         {
             tracing::error!(%error, "no space for the metadata log: no leader until there is some");
             self.step_down();
-            if let Some(reserve) = &self.reserve {
+            if let Some(reserve) = &self.shared.reserve {
                 reserve.lend();
             }
             if self.is_closed_within(PAUSE) {
@@ -69,6 +75,25 @@ impl RaftThread {
             outcome = self.begin_again().and_then(|()| self.serve());
         }
         outcome
+    }
+
+    /// Closes the active segment when a snapshot was written on a full disk: what is before a snapshot
+    /// can be deleted segment by segment only.
+    pub(super) fn roll_if_full(&mut self) -> Result<(), RaftError> {
+        if self.shared.lives_on_reserve() {
+            self.log.roll(wall_clock())?;
+        }
+        Ok(())
+    }
+
+    /// Where the log is to begin: on a full disk at the newest snapshot, else as the settings say.
+    pub(super) fn wanted_start(&self, now: Timestamp) -> Option<OffsetAndEpoch> {
+        if self.shared.lives_on_reserve() {
+            let newest = self.snapshots.last()?.id;
+            return (newest.offset > self.log.start_offset()).then_some(newest);
+        }
+        let log_size = |id: OffsetAndEpoch| self.log.size_from(id.offset);
+        self.retention.new_start(now, &self.snapshots, log_size)
     }
 
     fn step_down(&mut self) {

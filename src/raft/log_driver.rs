@@ -217,6 +217,14 @@ impl MetadataLog {
         self.flush(now)
     }
 
+    /// Closes the active segment, so that what is in it can be deleted.
+    pub(super) fn roll(&mut self, now: Timestamp) -> Result<(), RaftError> {
+        self.flush(now)?;
+        let reserve = self.reserve.clone();
+        with_reserve(reserve.as_deref(), || Ok(self.log.roll(now)?))?;
+        self.flush(now)
+    }
+
     /// Moves the start of the log up to a snapshot and deletes the segments below it.
     pub(super) fn delete_before(
         &mut self,

@@ -21,7 +21,6 @@ use super::voters::Voters;
 use crate::clock::wall_clock;
 use crate::model::LeaderEpoch;
 use crate::records::control::{self, Placement};
-use crate::storage::reserve::Reserve;
 
 /// How often old snapshots and segments are looked for: the interval is Kafka's.
 const CLEAN_INTERVAL: Duration = Duration::from_secs(60);
@@ -38,7 +37,6 @@ pub(super) struct RaftThread {
     /// history.
     pub(super) snapshots: Vec<SnapshotInfo>,
     pub(super) retention: Retention,
-    pub(super) reserve: Option<Arc<Reserve>>,
     pub(super) listener: Box<dyn RaftListener>,
     /// The epoch of which the listener was told that this node leads it.
     pub(super) told_leadership: Option<LeaderEpoch>,
@@ -129,6 +127,7 @@ impl RaftThread {
             Command::SnapshotWritten(id) => {
                 self.learn_snapshot(id)?;
                 self.step(Input::SnapshotWritten(id))?;
+                self.roll_if_full()?;
                 self.clean()
             }
             Command::Resign(epoch) => self.step(Input::ResignRequested { epoch }),
@@ -154,7 +153,7 @@ impl RaftThread {
 
     fn carry_out(&mut self, effect: Effect) -> Result<Option<Input>, RaftError> {
         match effect {
-            Effect::Persist(state) => with_reserve(self.reserve.as_deref(), || {
+            Effect::Persist(state) => with_reserve(self.shared.reserve.as_deref(), || {
                 Ok(self.quorum_state.save(&state, &self.voters)?)
             })?,
             Effect::Append(batch) => self.append(batch),

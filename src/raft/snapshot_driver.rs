@@ -99,7 +99,13 @@ impl SnapshotStore {
     ) -> Result<(), SnapshotFileError> {
         let encoder = SnapshotEncoder::new(id, now);
         let writer = self.begin(id)?;
-        write_batches(writer, encoder, last_contained_log_timestamp, batches)
+        let part = writer.part.clone();
+        let written = write_batches(writer, encoder, last_contained_log_timestamp, batches);
+        if written.is_err() {
+            // The disk may be full: nothing of it may hold room. If it stays, the next start has it.
+            let _ = self.disk.remove(&part);
+        }
+        written
     }
 
     /// Reads and checks a snapshot.

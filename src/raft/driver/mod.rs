@@ -150,7 +150,15 @@ pub(super) struct Shared {
     pub(super) wake: Condvar,
     pub(super) info: ArcSwap<QuorumInfo>,
     pub(super) snapshots: SnapshotStore,
+    pub(super) reserve: Option<Arc<Reserve>>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+impl Shared {
+    pub(super) fn lives_on_reserve(&self) -> bool {
+        let reserve = self.reserve.as_ref();
+        reserve.is_some_and(|reserve| reserve.is_lent())
+    }
 }
 
 /// The work that waits for the thread.
@@ -213,6 +221,7 @@ impl Raft {
             wake: Condvar::new(),
             info: ArcSwap::from_pointee(QuorumInfo::of(&node, Instant::now(), wall_clock())),
             snapshots,
+            reserve: config.reserve.clone(),
             thread: Mutex::new(None),
         });
         let mut thread = RaftThread {
@@ -220,7 +229,6 @@ impl Raft {
             node,
             log,
             quorum_state,
-            reserve: config.reserve.clone(),
             voters,
             delivery: Delivery::new(delivered),
             snapshots: Vec::new(),
@@ -285,6 +293,11 @@ impl Raft {
         snapshots.write(end, last_contained_log_timestamp, batches, wall_clock())?;
         self.command(Command::SnapshotWritten(end));
         Ok(true)
+    }
+
+    /// Whether the disk of the log is full, and the log lives on what was reserved of it.
+    pub fn lives_on_reserve(&self) -> bool {
+        self.shared.lives_on_reserve()
     }
 
     /// Gives up leading `epoch`, because what was decided in it cannot be applied. The listener is told of

@@ -11,6 +11,7 @@ use crate::telemetry::LogGate;
 
 /// A client is refused as often as it asks.
 static REFUSED: LogGate = LogGate::new();
+static FULL: LogGate = LogGate::new();
 static NO_THREAD: LogGate = LogGate::new();
 
 impl Moves {
@@ -18,7 +19,8 @@ impl Moves {
     /// to `to` goes on. Partitions must neither come nor go meanwhile. It blocks on the disk.
     ///
     /// # Errors
-    /// KAFKA_STORAGE_ERROR, or UNKNOWN_SERVER_ERROR if there is no thread for the move.
+    /// KAFKA_STORAGE_ERROR, also if the disk there is full, or UNKNOWN_SERVER_ERROR if there is no thread
+    /// for the move.
     pub fn move_to(
         self: &Arc<Self>,
         partition: &Partition,
@@ -36,6 +38,13 @@ impl Moves {
             return Ok(());
         }
         if !self.hosted.is_online(&id) {
+            return Err(ErrorCode::KAFKA_STORAGE_ERROR);
+        }
+        if to.log_dir.is_full() {
+            if let Some(suppressed) = FULL.pass() {
+                let dir = to.path().display();
+                tracing::warn!(%dir, suppressed, "the disk is full: no log is moved there");
+            }
             return Err(ErrorCode::KAFKA_STORAGE_ERROR);
         }
         // The threads are started before the move begins: without one, nothing would ever end it.

@@ -156,6 +156,10 @@ impl Moves {
             };
             moving.is_alone.store(true, Ordering::Relaxed);
         }
+        // The copy would use up what is reserved there. It goes on when there is room again.
+        if moving.to.log_dir.is_full() {
+            return Ok(0);
+        }
         filled.set_config(Arc::clone(&partition.config().log));
         let (copied, has_all) = copy_some(partition, filled)?;
         moving.note(filled);

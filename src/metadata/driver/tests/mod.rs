@@ -1,5 +1,6 @@
 //! A whole node on a disk in memory: what was answered is seen, survives, and is found again.
 
+mod full_disk;
 mod restart;
 mod sessions;
 mod slow_folders;
@@ -29,6 +30,7 @@ use crate::protocol::messages::delete_topics::DeleteTopicsRequest;
 use crate::raft::{RaftConfig, Retention, Timeouts, Voter};
 use crate::security::Principal;
 use crate::storage::disk::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
+use crate::storage::reserve::Reserve;
 
 /// Longer than anything takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -132,6 +134,15 @@ impl Node {
         config: MetadataConfig,
         others: Vec<Box<dyn MetadataPublisher>>,
     ) -> Self {
+        Self::start_by(disk, config, others, None)
+    }
+
+    fn start_by(
+        disk: &CrashDisk,
+        config: MetadataConfig,
+        others: Vec<Box<dyn MetadataPublisher>>,
+        reserve: Option<Arc<Reserve>>,
+    ) -> Self {
         let raft_config = RaftConfig {
             node_id: BrokerId(1),
             directory_id: Uuid::from_bytes([7; 16]),
@@ -145,7 +156,7 @@ impl Node {
             segment_ms: i64::MAX,
             retention: Retention::default(),
             timeouts: Timeouts::default(),
-            reserve: None,
+            reserve,
             seed: 1,
         };
         let (listener, events) = events();

@@ -10,6 +10,7 @@ use crate::raft::event::CommittedBatch;
 use crate::storage::disk::{self, OpenMode};
 
 mod damage;
+mod full_disk;
 
 /// Longer than any event takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -336,46 +337,6 @@ fn what_was_told_as_committed_survives_an_io_error_at_every_operation() {
             );
         }
     }
-}
-
-#[test]
-fn a_full_disk_stops_the_leader_until_there_is_space() {
-    let disk = formatted_disk();
-    let (raft, recorder, epoch) = lead(&config(), &disk);
-    let last = raft.append(epoch, vec![record("kept")]).unwrap();
-    assert!(recorder.wait_for_commit(last));
-    disk.inject(disk.operations(), Fault::NoSpace);
-
-    raft.append(epoch, vec![record("refused")]).unwrap();
-    recorder.wait_for(|event| (*event == RaftEvent::Resigned { epoch }).then_some(()));
-    assert_eq!(
-        raft.append(epoch, vec![record("x")]),
-        Err(AppendError::NotLeader { epoch })
-    );
-    disk.heal();
-
-    let next = recorder.wait_for(|event| match event {
-        RaftEvent::BecameLeader { epoch: next, .. } if *next > epoch => Some(*next),
-        _ => None,
-    });
-    let last = raft.append(next, vec![record("again")]).unwrap();
-    assert!(recorder.wait_for_commit(last));
-    raft.close();
-    assert_eq!(recorder.records(), ["kept", "again"].map(record));
-}
-
-#[test]
-fn a_quorum_on_a_full_disk_can_be_closed() {
-    let disk = formatted_disk();
-    let (raft, recorder, epoch) = lead(&config(), &disk);
-    disk.inject(disk.operations(), Fault::NoSpace);
-    raft.append(epoch, vec![record("refused")]).unwrap();
-    recorder.wait_for(|event| (*event == RaftEvent::Resigned { epoch }).then_some(()));
-
-    raft.close();
-
-    let failed = |event: &RaftEvent| matches!(event, RaftEvent::Failed(_));
-    assert!(!recorder.0.0.lock().iter().any(failed));
 }
 
 #[test]

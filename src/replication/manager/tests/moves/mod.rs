@@ -14,6 +14,8 @@ use crate::protocol::messages::metadata_records::{
 };
 use crate::replication::dirs::DataDir;
 use crate::replication::moves::Move;
+use crate::storage::disk::Disk;
+use crate::storage::reserve::Reserve;
 
 const BATCHES: i64 = 20;
 
@@ -263,6 +265,33 @@ fn a_disk_that_fails_under_the_copy_costs_only_itself() {
     assert!(world.manager.rooms.moves.all().is_empty());
     assert_eq!(world.manager.offline_dirs(), [world.dir("/b").log_dir.id()]);
     assert_eq!(world.append("t", 0, 1), Ok(Offset(BATCHES)));
+}
+
+#[test]
+fn no_log_moves_to_a_full_disk_and_one_that_is_on_its_way_waits() {
+    let world = World::filled(&["/a", "/b"]);
+    let shared: Arc<dyn Disk> = Arc::new(world.disk.clone());
+    let reserve = Arc::new(Reserve::for_start(shared, Path::new("/b"), 4096));
+    reserve.retake();
+    let to = world.dir("/b");
+    to.log_dir.keep_reserve(Arc::clone(&reserve));
+    let moves = &world.manager.rooms.moves;
+
+    reserve.lend();
+    let refused = moves.move_to(&world.partition("t", 0), to);
+    assert_eq!(refused, Err(ErrorCode::KAFKA_STORAGE_ERROR));
+    assert_eq!(world.folders_with("/b", "-future"), 0);
+    reserve.retake();
+    let moving = world.begin_move("/b");
+    reserve.lend();
+    for _ in 0..10 {
+        assert_eq!(moves.advance(&moving), 0);
+    }
+
+    assert!(moves.of(&id()).is_some() && !world.is_in("/b"));
+    reserve.retake();
+    world.finish_move(&moving);
+    assert!(world.is_in("/b"));
 }
 
 #[test]

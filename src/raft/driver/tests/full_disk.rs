@@ -1,0 +1,115 @@
+//! A full disk: the quorum waits for space, or lives on what was reserved, and uses that up for nothing
+//! that can wait.
+
+use super::*;
+
+#[test]
+fn a_full_disk_stops_the_leader_until_there_is_space() {
+    let disk = formatted_disk();
+    let (raft, recorder, epoch) = lead(&config(), &disk);
+    let last = raft.append(epoch, vec![record("kept")]).unwrap();
+    assert!(recorder.wait_for_commit(last));
+    disk.inject(disk.operations(), Fault::NoSpace);
+
+    raft.append(epoch, vec![record("refused")]).unwrap();
+    recorder.wait_for(|event| (*event == RaftEvent::Resigned { epoch }).then_some(()));
+    assert_eq!(
+        raft.append(epoch, vec![record("x")]),
+        Err(AppendError::NotLeader { epoch })
+    );
+    disk.heal();
+
+    let next = recorder.wait_for(|event| match event {
+        RaftEvent::BecameLeader { epoch: next, .. } if *next > epoch => Some(*next),
+        _ => None,
+    });
+    let last = raft.append(next, vec![record("again")]).unwrap();
+    assert!(recorder.wait_for_commit(last));
+    raft.close();
+    assert_eq!(recorder.records(), ["kept", "again"].map(record));
+}
+
+#[test]
+fn a_quorum_on_a_full_disk_can_be_closed() {
+    let disk = formatted_disk();
+    let (raft, recorder, epoch) = lead(&config(), &disk);
+    disk.inject(disk.operations(), Fault::NoSpace);
+    raft.append(epoch, vec![record("refused")]).unwrap();
+    recorder.wait_for(|event| (*event == RaftEvent::Resigned { epoch }).then_some(()));
+
+    raft.close();
+
+    let failed = |event: &RaftEvent| matches!(event, RaftEvent::Failed(_));
+    assert!(!recorder.0.0.lock().iter().any(failed));
+}
+
+/// A quorum whose disk has just become full: the reserve is given back.
+fn on_the_reserve() -> (CrashDisk, RaftConfig, Arc<Reserve>) {
+    let disk = formatted_disk();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let reserve = Arc::new(Reserve::for_start(shared, Path::new("data"), 4096));
+    reserve.retake();
+    reserve.lend();
+    let config = RaftConfig {
+        reserve: Some(Arc::clone(&reserve)),
+        ..config()
+    };
+    (disk, config, reserve)
+}
+
+fn metadata_files(disk: &CrashDisk, suffix: &str) -> Vec<String> {
+    let entries = disk.list(Path::new("data/__cluster_metadata-0")).unwrap();
+    let names = entries.into_iter().map(|entry| entry.name);
+    names.filter(|name| name.ends_with(suffix)).collect()
+}
+
+fn snapshot(raft: &Raft, last: Offset, epoch: LeaderEpoch) -> Result<bool, WriteSnapshotError> {
+    let end = OffsetAndEpoch {
+        offset: last + 1,
+        epoch,
+    };
+    let state = vec![record("state")];
+    raft.write_snapshot(end, Timestamp(0), std::iter::once(state))
+}
+
+#[test]
+fn on_a_full_disk_the_log_begins_at_the_newest_snapshot() {
+    let (disk, config, reserve) = on_the_reserve();
+    let (raft, recorder, epoch) = lead(&config, &disk);
+    let last = raft.append(epoch, vec![record("a")]).unwrap();
+    assert!(recorder.wait_for_commit(last));
+    assert!(raft.lives_on_reserve());
+
+    assert!(snapshot(&raft, last, epoch).unwrap());
+    while raft.info().log_start_offset <= last {
+        thread::yield_now();
+    }
+    let behind = raft.append(epoch, vec![record("b")]).unwrap();
+    assert!(recorder.wait_for_commit(behind));
+    raft.close();
+
+    assert_eq!(raft.info().log_start_offset, last + 1);
+    assert_eq!(metadata_files(&disk, ".log"), ["00000000000000000002.log"]);
+    reserve.retake();
+    let (raft, again, _) = lead(&config, &disk);
+    raft.close();
+    assert_eq!(again.records(), ["state", "b"].map(record));
+}
+
+#[test]
+fn a_snapshot_that_finds_no_room_holds_none() {
+    let (disk, config, _) = on_the_reserve();
+    let (raft, recorder, epoch) = lead(&config, &disk);
+    let last = raft.append(epoch, vec![record("a")]).unwrap();
+    assert!(recorder.wait_for_commit(last));
+    for operation in 0..3 {
+        disk.inject(disk.operations() + operation, Fault::NoSpace);
+
+        assert!(snapshot(&raft, last, epoch).is_err(), "{operation}");
+
+        disk.heal();
+        let parts = metadata_files(&disk, ".part");
+        assert_eq!(parts, Vec::<String>::new(), "{operation}");
+    }
+    raft.close();
+}

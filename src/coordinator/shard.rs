@@ -146,8 +146,19 @@ pub trait ShardRecord: Sized + Send + Sync + 'static {
     /// Reads a record, which a newer version may have written.
     ///
     /// # Errors
-    /// Why the record is passed over.
-    fn from_bytes(key: Bytes, value: Option<Bytes>) -> Result<Self, String>;
+    /// What it is instead.
+    fn from_bytes(key: Bytes, value: Option<Bytes>) -> Result<Self, UnreadRecord>;
+}
+
+/// Why a record of the log was not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnreadRecord {
+    /// Its type is not known: something that a newer version keeps, and this one does without.
+    #[error("{0}")]
+    UnknownType(String),
+    /// Its type is known, and it cannot be read: what it says is missing without it.
+    #[error("{0}")]
+    Unreadable(String),
 }
 
 /// What all shards of one coordinator share: settings, memory, metrics.

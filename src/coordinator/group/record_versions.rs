@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::coordinator::shard::ShardRecord;
+use crate::coordinator::shard::{ShardRecord, UnreadRecord};
+use crate::protocol::DecodeError;
 use crate::protocol::messages::offsets_records::OffsetsRecord;
 
 /// GroupMetadata as 4.3.1 writes it; it would read version 4 as well.
@@ -27,8 +28,11 @@ impl ShardRecord for OffsetsRecord {
         self.encode(value_version(self))
     }
 
-    fn from_bytes(key: Bytes, value: Option<Bytes>) -> Result<Self, String> {
-        Self::decode(key, value).map_err(|error| error.to_string())
+    fn from_bytes(key: Bytes, value: Option<Bytes>) -> Result<Self, UnreadRecord> {
+        Self::decode(key, value).map_err(|error| match error {
+            DecodeError::UnknownRecord { .. } => UnreadRecord::UnknownType(error.to_string()),
+            _ => UnreadRecord::Unreadable(error.to_string()),
+        })
     }
 }
 

@@ -1,11 +1,11 @@
 //! Loads a shard: reads its log from the start to its current end, on a thread that may block, a bounded
 //! piece at a time. Requests get COORDINATOR_LOAD_IN_PROGRESS meanwhile.
 //!
-//! A record that does not decode is passed over with a warning: a partition's state is not lost because of
-//! one record of a newer version. (Kafka passes over records of unknown types, and does not load the
-//! partition for any other that it cannot read.) A damaged batch ends the load and takes the partition
-//! offline, like any damage that is found: it is not served until it is repaired. A whole batch of a format
-//! that is not read here (magic 0 and 1) only ends the load: the partition stays online.
+//! As in Kafka, a record of an unknown type is passed over: a newer release wrote it. Any other record that
+//! cannot be read ends the load: to go on without it would tell an older offset, or none, for the one that
+//! was committed. The partition stays online, and nothing is written to it; so it is with a whole batch of
+//! a format that is not read here (magic 0 and 1). A damaged batch ends the load and takes the partition
+//! offline, like any damage that is found: it is not served until it is repaired.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +16,9 @@ use bytes::Bytes;
 use super::append::{max_batch_bytes, max_record_bytes};
 use super::phase::Phase;
 use super::shard_runner::ShardRunner;
-use crate::coordinator::shard::{Shard, ShardCommon as _, ShardRecord, TransactionOutcome};
+use crate::coordinator::shard::{
+    Shard, ShardCommon as _, ShardRecord, TransactionOutcome, UnreadRecord,
+};
 use crate::model::{LeaderEpoch, Offset, ProducerId};
 use crate::protocol::Payload;
 use crate::records::control::EndTransactionMarker;
@@ -27,6 +29,12 @@ use crate::replication::partition::Partition;
 use crate::storage::disk;
 use crate::storage::error::StorageError;
 use crate::storage::log::ReadPlan;
+use crate::telemetry::LogGate;
+
+/// Loads come again with every append that fails, which clients can cause.
+static NOT_LOADED: LogGate = LogGate::of_many(100);
+/// There may be as many as records.
+static PASSED_OVER: LogGate = LogGate::new();
 
 /// Why a shard could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +48,8 @@ enum LoadError {
         offset: Offset,
         source: RecordsError,
     },
+    #[error("the record at offset {offset} cannot be read: {reason}")]
+    Record { offset: Offset, reason: String },
     #[error("the batch at offset {0} ends in the middle")]
     Cut(Offset),
     #[error("the load is of no use any more")]
@@ -117,7 +127,9 @@ impl<S: Shard> ShardRunner<S> {
             }
             Err(LoadError::Void) => {}
             Err(error) => {
-                tracing::error!(%partition, %error, "{} cannot be loaded", S::CONTENTS);
+                if let Some(suppressed) = NOT_LOADED.pass() {
+                    tracing::error!(%partition, %error, suppressed, "{} cannot be loaded", S::CONTENTS);
+                }
                 let phase = match error {
                     // The partition has moved meanwhile.
                     LoadError::Replica(ReplicaError::NotLeader) => Phase::Over,
@@ -246,11 +258,7 @@ impl<S: Shard> Loading<S> {
             batch.check_crc().map_err(damaged)?;
             let next = batch.last_offset() + 1;
             if next > self.next && batch.base_offset() < self.end {
-                self.replay_batch(&batch)
-                    .map_err(|source| LoadError::Damaged {
-                        offset: batch.base_offset(),
-                        source,
-                    })?;
+                self.replay_batch(&batch)?;
                 self.next = next;
             }
             self.position += batch.header().size() as u64;
@@ -261,14 +269,18 @@ impl<S: Shard> Loading<S> {
         Ok(())
     }
 
-    fn replay_batch(&mut self, batch: &Batch<'_>) -> Result<(), RecordsError> {
+    fn replay_batch(&mut self, batch: &Batch<'_>) -> Result<(), LoadError> {
+        let damaged = |source| LoadError::Damaged {
+            offset: batch.base_offset(),
+            source,
+        };
         let producer_id = if batch.is_transactional() {
             batch.producer_id()
         } else {
             ProducerId::NONE
         };
-        for record in batch.records(&mut self.scratch)? {
-            let record = record?;
+        for record in batch.records(&mut self.scratch).map_err(damaged)? {
+            let record = record.map_err(damaged)?;
             self.record_count += 1;
             if batch.is_control() {
                 if let Some(marker) = EndTransactionMarker::of(&record) {
@@ -285,12 +297,16 @@ impl<S: Shard> Loading<S> {
             }
             match decode::<S::Record>(&record) {
                 Ok(decoded) => self.shard.replay(record.offset(), producer_id, &decoded),
-                Err(reason) => {
+                Err(UnreadRecord::UnknownType(reason)) => {
                     self.passed_over += 1;
+                    if let Some(suppressed) = PASSED_OVER.pass() {
+                        let offset = record.offset();
+                        tracing::warn!(%offset, reason, suppressed, "passing over a record of {}", S::CONTENTS);
+                    }
+                }
+                Err(UnreadRecord::Unreadable(reason)) => {
                     let offset = record.offset();
-                    // One record that this release cannot read must not keep all groups of the partition
-                    // away.
-                    tracing::warn!(%offset, reason, "passing over a record of {}", S::CONTENTS);
+                    return Err(LoadError::Record { offset, reason });
                 }
             }
         }
@@ -310,8 +326,9 @@ fn is_damage(error: &RecordsError) -> bool {
 }
 
 /// Decodes a copy of the record: what a shard keeps must not keep the whole piece.
-fn decode<R: ShardRecord>(record: &Record<'_>) -> Result<R, String> {
-    let key = record.key().ok_or("it has no key")?;
+fn decode<R: ShardRecord>(record: &Record<'_>) -> Result<R, UnreadRecord> {
+    let no_key = || UnreadRecord::Unreadable("it has no key".to_owned());
+    let key = record.key().ok_or_else(no_key)?;
     let value = record.value().map(Bytes::copy_from_slice);
     R::from_bytes(Bytes::copy_from_slice(key), value)
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::coordinator::shard::ShardRecord as _;
-use crate::model::{LeaderEpoch, Offset, ProducerId, Timestamp};
+use crate::model::{LeaderEpoch, Offset, ProducerId, Timestamp, TopicPartition};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::describe_groups::DescribedGroup;
 use crate::protocol::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol};
@@ -268,17 +268,12 @@ async fn who_stops_answers_commits_and_sends_members_away() {
 }
 
 #[tokio::test]
-async fn loading_decompresses_passes_over_what_it_does_not_know_and_goes_on() {
+async fn loading_decompresses_passes_over_types_that_it_does_not_know_and_goes_on() {
     let mut world = world();
     let zstd = CompressionSetting::new(Compression::Zstd);
     let mut batch = BatchBuilder::new(Offset(0)).compression(zstd);
     add(&mut batch, &record(5));
-    let unknown_type = (Bytes::from_static(&[0, 99, 1]), None);
-    let cut_off = (Bytes::from_static(&[0]), None);
-    let unknown_version = (record(6).0, Some(Bytes::from_static(&[0, 99])));
-    for strange in [unknown_type, cut_off, unknown_version] {
-        add(&mut batch, &strange);
-    }
+    add(&mut batch, &(Bytes::from_static(&[0, 99, 1]), None));
     world.replicas.write(&batch.build());
     let mut batch = BatchBuilder::new(Offset(0));
     add(&mut batch, &record(7));
@@ -288,7 +283,38 @@ async fn loading_decompresses_passes_over_what_it_does_not_know_and_goes_on() {
 
     assert_eq!(world.committed().await, 7);
     assert_eq!(world.commit(8).await, ErrorCode::NONE);
-    assert_eq!(world.replicas.partition().end_offset(), Offset(6));
+    assert_eq!(world.replicas.partition().end_offset(), Offset(4));
+}
+
+#[tokio::test]
+async fn a_record_of_a_known_type_that_cannot_be_read_ends_the_load_and_nothing_is_written() {
+    let (key, value) = record(6);
+    let value = value.expect("a commit has a value");
+    let cut = |bytes: &Bytes| bytes.slice(..bytes.len() - 1);
+    let cut_key = (cut(&key), Some(value.clone()));
+    let no_type = (Bytes::from_static(&[0]), None);
+    let cut_value = (key.clone(), Some(cut(&value)));
+    let empty_value = (key.clone(), Some(Bytes::new()));
+    let unknown_version = (key, Some(Bytes::from_static(&[0, 99])));
+    for strange in [cut_key, no_type, cut_value, empty_value, unknown_version] {
+        let mut world = world();
+        assert_eq!(world.commit(5).await, ErrorCode::NONE);
+        let mut batch = BatchBuilder::new(Offset(0));
+        add(&mut batch, &strange);
+        world.replicas.write(&batch.build());
+
+        world.restart_groups();
+        while world.groups.serves(0) {
+            tokio::task::yield_now().await;
+        }
+
+        let refused = world.commit(6).await;
+        assert_eq!(refused, ErrorCode::NOT_COORDINATOR, "{strange:?}");
+        let name = TopicPartition::new(OFFSETS_TOPIC, 0);
+        assert!(world.replicas.manager.partition_by_name(&name).is_ok());
+        assert_eq!(world.replicas.partition().end_offset(), Offset(2));
+        world.assert_metrics(&["offline_partitions 0", "group_shards{state=\"failed\"} 1"]);
+    }
 }
 
 #[tokio::test]

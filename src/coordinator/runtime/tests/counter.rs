@@ -8,6 +8,7 @@ use prometheus_client::registry::Registry;
 
 use crate::coordinator::shard::{
     Caller, Effects, Moment, Shard, ShardAnswer, ShardCommon, ShardRecord, ShardRequest, Token,
+    UnreadRecord,
 };
 use crate::model::{Offset, ProducerId, TopicPartition};
 use crate::protocol::ErrorCode;
@@ -107,9 +108,9 @@ impl ShardRecord for Becomes {
         (Bytes::from_static(b"number"), Some(value))
     }
 
-    fn from_bytes(_key: Bytes, value: Option<Bytes>) -> Result<Self, String> {
+    fn from_bytes(_key: Bytes, value: Option<Bytes>) -> Result<Self, UnreadRecord> {
         let value = value.as_deref().and_then(|value| value.try_into().ok());
-        let value = value.ok_or("it is no number")?;
+        let value = value.ok_or_else(|| UnreadRecord::Unreadable("it is no number".to_owned()))?;
         Ok(Self(i64::from_be_bytes(value)))
     }
 }

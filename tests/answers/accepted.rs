@@ -125,8 +125,6 @@ accepted! {
         "Apache runs into an exception; any level but 0 reads what is committed";
     "Fetch", ["max bytes -*", "partition max bytes -*"], "*", "*", "*",
         "Apache runs into an exception; a negative limit is a limit of 0";
-    "Fetch", ["session: its topic *"], "*.error_code", "UNKNOWN_TOPIC_ID", "*",
-        "a session by ids remembers no names; with each of the codes the client asks for metadata";
     "Fetch", ["a partition twice"], "*", "*", "*",
         "Apache reads the last of them only; here each is answered";
 

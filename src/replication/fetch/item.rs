@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::answer::PartitionAnswer;
 use super::job::Done;
 use super::request::FetchParams;
-use crate::metadata::image::MetadataImage;
+use crate::metadata::image::{MetadataImage, TopicsImage};
 use crate::model::{BrokerId, LeaderEpoch, TopicIdPartition};
 use crate::protocol::error_code::ErrorCode;
 use crate::replication::delayed::{FetchWatch, Subscription};
@@ -20,6 +20,8 @@ use crate::storage::error::StorageError;
 /// A partition of a Fetch.
 pub struct Item {
     topic: TopicKey,
+    /// The name of a topic that is asked for by id: what a session remembered, or the metadata says.
+    name: Option<Arc<str>>,
     partition: i32,
     /// What the request asks of the partition.
     pub request: PartitionRequest,
@@ -63,6 +65,7 @@ impl Item {
     pub fn new(topic: TopicKey, partition: i32, request: PartitionRequest, slot: u32) -> Self {
         Self {
             topic,
+            name: None,
             partition,
             request,
             slot,
@@ -75,7 +78,10 @@ impl Item {
 
     /// A partition of a session that may have news.
     pub fn of(ready: ReadySlot) -> Self {
-        Self::new(ready.topic, ready.partition, ready.request, ready.slot)
+        Self {
+            name: ready.name,
+            ..Self::new(ready.topic, ready.partition, ready.request, ready.slot)
+        }
     }
 
     /// Looks the partition up, unless that was done before. Returns whether it did.
@@ -92,11 +98,19 @@ impl Item {
         self.found.as_ref()?.as_ref().ok()
     }
 
-    fn look_up(&self, look: &Look<'_>) -> Result<Arc<Partition>, ErrorCode> {
+    /// The name of the topic, if it is known and the request does not say it.
+    pub fn name(&self) -> Option<&Arc<str>> {
+        self.name.as_ref()
+    }
+
+    fn look_up(&mut self, look: &Look<'_>) -> Result<Arc<Partition>, ErrorCode> {
         let topics = look.image.topics();
         let topic_id = match &self.topic {
             TopicKey::Id(id) => {
-                topics.by_id(id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
+                let Some(topic) = topics.by_id(id) else {
+                    return Err(self.why_gone(topics));
+                };
+                self.name.get_or_insert_with(|| Arc::clone(&topic.name));
                 *id
             }
             TopicKey::Name(name) => {
@@ -109,6 +123,19 @@ impl Item {
             partition: self.partition,
         };
         look.hosted.partition(&id).map_err(|error| error.code())
+    }
+
+    /// What is said of an id that no topic has: a session may have known whose it was.
+    fn why_gone(&self, topics: &TopicsImage) -> ErrorCode {
+        let Some(name) = &self.name else {
+            return ErrorCode::UNKNOWN_TOPIC_ID;
+        };
+        let successor = topics.by_name(name);
+        if successor.is_some_and(|topic| topic.partition(self.partition).is_some()) {
+            ErrorCode::INCONSISTENT_TOPIC_ID
+        } else {
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+        }
     }
 
     /// Plans the read of a partition that was looked up. `None` if it is refused, which is its answer.

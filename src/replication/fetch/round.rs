@@ -298,13 +298,13 @@ impl Round {
         random: impl Fn() -> u32,
         now: Instant,
     ) -> FetchAnswer {
-        let mut slots = Vec::new();
+        let mut items = Vec::new();
         let mut partitions = Vec::new();
         let mut unanswered = Vec::new();
-        for item in std::mem::take(&mut self.items) {
-            if let Some(answer) = item.answer {
-                slots.push((item.slot, item.request));
+        for mut item in std::mem::take(&mut self.items) {
+            if let Some(answer) = item.answer.take() {
                 partitions.push(answer);
+                items.push(item);
             } else {
                 unanswered.push(item.slot);
             }
@@ -317,13 +317,13 @@ impl Round {
             },
             Kind::Full => FetchAnswer {
                 error: ErrorCode::NONE,
-                session_id: self.create_session(sessions, &slots, &partitions, random, now),
+                session_id: self.create_session(sessions, &items, &partitions, random, now),
                 partitions,
             },
             Kind::Incremental(session) => {
                 let mut session = session.lock();
                 session.put_back(unanswered.into_iter());
-                answer_in_session(&mut session, self.session.epoch, &slots, partitions)
+                answer_in_session(&mut session, self.session.epoch, &items, partitions)
             }
         }
     }
@@ -333,7 +333,7 @@ impl Round {
     fn create_session(
         &self,
         sessions: &Sessions,
-        slots: &[(u32, PartitionRequest)],
+        items: &[Item],
         partitions: &[PartitionAnswer],
         random: impl Fn() -> u32,
         now: Instant,
@@ -344,12 +344,13 @@ impl Round {
             let interest = self.params.interest;
             let mut session = FetchSession::new(id, is_follower, uses_topic_ids, interest, now);
             let mut answers = Vec::with_capacity(partitions.len());
-            for ((_, request), answer) in slots.iter().zip(partitions) {
+            for (item, answer) in items.iter().zip(partitions) {
                 let topic = match &answer.topic {
                     TopicKey::Id(id) => TopicRef::Id(*id),
                     TopicKey::Name(name) => TopicRef::Name(name),
                 };
-                let slot = session.update(topic, answer.partition, *request);
+                let slot = session.update(topic, answer.partition, item.request);
+                session.note_name(slot, item.name());
                 answers.push((slot, answer.for_session()));
             }
             // The slots stay marked, because nobody watched them while they were read.
@@ -373,6 +374,7 @@ impl Drop for Round {
 
 /// Subscribes the session's slot to the partition of an item, unless it is subscribed.
 fn watch_in_session(session: &mut FetchSession, item: &Item) {
+    session.note_name(item.slot, item.name());
     let (watch, interest) = (Arc::clone(session.watch()), session.interest());
     let Some(subscription) = session.subscription_mut(item.slot) else {
         return;
@@ -392,22 +394,22 @@ fn watch_in_session(session: &mut FetchSession, item: &Item) {
 fn answer_in_session(
     session: &mut FetchSession,
     epoch: i32,
-    slots: &[(u32, PartitionRequest)],
+    items: &[Item],
     mut partitions: Vec<PartitionAnswer>,
 ) -> FetchAnswer {
     // While this request waited, another one of the client went on with the session.
     if !session.is_current(epoch) {
-        session.put_back(slots.iter().map(|(slot, _)| *slot));
+        session.put_back(items.iter().map(|item| item.slot));
         return FetchAnswer {
             error: ErrorCode::INVALID_FETCH_SESSION_EPOCH,
             session_id: session.id(),
             partitions: Vec::new(),
         };
     }
-    let answers: Vec<_> = slots
+    let answers: Vec<_> = items
         .iter()
         .zip(&partitions)
-        .map(|((slot, _), answer)| (*slot, answer.for_session()))
+        .map(|(item, answer)| (item.slot, answer.for_session()))
         .collect();
     let mut is_news = session.answered(&answers).into_iter();
     partitions.retain(|_| is_news.next().unwrap_or(false));

@@ -57,6 +57,8 @@ pub struct ReadySlot {
     pub slot: u32,
     /// The partition's topic.
     pub topic: TopicKey,
+    /// The topic's name, if it is known and the session names topics by id.
+    pub name: Option<Arc<str>>,
     /// The partition's index.
     pub partition: i32,
     /// What the client asks of the partition.
@@ -66,6 +68,8 @@ pub struct ReadySlot {
 #[derive(Debug)]
 struct CachedPartition {
     topic: TopicKey,
+    /// What the topic was called when it was there, if it is named by id.
+    name: Option<Arc<str>>,
     partition: i32,
     request: PartitionRequest,
     /// The high watermark of the last answer; [`Offset::NONE`] makes the next answer differ.
@@ -209,6 +213,7 @@ impl FetchSession {
     fn add(&mut self, topic: TopicKey, partition: i32, request: PartitionRequest) -> u32 {
         let cached = Some(CachedPartition {
             topic: topic.clone(),
+            name: None,
             partition,
             request,
             high_watermark: Offset::NONE,
@@ -227,6 +232,15 @@ impl FetchSession {
         };
         self.index.insert(topic, partition, slot);
         slot
+    }
+
+    /// Remembers what the topic of a slot is called, for when no topic has its id any more.
+    pub fn note_name(&mut self, slot: u32, name: Option<&Arc<str>>) {
+        if let Some(Some(cached)) = self.slots.get_mut(slot as usize)
+            && cached.name.is_none()
+        {
+            cached.name = name.cloned();
+        }
     }
 
     /// Removes a partition, if the session has it.
@@ -253,6 +267,7 @@ impl FetchSession {
         Some(ReadySlot {
             slot,
             topic: cached.topic.clone(),
+            name: cached.name.clone(),
             partition: cached.partition,
             request: cached.request,
         })

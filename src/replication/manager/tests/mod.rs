@@ -3,6 +3,7 @@
 mod damage;
 mod fetch;
 mod moves;
+mod sessions;
 mod stalls;
 mod support;
 mod upkeep;

@@ -99,7 +99,8 @@ impl Directories {
         let mut newest = None;
         for dir in &self.logs.online {
             let remembered = applied_metadata::read(&*self.disk, dir.path());
-            newest = newest.max(remembered.with_context(|| format!("{}", dir.path().display()))?);
+            let remembered = remembered.with_context(|| format!("{}", dir.path().display()))?;
+            newest = newest.max(remembered.map(|it| it.offset));
         }
         Ok(newest)
     }

@@ -1,10 +1,13 @@
-//! `.applied-metadata`: up to which offset of the metadata log the replicas of a log directory have acted.
-//! Folders are made, set aside and removed as the metadata says; a metadata log that ends below this offset
-//! has lost records, and must not be acted on.
+//! `.applied-metadata`: up to which offset of the metadata log the replicas of a log directory have acted,
+//! and of which cluster. Folders are made, set aside and removed as the metadata says; a metadata log that
+//! ends below this offset has lost records, and it and one of another cluster must not be acted on.
 //!
-//! The file is ours alone; Kafka passes over it. It is 32 bytes, overwritten in place, and not synced each
-//! time: after a power cut it may name an older offset, which makes the check weaker, never wrong. For the
-//! same reason a damaged file counts as missing.
+//! ```text
+//! 1 <offset, 20 digits> <CRC-32C of both others, 8 hexadecimal digits> <cluster id>
+//! ```
+//! The file is ours alone; Kafka passes over it. It is overwritten in place, and not synced each time: after
+//! a power cut it may name an older offset, which makes the check weaker, never wrong. For the same reason a
+//! damaged file counts as missing. Version 0 had no cluster.
 
 use std::io::{self, IoSlice};
 use std::path::Path;
@@ -15,44 +18,65 @@ use crate::model::Offset;
 /// The file's name in a log directory.
 pub const APPLIED_METADATA_FILE: &str = ".applied-metadata";
 
-const VERSION: &str = "0";
+/// What a log directory remembers of the metadata that was acted on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppliedMetadata {
+    /// The last offset.
+    pub offset: Offset,
+    /// The cluster; `None`: not known.
+    pub cluster_id: Option<String>,
+}
 
 /// The offset that a log directory remembers; `None` if it remembers none.
 ///
 /// # Errors
 /// The disk failed.
-pub fn read(disk: &dyn Disk, log_dir: &Path) -> io::Result<Option<Offset>> {
+pub fn read(disk: &dyn Disk, log_dir: &Path) -> io::Result<Option<AppliedMetadata>> {
     let path = log_dir.join(APPLIED_METADATA_FILE);
     let Some(bytes) = disk::read_file(disk, &path)? else {
         return Ok(None);
     };
-    let offset = parse(&bytes);
-    if offset.is_none() {
+    let applied = parse(&bytes);
+    if applied.is_none() {
         tracing::warn!(file = %path.display(), "damaged: a metadata log that lost its end is not noticed");
     }
-    Ok(offset)
+    Ok(applied)
 }
 
-/// Remembers that the replicas act on the metadata up to this offset. It must be called before they do.
+/// Remembers that the replicas act on the metadata up to an offset. It must be called before they do.
 ///
 /// # Errors
 /// The disk failed, or is full.
-pub fn remember(disk: &dyn Disk, log_dir: &Path, offset: Offset) -> io::Result<()> {
+pub fn remember(disk: &dyn Disk, log_dir: &Path, applied: &AppliedMetadata) -> io::Result<()> {
     let path = log_dir.join(APPLIED_METADATA_FILE);
     let file = disk.open(&path, OpenMode::Create)?;
-    file.write_at(&[IoSlice::new(line(offset).as_bytes())], 0)
+    file.write_at(&[IoSlice::new(line(applied).as_bytes())], 0)
 }
 
-fn line(offset: Offset) -> String {
-    let text = format!("{VERSION} {:020}", offset.0);
-    let checksum = crc32c::crc32c(text.as_bytes());
-    format!("{text} {checksum:08x}\n")
+fn line(applied: &AppliedMetadata) -> String {
+    let offset = applied.offset.0;
+    match &applied.cluster_id {
+        Some(cluster_id) => {
+            let checksum = crc32c::crc32c(format!("1 {offset:020} {cluster_id}").as_bytes());
+            format!("1 {offset:020} {checksum:08x} {cluster_id}\n")
+        }
+        None => {
+            let text = format!("0 {offset:020}");
+            let checksum = crc32c::crc32c(text.as_bytes());
+            format!("{text} {checksum:08x}\n")
+        }
+    }
 }
 
-fn parse(bytes: &[u8]) -> Option<Offset> {
+fn parse(bytes: &[u8]) -> Option<AppliedMetadata> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let offset = text.split(' ').nth(1)?.parse().ok().map(Offset)?;
-    (line(offset) == text).then_some(offset)
+    let mut fields = text.strip_suffix('\n')?.splitn(4, ' ');
+    let _version = fields.next()?;
+    let offset = fields.next()?.parse().ok().map(Offset)?;
+    let _checksum = fields.next()?;
+    let cluster_id = fields.next().map(str::to_owned);
+    let applied = AppliedMetadata { offset, cluster_id };
+    (line(&applied) == text).then_some(applied)
 }
 
 #[cfg(test)]
@@ -69,44 +93,74 @@ mod tests {
         disk
     }
 
+    fn applied(offset: i64) -> AppliedMetadata {
+        AppliedMetadata {
+            offset: Offset(offset),
+            cluster_id: Some("a cluster".to_owned()),
+        }
+    }
+
     #[test]
-    fn the_newest_offset_is_remembered() {
+    fn the_newest_offset_is_remembered_with_its_cluster() {
         let disk = formatted();
         assert_eq!(read(&disk, Path::new(DIR)).unwrap(), None);
 
         for offset in [0, 7, i64::MAX] {
-            remember(&disk, Path::new(DIR), Offset(offset)).unwrap();
+            remember(&disk, Path::new(DIR), &applied(offset)).unwrap();
 
             let found = read(&disk, Path::new(DIR)).unwrap();
-            assert_eq!(found, Some(Offset(offset)));
+            assert_eq!(found, Some(applied(offset)));
         }
+    }
+
+    #[test]
+    fn a_file_without_a_cluster_is_read_and_replaced() {
+        let disk = formatted();
+        let old = AppliedMetadata {
+            cluster_id: None,
+            ..applied(1_000)
+        };
+        remember(&disk, Path::new(DIR), &old).unwrap();
+        assert_eq!(line(&old)[..23], *"0 00000000000000001000 ");
+        assert_eq!(read(&disk, Path::new(DIR)).unwrap(), Some(old));
+
+        remember(&disk, Path::new(DIR), &applied(5)).unwrap();
+
+        assert_eq!(read(&disk, Path::new(DIR)).unwrap(), Some(applied(5)));
     }
 
     #[test]
     fn a_power_cut_leaves_an_offset_that_was_remembered_or_none() {
         for tear in [Tear::Lost, Tear::Kept, Tear::Torn(1), Tear::Torn(7)] {
             let disk = formatted();
-            remember(&disk, Path::new(DIR), Offset(5)).unwrap();
-            remember(&disk, Path::new(DIR), Offset(1_000)).unwrap();
+            remember(&disk, Path::new(DIR), &applied(5)).unwrap();
+            remember(&disk, Path::new(DIR), &applied(1_000)).unwrap();
 
             let found = read(&disk.after_power_cut(tear), Path::new(DIR)).unwrap();
 
-            assert!([None, Some(Offset(5)), Some(Offset(1_000))].contains(&found));
+            assert!([None, Some(applied(5)), Some(applied(1_000))].contains(&found));
         }
     }
 
     #[test]
-    fn no_flipped_bit_makes_another_offset() {
-        let line = line(Offset(1_234));
-        assert_eq!(parse(line.as_bytes()), Some(Offset(1_234)));
-        for bit in 0..line.len() * 8 {
-            let mut bytes = line.clone().into_bytes();
-            bytes[bit / 8] ^= 1 << (bit % 8);
+    fn no_flipped_bit_makes_another_offset_or_cluster() {
+        let sound = applied(1_234);
+        let old = AppliedMetadata {
+            cluster_id: None,
+            ..sound.clone()
+        };
+        for sound in [sound, old] {
+            let line = line(&sound);
+            assert_eq!(parse(line.as_bytes()), Some(sound));
+            for bit in 0..line.len() * 8 {
+                let mut bytes = line.clone().into_bytes();
+                bytes[bit / 8] ^= 1 << (bit % 8);
 
-            assert_eq!(parse(&bytes), None, "bit {bit}");
-        }
-        for length in 0..line.len() {
-            assert_eq!(parse(&line.as_bytes()[..length]), None, "{length} bytes");
+                assert_eq!(parse(&bytes), None, "bit {bit}");
+            }
+            for length in 0..line.len() {
+                assert_eq!(parse(&line.as_bytes()[..length]), None, "{length} bytes");
+            }
         }
     }
 }

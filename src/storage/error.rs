@@ -93,6 +93,6 @@ impl StorageError {
 }
 
 /// Whether the error says that the disk, or this process's share of it, is used up.
-pub(super) fn is_full(error: &io::Error) -> bool {
+pub fn is_full(error: &io::Error) -> bool {
     [Errno::NOSPC, Errno::DQUOT].contains(&Errno::from_io_error(error).unwrap_or(Errno::IO))
 }

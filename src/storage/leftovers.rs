@@ -9,6 +9,7 @@ use super::batch_walk::{HeaderWalk, SCAN_CHUNK};
 use super::disk::OpenMode;
 use super::error::StorageError;
 use super::folder::{FileKind, FileName, Folder, Stage};
+use super::inventory::{INVENTORY_FILE, Inventory, Listed};
 use crate::model::Offset;
 
 /// What a folder holds after it was cleared up.
@@ -18,6 +19,10 @@ pub(super) struct FolderContent {
     pub(super) segments: Vec<SegmentFiles>,
     /// The offsets of the producer snapshots.
     pub(super) snapshots: Vec<Offset>,
+    /// What it had, if that is known: it has that still.
+    pub(super) inventory: Option<Inventory>,
+    /// There is a file that says so, or did.
+    pub(super) has_inventory: bool,
 }
 
 /// The files of a segment.
@@ -32,15 +37,34 @@ pub(super) struct SegmentFiles {
     pub(super) has_aborts: bool,
 }
 
-/// Clears up, and returns what is left. `clean` says that the log was closed in order.
+/// Clears up, and returns what is left. `clean` says that the log was closed in order. A list of the
+/// segments holds if it has this `generation`; with 0 none does.
 ///
 /// # Errors
 /// [`StorageError::Inconsistent`] if batches are missing that no crash takes away. Nothing was removed
 /// then.
-pub(super) fn clear(folder: &Folder, clean: bool) -> Result<FolderContent, StorageError> {
-    let mut names = list(folder)?;
+pub(super) fn clear(
+    folder: &Folder,
+    clean: bool,
+    generation: u64,
+) -> Result<FolderContent, StorageError> {
+    let (mut names, has_inventory) = list(folder)?;
     // Before anything is removed: what is left may be the only trace of the batches that are missing.
     check_logs_are_there(folder, &names, clean)?;
+    let is_swapping = |name: &FileName| matches!(name.stage, Stage::Cleaned | Stage::Swap);
+    // Whoever was compacting had not written down what comes of it.
+    let holds = has_inventory && generation != 0 && !names.iter().any(is_swapping);
+    let inventory = if holds {
+        let path = folder.path();
+        let read = Inventory::read(folder.disk(), &path, generation);
+        read.map_err(|error| StorageError::io("read", &path, error))?
+    } else {
+        None
+    };
+    let deleted: BTreeSet<Offset> = logs_in(&names, Stage::Deleted).collect();
+    if let Some(inventory) = &inventory {
+        check_listed_are_there(folder, &names, &deleted, inventory)?;
+    }
     if names.iter().any(|name| name.stage != Stage::Live) {
         finish_swap(folder, &mut names)?;
         remove_where(folder, &mut names, |name| name.stage != Stage::Live)?;
@@ -70,8 +94,13 @@ pub(super) fn clear(folder: &Folder, clean: bool) -> Result<FolderContent, Stora
         })
         .collect::<Result<Vec<_>, StorageError>>()?;
     segments.sort_unstable_by_key(|segment| segment.base_offset);
+    if let Some(inventory) = &inventory {
+        check_listed_sizes(folder, &segments, &deleted, inventory)?;
+    }
     Ok(FolderContent {
         segments,
+        inventory,
+        has_inventory,
         snapshots: of_kind(FileKind::ProducerSnapshot).collect(),
     })
 }
@@ -107,15 +136,76 @@ fn check_logs_are_there(
     })
 }
 
-fn list(folder: &Folder) -> Result<Vec<FileName>, StorageError> {
+fn logs_in(names: &[FileName], stage: Stage) -> impl Iterator<Item = Offset> {
+    let wanted = move |name: &&FileName| name.kind == FileKind::Log && name.stage == stage;
+    names.iter().filter(wanted).map(|name| name.offset)
+}
+
+/// Refuses a folder that lacks a segment which it had: nobody deleted it, or there would be a file that
+/// says so, or a list without it. Nothing was removed yet.
+fn check_listed_are_there(
+    folder: &Folder,
+    names: &[FileName],
+    deleted: &BTreeSet<Offset>,
+    inventory: &Inventory,
+) -> Result<(), StorageError> {
+    let there: BTreeSet<Offset> = logs_in(names, Stage::Live).collect();
+    let is_lost = |base: &Offset| !there.contains(base) && !deleted.contains(base);
+    let mut listed = inventory.listed().map(|(listed, _)| listed);
+    match listed.find(|listed| is_lost(&listed.base_offset)) {
+        Some(lost) => Err(lost_batches(folder, lost, "is missing")),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a folder in which a segment has another size than it had.
+fn check_listed_sizes(
+    folder: &Folder,
+    segments: &[SegmentFiles],
+    deleted: &BTreeSet<Offset>,
+    inventory: &Inventory,
+) -> Result<(), StorageError> {
+    for (listed, may_have_grown) in inventory.listed() {
+        let place = segments.binary_search_by_key(&listed.base_offset, |it| it.base_offset);
+        let Some(found) = place.ok().and_then(|place| segments.get(place)) else {
+            continue;
+        };
+        let is_right = found.size == listed.log_bytes
+            || may_have_grown && found.size > listed.log_bytes
+            // Another one has its name by now.
+            || deleted.contains(&listed.base_offset);
+        if !is_right {
+            let found = format!("has {} bytes", found.size);
+            return Err(lost_batches(folder, listed, &found));
+        }
+    }
+    Ok(())
+}
+
+fn lost_batches(folder: &Folder, listed: &Listed, found: &str) -> StorageError {
+    let log = folder.file(listed.base_offset, FileKind::Log);
+    StorageError::Inconsistent {
+        path: folder.path().to_path_buf(),
+        reason: format!(
+            "{} {found}, and had {} bytes. Restore the file, or, to go on without what was in it, remove \
+             {INVENTORY_FILE} from the folder",
+            log.display(),
+            listed.log_bytes
+        ),
+    }
+}
+
+/// The files of the log, and whether there is a list of them.
+fn list(folder: &Folder) -> Result<(Vec<FileName>, bool), StorageError> {
     let path = folder.path();
     let entries = folder.disk().list(&path);
     let entries = entries.map_err(|error| StorageError::io("list", &path, error))?;
-    Ok(entries
-        .iter()
-        .filter(|entry| !entry.is_dir)
-        .filter_map(|entry| FileName::parse(&entry.name))
-        .collect())
+    let files = entries.iter().filter(|entry| !entry.is_dir);
+    let names = files
+        .clone()
+        .filter_map(|entry| FileName::parse(&entry.name));
+    let has_inventory = files.clone().any(|entry| entry.name == INVENTORY_FILE);
+    Ok((names.collect(), has_inventory))
 }
 
 /// Puts complete output of the cleaner in the place of what it was made from. Output with incomplete output

@@ -17,6 +17,9 @@ pub mod disk;
 pub mod error;
 mod folder;
 mod index_file;
+mod inventory;
+/// Whether a log directory was ours alone since we used it last.
+pub mod last_use;
 /// Which leader epoch wrote which offsets.
 pub mod leader_epochs;
 mod leftovers;

@@ -80,6 +80,11 @@ impl TransactionIndex {
         self.entry_count == 0
     }
 
+    /// How many bytes its entries have.
+    pub fn bytes(&self) -> u64 {
+        self.entry_count * ENTRY_SIZE as u64
+    }
+
     /// The open file, if there is one.
     pub fn file(&self) -> Option<&Arc<dyn DiskFile>> {
         self.file.as_ref()

@@ -3,12 +3,15 @@
 //!
 //! | file                               | damage                              | outcome               |
 //! | ---------------------------------- | ----------------------------------- | --------------------- |
-//! | `meta.properties`                  | missing, empty, zeros, other node   | the node refuses      |
+//! | `meta.properties`                  | missing, empty, zeros, other node,  | the node refuses      |
+//! |                                    | other cluster                       |                       |
 //! |                                    | last byte cut, other directory id   | all messages          |
 //! | `recovery-point-offset-checkpoint` | an offset behind the log's end      | the partition refuses |
 //! |                                    | any other                           | all messages          |
 //! | the other three checkpoints        | any                                 | all messages          |
 //! | `.kafka_cleanshutdown`             | any                                 | all messages          |
+//! | `.last-use`, `.applied-metadata`   | any                                 | all messages          |
+//! | a segment inside, at the beginning | emptied, missing with its indexes   | the partition refuses |
 //! | `bootstrap.checkpoint`             | one flipped bit, zeros              | the node refuses      |
 //! |                                    | missing                             | all messages          |
 
@@ -145,6 +148,13 @@ fn a_damaged_identity_of_a_directory_is_not_that_of_an_empty_one() {
         left.refuses(file, "another node", |path| {
             replace(path, "node.id=1", "node.id=3")
         });
+        left.refuses(file, "another cluster", |path| {
+            let text = fs::read_to_string(path).expect("it is there");
+            let (before, id) = text.split_once("cluster.id=").expect("it says so");
+            let first = if id.starts_with('x') { "y" } else { "x" };
+            let other = format!("{before}cluster.id={first}{}", &id[1..]);
+            fs::write(path, other).expect("it can be written");
+        });
         left.refuses(file, "another version", |path| {
             replace(path, "version=1", "version=0")
         });
@@ -188,6 +198,61 @@ fn what_checkpoints_and_the_mark_of_a_clean_stop_say_is_not_needed_to_read_all()
         left.has_all(file, "too low", |path| {
             replace(path, "kept 0 30", "kept 0 10")
         });
+    }
+}
+
+#[test]
+fn lost_segments_take_the_partition_offline_and_the_line_says_what_to_do() {
+    for left in left_behind() {
+        let mut segments: Vec<_> = fs::read_dir(left.broker.data_dir().join("kept-0"))
+            .expect("it is there")
+            .map(|entry| entry.expect("it can be read").path())
+            .filter(|path| path.extension() == Some("log".as_ref()))
+            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+            .collect();
+        segments.sort();
+        for name in [&segments[0], &segments[1]] {
+            for is_emptied in [true, false] {
+                let mut broker = left.with("kept-0", |folder| {
+                    let file = |suffix: &str| folder.join(format!("{name}{suffix}"));
+                    if is_emptied {
+                        empty(&file(".log"));
+                    } else {
+                        for suffix in [".log", ".index", ".timeindex", ".snapshot"] {
+                            remove(&file(suffix));
+                        }
+                    }
+                });
+
+                broker.start_again();
+
+                let log = broker.log();
+                let mut lines = log.lines();
+                let line = lines.find(|line| line.contains("cannot open the log"));
+                let line =
+                    line.unwrap_or_else(|| panic!("{name}, {is_emptied}, {}: {log}", left.how));
+                assert!(line.contains(&format!("{name}.log")), "{line}");
+                assert!(line.contains("remove .inventory"), "{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_we_note_beside_kafkas_files_is_not_needed_to_read_all() {
+    type Damage = (&'static str, fn(&Path));
+    let damages: [Damage; 4] = [
+        ("missing", remove),
+        ("empty", empty),
+        ("zeros", zero),
+        ("flipped", flip),
+    ];
+    for left in left_behind() {
+        for file in [".last-use", ".applied-metadata", "kept-0/.inventory"] {
+            for (what, damage) in damages {
+                left.has_all(file, what, damage);
+            }
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod descriptors;
 mod dump_log;
 mod failing_disk;
 mod indexes;
+mod inventories;
 mod leftovers;
 mod old_formats;
 mod power_cuts;

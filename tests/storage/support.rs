@@ -19,6 +19,8 @@ use broker::storage::producer_snapshot;
 use bytes::Bytes;
 
 pub const NOW: Timestamp = Timestamp(1_700_000_000_000);
+/// Of the lists of segments.
+pub const GENERATION: u64 = 7;
 pub const FOLDER: &str = "/data/topic-0";
 
 /// A small generator (xorshift): the same seed gives the same numbers for ever.
@@ -140,7 +142,7 @@ pub fn append(log: &mut Log, step: &Step) -> Result<Offset, broker::storage::log
 /// A log of `count` steps on a disk of its own.
 pub fn filled(count: i64) -> (CrashDisk, Log) {
     let disk = new_disk();
-    let mut log = open_log(&disk, &Opening::unknown(NOW)).unwrap();
+    let mut log = open_log(&disk, &killed(Offset(0))).unwrap();
     for step in steps(count) {
         append(&mut log, &step).unwrap();
     }
@@ -272,12 +274,21 @@ pub fn after_crash(recovery_point: Offset) -> Opening {
     }
 }
 
+/// How the log is opened after the process was killed: all that it wrote is there.
+pub fn killed(recovery_point: Offset) -> Opening {
+    Opening {
+        generation: GENERATION,
+        ..after_crash(recovery_point)
+    }
+}
+
 /// How the log is opened after it was closed in order.
 pub fn after_close(log: &Log) -> Opening {
     Opening {
         recovery_point: log.flushed_offset(),
         log_start_offset: log.log_start_offset(),
         clean: true,
+        generation: GENERATION,
         now: NOW,
     }
 }

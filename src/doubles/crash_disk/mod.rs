@@ -5,6 +5,7 @@
 //! is one change, as on every journalling file system: the file has one of the two names.
 
 mod image;
+mod lock;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use crate::storage::disk::{
 };
 
 use image::{DirImage, FileImage, Inode, Random, index};
+use lock::CrashLock;
 
 /// What goes wrong at an operation. Operations are those that change something: making, writing,
 /// cutting, syncing, renaming and removing, counted from 0.
@@ -117,6 +119,8 @@ impl CrashDisk {
             inodes,
             next_inode: state.next_inode,
             clock: state.clock,
+            // With all that was written it may as well have been the process that was killed.
+            boots: state.boots + u32::from(tear != Tear::Kept),
             ..State::default()
         };
         Self {
@@ -236,6 +240,10 @@ impl Disk for CrashDisk {
         })
     }
 
+    fn boot_id(&self) -> Option<String> {
+        Some(format!("boot-{}", self.state.lock().boots))
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>> {
         self.open(path, OpenMode::Create)?;
         let inode = self.state.lock().find(path).ok_or(Errno::NOENT)?;
@@ -249,32 +257,6 @@ impl Disk for CrashDisk {
             disk: self.clone(),
             inode,
         })))
-    }
-}
-
-/// A lock, held until it is dropped.
-#[derive(Debug)]
-struct CrashLock {
-    disk: CrashDisk,
-    inode: InodeId,
-}
-
-impl DiskLock for CrashLock {
-    fn sync_volume(&self) -> io::Result<()> {
-        self.disk.change(|state, fault| match fault {
-            None | Some(Fault::NoSpace) => {
-                state.inodes.values_mut().for_each(Inode::sync);
-                Ok(())
-            }
-            Some(Fault::Io | Fault::PowerCut) => fail(fault),
-        })
-    }
-}
-
-impl Drop for CrashLock {
-    fn drop(&mut self) {
-        let mut state = self.disk.state.lock();
-        state.locked.retain(|inode| *inode != self.inode);
     }
 }
 
@@ -391,6 +373,8 @@ struct State {
     fault: Option<(u64, Fault)>,
     /// The time of files in milliseconds; each write moves it by one.
     clock: Timestamp,
+    /// How often the power came back.
+    boots: u32,
 }
 
 impl Default for State {
@@ -402,6 +386,7 @@ impl Default for State {
             operations: 0,
             fault: None,
             clock: Timestamp(1_000_000_000_000),
+            boots: 0,
         }
     }
 }

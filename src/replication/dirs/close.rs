@@ -7,6 +7,7 @@ use super::{CheckpointKind, DataDir, Dirs};
 use crate::replication::partition::Partition;
 use crate::replication::threads::now;
 use crate::storage::clean_shutdown;
+use crate::storage::last_use;
 
 impl Dirs {
     /// Closes all logs, on one thread for each directory, and marks each directory in which that worked
@@ -52,7 +53,15 @@ impl Dirs {
             self.write_checkpoint(dir, kind, entries.collect());
         }
         if is_clean && !dir.log_dir.is_offline() {
-            let marked = clean_shutdown::mark(&**dir.log_dir.disk(), dir.path(), broker_epoch);
+            let (disk, path) = (&**dir.log_dir.disk(), dir.path());
+            let noted = dir.note_use(|generation| {
+                last_use::note_stopped(disk, path, generation, broker_epoch)
+            });
+            if let Err(error) = noted {
+                self.fail(dir, &error.to_string());
+                return;
+            }
+            let marked = clean_shutdown::mark(disk, path, broker_epoch);
             if let Err(error) = marked {
                 tracing::error!(dir = %dir.path().display(), %error, "cannot mark the clean stop");
             }

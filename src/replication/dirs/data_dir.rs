@@ -18,6 +18,8 @@ use crate::storage::checkpoint::{
     self, CLEANER_FILE, HIGH_WATERMARK_FILE, LOG_START_FILE, Offsets, RECOVERY_POINT_FILE,
     StateFileError,
 };
+use crate::storage::error::is_full;
+use crate::storage::last_use::{self, LAST_USE_FILE};
 use crate::storage::log_dir::LogDir;
 use crate::storage::partition_folder::{self, FolderMark};
 use crate::telemetry::LogGate;
@@ -194,7 +196,20 @@ impl DataDir {
         self.log_dir
             .write_state(|| checkpoint::write_offsets(disk, &path, &entries))?;
         self.written.lock().insert(kind, checksum);
-        Ok(())
+        self.note_use(|generation| last_use::note_running(disk, self.path(), generation))
+    }
+
+    /// Notes how the directory is left, so that the next start knows if anybody else has used it since.
+    pub fn note_use(&self, note: impl FnOnce(u64) -> io::Result<()>) -> Result<(), StateFileError> {
+        match note(self.log_dir.generation()) {
+            // Without it the next start trusts no list of segments, which is all that is lost.
+            Err(source) if is_full(&source) => Ok(()),
+            Err(source) => Err(StateFileError::Io {
+                path: self.path().join(LAST_USE_FILE),
+                source,
+            }),
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Keeps the entries of a log that could not be opened.

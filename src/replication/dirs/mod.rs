@@ -47,6 +47,8 @@ pub struct Dirs {
     all: Vec<Arc<DataDir>>,
     /// The directories that could not be opened at the start.
     failed_at_start: Vec<PathBuf>,
+    /// The cluster that they belong to.
+    cluster_id: String,
     hosted: Arc<Hosted>,
     listener: Arc<dyn ReplicaListener>,
     metrics: Arc<Metrics>,
@@ -76,6 +78,7 @@ impl Dirs {
                 .map(|log_dir| Arc::new(DataDir::new(Arc::clone(log_dir))))
                 .collect(),
             failed_at_start: dirs.failed.iter().map(|(path, _)| path.clone()).collect(),
+            cluster_id: dirs.cluster_id.clone(),
             hosted: Arc::clone(hosted),
             listener: Arc::clone(listener),
             metrics: Arc::clone(metrics),

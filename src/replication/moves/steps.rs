@@ -90,7 +90,11 @@ impl Moves {
         let disk = Arc::clone(to.log_dir.disk());
         let config = Arc::clone(&partition.config().log);
         // Nothing of the copy is trusted: what a crash has left is read again.
-        Log::open(disk, folder, config, &Opening::unknown(now().wall))
+        let opening = Opening {
+            generation: to.log_dir.generation(),
+            ..Opening::unknown(now().wall)
+        };
+        Log::open(disk, folder, config, &opening)
     }
 
     fn add(

@@ -72,7 +72,10 @@ impl Replicas {
             let path = dir.path().join(partition_folder::folder_name(name));
             StorageError::io("create", &path, source)
         })?;
-        let opening = Opening::unknown(now().wall);
+        let opening = Opening {
+            generation: dir.log_dir.generation(),
+            ..Opening::unknown(now().wall)
+        };
         let disk = Arc::clone(dir.log_dir.disk());
         let log = Log::open(disk, &folder, Arc::clone(&config.log), &opening)?;
         if !sync {

@@ -15,9 +15,10 @@ use crate::metadata::image::MetadataImage;
 use crate::model::TopicIdPartition;
 use crate::replication::dirs::{CheckpointKind, Checkpoints, DataDir};
 use crate::replication::hosted::HostedPartition;
-use crate::replication::threads::{now, on_threads};
+use crate::replication::threads::{now, on_threads, random_bytes};
 use crate::storage::clean_shutdown::{self, CleanShutdown};
 use crate::storage::error::StorageError;
+use crate::storage::last_use;
 use crate::storage::log::{Log, Opening};
 use crate::storage::log_config::LogConfig;
 
@@ -77,6 +78,10 @@ impl Replicas {
         let disk = &**dir.log_dir.disk();
         let mark = clean_shutdown::take(disk, dir.path()).map_err(|error| error.to_string());
         let prepared = mark.and_then(|mark| {
+            let generation = last_use::generation(disk, dir.path(), mark.as_ref());
+            let generation = generation.map_err(|error| error.to_string())?;
+            dir.log_dir
+                .keep_lists(generation.unwrap_or_else(new_generation));
             let checkpoints = dir.read_checkpoints().map_err(|error| error.to_string())?;
             let found = self.find(dir, image).map_err(|error| error.to_string())?;
             Ok((mark, checkpoints, found))
@@ -154,16 +159,20 @@ impl Replicas {
 
     fn open_one(&self, dir: &Arc<DataDir>, checkpoints: &Checkpoints, clean: bool, found: &Found) {
         let offset_in = |offsets| DataDir::offset_in(offsets, &found.name);
+        let unknown = Opening {
+            generation: dir.log_dir.generation(),
+            ..Opening::unknown(now().wall)
+        };
         // Checkpoints and the clean mark are of the log that the copy replaces, which may have had other
         // batches.
         let opening = if found.was_copy {
-            Opening::unknown(now().wall)
+            unknown
         } else {
             Opening {
                 recovery_point: offset_in(&checkpoints.recovery_points),
                 log_start_offset: offset_in(&checkpoints.log_starts),
                 clean,
-                now: now().wall,
+                ..unknown
             }
         };
         // Its disk failed while others of the directory were opened: one error costs all of them.
@@ -199,6 +208,12 @@ impl Replicas {
             }
         }
     }
+}
+
+/// A generation that no list has, and that is not 0.
+fn new_generation() -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = random_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h]) | 1
 }
 
 /// The broker epoch in which all directories were closed, if there is one.

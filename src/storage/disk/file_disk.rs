@@ -19,6 +19,9 @@ use super::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
 use crate::model::Timestamp;
 use crate::protocol::payload::{FileRegion, Payload};
 
+/// Where Linux names this run of it.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
 /// The files of this machine, with a bounded number of them open.
 ///
 /// The bound is enforced when a file is opened: the one used least recently (by the second-chance rule) is
@@ -112,6 +115,11 @@ impl Disk for FileDisk {
             dir
         };
         self.cache.with_room(|| File::open(dir))?.sync_all()
+    }
+
+    fn boot_id(&self) -> Option<String> {
+        let id = self.cache.with_room(|| fs::read_to_string(BOOT_ID));
+        id.ok().map(|id| id.trim().to_owned())
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>> {

@@ -78,6 +78,10 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Takes the exclusive lock on a file, which is made if it is missing; the lock lasts until it is
     /// dropped. `None` if another process holds it.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>>;
+
+    /// Names this run of the machine: what was written in it is there, in order, for all its processes.
+    /// `None`: the system does not say.
+    fn boot_id(&self) -> Option<String>;
 }
 
 /// An exclusive lock, held until it is dropped.

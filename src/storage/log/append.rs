@@ -285,7 +285,11 @@ impl Log {
         active.note_batch(header, position, indexed)?;
         let completed = produced.apply(&mut self.producers);
         if let Some(aborted) = completed.filter(|it| it.aborted) {
+            let is_first = active.aborts_bytes() == 0;
             active.append_aborted(&AbortedTransaction::from(aborted))?;
+            if is_first {
+                self.save_inventory()?;
+            }
         }
         self.producers.advance_to(self.end_offset);
         Ok(())

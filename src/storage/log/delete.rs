@@ -86,6 +86,7 @@ impl Log {
             .collect();
         // The start moves first, for readers: then the files can go.
         self.raise_log_start_offset(start.min(self.end_offset));
+        self.save_inventory_of(count)?;
         self.remove_segments(0..count, now)?;
         let path = self.folder.path();
         for base in bases {

@@ -186,6 +186,7 @@ impl Log {
             self.save_epochs()?;
             // Taking the snapshot made a new name.
             self.names += u32::from(self.take_snapshot(true)?);
+            self.seal_inventory()?;
             self.active().sync(true)
         });
         self.offline_if_failed(closed)?;
@@ -198,6 +199,7 @@ impl Log {
         self.check_online()?;
         let closed = self.complete_files().and_then(|()| {
             self.take_snapshot(false)?;
+            self.save_inventory()?;
             let path = self.folder.path();
             let saved = self.epochs.save_unsynced(self.folder.disk(), &path);
             saved.map_err(state_file_error)
@@ -206,7 +208,8 @@ impl Log {
     }
 
     /// Makes a log start safe to write into its checkpoint. After a crash the log must not end below that
-    /// start, and the first leader epoch must be known to begin there: above it no start is believed.
+    /// start, and the first leader epoch must be known to begin there, as the list of segments must say:
+    /// above these no start is believed.
     pub fn settle_start(&mut self, now: Timestamp) -> Result<(), StorageError> {
         if self.log_start_offset > self.flushed_offset {
             self.flush(now)?;
@@ -215,7 +218,8 @@ impl Log {
             let saved = self.save_epochs();
             self.offline_if_failed(saved)?;
         }
-        Ok(())
+        let saved = self.settle_listed_start();
+        self.offline_if_failed(saved)
     }
 
     fn complete_files(&self) -> Result<(), StorageError> {

@@ -7,6 +7,7 @@
 mod append;
 mod delete;
 mod flush;
+mod inventory;
 mod open;
 mod place;
 mod produced;
@@ -43,6 +44,7 @@ pub use read::{OffsetOutOfRange, ReadOutcome, ReadPlan};
 pub(super) use swap::Replacement;
 pub use view::{LogView, SegmentDescription};
 
+use inventory::Recorded;
 use roll::Tail;
 use segment_list::SegmentList;
 
@@ -74,6 +76,8 @@ pub struct Log {
     producers: ProducerState,
     snapshots: ProducerSnapshots,
     deletions: Vec<DeletedFiles>,
+    /// What of the list of segments is on the disk.
+    recorded: Recorded,
     /// Output of the cleaner that is complete, by the names of its files, but is not part of the log yet.
     pending_swap: Option<Arc<Segment>>,
     /// Everything below this offset is compacted; `None` if that is not known.

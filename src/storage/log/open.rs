@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Log;
 use super::flush::state_file_error;
+use super::inventory::Recorded;
 use super::roll::Tail;
 use super::segment_list::SegmentList;
 use crate::model::{LeaderEpoch, Offset, Timestamp};
@@ -29,6 +30,9 @@ pub struct Opening {
     pub log_start_offset: Offset,
     /// Whether the log directory was closed in order.
     pub clean: bool,
+    /// Tells the lists of segments that hold from those that were written before somebody else used the
+    /// log directory ([`crate::storage::last_use`]); 0: no list is kept.
+    pub generation: u64,
     /// The time now.
     pub now: Timestamp,
 }
@@ -40,6 +44,7 @@ impl Opening {
             recovery_point: Offset::ZERO,
             log_start_offset: Offset::ZERO,
             clean: false,
+            generation: 0,
             now,
         }
     }
@@ -58,7 +63,7 @@ impl Log {
         opening: &Opening,
     ) -> Result<Self, StorageError> {
         let folder = Arc::new(Folder::new(disk, path));
-        let files = leftovers::clear(&folder, opening.clean)?;
+        let files = leftovers::clear(&folder, opening.clean, opening.generation)?;
         let epochs = LeaderEpochs::load(folder.disk(), path);
         let (epochs, epochs_lost) = match epochs {
             Ok(epochs) => (epochs, false),
@@ -86,6 +91,7 @@ impl Log {
             producers: ProducerState::default(),
             snapshots: ProducerSnapshots::at(files.snapshots),
             deletions: Vec::new(),
+            recorded: Recorded::found(opening.generation, files.has_inventory, files.inventory),
             pending_swap: None,
             cleaned_offset: None,
             folder,
@@ -98,6 +104,7 @@ impl Log {
                 return Err(log.lost(opening.recovery_point));
             }
             log.begin_empty(opening.log_start_offset, opening.now)?;
+            log.begin_inventory()?;
             return Ok(log);
         }
         log.load(opening, rescan, &files.segments)?;
@@ -105,18 +112,22 @@ impl Log {
         if epochs_lost || !log.epochs_hold()? {
             log.read_epochs()?;
         }
+        log.begin_inventory()?;
         Ok(log)
     }
 
     /// Adds the segments that were found. Returns the offset from which the log must be scanned to make
-    /// transaction indexes again, if one is damaged.
+    /// transaction indexes again, if one is damaged or lost.
     fn add_segments(&mut self, files: &[SegmentFiles]) -> Result<Option<Offset>, StorageError> {
         let mut rescan = None;
         let mut segments = Vec::with_capacity(files.len());
         for found in files {
             let opened = Segment::open(&self.folder, found, &self.config);
             let segment = opened.map_err(|error| self.folder_error("read", error))?;
-            if found.has_aborts && !segment.load_aborted()? {
+            let is_whole = !found.has_aborts || segment.load_aborted()?;
+            let list = self.recorded.list();
+            let had = list.map_or(0, |list| list.aborts_bytes(found.base_offset));
+            if !is_whole || segment.aborts_bytes() < had {
                 rescan = rescan.or(Some(found.base_offset));
             }
             segments.push(Arc::new(segment));
@@ -168,10 +179,12 @@ impl Log {
     }
 
     /// Where the log starts. The checkpoint has no checksum, and a start that is too high would hide
-    /// records and have them deleted. So it is not believed above where the first leader epoch begins,
-    /// which was saved before it ([`Self::settle_start`]).
+    /// records and have them deleted. So it is not believed above where the first leader epoch begins, or
+    /// above the start in the list of segments, which were saved before it ([`Self::settle_start`]).
     fn believed_start(&self, first_base: Offset, told: Offset) -> Offset {
-        let known = self.epochs.earliest().map_or(told, |it| it.start_offset);
+        let first_epoch = self.epochs.earliest().map(|it| it.start_offset);
+        let known = first_epoch.into_iter().chain(self.listed_start());
+        let known = known.min().unwrap_or(told);
         if told <= first_base || told <= known {
             return told.max(first_base);
         }

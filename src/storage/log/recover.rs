@@ -171,7 +171,8 @@ impl Log {
             .corrupt(cut.position, self.end_offset + -1, cut.reason))
     }
 
-    fn cut_after_crash(&self, cut: &Cut, file_size: u64) -> Result<(), StorageError> {
+    fn cut_after_crash(&mut self, cut: &Cut, file_size: u64) -> Result<(), StorageError> {
+        self.drop_inventory()?;
         let active = self.active();
         tracing::warn!(
             segment = %active.log_path().display(),
@@ -231,6 +232,7 @@ impl Log {
         if unwanted.is_empty() {
             return Ok(());
         }
+        self.drop_inventory()?;
         let kept = self.segments.len();
         Arc::make_mut(&mut self.segments).extend(unwanted);
         self.remove_segments(kept..self.segments.len(), now)?;

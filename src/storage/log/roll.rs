@@ -193,7 +193,7 @@ impl Log {
         segments.push(Arc::new(created));
         self.tail = Tail::new(now);
         self.names += 1;
-        Ok(())
+        self.save_inventory()
     }
 
     /// Begins a new segment, unless the active one is empty.

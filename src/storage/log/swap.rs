@@ -84,6 +84,7 @@ impl Log {
         now: Timestamp,
     ) -> Result<(), StorageError> {
         let replaced = &replacement.replaced;
+        self.drop_inventory()?;
         self.mark_deleted(replaced.clone(), now)?;
         let output = [Arc::clone(&replacement.output)];
         let segments = Arc::make_mut(&mut self.segments);
@@ -111,7 +112,8 @@ impl Log {
             let ended = replacement.output.change_stage(Stage::Live);
             self.watch_swap(ended)?;
         }
-        Ok(())
+        let saved = self.save_inventory();
+        self.offline_if_failed(saved)
     }
 
     /// Ends a swap after its first step; the caller removes the output's files.

@@ -47,12 +47,15 @@ impl Log {
             "a log starts at or below its end"
         );
         let emptied = self.start_again_at(offset, now);
+        // Also if the disk is full: there is no segment left then.
+        self.offline |= emptied.is_err();
         self.offline_if_failed(emptied)?;
         self.log_start_offset = log_start_offset;
         Ok(())
     }
 
     fn cut_at(&mut self, offset: Offset, now: Timestamp) -> Result<(), StorageError> {
+        self.drop_inventory()?;
         self.drop_pending_swap()?;
         self.segments.note_cut();
         let keep = self
@@ -80,10 +83,12 @@ impl Log {
         self.flushed_offset = self.flushed_offset.min(end_offset);
         self.cleaned_offset = self.cleaned_offset.map(|offset| offset.min(end_offset));
         self.epochs.truncate_from_end(end_offset);
-        self.reload_producers(now)
+        self.reload_producers(now)?;
+        self.save_inventory()
     }
 
     fn start_again_at(&mut self, offset: Offset, now: Timestamp) -> Result<(), StorageError> {
+        self.drop_inventory()?;
         self.drop_pending_swap()?;
         self.segments.note_cut();
         self.cleaned_offset = None;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::applied_metadata::{self, APPLIED_METADATA_FILE};
 use super::checkpoint::StateFileError;
 use super::disk::{Disk, DiskLock};
 use super::meta_properties::{META_PROPERTIES_FILE, MetaProperties};
@@ -30,6 +31,8 @@ pub struct LogDir {
     is_slow: AtomicBool,
     /// The reserve of the directory's volume; unset if none is kept.
     reserve: OnceLock<Arc<Reserve>>,
+    /// What the lists of segments in it carry; unset: none are kept.
+    generation: OnceLock<u64>,
     /// The lock, held as long as the directory is in use.
     lock: Box<dyn DiskLock>,
 }
@@ -119,6 +122,21 @@ pub enum LogDirError {
         /// The id in it.
         id: DirectoryId,
     },
+    /// The directory was last used for another cluster than its `meta.properties` says.
+    #[error(
+        "{} says cluster {found}, but what the directory was last used for is cluster {remembered}, by \
+         its {APPLIED_METADATA_FILE}. If meta.properties is damaged, write cluster.id={remembered} into \
+         it; if the directory was meant to change clusters, remove {APPLIED_METADATA_FILE}",
+        path.display()
+    )]
+    AnotherCluster {
+        /// The `meta.properties`.
+        path: PathBuf,
+        /// The cluster it names.
+        found: String,
+        /// The cluster whose metadata was acted on.
+        remembered: String,
+    },
     /// A directory has partition folders but no `meta.properties`: formatting it would hide whose they are.
     #[error(
         "{} has partition folders (such as {folder}) but no meta.properties. Restore that file, or \
@@ -191,6 +209,8 @@ struct Candidate {
     path: PathBuf,
     lock: Box<dyn DiskLock>,
     properties: Option<MetaProperties>,
+    /// The cluster whose metadata was acted on here.
+    served: Option<String>,
     /// A partition folder in a directory without properties.
     unexpected: Option<String>,
 }
@@ -221,9 +241,12 @@ impl Candidate {
         } else {
             None
         };
+        let applied = applied_metadata::read(disk, path);
+        let applied = applied.map_err(StateFileError::io(&path.join(APPLIED_METADATA_FILE)))?;
         Ok(Self {
             path: path.to_owned(),
             lock,
+            served: applied.and_then(|it| it.cluster_id),
             properties,
             unexpected,
         })
@@ -240,6 +263,15 @@ impl Candidate {
             return Ok(());
         };
         let path = self.path.join(META_PROPERTIES_FILE);
+        if let (Some(found), Some(remembered)) = (&properties.cluster_id, &self.served)
+            && found != remembered
+        {
+            return Err(LogDirError::AnotherCluster {
+                path,
+                found: found.clone(),
+                remembered: remembered.clone(),
+            });
+        }
         if let Some(found) = properties
             .cluster_id
             .as_deref()
@@ -295,6 +327,7 @@ impl Candidate {
             failure: OnceLock::new(),
             is_slow: AtomicBool::new(false),
             reserve: OnceLock::new(),
+            generation: OnceLock::new(),
             lock: self.lock,
         })
     }
@@ -377,6 +410,17 @@ impl LogDir {
     /// Lets writes that must succeed use this reserve when the disk is full. Only the first call counts.
     pub fn keep_reserve(&self, reserve: Arc<Reserve>) {
         self.reserve.get_or_init(|| reserve);
+    }
+
+    /// Has lists of segments kept in it, of this generation: see [`super::last_use`]. The first call
+    /// counts.
+    pub fn keep_lists(&self, generation: u64) {
+        self.generation.get_or_init(|| generation);
+    }
+
+    /// The generation of the lists of segments in it; 0: none are kept.
+    pub fn generation(&self) -> u64 {
+        self.generation.get().copied().unwrap_or(0)
     }
 
     /// The reserve of the directory's volume, if one is kept.

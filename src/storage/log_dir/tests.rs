@@ -1,7 +1,8 @@
 //! Opening log directories: what is accepted, what is formatted, and what is refused.
 
 use super::*;
-use crate::model::Uuid;
+use crate::model::{Offset, Uuid};
+use crate::storage::applied_metadata::AppliedMetadata;
 use crate::storage::disk::FileDisk;
 use crate::storage::partition_folder::FolderMark;
 
@@ -60,6 +61,27 @@ fn an_empty_directory_is_formatted_and_opens_again() {
     assert_eq!(again.cluster_id, "c1");
     let same: Vec<_> = again.online.iter().map(|log_dir| log_dir.id()).collect();
     assert_eq!(same, ids);
+}
+
+#[test]
+fn a_directory_that_was_used_for_another_cluster_than_it_says_is_refused() {
+    let mut setup = Setup::new();
+    drop(setup.open(&["a"], Some("c1")).unwrap());
+    let applied = AppliedMetadata {
+        offset: Offset(5),
+        cluster_id: Some("c1".to_owned()),
+    };
+    applied_metadata::remember(&*setup.disk, &setup.path("a"), &applied).unwrap();
+    drop(setup.open(&["a"], None).unwrap());
+    let path = setup.path("a").join(META_PROPERTIES_FILE);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("cluster.id=c1", "cluster.id=b1")).unwrap();
+
+    for configured in [None, Some("b1")] {
+        let refused = setup.refusal(&["a"], configured);
+
+        assert!(refused.contains("write cluster.id=c1 into it"), "{refused}");
+    }
 }
 
 #[test]

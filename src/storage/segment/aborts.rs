@@ -51,6 +51,11 @@ impl Segment {
         transactions.truncate_to(from).map_err(self.io("cut"))
     }
 
+    /// How many bytes the index of aborted transactions has.
+    pub(in super::super) fn aborts_bytes(&self) -> u64 {
+        self.transactions.lock().bytes()
+    }
+
     /// Whether the index was compared with the batches.
     pub(in super::super) fn aborts_are_checked(&self) -> bool {
         self.aborts_checked.load(Ordering::Acquire)

@@ -48,6 +48,10 @@ impl Disk for SlowFolders {
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>> {
         self.disk.lock(path)
     }
+
+    fn boot_id(&self) -> Option<String> {
+        self.disk.boot_id()
+    }
 }
 
 /// Makes a folder for each new topic, as replicas do.

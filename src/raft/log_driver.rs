@@ -289,6 +289,16 @@ impl MetadataLog {
         })
     }
 
+    /// Whether a power cut may take back what is remembered of the last sync.
+    pub(super) fn has_unsynced_mark(&self) -> bool {
+        self.synced.is_unsynced()
+    }
+
+    /// Makes durable what is remembered of the last sync.
+    pub(super) fn sync_mark(&mut self) -> Result<(), RaftError> {
+        Ok(self.synced.sync()?)
+    }
+
     /// Writes down, durably, that the whole log is durable.
     pub(super) fn remember_durable(&mut self) -> Result<(), RaftError> {
         self.synced.set(self.log.flushed_offset())?;

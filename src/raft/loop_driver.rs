@@ -25,6 +25,10 @@ use crate::records::control::{self, Placement};
 /// How often old snapshots and segments are looked for: the interval is Kafka's.
 const CLEAN_INTERVAL: Duration = Duration::from_secs(60);
 
+/// How long a power cut may take back what is remembered of the log's syncs: to make that durable, too,
+/// with each commit would double its cost.
+const MARK_INTERVAL: Duration = Duration::from_millis(100);
+
 /// All that the thread owns.
 pub(super) struct RaftThread {
     pub(super) shared: Arc<Shared>,
@@ -71,8 +75,9 @@ impl RaftThread {
         self.step(Input::Started)?;
         self.catch_up()?;
         let mut next_clean = Instant::now();
+        let mut mark_due = None;
         loop {
-            let work = self.wait(next_clean);
+            let work = self.wait(mark_due.map_or(next_clean, |due| next_clean.min(due)));
             if let Some((epoch, batches)) = work.proposed {
                 self.step(Input::Proposed { epoch, batches })?;
             }
@@ -95,12 +100,23 @@ impl RaftThread {
                 self.log.tend(wall_clock())?;
             }
             self.catch_up()?;
+            mark_due = self.tend_mark(mark_due)?;
             if work.is_closing {
                 self.step(Input::ShutdownRequested)?;
                 self.catch_up()?;
                 return self.log.close(wall_clock());
             }
         }
+    }
+
+    /// Makes the mark of the log's syncs durable if that is due; when it is due next, if it is at all.
+    fn tend_mark(&mut self, due: Option<Instant>) -> Result<Option<Instant>, RaftError> {
+        let now = Instant::now();
+        if due.is_some_and(|due| due <= now) {
+            self.log.sync_mark()?;
+        }
+        let is_unsynced = self.log.has_unsynced_mark();
+        Ok(is_unsynced.then(|| due.filter(|due| *due > now).unwrap_or(now + MARK_INTERVAL)))
     }
 
     fn wait(&self, next_clean: Instant) -> Work {

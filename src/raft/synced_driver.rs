@@ -5,9 +5,10 @@
 //! offset i64 | crc u32: CRC-32C of the offset's eight bytes
 //! ```
 //! It is overwritten in place right after each sync of the log, and before anything that was synced
-//! is acknowledged. It is not synced itself, so that a commit costs no more for it: a killed process
-//! leaves it exact, a power cut may leave an older offset or nothing. Then the recovery point tells,
-//! which is never above it on stable storage. Apache leaves the file alone.
+//! is acknowledged. That does not wait until it is durable itself, so that a commit costs no more for
+//! it: a killed process leaves it exact, a power cut may leave the offset of a moment ago, or nothing.
+//! Then the recovery point tells, which is never above it on stable storage. Apache leaves the file
+//! alone.
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -29,6 +30,8 @@ pub(super) struct SyncedMark {
     path: PathBuf,
     /// The offset in the file; `None` if it holds nothing usable.
     offset: Option<Offset>,
+    /// It may not be on stable storage.
+    is_unsynced: bool,
 }
 
 impl SyncedMark {
@@ -48,7 +51,12 @@ impl SyncedMark {
             tracing::warn!(file = %path.display(), "not readable: going by the recovery point alone");
         }
         let file = disk.open(&path, OpenMode::Create).map_err(failed)?;
-        Ok(Self { file, path, offset })
+        Ok(Self {
+            file,
+            path,
+            offset,
+            is_unsynced: false,
+        })
     }
 
     /// The offset below which everything was durable once; `None` if that is not known.
@@ -62,13 +70,21 @@ impl SyncedMark {
             let content = encode(offset);
             self.access(|file| file.write_at(&[IoSlice::new(&content)], 0))?;
             self.offset = Some(offset);
+            self.is_unsynced = true;
         }
         Ok(())
     }
 
+    /// Whether what the file says may not be durable.
+    pub(super) fn is_unsynced(&self) -> bool {
+        self.is_unsynced
+    }
+
     /// Syncs the file.
-    pub(super) fn sync(&self) -> Result<(), StateFileError> {
-        self.access(|file| file.sync())
+    pub(super) fn sync(&mut self) -> Result<(), StateFileError> {
+        self.access(|file| file.sync())?;
+        self.is_unsynced = false;
+        Ok(())
     }
 
     fn access(
@@ -122,6 +138,25 @@ mod tests {
         first.set(Offset(1 << 40)).unwrap();
 
         assert_eq!(mark(&disk).offset(), Some(Offset(1 << 40)));
+    }
+
+    #[test]
+    fn what_was_set_and_synced_survives_a_power_cut() {
+        let disk = folder();
+        let mut mark = mark(&disk);
+        disk.sync_dir(Path::new("log")).unwrap();
+        disk.sync_dir(Path::new("")).unwrap();
+        mark.set(Offset(5)).unwrap();
+        assert!(mark.is_unsynced());
+
+        mark.sync().unwrap();
+
+        assert!(!mark.is_unsynced());
+        mark.set(Offset(5)).unwrap();
+        assert!(!mark.is_unsynced(), "nothing has changed");
+        let survivor = disk.after_power_cut(crate::doubles::Tear::Lost);
+        let found = SyncedMark::open(&survivor, Path::new("log")).unwrap();
+        assert_eq!(found.offset(), Some(Offset(5)));
     }
 
     #[test]

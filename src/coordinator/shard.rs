@@ -178,7 +178,7 @@ pub trait ShardCommon: Send + Sync + 'static {
 pub struct Moment {
     /// The monotonic clock, for timers.
     pub instant: Instant,
-    /// The wall clock, for what is written.
+    /// The time by the wall clock, which records get.
     pub timestamp: Timestamp,
 }
 
@@ -186,7 +186,7 @@ pub struct Moment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
 
-/// The client that asks, and the version in which it does.
+/// The client that asks, and the version of its request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The name by which the answer's [`Reply`] refers to the request.

@@ -45,6 +45,7 @@ pub(super) async fn run(
                 None => return,
             }
         }
+        // News come in bursts: after a short wait one request has all of them.
         tokio::time::sleep(pending.pause()).await;
         while let Ok(replica_directory) = inbox.try_recv() {
             pending.add(replica_directory);

@@ -92,6 +92,8 @@ impl Controller {
                 ),
             ));
         }
+        // One that holds the same directories is the same broker after a restart: their locks let only one
+        // run.
         let is_another_alive = existing.is_some_and(|broker| {
             broker.incarnation != request.incarnation_id
                 && self.sessions.is_valid(broker.id, broker.epoch, now)
@@ -130,6 +132,7 @@ impl Controller {
         {
             return Err(invalid("Duplicate directory ID in request"));
         }
+        // An id that another broker has comes from a copied directory.
         for broker in self.image.brokers().iter() {
             let shared = request
                 .log_dirs

@@ -42,7 +42,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Whether the entry for `at` counts for what the timer is for.
+    /// Whether the deadline that the timer stands for may ring at its entry for `at`.
     pub(in crate::coordinator::group) fn is_armed(&self, timer: &Timer, at: Instant) -> bool {
         match timer {
             Timer::Session { member, .. } => {

@@ -111,6 +111,7 @@ impl Join<'_> {
     /// A new member's id: the client's name, and a random UUID in Java's text form.
     fn new_member_id(&self) -> Str {
         let mut bytes = self.entropy;
+        // Version 4 and variant 1, as `UUID.randomUUID` makes them.
         bytes[6] = (bytes[6] & 0x0f) | 0x40;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
         let bits = u128::from_be_bytes(bytes);
@@ -166,6 +167,7 @@ impl ClassicGroup {
         let request = join.request;
         let token = join.caller.token;
         if !self.accepts(&request.member_id, context.settings.max_size) {
+            // The client gives up with this answer, so the others must not wait for it.
             self.remove_member(&request.member_id, context);
             self.pending.remove(&request.member_id);
             let refusal = refusal(ErrorCode::GROUP_MAX_SIZE_REACHED, Str::EMPTY);

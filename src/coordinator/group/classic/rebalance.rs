@@ -34,6 +34,7 @@ impl ClassicGroup {
         if self.state == State::CompletingRebalance {
             self.refuse_syncs(ErrorCode::REBALANCE_IN_PROGRESS, context);
         }
+        // Who has yet to ask for the last generation's assignment is to join instead.
         self.members.all_owe_sync(false);
         self.sync_deadline.cancel();
         let is_initial = self.state == State::Empty;
@@ -92,9 +93,11 @@ impl ClassicGroup {
             self.set_join_deadline(retry, context);
             return;
         }
+        // A negative generation would mean that there is none.
         self.generation = self.generation.checked_add(1).unwrap_or(0);
         self.protocol = self.members.vote();
         if self.members.is_empty() {
+            // Nobody will come for an assignment, so this generation is written down at once.
             let value = self.record(context.now.timestamp, |_| bytes::Bytes::new());
             self.write(value, context);
         } else {
@@ -122,6 +125,7 @@ impl ClassicGroup {
         }
         self.members.all_owe_sync(true);
         self.keep_all_alive(context);
+        // Members have as long to ask for their assignments as they had to join.
         let due = context.now.instant + self.rebalance_timeout();
         let group = &self.id;
         context

@@ -96,6 +96,7 @@ impl GroupShard {
         let checked = self.with_group(&request.group_id, now, effects, |group, context| {
             let classic = &mut group.classic;
             classic.check_commit(generation, member, instance)?;
+            // A commit shows that the member is alive, as a heartbeat does.
             if matches!(classic.state(), State::Stable | State::PreparingRebalance) {
                 classic.keep_alive(member, context);
             }
@@ -103,6 +104,7 @@ impl GroupShard {
         });
         match checked {
             Some(result) => result,
+            // A consumer without a group protocol may begin a group by its commit.
             None if generation < 0 => Ok(()),
             None if version >= KNOWS_GROUP_ID_NOT_FOUND => Err(ErrorCode::GROUP_ID_NOT_FOUND),
             None => Err(ErrorCode::ILLEGAL_GENERATION),

@@ -33,7 +33,7 @@ pub struct ReplicaDirectory {
 #[derive(Debug, Default)]
 pub(super) struct PendingReplicaDirectories {
     ready: BTreeMap<TopicIdPartition, DirectoryId>,
-    /// Those in the request under way.
+    /// The replicas that the request under way names.
     sent: BTreeMap<TopicIdPartition, DirectoryId>,
     failures: u32,
 }

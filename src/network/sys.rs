@@ -20,7 +20,7 @@ const MOST_SENT: usize = 1 << 20;
 /// What became of a part of a file on its way to a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileSend {
-    /// So many bytes were taken by the socket.
+    /// The socket took so many bytes.
     Sent(usize),
     /// The next bytes are not in memory: let a thread that may block call [`warm`] first.
     Cold,

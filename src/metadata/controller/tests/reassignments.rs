@@ -60,7 +60,7 @@ fn reassign(
     (records, response.responses[0].partitions[0].error_code)
 }
 
-/// As a log of another controller may have it.
+/// A state that the log of another controller may hold.
 fn led_by(topic_id: TopicId, leader: i32) -> MetadataRecord {
     PartitionChangeRecord {
         topic_id,

@@ -90,6 +90,11 @@ impl RequestMemory {
         self.0.used.load(Ordering::Relaxed) + self.0.lent.load(Ordering::Relaxed)
     }
 
+    /// Whether nothing is left.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.used() >= self.0.limit
+    }
+
     /// Requests that wait for memory now.
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::Relaxed)

@@ -203,9 +203,13 @@ impl Server {
         Ok(requests > 0)
     }
 
-    /// Whether the peer must take its answers first, or is muted.
+    /// Whether the peer must take its answers first, or is muted. While the memory of requests is used
+    /// up it must take every one: others go on with what is left to them.
     fn must_wait(&self) -> bool {
-        self.output.bytes() >= MOST_OUTPUT || self.muted_until().is_some()
+        let unwritten = self.output.bytes();
+        unwritten >= MOST_OUTPUT
+            || (unwritten > 0 && self.network.memory.is_used_up())
+            || self.muted_until().is_some()
     }
 
     fn muted_until(&self) -> Option<Instant> {
@@ -368,15 +372,22 @@ impl Server {
             }
         }
         if let Some(since) = self.output.stalled_since() {
-            // A peer that holds memory others wait for has less time.
+            // A peer that holds memory has less time, and little if others wait for it.
             let holds_memory =
                 self.reader.holds_memory() || self.next.is_some() || self.output.holds_memory();
-            let patience = if holds_memory {
-                options.request_stall
-            } else {
+            let hurry = options.request_stall / HURRY;
+            let patience = if !holds_memory {
                 options.max_idle
+            } else if self.network.memory.waiting() > 0 {
+                hurry
+            } else {
+                options.request_stall.min(options.max_idle)
             };
             consider(since + patience, Some(CloseReason::StalledAnswer));
+            if holds_memory {
+                // By then others may wait for it.
+                consider(Instant::now() + hurry, None);
+            }
         } else if !self.pipeline.is_empty() {
             let latest = self.last_active + options.max_idle + LATEST_ANSWER;
             consider(latest, Some(CloseReason::Idle));

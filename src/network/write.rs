@@ -21,8 +21,8 @@ use crate::protocol::{FramePiece, ResponseFrame};
 
 /// Pieces of memory handed to the system at once.
 const MOST_SLICES: usize = 32;
-/// A piece of an answer of this size or above is charged to the memory of requests.
-const LARGE_ANSWER: usize = 64 << 10;
+/// How much less may be unwritten than is charged before the difference is given back.
+const CHARGE_STEP: usize = 64 << 10;
 /// Bytes that are written before other tasks of the runtime get their turn.
 const TURN_BYTES: usize = 256 << 10;
 /// How much is read at once of records that are not in memory.
@@ -33,19 +33,22 @@ const COLD_READ: usize = 1 << 20;
 pub(super) struct Output {
     pieces: VecDeque<FramePiece>,
     bytes: usize,
+    /// How many of them are in memory: the others are records in files.
+    in_memory: usize,
     /// A thread brings the beginning of the first piece into memory.
     warming: Option<JoinHandle<io::Result<()>>>,
     /// How much of the first piece a thread has brought into memory.
     warmed: usize,
     stalled_since: Option<Instant>,
-    /// The budget that large answers are charged to; `None` for a connection that only asks.
+    /// The budget that answers are charged to which the peer does not take at once; `None` for a connection
+    /// that only asks.
     memory: Option<RequestMemory>,
-    /// What is charged for answers, until all are written.
+    /// What is charged of what is unwritten.
     charge: Option<MemoryCharge>,
 }
 
 impl Output {
-    /// An output whose large answers are charged to `memory`.
+    /// An output that charges to `memory` what its peer does not take at once.
     pub(super) fn charged(memory: &RequestMemory) -> Self {
         Self {
             memory: Some(memory.clone()),
@@ -58,14 +61,24 @@ impl Output {
         self.charge.is_some()
     }
 
-    fn charge(&mut self, bytes: usize) {
-        let Some(memory) = self.memory.as_ref().filter(|_| bytes >= LARGE_ANSWER) else {
+    /// Charges what is in memory and unwritten: of a peer that takes its answers it is nothing.
+    fn charge_unwritten(&mut self) {
+        let Some(memory) = &self.memory else {
             return;
         };
-        let charge = &mut self.charge;
-        charge
-            .get_or_insert_with(|| memory.charge(Lane::Reserved))
-            .grow_at_once(bytes as u64);
+        let charged = self.charge.as_ref().map_or(0, MemoryCharge::bytes) as usize;
+        if self.in_memory == 0 {
+            self.charge = None;
+        } else if self.in_memory > charged {
+            let charge = self
+                .charge
+                .get_or_insert_with(|| memory.charge(Lane::Reserved));
+            charge.grow_at_once((self.in_memory - charged) as u64);
+        } else if charged - self.in_memory >= CHARGE_STEP {
+            let mut less = memory.charge(Lane::Reserved);
+            less.grow_at_once(self.in_memory as u64);
+            self.charge = Some(less);
+        }
     }
 
     /// Adds an answer.
@@ -73,7 +86,7 @@ impl Output {
         for piece in frame.pieces {
             if !piece.is_empty() {
                 if let FramePiece::Bytes(bytes) = &piece {
-                    self.charge(bytes.len());
+                    self.in_memory += bytes.len();
                 }
                 self.bytes += piece.len();
                 self.pieces.push_back(piece);
@@ -97,6 +110,16 @@ impl Output {
         context: &mut Context<'_>,
         socket: &mut TcpStream,
     ) -> Poll<Result<(), CloseReason>> {
+        let polled = self.poll_pieces(context, socket);
+        self.charge_unwritten();
+        polled
+    }
+
+    fn poll_pieces(
+        &mut self,
+        context: &mut Context<'_>,
+        socket: &mut TcpStream,
+    ) -> Poll<Result<(), CloseReason>> {
         let before = self.bytes;
         while let Some(first) = self.pieces.front() {
             if before - self.bytes >= TURN_BYTES {
@@ -114,7 +137,6 @@ impl Output {
             ready!(polled)?;
             self.stalled_since = None;
         }
-        self.charge = None;
         Poll::Ready(Ok(()))
     }
 
@@ -208,6 +230,9 @@ impl Output {
                 .front_mut()
                 .expect("what was written is still queued");
             let length = first.len();
+            if matches!(first, FramePiece::Bytes(_)) {
+                self.in_memory -= count.min(length);
+            }
             if count >= length {
                 self.pieces.pop_front();
                 count -= length;

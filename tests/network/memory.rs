@@ -196,3 +196,51 @@ async fn memory_given_back_early_is_free_before_the_answer() {
     world.toy.release([0]);
     assert_eq!(peer.receive_ids(1).await, [0]);
 }
+
+#[tokio::test]
+async fn answers_that_are_not_read_are_charged_and_hold_back_who_reads_none_and_nobody_else() {
+    let limit = 2 * MIB as u64;
+    let options = ConnectionOptions {
+        request_stall: Duration::from_secs(2),
+        send_buffer_bytes: Some(16 << 10),
+        ..ConnectionOptions::default()
+    };
+    let world = Setup {
+        memory: Some(limit),
+        options,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    // Smaller than what any one of them might hold unread.
+    let answer = 50_u32 << 10;
+    let requests: Vec<u8> = (0..100)
+        .flat_map(|id| request(Mode::Big, id, &answer.to_be_bytes()))
+        .collect();
+    let mut deaf = Vec::new();
+    for _ in 0..40 {
+        let mut peer = Peer::connect(&world).await;
+        peer.send(&requests).await;
+        deaf.push(peer);
+    }
+    let used_up = async {
+        while world.network.memory().used() < limit {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(used_up).await;
+
+    let mut honest = Peer::connect(&world).await;
+    honest.send(&request(Mode::Echo, 1, b"small")).await;
+    assert_eq!(honest.receive().await, Some((1, b"small".to_vec())));
+    let most = limit + u64::from(answer) * deaf.len() as u64;
+    assert!(world.network.memory().used() <= most);
+
+    let closed = async {
+        while world.network.connections().count() > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(closed).await;
+    assert_eq!(world.network.memory().used(), 0);
+}

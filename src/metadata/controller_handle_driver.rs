@@ -25,14 +25,34 @@ struct Asked<Q: ControllerRequest> {
     context: ControllerRequestContext,
     /// When the request is refused undecided, if it has a time-out.
     deadline: Option<Instant>,
-    reply: oneshot::Sender<(Q::Response, Offset)>,
+    reply: oneshot::Sender<Committed<Q::Response>>,
 }
 
 /// A response that waits until its records are committed.
 struct Prepared<Q: ControllerRequest> {
     request: Q,
     response: Q::Response,
-    reply: oneshot::Sender<(Q::Response, Offset)>,
+    records: usize,
+    reply: oneshot::Sender<Committed<Q::Response>>,
+}
+
+/// A response that rests on nothing that is not committed.
+struct Committed<R> {
+    response: R,
+    /// Up to where all was committed when it left.
+    offset: Offset,
+    /// How many records the request itself took.
+    records: usize,
+}
+
+impl<R> Committed<R> {
+    fn without_records(response: R) -> Self {
+        Self {
+            response,
+            offset: Offset::NONE,
+            records: 0,
+        }
+    }
 }
 
 impl<Q: ControllerRequest> Question for Asked<Q> {
@@ -58,17 +78,18 @@ impl<Q: ControllerRequest> Question for Asked<Q> {
             }
         };
         Decided {
-            records,
             answer: Box::new(Prepared {
                 request: self.request,
                 response,
+                records: records.len(),
                 reply: self.reply,
             }),
+            records,
         }
     }
 
     fn refuse(self: Box<Self>, refusal: &Refusal) {
-        let answer = (self.request.refuse(refusal), Offset::NONE);
+        let answer = Committed::without_records(self.request.refuse(refusal));
         // Nobody waits any more if the connection is gone.
         let _ = self.reply.send(answer);
     }
@@ -77,8 +98,12 @@ impl<Q: ControllerRequest> Question for Asked<Q> {
 impl<Q: ControllerRequest> Answer for Prepared<Q> {
     fn deliver(self: Box<Self>, outcome: Result<Offset, &Refusal>) {
         let answer = match outcome {
-            Ok(offset) => (self.response, offset),
-            Err(refusal) => (self.request.refuse(refusal), Offset::NONE),
+            Ok(offset) => Committed {
+                response: self.response,
+                offset,
+                records: self.records,
+            },
+            Err(refusal) => Committed::without_records(self.request.refuse(refusal)),
         };
         // Nobody waits any more if the connection is gone.
         let _ = self.reply.send(answer);
@@ -104,8 +129,13 @@ impl ControllerHandle {
         request: Q,
         context: ControllerRequestContext,
     ) -> Q::Response {
-        let (response, offset) = self.committed(request, context).await;
-        self.published.settled(offset).await;
+        let committed = self.committed(request, context).await;
+        let Committed {
+            response,
+            offset,
+            records,
+        } = committed;
+        self.published.settled(offset, records).await;
         response
     }
 
@@ -124,15 +154,14 @@ impl ControllerHandle {
         request: Q,
     ) -> Q::Response {
         let context = ControllerRequestContext::unlimited(principal, Q::MAX_VERSION);
-        self.committed(request, context).await.0
+        self.committed(request, context).await.response
     }
 
-    /// The response, and the offset up to which all was committed when it left.
     async fn committed<Q: ControllerRequest>(
         &self,
         request: Q,
         context: ControllerRequestContext,
-    ) -> (Q::Response, Offset) {
+    ) -> Committed<Q::Response> {
         let (reply, answer) = oneshot::channel();
         let asked = Asked {
             deadline: timeout(&request).map(|timeout| Instant::now() + timeout),
@@ -142,10 +171,13 @@ impl ControllerHandle {
         };
         let sent = self.inputs.send(ControllerInput::Ask(Box::new(asked)));
         // The thread that answers is gone only when the process stops.
-        let gone = || request.refuse(&Refusal::plain(ErrorCode::NOT_CONTROLLER));
+        let gone = || {
+            let refusal = Refusal::plain(ErrorCode::NOT_CONTROLLER);
+            Committed::without_records(request.refuse(&refusal))
+        };
         match sent {
-            Ok(()) => answer.await.unwrap_or_else(|_| (gone(), Offset::NONE)),
-            Err(_) => (gone(), Offset::NONE),
+            Ok(()) => answer.await.unwrap_or_else(|_| gone()),
+            Err(_) => gone(),
         }
     }
 }

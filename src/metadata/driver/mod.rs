@@ -100,12 +100,15 @@ pub fn events() -> (Box<dyn RaftListener>, LogEvents) {
     (listener, LogEvents { loader, controller })
 }
 
-/// How long an answer waits for publishers that are busy with something else. After that it leaves, as in
+/// How long an answer waits for publishers that are busy with something else, mostly. After that it leaves, as in
 /// Kafka, which waits for no image at all.
 const PATIENCE_WITH_OTHERS: Duration = Duration::from_millis(100);
 
 /// How long an answer waits for publishers that act on what it tells: well below the time-outs of clients.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// So many records of others, acted on together with one's own, make no difference.
+const FEW_RECORDS: i64 = 32;
 
 /// What this node knows of the cluster, for all to read.
 #[derive(Debug)]
@@ -142,13 +145,14 @@ impl Published {
         self.offset.subscribe()
     }
 
-    /// Waits until the publishers have acted on what is committed up to `offset`, but no longer than they
-    /// may be expected to need: not while they are busy with something else, nor if acting takes them long.
-    pub(super) async fn settled(&self, offset: Offset) {
-        let _ = tokio::time::timeout(PATIENCE, self.settled_or_busy(offset)).await;
+    /// Waits until the publishers have acted on what is committed up to `offset`, `own` records of which
+    /// are the caller's, but no longer than they may be expected to need: not while they are busy with
+    /// something else, nor if acting takes them long.
+    pub(super) async fn settled(&self, offset: Offset, own: usize) {
+        let _ = tokio::time::timeout(PATIENCE, self.settled_or_busy(offset, own)).await;
     }
 
-    async fn settled_or_busy(&self, offset: Offset) {
+    async fn settled_or_busy(&self, offset: Offset, own: usize) {
         let (mut acted, mut begun) = (self.offset.subscribe(), self.begun.subscribe());
         // An error means that the process stops, so nothing is waited for.
         loop {
@@ -163,7 +167,15 @@ impl Published {
                 return;
             }
         }
-        let _ = acted.wait_for(|acted| *acted >= offset).await;
+        let together = begun.borrow().0 - acted.borrow().0;
+        let most_is_of_others = together > own as i64 + FEW_RECORDS;
+        let patience = if most_is_of_others {
+            PATIENCE_WITH_OTHERS
+        } else {
+            PATIENCE
+        };
+        let done = acted.wait_for(|acted| *acted >= offset);
+        let _ = tokio::time::timeout(patience, done).await;
     }
 
     /// The leader of the quorum, if it is known, and its epoch.

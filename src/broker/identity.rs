@@ -70,7 +70,12 @@ pub(super) fn metadata_config(
                 .map(|voter| voter.id)
                 .collect(),
             num_partitions: config.topics.num_partitions,
-            default_replication_factor: i16::try_from(config.topics.default_replication_factor)?,
+            // Beyond these bounds it stands for no more brokers, or no fewer, than within.
+            default_replication_factor: config
+                .topics
+                .default_replication_factor
+                .clamp(i16::MIN.into(), i16::MAX.into())
+                as i16,
             delete_topic_enable: config.topics.delete_topic_enable,
             broker_session_timeout: milliseconds(config.quorum.broker_session_timeout_ms),
             settings: settings.clone(),

@@ -17,6 +17,7 @@ pub(super) fn together(view: &View<'_>, topic_defaults: &TopicConfig) -> Check {
     compaction(view, topic_defaults)?;
     replication(view)?;
     sessions_of_groups(view)?;
+    threads(view)?;
     network(view)
 }
 
@@ -151,6 +152,29 @@ fn sessions_of_groups(view: &View<'_>) -> Check {
     if view.int("group.max.session.timeout.ms") < shortest.max(1) {
         let reason = format!("Value must be at least group.min.session.timeout.ms, {shortest}");
         return Err(view.invalid("group.max.session.timeout.ms", &reason));
+    }
+    Ok(())
+}
+
+/// A process that the system gives no more threads ends, and could not be started again to take the value
+/// back.
+fn threads(view: &View<'_>) -> Check {
+    const MOST: i32 = 1024;
+    let set = [
+        ("log.cleaner.threads", Some(view.int("log.cleaner.threads"))),
+        (
+            "num.recovery.threads.per.data.dir",
+            Some(view.int("num.recovery.threads.per.data.dir")),
+        ),
+        (
+            "num.replica.alter.log.dirs.threads",
+            view.optional_int("num.replica.alter.log.dirs.threads"),
+        ),
+    ];
+    for (key, threads) in set {
+        if threads.is_some_and(|threads| threads > MOST) {
+            return Err(view.invalid(key, &format!("Value must be no more than {MOST}")));
+        }
     }
     Ok(())
 }

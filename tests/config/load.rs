@@ -282,3 +282,20 @@ fn the_keys_that_are_parents_are_taken_in_quotes_and_explained_without() {
     let error = error("log.dir = \"/a\"\nlog.dir.failure.timeout.ms = 1", &[]);
     assert!(error.contains("write it in quotes"), "{error}");
 }
+
+#[test]
+fn more_threads_than_a_machine_runs_are_refused() {
+    for key in [
+        "log.cleaner.threads",
+        "num.recovery.threads.per.data.dir",
+        "num.replica.alter.log.dirs.threads",
+    ] {
+        let buffer = "log.cleaner.dedupe.buffer.size = 2147483648";
+        assert!(from_toml(&format!("{key} = 1024\n{buffer}"), &[]).is_ok());
+        let refused = error(&format!("{key} = 1025\n{buffer}"), &[]);
+        assert!(
+            refused.contains(key) && refused.contains("no more than 1024"),
+            "{refused}"
+        );
+    }
+}

@@ -82,6 +82,12 @@ impl AnswerRoom {
 }
 
 impl RequestContext {
+    /// The same, where arrays may take at least so much memory.
+    pub fn with_arrays_of(mut self, decoded_bytes: usize) -> Self {
+        self.limits.decoded_bytes = self.limits.decoded_bytes.max(decoded_bytes);
+        self
+    }
+
     /// Decodes the request's body.
     ///
     /// # Errors

@@ -2,13 +2,13 @@
 //! time, on a thread that no other connection waits for, once the memory that they may take is charged.
 //! After that, any number of them wait for others at the same time.
 
-use std::future::poll_fn;
+use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
-use tokio::task::block_in_place;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 
 use super::Api;
 use super::context::RequestContext;
@@ -20,12 +20,38 @@ use crate::protocol::reader::{MAX_HEAP_FACTOR, MIN_HEAP_BUDGET};
 /// the answer, as values and as bytes. A Fetch takes the most.
 const PARTS: usize = 12;
 
-/// Lets one heavy request begin at a time.
-pub(super) struct HeavyLane(Semaphore);
+/// Lets so much work be done at a time on threads that no connection waits for.
+#[derive(Clone)]
+pub(super) struct Lane(Arc<Semaphore>);
 
-impl Default for HeavyLane {
-    fn default() -> Self {
-        Self(Semaphore::new(1))
+/// The right to work in a lane. It goes with the work to its thread: a connection that breaks meanwhile
+/// does not let another begin.
+type Turn = Option<OwnedSemaphorePermit>;
+
+impl Lane {
+    /// A lane for so many at a time.
+    pub(super) fn of(width: usize) -> Self {
+        Self(Arc::new(Semaphore::new(width)))
+    }
+
+    /// A lane as wide as the machine.
+    pub(super) fn of_all_cores() -> Self {
+        Self::of(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    async fn turn(&self) -> Turn {
+        // It is never closed, so there is no error.
+        Arc::clone(&self.0).acquire_owned().await.ok()
+    }
+
+    /// Does some work when it is its turn.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let turn = self.turn().await;
+        let done = elsewhere(move || (work(), turn)).await;
+        done.0
     }
 }
 
@@ -38,31 +64,62 @@ pub(super) fn serve(
 ) -> Handling {
     let api = Arc::clone(api);
     Handling::Later(Box::pin(async move {
-        // The semaphore is never closed, so there is no error.
-        let mut turn = api.heavy.0.acquire().await.ok();
+        let turn = api.heavy.turn().await;
         let memory = PARTS * most_heap(body.len(), context.limits.decoded_bytes);
         if let Some(charge) = &mut context.charge {
             charge.grow(memory as u64).await;
         }
-        let mut pending = match block_in_place(|| route.serve(&api, context, body)) {
-            Err(error) => return Outcome::Close(route.malformed(&error)),
-            Ok(Handling::Answer(frame)) => return Outcome::Answer(frame),
-            Ok(Handling::NoAnswer) => return Outcome::NoAnswer,
-            Ok(Handling::Close(reason)) => return Outcome::Close(reason),
-            Ok(Handling::Later(pending) | Handling::Pipelined(pending)) => pending,
+        let begin = move || (route.serve(&api, context, body), turn);
+        let (pending, turn) = match elsewhere(begin).await {
+            (Err(error), _) => return Outcome::Close(route.malformed(&error)),
+            (Ok(Handling::Answer(frame)), _) => return Outcome::Answer(frame),
+            (Ok(Handling::NoAnswer), _) => return Outcome::NoAnswer,
+            (Ok(Handling::Close(reason)), _) => return Outcome::Close(reason),
+            (Ok(Handling::Later(pending) | Handling::Pipelined(pending)), turn) => (pending, turn),
         };
-        poll_fn(|context| {
-            let polled = poll_in_place(&mut pending, context);
-            // What is left is mostly waiting: the next heavy request may begin.
-            turn = None;
-            polled
-        })
-        .await
+        drive_elsewhere(pending, turn).await
     }))
 }
 
-fn poll_in_place(pending: &mut Pending, context: &mut Context<'_>) -> std::task::Poll<Outcome> {
-    block_in_place(|| pending.as_mut().poll(context))
+/// Drives an answer whose steps may each take long. Between them it waits, mostly for others, so only the
+/// first step needs the turn.
+async fn drive_elsewhere(mut pending: Pending, mut turn: Turn) -> Outcome {
+    let woken = Arc::new(Woken::default());
+    loop {
+        let waker = Waker::from(Arc::clone(&woken));
+        let turn = turn.take();
+        let step = move || {
+            let polled = pending.as_mut().poll(&mut Context::from_waker(&waker));
+            drop(turn);
+            (polled, pending)
+        };
+        let polled;
+        (polled, pending) = elsewhere(step).await;
+        if let Poll::Ready(outcome) = polled {
+            return outcome;
+        }
+        woken.0.notified().await;
+    }
+}
+
+/// Remembers that a future was woken, also while nobody waits for that.
+#[derive(Default)]
+struct Woken(Notify);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
+    }
+}
+
+/// Works on a thread that no connection waits for. What panics there, panics here.
+async fn elsewhere<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        // The process is ending.
+        Err(_) => std::future::pending().await,
+    }
 }
 
 /// The most heap that decoding `bytes` may take.

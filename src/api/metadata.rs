@@ -8,6 +8,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::context::RequestContext;
 use super::{Api, internal_topics, nodes, operations};
 use crate::metadata::controller::check_topic_name;
@@ -27,6 +29,30 @@ const FIRST_WITH_OPERATIONS: i16 = 8;
 const LAST_WITH_CLUSTER_OPERATIONS: i16 = 10;
 /// The first version that tells a leader without the listener from no leader.
 const FIRST_WITH_LISTENER_ERROR: i16 = 6;
+
+/// An answer about more partitions than these takes more than a millisecond, and 100 KiB.
+const MANY_PARTITIONS: usize = 1000;
+
+/// Whether the answer is about very many partitions.
+pub fn asks_for_much(api: &Api, context: &RequestContext, body: &Bytes) -> bool {
+    let image = api.image();
+    let topics = image.topics();
+    if topics.partition_count() <= MANY_PARTITIONS {
+        return false;
+    }
+    // What is malformed is refused when it is decoded again.
+    let Ok(request) = context.decode::<MetadataRequest>(body.clone()) else {
+        return false;
+    };
+    let partitions = |topic: Option<&Arc<TopicImage>>| topic.map_or(0, |it| it.partitions.len());
+    let asked: usize = match asked(&request, context.version()) {
+        Ok(Asked::All) => topics.partition_count(),
+        Ok(Asked::Names(names)) => names.iter().map(|it| partitions(topics.by_name(it))).sum(),
+        Ok(Asked::Ids(ids)) => ids.iter().map(|it| partitions(topics.by_id(it))).sum(),
+        Err(_) => 0,
+    };
+    asked > MANY_PARTITIONS
+}
 
 /// What a request asks for.
 enum Asked {

@@ -117,7 +117,7 @@ use crate::raft::{QuorumInfo, Raft};
 use crate::replication::manager::ReplicaManager;
 use crate::telemetry::{ClientMetrics, Loggers, Metrics};
 use context::{RequestContext, RequestLimits};
-use heavy::HeavyLane;
+use heavy::Lane;
 use producer_ids::ProducerIds;
 use route::{ListenerKind, Route};
 
@@ -156,7 +156,8 @@ pub struct Api {
     parts: Parts,
     cluster_id: Str,
     producer_ids: ProducerIds,
-    heavy: HeavyLane,
+    heavy: Lane,
+    large_batches: Lane,
     creating_offsets_topic: tokio::sync::Mutex<()>,
 }
 
@@ -168,7 +169,8 @@ impl Api {
             parts,
             cluster_id,
             producer_ids: ProducerIds::default(),
-            heavy: HeavyLane::default(),
+            heavy: Lane::of(1),
+            large_batches: Lane::of_all_cores(),
             creating_offsets_topic: tokio::sync::Mutex::default(),
         }
     }
@@ -326,7 +328,7 @@ impl Dispatcher {
             charge: Some(frame.charge),
         };
         let body = reader.take_rest();
-        if size > route.light_bytes {
+        if route.is_heavy(&self.0, &context, &body) {
             return Ok(heavy::serve(&self.0, route, context, body));
         }
         route.serve(&self.0, context, body)

@@ -17,15 +17,17 @@ use crate::coordinator::Submitted;
 use crate::coordinator::group::{Answer, Request};
 use crate::metadata::image::{MetadataImage, TopicImage};
 use crate::model::TopicId;
-use crate::network::{CloseReason, Handling, Outcome};
+use crate::network::{Handling, Outcome};
 use crate::protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestTopic, OffsetCommitResponse,
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use crate::protocol::{DecodeError, ErrorCode, Str};
+use crate::protocol::{DecodeError, ErrorCode, Str, decode_request};
 
 /// The first version that names topics by id.
 const FIRST_BY_ID: i16 = 10;
+/// What the arrays of a request may take that is only refused: half a million partitions.
+const MOST_REFUSED_BYTES: usize = 32 << 20;
 
 /// Stores the offsets of partitions that exist.
 ///
@@ -37,12 +39,13 @@ pub fn handle(
     body: Bytes,
 ) -> Result<Handling, DecodeError> {
     if body.len() > MAX_BODY_BYTES {
-        // An answer must name all partitions of its request, and those of this one are not even decoded:
-        // the connection is closed.
-        let why = "an OffsetCommit that is larger than what could be stored";
-        return Ok(Handling::Close(CloseReason::refused(why)));
+        return refuse_whole(&context, body);
     }
-    let mut request = context.decode::<OffsetCommitRequest>(body)?;
+    let mut request = match context.decode::<OffsetCommitRequest>(body.clone()) {
+        Err(DecodeError::HeapBudgetExceeded) => return refuse_whole(&context, body),
+        decoded => decoded?,
+    };
+    drop(body);
     let refused = refuse_unknown(&mut request, &api.image(), context.version());
     if request.topics.is_empty() {
         return Ok(now(&context, &response(refused)));
@@ -58,6 +61,25 @@ pub fn handle(
             Outcome::Answer(answer::<OffsetCommitRequest>(&context, &response))
         }))),
     }
+}
+
+/// Answers, as Kafka does, that so many offsets do not fit in one batch. Their partitions have to be named.
+///
+/// # Errors
+/// The body is malformed, or has too many partitions even to be refused one by one.
+fn refuse_whole(context: &RequestContext, body: Bytes) -> Result<Handling, DecodeError> {
+    let mut request: OffsetCommitRequest =
+        decode_request(body, context.version(), MOST_REFUSED_BYTES)?;
+    let error = ErrorCode::INVALID_COMMIT_OFFSET_SIZE;
+    let refused = request
+        .topics
+        .iter_mut()
+        .map(|topic| OffsetCommitResponseTopic {
+            name: topic.name.clone(),
+            topic_id: topic.topic_id,
+            partitions: take_all_partitions(topic, error),
+        });
+    Ok(now(context, &response(refused.collect())))
 }
 
 fn now(context: &RequestContext, response: &OffsetCommitResponse) -> Handling {

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Api;
 use super::context::RequestContext;
 use super::group::{caller, expect_answer};
@@ -24,6 +26,18 @@ const FIRST_WITH_GROUPS: i16 = 8;
 /// The first version that names topics by id.
 const FIRST_BY_ID: i16 = 10;
 
+/// Whether it asks for all offsets of a group, however many they are.
+pub fn asks_for_all(_: &Api, context: &RequestContext, body: &Bytes) -> bool {
+    // What is malformed is refused when it is decoded again.
+    let Ok(request) = context.decode::<OffsetFetchRequest>(body.clone()) else {
+        return false;
+    };
+    if context.version() < FIRST_WITH_GROUPS {
+        return request.topics.is_none();
+    }
+    request.groups.iter().any(|group| group.topics.is_none())
+}
+
 /// Asks the shard of each group.
 pub async fn handle(
     api: Arc<Api>,
@@ -35,35 +49,16 @@ pub async fn handle(
     if version < FIRST_WITH_GROUPS {
         groups = vec![only_group(&mut request)];
     }
-    let mut asked = Vec::with_capacity(groups.len());
-    for mut group in groups {
-        let refused = if version >= FIRST_BY_ID {
-            resolve_ids(&mut group, &api.image())
-        } else {
-            look_up_ids(&mut group, &api.image())
-        };
+    let mut room = context.answer_room();
+    let mut answers = Vec::with_capacity(groups.len());
+    for group in groups {
         let group_id = group.group_id.clone();
-        let question = Request::OffsetFetch {
-            group,
-            require_stable: request.require_stable,
-        };
-        let submitted = api.groups().submit(&group_id, caller(&context), &question);
-        asked.push((submitted, refused));
-    }
-    let mut answers = Vec::with_capacity(asked.len());
-    for (submitted, refused) in asked {
-        let mut group = expect_answer!(submitted.answer().await, OffsetFetch);
-        if version >= FIRST_WITH_ERROR && group.error_code.is_error() {
-            // The group's error stands in place of its topics.
-            group.topics.clear();
-            answers.push(group);
-            continue;
+        let mut answer = None;
+        if !room.is_used_up() {
+            let told = tell(&api, &context, group, request.require_stable).await;
+            answer = Some(told).filter(|told| room.fits(told));
         }
-        if version >= FIRST_BY_ID {
-            fill_in_ids(&mut group, &api.image());
-        }
-        group.topics.extend(refused);
-        answers.push(group);
+        answers.push(answer.unwrap_or_else(|| no_room(group_id)));
     }
     if version < FIRST_WITH_GROUPS {
         return of_only_group(answers.pop().expect("one group was asked for"));
@@ -71,6 +66,47 @@ pub async fn handle(
     OffsetFetchResponse {
         groups: answers,
         ..OffsetFetchResponse::default()
+    }
+}
+
+/// What the group's shard tells of it.
+async fn tell(
+    api: &Api,
+    context: &RequestContext,
+    mut group: OffsetFetchRequestGroup,
+    require_stable: bool,
+) -> OffsetFetchResponseGroup {
+    let version = context.version();
+    let refused = if version >= FIRST_BY_ID {
+        resolve_ids(&mut group, &api.image())
+    } else {
+        look_up_ids(&mut group, &api.image())
+    };
+    let group_id = group.group_id.clone();
+    let question = Request::OffsetFetch {
+        group,
+        require_stable,
+    };
+    let submitted = api.groups().submit(&group_id, caller(context), &question);
+    let mut group = expect_answer!(submitted.answer().await, OffsetFetch);
+    if version >= FIRST_WITH_ERROR && group.error_code.is_error() {
+        // The error of the group stands for all of its topics.
+        group.topics.clear();
+        return group;
+    }
+    if version >= FIRST_BY_ID {
+        fill_in_ids(&mut group, &api.image());
+    }
+    group.topics.extend(refused);
+    group
+}
+
+/// The answer about a group whose offsets have no room beside those of others.
+fn no_room(group_id: Str) -> OffsetFetchResponseGroup {
+    OffsetFetchResponseGroup {
+        group_id,
+        error_code: ErrorCode::INVALID_REQUEST,
+        ..OffsetFetchResponseGroup::default()
     }
 }
 

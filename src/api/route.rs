@@ -55,11 +55,20 @@ pub struct Route {
     pub key: ApiKey,
     /// How the network treats its requests: whether they overlap, and which memory they use.
     pub treatment: Treatment,
-    /// A larger body makes the request heavy: it is begun on a thread that no other connection waits for,
-    /// and one heavy request begins at a time.
-    pub light_bytes: usize,
+    weight: Weight,
     listeners: &'static [ListenerKind],
     serve: Serve,
+}
+
+/// Which requests of an API are heavy: they are begun one at a time, where nobody waits for them, and
+/// when there is memory for them.
+enum Weight {
+    /// Larger ones.
+    Over(usize),
+    /// All: however short they are, the answer may be long.
+    Any,
+    /// Larger ones, and those of which the API says that there is much to answer.
+    OverOr(usize, fn(&Api, &RequestContext, &Bytes) -> bool),
 }
 
 type Serve = fn(&Arc<Api>, RequestContext, Bytes) -> Result<Handling, DecodeError>;
@@ -84,61 +93,60 @@ const RECORDS: Treatment = Treatment {
     carries_records: true,
 };
 
-/// For requests in which each resource or partition may take 100 microseconds and 100 KiB of answer.
-const TINY: usize = 512;
 /// For requests with partitions that take some microseconds each: this is some hundred of them.
-const SMALL: usize = 16 << 10;
+const SMALL: Weight = Weight::Over(SMALL_BYTES);
+const SMALL_BYTES: usize = 16 << 10;
 /// OffsetCommit alone: commits of one connection overlap, and all that follow a heavy one wait for it, so
 /// only those of thousands of partitions are heavy.
-const LARGE: usize = 64 << 10;
-/// For requests that are mostly records, whose work is by the byte.
-const ANY_SIZE: usize = usize::MAX;
+const LARGE: Weight = Weight::Over(64 << 10);
+/// Produce alone: it says itself how much of it is done where others wait.
+const NEVER: Weight = Weight::Over(usize::MAX);
 
 /// Every API that is served, by ascending key.
 #[rustfmt::skip]
 const ROUTES: &[Route] = &[
-    Route { key: ApiKey::Produce, treatment: RECORDS, light_bytes: ANY_SIZE, listeners: BROKER, serve: |api, context, body| produce::handle(api, context, body) },
-    Route { key: ApiKey::Fetch, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| fetch::handle(api, context, body) },
-    Route { key: ApiKey::ListOffsets, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_offsets::handle) },
-    Route { key: ApiKey::Metadata, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, metadata::handle) },
-    Route { key: ApiKey::OffsetCommit, treatment: OVERLAPS, light_bytes: LARGE, listeners: BROKER, serve: |api, context, body| offset_commit::handle(api, context, body) },
-    Route { key: ApiKey::OffsetFetch, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, offset_fetch::handle) },
-    Route { key: ApiKey::FindCoordinator, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, find_coordinator::handle) },
-    Route { key: ApiKey::JoinGroup, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| group::handle::<JoinGroupRequest>(api, context, body) },
-    Route { key: ApiKey::Heartbeat, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| group::handle::<HeartbeatRequest>(api, context, body) },
-    Route { key: ApiKey::LeaveGroup, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| group::handle::<LeaveGroupRequest>(api, context, body) },
-    Route { key: ApiKey::SyncGroup, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| group::handle::<SyncGroupRequest>(api, context, body) },
-    Route { key: ApiKey::DescribeGroups, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_groups::handle) },
-    Route { key: ApiKey::ListGroups, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_groups::handle) },
-    Route { key: ApiKey::ApiVersions, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| now(api, &context, body, api_versions::handle) },
-    Route { key: ApiKey::CreateTopics, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<CreateTopicsRequest>) },
-    Route { key: ApiKey::DeleteTopics, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<DeleteTopicsRequest>) },
-    Route { key: ApiKey::DeleteRecords, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_records::handle) },
-    Route { key: ApiKey::InitProducerId, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, init_producer_id::handle) },
-    Route { key: ApiKey::OffsetForLeaderEpoch, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, offset_for_leader_epoch::handle) },
-    Route { key: ApiKey::DescribeConfigs, treatment: ALONE, light_bytes: TINY, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_configs::handle) },
-    Route { key: ApiKey::AlterConfigs, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<AlterConfigsRequest>) },
-    Route { key: ApiKey::AlterReplicaLogDirs, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, alter_replica_log_dirs::handle) },
-    Route { key: ApiKey::DescribeLogDirs, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_log_dirs::handle) },
-    Route { key: ApiKey::CreatePartitions, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<CreatePartitionsRequest>) },
-    Route { key: ApiKey::DeleteGroups, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_groups::handle) },
-    Route { key: ApiKey::ElectLeaders, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<ElectLeadersRequest>) },
-    Route { key: ApiKey::IncrementalAlterConfigs, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, incremental_alter_configs::handle) },
-    Route { key: ApiKey::AlterPartitionReassignments, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<AlterPartitionReassignmentsRequest>) },
-    Route { key: ApiKey::ListPartitionReassignments, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| now(api, &context, body, list_partition_reassignments::handle) },
-    Route { key: ApiKey::OffsetDelete, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, offset_delete::handle) },
-    Route { key: ApiKey::DescribeClientQuotas, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_client_quotas::handle) },
-    Route { key: ApiKey::AlterClientQuotas, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_client_quotas::handle) },
-    Route { key: ApiKey::DescribeQuorum, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_quorum::handle) },
-    Route { key: ApiKey::UpdateFeatures, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<UpdateFeaturesRequest>) },
-    Route { key: ApiKey::DescribeCluster, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_cluster::handle) },
-    Route { key: ApiKey::DescribeProducers, treatment: ALONE, light_bytes: TINY, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_producers::handle) },
-    Route { key: ApiKey::UnregisterBroker, treatment: ALONE, light_bytes: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<UnregisterBrokerRequest>) },
-    Route { key: ApiKey::GetTelemetrySubscriptions, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, get_telemetry_subscriptions::handle) },
-    Route { key: ApiKey::PushTelemetry, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, push_telemetry::handle) },
-    Route { key: ApiKey::AssignReplicasToDirs, treatment: ALONE, light_bytes: SMALL, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<AssignReplicasToDirsRequest>) },
-    Route { key: ApiKey::ListConfigResources, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, list_config_resources::handle) },
-    Route { key: ApiKey::DescribeTopicPartitions, treatment: ALONE, light_bytes: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_topic_partitions::handle) },
+    Route { key: ApiKey::Produce, treatment: RECORDS, weight: NEVER, listeners: BROKER, serve: |api, context, body| produce::handle(api, context, body) },
+    Route { key: ApiKey::Fetch, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| fetch::handle(api, context, body) },
+    Route { key: ApiKey::ListOffsets, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_offsets::handle) },
+    Route { key: ApiKey::Metadata, treatment: ALONE, weight: Weight::OverOr(SMALL_BYTES, metadata::asks_for_much), listeners: BROKER, serve: |api, context, body| later(api, context, body, metadata::handle) },
+    Route { key: ApiKey::OffsetCommit, treatment: OVERLAPS, weight: LARGE, listeners: BROKER, serve: |api, context, body| offset_commit::handle(api, context, body) },
+    Route { key: ApiKey::OffsetFetch, treatment: ALONE, weight: Weight::OverOr(SMALL_BYTES, offset_fetch::asks_for_all), listeners: BROKER, serve: |api, context, body| later(api, context, body, offset_fetch::handle) },
+    Route { key: ApiKey::FindCoordinator, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, find_coordinator::handle) },
+    Route { key: ApiKey::JoinGroup, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| group::handle::<JoinGroupRequest>(api, context, body) },
+    Route { key: ApiKey::Heartbeat, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| group::handle::<HeartbeatRequest>(api, context, body) },
+    Route { key: ApiKey::LeaveGroup, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| group::handle::<LeaveGroupRequest>(api, context, body) },
+    Route { key: ApiKey::SyncGroup, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| group::handle::<SyncGroupRequest>(api, context, body) },
+    Route { key: ApiKey::DescribeGroups, treatment: ALONE, weight: Weight::Any, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_groups::handle) },
+    Route { key: ApiKey::ListGroups, treatment: ALONE, weight: Weight::Any, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_groups::handle) },
+    Route { key: ApiKey::ApiVersions, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| now(api, &context, body, api_versions::handle) },
+    Route { key: ApiKey::CreateTopics, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<CreateTopicsRequest>) },
+    Route { key: ApiKey::DeleteTopics, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<DeleteTopicsRequest>) },
+    Route { key: ApiKey::DeleteRecords, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_records::handle) },
+    Route { key: ApiKey::InitProducerId, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, init_producer_id::handle) },
+    Route { key: ApiKey::OffsetForLeaderEpoch, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, offset_for_leader_epoch::handle) },
+    Route { key: ApiKey::DescribeConfigs, treatment: ALONE, weight: Weight::Any, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_configs::handle) },
+    Route { key: ApiKey::AlterConfigs, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<AlterConfigsRequest>) },
+    Route { key: ApiKey::AlterReplicaLogDirs, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, alter_replica_log_dirs::handle) },
+    Route { key: ApiKey::DescribeLogDirs, treatment: ALONE, weight: Weight::Any, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_log_dirs::handle) },
+    Route { key: ApiKey::CreatePartitions, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<CreatePartitionsRequest>) },
+    Route { key: ApiKey::DeleteGroups, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, delete_groups::handle) },
+    Route { key: ApiKey::ElectLeaders, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<ElectLeadersRequest>) },
+    Route { key: ApiKey::IncrementalAlterConfigs, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, incremental_alter_configs::handle) },
+    Route { key: ApiKey::AlterPartitionReassignments, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<AlterPartitionReassignmentsRequest>) },
+    Route { key: ApiKey::ListPartitionReassignments, treatment: ALONE, weight: Weight::Any, listeners: BOTH, serve: |api, context, body| now(api, &context, body, list_partition_reassignments::handle) },
+    Route { key: ApiKey::OffsetDelete, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context.with_arrays_of(offset_delete::DECODED_BYTES), body, offset_delete::handle) },
+    Route { key: ApiKey::DescribeClientQuotas, treatment: ALONE, weight: Weight::Any, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_client_quotas::handle) },
+    Route { key: ApiKey::AlterClientQuotas, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_client_quotas::handle) },
+    Route { key: ApiKey::DescribeQuorum, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_quorum::handle) },
+    Route { key: ApiKey::UpdateFeatures, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<UpdateFeaturesRequest>) },
+    Route { key: ApiKey::DescribeCluster, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_cluster::handle) },
+    Route { key: ApiKey::DescribeProducers, treatment: ALONE, weight: Weight::Any, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_producers::handle) },
+    Route { key: ApiKey::UnregisterBroker, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<UnregisterBrokerRequest>) },
+    Route { key: ApiKey::GetTelemetrySubscriptions, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, get_telemetry_subscriptions::handle) },
+    Route { key: ApiKey::PushTelemetry, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, push_telemetry::handle) },
+    Route { key: ApiKey::AssignReplicasToDirs, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<AssignReplicasToDirsRequest>) },
+    Route { key: ApiKey::ListConfigResources, treatment: ALONE, weight: Weight::Any, listeners: BROKER, serve: |api, context, body| now(api, &context, body, list_config_resources::handle) },
+    Route { key: ApiKey::DescribeTopicPartitions, treatment: ALONE, weight: Weight::Any, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_topic_partitions::handle) },
 ];
 
 impl Route {
@@ -182,6 +190,17 @@ impl Route {
     /// The reason to close a connection that sent a malformed request.
     pub fn malformed(&self, error: &DecodeError) -> CloseReason {
         CloseReason::refused(format!("a malformed {}: {error}", self.key))
+    }
+
+    /// Whether a request takes so much that others are not to wait for it.
+    pub fn is_heavy(&self, api: &Api, context: &RequestContext, body: &Bytes) -> bool {
+        match self.weight {
+            Weight::Over(light) => context.size > light,
+            Weight::Any => true,
+            Weight::OverOr(light, asks_for_much) => {
+                context.size > light || asks_for_much(api, context, body)
+            }
+        }
     }
 
     /// Decodes the body and starts to serve it.

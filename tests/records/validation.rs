@@ -3,7 +3,7 @@
 use broker::model::{LeaderEpoch, Offset, Timestamp};
 use broker::protocol::error_code::ErrorCode;
 use broker::records::validate::{
-    AppendPolicy, Rejection, ValidatedBatch, check_request, validate_produce,
+    AppendPolicy, Rejection, ValidatedBatch, check_request, validate_produce, validate_within,
 };
 use broker::records::{
     Batch, Compression, CompressionSetting, HEADER_SIZE, Scratch, TimestampType,
@@ -34,6 +34,28 @@ fn batch_of_a_producer_keeps_its_bytes_but_for_its_place() {
         assert_eq!(stored.base_offset(), Offset(5_000));
         assert_eq!(stored.last_offset(), Offset(5_099));
         assert_eq!(stored.partition_leader_epoch(), LeaderEpoch(3));
+    }
+}
+
+#[test]
+fn more_work_than_is_left_is_put_off() {
+    for codec in CODECS {
+        let sent = batch(codec, 100);
+        let records = batch(Compression::None, 100).len() - HEADER_SIZE;
+        let all = match codec {
+            Compression::None => sent.len(),
+            _ => sent.len() + records,
+        };
+
+        let mut left = all;
+        let whole = validate_within(&sent, &policy(), NOW, &mut left);
+        assert!(whole.is_ok_and(|batch| batch.is_some()), "{codec}");
+        assert_eq!(left, 0, "{codec}");
+
+        let mut left = all - 1;
+        let part = validate_within(&sent, &policy(), NOW, &mut left);
+        assert!(part.is_ok_and(|batch| batch.is_none()), "{codec}");
+        assert!(left < all, "{codec}");
     }
 }
 

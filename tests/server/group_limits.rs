@@ -171,7 +171,20 @@ async fn a_partition_named_a_hundred_thousand_times_costs_no_more_than_its_reque
     assert_eq!(refused, ErrorCode::INVALID_COMMIT_OFFSET_SIZE);
     assert_eq!(absent.error_code, ErrorCode::GROUP_ID_NOT_FOUND);
     assert_eq!(committed(&mut client, "g").await, 5);
-    // More than 16 MiB.
+    // More than is looked into: as in Kafka, so many do not fit in a batch.
+    commits.topics[0].partitions = vec![named.clone(); 500_000];
+    let refused = commit_error(&mut client, &commits).await;
+    assert_eq!(refused, ErrorCode::INVALID_COMMIT_OFFSET_SIZE);
+    let deletes = OffsetDeleteRequest {
+        group_id: "g".into(),
+        topics: vec![OffsetDeleteRequestTopic {
+            name: "t".into(),
+            partitions: vec![OffsetDeleteRequestPartition { partition_index: 9 }; 500_000],
+        }],
+    };
+    let unknown = call(&mut client, &deletes, 0).await;
+    assert_eq!(unknown.topics[0].partitions.len(), 500_000);
+    // More than can be answered.
     commits.topics[0].partitions = vec![named; 1_000_000];
     let mut other = connect(&broker).await;
     let closed = other.call(&commits, 9).await;

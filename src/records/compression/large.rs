@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex};
 pub(super) const KEPT: usize = 4 << 20;
 
 /// The budget of the process.
-pub(super) static LARGE_BATCHES: LargeMemory = LargeMemory::new(128 << 20);
+pub(super) static LARGE_BATCHES: LargeMemory = LargeMemory::new(64 << 20);
 
 /// A budget of bytes.
 #[derive(Debug)]

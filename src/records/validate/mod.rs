@@ -19,7 +19,7 @@ use super::error::RecordsError;
 use super::header::{BatchHeader, CURRENT_MAGIC, HEADER_SIZE};
 
 pub use policy::AppendPolicy;
-pub use produce::{check_request, validate_produce};
+pub use produce::{check_request, validate_produce, validate_within};
 pub use rejection::Rejection;
 
 /// A batch that may be appended. Header and records are apart: giving it an offset, an epoch or the

@@ -11,6 +11,7 @@ use crate::protocol::error_code::ErrorCode;
 use crate::records::attributes::TimestampType;
 use crate::records::batch::{Batch, Batches};
 use crate::records::compression::{Compression, CompressionSetting, Decompressed, Scratch};
+use crate::records::error::RecordsError;
 use crate::records::header::{BatchHeader, CURRENT_MAGIC, HEADER_SIZE};
 
 use super::ValidatedBatch;
@@ -21,6 +22,9 @@ use super::rejection::Rejection;
 
 /// The first version of Produce in which a client may send zstd (KIP-110).
 const ZSTD_SINCE: i16 = 7;
+
+/// How much more work than looking at a byte compressing it is.
+const COMPRESSING: usize = 16;
 
 thread_local! {
     /// Buffers for compressed batches, one for each thread: no allocation per batch, and no lock.
@@ -39,19 +43,45 @@ pub fn validate_produce(
     policy: &AppendPolicy,
     now: Timestamp,
 ) -> Result<ValidatedBatch, Rejection> {
+    let validated = validate_within(records, policy, now, &mut { usize::MAX })?;
+    Ok(validated.expect("no batch takes more work than there can be"))
+}
+
+/// As [`validate_produce`], for one who has little time: `None` if it takes more work than `left`, in
+/// bytes of records, compressed or not. What is done is taken from that.
+///
+/// # Errors
+/// As [`validate_produce`].
+pub fn validate_within(
+    records: &Bytes,
+    policy: &AppendPolicy,
+    now: Timestamp,
+    left: &mut usize,
+) -> Result<Option<ValidatedBatch>, Rejection> {
+    // Most topics keep what producers chose.
+    let times = policy.compression.map_or(1, |_| COMPRESSING);
+    let looked_at = records.len().saturating_mul(times);
+    if looked_at > *left {
+        return Ok(None);
+    }
+    *left -= looked_at;
     let batch = only_batch(records)?;
     check_header(&batch, policy)?;
     let mut header = *batch.header();
     let body = SCRATCH.with_borrow_mut(|scratch| {
-        let body = checked_body(&batch, &mut header, records, policy, now, scratch);
-        scratch.release();
-        body
-    })?;
+        let body = match opened(&batch, policy, scratch, (left, times)) {
+            Ok(Some(stream)) => checked_body(&batch, &mut header, (records, stream), policy, now),
+            Ok(None) => return Ok(None),
+            Err(error) => Err(error.into()),
+        };
+        body.map(Some)
+    });
+    SCRATCH.with_borrow_mut(Scratch::release);
+    let Some(records) = body? else {
+        return Ok(None);
+    };
     check_stored_size(header.size(), policy)?;
-    Ok(ValidatedBatch {
-        header,
-        records: body,
-    })
+    Ok(Some(ValidatedBatch { header, records }))
 }
 
 /// What Kafka checks of the records for a partition that exists, before it asks whether this broker
@@ -154,22 +184,43 @@ fn check_producer(header: &BatchHeader) -> Result<(), Rejection> {
     Ok(())
 }
 
+/// The records of a batch; `None` if they take more work than what is left, where each byte costs so many
+/// `times` as much.
+fn opened<'s>(
+    batch: &'s Batch<'_>,
+    policy: &AppendPolicy,
+    scratch: &'s mut Scratch,
+    (left, times): (&mut usize, usize),
+) -> Result<Option<Decompressed<'s>>, RecordsError> {
+    let codec = batch.compression()?;
+    if codec == Compression::None {
+        return Ok(Some(Decompressed::as_it_is(batch.record_bytes())));
+    }
+    let (limit, before) = (policy.max_decompressed_batch_bytes, *left);
+    // What fails may have taken all of it.
+    *left = 0;
+    match scratch.read(limit.min(before / times), codec, batch.record_bytes()) {
+        Ok(stream) => {
+            *left = before - stream.bytes.len() * times;
+            Ok(Some(stream))
+        }
+        Err(RecordsError::DecompressedTooLarge { .. }) if before / times < limit => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Checks the records, and returns them as they are to be stored; `header` is changed accordingly.
 fn checked_body(
     batch: &Batch<'_>,
     header: &mut BatchHeader,
-    records: &Bytes,
+    (records, stream): (&Bytes, Decompressed<'_>),
     policy: &AppendPolicy,
     now: Timestamp,
-    scratch: &mut Scratch,
 ) -> Result<Bytes, Rejection> {
     let codec = batch.compression()?;
-    let (stream, record_limit) = if codec == Compression::None {
-        (Decompressed::as_it_is(batch.record_bytes()), usize::MAX)
-    } else {
-        let limit = policy.max_decompressed_batch_bytes;
-        let stream = scratch.read(limit, codec, batch.record_bytes())?;
-        (stream, policy.max_decompressed_message_bytes)
+    let record_limit = match codec {
+        Compression::None => usize::MAX,
+        _ => policy.max_decompressed_message_bytes,
     };
     let max_timestamp = check_records(header, stream.bytes, policy, record_limit, now)?;
     let setting = policy.compression.filter(|setting| setting.codec != codec);

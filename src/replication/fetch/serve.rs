@@ -15,6 +15,9 @@ use crate::replication::hosted::Hosted;
 use crate::replication::listener::ReplicaListener;
 use crate::replication::threads::{now, random_bytes};
 
+/// So many reads take about a millisecond.
+const LONG_READ: usize = 100;
+
 /// Serves Fetches, and keeps their sessions.
 pub struct Fetches {
     hosted: Arc<Hosted>,
@@ -87,10 +90,15 @@ impl Fetch {
         loop {
             match self.round.next(&self.fetches.hosted, now().instant) {
                 Step::Read(jobs, budget, findings) => {
+                    let is_long = jobs.len() >= LONG_READ;
                     self.fetches.tell(findings);
                     let read = read_all(jobs, budget).await;
                     let findings = self.round.take(read);
                     self.fetches.tell(findings);
+                    if is_long {
+                        // Others wait for this thread, too.
+                        tokio::task::yield_now().await;
+                    }
                 }
                 Step::Wait(bytes) => {
                     let wait = self.round.watch().wait(bytes);

@@ -4,13 +4,9 @@
 mod support;
 
 mod automatic_topics;
-#[allow(dead_code, reason = "only the list of messages is used")]
-#[path = "../protocol/cases.rs"]
-mod cases;
 mod configs;
 mod directories;
 mod dynamic_configs;
-mod fill;
 mod gone;
 mod group_limits;
 mod groups;

@@ -13,6 +13,7 @@ pub mod tools;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use process::{Process, Stopped};
@@ -29,6 +30,8 @@ const READY: &str = "clients connect to ";
 pub struct Broker {
     directory: tempfile::TempDir,
     settings: Vec<(String, String)>,
+    /// What is loaded in the place of functions of the C library.
+    library: Option<PathBuf>,
     running: Option<Running>,
 }
 
@@ -61,8 +64,14 @@ impl Broker {
         Self {
             directory,
             settings,
+            library: None,
             running: None,
         }
+    }
+
+    /// Puts the functions of this library in the place of the C library's.
+    pub fn preload(&mut self, library: &Path) {
+        self.library = Some(library.to_owned());
     }
 
     /// Changes a setting for the next start.
@@ -90,10 +99,12 @@ impl Broker {
     /// Starts the process without waiting for it to become ready.
     pub fn spawn(&self) -> Process {
         let config = self.write_config();
-        Process::spawn(
-            env!("CARGO_BIN_EXE_broker"),
-            &["--config", path_text(&config)],
-        )
+        let mut command = Command::new(program());
+        command.args(["--config", path_text(&config)]);
+        if let Some(library) = &self.library {
+            command.env("LD_PRELOAD", library);
+        }
+        Process::spawn_command(&mut command)
     }
 
     fn write_config(&self) -> PathBuf {
@@ -199,6 +210,11 @@ impl Broker {
             .process
             .output()
     }
+}
+
+/// The broker to start: the one that the environment names, else the one that was built with the tests.
+fn program() -> String {
+    std::env::var("BROKER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_broker").to_owned())
 }
 
 /// A path as text; test paths are UTF-8.

@@ -246,7 +246,6 @@ impl ControllerThread {
 
     /// Does what is due by time: fences silent brokers, and gives an idle log a record, so that a leader
     /// which can commit no more is found out.
-    /// so that a leader that can commit no more is found out.
     fn on_time(&mut self) -> Result<(), String> {
         let now = Instant::now();
         while let Some(active) = &self.active {

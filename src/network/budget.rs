@@ -37,7 +37,8 @@ struct Budget {
     limit: u64,
     bulk_limit: u64,
     used: AtomicU64,
-    /// Bytes lent beyond the limit. They do not count in `used`, so that a debtor does not eat the reserve.
+    /// Bytes lent beyond the limit. They do not count in `used`, so that they do not shrink what Produce must leave free
+    /// for the others.
     lent: AtomicU64,
     /// Requests in the queues of both lanes. A release reads it first, and takes no lock while it is 0.
     waiting: AtomicUsize,

@@ -2,7 +2,7 @@
 //! them, and maintains their logs.
 //!
 //! Rooms by purpose, bottom-up: each uses only those above it in this file, and owns its own state.
-//! What happens in a room is told to rooms further down by callbacks ([`listener`], a failed directory).
+//! What happens in a room is told to rooms that come later in this file by callbacks ([`listener`], a failed directory).
 //! The pure rooms come first; from `threads` on they touch files, threads and the clock, except for the
 //! decisions of `fetch`. `tests/tidy.rs` checks both.
 

@@ -49,7 +49,8 @@ pub(super) struct RuntimeSettings {
     pub(super) topic: &'static str,
     /// How many partitions the topic gets; this counts as long as there is no topic.
     pub(super) partition_count: i32,
-    /// How long records are gathered before they are written; zero: no longer than writing takes anyway.
+    /// How long records are gathered before they are written; zero: what has come by the time that the append
+    /// task runs is written.
     pub(super) append_linger: Duration,
     /// The codec of batches.
     pub(super) compression: CompressionSetting,

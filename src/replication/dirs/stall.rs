@@ -2,7 +2,7 @@
 //!
 //! An append is a write to the page cache, which takes microseconds, so it runs on the connection's own
 //! task. When a disk stalls it takes as long as the disk likes, and each worker that begins one is stuck
-//! until it ends. So a thread looks at all appends every few milliseconds: one that was already under way
+//! until it ends. So a thread looks at all appends every 20 ms (200 ms while there are none): one that was already under way
 //! at the look before makes its directory *slow*, and so does one whose measured time was long. From then
 //! on requests that write to the slow directory run on a few threads of that directory,
 //! [`Dirs::on_slow_disk`]. When some appends in a row were fast, the directory is not slow any more.

@@ -16,7 +16,7 @@ use super::super::transaction_index::AbortedTransaction;
 use super::{Indexes, Segment, UNKNOWN};
 use crate::model::{Offset, Timestamp};
 
-/// A name that no file has, for a handle that must find nothing any more.
+/// The suffix that a closed handle's path gets: no file has it, so opening the handle anew fails as `NotFound`.
 const NOWHERE: &str = "gone";
 
 impl Segment {

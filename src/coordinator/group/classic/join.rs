@@ -1,6 +1,7 @@
 //! JoinGroup (key 11), versions 0-9: of somebody without a member id, or with one that it was given.
 //!
-//! Except for errors, nobody is answered until the generation is complete. From version 4 on a dynamic
+//! Except for errors, and for a static member that takes another's place in a Stable group, nobody is
+//! answered until the generation is complete. From version 4 on a dynamic
 //! member is first told its id (MEMBER_ID_REQUIRED, KIP-394), and is pending until it joins with that, or
 //! its session time-out has passed. The first join creates a group that does not exist, and writes it down.
 //! A member that waits in another JoinGroup gets REBALANCE_IN_PROGRESS there.

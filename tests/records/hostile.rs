@@ -172,6 +172,24 @@ fn stream_cut_off_anywhere_is_refused() {
     }
 }
 
+/// Java's consumer tells the end of the stream at the broken header, and fails at the size behind it
+/// if it asks again.
+#[test]
+fn snappy_behind_a_broken_second_header_is_refused_unless_it_is_too_short_for_a_size() {
+    let sent = batch(Compression::Snappy, 60);
+    for (behind, is_taken) in [
+        (&b""[..], true),
+        (b"\xdc\xb3\x54", true),
+        (b"\xdc\xb3\x54\x70", false),
+        (b"\0\0\0\0", false),
+    ] {
+        let stream = [&sent[61..], b"\x82SNAQQY\0\0\0\0\x01\0\0\0\x01", behind].concat();
+        let forged = Forged::compressed(Compression::Snappy, 60, stream).bytes();
+        let taken = validate_produce(&forged, &AppendPolicy::default(), NOW);
+        assert_eq!(taken.is_ok(), is_taken, "{behind:?}: {:?}", taken.err());
+    }
+}
+
 /// A batch whose compressed records are `stream`, as it is stored.
 fn stored(codec: Compression, stream: Vec<u8>) -> Result<Bytes, Rejection> {
     let sent = Forged::compressed(codec, 60, stream).bytes();

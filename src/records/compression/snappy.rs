@@ -4,7 +4,8 @@
 //! 0x82 "SNAPPY" 0x00 | version i32 = 1 | compatible version i32 = 1 | blocks: size i32, bytes
 //! ```
 //! Without that header the whole is one bare block, as some old clients send it. snappy-java also reads
-//! several streams one after the other, and ignores a rest that is shorter than a block's size field.
+//! several streams one after the other, and ignores a rest that is shorter than a block's size field. Behind
+//! a second header whose magic is wrong nothing else is taken.
 
 use super::buffers::{Failure, Form, Output};
 
@@ -40,7 +41,7 @@ impl Decoder {
                 let behind = behind_header(rest)?;
                 form = Form::Lax;
                 if !rest.starts_with(&MAGIC) {
-                    return Ok(form);
+                    return end_at_broken_header(behind);
                 }
                 check_version(rest)?;
                 rest = behind;
@@ -70,6 +71,15 @@ impl Decoder {
         output.advance(size);
         Ok(())
     }
+}
+
+/// Java's reader tells the end of the stream at a second header with a wrong magic, and takes what is
+/// `behind` it for blocks when it is asked again: whether it fails then depends on how much is asked for.
+fn end_at_broken_header(behind: &[u8]) -> Result<Form, Failure> {
+    if behind.len() < size_of::<i32>() {
+        return Ok(Form::Lax);
+    }
+    Err(Failure::Corrupt("bytes behind a broken second header"))
 }
 
 /// Checks a header's version: Java demands 1 or above in every header but the first.

@@ -50,7 +50,10 @@ pub fn read(disk: &dyn Disk, log_dir: &Path) -> io::Result<Option<AppliedMetadat
 pub fn remember(disk: &dyn Disk, log_dir: &Path, applied: &AppliedMetadata) -> io::Result<()> {
     let path = log_dir.join(APPLIED_METADATA_FILE);
     let file = disk.open(&path, OpenMode::Create)?;
-    file.write_at(&[IoSlice::new(line(applied).as_bytes())], 0)
+    let line = line(applied);
+    file.write_at(&[IoSlice::new(line.as_bytes())], 0)?;
+    // What is left of a longer file would make this one look damaged for ever.
+    file.set_len(line.len() as u64)
 }
 
 fn line(applied: &AppliedMetadata) -> String {
@@ -127,6 +130,19 @@ mod tests {
         remember(&disk, Path::new(DIR), &applied(5)).unwrap();
 
         assert_eq!(read(&disk, Path::new(DIR)).unwrap(), Some(applied(5)));
+    }
+
+    #[test]
+    fn what_is_left_of_a_longer_file_does_not_stay() {
+        let disk = formatted();
+        let path = Path::new(DIR).join(APPLIED_METADATA_FILE);
+        let longer = format!("{}x\n", line(&applied(7)));
+        disk::replace_file(&disk, &path, longer.as_bytes()).unwrap();
+        assert_eq!(read(&disk, Path::new(DIR)).unwrap(), None);
+
+        remember(&disk, Path::new(DIR), &applied(8)).unwrap();
+
+        assert_eq!(read(&disk, Path::new(DIR)).unwrap(), Some(applied(8)));
     }
 
     #[test]

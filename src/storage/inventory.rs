@@ -12,8 +12,12 @@
 //! directory since (see `last_use`): its generation says so. It is overwritten in place and not synced: a
 //! kill leaves it exact, or damaged if it was being written, and what a power cut leaves of it counts for
 //! nothing, by that same generation. What is about to go is taken off the list first, what has come is
-//! put on it afterwards, so that a kill in between leaves a list of less. A log of one segment without
-//! aborted transactions needs none.
+//! put on it afterwards, so that a kill in between leaves a list of less. While the cleaner's output takes
+//! the place of segments there is no list. A log of one segment without aborted transactions needs none.
+//!
+//! A file system may lose what was not synced and the machine run on (it was shut down and mounted again; a
+//! virtual machine was cloned). So the list is only held against what was durable: after a kill against
+//! segments below the recovery point. Above it recovery cuts where the batches end, and a line says so.
 
 use std::fmt::Write as _;
 use std::io::{self, IoSlice};
@@ -46,6 +50,18 @@ pub(super) struct Listed {
     pub(super) aborts_bytes: u64,
 }
 
+/// What a list says of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim<'a> {
+    pub(super) listed: &'a Listed,
+    /// Some of it was on stable storage.
+    pub(super) was_made: bool,
+    /// All of it was on stable storage.
+    pub(super) was_whole: bool,
+    /// Something may have been appended since.
+    pub(super) may_have_grown: bool,
+}
+
 impl Inventory {
     /// Reads the list of a folder. `None`: there is none, it is damaged, or of another generation.
     pub(super) fn read(
@@ -69,6 +85,15 @@ impl Inventory {
     /// As [`Self::write`], durable when this returns.
     pub(super) fn write_durably(&self, disk: &dyn Disk, folder: &Path) -> io::Result<()> {
         disk::replace_file(disk, &folder.join(INVENTORY_FILE), self.text().as_bytes())
+    }
+
+    /// Makes the list of a folder durable, if there is one.
+    pub(super) fn sync(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+        let file = disk.open(&folder.join(INVENTORY_FILE), OpenMode::Existing);
+        match file.and_then(|file| file.sync()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced,
+        }
     }
 
     /// Removes the list of a folder: nothing is known then.
@@ -105,11 +130,28 @@ impl Inventory {
         listed.map_or(0, |it| it.aborts_bytes)
     }
 
-    /// The segments, and whether something may have been appended since.
-    pub(super) fn listed(&self) -> impl Iterator<Item = (&Listed, bool)> {
-        let last = self.segments.len().saturating_sub(1);
-        let numbered = self.segments.iter().enumerate();
-        numbered.map(move |(number, listed)| (listed, number == last))
+    /// The segments that had batches at or above `log_start`, and how much of them was on stable storage:
+    /// all if the log was closed in order, else what is below the recovery point.
+    pub(super) fn claims(
+        &self,
+        log_start: Offset,
+        recovery_point: Offset,
+        is_closed: bool,
+    ) -> impl Iterator<Item = Claim<'_>> {
+        let ends = self.segments.iter().skip(1).map(|next| next.base_offset);
+        let ends = ends.map(Some).chain([None]);
+        let with_batches = self.segments.iter().zip(ends).filter(move |(listed, end)| {
+            let is_active = end.is_none();
+            let has_batches =
+                listed.log_bytes > 0 || is_active && listed.base_offset < recovery_point;
+            has_batches && end.is_none_or(|end| end > log_start)
+        });
+        with_batches.map(move |(listed, end)| Claim {
+            listed,
+            was_made: is_closed || listed.base_offset < recovery_point,
+            was_whole: is_closed || end.is_some_and(|end| end <= recovery_point),
+            may_have_grown: end.is_none(),
+        })
     }
 
     fn text(&self) -> String {

@@ -58,13 +58,17 @@ pub fn generation(
 /// The disk failed, or is full.
 pub fn note_running(disk: &dyn Disk, log_dir: &Path, generation: u64) -> io::Result<()> {
     match running(disk) {
-        Some(state) => write(disk, log_dir, generation, &state),
+        Some(state) => {
+            let text = line(disk, log_dir, generation, &state)?;
+            disk::replace_file_unsynced(disk, &log_dir.join(LAST_USE_FILE), text.as_bytes())
+        }
         // What an earlier run noted is not true any more, and must not look so.
         None => disk.remove(&log_dir.join(LAST_USE_FILE)),
     }
 }
 
 /// Notes that we closed the directory in order, right before it is marked so with this broker epoch.
+/// Durable when this returns: the mark is, too.
 ///
 /// # Errors
 /// The disk failed, or is full.
@@ -74,12 +78,8 @@ pub fn note_stopped(
     generation: u64,
     broker_epoch: i64,
 ) -> io::Result<()> {
-    write(disk, log_dir, generation, &stopped(broker_epoch))
-}
-
-fn write(disk: &dyn Disk, log_dir: &Path, generation: u64, state: &str) -> io::Result<()> {
-    let text = line(disk, log_dir, generation, state)?;
-    disk::replace_file_unsynced(disk, &log_dir.join(LAST_USE_FILE), text.as_bytes())
+    let text = line(disk, log_dir, generation, &stopped(broker_epoch))?;
+    disk::replace_file(disk, &log_dir.join(LAST_USE_FILE), text.as_bytes())
 }
 
 fn running(disk: &dyn Disk) -> Option<String> {
@@ -164,8 +164,6 @@ mod tests {
         assert_eq!(found(&disk.after_power_cut(Tear::Kept), None), Some(7));
 
         note_stopped(&disk, Path::new(DIR), 7, 5).unwrap();
-        let lock = disk.lock(Path::new("data/.lock")).unwrap().unwrap();
-        lock.sync_volume().unwrap();
 
         assert_eq!(found(&disk.after_power_cut(Tear::Lost), Some(5)), Some(7));
     }

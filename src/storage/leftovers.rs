@@ -37,35 +37,46 @@ pub(super) struct SegmentFiles {
     pub(super) has_aborts: bool,
 }
 
-/// Clears up, and returns what is left. `clean` says that the log was closed in order. A list of the
-/// segments holds if it has this `generation`; with 0 none does.
+/// What is known of a folder before anybody looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// The log was closed in order.
+    pub(super) clean: bool,
+    /// A list of the segments holds if it has this generation; with 0 none does.
+    pub(super) generation: u64,
+    /// Where the log starts, as its checkpoint says.
+    pub(super) log_start: Offset,
+    /// Everything below was on stable storage, as its checkpoint says.
+    pub(super) recovery_point: Offset,
+}
+
+/// Clears up, and returns what is left.
 ///
 /// # Errors
 /// [`StorageError::Inconsistent`] if batches are missing that no crash takes away. Nothing was removed
 /// then.
-pub(super) fn clear(
-    folder: &Folder,
-    clean: bool,
-    generation: u64,
-) -> Result<FolderContent, StorageError> {
-    let (mut names, has_inventory) = list(folder)?;
+pub(super) fn clear(folder: &Folder, known: Known) -> Result<FolderContent, StorageError> {
+    let (mut names, mut has_inventory) = list(folder)?;
     // Before anything is removed: what is left may be the only trace of the batches that are missing.
-    check_logs_are_there(folder, &names, clean)?;
-    let is_swapping = |name: &FileName| matches!(name.stage, Stage::Cleaned | Stage::Swap);
+    check_logs_are_there(folder, &names, known.clean)?;
     // Whoever was compacting had not written down what comes of it.
-    let holds = has_inventory && generation != 0 && !names.iter().any(is_swapping);
+    let is_swapping = names.iter().any(|name| name.stage == Stage::Swap);
+    let holds = has_inventory && known.generation != 0 && !is_swapping;
     let inventory = if holds {
         let path = folder.path();
-        let read = Inventory::read(folder.disk(), &path, generation);
+        let read = Inventory::read(folder.disk(), &path, known.generation);
         read.map_err(|error| StorageError::io("read", &path, error))?
     } else {
         None
     };
     let deleted: BTreeSet<Offset> = logs_in(&names, Stage::Deleted).collect();
     if let Some(inventory) = &inventory {
-        check_listed_are_there(folder, &names, &deleted, inventory)?;
+        check_listed_are_there(folder, &names, &deleted, inventory, known)?;
     }
     if names.iter().any(|name| name.stage != Stage::Live) {
+        // A start that is killed from here on leaves no trace of the swap, nor of what was deleted.
+        has_inventory &= !is_swapping;
+        settle_list(folder, is_swapping)?;
         finish_swap(folder, &mut names)?;
         remove_where(folder, &mut names, |name| name.stage != Stage::Live)?;
     }
@@ -95,7 +106,7 @@ pub(super) fn clear(
         .collect::<Result<Vec<_>, StorageError>>()?;
     segments.sort_unstable_by_key(|segment| segment.base_offset);
     if let Some(inventory) = &inventory {
-        check_listed_sizes(folder, &segments, &deleted, inventory)?;
+        check_listed_sizes(folder, &segments, &deleted, inventory, known)?;
     }
     Ok(FolderContent {
         segments,
@@ -141,6 +152,18 @@ fn logs_in(names: &[FileName], stage: Stage) -> impl Iterator<Item = Offset> {
     names.iter().filter(wanted).map(|name| name.offset)
 }
 
+/// Has the list on the disk say nothing of what is about to be removed: a swap makes it untrue, and what was
+/// deleted is not on it, but an older one may be durable.
+fn settle_list(folder: &Folder, is_swapping: bool) -> Result<(), StorageError> {
+    let path = folder.path();
+    if is_swapping {
+        let removed = Inventory::remove(folder.disk(), &path);
+        return removed.map_err(|error| StorageError::io("delete", &path, error));
+    }
+    let synced = Inventory::sync(folder.disk(), &path);
+    synced.map_err(|error| StorageError::io("sync", &path, error))
+}
+
 /// Refuses a folder that lacks a segment which it had: nobody deleted it, or there would be a file that
 /// says so, or a list without it. Nothing was removed yet.
 fn check_listed_are_there(
@@ -148,14 +171,27 @@ fn check_listed_are_there(
     names: &[FileName],
     deleted: &BTreeSet<Offset>,
     inventory: &Inventory,
+    known: Known,
 ) -> Result<(), StorageError> {
     let there: BTreeSet<Offset> = logs_in(names, Stage::Live).collect();
     let is_lost = |base: &Offset| !there.contains(base) && !deleted.contains(base);
-    let mut listed = inventory.listed().map(|(listed, _)| listed);
-    match listed.find(|listed| is_lost(&listed.base_offset)) {
-        Some(lost) => Err(lost_batches(folder, lost, "is missing")),
-        None => Ok(()),
+    let claims = inventory.claims(known.log_start, known.recovery_point, known.clean);
+    for claim in claims.filter(|claim| is_lost(&claim.listed.base_offset)) {
+        judge(
+            claim.was_made,
+            lost_batches(folder, claim.listed, "is missing"),
+        )?;
     }
+    Ok(())
+}
+
+/// Refuses a folder that lacks what was durable. What was not may be lost without a fault of the disk.
+fn judge(was_durable: bool, lost: StorageError) -> Result<(), StorageError> {
+    if was_durable {
+        return Err(lost);
+    }
+    tracing::warn!(%lost, "above the recovery point: recovery cuts the log where its batches end");
+    Ok(())
 }
 
 /// Refuses a folder in which a segment has another size than it had.
@@ -164,19 +200,21 @@ fn check_listed_sizes(
     segments: &[SegmentFiles],
     deleted: &BTreeSet<Offset>,
     inventory: &Inventory,
+    known: Known,
 ) -> Result<(), StorageError> {
-    for (listed, may_have_grown) in inventory.listed() {
+    for claim in inventory.claims(known.log_start, known.recovery_point, known.clean) {
+        let listed = claim.listed;
         let place = segments.binary_search_by_key(&listed.base_offset, |it| it.base_offset);
         let Some(found) = place.ok().and_then(|place| segments.get(place)) else {
             continue;
         };
         let is_right = found.size == listed.log_bytes
-            || may_have_grown && found.size > listed.log_bytes
+            || claim.may_have_grown && found.size > listed.log_bytes
             // Another one has its name by now.
             || deleted.contains(&listed.base_offset);
         if !is_right {
             let found = format!("has {} bytes", found.size);
-            return Err(lost_batches(folder, listed, &found));
+            judge(claim.was_whole, lost_batches(folder, listed, &found))?;
         }
     }
     Ok(())

@@ -11,7 +11,8 @@
 //! | the other three checkpoints        | any                                 | all messages          |
 //! | `.kafka_cleanshutdown`             | any                                 | all messages          |
 //! | `.last-use`, `.applied-metadata`   | any                                 | all messages          |
-//! | a segment inside, at the beginning | emptied, missing with its indexes   | the partition refuses |
+//! | a synced segment inside, at the    | emptied, missing with its indexes   | the partition refuses |
+//! | beginning                          |                                     |                       |
 //! | `bootstrap.checkpoint`             | one flipped bit, zeros              | the node refuses      |
 //! |                                    | missing                             | all messages          |
 

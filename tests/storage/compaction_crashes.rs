@@ -113,6 +113,42 @@ fn a_power_cut_while_a_swap_is_finished_is_recovered_from() {
 }
 
 #[test]
+fn a_log_that_was_killed_in_a_compaction_and_while_it_was_opened_is_opened() {
+    let (disk, model, durable) = prepared(5);
+    let mut swaps = 0;
+    for operation in 0.. {
+        let cut = copy(&disk);
+        let log = Locked(Mutex::new(open(&cut, &killed(durable)).unwrap()));
+        cut.inject(cut.operations() + operation, Fault::PowerCut);
+        let done = compact(&log, &settings(NOW)).is_ok();
+        drop(log);
+        let survivor = cut.after_power_cut(Tear::Kept);
+        for second in 0.. {
+            let again = copy(&survivor);
+            again.inject(second, Fault::PowerCut);
+            let opened = open(&again, &killed(durable)).is_ok();
+            let twice = again.after_power_cut(Tear::Kept);
+            let at = format!("killed at {operation}, then at {second}");
+            let log = open(&twice, &killed(durable));
+            let log = log.unwrap_or_else(|error| panic!("{at}: {error}"));
+            let found = left(&log);
+            for offset in model.newest(durable.0).values() {
+                assert!(found.contains_key(offset), "{at}: {offset} is lost");
+            }
+            if opened {
+                swaps += usize::from(second > 12);
+                break;
+            }
+        }
+        if done {
+            assert!(operation > 50, "only {operation} operations");
+            break;
+        }
+    }
+    assert!(swaps > 0, "no kill left a swap to finish");
+}
+
+#[test]
 fn a_disk_that_fails_or_is_full_leaves_the_log_as_it_was_or_compacted() {
     for fault in [Fault::Io, Fault::NoSpace] {
         let (disk, model, durable) = prepared(4);

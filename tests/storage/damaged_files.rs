@@ -5,6 +5,7 @@
 //! | file                     | cut       | zeros     | empty     | missing   |
 //! | ------------------------ | --------- | --------- | --------- | --------- |
 //! | `.log`, any              | refused   | refused   | refused   | refused   |
+//! | `.log`, not synced       | cut off   | cut off   | cut off   | cut off   |
 //! | `.index`, `.timeindex`   | rebuilt   | rebuilt   | rebuilt   | rebuilt   |
 //! | `.snapshot`              | rebuilt   | rebuilt   | rebuilt   | rebuilt   |
 //! | `.txnindex`              | rebuilt   | rebuilt   | rebuilt   | rebuilt   |
@@ -13,7 +14,9 @@
 //! | log start: too high      | by the leader epochs and `.inventory`; behind the end: refused |
 //! | recovery point: too high | refused                                       ||||
 //!
-//! Refused: when it is opened, or when the damaged part is read, with an error; nothing is cut. What
+//! Refused: when it is opened, or when the damaged part is read, with an error; nothing is cut. Cut off:
+//! after a kill, at or above the recovery point, recovery ends the log where its batches end (missing: with
+//! its indexes; an index without its log inside of a log is refused). What
 //! takes two faults at once is not in the table: a file that is lost together with `.inventory`.
 
 use std::path::{Path, PathBuf};
@@ -131,6 +134,39 @@ fn a_segment_that_is_lost_with_all_its_files_is_told() {
             let log = format!("{name}.log is missing");
             assert!(refused.contains(&log), "{refused}");
             assert!(refused.contains("remove .inventory"), "{refused}");
+        }
+    }
+}
+
+#[test]
+fn what_was_not_synced_is_cut_off_where_the_batches_end() {
+    let (disk, mut log) = filled(83);
+    log.flush(NOW).unwrap();
+    let logs = files(&disk, ".log");
+    let base = |file: &PathBuf| file.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    let fixture = Fixture {
+        opening: killed(Offset(base(&logs[2]))),
+        end_offset: log.end_offset(),
+        expected: content(&log),
+        disk,
+    };
+    for file in &logs[2..] {
+        for damage in ALL {
+            if damage == Damage::Missing {
+                for suffix in ["index", "timeindex"] {
+                    fixture.disk.remove(&file.with_extension(suffix)).unwrap();
+                }
+            }
+
+            let found = fixture.outcome(file, damage);
+
+            let found = found.unwrap_or_else(|error| panic!("{file:?} {damage:?}: {error}"));
+            assert!(found.end_offset < fixture.end_offset, "{file:?} {damage:?}");
+            assert!(
+                found.end_offset >= Offset(base(file)),
+                "{file:?} {damage:?}"
+            );
+            assert!(fixture.expected.batches.starts_with(&found.batches));
         }
     }
 }

@@ -6,11 +6,12 @@ use std::path::Path;
 use broker::doubles::{CrashDisk, Fault, Tear};
 use broker::model::{Offset, Timestamp};
 use broker::storage::disk::Disk;
+use broker::storage::error::StorageError;
 use broker::storage::log::{Log, Opening};
 
 use crate::support::{
-    FOLDER, GENERATION, NOW, Random, after_close, after_crash, append, batches, copy, filled,
-    killed, new_disk, open_log, read_file, steps,
+    FOLDER, GENERATION, NOW, Random, after_close, after_crash, append, batches, copy, files,
+    filled, killed, new_disk, open_log, read_file, steps, write_file,
 };
 
 const INVENTORY: &str = "/data/topic-0/.inventory";
@@ -63,8 +64,11 @@ fn live(disk: &CrashDisk, seed: u64) {
     }
 }
 
+/// Opens what a kill left as if all of it had been durable: the list is held against everything.
 fn open_killed(disk: &CrashDisk, at: &str) -> Log {
-    let opened = open_log(disk, &killed(Offset(0)));
+    let recovered = open_log(&copy(disk), &after_crash(Offset(0)));
+    let end = recovered.map(|log| log.end_offset());
+    let opened = end.and_then(|end| open_log(disk, &killed(end)));
     opened.unwrap_or_else(|error| panic!("{at}: {error}"))
 }
 
@@ -84,13 +88,14 @@ fn a_log_that_was_killed_at_any_operation_is_opened() {
             let at = format!("seed {seed}, killed at {operation} of {all}");
             listed += usize::from(survivor.stat(Path::new(INVENTORY)).unwrap().is_some());
 
-            let found = batches(&open_killed(&copy(&survivor), &at));
+            let log = open_killed(&copy(&survivor), &at);
+            let (found, end) = (batches(&log), log.end_offset());
 
             // And killed again while it was opened.
             for second in 0..4 {
                 let again = copy(&survivor);
                 again.inject(second, Fault::PowerCut);
-                let _ = open_log(&again, &killed(Offset(0)));
+                let _ = open_log(&again, &killed(end));
                 let twice = again.after_power_cut(Tear::Kept);
                 let at = format!("{at}, and at {second}");
                 assert!(batches(&open_killed(&twice, &at)) == found, "{at}");
@@ -156,4 +161,138 @@ fn a_roll_costs_one_list_and_an_append_none() {
     assert!(disk.operations() - operations <= 3);
     log.roll(NOW).unwrap();
     assert_ne!(read_file(&disk, Path::new(INVENTORY)), before);
+}
+
+#[test]
+fn a_start_that_was_raised_after_the_last_checkpoint_stays_after_a_stop() {
+    let stops: [fn(&mut Log); 2] = [
+        |log| log.close_unsynced().unwrap(),
+        |log| log.close(NOW).unwrap(),
+    ];
+    for stop in stops {
+        let (disk, mut log) = filled(83);
+        let start = log.end_offset() + -3;
+        log.raise_log_start_offset(start);
+        stop(&mut log);
+
+        let opening = Opening {
+            recovery_point: log.end_offset(),
+            ..after_close(&log)
+        };
+        let reopened = open_log(&disk, &opening).unwrap();
+
+        assert_eq!(reopened.log_start_offset(), start);
+    }
+}
+
+fn end_of(disk: &CrashDisk, opening: &Opening) -> Result<Offset, StorageError> {
+    open_log(disk, opening).map(|log| log.end_offset())
+}
+
+#[test]
+fn unfinished_output_of_a_compaction_leaves_the_list_in_force() {
+    let (disk, mut log) = filled(83);
+    log.flush(NOW).unwrap();
+    let first = Path::new(FOLDER).join("00000000000000000000.log");
+    write_file(&disk, &first.with_extension("log.cleaned"), b"");
+    disk.remove(&first).unwrap();
+    disk.remove(&first.with_extension("index")).unwrap();
+
+    let refused = end_of(&disk, &killed(log.end_offset())).unwrap_err();
+
+    assert!(refused.to_string().contains("is missing"), "{refused}");
+}
+
+/// The base offsets of the log's segments.
+fn bases(disk: &CrashDisk) -> Vec<i64> {
+    let stems = files(disk, ".log").into_iter();
+    let stems = stems.map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned());
+    stems.map(|stem| stem.parse().unwrap()).collect()
+}
+
+#[test]
+fn above_the_recovery_point_recovery_cuts_and_the_list_refuses_nothing() {
+    let (disk, mut log) = filled(83);
+    log.flush(NOW).unwrap();
+    let (bases, logs) = (bases(&disk), files(&disk, ".log"));
+    assert!(bases.len() > 4);
+    let bytes = read_file(&disk, &logs[2]);
+    for length in [0, 1, bytes.len() / 2, bytes.len() - 1] {
+        write_file(&disk, &logs[2], &bytes[..length]);
+
+        // The file system lost what had not been synced, and the machine went on.
+        let cut = open_log(&copy(&disk), &killed(Offset(bases[2]))).unwrap();
+        assert!(cut.end_offset() < Offset(bases[3]), "{}", cut.end_offset());
+        assert!(cut.end_offset() >= Offset(bases[2]));
+        let refused = end_of(&copy(&disk), &killed(Offset(bases[3]))).unwrap_err();
+        assert!(
+            refused.to_string().contains("remove .inventory"),
+            "{refused}"
+        );
+    }
+}
+
+fn remove_segment(disk: &CrashDisk, base: i64) {
+    for suffix in ["log", "index", "timeindex", "txnindex", "snapshot"] {
+        let path = Path::new(FOLDER).join(format!("{base:020}.{suffix}"));
+        disk.remove(&path).unwrap();
+    }
+}
+
+#[test]
+fn what_lies_below_the_start_may_be_missing_although_an_old_list_has_it() {
+    let (disk, mut log) = filled(83);
+    log.flush(NOW).unwrap();
+    let bases = bases(&disk);
+    for base in &bases[..2] {
+        remove_segment(&disk, *base);
+    }
+    let started_at = |start| Opening {
+        log_start_offset: Offset(start),
+        ..killed(log.end_offset())
+    };
+
+    let opened = open_log(&copy(&disk), &started_at(bases[2])).unwrap();
+    assert_eq!(opened.log_start_offset(), Offset(bases[2]));
+    assert!(open_log(&copy(&disk), &started_at(bases[2] - 1)).is_err());
+}
+
+#[test]
+fn a_segment_that_was_empty_may_be_missing() {
+    for is_closed in [false, true] {
+        let (disk, mut log) = filled(83);
+        log.roll(NOW).unwrap();
+        let end = log.end_offset();
+        let opening = if is_closed {
+            log.close(NOW).unwrap();
+            after_close(&log)
+        } else {
+            log.flush(NOW).unwrap();
+            killed(end)
+        };
+        remove_segment(&disk, end.0);
+
+        let opened = open_log(&disk, &opening).unwrap();
+
+        assert_eq!(opened.end_offset(), end);
+    }
+}
+
+#[test]
+fn a_file_system_that_loses_what_was_not_synced_has_a_list_without_what_was_removed() {
+    let (disk, mut log) = filled(83);
+    log.close(NOW).unwrap();
+    let mut log = open_log(&disk, &after_close(&log)).unwrap();
+    let start = Offset(bases(&disk)[2]);
+    log.delete_below(start, NOW).unwrap();
+    log.flush(NOW).unwrap();
+    for files in log.take_due_deletions(LATER) {
+        files.remove().unwrap();
+    }
+    disk.sync_dir(Path::new(FOLDER)).unwrap();
+
+    let survivor = disk.after_power_cut(Tear::Lost);
+    let reopened = open_log(&survivor, &killed(log.end_offset())).unwrap();
+
+    assert_eq!(reopened.log_start_offset(), start);
 }

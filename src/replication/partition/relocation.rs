@@ -116,6 +116,9 @@ impl State {
         if let Some(latest) = latest.filter(|it| copy.epochs().latest() != Some(*it)) {
             copy.begin_epoch(latest.epoch);
         }
+        // The checkpoint of its new directory says where the log starts, and after a kill it is only believed
+        // if the copy says so, too.
+        copy.settle_start(now)?;
         copy.on_high_watermark(self.high_watermark);
         Ok(())
     }

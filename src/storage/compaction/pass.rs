@@ -219,10 +219,7 @@ impl Pass<'_> {
     }
 
     fn give_up_swap(&self, access: &impl LogAccess, replacement: &Replacement) {
-        let given_up = access.with_log(|log| {
-            log.give_up_swap();
-            Ok(())
-        });
+        let given_up = access.with_log(Log::give_up_swap);
         // A log that is not used any more has forgotten the swap already.
         drop(given_up);
         output::discard(self.folder, replacement.output());

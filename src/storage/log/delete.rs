@@ -9,6 +9,7 @@ use super::{Log, later};
 use crate::model::{Offset, Timestamp};
 use crate::storage::error::StorageError;
 use crate::storage::folder::Folder;
+use crate::storage::inventory::Inventory;
 use crate::storage::segment::Segment;
 
 /// Files that are no part of the log any more, to be removed later.
@@ -45,6 +46,9 @@ impl DeletedFiles {
     /// Removes the files. It is slow for large ones, so no lock should be held.
     pub fn remove(&self) -> Result<(), StorageError> {
         let folder = self.folder.path();
+        // If the file system loses what was not synced, an older list must not miss these files.
+        let synced = Inventory::sync(self.folder.disk(), &folder);
+        synced.map_err(|error| StorageError::io("sync", &folder, error))?;
         for name in &self.names {
             let path = folder.join(name);
             let removed = self.folder.disk().remove(&path);

@@ -200,6 +200,8 @@ impl Log {
         let closed = self.complete_files().and_then(|()| {
             self.take_snapshot(false)?;
             self.save_inventory()?;
+            // The caller writes the start into its checkpoint.
+            self.settle_listed_start()?;
             let path = self.folder.path();
             let saved = self.epochs.save_unsynced(self.folder.disk(), &path);
             saved.map_err(state_file_error)

@@ -96,6 +96,7 @@ impl Log {
     /// Makes the list durable, as the log is closed.
     pub(super) fn seal_inventory(&mut self) -> Result<(), StorageError> {
         self.save_inventory()?;
+        self.settle_listed_start()?;
         let Some(list) = &self.recorded.list else {
             return Ok(());
         };
@@ -109,9 +110,10 @@ impl Log {
     /// Removes the list before segments are cut or replaced.
     pub(super) fn drop_inventory(&mut self) -> Result<(), StorageError> {
         self.recorded.list = None;
-        if std::mem::take(&mut self.recorded.is_there) {
+        if self.recorded.is_there {
             let removed = Inventory::remove(self.folder.disk(), &self.folder.path());
             removed.map_err(|error| self.folder_error("delete", error))?;
+            self.recorded.is_there = false;
         }
         Ok(())
     }
@@ -122,7 +124,8 @@ impl Log {
     }
 
     fn keeps_inventory(&self) -> bool {
-        self.recorded.generation != 0 && self.recorded.is_open
+        // A kill in the midst of a swap has the next opening finish it: no list foresees what is there then.
+        self.recorded.generation != 0 && self.recorded.is_open && self.pending_swap.is_none()
     }
 }
 

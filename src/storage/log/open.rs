@@ -15,7 +15,7 @@ use crate::storage::disk::Disk;
 use crate::storage::error::StorageError;
 use crate::storage::folder::Folder;
 use crate::storage::leader_epochs::{EpochStart, LeaderEpochs};
-use crate::storage::leftovers::{self, SegmentFiles};
+use crate::storage::leftovers::{self, Known, SegmentFiles};
 use crate::storage::log_config::LogConfig;
 use crate::storage::producer_snapshot::ProducerSnapshots;
 use crate::storage::producer_state::ProducerState;
@@ -63,7 +63,13 @@ impl Log {
         opening: &Opening,
     ) -> Result<Self, StorageError> {
         let folder = Arc::new(Folder::new(disk, path));
-        let files = leftovers::clear(&folder, opening.clean, opening.generation)?;
+        let known = Known {
+            clean: opening.clean,
+            generation: opening.generation,
+            log_start: opening.log_start_offset,
+            recovery_point: opening.recovery_point,
+        };
+        let files = leftovers::clear(&folder, known)?;
         let epochs = LeaderEpochs::load(folder.disk(), path);
         let (epochs, epochs_lost) = match epochs {
             Ok(epochs) => (epochs, false),

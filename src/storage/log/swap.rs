@@ -56,6 +56,8 @@ impl Log {
         if self.place_of(replacement).is_none() {
             return Ok(false);
         }
+        // After a kill from here on the next opening finishes the swap, and may be killed in its midst.
+        self.drop_inventory()?;
         self.pending_swap = Some(Arc::clone(&replacement.output));
         replacement.output.change_stage(Stage::Swap)?;
         Ok(true)
@@ -106,19 +108,24 @@ impl Log {
         replacement: &Replacement,
     ) -> Result<(), StorageError> {
         self.check_online()?;
-        self.pending_swap = None;
         // The segment may have been deleted since.
         if replacement.output.stage() == Stage::Swap {
             let ended = replacement.output.change_stage(Stage::Live);
             self.watch_swap(ended)?;
         }
+        self.pending_swap = None;
         let saved = self.save_inventory();
         self.offline_if_failed(saved)
     }
 
     /// Ends a swap after its first step; the caller removes the output's files.
-    pub(in super::super) fn give_up_swap(&mut self) {
+    pub(in super::super) fn give_up_swap(&mut self) -> Result<(), StorageError> {
         self.pending_swap = None;
+        if self.offline {
+            return Ok(());
+        }
+        let saved = self.save_inventory();
+        self.offline_if_failed(saved)
     }
 
     /// Removes output that waits for its swap, before the log is cut: after a crash, output of what is cut

@@ -139,6 +139,63 @@ fn a_copy_that_is_synced_commits_what_waited_for_a_sync_of_the_log() {
 }
 
 #[test]
+fn a_start_that_a_copy_learns_in_its_last_step_is_believed_after_a_kill() {
+    let script = Script::leader(1);
+    script.produce(2);
+    script.produce(2);
+    let dir = script.partition.dir();
+    let folder = Path::new("/data/t-0.copy");
+    dir.disk().create_dir(folder).unwrap();
+    let log_config = Arc::clone(&script.partition.config().log);
+    let open = |folder: &Path, opening: &Opening| {
+        Log::open(
+            Arc::clone(dir.disk()),
+            folder,
+            Arc::clone(&log_config),
+            opening,
+        )
+        .unwrap()
+    };
+    let opening = Opening {
+        generation: 7,
+        ..Opening::unknown(WALL)
+    };
+    let mut copy = open(folder, &opening);
+    let read = |plan: &ReadPlan| {
+        let outcome = plan.read(u32::MAX, true)?;
+        Ok(outcome.payload.bytes().unwrap().clone())
+    };
+    let plan = script.partition.plan_copy(&mut copy, WALL).unwrap();
+    let records: bytes::Bytes = read(&plan.unwrap()).unwrap();
+    append_copy(&mut copy, &records, WALL).unwrap();
+    // Two segments have a list.
+    copy.roll(WALL).unwrap();
+    let raise = |log: &mut Log| {
+        log.raise_log_start_offset(Offset(3));
+        Ok(())
+    };
+    script.partition.with_log(raise).unwrap();
+
+    let place = Path::new("/data/t-0.moved");
+    let mut copy = Some(copy);
+    let replaced = script
+        .partition
+        .relocate(&mut copy, &dir, place, &read, true, script.now());
+    assert!(replaced.unwrap().is_some());
+
+    let reopened = open(
+        place,
+        &Opening {
+            // The checkpoints of a move are written before its last step.
+            log_start_offset: Offset(3),
+            recovery_point: Offset(4),
+            ..opening
+        },
+    );
+    assert_eq!(reopened.log_start_offset(), Offset(3));
+}
+
+#[test]
 fn a_retried_batch_waits_for_its_first_write() {
     let script = Script::leader(2);
     let sent = made(

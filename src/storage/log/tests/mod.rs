@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::*;
-use crate::doubles::{CrashDisk, Tear};
+use crate::doubles::{CrashDisk, Fault, Tear};
 use crate::protocol::payload::Payload;
 use crate::records::validate::ValidatedBatch;
 use crate::records::{BatchBuilder, Batches, NewRecord, Scratch};

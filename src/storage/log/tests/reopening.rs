@@ -202,3 +202,23 @@ fn a_leader_epoch_that_goes_back_is_damage_below_what_was_durable_and_cut_above(
         "{damaged:?}"
     );
 }
+
+#[test]
+fn a_list_whose_removal_failed_is_removed_the_next_time() {
+    let disk = CrashDisk::new();
+    let opening = Opening {
+        generation: 7,
+        ..Opening::unknown(NOW)
+    };
+    let mut log = open_on(&disk, small_segments(), &opening);
+    fill(&mut log, 30);
+    let list = Path::new(PATH).join(".inventory");
+    assert!(disk.stat(&list).unwrap().is_some());
+    disk.inject(disk.operations(), Fault::Io);
+    log.drop_inventory().unwrap_err();
+    disk.heal();
+
+    log.drop_inventory().unwrap();
+
+    assert!(disk.stat(&list).unwrap().is_none());
+}

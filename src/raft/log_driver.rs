@@ -111,17 +111,19 @@ impl MetadataLog {
         )
     }
 
-    /// Makes the log go on from the newest snapshot, if that is later than the log's end or of another
-    /// history: the node stopped after it had fetched the snapshot. Refuses a log whose beginning no
-    /// snapshot covers.
+    /// Makes the log go on from the newest snapshot, if that is later than the log's end or, where
+    /// snapshots are fetched (`has_peers`), of another history: the node stopped after it had fetched the
+    /// snapshot. The only voter writes each snapshot of its own log, so epochs that do not match are
+    /// damage there, which [`Self::verify`] looks for. Refuses a log whose beginning no snapshot covers.
     pub(super) fn align_with_snapshot(
         &mut self,
         newest: Option<OffsetAndEpoch>,
+        has_peers: bool,
         now: Timestamp,
     ) -> Result<(), RaftError> {
         let end = self.end_offset();
         if let Some(id) = newest
-            && (id.offset > end || self.has_other_history(id))
+            && (id.offset > end || (has_peers && self.has_other_history(id)))
         {
             self.lower_recovery_point(Offset::ZERO)?;
             self.log.truncate_fully(id.offset, id.offset, now)?;

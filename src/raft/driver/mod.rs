@@ -193,7 +193,7 @@ impl Raft {
         let snapshots = SnapshotStore::new(Arc::clone(&disk), &dir);
         let loaded = newest_snapshot(&snapshots, &log)?;
         let newest = loaded.as_ref().map(|(id, _)| *id);
-        log.align_with_snapshot(newest, wall_clock())?;
+        log.align_with_snapshot(newest, voters.ids().len() > 1, wall_clock())?;
         // Where the log begins later by now, older snapshots are leftovers.
         let ids = snapshots.recover(log.start_offset())?;
         let delivered = newest.map_or(log.start_offset(), |id| id.offset);

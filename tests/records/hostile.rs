@@ -175,13 +175,15 @@ fn stream_cut_off_anywhere_is_refused() {
 /// Java's consumer tells the end of the stream at the broken header, and fails at the size behind it
 /// if it asks again.
 #[test]
-fn snappy_behind_a_broken_second_header_is_refused_unless_it_is_too_short_for_a_size() {
+fn snappy_blocks_behind_a_broken_second_header_are_refused_unless_they_are_cut_off() {
     let sent = batch(Compression::Snappy, 60);
     for (behind, is_taken) in [
         (&b""[..], true),
         (b"\xdc\xb3\x54", true),
         (b"\xdc\xb3\x54\x70", false),
         (b"\0\0\0\0", false),
+        (b"\0\0\0\x01", true),
+        (b"\0\0\0\x01\0", false),
     ] {
         let stream = [&sent[61..], b"\x82SNAQQY\0\0\0\0\x01\0\0\0\x01", behind].concat();
         let forged = Forged::compressed(Compression::Snappy, 60, stream).bytes();

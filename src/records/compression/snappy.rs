@@ -4,8 +4,8 @@
 //! 0x82 "SNAPPY" 0x00 | version i32 = 1 | compatible version i32 = 1 | blocks: size i32, bytes
 //! ```
 //! Without that header the whole is one bare block, as some old clients send it. snappy-java also reads
-//! several streams one after the other, and ignores a rest that is shorter than a block's size field. Behind
-//! a second header whose magic is wrong nothing else is taken.
+//! several streams one after the other, and ignores a rest that is shorter than a block's size field. Blocks
+//! behind a second header whose magic is wrong are refused.
 
 use super::buffers::{Failure, Form, Output};
 
@@ -74,12 +74,16 @@ impl Decoder {
 }
 
 /// Java's reader tells the end of the stream at a second header with a wrong magic, and takes what is
-/// `behind` it for blocks when it is asked again: whether it fails then depends on how much is asked for.
+/// `behind` it for blocks when it is asked again: it fails at a size below zero, and reads on at a block
+/// that is whole. One that is cut off is the end for it.
 fn end_at_broken_header(behind: &[u8]) -> Result<Form, Failure> {
-    if behind.len() < size_of::<i32>() {
+    let Some((size, block)) = behind.split_first_chunk() else {
         return Ok(Form::Lax);
+    };
+    match usize::try_from(i32::from_be_bytes(*size)) {
+        Ok(size) if size > block.len() => Ok(Form::Lax),
+        _ => Err(Failure::Corrupt("blocks behind a broken second header")),
     }
-    Err(Failure::Corrupt("bytes behind a broken second header"))
 }
 
 /// Checks a header's version: Java demands 1 or above in every header but the first.

@@ -22,8 +22,9 @@ pub enum StorageError {
         /// The system's error.
         source: io::Error,
     },
-    /// The disk is full. Nothing of the batch is in the log; reads go on.
-    #[error("no space left to write {}", path.display())]
+    /// The disk is full, or the process has no descriptor left. Nothing of the batch is in the log; reads
+    /// go on.
+    #[error("no space, or no descriptor, left to write {}", path.display())]
     Full {
         /// The path of the file or directory.
         path: PathBuf,
@@ -78,7 +79,8 @@ impl StorageError {
     /// Makes the right kind of error of a system's error.
     pub fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
-        if is_full(&source) {
+        // Others hold the descriptors, answers that are being sent for example: the disk is well.
+        if is_full(&source) || is_out_of_descriptors(&source) {
             Self::Full { path }
         } else if source.kind() == io::ErrorKind::WouldBlock {
             Self::WouldWait
@@ -95,4 +97,27 @@ impl StorageError {
 /// Whether the error says that the disk, or this process's share of it, is used up.
 pub fn is_full(error: &io::Error) -> bool {
     [Errno::NOSPC, Errno::DQUOT].contains(&Errno::from_io_error(error).unwrap_or(Errno::IO))
+}
+
+/// Whether the error says that the process, or the system, has no descriptor left: nothing was opened.
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].contains(&Errno::from_io_error(error).unwrap_or(Errno::IO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_without_descriptors_is_no_failed_disk() {
+        for (errno, is_failure) in [
+            (Errno::NOSPC, false),
+            (Errno::MFILE, false),
+            (Errno::NFILE, false),
+            (Errno::IO, true),
+        ] {
+            let error = StorageError::io("write", Path::new("log"), errno.into());
+            assert_eq!(error.is_disk_failure(), is_failure, "{error}");
+        }
+    }
 }

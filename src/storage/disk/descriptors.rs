@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use rustix::io::Errno;
+
+use crate::storage::error::is_out_of_descriptors;
 
 /// An open descriptor; it counts as long as it lives.
 #[derive(Debug)]
@@ -169,8 +170,4 @@ impl DescriptorCache {
         }
         false
     }
-}
-
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    [Errno::MFILE, Errno::NFILE].contains(&Errno::from_io_error(error).unwrap_or(Errno::IO))
 }

@@ -6,7 +6,6 @@
 //! beyond it. So nothing is written to an idle log of one voter; a snapshot is written only because
 //! the log grew, not because time passed; and with each snapshot all of the log before it goes.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use super::driver::{Mailbox, RaftError};
@@ -17,7 +16,7 @@ use super::quorum_state_driver::QuorumStateError;
 use crate::clock::wall_clock;
 use crate::model::Timestamp;
 use crate::storage::checkpoint::StateFileError;
-use crate::storage::error::StorageError;
+use crate::storage::error::{StorageError, is_out_of_room};
 use crate::storage::log::AppendError;
 use crate::storage::reserve::Reserve;
 
@@ -28,19 +27,13 @@ impl RaftError {
     /// Whether the failure is a lack of space. A failed sync is no such failure: what it should have
     /// written is gone.
     pub(super) fn is_full_disk(&self) -> bool {
-        let is_full = |error: &io::Error| {
-            matches!(
-                error.kind(),
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-            )
-        };
         match self {
             Self::Log(error) | Self::Append(AppendError::Storage(error)) => {
                 matches!(error, StorageError::Full { .. })
             }
             // These files are written anew at each try, and get their name only when they are whole.
             Self::QuorumState(QuorumStateError::Io { source, .. })
-            | Self::StateFile(StateFileError::Io { source, .. }) => is_full(source),
+            | Self::StateFile(StateFileError::Io { source, .. }) => is_out_of_room(source),
             _ => false,
         }
     }

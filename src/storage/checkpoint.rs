@@ -48,7 +48,7 @@ pub enum StateFileError {
 impl StateFileError {
     /// Whether the disk has failed, so that its whole log directory must go offline.
     pub fn is_disk_failure(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if !super::error::is_full(source))
+        matches!(self, Self::Io { source, .. } if !super::error::is_out_of_room(source))
     }
 
     /// Whether the disk is full: the file has its old content then.

@@ -79,8 +79,7 @@ impl StorageError {
     /// Makes the right kind of error of a system's error.
     pub fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
-        // Others hold the descriptors, answers that are being sent for example: the disk is well.
-        if is_full(&source) || is_out_of_descriptors(&source) {
+        if is_out_of_room(&source) {
             Self::Full { path }
         } else if source.kind() == io::ErrorKind::WouldBlock {
             Self::WouldWait
@@ -99,6 +98,12 @@ pub fn is_full(error: &io::Error) -> bool {
     [Errno::NOSPC, Errno::DQUOT].contains(&Errno::from_io_error(error).unwrap_or(Errno::IO))
 }
 
+/// Whether the error says that there is no room on the disk, or no descriptor to use it with. Others hold
+/// the descriptors, answers that are being sent for example: the disk is well in both cases.
+pub fn is_out_of_room(error: &io::Error) -> bool {
+    is_full(error) || is_out_of_descriptors(error)
+}
+
 /// Whether the error says that the process, or the system, has no descriptor left: nothing was opened.
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     [Errno::MFILE, Errno::NFILE].contains(&Errno::from_io_error(error).unwrap_or(Errno::IO))
@@ -107,6 +112,7 @@ pub fn is_out_of_descriptors(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::checkpoint::StateFileError;
 
     #[test]
     fn a_process_without_descriptors_is_no_failed_disk() {
@@ -117,6 +123,8 @@ mod tests {
             (Errno::IO, true),
         ] {
             let error = StorageError::io("write", Path::new("log"), errno.into());
+            assert_eq!(error.is_disk_failure(), is_failure, "{error}");
+            let error = StateFileError::io(Path::new("checkpoint"))(errno.into());
             assert_eq!(error.is_disk_failure(), is_failure, "{error}");
         }
     }

@@ -139,7 +139,7 @@ impl<E: IndexEntry> IndexFile<E> {
         self.kept_back.push(entry);
         if self.kept_back.len().is_multiple_of(KEPT_BACK) {
             match self.write_out() {
-                Err(error) if super::error::is_full(&error) => {}
+                Err(error) if super::error::is_out_of_room(&error) => {}
                 other => return other,
             }
         }

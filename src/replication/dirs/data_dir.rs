@@ -18,7 +18,7 @@ use crate::storage::checkpoint::{
     self, CLEANER_FILE, HIGH_WATERMARK_FILE, LOG_START_FILE, Offsets, RECOVERY_POINT_FILE,
     StateFileError,
 };
-use crate::storage::error::is_full;
+use crate::storage::error::is_out_of_room;
 use crate::storage::last_use::{self, LAST_USE_FILE};
 use crate::storage::log_dir::LogDir;
 use crate::storage::partition_folder::{self, FolderMark};
@@ -203,7 +203,7 @@ impl DataDir {
     pub fn note_use(&self, note: impl FnOnce(u64) -> io::Result<()>) -> Result<(), StateFileError> {
         match note(self.log_dir.generation()) {
             // Without it the next start trusts no list of segments, which is all that is lost.
-            Err(source) if is_full(&source) => Ok(()),
+            Err(source) if is_out_of_room(&source) => Ok(()),
             Err(source) => Err(StateFileError::Io {
                 path: self.path().join(LAST_USE_FILE),
                 source,

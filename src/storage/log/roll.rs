@@ -8,7 +8,7 @@ use super::room_ahead::RoomAhead;
 use crate::model::{Offset, Timestamp};
 use crate::records::BatchHeader;
 use crate::storage::batch_walk::{HeaderWalk, LOOKUP_CHUNK};
-use crate::storage::error::{StorageError, is_full};
+use crate::storage::error::{StorageError, is_out_of_room};
 use crate::storage::log_config::LogConfig;
 use crate::storage::segment::Segment;
 
@@ -214,7 +214,7 @@ impl Log {
             .snapshots
             .take(self.folder.disk(), &path, &self.producers, sync);
         match taken {
-            Err(error) if !is_full(&error) => Err(StorageError::io("write", &path, error)),
+            Err(error) if !is_out_of_room(&error) => Err(StorageError::io("write", &path, error)),
             taken => Ok(taken.unwrap_or(false)),
         }
     }

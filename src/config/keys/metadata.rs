@@ -48,8 +48,8 @@ keys! {
         "Bytes of the metadata log fetched at a time.";
     "controller.quorum.fetch.snapshot.max.bytes": Int = "1048576", at_least(1); Low ReadOnly NotYet;
         "Bytes of a metadata snapshot fetched at a time.";
-    "controller.socket.timeout.ms": Int = "30000", ANY; Medium ReadOnly ByDesign;
-        "A time limit of the old controller, which no longer exists.";
+    "controller.socket.timeout.ms": Int = "30000", ANY; Medium ReadOnly NotYet;
+        "How long a broker waits for an answer of a controller on another node.";
     "metadata.log.dir": String = unset, ANY; High ReadOnly Acts;
         "The directory of the metadata log; the first of `log.dirs` if unset.";
     "metadata.log.segment.bytes": Int = "1073741824", at_least(8388608); High ReadOnly Acts;

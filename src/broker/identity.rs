@@ -13,9 +13,6 @@ use crate::protocol::Str;
 use crate::protocol::messages::{broker_registration, controller_registration};
 use crate::replication::manager::Started;
 
-/// How long a broker tries to register: `initial.broker.registration.timeout.ms`, by default.
-const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// What the controller is told of this node as a broker.
 pub(super) fn of_broker(
     config: &BrokerConfig,
@@ -41,7 +38,7 @@ pub(super) fn of_broker(
         log_dirs: replicas.manager.online_dirs(),
         previous_epoch: replicas.previous_broker_epoch.unwrap_or(-1),
         heartbeat_interval: milliseconds(config.quorum.broker_heartbeat_interval_ms),
-        registration_timeout: REGISTRATION_TIMEOUT,
+        registration_timeout: milliseconds(config.quorum.initial_broker_registration_timeout_ms),
     }
 }
 

@@ -11,7 +11,7 @@ type Check = Result<(), InvalidValue>;
 pub(super) fn together(view: &View<'_>, topic_defaults: &TopicConfig) -> Check {
     ids(view)?;
     roles(view)?;
-    heartbeats(view)?;
+    brokers_lives(view)?;
     not_there_yet(view)?;
     times_of_the_log(view)?;
     compaction(view, topic_defaults)?;
@@ -46,8 +46,12 @@ fn roles(view: &View<'_>) -> Check {
 
 /// Refuses a session that ends before the next heartbeat. Kafka starts with one, and its broker is then
 /// fenced and unfenced without end.
-fn heartbeats(view: &View<'_>) -> Check {
+fn brokers_lives(view: &View<'_>) -> Check {
     const INTERVAL: &str = "broker.heartbeat.interval.ms";
+    const REGISTRATION: &str = "initial.broker.registration.timeout.ms";
+    if view.int(REGISTRATION) < 1 {
+        return Err(view.invalid(REGISTRATION, "Value must be at least 1"));
+    }
     let session = view.int("broker.session.timeout.ms");
     match view.int(INTERVAL) {
         ..1 => Err(view.invalid(INTERVAL, "Value must be at least 1")),

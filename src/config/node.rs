@@ -23,6 +23,8 @@ pub struct QuorumConfig {
     pub broker_heartbeat_interval_ms: i32,
     /// After how long without a heartbeat a broker is fenced.
     pub broker_session_timeout_ms: i32,
+    /// How long a broker tries to register before it gives up.
+    pub initial_broker_registration_timeout_ms: i32,
 }
 
 /// The identity of this node, and its quorum. The node is broker and controller.
@@ -50,6 +52,8 @@ impl QuorumConfig {
             controller_quorum_retry_backoff_ms: view.int("controller.quorum.retry.backoff.ms"),
             broker_heartbeat_interval_ms: view.int("broker.heartbeat.interval.ms"),
             broker_session_timeout_ms: view.int("broker.session.timeout.ms"),
+            initial_broker_registration_timeout_ms: view
+                .int("initial.broker.registration.timeout.ms"),
         }
     }
 }

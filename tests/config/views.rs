@@ -173,6 +173,10 @@ fn limits_of_listeners_and_addresses_are_read() {
 /// Settings that do not go together, and what the complaint names.
 const CONTRADICTIONS: &[(&[(&str, &str)], &str)] = &[
     (&[("process.roles", "broker")], "process.roles"),
+    (
+        &[("initial.broker.registration.timeout.ms", "0")],
+        "at least 1",
+    ),
     (&[("broker.heartbeat.interval.ms", "0")], "at least 1"),
     (
         &[("broker.session.timeout.ms", "2000")],

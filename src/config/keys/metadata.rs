@@ -20,8 +20,8 @@ keys! {
         "How often a broker reports to the controller.";
     "broker.session.timeout.ms": Int = "9000", ANY; Medium ReadOnly Acts;
         "A broker that has not reported for this long is fenced.";
-    "initial.broker.registration.timeout.ms": Int = "60000", ANY; Medium ReadOnly NotYet;
-        "How long a starting broker waits to be registered.";
+    "initial.broker.registration.timeout.ms": Int = "60000", ANY; Medium ReadOnly Acts;
+        "How long a starting broker waits to be registered before it gives up.";
     "controller.listener.names": List = "CONTROLLER", FILLED_LIST; High ReadOnly Acts;
         "The listeners of the controller. Kafka has no default.";
     "controller.quorum.voters": List = "", Rule::QuorumVoters; High ReadOnly Acts;

@@ -80,6 +80,7 @@ mod tests {
             controller: Vec::new(),
             advertised: vec![endpoint(host, port)],
             advertised_controller: Vec::new(),
+            to_controllers: "CONTROLLER".to_owned(),
             inter_broker: None,
         };
         Advertised::new(&listeners, |_| Some(1234))

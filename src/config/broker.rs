@@ -8,6 +8,7 @@ use super::check;
 use super::group_coordinator::GroupCoordinatorConfig;
 use super::layers::Layers;
 use super::listeners::Listeners;
+use super::membership::Membership;
 use super::network::NetworkConfig;
 use super::node::{NodeConfig, QuorumConfig};
 use super::quotas::QuotaConfig;
@@ -98,10 +99,11 @@ impl BrokerConfig {
         let view = View { layers: *layers };
         let topic_defaults = TopicConfig::of_broker(layers);
         check::together(&view, &topic_defaults)?;
-        let listeners = Listeners::read(&view)?;
+        let membership = Membership::read(&view)?;
+        let listeners = Listeners::read(&view, &membership)?;
         let storage = StorageConfig::read(&view);
         Ok(Self {
-            node: NodeConfig::read(&view, &listeners)?,
+            node: NodeConfig::read(&view, membership, &listeners)?,
             quorum: QuorumConfig::read(&view),
             network: NetworkConfig::read(&view, listeners)?,
             quotas: QuotaConfig::read(&view),

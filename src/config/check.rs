@@ -1,6 +1,7 @@
 //! Checks across keys: Kafka's, and refusals of what is not built yet, so that nobody believes that it is
 //! at work.
 
+use super::roles::Roles;
 use super::topic::TopicConfig;
 use super::value::InvalidValue;
 use super::view::View;
@@ -10,7 +11,6 @@ type Check = Result<(), InvalidValue>;
 /// Checks everything but the listeners, which [`super::listeners`] checks.
 pub(super) fn together(view: &View<'_>, topic_defaults: &TopicConfig) -> Check {
     ids(view)?;
-    roles(view)?;
     brokers_lives(view)?;
     not_there_yet(view)?;
     times_of_the_log(view)?;
@@ -36,26 +36,23 @@ fn ids(view: &View<'_>) -> Check {
     Ok(())
 }
 
-fn roles(view: &View<'_>) -> Check {
-    if view.list("process.roles").len() < 2 {
-        let reason = "A node is both broker and controller; anything else is not there yet";
-        return Err(view.invalid("process.roles", reason));
-    }
-    Ok(())
-}
-
 /// Refuses a session that ends before the next heartbeat. Kafka starts with one, and its broker is then
-/// fenced and unfenced without end.
+/// fenced and unfenced without end. Where broker and controller are different nodes, only one of the two
+/// values counts on each.
 fn brokers_lives(view: &View<'_>) -> Check {
     const INTERVAL: &str = "broker.heartbeat.interval.ms";
     const REGISTRATION: &str = "initial.broker.registration.timeout.ms";
+    let roles = Roles::read(view);
+    if !roles.is_broker() {
+        return Ok(());
+    }
     if view.int(REGISTRATION) < 1 {
         return Err(view.invalid(REGISTRATION, "Value must be at least 1"));
     }
     let session = view.int("broker.session.timeout.ms");
     match view.int(INTERVAL) {
         ..1 => Err(view.invalid(INTERVAL, "Value must be at least 1")),
-        interval if interval >= session => {
+        interval if interval >= session && roles.is_controller() => {
             let reason = format!("Value must be less than broker.session.timeout.ms, {session}");
             Err(view.invalid(INTERVAL, &reason))
         }
@@ -89,7 +86,8 @@ fn not_there_yet(view: &View<'_>) -> Check {
         return Err(view.invalid("remote.log.storage.system.enable", reason));
     }
     if view.bool("controller.quorum.auto.join.enable") {
-        let reason = "A quorum of more than one node is not there yet";
+        let reason = "Voters are static here (kraft.version 0), so none joins by itself; name \
+                      them in controller.quorum.voters";
         return Err(view.invalid("controller.quorum.auto.join.enable", reason));
     }
     Ok(())

@@ -89,17 +89,25 @@ impl fmt::Display for SecurityProtocol {
 /// The endpoint as it is written in `listeners`.
 impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            listener,
-            host,
-            port,
-            ..
-        } = self;
-        if host.contains(':') {
-            write!(formatter, "{listener}://[{host}]:{port}")
-        } else {
-            write!(formatter, "{listener}://{host}:{port}")
-        }
+        write!(formatter, "{}://", self.listener)?;
+        write_address(formatter, &self.host, self.port)
+    }
+}
+
+/// The voter as it is written in `controller.quorum.voters`.
+impl fmt::Display for Voter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}@", self.id)?;
+        write_address(formatter, &self.host, self.port)
+    }
+}
+
+/// Writes `host:port`, with brackets around an IPv6 address.
+fn write_address(formatter: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
+    if host.contains(':') {
+        write!(formatter, "[{host}]:{port}")
+    } else {
+        write!(formatter, "{host}:{port}")
     }
 }
 
@@ -201,7 +209,9 @@ mod tests {
             port: 9093,
         };
 
+        assert_eq!(voter.to_string(), "3@c3.local:9093");
         assert_eq!(parse_voter("3@c3.local:9093"), Some(voter));
+        assert_eq!(parse_voter("3@[::1]:9").unwrap().to_string(), "3@[::1]:9");
         for entry in [
             "3@:9093",
             "c3:9093",

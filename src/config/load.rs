@@ -196,12 +196,18 @@ impl Collected {
         }
     }
 
+    fn read(&self) -> Result<BrokerConfig, InvalidValue> {
+        let config = BrokerConfig::read(&Layers::of(&self.settings))?;
+        config.node.check_served()?;
+        Ok(config)
+    }
+
     fn finish(mut self) -> Result<Loaded, LoadError> {
         if !self.problems.is_empty() {
             return Err(LoadError::Problems(self.problems));
         }
         self.add_twin_of_node_id();
-        match BrokerConfig::read(&Layers::of(&self.settings)) {
+        match self.read() {
             Ok(config) => {
                 let Self {
                     settings,

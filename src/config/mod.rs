@@ -5,6 +5,7 @@
 //! into a checked [`Value`]; the rest of the broker reads [`BrokerConfig`] and [`TopicConfig`], whose
 //! fields are named as the keys, with dots turned into underscores.
 
+mod advertised;
 mod alter;
 mod broker;
 mod check;
@@ -19,11 +20,14 @@ pub mod keys;
 mod layers;
 mod listeners;
 mod load;
+mod membership;
 mod network;
 mod node;
 mod print;
 mod properties_file;
+mod protocols;
 mod quotas;
+mod roles;
 mod rule;
 mod storage;
 mod toml_file;
@@ -51,6 +55,7 @@ pub use network::NetworkConfig;
 pub use node::{NodeConfig, QuorumConfig};
 pub use print::effective;
 pub use quotas::QuotaConfig;
+pub use roles::Roles;
 pub use rule::Rule;
 pub use storage::{CleanerConfig, MetadataLogConfig, StorageConfig};
 pub use topic::{

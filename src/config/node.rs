@@ -1,7 +1,10 @@
-//! The config of the node's identity and its quorum, and of the quorum's time-outs.
+//! The config of the node's identity and its quorum, and of the quorum's time-outs; and the gate before
+//! what is read, but not served yet.
 
-use super::endpoint::{Voter, parse_host_port, parse_voter};
+use super::endpoint::Voter;
 use super::listeners::Listeners;
+use super::membership::{Membership, VOTERS, reachable};
+use super::roles::{PROCESS_ROLES, Roles};
 use super::value::InvalidValue;
 use super::view::View;
 use crate::model::{BrokerId, Uuid};
@@ -27,16 +30,19 @@ pub struct QuorumConfig {
     pub initial_broker_registration_timeout_ms: i32,
 }
 
-/// The identity of this node, and its quorum. The node is broker and controller.
+/// The identity of this node, and its quorum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeConfig {
     /// 0 or above.
     pub node_id: BrokerId,
-    /// The cluster's id; `None`: the directories decide.
+    /// What this node is in the cluster.
+    pub process_roles: Roles,
+    /// The cluster's id; `None`: the directories decide. One of several nodes has it.
     pub cluster_id: Option<Uuid>,
     /// The rack that the broker stands in.
     pub broker_rack: Option<String>,
-    /// The voters of the metadata quorum; this node is one of them.
+    /// The voters of the metadata quorum, at least one. This node is one of them, unless it is only a
+    /// broker.
     pub controller_quorum_voters: Vec<Voter>,
 }
 
@@ -59,7 +65,11 @@ impl QuorumConfig {
 }
 
 impl NodeConfig {
-    pub(super) fn read(view: &View<'_>, listeners: &Listeners) -> Result<Self, InvalidValue> {
+    pub(super) fn read(
+        view: &View<'_>,
+        membership: Membership,
+        listeners: &Listeners,
+    ) -> Result<Self, InvalidValue> {
         let cluster_id = match view.optional_text("cluster.id") {
             None => None,
             Some(text) => Some(text.parse().map_err(|_| {
@@ -68,62 +78,94 @@ impl NodeConfig {
                 view.invalid("cluster.id", reason)
             })?),
         };
-        let node_id = BrokerId(if view.is_set("broker.id") && !view.is_set("node.id") {
-            view.int("broker.id")
-        } else {
-            view.int("node.id")
-        });
+        let Membership {
+            node_id,
+            roles,
+            voters,
+        } = membership;
         Ok(Self {
             node_id,
+            process_roles: roles,
             cluster_id,
             broker_rack: view.optional_text("broker.rack"),
-            controller_quorum_voters: voters(view, node_id, listeners)?,
+            controller_quorum_voters: or_this_node(voters, node_id, listeners),
         })
+    }
+
+    /// Refuses a node that is not served yet. The config of one is read all the same: only
+    /// [`super::load`] asks, before a node starts.
+    pub(super) fn check_served(&self) -> Result<(), InvalidValue> {
+        const NOT_YET: &str = "Brokers of a cluster of several nodes are not there yet; so far a \
+                               node of several can only have process.roles = controller";
+        let voters = &self.controller_quorum_voters;
+        if self.process_roles == Roles::Broker {
+            return Err(InvalidValue::new(
+                PROCESS_ROLES,
+                self.process_roles,
+                NOT_YET,
+            ));
+        }
+        if self.process_roles == Roles::Both && voters.len() > 1 {
+            let shown: Vec<String> = voters.iter().map(ToString::to_string).collect();
+            return Err(InvalidValue::new(VOTERS, shown.join(","), NOT_YET));
+        }
+        Ok(())
     }
 }
 
 /// The voters: as configured, or this node alone.
-fn voters(
-    view: &View<'_>,
-    node_id: BrokerId,
-    listeners: &Listeners,
-) -> Result<Vec<Voter>, InvalidValue> {
-    const VOTERS: &str = "controller.quorum.voters";
-    const SERVERS: &str = "controller.quorum.bootstrap.servers";
-    const ONE_NODE: &str = "A quorum of more than one node is not there yet";
-
-    let entries = view.list(VOTERS);
-    let voters: Vec<Voter> = entries
-        .iter()
-        .filter_map(|entry| parse_voter(entry))
-        .collect();
-    if voters.len() > 1 {
-        return Err(view.invalid(VOTERS, ONE_NODE));
-    }
-    if let [voter] = &voters[..] {
-        if voter.id != node_id {
-            let reason = format!("This node, {node_id}, has to be in it, as it is a controller");
-            return Err(view.invalid(VOTERS, &reason));
-        }
-        return Ok(voters);
-    }
-    let servers = view.list(SERVERS);
-    let (host, port) = match &servers[..] {
-        [] => {
-            let controller = listeners.first_controller();
-            (controller.host.clone(), controller.port)
-        }
-        [server] => parse_host_port(server).expect("its rule let it pass"),
-        _ => return Err(view.invalid(SERVERS, ONE_NODE)),
-    };
-    let host = match host.as_str() {
-        // No node can connect to an address that stands for all of them.
-        "" | "0.0.0.0" | "::" => "localhost".to_owned(),
-        _ => host,
-    };
-    Ok(vec![Voter {
+fn or_this_node(voters: Vec<Voter>, node_id: BrokerId, listeners: &Listeners) -> Vec<Voter> {
+    let own = listeners.first_controller().filter(|_| voters.is_empty());
+    let own = own.map(|endpoint| Voter {
         id: node_id,
-        host,
-        port,
-    }])
+        host: reachable(endpoint.host.clone()),
+        port: endpoint.port,
+    });
+    voters.into_iter().chain(own).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(process_roles: Roles, voters: i32) -> NodeConfig {
+        let voter = |id| Voter {
+            id: BrokerId(id),
+            host: "::1".to_owned(),
+            port: 9093,
+        };
+        NodeConfig {
+            node_id: BrokerId(1),
+            process_roles,
+            cluster_id: None,
+            broker_rack: None,
+            controller_quorum_voters: (1..=voters).map(voter).collect(),
+        }
+    }
+
+    #[test]
+    fn a_controller_is_served_whatever_the_quorum_and_a_broker_only_alone() {
+        assert_eq!(node(Roles::Controller, 1).check_served(), Ok(()));
+        assert_eq!(node(Roles::Controller, 3).check_served(), Ok(()));
+        assert_eq!(node(Roles::Both, 1).check_served(), Ok(()));
+    }
+
+    #[test]
+    fn a_broker_of_several_nodes_is_refused_with_what_is_served() {
+        let sentence = "Brokers of a cluster of several nodes are not there yet; so far a node of \
+                        several can only have process.roles = controller";
+
+        for voters in [1, 3] {
+            let refused = node(Roles::Broker, voters).check_served().unwrap_err();
+            let expected =
+                format!("Invalid value broker for configuration process.roles: {sentence}");
+            assert_eq!(refused.message, expected);
+        }
+        let refused = node(Roles::Both, 2).check_served().unwrap_err();
+        let expected = format!(
+            "Invalid value 1@[::1]:9093,2@[::1]:9093 for configuration controller.quorum.voters: \
+             {sentence}"
+        );
+        assert_eq!(refused.message, expected);
+    }
 }

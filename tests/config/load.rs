@@ -284,6 +284,27 @@ fn the_keys_that_are_parents_are_taken_in_quotes_and_explained_without() {
 }
 
 #[test]
+fn a_controller_of_three_is_taken_and_a_broker_beside_others_not_yet() {
+    let voters = "cluster.id = \"MkU3OEVBNTcwNTJENDM2Qg\"\nnode.id = 1\n\
+                  controller.quorum.voters = \"1@a:9093,2@b:9093,3@c:9093\"";
+    let controller = from_toml(&format!("{voters}\nprocess.roles = \"controller\""), &[]);
+    let loaded = controller.unwrap();
+    assert_eq!(loaded.config.node.controller_quorum_voters.len(), 3);
+    assert_eq!(loaded.warnings, [""; 0]);
+
+    let beside =
+        format!("{voters}\nbroker.id = 4").replace("node.id = 1", "process.roles = \"broker\"");
+    for text in [voters, &beside] {
+        let refused = error(text, &[]);
+        assert!(refused.contains("broker.toml: "), "{refused}");
+        assert!(
+            refused.contains("Brokers of a cluster of several nodes are not there yet"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
 fn more_threads_than_a_machine_runs_are_refused() {
     for key in [
         "log.cleaner.threads",

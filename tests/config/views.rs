@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use broker::config::keys::{broker_key, broker_keys, topic_keys};
-use broker::config::{BrokerConfig, Endpoint, Layers, Scope, Status};
+use broker::config::{BrokerConfig, Endpoint, Layers, Roles, Scope, Status};
 use broker::model::BrokerId;
 
 use crate::settings;
@@ -25,13 +25,17 @@ fn show(endpoints: &[Endpoint]) -> Vec<String> {
 /// The source of all views, in which a key that is read stands in quotes.
 fn sources() -> String {
     [
+        "advertised",
         "broker",
         "check",
         "group_coordinator",
         "listeners",
+        "membership",
         "network",
         "node",
+        "protocols",
         "quotas",
+        "roles",
         "storage",
     ]
     .map(|file| {
@@ -91,6 +95,7 @@ fn listeners_are_split_by_role() {
     assert_eq!(show(&listeners.advertised), ["OUT://example.org:19094"]);
     assert_eq!(show(&listeners.advertised_controller), ["CTL://:9093"]);
     assert_eq!(config.node.node_id, BrokerId(7));
+    assert_eq!(config.node.process_roles, Roles::Both);
     assert_eq!(config.node.controller_quorum_voters[0].id, BrokerId(7));
 }
 
@@ -133,6 +138,36 @@ fn the_settings_of_an_apache_node_are_read_alike() {
 }
 
 #[test]
+fn the_settings_of_an_apache_controller_among_three_are_read_alike() {
+    let config = read(&[
+        ("process.roles", "controller"),
+        ("node.id", "2"),
+        ("cluster.id", "MkU3OEVBNTcwNTJENDM2Qg"),
+        (
+            "controller.quorum.voters",
+            "1@c1:19093,2@c2:19093,3@c3:19093",
+        ),
+        ("controller.listener.names", "CONTROLLER"),
+        ("listeners", "CONTROLLER://0.0.0.0:19093"),
+        // The session is the controller's, the heartbeats are the brokers'.
+        ("broker.session.timeout.ms", "1500"),
+        ("initial.broker.registration.timeout.ms", "0"),
+    ]);
+
+    assert_eq!(config.node.process_roles, Roles::Controller);
+    let voters = config.node.controller_quorum_voters.iter();
+    let voters: Vec<_> = voters.map(ToString::to_string).collect();
+    assert_eq!(voters, ["1@c1:19093", "2@c2:19093", "3@c3:19093"]);
+    let listeners = &config.network.listeners;
+    assert_eq!(show(&listeners.broker), [""; 0]);
+    assert_eq!(
+        show(&listeners.advertised_controller),
+        ["CONTROLLER://c2:19093"]
+    );
+    assert_eq!(config.quorum.broker_session_timeout_ms, 1500);
+}
+
+#[test]
 fn replicas_move_on_as_many_threads_as_there_are_directories_or_as_was_set() {
     let threads = |set: &[(&str, &str)]| read(set).storage.move_threads();
     let name = "num.replica.alter.log.dirs.threads";
@@ -172,7 +207,7 @@ fn limits_of_listeners_and_addresses_are_read() {
 
 /// Settings that do not go together, and what the complaint names.
 const CONTRADICTIONS: &[(&[(&str, &str)], &str)] = &[
-    (&[("process.roles", "broker")], "process.roles"),
+    (&[("process.roles", "broker")], "controller.quorum.voters"),
     (
         &[("initial.broker.registration.timeout.ms", "0")],
         "at least 1",
@@ -229,16 +264,16 @@ const CONTRADICTIONS: &[(&[(&str, &str)], &str)] = &[
     ),
     (
         &[("controller.quorum.voters", "1@a:1,2@b:2,3@c:3")],
-        "not there yet",
+        "add node.id",
     ),
     (&[("controller.quorum.voters", "2@a:1")], "This node, 1"),
     (
         &[("controller.quorum.bootstrap.servers", "a:1,b:2")],
-        "not there yet",
+        "kraft.version 0",
     ),
     (
         &[("controller.quorum.auto.join.enable", "true")],
-        "not there yet",
+        "kraft.version 0",
     ),
     (
         &[("authorizer.class.name", "org.apache.X")],

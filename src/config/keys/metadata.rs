@@ -12,8 +12,8 @@ keys! {
         "The old name of `node.id`.";
     "process.roles": List = "broker,controller", filled_list_of(&["broker", "controller"]);
         High ReadOnly Acts;
-        "What this process does. Kafka has no default; here a node is both broker and controller, \
-         and nothing else is there yet.";
+        "What this node is: `broker`, `controller`, or both, which is the default; Kafka has none. \
+         A broker beside other nodes is not there yet.";
     "broker.rack": String = unset, ANY; Medium ReadOnly Acts;
         "Where this broker stands, for placing replicas and for reading from a near one.";
     "broker.heartbeat.interval.ms": Int = "2000", ANY; Medium ReadOnly Acts;
@@ -23,13 +23,14 @@ keys! {
     "initial.broker.registration.timeout.ms": Int = "60000", ANY; Medium ReadOnly Acts;
         "How long a starting broker waits to be registered before it gives up.";
     "controller.listener.names": List = "CONTROLLER", FILLED_LIST; High ReadOnly Acts;
-        "The listeners of the controller. Kafka has no default.";
+        "The listeners of the controller; over the first, controllers are asked. Kafka has no \
+         default.";
     "controller.quorum.voters": List = "", Rule::QuorumVoters; High ReadOnly Acts;
-        "The controllers, as `id@host:port`. This node alone if unset; more than one is not there \
-         yet.";
+        "The controllers, as `id@host:port`, the same on all nodes. This node alone if unset; \
+         several need `node.id` and `cluster.id` as well.";
     "controller.quorum.bootstrap.servers": List = "", Rule::BootstrapServers; High ReadOnly Acts;
-        "Where controllers can be asked for the quorum, as `host:port`. Read as \
-         `controller.quorum.voters` is: one server, which is this node.";
+        "Where controllers can be asked for the quorum, as `host:port`. Voters are static here: \
+         one server is taken for this node, several do nothing beside `controller.quorum.voters`.";
     "controller.quorum.auto.join.enable": Boolean = "false", ANY; Low ReadOnly NotYet;
         "Whether a controller adds itself to the quorum.";
     "controller.quorum.election.timeout.ms": Int = "1000", at_least(0); High ReadOnly Acts;

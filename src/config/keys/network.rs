@@ -8,7 +8,7 @@ keys! {
     "listeners": List = "PLAINTEXT://:9092,CONTROLLER://:9093", FILLED_LIST; High PerBroker Acts;
         "Where to listen: `NAME://host:port`, comma separated; an empty host means every address. \
          Differs from Kafka's default by the controller's listener, so that one node runs without \
-         settings.";
+         settings; one that is only broker or controller has its own of the two.";
     "advertised.listeners": List = unset, FILLED_LIST; High ReadOnly Acts;
         "What clients are told to connect to; what `listeners` says if unset. A listener that is \
          not named here keeps its own address out of answers.";

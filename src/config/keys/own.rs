@@ -11,7 +11,7 @@ keys! {
          for the rest.";
     "cluster.id": String = unset, NOT_EMPTY; High ReadOnly Acts;
         "The cluster's id, as `kafka-storage random-uuid` prints it; also read from `CLUSTER_ID`. \
-         A single node with empty directories makes one up.";
+         A single node with empty directories makes one up; several have to be told.";
     "disk.reserve.bytes": Long = "16777216", at_least(0); Low ReadOnly Acts;
         "How much room of each disk with log directories is kept for the day when it is full: the \
          metadata log and the checkpoints go on with it, so that topics and records can be \

@@ -9,7 +9,9 @@ use super::broker::BrokerConfig;
 use super::environment::{self, Meaning};
 use super::keys;
 use super::layers::{Layers, Settings};
+use super::notices;
 use super::value::InvalidValue;
+use super::view::View;
 use super::{properties_file, toml_file};
 
 /// A config that was read and found good.
@@ -209,6 +211,8 @@ impl Collected {
         self.add_twin_of_node_id();
         match self.read() {
             Ok(config) => {
+                let layers = Layers::of(&self.settings);
+                self.warnings.extend(notices::of(&View { layers }, &config));
                 let Self {
                     settings,
                     origins,

@@ -23,6 +23,7 @@ mod load;
 mod membership;
 mod network;
 mod node;
+mod notices;
 mod print;
 mod properties_file;
 mod protocols;

@@ -305,6 +305,18 @@ fn a_controller_of_three_is_taken_and_a_broker_beside_others_not_yet() {
 }
 
 #[test]
+fn what_kafka_takes_though_it_is_hardly_meant_warns() {
+    let warnings = from_toml("min.insync.replicas = 2", &[]).unwrap().warnings;
+
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.starts_with("min.insync.replicas, 2, is above")),
+        "{warnings:?}"
+    );
+}
+
+#[test]
 fn more_threads_than_a_machine_runs_are_refused() {
     for key in [
         "log.cleaner.threads",

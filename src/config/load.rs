@@ -260,3 +260,58 @@ fn suggestion(name: &str) -> String {
         None => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a file of the folder with the examples, also if such a node is not served yet.
+    fn example(name: &str) -> (BrokerConfig, Settings) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("config")
+            .join(name);
+        let mut collected = Collected::default();
+        collected.add_file(&path).expect("the example can be read");
+        collected.check_each();
+        assert_eq!(collected.problems, []);
+        collected.add_twin_of_node_id();
+        let layers = Layers::of(&collected.settings);
+        let config = BrokerConfig::read(&layers).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(notices::of(&View { layers }, &config), [""; 0], "{name}");
+        (config, collected.settings)
+    }
+
+    #[test]
+    fn the_examples_of_three_nodes_are_one_cluster() {
+        let nodes: Vec<_> = (1..=3)
+            .map(|id| example(&format!("node-{id}.toml")))
+            .collect();
+
+        let own_keys = [
+            "node.id",
+            "broker.id",
+            "listeners",
+            "advertised.listeners",
+            "log.dirs",
+        ];
+        for (id, (config, settings)) in (1..).zip(&nodes) {
+            let node = &config.node;
+            assert_eq!(node.node_id.0, id);
+            let mut voters = node.controller_quorum_voters.iter();
+            let own = voters.find(|voter| voter.id == node.node_id).unwrap();
+            let listener = &config.network.listeners.controller[0];
+            assert_eq!((&own.host, own.port), (&listener.host, listener.port));
+            for (key, text) in settings {
+                let same = nodes
+                    .iter()
+                    .filter(|(_, other)| other.get(key) == Some(text));
+                let expected = if own_keys.contains(&key.as_str()) {
+                    1
+                } else {
+                    3
+                };
+                assert_eq!(same.count(), expected, "{key} = {text}");
+            }
+        }
+    }
+}

@@ -44,6 +44,18 @@ pub struct Voter {
     pub port: u16,
 }
 
+impl Voter {
+    /// The address to connect to: `host:port`, an IPv6 address in brackets.
+    pub fn address(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        }
+    }
+}
+
 impl SecurityProtocol {
     const ALL: [Self; 4] = [
         Self::Plaintext,

@@ -150,6 +150,13 @@ impl Client {
         (newest >= theirs.min_version.max(*ours.start())).then_some(newest)
     }
 
+    /// Whether the other side has closed the connection, or has sent what nobody asked for. To be called
+    /// between requests.
+    pub fn is_closed(&self) -> bool {
+        let read = self.stream.try_read(&mut [0]);
+        !matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Sends a request and awaits its answer.
     ///
     /// # Errors
@@ -203,13 +210,13 @@ impl Client {
             options,
             ..
         } = self;
-        let rules = ReadRules {
-            memory,
-            shortest: SHORTEST_ANSWER,
-            limit: options.answer_max_bytes,
-            admit: &|_| Some(Lane::Reserved),
-        };
         let received = poll_fn(|context| -> Poll<Result<_, CloseReason>> {
+            let rules = ReadRules {
+                memory,
+                shortest: SHORTEST_ANSWER,
+                limit: options.answer_max_bytes,
+                admit: &|_| Some(Lane::Reserved),
+            };
             reader.poll_frame(context, stream, &rules)
         });
         let answer = received.await?.bytes;

@@ -104,6 +104,11 @@ impl Listener {
         })
     }
 
+    /// The listener's name.
+    pub fn name(&self) -> &str {
+        &self.options.endpoint.listener
+    }
+
     /// The address that the listener is bound to; the port is the real one also when 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address

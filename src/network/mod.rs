@@ -42,7 +42,7 @@ pub struct Network {
     memory: RequestMemory,
     connections: Connections,
     metrics: Arc<Metrics>,
-    gates: LogGates,
+    gates: Arc<LogGates>,
 }
 
 impl Network {
@@ -60,7 +60,19 @@ impl Network {
             memory,
             connections: Connections::new(limits),
             metrics,
-            gates: LogGates::default(),
+            gates: Arc::default(),
+        })
+    }
+
+    /// The same limits, budget and connections for other listeners, whose requests `handler` serves.
+    pub fn with_handler(&self, handler: Arc<dyn RequestHandler>) -> Arc<Self> {
+        Arc::new(Self {
+            handler,
+            options: self.options.clone(),
+            memory: self.memory.clone(),
+            connections: self.connections.clone(),
+            metrics: Arc::clone(&self.metrics),
+            gates: Arc::clone(&self.gates),
         })
     }
 

@@ -1,5 +1,7 @@
 //! A whole frame, ready to be sent: its size as int32, a header, a body.
 
+use bytes::{Bytes, BytesMut};
+
 use super::payload::FramePiece;
 use super::{Encode, Request, RequestHeader, ResponseHeader, Size, Str, Writer};
 
@@ -77,6 +79,34 @@ pub fn request<R: Request>(
     header.encode(&mut writer);
     body.encode(&mut writer, version);
     end(writer, size)
+}
+
+/// Header and body of a request without the size before them, as an Envelope carries it.
+///
+/// # Panics
+/// A payload of the request is in a file.
+pub fn unframed_request<R: Request>(
+    correlation_id: i32,
+    client_id: Option<Str>,
+    body: &R,
+    version: i16,
+) -> Bytes {
+    let frame = request(correlation_id, client_id, body, version);
+    frame.unframed().expect("no payload in a file")
+}
+
+impl Frame {
+    /// What the frame carries, without the size before it; `None` if a piece of it is in a file.
+    pub fn unframed(&self) -> Option<Bytes> {
+        let mut bytes = BytesMut::with_capacity(self.len);
+        for piece in &self.pieces {
+            match piece {
+                FramePiece::Bytes(piece) => bytes.extend_from_slice(piece),
+                FramePiece::File(_) => return None,
+            }
+        }
+        Some(bytes.freeze().slice(4..))
+    }
 }
 
 fn start(size: Size) -> Writer {

@@ -2,11 +2,15 @@
 
 use bytes::Bytes;
 
+use super::log_driver::MAX_DECOMPRESSED_BYTES;
+use super::voters::Voters;
 use crate::model::{BrokerId, Timestamp};
 use crate::protocol::messages::raft_records::{
     LeaderChangeMessage, SnapshotFooterRecord, SnapshotHeaderRecord, Voter,
 };
 use crate::protocol::{DecodeError, decode_whole, encode_whole};
+use crate::records::control::ControlType;
+use crate::records::{Batch, Scratch};
 
 /// The version of the records in which static voters write them.
 const VERSION: i16 = 0;
@@ -24,6 +28,25 @@ pub fn leader_change(leader: BrokerId, voters: &[BrokerId], granting: &[BrokerId
         granting_voters: granting.iter().map(voter).collect(),
     };
     encode_whole(&message, VERSION)
+}
+
+/// The voters that a batch names, if it is the first of a leader's epoch.
+pub fn voters_in(batch: &[u8]) -> Option<Voters> {
+    let batch = Batch::first_of(batch).ok().flatten()?;
+    if !batch.is_control() {
+        return None;
+    }
+    let mut scratch = Scratch::with_limit(MAX_DECOMPRESSED_BYTES);
+    let record = batch.records(&mut scratch).ok()?.next()?.ok()?;
+    if ControlType::of(&record) != Some(ControlType::LeaderChange) {
+        return None;
+    }
+    let value = Bytes::copy_from_slice(record.value()?);
+    // Its first field is its version; 1 has directory ids.
+    let version = i16::from_be_bytes(*value.first_chunk()?);
+    let message: LeaderChangeMessage = decode_whole(value, version.clamp(0, 1)).ok()?;
+    let voters = message.voters.iter();
+    Some(Voters::new(voters.map(|voter| BrokerId(voter.voter_id))))
 }
 
 /// The value of SnapshotHeader: when the last batch that the snapshot covers was appended.
@@ -73,5 +96,6 @@ mod tests {
 
         let hex: String = batch.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, BY_APACHE);
+        assert_eq!(voters_in(&batch), Some(Voters::new(voters)));
     }
 }

@@ -74,6 +74,11 @@ impl Delivery {
         self.high_watermark = high_watermark;
     }
 
+    /// Goes on from a snapshot that the state machine was given. The node follows, so nothing is kept.
+    pub fn restart(&mut self, next_offset: Offset) {
+        *self = Self::new(next_offset.max(self.next_offset));
+    }
+
     /// Notes that this node leads an epoch, which begins at this offset.
     pub fn lead(&mut self, epoch: LeaderEpoch, start_offset: Offset) {
         self.leadership = Some((epoch, start_offset));

@@ -60,7 +60,7 @@ struct Version0<'a> {
     data_version: i16,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct VoterField {
     voter_id: i32,
@@ -73,8 +73,22 @@ struct AnyVersion {
     leader_epoch: i32,
     voted_id: i32,
     voted_directory_id: Option<String>,
+    #[serde(default)]
+    current_voters: Vec<VoterField>,
     #[serde(rename = "data_version")]
     data_version: i16,
+}
+
+/// The voters that the file names: those of the quorum that it was written in. `None` if it names none, as
+/// in version 1.
+///
+/// # Errors
+/// The file is not JSON, or lacks fields.
+pub fn voters_of(content: &[u8]) -> Result<Option<Voters>, ElectionStateError> {
+    let file: AnyVersion = serde_json::from_slice(content)?;
+    let ids = file.current_voters.iter();
+    let voters = Voters::new(ids.map(|voter| BrokerId(voter.voter_id)));
+    Ok((!voters.ids().is_empty()).then_some(voters))
 }
 
 impl ElectionState {

@@ -13,6 +13,7 @@ use super::event::RaftEvent;
 use super::log_state::OffsetAndEpoch;
 use super::loop_driver::RaftThread;
 use super::quorum_state_driver::QuorumStateError;
+use super::replies_driver::FetchedSnapshot;
 use crate::clock::wall_clock;
 use crate::model::Timestamp;
 use crate::storage::checkpoint::StateFileError;
@@ -92,6 +93,8 @@ impl RaftThread {
     fn step_down(&mut self) {
         self.shared.mailbox.lock().accumulator.close();
         self.effects.clear();
+        self.waiting.give_up();
+        self.fetched = FetchedSnapshot::default();
         self.log.discard_unwritten();
         self.delivery.resign();
         if let Some(epoch) = self.told_leadership.take() {

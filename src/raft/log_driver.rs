@@ -125,10 +125,7 @@ impl MetadataLog {
         if let Some(id) = newest
             && (id.offset > end || (has_peers && self.has_other_history(id)))
         {
-            self.lower_recovery_point(Offset::ZERO)?;
-            self.log.truncate_fully(id.offset, id.offset, now)?;
-            self.flush(now)?;
-            return self.save_recovery_point();
+            return self.restart_at(id.offset, now);
         }
         let start = self.start_offset();
         if start > Offset::ZERO && newest.is_none_or(|id| id.offset < start) {
@@ -137,6 +134,18 @@ impl MetadataLog {
             return Err(self.damaged(reason));
         }
         Ok(())
+    }
+
+    /// Empties the log, durably, so that it goes on at this offset, up to which there is a snapshot.
+    pub(super) fn restart_at(&mut self, offset: Offset, now: Timestamp) -> Result<(), RaftError> {
+        assert!(
+            self.unwritten.is_empty(),
+            "what was fetched is flushed before a snapshot takes its place"
+        );
+        self.lower_recovery_point(Offset::ZERO)?;
+        self.log.truncate_fully(offset, offset, now)?;
+        self.flush(now)?;
+        self.save_recovery_point()
     }
 
     /// Whether the log is not what this snapshot stands for, as far as it has records.
@@ -277,11 +286,24 @@ impl MetadataLog {
     }
 
     pub(super) fn read_bytes(&self, from: Offset, up_to: Offset) -> Result<Bytes, RaftError> {
+        self.read_at_most(READ_BYTES, from, up_to)
+    }
+
+    /// What is written from an offset on, as it is on disk; the first batch is whole in any case.
+    pub(super) fn read_for_replica(
+        &self,
+        from: Offset,
+        max_bytes: u32,
+    ) -> Result<Bytes, RaftError> {
+        self.read_at_most(max_bytes, from, self.end_offset())
+    }
+
+    fn read_at_most(&self, bytes: u32, from: Offset, up_to: Offset) -> Result<Bytes, RaftError> {
         let plan = self
             .log
             .locate(from, up_to)
             .map_err(|error| self.damaged_at(from, error))?;
-        let outcome = plan.read(READ_BYTES, true)?;
+        let outcome = plan.read(bytes, true)?;
         disk::read_payload(outcome.payload).map_err(|source| {
             RaftError::Log(StorageError::Io {
                 action: "read",

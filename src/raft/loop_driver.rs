@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use super::control_record;
 use super::delivery::{Delivery, Step};
 use super::driver::{Command, Mailbox, RaftError, Shared};
@@ -13,8 +15,10 @@ use super::event::{CommittedBatch, RaftEvent, RaftListener};
 use super::full_disk_driver::with_reserve;
 use super::log_driver::MetadataLog;
 use super::node::RaftNode;
+use super::peers_driver::{AnswerSlot, Peers};
 use super::quorum_info::QuorumInfo;
 use super::quorum_state_driver::QuorumStateStore;
+use super::replies_driver::{FetchedSnapshot, Waiting};
 use super::retention::{Retention, SnapshotInfo};
 use super::snapshot::data_batch;
 use super::voters::Voters;
@@ -28,6 +32,9 @@ const CLEAN_INTERVAL: Duration = Duration::from_secs(60);
 /// How long a power cut may take back what is remembered of the log's syncs: to make that durable, too,
 /// with each commit would double its cost.
 const MARK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long a leader that stops waits for another voter to take over; Kafka's time, too.
+const HANDOVER_TIME: Duration = Duration::from_secs(5);
 
 /// All that the thread owns.
 pub(super) struct RaftThread {
@@ -45,11 +52,16 @@ pub(super) struct RaftThread {
     /// The epoch of which the listener was told that this node leads it.
     pub(super) told_leadership: Option<LeaderEpoch>,
     pub(super) effects: Vec<Effect>,
+    pub(super) peers: Box<dyn Peers>,
+    pub(super) waiting: Waiting,
+    pub(super) fetched: FetchedSnapshot,
+    /// Until when a node that is to stop waits for another leader.
+    pub(super) stops_by: Option<Instant>,
 }
 
 /// What the thread has woken up for.
 struct Work {
-    proposed: Option<(LeaderEpoch, Vec<Vec<bytes::Bytes>>)>,
+    proposed: Option<(LeaderEpoch, Vec<Vec<Bytes>>)>,
     commands: Vec<Command>,
     is_closing: bool,
 }
@@ -61,7 +73,7 @@ impl RaftThread {
             self.listener.on_event(event);
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| self.serve_with_patience()));
-        self.shared.mailbox.lock().accumulator.close();
+        self.close_mailbox();
         let reason = match outcome {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
@@ -69,6 +81,16 @@ impl RaftThread {
         };
         tracing::error!(reason, "the metadata quorum stopped");
         self.listener.on_event(RaftEvent::Failed(reason));
+    }
+
+    /// Takes nothing more. What waits for an answer learns that there will be none.
+    fn close_mailbox(&self) {
+        let mut mailbox = self.shared.mailbox.lock();
+        mailbox.accumulator.close();
+        mailbox.is_closed = true;
+        let left = std::mem::take(&mut mailbox.commands);
+        drop(mailbox);
+        drop(left);
     }
 
     pub(super) fn serve(&mut self) -> Result<(), RaftError> {
@@ -101,12 +123,24 @@ impl RaftThread {
             }
             self.catch_up()?;
             mark_due = self.tend_mark(mark_due)?;
-            if work.is_closing {
-                self.step(Input::ShutdownRequested)?;
-                self.catch_up()?;
+            if work.is_closing && self.may_stop_now()? {
                 return self.log.close(wall_clock());
             }
         }
+    }
+
+    /// Tells the state machine that the node stops, and whether that can be: a leader first hands over
+    /// to another voter, if there is one that takes over in time.
+    fn may_stop_now(&mut self) -> Result<bool, RaftError> {
+        let deadline = match self.stops_by {
+            Some(deadline) => deadline,
+            None => {
+                self.step(Input::ShutdownRequested)?;
+                self.catch_up()?;
+                *self.stops_by.insert(Instant::now() + HANDOVER_TIME)
+            }
+        };
+        Ok(self.node.may_stop() || deadline <= Instant::now())
     }
 
     /// Makes the mark of the log's syncs durable if that is due; when it is due next, if it is at all.
@@ -121,12 +155,13 @@ impl RaftThread {
 
     fn wait(&self, next_clean: Instant) -> Work {
         let mut mailbox = self.shared.mailbox.lock();
-        let deadline = self
-            .node
-            .next_deadline()
-            .map_or(next_clean, |at| at.min(next_clean));
+        let due = [self.node.next_deadline(), self.stops_by];
+        let deadline = due.into_iter().flatten().fold(next_clean, Instant::min);
+        // Who is stopping already has heard that it is to.
+        let is_stopping = self.stops_by.is_some();
         let is_idle = |mailbox: &mut Mailbox| {
-            mailbox.accumulator.is_empty() && mailbox.commands.is_empty() && !mailbox.is_closing
+            let has_work = !mailbox.accumulator.is_empty() || !mailbox.commands.is_empty();
+            !has_work && (is_stopping || !mailbox.is_closing)
         };
         self.shared
             .wake
@@ -147,6 +182,11 @@ impl RaftThread {
                 self.clean()
             }
             Command::Resign(epoch) => self.step(Input::ResignRequested { epoch }),
+            Command::Input(input) => self.step(input),
+            Command::Requested { request, reply } => {
+                let input = self.waiting.enter(request, reply);
+                self.step(input)
+            }
         }
     }
 
@@ -173,7 +213,10 @@ impl RaftThread {
                 Ok(self.quorum_state.save(&state, &self.voters)?)
             })?,
             Effect::Append(batch) => self.append(batch),
-            Effect::AppendFetched(batch) => self.log.append(&batch.bytes),
+            Effect::AppendFetched(batch) => {
+                self.check_voters_in(&batch.bytes)?;
+                self.log.append(&batch.bytes);
+            }
             Effect::Truncate(offset) => self.log.truncate(offset, wall_clock())?,
             Effect::Flush => {
                 self.log.flush(wall_clock())?;
@@ -182,16 +225,51 @@ impl RaftThread {
             Effect::Commit(offset) => self.delivery.commit(offset),
             Effect::Announce(announcement) => self.announce(announcement),
             Effect::Halt(reason) => return Err(RaftError::Halted(reason)),
-            Effect::Send { .. }
-            | Effect::Reply { .. }
-            | Effect::ReplyWithLog { .. }
-            | Effect::ReplyWithSnapshot { .. }
-            | Effect::StoreSnapshot { .. }
-            | Effect::RestartAtSnapshot(_) => {
-                unreachable!("the only voter, as open() has checked, has nobody to talk to")
+            Effect::Send {
+                to,
+                correlation,
+                request,
+            } => {
+                let slot = AnswerSlot::new(&self.shared, to, correlation);
+                self.peers.ask(to, request, slot);
             }
+            Effect::Reply { token, response } => {
+                self.waiting.answer(token, response, Bytes::new());
+            }
+            Effect::ReplyWithLog {
+                token,
+                from,
+                max_bytes,
+                response,
+            } => self.reply_with_log(token, from, max_bytes, response)?,
+            Effect::ReplyWithSnapshot {
+                token,
+                request,
+                response,
+            } => self.reply_with_snapshot(token, &request, response)?,
+            Effect::StoreSnapshot {
+                id,
+                position,
+                bytes,
+                is_last,
+            } => return self.store_snapshot(id, position, &bytes, is_last),
+            Effect::RestartAtSnapshot(id) => self.restart_at_snapshot(id)?,
         }
         Ok(None)
+    }
+
+    /// A quorum whose members count different majorities is none.
+    fn check_voters_in(&self, batch: &[u8]) -> Result<(), RaftError> {
+        match control_record::voters_in(batch) {
+            Some(theirs) if theirs != self.voters => {
+                let ours = &self.voters;
+                Err(RaftError::Halted(format!(
+                    "its leader was elected by the voters {theirs}, but controller.quorum.voters \
+                     of this node names {ours}: set it alike on all nodes"
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn append(&mut self, batch: LeaderBatch) {

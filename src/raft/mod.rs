@@ -24,12 +24,14 @@ mod loop_driver;
 mod message;
 mod newcomer;
 mod node;
+mod peers_driver;
 mod plausible;
 mod progress;
 mod proposed;
 mod quorum_epoch;
 mod quorum_info;
 mod quorum_state_driver;
+mod replies_driver;
 mod response;
 mod retention;
 mod role;
@@ -42,7 +44,10 @@ mod transition;
 mod unreachable;
 mod verify_driver;
 mod vote;
+mod voter_lines_driver;
 mod voters;
+/// The quorum's messages in their wire form.
+pub mod wire;
 
 pub use accumulator::{Accumulator, AppendError};
 pub use driver::{Raft, RaftConfig, RaftError, WriteSnapshotError};
@@ -59,9 +64,11 @@ pub use message::{
     ToldHighWatermark, VoteRequest,
 };
 pub use node::{Identity, RaftNode, Timeouts};
+pub use peers_driver::{AnswerSlot, NoPeers, Peers};
 pub use progress::{Progress, ReplicaProgress};
 pub use quorum_info::{QuorumInfo, ReplicaInfo};
 pub use quorum_state_driver::{QuorumStateError, QuorumStateStore};
+pub use replies_driver::Served;
 pub use retention::{Retention, SnapshotInfo};
 pub use role::Role;
 pub use snapshot::{Snapshot, SnapshotEncoder, SnapshotError};
@@ -69,4 +76,6 @@ pub use snapshot_driver::{
     SnapshotFileError, SnapshotStore, SnapshotWriter, read_bootstrap, write_bootstrap,
 };
 pub use tally::Tally;
+pub use voter_lines_driver::VoterLines;
 pub use voters::{ReplicaKey, Voter, Voters};
+pub use wire::METADATA_TOPIC_NAME;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::election_state::{ElectionState, ElectionStateError, FILE_NAME};
+use super::election_state::{self, ElectionState, ElectionStateError, FILE_NAME};
 use super::voters::Voters;
 use crate::storage::disk::{self, Disk};
 
@@ -33,6 +33,21 @@ pub enum QuorumStateError {
         /// What is wrong with the content.
         source: ElectionStateError,
     },
+    /// The file is of a quorum with other voters.
+    #[error(
+        "{} is of a quorum whose voters are {found}, but controller.quorum.voters names {configured}. \
+         The voters of a quorum are not changed by editing its config: a new majority could lack what \
+         the old one has committed. Restore controller.quorum.voters as it was, on all nodes",
+        path.display()
+    )]
+    OtherVoters {
+        /// The file's path.
+        path: PathBuf,
+        /// The voters in the file.
+        found: Voters,
+        /// The voters of the config.
+        configured: Voters,
+    },
 }
 
 /// The file `quorum-state` of one metadata log.
@@ -53,12 +68,22 @@ impl QuorumStateStore {
     pub fn load(&self) -> Result<Option<ElectionState>, QuorumStateError> {
         let content = disk::read_file(&*self.disk, &self.path).map_err(|source| self.io(source))?;
         let state = content.map(|content| ElectionState::from_json(&content));
-        state
-            .transpose()
-            .map_err(|source| QuorumStateError::Damaged {
+        state.transpose().map_err(|source| self.damaged(source))
+    }
+
+    /// Checks that the file, if there is one, was written by a voter of this quorum.
+    pub fn check_voters(&self, configured: &Voters) -> Result<(), QuorumStateError> {
+        let content = disk::read_file(&*self.disk, &self.path).map_err(|source| self.io(source))?;
+        let found = content.map(|content| election_state::voters_of(&content));
+        let found = found.transpose().map_err(|source| self.damaged(source))?;
+        match found.flatten() {
+            Some(found) if found != *configured => Err(QuorumStateError::OtherVoters {
                 path: self.path.clone(),
-                source,
-            })
+                found,
+                configured: configured.clone(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Saves the state, durably.
@@ -66,6 +91,13 @@ impl QuorumStateStore {
         let content = state.to_json(voters);
         disk::replace_file(&*self.disk, &self.path, content.as_bytes())
             .map_err(|source| self.io(source))
+    }
+
+    fn damaged(&self, source: ElectionStateError) -> QuorumStateError {
+        QuorumStateError::Damaged {
+            path: self.path.clone(),
+            source,
+        }
     }
 
     fn io(&self, source: io::Error) -> QuorumStateError {

@@ -122,6 +122,29 @@ impl SnapshotStore {
         Ok(stat.map(|stat| stat.size))
     }
 
+    /// A part of a snapshot, from `position` on; `None` when it is gone.
+    pub fn read_part(
+        &self,
+        id: OffsetAndEpoch,
+        position: u64,
+        max_bytes: u32,
+    ) -> Result<Option<SnapshotPart>, SnapshotFileError> {
+        let path = self.path(id);
+        let file = match self.disk.open(&path, OpenMode::Existing) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(self.io("open", &path))?,
+        };
+        let size = file.size().map_err(self.io("look at", &path))?;
+        let left = size.saturating_sub(position).min(u64::from(max_bytes));
+        let mut bytes = vec![0; usize::try_from(left).unwrap_or(0)];
+        let read = file
+            .read_at(&mut bytes, position)
+            .map_err(self.io("read", &path))?;
+        bytes.truncate(read);
+        let bytes = Bytes::from(bytes);
+        Ok(Some(SnapshotPart { size, bytes }))
+    }
+
     /// Size and age of a snapshot.
     pub fn info(&self, id: OffsetAndEpoch) -> Result<SnapshotInfo, SnapshotFileError> {
         let path = self.path(id);
@@ -164,6 +187,15 @@ impl SnapshotStore {
     ) -> impl FnOnce(io::Error) -> SnapshotFileError + use<> {
         io_error(action, path)
     }
+}
+
+/// A part of a snapshot that was read for another replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotPart {
+    /// The size of the whole snapshot in bytes.
+    pub size: u64,
+    /// The bytes of the part.
+    pub bytes: Bytes,
 }
 
 /// A snapshot that is being written. Dropped before [`Self::finish`], it leaves a file that the next start

@@ -3,6 +3,8 @@
 //! The set is the static one of `controller.quorum.voters` (kraft.version 0); changing it while
 //! the quorum runs is KIP-853.
 
+use std::fmt;
+
 pub use crate::config::Voter;
 use crate::model::{BrokerId, DirectoryId};
 
@@ -31,6 +33,16 @@ impl ReplicaKey {
 /// The ids of the voters, ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Voters(Vec<BrokerId>);
+
+impl fmt::Display for Voters {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, id) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "," };
+            write!(formatter, "{separator}{id}")?;
+        }
+        Ok(())
+    }
+}
 
 impl Voters {
     /// The set of these ids; an id that occurs twice counts once.

@@ -20,7 +20,7 @@ use broker::model::{BrokerId, Offset, Timestamp, Uuid};
 use broker::protocol::messages::metadata_records::{MetadataRecord, NoOpRecord, TopicRecord};
 use broker::raft::driver::METADATA_FOLDER;
 use broker::raft::{
-    CommittedBatch, Raft, RaftConfig, RaftEvent, RaftListener, Retention, Timeouts, Voter,
+    CommittedBatch, NoPeers, Raft, RaftConfig, RaftEvent, RaftListener, Retention, Timeouts, Voter,
     write_bootstrap,
 };
 use broker::storage::disk::{Disk, FileDisk};
@@ -56,6 +56,7 @@ impl Quorum {
                 host: "localhost".to_owned(),
                 port: 9093,
             }],
+            must_vote: true,
             log_dir: log_dir.to_owned(),
             segment_bytes: 5500,
             segment_ms: i64::MAX,
@@ -65,7 +66,8 @@ impl Quorum {
             seed: 1,
         };
         let (sender, events) = mpsc::channel();
-        let raft = Raft::open(&config, Arc::clone(disk), Box::new(Listener(sender))).unwrap();
+        let listener = Box::new(Listener(sender));
+        let raft = Raft::open(&config, Arc::clone(disk), listener, Box::new(NoPeers)).unwrap();
         Self { raft, events }
     }
 

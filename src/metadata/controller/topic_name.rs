@@ -2,12 +2,10 @@
 
 use super::decision::Refusal;
 use crate::protocol::error_code::ErrorCode;
+pub use crate::raft::METADATA_TOPIC_NAME;
 
 /// The most bytes of a name: with `-` and the partition's index it must fit a directory's name.
 const MAX_LENGTH: usize = 249;
-
-/// The topic of the metadata log, which nobody may create.
-pub const METADATA_TOPIC_NAME: &str = "__cluster_metadata";
 
 /// Checks a topic's name.
 ///

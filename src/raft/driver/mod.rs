@@ -13,17 +13,22 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
+use tokio::sync::oneshot;
 
 use super::accumulator::{Accumulator, AppendError};
 use super::delivery::Delivery;
+use super::effect::Input;
 use super::event::{RaftEvent, RaftListener};
 use super::jitter::Jitter;
 use super::log_driver::MetadataLog;
 use super::log_state::OffsetAndEpoch;
 use super::loop_driver::RaftThread;
+use super::message::Request;
 use super::node::{Identity, RaftNode, Timeouts};
+use super::peers_driver::Peers;
 use super::quorum_info::QuorumInfo;
 use super::quorum_state_driver::{QuorumStateError, QuorumStateStore};
+use super::replies_driver::{self, FetchedSnapshot, Served, Waiting};
 use super::retention::Retention;
 use super::snapshot::Snapshot;
 use super::snapshot_driver::{SnapshotFileError, SnapshotStore};
@@ -48,6 +53,8 @@ pub struct RaftConfig {
     pub directory_id: DirectoryId,
     /// `controller.quorum.voters`.
     pub voters: Vec<Voter>,
+    /// Whether this node is a controller, which has to be among the voters. A broker only observes.
+    pub must_vote: bool,
     /// `metadata.log.dir`, or the first of `log.dirs`: the log is in its [`METADATA_FOLDER`].
     pub log_dir: PathBuf,
     /// `metadata.log.segment.bytes`.
@@ -68,12 +75,6 @@ pub struct RaftConfig {
 /// Why the quorum cannot run, or cannot go on. Each message says what happened and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum RaftError {
-    /// More than one voter.
-    #[error(
-        "controller.quorum.voters names {0} voters; this version runs a quorum of one. Name only \
-         this node"
-    )]
-    ManyVoters(usize),
     /// The node is not among the voters.
     #[error("controller.quorum.voters does not name this node. Add {0}@host:port")]
     NotAVoter(BrokerId),
@@ -155,6 +156,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    pub(super) fn command(&self, command: Command) {
+        let mut mailbox = self.mailbox.lock();
+        // Nobody would take it any more.
+        if mailbox.is_closed {
+            return;
+        }
+        mailbox.commands.push(command);
+        drop(mailbox);
+        self.wake.notify_one();
+    }
+
     pub(super) fn lives_on_reserve(&self) -> bool {
         let reserve = self.reserve.as_ref();
         reserve.is_some_and(|reserve| reserve.is_lent())
@@ -167,18 +179,27 @@ pub(super) struct Mailbox {
     pub(super) accumulator: Accumulator,
     pub(super) commands: Vec<Command>,
     pub(super) is_closing: bool,
+    /// The thread has ended.
+    pub(super) is_closed: bool,
 }
 
-/// Requests of the handles to the thread.
-#[derive(Clone, Copy, Debug)]
+/// Requests of the handles to the thread, and what comes from other replicas.
+#[derive(Debug)]
 pub(super) enum Command {
     SnapshotWritten(OffsetAndEpoch),
     Resign(LeaderEpoch),
+    /// An answer of another voter, or the lack of one.
+    Input(Input),
+    /// Another replica asks.
+    Requested {
+        request: Request,
+        reply: oneshot::Sender<Served>,
+    },
 }
 
 impl Raft {
     /// Opens the metadata log and starts the quorum. The listener gets the newest snapshot and then the
-    /// committed log, on the quorum's thread.
+    /// committed log, on the quorum's thread; `peers` carries what it asks the other voters.
     ///
     /// # Errors
     /// The config, the disk, or what is on it does not allow to start.
@@ -186,6 +207,7 @@ impl Raft {
         config: &RaftConfig,
         disk: Arc<dyn Disk>,
         listener: Box<dyn RaftListener>,
+        peers: Box<dyn Peers>,
     ) -> Result<Self, RaftError> {
         let voters = check_voters(config)?;
         let dir = config.log_dir.join(METADATA_FOLDER);
@@ -200,6 +222,9 @@ impl Raft {
         log.verify(delivered, newest.map_or(LeaderEpoch::NONE, |id| id.epoch))?;
 
         let quorum_state = QuorumStateStore::new(disk, &dir);
+        if voters.contains(config.node_id) {
+            quorum_state.check_voters(&voters)?;
+        }
         let election = quorum_state.load()?;
         if let Some(state) = &election {
             log.check_last_epoch(state.epoch)?;
@@ -236,6 +261,10 @@ impl Raft {
             listener,
             told_leadership: None,
             effects: Vec::new(),
+            peers,
+            waiting: Waiting::default(),
+            fetched: FetchedSnapshot::default(),
+            stops_by: None,
         };
         for id in ids {
             thread.learn_snapshot(id)?;
@@ -258,7 +287,6 @@ impl Raft {
     ///
     /// # Errors
     /// The batch was not taken: nothing of it is or will be in the log.
-    /// Nothing of the batch is or will be in the log.
     pub fn append(&self, epoch: LeaderEpoch, records: Vec<Bytes>) -> Result<Offset, AppendError> {
         let mut mailbox = self.shared.mailbox.lock();
         let last_offset = mailbox.accumulator.append(epoch, records)?;
@@ -291,7 +319,7 @@ impl Raft {
             return Ok(false);
         }
         snapshots.write(end, last_contained_log_timestamp, batches, wall_clock())?;
-        self.command(Command::SnapshotWritten(end));
+        self.shared.command(Command::SnapshotWritten(end));
         Ok(true)
     }
 
@@ -303,7 +331,7 @@ impl Raft {
     /// Gives up leading `epoch`, because what was decided in it cannot be applied. The listener is told of
     /// it.
     pub fn resign(&self, epoch: LeaderEpoch) {
-        self.command(Command::Resign(epoch));
+        self.shared.command(Command::Resign(epoch));
     }
 
     /// The leader, if it is known, and the epoch.
@@ -336,9 +364,9 @@ impl Raft {
         }
     }
 
-    fn command(&self, command: Command) {
-        self.shared.mailbox.lock().commands.push(command);
-        self.shared.wake.notify_one();
+    /// Answers another replica.
+    pub async fn serve(&self, request: Request) -> Served {
+        replies_driver::ask(&self.shared, request).await
     }
 }
 
@@ -366,11 +394,10 @@ fn newest_snapshot(
 
 fn check_voters(config: &RaftConfig) -> Result<Voters, RaftError> {
     let voters = Voters::new(config.voters.iter().map(|voter| voter.id));
-    match voters.ids() {
-        _ if !voters.contains(config.node_id) => Err(RaftError::NotAVoter(config.node_id)),
-        [_] => Ok(voters),
-        several => Err(RaftError::ManyVoters(several.len())),
+    if config.must_vote && !voters.contains(config.node_id) {
+        return Err(RaftError::NotAVoter(config.node_id));
     }
+    Ok(voters)
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use crate::protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
 use crate::protocol::messages::broker_registration::Listener;
 use crate::protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 use crate::protocol::messages::delete_topics::DeleteTopicsRequest;
-use crate::raft::{RaftConfig, Retention, Timeouts, Voter};
+use crate::raft::{NoPeers, RaftConfig, Retention, Timeouts, Voter};
 use crate::security::Principal;
 use crate::storage::disk::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
 use crate::storage::reserve::Reserve;
@@ -151,6 +151,7 @@ impl Node {
                 host: "localhost".to_owned(),
                 port: 9093,
             }],
+            must_vote: true,
             log_dir: PathBuf::from("data"),
             segment_bytes: 1 << 30,
             segment_ms: i64::MAX,
@@ -160,7 +161,13 @@ impl Node {
             seed: 1,
         };
         let (listener, events) = events();
-        let raft = Raft::open(&raft_config, Arc::new(disk.clone()), listener).unwrap();
+        let raft = Raft::open(
+            &raft_config,
+            Arc::new(disk.clone()),
+            listener,
+            Box::new(NoPeers),
+        );
+        let raft = raft.unwrap();
         let publications = Publications::default();
         let (sender, fatal) = watch::channel(None);
         let on_fatal: OnFatal = Arc::new(move |reason| {

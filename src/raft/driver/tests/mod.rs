@@ -7,8 +7,10 @@ use super::*;
 use crate::doubles::{CrashDisk, Fault, Tear};
 use crate::model::Uuid;
 use crate::raft::event::CommittedBatch;
+use crate::raft::peers_driver::NoPeers;
 use crate::storage::disk::{self, OpenMode};
 
+mod cluster;
 mod damage;
 mod full_disk;
 
@@ -82,6 +84,7 @@ fn config() -> RaftConfig {
         node_id: BrokerId(1),
         directory_id: Uuid::from_bytes([7; 16]),
         voters: vec![voter(1)],
+        must_vote: true,
         log_dir: PathBuf::from("data"),
         segment_bytes: 1 << 30,
         segment_ms: i64::MAX,
@@ -109,7 +112,8 @@ fn formatted_disk() -> CrashDisk {
 
 fn open(config: &RaftConfig, disk: &CrashDisk) -> Result<(Raft, Recorder), RaftError> {
     let recorder = Recorder::default();
-    let raft = Raft::open(config, Arc::new(disk.clone()), Box::new(recorder.clone()))?;
+    let listener = Box::new(recorder.clone());
+    let raft = Raft::open(config, Arc::new(disk.clone()), listener, Box::new(NoPeers))?;
     Ok((raft, recorder))
 }
 
@@ -222,18 +226,12 @@ fn the_picture_of_the_quorum_is_that_of_its_leader() {
 }
 
 #[test]
-fn more_than_one_voter_is_refused_for_now() {
-    let several = RaftConfig {
-        voters: vec![voter(1), voter(2)],
-        ..config()
-    };
+fn a_controller_that_has_no_vote_is_refused() {
     let others = RaftConfig {
         voters: vec![voter(2)],
         ..config()
     };
 
-    let message = open(&several, &formatted_disk()).err().unwrap().to_string();
-    assert!(message.contains("names 2 voters"), "{message}");
     let message = open(&others, &formatted_disk()).err().unwrap().to_string();
     assert!(message.contains("Add 1@host:port"), "{message}");
 }

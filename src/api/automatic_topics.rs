@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::context::RequestContext;
-use super::{Api, internal_topics};
+use super::{Api, controller_requests, internal_topics};
 use crate::coordinator::OFFSETS_TOPIC;
 use crate::metadata::controller::ControllerRequestContext;
 use crate::protocol::message::Message as _;
@@ -60,6 +60,7 @@ impl Api {
         };
         let of_request = ControllerRequestContext {
             quota: self.mutation_quota(context, NOT_IN_A_REQUEST),
+            sender: Some(controller_requests::sender(context)),
             ..ControllerRequestContext::unlimited(
                 context.principal().clone(),
                 CreateTopicsRequest::MAX_VERSION,

@@ -25,6 +25,8 @@ pub struct RequestContext {
     pub received_at: Instant,
     /// The request's part of the memory budget, until it is given back.
     pub charge: Option<MemoryCharge>,
+    /// Who sent the request, if another broker forwarded it.
+    pub forwarded_for: Option<Principal>,
 }
 
 /// What one request may take of memory, in bytes.
@@ -117,9 +119,10 @@ impl RequestContext {
         self.header.client_id.as_ref().map_or("", Str::as_str)
     }
 
-    /// Who sent the request: the principal of its connection.
+    /// Who sent the request: the principal of its connection, or whom a broker forwards it for.
     pub fn principal(&self) -> &Principal {
-        self.connection.principal()
+        let forwarded_for = self.forwarded_for.as_ref();
+        forwarded_for.unwrap_or_else(|| self.connection.principal())
     }
 
     /// Gives the request's memory back. Nothing but copies may be left of its bytes.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::Api;
 use super::context::RequestContext;
-use crate::metadata::controller::{ControllerRequest, ControllerRequestContext};
+use crate::metadata::controller::{ControllerRequest, ControllerRequestContext, RequestSender};
 use crate::protocol::Str;
 use crate::protocol::message::Struct as _;
 
@@ -43,8 +43,17 @@ pub(super) async fn handle_with_hosts<Q: ControllerRequest>(
         version: context.version(),
         quota: quota.clone(),
         hosts,
+        sender: Some(sender(context)),
     };
     let mut response = api.controller().change(request, of_request).await;
     response.raise_throttle_time(api.mute(context, quota.wait(Instant::now())));
     response
+}
+
+/// The client that a request came from.
+pub(super) fn sender(context: &RequestContext) -> RequestSender {
+    RequestSender {
+        client_id: Str::copy_from(context.client_id()),
+        address: context.connection.peer_ip(),
+    }
 }

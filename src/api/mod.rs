@@ -38,6 +38,8 @@ pub mod describe_producers;
 pub mod describe_quorum;
 /// DescribeTopicPartitions.
 pub mod describe_topic_partitions;
+/// Envelope.
+mod envelope;
 /// Fetch.
 pub mod fetch;
 /// FindCoordinator.
@@ -88,6 +90,8 @@ pub mod produce;
 mod producer_ids;
 /// PushTelemetry.
 pub mod push_telemetry;
+/// Vote, BeginQuorumEpoch, EndQuorumEpoch, FetchSnapshot, and Fetch of the metadata log.
+mod quorum;
 /// The route table.
 pub mod route;
 /// SyncGroup.
@@ -113,6 +117,7 @@ use crate::model::BrokerId;
 use crate::network::{CloseReason, Connection, Handling, RequestFrame, RequestHandler, Treatment};
 use crate::protocol::{ApiKey, DecodeError, Reader, RequestHeader, Str, frame};
 use crate::quota::ClientQuotas;
+use crate::raft::wire::QuorumAddresses;
 use crate::raft::{QuorumInfo, Raft};
 use crate::replication::manager::ReplicaManager;
 use crate::telemetry::{ClientMetrics, Loggers, Metrics};
@@ -122,6 +127,7 @@ use producer_ids::ProducerIds;
 use route::{ListenerKind, Route};
 
 /// The parts that handlers reach.
+#[derive(Clone)]
 pub struct Parts {
     /// The static configuration.
     pub config: Arc<BrokerConfig>,
@@ -133,22 +139,31 @@ pub struct Parts {
     pub metadata: Arc<Published>,
     /// The way to the active controller.
     pub controller: ControllerHandle,
+    /// The levels of log lines.
+    pub loggers: Arc<Loggers>,
+    /// The quotas of clients.
+    pub quotas: Arc<ClientQuotas>,
+    /// The broker's metrics.
+    pub metrics: Arc<Metrics>,
+    /// The metadata quorum.
+    pub raft: Raft,
+    /// Where the quorum's members are found.
+    pub quorum: Arc<QuorumAddresses>,
+    /// What only brokers have; `None` for the listeners of controllers.
+    pub broker: Option<BrokerParts>,
+}
+
+/// The parts that only a broker has, and that only routes of its own listeners reach.
+#[derive(Clone)]
+pub struct BrokerParts {
     /// This broker's place in the cluster.
     pub lifecycle: Arc<BrokerLifecycle>,
     /// The partitions on this broker.
     pub replicas: ReplicaManager,
     /// The groups that this broker coordinates.
     pub groups: GroupCoordinator,
-    /// The levels of log lines.
-    pub loggers: Loggers,
-    /// The quotas of clients.
-    pub quotas: Arc<ClientQuotas>,
-    /// The broker's metrics.
-    pub metrics: Arc<Metrics>,
     /// The metrics that clients push.
     pub client_metrics: Arc<ClientMetrics>,
-    /// The metadata quorum.
-    pub raft: Raft,
 }
 
 /// All that handlers reach.
@@ -173,6 +188,11 @@ impl Api {
             large_batches: Lane::of_all_cores(),
             creating_offsets_topic: tokio::sync::Mutex::default(),
         }
+    }
+
+    fn broker(&self) -> &BrokerParts {
+        let broker = self.parts.broker.as_ref();
+        broker.expect("only listeners of brokers have routes to the parts of a broker")
     }
 
     /// The newest metadata. Read it once per request: two reads may see two images.
@@ -211,12 +231,12 @@ impl Api {
 
     /// The partitions on this broker.
     pub fn replicas(&self) -> &ReplicaManager {
-        &self.parts.replicas
+        &self.broker().replicas
     }
 
     /// The groups that this broker coordinates.
     pub fn groups(&self) -> &GroupCoordinator {
-        &self.parts.groups
+        &self.broker().groups
     }
 
     /// The levels of log lines.
@@ -236,7 +256,7 @@ impl Api {
 
     /// The metrics that clients push.
     pub fn client_metrics(&self) -> &ClientMetrics {
-        &self.parts.client_metrics
+        &self.broker().client_metrics
     }
 
     /// The metadata quorum as it is now.
@@ -244,9 +264,19 @@ impl Api {
         self.parts.raft.info()
     }
 
+    /// The metadata quorum, to serve its other members.
+    pub fn raft(&self) -> &Raft {
+        &self.parts.raft
+    }
+
+    /// Where the quorum's members are found.
+    pub fn quorum_addresses(&self) -> &QuorumAddresses {
+        &self.parts.quorum
+    }
+
     /// The epoch of the broker's current registration.
     pub fn broker_epoch(&self) -> i64 {
-        self.parts.lifecycle.epoch()
+        self.broker().lifecycle.epoch()
     }
 
     /// The way to the active controller.
@@ -326,6 +356,7 @@ impl Dispatcher {
             limits: RequestLimits::of(self.0.config()),
             received_at: frame.received_at,
             charge: Some(frame.charge),
+            forwarded_for: None,
         };
         let body = reader.take_rest();
         if route.is_heavy(&self.0, &context, &body) {

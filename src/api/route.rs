@@ -18,26 +18,35 @@ use super::{
     Api, alter_client_quotas, alter_replica_log_dirs, api_versions, controller_requests,
     delete_groups, delete_records, describe_client_quotas, describe_cluster, describe_configs,
     describe_groups, describe_log_dirs, describe_producers, describe_quorum,
-    describe_topic_partitions, fetch, find_coordinator, get_telemetry_subscriptions, group,
-    incremental_alter_configs, init_producer_id, list_config_resources, list_groups, list_offsets,
-    list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
-    offset_for_leader_epoch, produce, push_telemetry,
+    describe_topic_partitions, envelope, fetch, find_coordinator, get_telemetry_subscriptions,
+    group, incremental_alter_configs, init_producer_id, list_config_resources, list_groups,
+    list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete,
+    offset_fetch, offset_for_leader_epoch, produce, push_telemetry, quorum,
 };
 use crate::network::{CloseReason, Handling, Outcome, Treatment};
 use crate::protocol::message::Struct as _;
+use crate::protocol::messages::allocate_producer_ids::AllocateProducerIdsRequest;
 use crate::protocol::messages::alter_configs::AlterConfigsRequest;
 use crate::protocol::messages::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
 use crate::protocol::messages::assign_replicas_to_dirs::AssignReplicasToDirsRequest;
+use crate::protocol::messages::begin_quorum_epoch::BeginQuorumEpochRequest;
+use crate::protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
+use crate::protocol::messages::broker_registration::BrokerRegistrationRequest;
+use crate::protocol::messages::controller_registration::ControllerRegistrationRequest;
 use crate::protocol::messages::create_partitions::CreatePartitionsRequest;
 use crate::protocol::messages::create_topics::CreateTopicsRequest;
 use crate::protocol::messages::delete_topics::DeleteTopicsRequest;
 use crate::protocol::messages::elect_leaders::ElectLeadersRequest;
+use crate::protocol::messages::end_quorum_epoch::EndQuorumEpochRequest;
+use crate::protocol::messages::fetch::FetchRequest;
+use crate::protocol::messages::fetch_snapshot::FetchSnapshotRequest;
 use crate::protocol::messages::heartbeat::HeartbeatRequest;
 use crate::protocol::messages::join_group::JoinGroupRequest;
 use crate::protocol::messages::leave_group::LeaveGroupRequest;
 use crate::protocol::messages::sync_group::SyncGroupRequest;
 use crate::protocol::messages::unregister_broker::UnregisterBrokerRequest;
 use crate::protocol::messages::update_features::UpdateFeaturesRequest;
+use crate::protocol::messages::vote::VoteRequest;
 use crate::protocol::{ApiKey, DecodeError, Request, ResponseFrame, frame};
 
 /// Whom a listener serves.
@@ -106,7 +115,10 @@ const NEVER: Weight = Weight::Over(usize::MAX);
 #[rustfmt::skip]
 const ROUTES: &[Route] = &[
     Route { key: ApiKey::Produce, treatment: RECORDS, weight: NEVER, listeners: BROKER, serve: |api, context, body| produce::handle(api, context, body) },
-    Route { key: ApiKey::Fetch, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| fetch::handle(api, context, body) },
+    Route { key: ApiKey::Fetch, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| match api.listener_kind(&context) {
+        ListenerKind::Broker => fetch::handle(api, context, body),
+        ListenerKind::Controller => of_quorum::<FetchRequest>(api, context, body),
+    } },
     Route { key: ApiKey::ListOffsets, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, list_offsets::handle) },
     Route { key: ApiKey::Metadata, treatment: ALONE, weight: Weight::OverOr(SMALL_BYTES, metadata::asks_for_much), listeners: BROKER, serve: |api, context, body| later(api, context, body, metadata::handle) },
     Route { key: ApiKey::OffsetCommit, treatment: OVERLAPS, weight: LARGE, listeners: BROKER, serve: |api, context, body| offset_commit::handle(api, context, body) },
@@ -137,11 +149,20 @@ const ROUTES: &[Route] = &[
     Route { key: ApiKey::OffsetDelete, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context.with_arrays_of(offset_delete::DECODED_BYTES), body, offset_delete::handle) },
     Route { key: ApiKey::DescribeClientQuotas, treatment: ALONE, weight: Weight::Any, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_client_quotas::handle) },
     Route { key: ApiKey::AlterClientQuotas, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_client_quotas::handle) },
+    Route { key: ApiKey::Vote, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| of_quorum::<VoteRequest>(api, context, body) },
+    Route { key: ApiKey::BeginQuorumEpoch, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| of_quorum::<BeginQuorumEpochRequest>(api, context, body) },
+    Route { key: ApiKey::EndQuorumEpoch, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| of_quorum::<EndQuorumEpochRequest>(api, context, body) },
+    Route { key: ApiKey::Envelope, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| envelope::handle(api, context, body) },
     Route { key: ApiKey::DescribeQuorum, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_quorum::handle) },
     Route { key: ApiKey::UpdateFeatures, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<UpdateFeaturesRequest>) },
+    Route { key: ApiKey::FetchSnapshot, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| of_quorum::<FetchSnapshotRequest>(api, context, body) },
     Route { key: ApiKey::DescribeCluster, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_cluster::handle) },
     Route { key: ApiKey::DescribeProducers, treatment: ALONE, weight: Weight::Any, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_producers::handle) },
+    Route { key: ApiKey::BrokerRegistration, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<BrokerRegistrationRequest>) },
+    Route { key: ApiKey::BrokerHeartbeat, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<BrokerHeartbeatRequest>) },
     Route { key: ApiKey::UnregisterBroker, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<UnregisterBrokerRequest>) },
+    Route { key: ApiKey::AllocateProducerIds, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<AllocateProducerIdsRequest>) },
+    Route { key: ApiKey::ControllerRegistration, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<ControllerRegistrationRequest>) },
     Route { key: ApiKey::GetTelemetrySubscriptions, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, get_telemetry_subscriptions::handle) },
     Route { key: ApiKey::PushTelemetry, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, push_telemetry::handle) },
     Route { key: ApiKey::AssignReplicasToDirs, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<AssignReplicasToDirsRequest>) },
@@ -292,6 +313,24 @@ where
         }
     });
     Ok(Handling::Later(pending))
+}
+
+/// Serves a request of another member of the metadata quorum. No quota holds these up.
+fn of_quorum<R>(
+    api: &Arc<Api>,
+    context: RequestContext,
+    body: Bytes,
+) -> Result<Handling, DecodeError>
+where
+    R: quorum::Incoming + Send + 'static,
+    R::Response: Send,
+{
+    let request = context.decode::<R>(body)?;
+    let api = Arc::clone(api);
+    Ok(Handling::Later(Box::pin(async move {
+        let response = quorum::handle(&api, request).await;
+        Outcome::Answer(answer::<R>(&context, &response))
+    })))
 }
 
 #[cfg(test)]

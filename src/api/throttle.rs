@@ -88,7 +88,10 @@ impl Api {
             return 0;
         }
         self.metrics().throttled_requests.inc();
-        context.connection.mute_for(wait);
+        // The connection of a broker that forwards is not its client's.
+        if context.forwarded_for.is_none() {
+            context.connection.mute_for(wait);
+        }
         i32::try_from(wait.as_millis()).unwrap_or(i32::MAX)
     }
 }

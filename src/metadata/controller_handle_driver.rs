@@ -1,5 +1,6 @@
-//! The handle by which requests reach the controller's thread. Each comes back as a whole response, once
-//! all that it depends on is committed; whatever goes wrong is told in the response.
+//! The handle by which requests reach the controller: the thread of this node, or, by a link, the active
+//! controller on another. Each comes back as a whole response, once all that it depends on is committed;
+//! whatever goes wrong is told in the response.
 
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -10,7 +11,9 @@ use super::controller::{
     Circumstances, Controller, ControllerRequest, ControllerRequestContext, Refusal,
 };
 use super::controller_driver::{Answer, ControllerInput, Decided, Question};
+use super::controller_link_driver::{ControllerLink, LinkError};
 use super::driver::Published;
+use super::image::MetadataImage;
 use crate::model::Offset;
 use crate::protocol::ErrorCode;
 use crate::security::Principal;
@@ -18,6 +21,8 @@ use crate::telemetry::LogGate;
 
 /// A client is refused as often as it asks.
 static REFUSALS: LogGate = LogGate::new();
+/// As often as clients ask while connections break.
+static LOST: LogGate = LogGate::new();
 
 /// A request on its way to the controller's thread.
 struct Asked<Q: ControllerRequest> {
@@ -110,21 +115,55 @@ impl<Q: ControllerRequest> Answer for Prepared<Q> {
     }
 }
 
-/// A handle on the controller of this node. Clones share it.
+/// How long a request of this node itself waits for a controller elsewhere: well below the session of a
+/// broker, which its heartbeats keep alive.
+const ASK_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a client's request without a time-out is tried for.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The pauses between tries while there is no active controller.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// A handle on the controller. Clones share it.
 #[derive(Clone, Debug)]
 pub struct ControllerHandle {
     inputs: mpsc::Sender<ControllerInput>,
     published: Arc<Published>,
+    /// The way to other nodes; without it, all requests are for this node.
+    link: Option<Arc<ControllerLink>>,
 }
 
 impl ControllerHandle {
     pub(super) fn new(inputs: mpsc::Sender<ControllerInput>, published: Arc<Published>) -> Self {
-        Self { inputs, published }
+        Self {
+            inputs,
+            published,
+            link: None,
+        }
+    }
+
+    /// A handle that goes to the active controller, wherever that is.
+    pub fn with_link(&self, link: ControllerLink) -> Self {
+        Self {
+            link: Some(Arc::new(link)),
+            ..self.clone()
+        }
     }
 
     /// Asks the controller, and waits until this node's publishers have acted on the answer, unless they
     /// are slow: whoever created a topic through this broker finds it here at once, if its disks permit.
     pub async fn change<Q: ControllerRequest>(
+        &self,
+        request: Q,
+        context: ControllerRequestContext,
+    ) -> Q::Response {
+        match &self.link {
+            Some(link) => self.change_anywhere(link, request, context).await,
+            None => self.change_here(request, context).await,
+        }
+    }
+
+    async fn change_here<Q: ControllerRequest>(
         &self,
         request: Q,
         context: ControllerRequestContext,
@@ -139,11 +178,87 @@ impl ControllerHandle {
         response
     }
 
+    /// Goes to the active controller, and to its successor if the request was not decided on. Of a lost
+    /// answer the client is told; only it can know whether to ask again.
+    async fn change_anywhere<Q: ControllerRequest>(
+        &self,
+        link: &ControllerLink,
+        request: Q,
+        context: ControllerRequestContext,
+    ) -> Q::Response {
+        let deadline = Instant::now() + timeout(&request).unwrap_or(CHANGE_TIMEOUT);
+        let timed_out = || request.refuse(&Refusal::plain(ErrorCode::REQUEST_TIMED_OUT));
+        let mut leader = self.published.leader.subscribe();
+        let mut pause = FIRST_PAUSE;
+        while Instant::now() < deadline {
+            let active = leader.borrow_and_update().0;
+            let outcome = match active {
+                None => Err(LinkError::NotDecided("no controller is active".to_owned())),
+                Some(id) if id == link.local() => {
+                    return self.change_here(request, context).await;
+                }
+                Some(id) => {
+                    let answer = link.forward(id, &request, &context);
+                    let answer = tokio::time::timeout_at(deadline.into(), answer).await;
+                    answer.unwrap_or_else(|_| Err(LinkError::Lost("no answer in time".to_owned())))
+                }
+            };
+            match outcome {
+                Ok(response) => {
+                    let is_seen = |image: &MetadataImage| request.is_seen(&response, image);
+                    self.published.seen(is_seen).await;
+                    return response;
+                }
+                Err(LinkError::Refused(code)) => return request.refuse(&Refusal::plain(code)),
+                Err(error @ LinkError::Lost(_)) => {
+                    if let Some(suppressed) = LOST.pass() {
+                        tracing::warn!(%error, suppressed, "an answer of the controller was lost");
+                    }
+                    return timed_out();
+                }
+                Err(LinkError::NotDecided(_)) => {
+                    // Another leader ends the pause.
+                    let _ = tokio::time::timeout(pause, leader.changed()).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+        timed_out()
+    }
+
     /// Asks for this node itself, and waits until all that the answer depends on is committed.
     ///
     /// The node is nobody in particular: it has no login for the controller yet.
+    ///
+    /// If the active controller is another node and does not answer, the response says NOT_CONTROLLER; what
+    /// became of the request is not known then. What a node asks for itself it may ask again.
     pub async fn ask<Q: ControllerRequest>(&self, request: Q) -> Q::Response {
-        self.ask_for(Principal::ANONYMOUS, request).await
+        let Some(link) = &self.link else {
+            return self.ask_for(Principal::ANONYMOUS, request).await;
+        };
+        let mut leader = self.published.leader.subscribe();
+        let active = leader.borrow_and_update().0;
+        let outcome = match active {
+            Some(id) if id == link.local() => {
+                return self.ask_for(Principal::ANONYMOUS, request).await;
+            }
+            Some(id) => {
+                tokio::select! {
+                    answer = link.ask(id, &request) => answer,
+                    _ = leader.changed() => {
+                        Err(LinkError::Lost("another controller is active".to_owned()))
+                    }
+                    () = tokio::time::sleep(ASK_TIMEOUT) => {
+                        Err(LinkError::Lost("no answer in time".to_owned()))
+                    }
+                }
+            }
+            None => Err(LinkError::NotDecided("no controller is active".to_owned())),
+        };
+        outcome.unwrap_or_else(|error| {
+            tracing::debug!(%error, "the controller was not reached");
+            request.refuse(&Refusal::plain(ErrorCode::NOT_CONTROLLER))
+        })
     }
 
     /// Asks for a broker, which no quota limits, and waits until all that the answer depends on is

@@ -128,7 +128,7 @@ impl BrokerLifecycle {
         replica_directories: ReplicaDirectoryInbox,
     ) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
+            .enable_all()
             .build()?;
         let (sender, commands) = mpsc::unbounded_channel();
         let (reporter, state) = watch::channel(LifecycleState::Registering);

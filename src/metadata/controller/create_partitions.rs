@@ -5,7 +5,7 @@ use super::decision::{Decision, Refusal, error_fields};
 use super::placement::Entropy;
 use super::request::{Circumstances, ControllerRequest, charge};
 use super::{Charge, Controller};
-use crate::metadata::image::{PartitionImage, TopicImage};
+use crate::metadata::image::{MetadataImage, PartitionImage, TopicImage};
 use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::create_partitions::{
@@ -38,6 +38,20 @@ impl ControllerRequest for CreatePartitionsRequest {
             results: topics.map(|topic| result(&topic.name, &refused)).collect(),
             ..CreatePartitionsResponse::default()
         }
+    }
+
+    fn is_seen(&self, answer: &CreatePartitionsResponse, image: &MetadataImage) -> bool {
+        let is_grown = |result: &CreatePartitionsTopicResult| {
+            let asked = self.topics.iter().find(|topic| topic.name == result.name);
+            let there = image.topics().by_name(&result.name);
+            match (asked, there) {
+                (Some(asked), Some(topic)) => topic.partition(asked.count - 1).is_some(),
+                _ => true,
+            }
+        };
+        let made = answer.results.iter();
+        let mut made = made.filter(|result| !result.error_code.is_error());
+        self.validate_only || made.all(is_grown)
     }
 
     fn timeout_ms(&self) -> i32 {

@@ -6,7 +6,7 @@ use super::decision::{Decision, Refusal};
 use super::placement::Entropy;
 use super::request::{Circumstances, ControllerRequest, charge};
 use super::{Charge, Controller, topic_name};
-use crate::metadata::image::{PartitionImage, ResourceKind};
+use crate::metadata::image::{MetadataImage, PartitionImage, ResourceKind};
 use crate::model::{TopicId, Uuid};
 use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
@@ -47,6 +47,12 @@ impl ControllerRequest for CreateTopicsRequest {
             topics: topics.map(|topic| refused(&topic.name, refusal)).collect(),
             ..CreateTopicsResponse::default()
         }
+    }
+
+    fn is_seen(&self, answer: &CreateTopicsResponse, image: &MetadataImage) -> bool {
+        let made = answer.topics.iter();
+        let mut made = made.filter(|topic| !topic.error_code.is_error());
+        self.validate_only || made.all(|topic| image.topics().by_name(&topic.name).is_some())
     }
 
     fn timeout_ms(&self) -> i32 {

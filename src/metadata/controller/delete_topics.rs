@@ -6,6 +6,7 @@ use super::create_topics::duplicates;
 use super::decision::{Decision, Refusal, error_fields};
 use super::request::{Circumstances, ControllerRequest, charge};
 use super::{Charge, Controller};
+use crate::metadata::image::MetadataImage;
 use crate::model::{TopicId, Uuid};
 use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
@@ -48,6 +49,15 @@ impl ControllerRequest for DeleteTopicsRequest {
             responses: by_name.chain(by_either).collect(),
             ..DeleteTopicsResponse::default()
         }
+    }
+
+    fn is_seen(&self, answer: &DeleteTopicsResponse, image: &MetadataImage) -> bool {
+        let removed = answer.responses.iter();
+        let mut removed = removed.filter(|topic| !topic.error_code.is_error());
+        removed.all(|topic| {
+            let name = topic.name.as_deref();
+            name.is_none_or(|name| image.topics().by_name(name).is_none())
+        })
     }
 
     fn timeout_ms(&self) -> i32 {

@@ -5,11 +5,13 @@
 //! to and the controller that decides need not be the same node.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use super::Controller;
 use super::decision::{Decision, Refusal};
 use super::placement::Entropy;
+use crate::metadata::image::MetadataImage;
 use crate::protocol::{ErrorCode, Request, Str};
 use crate::quota::MutationQuota;
 use crate::security::Principal;
@@ -26,6 +28,17 @@ pub struct ControllerRequestContext {
     /// Those names in the request that stand for a host and are an address, or have one. The broker looks
     /// them up, since the controller waits for no name service.
     pub hosts: BTreeSet<Str>,
+    /// Who sent the request, if that was a client of this node.
+    pub sender: Option<RequestSender>,
+}
+
+/// The client that a request is forwarded for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestSender {
+    /// The name that the client gives itself.
+    pub client_id: Str,
+    /// The address that the client connects from.
+    pub address: IpAddr,
 }
 
 impl ControllerRequestContext {
@@ -36,6 +49,7 @@ impl ControllerRequestContext {
             version,
             quota: MutationQuota::unlimited(),
             hosts: BTreeSet::new(),
+            sender: None,
         }
     }
 }
@@ -69,6 +83,12 @@ pub trait ControllerRequest: Request<Response: Send> + Clone + Send + 'static {
 
     /// The answer in which the whole request is refused.
     fn refuse(&self, refusal: &Refusal) -> Self::Response;
+
+    /// Whether a node with this image has seen what the answer tells was made or removed. A client finds it
+    /// there at once, as it expects.
+    fn is_seen(&self, _answer: &Self::Response, _image: &MetadataImage) -> bool {
+        true
+    }
 
     /// How many milliseconds the request may wait to be decided; 0 or less for no limit.
     fn timeout_ms(&self) -> i32 {

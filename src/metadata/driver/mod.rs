@@ -152,6 +152,14 @@ impl Published {
         let _ = tokio::time::timeout(PATIENCE, self.settled_or_busy(offset, own)).await;
     }
 
+    /// Waits until the image is as a client expects it, which the active controller on another node has
+    /// answered; not for long, as Kafka does not wait for that at all.
+    pub(super) async fn seen(&self, is_seen: impl Fn(&MetadataImage) -> bool) {
+        let mut acted = self.offset.subscribe();
+        let seen = acted.wait_for(|_| is_seen(&self.image()));
+        let _ = tokio::time::timeout(PATIENCE, seen).await;
+    }
+
     async fn settled_or_busy(&self, offset: Offset, own: usize) {
         let (mut acted, mut begun) = (self.offset.subscribe(), self.begun.subscribe());
         // An error means that the process stops, so nothing is waited for.

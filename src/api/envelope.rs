@@ -1,0 +1,111 @@
+//! Envelope (key 58), version 0: a broker forwards a client's request to the active controller (KIP-590).
+//!
+//! The request within is served as if its client had sent it to this node, with the client's principal, id
+//! and quotas; nothing holds up the connection of the broker, which has other clients. Only brokers reach
+//! the listener that has this route.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Api;
+use super::context::RequestContext;
+use super::route::{ListenerKind, Route, answer};
+use crate::metadata::principal_of;
+use crate::network::{Handling, Outcome};
+use crate::protocol::messages::envelope::{EnvelopeRequest, EnvelopeResponse};
+use crate::protocol::{DecodeError, ErrorCode, Reader, RequestHeader, ResponseFrame};
+
+/// Serves the request in the envelope, and puts its answer into one.
+pub(super) fn handle(
+    api: &Arc<Api>,
+    context: RequestContext,
+    body: Bytes,
+) -> Result<Handling, DecodeError> {
+    let envelope = context.decode::<EnvelopeRequest>(body)?;
+    let outer = of_envelope(&context);
+    let opened = open(api, context, envelope);
+    let served = opened.and_then(|(route, inner, body)| {
+        let served = route.serve(api, inner, body);
+        served.map_err(|_| ErrorCode::INVALID_REQUEST)
+    });
+    Ok(match served {
+        Err(code) => Handling::Answer(refused(&outer, code)),
+        Ok(Handling::Answer(frame)) => Handling::Answer(sealed(&outer, &frame)),
+        Ok(Handling::Later(pending) | Handling::Pipelined(pending)) => {
+            Handling::Later(Box::pin(async move {
+                Outcome::Answer(match pending.await {
+                    Outcome::Answer(frame) => sealed(&outer, &frame),
+                    Outcome::NoAnswer | Outcome::Close(_) => {
+                        refused(&outer, ErrorCode::UNKNOWN_SERVER_ERROR)
+                    }
+                })
+            }))
+        }
+        Ok(Handling::NoAnswer | Handling::Close(_)) => {
+            Handling::Answer(refused(&outer, ErrorCode::UNKNOWN_SERVER_ERROR))
+        }
+    })
+}
+
+/// The request within, if it may be forwarded and this node is the active controller.
+fn open(
+    api: &Api,
+    context: RequestContext,
+    envelope: EnvelopeRequest,
+) -> Result<(&'static Route, RequestContext, Bytes), ErrorCode> {
+    if api.active_controller() != api.node_id() {
+        return Err(ErrorCode::NOT_CONTROLLER);
+    }
+    if ![4, 16].contains(&envelope.client_host_address.len()) {
+        return Err(ErrorCode::INVALID_REQUEST);
+    }
+    let principal = envelope.request_principal.as_ref().and_then(principal_of);
+    let principal = principal.ok_or(ErrorCode::PRINCIPAL_DESERIALIZATION_FAILURE)?;
+    let mut reader = Reader::new(envelope.request_data);
+    let header = RequestHeader::decode(&mut reader).map_err(|_| ErrorCode::INVALID_REQUEST)?;
+    let route = Route::find(header.api_key, ListenerKind::Controller);
+    let route = route.filter(|route| route.key.is_forwarded());
+    let route = route.ok_or(ErrorCode::INVALID_REQUEST)?;
+    if !route.versions().contains(&header.api_version) {
+        return Err(ErrorCode::UNSUPPORTED_VERSION);
+    }
+    let inner = RequestContext {
+        header,
+        forwarded_for: Some(principal),
+        ..context
+    };
+    Ok((route, inner, reader.take_rest()))
+}
+
+/// The circumstances of the envelope itself, to answer it with.
+fn of_envelope(context: &RequestContext) -> RequestContext {
+    RequestContext {
+        connection: Arc::clone(&context.connection),
+        header: context.header.clone(),
+        size: context.size,
+        limits: context.limits,
+        received_at: context.received_at,
+        charge: None,
+        forwarded_for: None,
+    }
+}
+
+fn sealed(context: &RequestContext, frame: &ResponseFrame) -> ResponseFrame {
+    let Some(response_data) = frame.unframed() else {
+        return refused(context, ErrorCode::UNKNOWN_SERVER_ERROR);
+    };
+    let response = EnvelopeResponse {
+        response_data: Some(response_data),
+        error_code: ErrorCode::NONE,
+    };
+    answer::<EnvelopeRequest>(context, &response)
+}
+
+fn refused(context: &RequestContext, error_code: ErrorCode) -> ResponseFrame {
+    let response = EnvelopeResponse {
+        response_data: None,
+        error_code,
+    };
+    answer::<EnvelopeRequest>(context, &response)
+}

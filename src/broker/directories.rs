@@ -112,6 +112,7 @@ impl Directories {
             node_id: config.node.node_id,
             directory_id: self.metadata.id(),
             voters: config.node.controller_quorum_voters.clone(),
+            must_vote: config.node.process_roles.is_controller(),
             log_dir: self.metadata.path().to_owned(),
             segment_bytes: u32::try_from(log.metadata_log_segment_bytes).unwrap_or(u32::MAX),
             segment_ms: log.metadata_log_segment_ms,

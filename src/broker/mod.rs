@@ -1,9 +1,14 @@
 //! Builds every part of a node, starts them in order, and stops them in reverse.
 //!
-//! The order is what the parts need of each other: directories, sockets (bound, so that clients wait
-//! instead of being refused), the metadata quorum, the controller and the image, the replicas, the
-//! broker's registration; only when the cluster counts on it are requests served.
+//! The order is what the parts need of each other: directories, sockets (bound, so that peers wait
+//! instead of being refused), the metadata quorum, the controller and the image, and the controller's
+//! listeners, by which the quorum's members meet. A broker goes on with the replicas and its registration;
+//! only when the cluster counts on it are its own listeners served.
+//!
+//! The quorum talks to its other members, and the controller's listeners are served, on a runtime of their
+//! own.
 
+mod broker_role;
 mod client_metrics;
 mod directories;
 mod endpoints;
@@ -19,59 +24,75 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use tokio::runtime::{Builder, Handle};
 
 use crate::api::{Api, Dispatcher, Parts};
-use crate::config::Loaded;
-use crate::coordinator::GroupCoordinator;
-use crate::metadata::BrokerLifecycle;
+use crate::config::{BrokerConfig, Loaded};
 use crate::metadata::driver::{self, Metadata};
-use crate::model::{BrokerId, Offset};
+use crate::metadata::register_controller;
 use crate::network::RunningListener;
-use crate::protocol::ApiKey;
-use crate::raft::Raft;
-use crate::replication::manager::ReplicaManager;
+use crate::protocol::{ApiKey, Str};
+use crate::raft::wire::QuorumAddresses;
+use crate::raft::{Raft, VoterLines};
 use crate::telemetry::{Loggers, Metrics};
-use client_metrics::SubscriptionPublisher;
+use broker_role::{BrokerRole, NodeSoFar};
 use directories::Directories;
 use endpoints::Advertised;
 use live_config::{ConfigPublisher, LiveConfig};
 use quotas::Quotas;
-use replicas::ReplicaStarter;
 use sockets::Sockets;
-use stop::StopSignal;
+use stop::{StopReason, StopSignal};
 
 /// How long requests that have begun may go on when the broker stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-/// How long the broker may take to hand over its partitions when it stops.
-const HANDOVER_TIME: Duration = Duration::from_secs(10);
 /// How long work that a connection left behind may hold up the end of the process.
 const LEFTOVER_TIME: Duration = Duration::from_secs(1);
+/// The threads of the quorum's connections: one can be busy with an admin's request.
+const QUORUM_THREADS: usize = 2;
 
 /// Runs a node until it is asked to stop, or cannot go on.
 ///
 /// # Errors
 /// The node cannot start, or had to stop. The text says why, and what to do.
 pub fn start(loaded: Loaded, loggers: Loggers) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = Builder::new_multi_thread()
         .enable_all()
         .thread_name("broker-worker")
         .build()
         .context("cannot start the worker threads")?;
-    let outcome = runtime.block_on(run(loaded, loggers));
+    let quorum = Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(QUORUM_THREADS)
+        .thread_name("quorum-worker")
+        .build()
+        .context("cannot start the quorum's threads")?;
+    let outcome = runtime.block_on(run(loaded, loggers, quorum.handle()));
     runtime.shutdown_timeout(LEFTOVER_TIME);
+    quorum.shutdown_timeout(LEFTOVER_TIME);
     outcome
 }
 
-async fn run(loaded: Loaded, loggers: Loggers) -> anyhow::Result<()> {
+async fn run(loaded: Loaded, loggers: Loggers, quorum: &Handle) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut stop = StopSignal::listen()?;
-    let node = Node::start(loaded, loggers, &stop).await?;
-    let bootstrap = &node.bootstrap;
-    tracing::info!(
-        "ready after {} ms: clients connect to {bootstrap}; a first message: \
-         echo hello | kcat -b {bootstrap} -P -t first && kcat -b {bootstrap} -C -t first -e",
-        started.elapsed().as_millis(),
-    );
+    let on_fatal = Arc::clone(stop.on_fatal());
+    let starting = Node::start(loaded, loggers, &on_fatal, quorum);
+    let node = tokio::select! {
+        node = starting => node?,
+        // A broker may wait for the quorum for long. What it has done so far a kill does not harm.
+        reason = stop.wait() => return stopped_early(reason),
+    };
+    let ready = started.elapsed().as_millis();
+    match &node.broker {
+        Some(broker) => {
+            let bootstrap = broker.bootstrap();
+            tracing::info!(
+                "ready after {ready} ms: clients connect to {bootstrap}; a first message: \
+                 echo hello | kcat -b {bootstrap} -P -t first && kcat -b {bootstrap} -C -t first -e"
+            );
+        }
+        None => tracing::info!("ready after {ready} ms: this node is a controller, and no broker"),
+    }
     let reason = stop.wait().await;
     tracing::info!("stopping: {reason}");
     node.stop().await;
@@ -79,130 +100,134 @@ async fn run(loaded: Loaded, loggers: Loggers) -> anyhow::Result<()> {
     reason.into_result()
 }
 
-/// Waits until requests find this broker unfenced, and its partitions led: the controller says so when that
-/// is committed, which is before it is published.
-async fn seen_unfenced(metadata: &Metadata, node: BrokerId) {
-    let published = metadata.published();
-    let is_seen = |_: &Offset| {
-        let image = published.image();
-        image.brokers().get(node).is_some_and(|own| !own.fenced)
-    };
-    // An error means that the process stops.
-    let _ = published.offset().wait_for(is_seen).await;
+fn stopped_early(reason: StopReason) -> anyhow::Result<()> {
+    tracing::info!("stopping before the start is done: {reason}");
+    reason.into_result()
 }
 
 /// A running node.
 struct Node {
     directories: Directories,
+    /// The listeners of the controller.
     listeners: Vec<RunningListener>,
-    lifecycle: Arc<BrokerLifecycle>,
-    replicas: ReplicaManager,
-    groups: GroupCoordinator,
+    broker: Option<BrokerRole>,
     metadata: Metadata,
     raft: Raft,
-    /// The address for clients: host and port of the first broker listener.
-    bootstrap: String,
 }
 
 impl Node {
-    async fn start(loaded: Loaded, loggers: Loggers, stop: &StopSignal) -> anyhow::Result<Self> {
+    async fn start(
+        loaded: Loaded,
+        loggers: Loggers,
+        on_fatal: &driver::OnFatal,
+        quorum: &Handle,
+    ) -> anyhow::Result<Self> {
         let config = Arc::new(loaded.config);
         let directories = Directories::open(&config)?;
-        let sockets = Sockets::bind(&config.network).await?;
+        let mut sockets = Sockets::bind(&config.network, quorum).await?;
         let advertised = Advertised::new(&config.network.listeners, |name| sockets.port_of(name));
-
+        let addresses = Arc::new(quorum_addresses(&config, &directories));
         let (listener, events) = driver::events();
-        let raft = Raft::open(&directories.quorum(&config), directories.disk(), listener)?;
+        let quorum_config = directories.quorum(&config);
+        let request_timeout = quorum_config.timeouts.request;
+        let lines = VoterLines::new(quorum, &addresses, config.node.node_id, request_timeout);
+        let raft = Raft::open(
+            &quorum_config,
+            directories.disk(),
+            listener,
+            Box::new(lines),
+        )?;
         let apis = ApiKey::ALL.iter().map(|api| (*api as i16, api.name()));
         let metrics = Arc::new(Metrics::new(apis));
         let live = LiveConfig::new(&loaded.settings, &config);
-        let (mut starter, publisher) =
-            ReplicaStarter::new(&live, &directories, &metrics, stop.on_fatal());
         let (quotas, quota_publisher) = Quotas::new(&config.quotas);
-        let client_metrics = client_metrics::of(&config);
-        let metadata = Metadata::start(
-            identity::metadata_config(&config, &loaded.settings, &directories, &advertised)?,
-            events,
-            &raft,
-            vec![
-                // The config comes first, because a new topic gets the defaults that came with it.
-                Box::new(ConfigPublisher(Arc::clone(&live))),
-                quota_publisher,
-                Box::new(SubscriptionPublisher(Arc::clone(&client_metrics))),
-                publisher,
-            ],
-            stop.on_fatal(),
-        )
-        .context("cannot start the metadata threads")?;
-        let (replicas, groups) = starter.started().await?;
-        let identity = identity::of_broker(&config, &directories, &advertised, &replicas);
-        let lifecycle = starter.begin_life(identity, &metadata)?;
-        lifecycle.caught_up().await?;
-        lifecycle.set_ready();
-        lifecycle.unfenced().await?;
-        seen_unfenced(&metadata, config.node.node_id).await;
-        directories.reserves().keep()?;
-
-        let api = Api::new(Parts {
+        let mut publishers: Vec<Box<dyn driver::MetadataPublisher>> = vec![
+            // The config comes first, because a new topic gets the defaults that came with it.
+            Box::new(ConfigPublisher(Arc::clone(&live))),
+            quota_publisher,
+        ];
+        let is_broker = config.node.process_roles.is_broker();
+        let broker =
+            is_broker.then(|| broker_role::prepare(&live, &directories, &metrics, on_fatal));
+        let broker = broker.map(|(broker, of_broker)| {
+            publishers.extend(of_broker);
+            broker
+        });
+        let identity =
+            identity::metadata_config(&config, &loaded.settings, &directories, &advertised)?;
+        let registration = identity.registration.clone();
+        let metadata = Metadata::start(identity, events, &raft, publishers, on_fatal)
+            .context("cannot start the metadata threads")?;
+        let parts = Parts {
             config: Arc::clone(&config),
             settings: loaded.settings,
             cluster_id: directories.cluster_id().to_owned(),
             metadata: Arc::clone(metadata.published()),
             controller: metadata.controller().clone(),
-            lifecycle: Arc::clone(&lifecycle),
-            replicas: replicas.manager.clone(),
-            groups: groups.clone(),
-            loggers,
+            loggers: Arc::new(loggers),
             quotas: Arc::clone(&quotas.of_clients),
             metrics: Arc::clone(&metrics),
-            client_metrics,
             raft: raft.clone(),
-        });
-        let handler = Arc::new(Dispatcher::new(Arc::new(api)));
-        let network = &live.current().network;
-        let (listeners, connections) = sockets.serve(network, handler, metrics).await?;
-        sockets::keep_limits(&live, connections.clone());
-        quotas.keep_rates(connections, &metadata.published().image());
+            quorum: addresses,
+            broker: None,
+        };
+        let of_controller = Arc::new(Dispatcher::new(Arc::new(Api::new(parts.clone()))));
+        let network_config = &live.current().network;
+        let (listeners, network) = sockets
+            .serve_controllers(network_config, of_controller, metrics)
+            .await?;
+        sockets::keep_limits(&live, network.connections().clone());
+        if config.node.process_roles.is_controller() {
+            quorum.spawn(register_controller(
+                broker_role::anywhere(&config, &metadata),
+                Arc::clone(metadata.published()),
+                registration,
+            ));
+        }
+        let so_far = NodeSoFar {
+            config: &config,
+            directories: &directories,
+            advertised: &advertised,
+            metadata: &metadata,
+            network: &network,
+        };
+        let broker = match broker {
+            Some(broker) => Some(broker.start(so_far, parts, sockets).await?),
+            None => None,
+        };
+        directories.reserves().keep()?;
+        quotas.keep_rates(network.connections().clone(), &metadata.published().image());
         Ok(Self {
             directories,
             listeners,
-            lifecycle,
-            replicas: replicas.manager,
-            groups,
+            broker,
             metadata,
             raft,
-            bootstrap: advertised.bootstrap(),
         })
     }
 
     /// Stops the parts in reverse: requests that have begun are answered, the cluster is told, everything
-    /// that was acknowledged is synced, and the directories are marked as closed in order.
+    /// that was acknowledged is synced, the quorum hands over, and the directories are marked as closed
+    /// in order.
     async fn stop(self) {
-        // Groups come first, because members wait for each other for longer than a stop may take.
-        self.groups.stop();
-        let stopping = self
-            .listeners
-            .into_iter()
-            .map(|listener| listener.stop(STOP_GRACE));
-        for stopped in stopping.map(tokio::spawn).collect::<Vec<_>>() {
-            // A listener's panic is logged where it happens; the others are stopped all the same.
-            let _ = stopped.await;
-        }
-        let epoch = self.lifecycle.epoch();
-        if !self.lifecycle.shut_down(HANDOVER_TIME).await {
-            tracing::warn!("the controller did not take over in time");
-        }
         let Self {
-            replicas,
+            directories,
+            listeners,
+            broker,
             metadata,
             raft,
-            directories,
-            ..
         } = self;
+        let replicas = match broker {
+            Some(broker) => Some(broker.stop().await),
+            None => None,
+        };
         let closing = tokio::task::spawn_blocking(move || {
             directories.reserves().stop();
-            replicas.close(epoch);
+            if let Some(replicas) = replicas {
+                replicas.close();
+            }
             metadata.stop();
+            // The next leader's answers come by the listeners of the controller.
             raft.close();
             directories.reserves().retake();
             drop(directories);
@@ -210,5 +235,26 @@ impl Node {
         if closing.await.is_err() {
             tracing::error!("closing the logs failed: the next start will recover them");
         }
+        stop_all(listeners).await;
+    }
+}
+
+/// Stops listeners, all at the same time.
+async fn stop_all(listeners: Vec<RunningListener>) {
+    let stopping = listeners
+        .into_iter()
+        .map(|listener| listener.stop(STOP_GRACE));
+    for stopped in stopping.map(tokio::spawn).collect::<Vec<_>>() {
+        // A listener's panic is logged where it happens; the others are stopped all the same.
+        let _ = stopped.await;
+    }
+}
+
+/// Where the quorum's members are found, as the config says.
+fn quorum_addresses(config: &BrokerConfig, directories: &Directories) -> QuorumAddresses {
+    QuorumAddresses {
+        cluster_id: Str::copy_from(directories.cluster_id()),
+        voters: config.node.controller_quorum_voters.clone(),
+        listener: Str::copy_from(&config.network.listeners.to_controllers),
     }
 }

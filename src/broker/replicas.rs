@@ -14,7 +14,7 @@ use crate::metadata::delta::MetadataDelta;
 use crate::metadata::driver::{Metadata, MetadataPublisher, OnFatal};
 use crate::metadata::image::MetadataImage;
 use crate::metadata::{
-    BrokerIdentity, BrokerLifecycle, ReplicaDirectory, ReplicaDirectoryInbox,
+    BrokerIdentity, BrokerLifecycle, ControllerHandle, ReplicaDirectory, ReplicaDirectoryInbox,
     ReplicaDirectorySender, replica_directories,
 };
 use crate::model::DirectoryId;
@@ -82,9 +82,9 @@ impl ReplicaStarter {
     pub(super) fn begin_life(
         self,
         identity: BrokerIdentity,
+        controller: ControllerHandle,
         metadata: &Metadata,
     ) -> anyhow::Result<Arc<BrokerLifecycle>> {
-        let controller = metadata.controller().clone();
         let published = metadata.published().offset();
         let lifecycle =
             BrokerLifecycle::start(identity, controller, published, self.replica_directories)

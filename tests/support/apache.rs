@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::process::Process;
+use crate::support::process::{Process, Stopped};
 use crate::support::{path_text, tools};
 
 /// How long a JVM may take to start a broker on a busy machine.
@@ -106,10 +106,17 @@ impl Apache {
 
     /// Starts Apache Kafka with `properties`, and waits until it serves.
     pub fn start(&self, properties: &Path) -> ApacheBroker {
+        let broker = self.spawn(properties);
+        broker.wait_until_started();
+        broker
+    }
+
+    /// Starts the process of Apache Kafka with `properties`.
+    pub fn spawn(&self, properties: &Path) -> ApacheBroker {
         let mut command = self.java("-Xmx1g", "kafka.Kafka", &[path_text(properties)]);
-        let mut process = Process::spawn_command(&mut command);
-        process.wait_for_line("Kafka Server started", START_LIMIT);
-        ApacheBroker { process }
+        ApacheBroker {
+            process: Process::spawn_command(&mut command),
+        }
     }
 }
 
@@ -119,6 +126,27 @@ pub struct ApacheBroker {
 }
 
 impl ApacheBroker {
+    /// Waits until it serves.
+    pub fn wait_until_started(&self) {
+        self.process
+            .wait_until_printed("Kafka Server started", START_LIMIT);
+    }
+
+    /// Kills it (SIGKILL).
+    pub fn kill(self) {
+        self.process.kill();
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Asks it to stop, and waits for the end.
+    pub fn end(self) -> Stopped {
+        self.process.stop(STOP_LIMIT)
+    }
+
     /// Stops it gracefully: it leaves the clean-shutdown mark in `log_dir`.
     pub fn stop(self, log_dir: &Path) {
         let stopped = self.process.stop(STOP_LIMIT);

@@ -80,6 +80,11 @@ impl Broker {
         self.settings.push((key.to_owned(), value.to_owned()));
     }
 
+    /// The settings of the next start.
+    pub fn settings(&self) -> &[(String, String)] {
+        &self.settings
+    }
+
     /// Starts the process and waits until clients can connect.
     pub fn start_again(&mut self) {
         assert!(self.running.is_none(), "the broker runs already");

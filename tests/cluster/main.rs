@@ -1,0 +1,12 @@
+//! Several nodes on this machine, each a real process on an address of its own: ours, and Apache Kafka's
+//! among them. Apache Kafka is skipped loudly where it is not installed; `.ci/run` installs it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod mixed_quorum;
+mod nodes;
+mod quorum;
+mod voice;
+
+use support::apache;

@@ -1,0 +1,238 @@
+//! Nodes of one cluster: where they are, what they are, and whether they run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::apache::{Apache, ApacheBroker};
+use crate::support::process::Process;
+use crate::support::{Broker, path_text};
+
+/// The cluster that all nodes of a test belong to.
+pub const CLUSTER_ID: &str = "QdcUrN8mS1qvUcLUNwFmjw";
+/// How long a node may take to serve; generous, as machines are shared.
+const START_LIMIT: Duration = Duration::from_secs(60);
+const CONTROLLER_PORT: u16 = 19093;
+
+/// Whose program a node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    Ours,
+    Apache,
+}
+
+/// A node that runs, as a process.
+enum Running {
+    Ours(Process),
+    Apache(ApacheBroker),
+}
+
+/// One node.
+struct Node {
+    maker: Maker,
+    /// Directory and settings; the process is not the broker's own here.
+    place: Broker,
+    running: Option<Running>,
+}
+
+/// Nodes that know each other by `controller.quorum.voters`.
+pub struct Nodes {
+    apache: Option<Apache>,
+    network: u8,
+    all: BTreeMap<i32, Node>,
+}
+
+impl Nodes {
+    /// Controllers with the ids 1, 2, ... by these makers, none of which runs. `test` is a number that no
+    /// other test of this program has. `None` where Apache Kafka is needed and not installed.
+    pub fn controllers(test: u8, makers: &[Maker], settings: &[(&str, &str)]) -> Option<Self> {
+        let needs_apache = makers.contains(&Maker::Apache);
+        let apache = if needs_apache {
+            Some(Apache::find()?)
+        } else {
+            None
+        };
+        let mut nodes = Self {
+            apache,
+            network: test,
+            all: BTreeMap::new(),
+        };
+        let ids = 1..=i32::try_from(makers.len()).expect("few nodes");
+        let voters: Vec<String> = ids
+            .clone()
+            .map(|id| format!("{id}@{}", nodes.controller(id)))
+            .collect();
+        for (id, maker) in ids.zip(makers) {
+            let node_id = id.to_string();
+            let listeners = format!("CONTROLLER://{}", nodes.controller(id));
+            let voters = voters.join(",");
+            let mut all = vec![
+                ("process.roles", "controller"),
+                ("node.id", node_id.as_str()),
+                ("controller.quorum.voters", voters.as_str()),
+                ("controller.listener.names", "CONTROLLER"),
+                ("listeners", listeners.as_str()),
+            ];
+            all.extend_from_slice(settings);
+            if *maker == Maker::Ours {
+                all.push(("cluster.id", CLUSTER_ID));
+            }
+            let node = Node {
+                maker: *maker,
+                place: Broker::stopped(&all),
+                running: None,
+            };
+            if *maker == Maker::Apache {
+                nodes.format(&node, &all);
+            }
+            nodes.all.insert(id, node);
+        }
+        Some(nodes)
+    }
+
+    fn format(&self, node: &Node, settings: &[(&str, &str)]) {
+        let mut text = format!("log.dirs={}\n", path_text(&node.place.data_dir()));
+        for (key, value) in settings {
+            text.push_str(&format!("{key}={value}\n"));
+        }
+        fs::write(properties(node), text).expect("the properties can be written");
+        let apache = self.apache.as_ref().expect("it was found");
+        apache.format(&properties(node), CLUSTER_ID);
+    }
+
+    /// The ids of all nodes.
+    pub fn ids(&self) -> Vec<i32> {
+        self.all.keys().copied().collect()
+    }
+
+    /// Where a node's controller listens.
+    pub fn controller(&self, id: i32) -> String {
+        let pid = std::process::id();
+        // Each process of tests has addresses of its own, and each of its tests others.
+        let (test, low) = (self.network, pid & 0xff);
+        let high = (pid >> 8) & 0x1f;
+        format!(
+            "127.{test}.{}.{low}:{CONTROLLER_PORT}",
+            (high << 3) | id as u32
+        )
+    }
+
+    /// Whose program a node runs.
+    pub fn maker(&self, id: i32) -> Maker {
+        self.all[&id].maker
+    }
+
+    /// The log directory of a node.
+    pub fn data_dir(&self, id: i32) -> PathBuf {
+        self.all[&id].place.data_dir()
+    }
+
+    /// Changes a setting of one of our nodes for its next start.
+    pub fn set(&mut self, id: i32, key: &str, value: &str) {
+        self.node(id).place.set(key, value);
+    }
+
+    fn node(&mut self, id: i32) -> &mut Node {
+        self.all.get_mut(&id).expect("there is such a node")
+    }
+
+    /// Starts one of our nodes without waiting for anything; of Apache's nodes, the process starts.
+    pub fn spawn(&mut self, id: i32) {
+        let apache = self.apache.clone();
+        let node = self.node(id);
+        assert!(node.running.is_none(), "node {id} runs already");
+        node.running = Some(match node.maker {
+            Maker::Ours => Running::Ours(node.place.spawn()),
+            Maker::Apache => {
+                let apache = apache.expect("it was found");
+                Running::Apache(apache.spawn(&properties(node)))
+            }
+        });
+    }
+
+    /// Starts all nodes, and waits until each serves.
+    pub fn start_all(&mut self) {
+        for id in self.ids() {
+            self.spawn(id);
+        }
+        for id in self.ids() {
+            self.wait_until_ready(id);
+        }
+    }
+
+    /// Starts a node, and waits until it serves.
+    pub fn start(&mut self, id: i32) {
+        self.spawn(id);
+        self.wait_until_ready(id);
+    }
+
+    fn wait_until_ready(&mut self, id: i32) {
+        match self.node(id).running.as_mut().expect("it was spawned") {
+            Running::Ours(process) => {
+                process.wait_until_printed("ready after", START_LIMIT);
+            }
+            Running::Apache(broker) => broker.wait_until_started(),
+        }
+    }
+
+    /// Kills a node (SIGKILL).
+    pub fn kill(&mut self, id: i32) {
+        match self.node(id).running.take().expect("the node runs") {
+            Running::Ours(process) => process.kill(),
+            Running::Apache(broker) => broker.kill(),
+        }
+    }
+
+    /// Stops a node in order, and returns what it printed.
+    pub fn stop(&mut self, id: i32) -> String {
+        let stopped = match self.node(id).running.take().expect("the node runs") {
+            Running::Ours(process) => process.stop(START_LIMIT),
+            Running::Apache(broker) => broker.end(),
+        };
+        stopped.output
+    }
+
+    /// Sends one of our nodes a signal.
+    pub fn signal(&mut self, id: i32, signal: rustix::process::Signal) {
+        match self.node(id).running.as_ref().expect("the node runs") {
+            Running::Ours(process) => process.signal(signal),
+            Running::Apache(broker) => broker.signal(signal),
+        }
+    }
+
+    /// Waits until one of our nodes has ended by itself; what it printed.
+    pub fn ended(&mut self, id: i32) -> String {
+        match self.node(id).running.take().expect("the node was started") {
+            Running::Ours(mut process) => process.wait(START_LIMIT).output,
+            Running::Apache(_) => panic!("node {id} is not ours"),
+        }
+    }
+
+    /// Waits until one of our nodes has printed a line with this text.
+    pub fn wait_for_line(&mut self, id: i32, text: &str) -> String {
+        match self.node(id).running.as_mut().expect("the node runs") {
+            Running::Ours(process) => process.wait_until_printed(text, START_LIMIT),
+            Running::Apache(_) => panic!("node {id} is not ours"),
+        }
+    }
+
+    /// Removes all that a node that does not run has on its disk, as if the disk was replaced.
+    pub fn wipe(&mut self, id: i32) {
+        let data = self.data_dir(id);
+        fs::remove_dir_all(&data).expect("the directory can be removed");
+        let settings: Vec<(String, String)> = self.node(id).place.settings().to_vec();
+        let node = &self.all[&id];
+        if node.maker == Maker::Apache {
+            let settings: Vec<(&str, &str)> = settings
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect();
+            self.format(node, &settings);
+        }
+    }
+}
+
+fn properties(node: &Node) -> PathBuf {
+    node.place.directory().join("server.properties")
+}

@@ -66,7 +66,9 @@ impl Api {
         // A node that is the whole quorum and the only broker can have one copy of anything. With
         // more voters a broker that comes first must not decide for the others: Kafka's own reason
         // to refuse.
-        let is_alone = self.config().node.controller_quorum_voters.len() <= 1
+        let node = &self.config().node;
+        let is_alone = node.process_roles.is_controller()
+            && node.controller_quorum_voters.len() <= 1
             && self.image().brokers().iter().count() <= 1;
         if configured > 1 && is_alone {
             if let Some(suppressed) = FEWER_REPLICAS.pass() {

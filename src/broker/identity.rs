@@ -73,6 +73,7 @@ pub(super) fn metadata_config(
                 .default_replication_factor
                 .clamp(i16::MIN.into(), i16::MAX.into())
                 as i16,
+            most_replicas: 1,
             delete_topic_enable: config.topics.delete_topic_enable,
             broker_session_timeout: milliseconds(config.quorum.broker_session_timeout_ms),
             settings: settings.clone(),

@@ -200,7 +200,6 @@ impl Collected {
 
     fn read(&self) -> Result<BrokerConfig, InvalidValue> {
         let config = BrokerConfig::read(&Layers::of(&self.settings))?;
-        config.node.check_served()?;
         Ok(config)
     }
 

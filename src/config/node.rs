@@ -1,10 +1,9 @@
-//! The config of the node's identity and its quorum, and of the quorum's time-outs; and the gate before
-//! what is read, but not served yet.
+//! The config of the node's identity and its quorum, and of the quorum's time-outs.
 
 use super::endpoint::Voter;
 use super::listeners::Listeners;
-use super::membership::{Membership, VOTERS, reachable};
-use super::roles::{PROCESS_ROLES, Roles};
+use super::membership::{Membership, reachable};
+use super::roles::Roles;
 use super::value::InvalidValue;
 use super::view::View;
 use crate::model::{BrokerId, Uuid};
@@ -91,26 +90,6 @@ impl NodeConfig {
             controller_quorum_voters: or_this_node(voters, node_id, listeners),
         })
     }
-
-    /// Refuses a node that is not served yet. The config of one is read all the same: only
-    /// [`super::load`] asks, before a node starts.
-    pub(super) fn check_served(&self) -> Result<(), InvalidValue> {
-        const NOT_YET: &str = "Brokers of a cluster of several nodes are not there yet; so far a \
-                               node of several can only have process.roles = controller";
-        let voters = &self.controller_quorum_voters;
-        if self.process_roles == Roles::Broker {
-            return Err(InvalidValue::new(
-                PROCESS_ROLES,
-                self.process_roles,
-                NOT_YET,
-            ));
-        }
-        if self.process_roles == Roles::Both && voters.len() > 1 {
-            let shown: Vec<String> = voters.iter().map(ToString::to_string).collect();
-            return Err(InvalidValue::new(VOTERS, shown.join(","), NOT_YET));
-        }
-        Ok(())
-    }
 }
 
 /// The voters: as configured, or this node alone.
@@ -122,50 +101,4 @@ fn or_this_node(voters: Vec<Voter>, node_id: BrokerId, listeners: &Listeners) ->
         port: endpoint.port,
     });
     voters.into_iter().chain(own).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node(process_roles: Roles, voters: i32) -> NodeConfig {
-        let voter = |id| Voter {
-            id: BrokerId(id),
-            host: "::1".to_owned(),
-            port: 9093,
-        };
-        NodeConfig {
-            node_id: BrokerId(1),
-            process_roles,
-            cluster_id: None,
-            broker_rack: None,
-            controller_quorum_voters: (1..=voters).map(voter).collect(),
-        }
-    }
-
-    #[test]
-    fn a_controller_is_served_whatever_the_quorum_and_a_broker_only_alone() {
-        assert_eq!(node(Roles::Controller, 1).check_served(), Ok(()));
-        assert_eq!(node(Roles::Controller, 3).check_served(), Ok(()));
-        assert_eq!(node(Roles::Both, 1).check_served(), Ok(()));
-    }
-
-    #[test]
-    fn a_broker_of_several_nodes_is_refused_with_what_is_served() {
-        let sentence = "Brokers of a cluster of several nodes are not there yet; so far a node of \
-                        several can only have process.roles = controller";
-
-        for voters in [1, 3] {
-            let refused = node(Roles::Broker, voters).check_served().unwrap_err();
-            let expected =
-                format!("Invalid value broker for configuration process.roles: {sentence}");
-            assert_eq!(refused.message, expected);
-        }
-        let refused = node(Roles::Both, 2).check_served().unwrap_err();
-        let expected = format!(
-            "Invalid value 1@[::1]:9093,2@[::1]:9093 for configuration controller.quorum.voters: \
-             {sentence}"
-        );
-        assert_eq!(refused.message, expected);
-    }
 }

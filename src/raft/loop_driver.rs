@@ -11,6 +11,7 @@ use super::control_record;
 use super::delivery::{Delivery, Step};
 use super::driver::{Command, Mailbox, RaftError, Shared};
 use super::effect::{Announcement, BatchContent, Effect, Input, LeaderBatch};
+use super::election_state::ElectionState;
 use super::event::{CommittedBatch, RaftEvent, RaftListener};
 use super::full_disk_driver::with_reserve;
 use super::log_driver::MetadataLog;
@@ -95,6 +96,7 @@ impl RaftThread {
 
     pub(super) fn serve(&mut self) -> Result<(), RaftError> {
         self.step(Input::Started)?;
+        self.tell_remembered_leader();
         self.catch_up()?;
         let mut next_clean = Instant::now();
         let mut mark_due = None;
@@ -126,6 +128,16 @@ impl RaftThread {
             if work.is_closing && self.may_stop_now()? {
                 return self.log.close(wall_clock());
             }
+        }
+    }
+
+    /// Tells the listener of a leader that the node found on its disk: as long as that leads, nothing
+    /// changes that would be announced.
+    fn tell_remembered_leader(&mut self) {
+        let ElectionState { epoch, leader, .. } = self.node.election();
+        if leader.is_some_and(|leader| leader != self.node.local().id) {
+            let event = RaftEvent::LeaderChanged { leader, epoch };
+            self.listener.on_event(event);
         }
     }
 

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod brokers;
 mod mixed_quorum;
 mod nodes;
 mod quorum;

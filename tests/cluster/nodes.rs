@@ -14,6 +14,25 @@ pub const CLUSTER_ID: &str = "QdcUrN8mS1qvUcLUNwFmjw";
 /// How long a node may take to serve; generous, as machines are shared.
 const START_LIMIT: Duration = Duration::from_secs(60);
 const CONTROLLER_PORT: u16 = 19093;
+const BROKER_PORT: u16 = 19092;
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Controller,
+    Broker,
+    Both,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Controller => "controller",
+            Self::Broker => "broker",
+            Self::Both => "broker,controller",
+        }
+    }
+}
 
 /// Whose program a node runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +66,33 @@ impl Nodes {
     /// Controllers with the ids 1, 2, ... by these makers, none of which runs. `test` is a number that no
     /// other test of this program has. `None` where Apache Kafka is needed and not installed.
     pub fn controllers(test: u8, makers: &[Maker], settings: &[(&str, &str)]) -> Option<Self> {
-        let needs_apache = makers.contains(&Maker::Apache);
+        Self::new(test, makers, settings, Role::Controller, &[])
+    }
+
+    /// As [`Self::controllers`], and each is a broker as well.
+    pub fn combined(test: u8, makers: &[Maker], settings: &[(&str, &str)]) -> Option<Self> {
+        Self::new(test, makers, settings, Role::Both, &[])
+    }
+
+    /// As [`Self::controllers`], and with brokers whose ids follow.
+    pub fn with_brokers(
+        test: u8,
+        controllers: &[Maker],
+        brokers: &[Maker],
+        settings: &[(&str, &str)],
+    ) -> Option<Self> {
+        Self::new(test, controllers, settings, Role::Controller, brokers)
+    }
+
+    fn new(
+        test: u8,
+        voters: &[Maker],
+        settings: &[(&str, &str)],
+        role: Role,
+        brokers: &[Maker],
+    ) -> Option<Self> {
+        let makers = || voters.iter().chain(brokers);
+        let needs_apache = makers().any(|maker| *maker == Maker::Apache);
         let apache = if needs_apache {
             Some(Apache::find()?)
         } else {
@@ -58,21 +103,22 @@ impl Nodes {
             network: test,
             all: BTreeMap::new(),
         };
-        let ids = 1..=i32::try_from(makers.len()).expect("few nodes");
-        let voters: Vec<String> = ids
-            .clone()
+        let count = i32::try_from(voters.len()).expect("few nodes");
+        let voters: Vec<String> = (1..=count)
             .map(|id| format!("{id}@{}", nodes.controller(id)))
             .collect();
-        for (id, maker) in ids.zip(makers) {
+        let voters = voters.join(",");
+        for (id, maker) in (1..).zip(makers()) {
+            let role = if id <= count { role } else { Role::Broker };
             let node_id = id.to_string();
-            let listeners = format!("CONTROLLER://{}", nodes.controller(id));
-            let voters = voters.join(",");
+            let listeners = nodes.listeners(id, role);
             let mut all = vec![
-                ("process.roles", "controller"),
+                ("process.roles", role.name()),
                 ("node.id", node_id.as_str()),
                 ("controller.quorum.voters", voters.as_str()),
                 ("controller.listener.names", "CONTROLLER"),
                 ("listeners", listeners.as_str()),
+                ("offsets.topic.replication.factor", "1"),
             ];
             all.extend_from_slice(settings);
             if *maker == Maker::Ours {
@@ -89,6 +135,16 @@ impl Nodes {
             nodes.all.insert(id, node);
         }
         Some(nodes)
+    }
+
+    fn listeners(&self, id: i32, role: Role) -> String {
+        let controller = format!("CONTROLLER://{}", self.controller(id));
+        let broker = format!("PLAINTEXT://{}", self.bootstrap(id));
+        match role {
+            Role::Controller => controller,
+            Role::Broker => broker,
+            Role::Both => format!("{broker},{controller}"),
+        }
     }
 
     fn format(&self, node: &Node, settings: &[(&str, &str)]) {
@@ -108,14 +164,19 @@ impl Nodes {
 
     /// Where a node's controller listens.
     pub fn controller(&self, id: i32) -> String {
+        format!("{}:{CONTROLLER_PORT}", self.host(id))
+    }
+
+    /// Where a node's broker listens.
+    pub fn bootstrap(&self, id: i32) -> String {
+        format!("{}:{BROKER_PORT}", self.host(id))
+    }
+
+    /// Each process of tests has addresses of its own, and each of its tests others.
+    fn host(&self, id: i32) -> String {
         let pid = std::process::id();
-        // Each process of tests has addresses of its own, and each of its tests others.
-        let (test, low) = (self.network, pid & 0xff);
-        let high = (pid >> 8) & 0x1f;
-        format!(
-            "127.{test}.{}.{low}:{CONTROLLER_PORT}",
-            (high << 3) | id as u32
-        )
+        let high = ((pid >> 8) & 0x1f) << 3 | id.unsigned_abs();
+        format!("127.{}.{high}.{}", self.network, pid & 0xff)
     }
 
     /// Whose program a node runs.

@@ -12,8 +12,7 @@ keys! {
         "The old name of `node.id`.";
     "process.roles": List = "broker,controller", filled_list_of(&["broker", "controller"]);
         High ReadOnly Acts;
-        "What this node is: `broker`, `controller`, or both, which is the default; Kafka has none. \
-         A broker beside other nodes is not there yet.";
+        "What this node is: `broker`, `controller`, or both, which is the default; Kafka has none.";
     "broker.rack": String = unset, ANY; Medium ReadOnly Acts;
         "Where this broker stands, for placing replicas and for reading from a near one.";
     "broker.heartbeat.interval.ms": Int = "2000", ANY; Medium ReadOnly Acts;

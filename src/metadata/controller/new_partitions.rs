@@ -19,7 +19,9 @@ impl Controller {
         replication_factor: i16,
         entropy: Entropy<'_>,
     ) -> Result<Vec<PartitionImage>, Refusal> {
-        placement::place(self.image.brokers(), count, replication_factor, entropy)?
+        let placed = placement::place(self.image.brokers(), count, replication_factor, entropy)?;
+        self.check_copied(usize::from(replication_factor.unsigned_abs()))?;
+        placed
             .into_iter()
             .map(|replicas| {
                 self.new_partition(&replicas).ok_or_else(|| {
@@ -54,6 +56,21 @@ impl Controller {
                  are fenced or in controlled shutdown."
             ))
         })
+    }
+
+    /// Refuses what would need brokers to copy from each other, as long as they do not.
+    ///
+    /// # Errors
+    /// INVALID_REPLICATION_FACTOR.
+    pub(super) fn check_copied(&self, replicas: usize) -> Result<(), Refusal> {
+        if replicas <= self.settings.most_replicas {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            ErrorCode::INVALID_REPLICATION_FACTOR,
+            "Brokers do not copy partitions from each other yet: the replication factor must be 1, and \
+             a partition stays on its broker.",
+        ))
     }
 
     /// Checks replicas that a request names.
@@ -95,7 +112,7 @@ impl Controller {
                  partitions, which have {expected} replica(s).",
                 replicas.len()
             ))),
-            _ => Ok(()),
+            _ => self.check_copied(replicas.len()),
         }
     }
 

@@ -174,16 +174,21 @@ fn wait_for_leader<'a>(
 
 struct Three {
     cluster: Cluster,
+    disks: BTreeMap<i32, CrashDisk>,
     recorders: BTreeMap<i32, Recorder>,
 }
 
 impl Three {
     fn start() -> Self {
         let cluster = Cluster::new();
-        let recorders = IDS.map(|id| (id, cluster.start(id, &formatted_disk())));
+        let disks: BTreeMap<_, _> = IDS.map(|id| (id, formatted_disk())).into();
+        let started = disks.iter();
+        let recorders = started.map(|(id, disk)| (*id, cluster.start(*id, disk)));
+        let recorders = recorders.collect();
         Self {
             cluster,
-            recorders: recorders.into(),
+            disks,
+            recorders,
         }
     }
 
@@ -303,6 +308,25 @@ fn a_voter_whose_disk_is_empty_is_filled_from_a_snapshot() {
     let recorder = three.cluster.start(wiped, &empty);
     assert!(recorder.wait_for_commit(second));
     assert_eq!(recorder.records(), expected);
+    three.stop();
+}
+
+#[test]
+fn a_node_that_starts_again_is_told_of_the_leader_that_it_knew() {
+    let mut three = Three::start();
+    let offset = three.append("before");
+    let (leader, epoch) = three.leader();
+    let other = IDS.into_iter().find(|id| *id != leader).unwrap();
+    assert!(three.recorders[&other].wait_for_commit(offset));
+    three.kill(other).close();
+
+    let recorder = three.cluster.start(other, &three.disks[&other]);
+
+    let told = recorder.wait_for(|event| match event {
+        RaftEvent::LeaderChanged { leader, epoch } => Some((*leader, *epoch)),
+        _ => None,
+    });
+    assert_eq!(told, (Some(BrokerId(leader)), epoch));
     three.stop();
 }
 

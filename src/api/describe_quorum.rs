@@ -4,10 +4,13 @@
 //! Version 1 adds times, 2 directory ids and the nodes' listeners (KIP-853). Only the leader knows how far
 //! the others have read.
 
+use std::sync::Arc;
+
 use super::Api;
 use super::context::RequestContext;
+use super::controller_requests::sender;
 use crate::clock::wall_clock;
-use crate::metadata::controller::METADATA_TOPIC_NAME;
+use crate::metadata::controller::{ControllerRequestContext, METADATA_TOPIC_NAME};
 use crate::metadata::image::MetadataImage;
 use crate::model::{BrokerId, Timestamp, Uuid};
 use crate::protocol::messages::describe_quorum::{
@@ -22,12 +25,24 @@ const PARTITION: i32 = 0;
 /// The message where there is no error: empty and not null, as in Kafka.
 const NO_MESSAGE: Str = Str::from_static("");
 
-/// Answers with what this node knows, if it leads.
-pub fn handle(
-    api: &Api,
-    _context: &RequestContext,
-    request: &DescribeQuorumRequest,
+/// Answers with what the leader knows: this node, or the one that a broker passes the request on to.
+pub async fn handle(
+    api: Arc<Api>,
+    context: Arc<RequestContext>,
+    request: DescribeQuorumRequest,
 ) -> DescribeQuorumResponse {
+    let of_request = ControllerRequestContext {
+        sender: Some(sender(&context)),
+        ..ControllerRequestContext::unlimited(context.principal().clone(), context.version())
+    };
+    match api.controller().relay(&request, &of_request).await {
+        Some(answer) => answer,
+        None => describe(&api, &request),
+    }
+}
+
+/// Answers with what this node knows, if it leads.
+fn describe(api: &Api, request: &DescribeQuorumRequest) -> DescribeQuorumResponse {
     let is_metadata = match &request.topics[..] {
         [topic] => {
             let partitions = topic.partitions.iter().map(|it| it.partition_index);

@@ -152,7 +152,7 @@ const ROUTES: &[Route] = &[
     Route { key: ApiKey::Vote, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| of_quorum::<VoteRequest>(api, context, body) },
     Route { key: ApiKey::BeginQuorumEpoch, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| of_quorum::<BeginQuorumEpochRequest>(api, context, body) },
     Route { key: ApiKey::EndQuorumEpoch, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| of_quorum::<EndQuorumEpochRequest>(api, context, body) },
-    Route { key: ApiKey::DescribeQuorum, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_quorum::handle) },
+    Route { key: ApiKey::DescribeQuorum, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, describe_quorum::handle) },
     Route { key: ApiKey::UpdateFeatures, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<UpdateFeaturesRequest>) },
     Route { key: ApiKey::Envelope, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| envelope::handle(api, context, body) },
     Route { key: ApiKey::FetchSnapshot, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| of_quorum::<FetchSnapshotRequest>(api, context, body) },

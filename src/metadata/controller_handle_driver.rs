@@ -15,7 +15,7 @@ use super::controller_link_driver::{ControllerLink, LinkError};
 use super::driver::Published;
 use super::image::MetadataImage;
 use crate::model::Offset;
-use crate::protocol::ErrorCode;
+use crate::protocol::{ErrorCode, Request};
 use crate::security::Principal;
 use crate::telemetry::LogGate;
 
@@ -176,6 +176,19 @@ impl ControllerHandle {
         } = committed;
         self.published.settled(offset, records).await;
         response
+    }
+
+    /// What the active controller on another node answers; `None` if this node is the active one, or the
+    /// other does not answer.
+    pub async fn relay<R: Request>(
+        &self,
+        request: &R,
+        context: &ControllerRequestContext,
+    ) -> Option<R::Response> {
+        let link = self.link.as_ref()?;
+        let leader = self.published.leader().0.filter(|id| *id != link.local())?;
+        let answer = link.forward(leader, request, context);
+        tokio::time::timeout(ASK_TIMEOUT, answer).await.ok()?.ok()
     }
 
     /// Goes to the active controller, and to its successor if the request was not decided on. Of a lost

@@ -129,12 +129,14 @@ impl SnapshotStore {
         position: u64,
         max_bytes: u32,
     ) -> Result<Option<SnapshotPart>, SnapshotFileError> {
-        let path = self.path(id);
-        let file = match self.disk.open(&path, OpenMode::Existing) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(self.io("open", &path))?,
+        let Some(size) = self.size(id)? else {
+            return Ok(None);
         };
-        let size = file.size().map_err(self.io("look at", &path))?;
+        let path = self.path(id);
+        let file = self
+            .disk
+            .open(&path, OpenMode::Existing)
+            .map_err(self.io("open", &path))?;
         let left = size.saturating_sub(position).min(u64::from(max_bytes));
         let mut bytes = vec![0; usize::try_from(left).unwrap_or(0)];
         let read = file
@@ -400,6 +402,24 @@ mod tests {
 
         assert_eq!(store(&disk).size(ID).unwrap(), None);
         assert_eq!(disk.list(Path::new(DIR)).unwrap(), []);
+    }
+
+    #[test]
+    fn a_part_is_read_of_a_snapshot_that_is_there_and_of_no_other() {
+        let disk = empty_disk();
+        write(&disk).unwrap();
+        let store = store(&disk);
+        let whole = store.read_part(ID, 0, u32::MAX).unwrap().unwrap();
+        assert_eq!(whole.bytes.len() as u64, whole.size);
+
+        let part = store.read_part(ID, 10, 5).unwrap().unwrap();
+        assert_eq!(part.bytes, whole.bytes[10..15]);
+        let behind = store.read_part(ID, u64::MAX, 5).unwrap().unwrap();
+        assert_eq!((behind.size, behind.bytes.len()), (whole.size, 0));
+        for (offset, epoch) in [(98, 2), (99, 1), (i64::MIN, 1), (i64::MAX, i32::MAX)] {
+            let other = OffsetAndEpoch::new(offset, epoch);
+            assert_eq!(store.read_part(other, 0, 5).unwrap(), None);
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub mod alter_replica_log_dirs;
 pub mod api_versions;
 /// Topics that are created without CreateTopics.
 mod automatic_topics;
+/// BrokerHeartbeat.
+mod broker_heartbeat;
 /// Loggers as a resource with configs.
 mod broker_loggers;
 /// What a handler knows of the request besides its body.
@@ -112,7 +114,7 @@ use crate::config::{BrokerConfig, Settings};
 use crate::coordinator::GroupCoordinator;
 use crate::metadata::driver::Published;
 use crate::metadata::image::MetadataImage;
-use crate::metadata::{BrokerLifecycle, ControllerHandle};
+use crate::metadata::{BrokenConnections, BrokerLifecycle, ControllerHandle};
 use crate::model::BrokerId;
 use crate::network::{CloseReason, Connection, Handling, RequestFrame, RequestHandler, Treatment};
 use crate::protocol::{ApiKey, DecodeError, Reader, RequestHeader, Str, frame};
@@ -149,6 +151,8 @@ pub struct Parts {
     pub raft: Raft,
     /// Where the quorum's members are found.
     pub quorum: Arc<QuorumAddresses>,
+    /// Who is told of connections of brokers that break.
+    pub broken_connections: BrokenConnections,
     /// What only brokers have; `None` for the listeners of controllers.
     pub broker: Option<BrokerParts>,
 }
@@ -272,6 +276,11 @@ impl Api {
     /// Where the quorum's members are found.
     pub fn quorum_addresses(&self) -> &QuorumAddresses {
         &self.parts.quorum
+    }
+
+    /// Who is told of connections of brokers that break.
+    pub fn broken_connections(&self) -> &BrokenConnections {
+        &self.parts.broken_connections
     }
 
     /// The epoch of the broker's current registration.

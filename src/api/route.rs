@@ -15,9 +15,9 @@ use bytes::Bytes;
 use super::context::RequestContext;
 use super::throttle::Meter;
 use super::{
-    Api, alter_client_quotas, alter_replica_log_dirs, api_versions, controller_requests,
-    delete_groups, delete_records, describe_client_quotas, describe_cluster, describe_configs,
-    describe_groups, describe_log_dirs, describe_producers, describe_quorum,
+    Api, alter_client_quotas, alter_replica_log_dirs, api_versions, broker_heartbeat,
+    controller_requests, delete_groups, delete_records, describe_client_quotas, describe_cluster,
+    describe_configs, describe_groups, describe_log_dirs, describe_producers, describe_quorum,
     describe_topic_partitions, envelope, fetch, find_coordinator, get_telemetry_subscriptions,
     group, incremental_alter_configs, init_producer_id, list_config_resources, list_groups,
     list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete,
@@ -30,7 +30,6 @@ use crate::protocol::messages::alter_configs::AlterConfigsRequest;
 use crate::protocol::messages::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
 use crate::protocol::messages::assign_replicas_to_dirs::AssignReplicasToDirsRequest;
 use crate::protocol::messages::begin_quorum_epoch::BeginQuorumEpochRequest;
-use crate::protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
 use crate::protocol::messages::broker_registration::BrokerRegistrationRequest;
 use crate::protocol::messages::controller_registration::ControllerRegistrationRequest;
 use crate::protocol::messages::create_partitions::CreatePartitionsRequest;
@@ -159,7 +158,7 @@ const ROUTES: &[Route] = &[
     Route { key: ApiKey::DescribeCluster, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_cluster::handle) },
     Route { key: ApiKey::DescribeProducers, treatment: ALONE, weight: Weight::Any, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_producers::handle) },
     Route { key: ApiKey::BrokerRegistration, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<BrokerRegistrationRequest>) },
-    Route { key: ApiKey::BrokerHeartbeat, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<BrokerHeartbeatRequest>) },
+    Route { key: ApiKey::BrokerHeartbeat, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, broker_heartbeat::handle) },
     Route { key: ApiKey::UnregisterBroker, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<UnregisterBrokerRequest>) },
     Route { key: ApiKey::AllocateProducerIds, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<AllocateProducerIdsRequest>) },
     Route { key: ApiKey::ControllerRegistration, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<ControllerRegistrationRequest>) },

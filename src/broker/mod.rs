@@ -29,7 +29,7 @@ use tokio::runtime::{Builder, Handle};
 use crate::api::{Api, Dispatcher, Parts};
 use crate::config::{BrokerConfig, Loaded};
 use crate::metadata::driver::{self, Metadata};
-use crate::metadata::register_controller;
+use crate::metadata::{broken_connections, fence_gone_brokers, register_controller};
 use crate::network::RunningListener;
 use crate::protocol::{ApiKey, Str};
 use crate::raft::wire::QuorumAddresses;
@@ -158,6 +158,7 @@ impl Node {
         let registration = identity.registration.clone();
         let metadata = Metadata::start(identity, events, &raft, publishers, on_fatal)
             .context("cannot start the metadata threads")?;
+        let (broken_connections, inbox) = broken_connections();
         let parts = Parts {
             config: Arc::clone(&config),
             settings: loaded.settings,
@@ -169,6 +170,7 @@ impl Node {
             metrics: Arc::clone(&metrics),
             raft: raft.clone(),
             quorum: addresses,
+            broken_connections,
             broker: None,
         };
         let of_controller = Arc::new(Dispatcher::new(Arc::new(Api::new(parts.clone()))));
@@ -178,6 +180,12 @@ impl Node {
             .await?;
         sockets::keep_limits(&live, network.connections().clone());
         if config.node.process_roles.is_controller() {
+            quorum.spawn(fence_gone_brokers(
+                inbox,
+                metadata.controller().clone(),
+                Arc::clone(metadata.published()),
+                config.node.node_id,
+            ));
             quorum.spawn(register_controller(
                 broker_role::anywhere(&config, &metadata),
                 Arc::clone(metadata.published()),

@@ -14,7 +14,7 @@ use super::controller_driver::{Answer, ControllerInput, Decided, Question};
 use super::controller_link_driver::{ControllerLink, LinkError};
 use super::driver::Published;
 use super::image::MetadataImage;
-use crate::model::Offset;
+use crate::model::{BrokerId, Offset};
 use crate::protocol::{ErrorCode, Request};
 use crate::security::Principal;
 use crate::telemetry::LogGate;
@@ -124,6 +124,41 @@ const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
+/// A broker whose process is gone.
+struct FenceGone {
+    broker: BrokerId,
+    epoch: i64,
+    /// Told that the controller has decided; dropped if there is none.
+    decided: oneshot::Sender<()>,
+}
+
+impl Question for FenceGone {
+    fn decide(self: Box<Self>, controller: &mut Controller, _now: Instant) -> Decided {
+        let decision = controller.fence_gone_broker(self.broker, self.epoch);
+        if decision.is_some() {
+            tracing::warn!(broker = self.broker.0, "fenced: its process is gone");
+        }
+        Decided {
+            records: decision.map_or_else(Vec::new, |decision| decision.records),
+            answer: Box::new(Fenced(self.decided)),
+        }
+    }
+
+    fn refuse(self: Box<Self>, _refusal: &Refusal) {}
+}
+
+/// The commit of [`FenceGone`].
+struct Fenced(oneshot::Sender<()>);
+
+impl Answer for Fenced {
+    fn deliver(self: Box<Self>, outcome: Result<Offset, &Refusal>) {
+        if outcome.is_ok() {
+            // Who asked may have given up.
+            let _ = self.0.send(());
+        }
+    }
+}
+
 /// A handle on the controller. Clones share it.
 #[derive(Clone, Debug)]
 pub struct ControllerHandle {
@@ -189,6 +224,21 @@ impl ControllerHandle {
         let leader = self.published.leader().0.filter(|id| *id != link.local())?;
         let answer = link.forward(leader, request, context);
         tokio::time::timeout(ASK_TIMEOUT, answer).await.ok()?.ok()
+    }
+
+    /// Tells the controller of this node, if it is the active one, that a broker's process is gone: it is
+    /// fenced, unless it has registered again. Returns whether that is committed; if not, this node is not
+    /// the active controller, or not yet.
+    pub(super) async fn fence_gone(&self, broker: BrokerId, epoch: i64) -> bool {
+        let (decided, fenced) = oneshot::channel();
+        let question = Box::new(FenceGone {
+            broker,
+            epoch,
+            decided,
+        });
+        // The thread is gone only when the process stops.
+        let _ = self.inputs.send(ControllerInput::Ask(question));
+        fenced.await.is_ok()
     }
 
     /// Goes to the active controller, and to its successor if the request was not decided on. Of a lost

@@ -22,6 +22,7 @@ mod controller_driver;
 mod controller_handle_driver;
 mod controller_link_driver;
 mod controller_registration_driver;
+mod gone_broker_driver;
 mod lifecycle_driver;
 mod loader_driver;
 mod publisher_driver;
@@ -31,6 +32,7 @@ mod replica_directory_driver;
 pub use controller_handle_driver::ControllerHandle;
 pub use controller_link_driver::{ControllerLink, principal_of};
 pub use controller_registration_driver::register_controller;
+pub use gone_broker_driver::{BrokenConnections, broken_connections, fence_gone_brokers};
 pub use lifecycle_driver::{BrokerIdentity, BrokerLifecycle, LifecycleError, LifecycleState};
 pub use replica_directories::ReplicaDirectory;
 pub use replica_directory_driver::{

@@ -1,6 +1,7 @@
 //! One connection as the rest of the broker sees it: who it is, and the few things that may be
 //! asked of it. Its socket and buffers belong to its task (`connection_task.rs`), which reads this.
 
+use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -30,6 +31,7 @@ pub struct Connection {
     order: AtomicU8,
     peer_has_closed: AtomicBool,
     task: Mutex<Option<Waker>>,
+    companion: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 /// What the peer said of itself in ApiVersions (KIP-511).
@@ -72,6 +74,7 @@ impl Connection {
             order: AtomicU8::new(0),
             peer_has_closed: AtomicBool::new(false),
             task: Mutex::new(None),
+            companion: OnceLock::new(),
         }
     }
 
@@ -135,6 +138,13 @@ impl Connection {
     pub fn principal(&self) -> &Principal {
         static NOBODY: Principal = Principal::ANONYMOUS;
         self.principal.get().unwrap_or(&NOBODY)
+    }
+
+    /// A value that lives as long as the connection does: whoever serves it learns of its end when the value
+    /// is dropped. The first caller makes it; `None` if that was of another type.
+    pub fn companion<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        let companion = self.companion.get_or_init(|| Box::new(make()));
+        companion.downcast_ref()
     }
 
     /// Notes who has logged in, and lifts the limits on size and time that hold until then. A later

@@ -1,7 +1,7 @@
 //! Brokers and controllers on different nodes: what clients ask of any node is done by the active controller,
 //! and each broker finds it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use broker::protocol::ErrorCode;
 use broker::protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
@@ -136,6 +136,36 @@ fn a_node_that_is_killed_comes_back_with_what_it_led() {
     let read = consume(&nodes, &all, "after", "kept", 200);
     assert_eq!(read, written(200));
 }
+
+#[test]
+fn a_broker_that_is_killed_is_fenced_long_before_its_session_ends() {
+    let mut nodes = Nodes::combined(56, &OURS, &[]).expect("they are ours");
+    nodes.start_all();
+    let all = nodes.ids();
+    let leader = voice::leader(&nodes, &all);
+    voice::write(&nodes, &all, 1);
+    voice::wait_until_level(&nodes, leader, &all);
+    let others: Vec<i32> = all.iter().copied().filter(|id| *id != leader).collect();
+    // First one that is a broker only to the others, then the active controller itself.
+    for (victim, witness) in [(others[0], others[1]), (leader, others[1])] {
+        let started = Instant::now();
+        nodes.kill(victim);
+        wait_for("the others count on it no more", || {
+            let seen = metadata(&nodes, witness)?;
+            let counts = seen.brokers.iter().any(|broker| broker.node_id == victim);
+            (!counts).then_some(())
+        });
+        let took = started.elapsed();
+        println!("node {victim} was fenced {took:?} after its death");
+        assert!(took < SESSION / 2, "{took:?}");
+        nodes.start(victim);
+        let now = voice::leader(&nodes, &all);
+        voice::wait_until_level(&nodes, now, &all);
+    }
+}
+
+/// The default of broker.session.timeout.ms.
+const SESSION: Duration = Duration::from_secs(9);
 
 #[test]
 fn a_second_replica_is_refused_as_long_as_nobody_would_fill_it() {

@@ -163,6 +163,16 @@ impl Controller {
         records
     }
 
+    /// Fences a broker whose process is gone, if it was registered last with this epoch.
+    pub fn fence_gone_broker(&self, id: BrokerId, epoch: i64) -> Option<Decision<()>> {
+        let registered = self.image.brokers().get(id)?;
+        let is_this = registered.epoch == epoch && !registered.fenced;
+        is_this.then(|| Decision {
+            records: self.fence_records(id, epoch),
+            answer: (),
+        })
+    }
+
     /// Fences one broker whose session has expired. It fences one at a time, because who may lead instead
     /// depends on what fencing the last one did.
     pub fn fence_expired_broker(&self, now: Instant) -> Option<(BrokerId, Decision<()>)> {

@@ -54,7 +54,7 @@ fn describe(api: &Api, request: &DescribeQuorumRequest) -> DescribeQuorumRespons
         return unknown(request);
     }
     let quorum = api.quorum();
-    if quorum.leader != Some(api.node_id()) {
+    if !quorum.leads {
         let code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
         return DescribeQuorumResponse {
             error_code: code,

@@ -102,6 +102,8 @@ mod sync_group;
 mod telemetry_client;
 /// Quotas at the edge.
 mod throttle;
+/// UpdateRaftVoter.
+mod update_raft_voter;
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -21,7 +21,7 @@ use super::{
     describe_topic_partitions, envelope, fetch, find_coordinator, get_telemetry_subscriptions,
     group, incremental_alter_configs, init_producer_id, list_config_resources, list_groups,
     list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete,
-    offset_fetch, offset_for_leader_epoch, produce, push_telemetry, quorum,
+    offset_fetch, offset_for_leader_epoch, produce, push_telemetry, quorum, update_raft_voter,
 };
 use crate::network::{CloseReason, Handling, Outcome, Treatment};
 use crate::protocol::message::Struct as _;
@@ -167,6 +167,7 @@ const ROUTES: &[Route] = &[
     Route { key: ApiKey::AssignReplicasToDirs, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<AssignReplicasToDirsRequest>) },
     Route { key: ApiKey::ListConfigResources, treatment: ALONE, weight: Weight::Any, listeners: BROKER, serve: |api, context, body| now(api, &context, body, list_config_resources::handle) },
     Route { key: ApiKey::DescribeTopicPartitions, treatment: ALONE, weight: Weight::Any, listeners: BROKER, serve: |api, context, body| now(api, &context, body, describe_topic_partitions::handle) },
+    Route { key: ApiKey::UpdateRaftVoter, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| now(api, &context, body, update_raft_voter::handle) },
 ];
 
 impl Route {

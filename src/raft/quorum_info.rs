@@ -14,6 +14,9 @@ pub struct QuorumInfo {
     pub leader: Option<BrokerId>,
     /// The epoch.
     pub epoch: LeaderEpoch,
+    /// Whether this node leads. One that has resigned, or starts again after it led, is still the leader that
+    /// it knows of.
+    pub leads: bool,
     /// The role of this node, by Kafka's name.
     pub role: &'static str,
     /// The offset below which everything is committed; `None` until that is known.
@@ -78,6 +81,7 @@ impl QuorumInfo {
         Self {
             leader: election.leader,
             epoch: election.epoch,
+            leads: node.is_leader(),
             role: node.role().name(),
             high_watermark: node.high_watermark(),
             learned_high_watermark: node.learned_high_watermark(),

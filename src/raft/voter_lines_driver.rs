@@ -28,9 +28,6 @@ use crate::telemetry::LogGate;
 /// What an answer may be larger than the records in it: a batch is sent whole, whatever its size.
 const ANSWER_MARGIN: u32 = 24 * 1024 * 1024;
 
-/// A voter that is down is asked some fifty times a second.
-static ABSENT: LogGate = LogGate::new();
-
 /// The other voters, each at the end of a line.
 pub struct VoterLines {
     lines: BTreeMap<BrokerId, mpsc::UnboundedSender<Call>>,
@@ -49,8 +46,9 @@ struct Line {
     addresses: Arc<QuorumAddresses>,
     options: ClientOptions,
     client: Option<Client>,
-    /// What was last told of the voter: the log tells of changes only.
+    /// Whether the voter answered last; the log tells of changes, and now and then of a voter that is silent.
     was_heard: Option<bool>,
+    absent: LogGate,
 }
 
 /// Why a request has no answer.
@@ -88,6 +86,7 @@ impl VoterLines {
                 },
                 client: None,
                 was_heard: None,
+                absent: LogGate::default(),
             };
             runtime.spawn(line.run(calls));
             (voter.id, sender)
@@ -178,13 +177,13 @@ impl Line {
     }
 
     fn note(&mut self, is_heard: bool, what: impl FnOnce() -> String) {
-        if self.was_heard.replace(is_heard) == Some(is_heard) {
-            return;
-        }
+        let is_news = self.was_heard.replace(is_heard) != Some(is_heard);
         let (voter, address) = (self.voter.id, &self.address);
         if is_heard {
-            tracing::info!(%voter, address, "a voter of the metadata quorum answers");
-        } else if let Some(suppressed) = ABSENT.pass() {
+            if is_news {
+                tracing::info!(%voter, address, "a voter of the metadata quorum answers");
+            }
+        } else if let Some(suppressed) = self.absent.pass() {
             let reason = what();
             tracing::warn!(
                 %voter, address, reason, suppressed,

@@ -8,6 +8,9 @@ use broker::protocol::messages::fetch::{FetchPartition, FetchRequest, FetchTopic
 use broker::protocol::messages::fetch_snapshot::{
     FetchSnapshotRequest, RequestPartitionSnapshot, RequestTopicSnapshot, SnapshotId,
 };
+use broker::protocol::messages::update_raft_voter::{
+    KRaftVersionFeature, Listener, UpdateRaftVoterRequest,
+};
 use broker::protocol::messages::vote::{self, VoteRequest};
 
 use crate::nodes::{CLUSTER_ID, Maker, Nodes};
@@ -153,13 +156,57 @@ fn provoke(address: &str, leader: i32, epoch: i32) {
 }
 
 #[test]
+fn a_leader_takes_note_of_its_voters_and_of_no_others() {
+    let mut nodes = Nodes::controllers(61, &[Maker::Ours; 3], &[]).expect("they are ours");
+    nodes.start_all();
+    let all = nodes.ids();
+    voice::write(&nodes, &all, 1);
+    let leader = voice::leader(&nodes, &all);
+    let epoch = voice::described_by(&nodes, leader)
+        .expect("it leads")
+        .leader_epoch;
+    let tell = |voter: i32, epoch: i32, listener: &str| {
+        let request = UpdateRaftVoterRequest {
+            cluster_id: Some(CLUSTER_ID.into()),
+            current_leader_epoch: epoch,
+            voter_id: voter,
+            listeners: vec![Listener {
+                name: listener.to_owned().into(),
+                host: "c".into(),
+                port: 1,
+            }],
+            kraft_version_feature: KRaftVersionFeature {
+                min_supported_version: 0,
+                max_supported_version: 1,
+            },
+            ..UpdateRaftVoterRequest::default()
+        };
+        let answer = ask(&nodes.controller(leader), &request).expect("an answer");
+        assert_eq!(answer.current_leader.leader_id, leader);
+        answer.error_code
+    };
+
+    assert_eq!(tell(1, epoch, "CONTROLLER"), ErrorCode::NONE);
+    assert_eq!(tell(4, epoch, "CONTROLLER"), ErrorCode::VOTER_NOT_FOUND);
+    assert_eq!(tell(1, epoch, "OTHER"), ErrorCode::INVALID_REQUEST);
+    assert_eq!(
+        tell(1, epoch - 1, "CONTROLLER"),
+        ErrorCode::FENCED_LEADER_EPOCH
+    );
+    assert_eq!(
+        tell(1, epoch + 1, "CONTROLLER"),
+        ErrorCode::UNKNOWN_LEADER_EPOCH
+    );
+}
+
+#[test]
 fn nothing_that_a_stranger_says_moves_the_quorum() {
     let mut nodes = Nodes::controllers(60, &[Maker::Ours; 3], &[]).expect("they are ours");
     nodes.start_all();
     let all = nodes.ids();
     voice::write(&nodes, &all, 1);
     let leader = voice::leader(&nodes, &all);
-    voice::wait_until_level(&nodes, leader, &all);
+    voice::wait_until_level(&nodes, &all);
     let before = voice::described_by(&nodes, leader).expect("it leads");
 
     for id in &all {

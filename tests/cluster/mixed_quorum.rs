@@ -21,15 +21,13 @@ fn kill_each_in_turn(mut nodes: Nodes) {
         value += 1;
         voice::write(&nodes, &left, value);
         nodes.start(victim);
-        let leader = voice::leader(&nodes, &all);
-        voice::wait_until_level(&nodes, leader, &all);
+        voice::wait_until_level(&nodes, &all);
         voice::wait_until_read(&nodes, victim, value);
     }
     for id in &all {
         voice::wait_until_read(&nodes, *id, value);
     }
-    let leader = voice::leader(&nodes, &all);
-    voice::wait_until_level(&nodes, leader, &all);
+    voice::wait_until_level(&nodes, &all);
     for id in &all {
         nodes.kill(*id);
     }
@@ -69,7 +67,7 @@ fn fill_by_snapshot(mut nodes: Nodes, filled: Maker) {
     nodes.kill(wiped);
     nodes.wipe(wiped);
     nodes.start(wiped);
-    voice::wait_until_level(&nodes, leader, &all);
+    voice::wait_until_level(&nodes, &all);
     voice::wait_until_read(&nodes, wiped, 60);
 }
 

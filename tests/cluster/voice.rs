@@ -93,10 +93,10 @@ pub fn leader(nodes: &Nodes, ids: &[i32]) -> i32 {
     })
 }
 
-/// Waits until `leader` sees that all of `ids` have everything.
-pub fn wait_until_level(nodes: &Nodes, leader: i32, ids: &[i32]) {
+/// Waits until whoever leads sees that all of `ids` have everything.
+pub fn wait_until_level(nodes: &Nodes, ids: &[i32]) {
     wait_for("all voters level", || {
-        let quorum = described_by(nodes, leader)?;
+        let quorum = ids.iter().find_map(|id| described_by(nodes, *id))?;
         // Below that nothing is committed, and voters whose disks are new may have no vote yet.
         let end = Some(quorum.high_watermark).filter(|end| *end > 0)?;
         let is_level = |id: &i32| {

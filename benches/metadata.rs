@@ -116,6 +116,7 @@ fn start(criterion: &mut Criterion) {
         });
     });
     let settings = Arc::new(ControllerSettings {
+        most_replicas: usize::MAX,
         node_id: BrokerId(1),
         cluster_id: String::new(),
         quorum: vec![BrokerId(1)],

@@ -2,8 +2,11 @@
 //! it over, and answer when the decision is committed.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
+
+use bytes::Bytes;
 
 use super::Api;
 use super::context::RequestContext;
@@ -54,6 +57,9 @@ pub(super) async fn handle_with_hosts<Q: ControllerRequest>(
 pub(super) fn sender(context: &RequestContext) -> RequestSender {
     RequestSender {
         client_id: Str::copy_from(context.client_id()),
-        address: context.connection.peer_ip(),
+        address: match context.connection.peer_ip() {
+            IpAddr::V4(address) => Bytes::copy_from_slice(&address.octets()),
+            IpAddr::V6(address) => Bytes::copy_from_slice(&address.octets()),
+        },
     }
 }

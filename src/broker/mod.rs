@@ -10,6 +10,7 @@
 
 mod broker_role;
 mod client_metrics;
+mod controller_role;
 mod directories;
 mod endpoints;
 mod identity;
@@ -28,8 +29,8 @@ use tokio::runtime::{Builder, Handle};
 
 use crate::api::{Api, Dispatcher, Parts};
 use crate::config::{BrokerConfig, Loaded};
+use crate::metadata::broken_connections;
 use crate::metadata::driver::{self, Metadata};
-use crate::metadata::{broken_connections, fence_gone_brokers, register_controller};
 use crate::network::RunningListener;
 use crate::protocol::{ApiKey, Str};
 use crate::raft::wire::QuorumAddresses;
@@ -42,6 +43,9 @@ use live_config::{ConfigPublisher, LiveConfig};
 use quotas::Quotas;
 use sockets::Sockets;
 use stop::{StopReason, StopSignal};
+
+/// Who acts on the metadata, in order.
+type Publishers = Vec<Box<dyn driver::MetadataPublisher>>;
 
 /// How long requests that have begun may go on when the broker stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -126,30 +130,16 @@ impl Node {
         let directories = Directories::open(&config)?;
         let mut sockets = Sockets::bind(&config.network, quorum).await?;
         let advertised = Advertised::new(&config.network.listeners, |name| sockets.port_of(name));
-        let addresses = Arc::new(quorum_addresses(&config, &directories));
-        let (listener, events) = driver::events();
-        let quorum_config = directories.quorum(&config);
-        let request_timeout = quorum_config.timeouts.request;
-        let lines = VoterLines::new(quorum, &addresses, config.node.node_id, request_timeout);
-        let raft = Raft::open(
-            &quorum_config,
-            directories.disk(),
-            listener,
-            Box::new(lines),
-        )?;
-        let apis = ApiKey::ALL.iter().map(|api| (*api as i16, api.name()));
-        let metrics = Arc::new(Metrics::new(apis));
+        let (raft, events, addresses) = open_quorum(&config, &directories, quorum)?;
+        let metrics = Arc::new(metrics_of_all_apis());
         let live = LiveConfig::new(&loaded.settings, &config);
         let (quotas, quota_publisher) = Quotas::new(&config.quotas);
-        let mut publishers: Vec<Box<dyn driver::MetadataPublisher>> = vec![
-            // The config comes first, because a new topic gets the defaults that came with it.
-            Box::new(ConfigPublisher(Arc::clone(&live))),
-            quota_publisher,
-        ];
-        let is_broker = config.node.process_roles.is_broker();
-        let broker =
-            is_broker.then(|| broker_role::prepare(&live, &directories, &metrics, on_fatal));
-        let broker = broker.map(|(broker, of_broker)| {
+        // The config comes first, because a new topic gets the defaults that came with it.
+        let config_publisher = Box::new(ConfigPublisher(Arc::clone(&live)));
+        let mut publishers: Publishers = vec![config_publisher, quota_publisher];
+        let roles = config.node.process_roles;
+        let broker = roles.is_broker().then(|| {
+            let (broker, of_broker) = broker_role::prepare(&live, &directories, &metrics, on_fatal);
             publishers.extend(of_broker);
             broker
         });
@@ -174,23 +164,10 @@ impl Node {
             broker: None,
         };
         let of_controller = Arc::new(Dispatcher::new(Arc::new(Api::new(parts.clone()))));
-        let network_config = &live.current().network;
-        let (listeners, network) = sockets
-            .serve_controllers(network_config, of_controller, metrics)
-            .await?;
-        sockets::keep_limits(&live, network.connections().clone());
-        if config.node.process_roles.is_controller() {
-            quorum.spawn(fence_gone_brokers(
-                inbox,
-                metadata.controller().clone(),
-                Arc::clone(metadata.published()),
-                config.node.node_id,
-            ));
-            quorum.spawn(register_controller(
-                broker_role::anywhere(&config, &metadata),
-                Arc::clone(metadata.published()),
-                registration,
-            ));
+        let serving = sockets.serve_controllers(&live, of_controller, metrics);
+        let (listeners, network) = serving.await?;
+        if roles.is_controller() {
+            controller_role::begin(&config, &metadata, inbox, registration, quorum);
         }
         let so_far = NodeSoFar {
             config: &config,
@@ -247,6 +224,10 @@ impl Node {
     }
 }
 
+fn metrics_of_all_apis() -> Metrics {
+    Metrics::new(ApiKey::ALL.iter().map(|api| (*api as i16, api.name())))
+}
+
 /// Stops listeners, all at the same time.
 async fn stop_all(listeners: Vec<RunningListener>) {
     let stopping = listeners
@@ -256,6 +237,21 @@ async fn stop_all(listeners: Vec<RunningListener>) {
         // A listener's panic is logged where it happens; the others are stopped all the same.
         let _ = stopped.await;
     }
+}
+
+/// Opens the metadata log, and begins to talk to the other voters.
+fn open_quorum(
+    config: &BrokerConfig,
+    directories: &Directories,
+    runtime: &Handle,
+) -> anyhow::Result<(Raft, driver::LogEvents, Arc<QuorumAddresses>)> {
+    let addresses = Arc::new(quorum_addresses(config, directories));
+    let (listener, events) = driver::events();
+    let settings = directories.quorum(config);
+    let request_timeout = settings.timeouts.request;
+    let lines = VoterLines::new(runtime, &addresses, config.node.node_id, request_timeout);
+    let raft = Raft::open(&settings, directories.disk(), listener, Box::new(lines))?;
+    Ok((raft, events, addresses))
 }
 
 /// Where the quorum's members are found, as the config says.

@@ -66,16 +66,18 @@ impl Sockets {
     /// share.
     pub(super) async fn serve_controllers(
         &mut self,
-        config: &NetworkConfig,
+        live: &LiveConfig,
         handler: Arc<dyn RequestHandler>,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<(Vec<RunningListener>, Arc<Network>)> {
+        let config = &live.current().network;
         let limits = ConnectionLimits::with_hosts(config)
             .await
             .context("a host has no address")?;
         let memory = RequestMemory::from_config(config);
         let options = ConnectionOptions::from_config(config);
         let network = Network::new(handler, options, memory, limits, metrics);
+        keep_limits(live, network.connections().clone());
         let _on_its_runtime = self.quorum.enter();
         let listeners = std::mem::take(&mut self.controllers).into_iter();
         let running = listeners.map(|listener| listener.serve(Arc::clone(&network)));
@@ -101,7 +103,7 @@ async fn bind(
 }
 
 /// Holds connections to the limits of the config in force.
-pub(super) fn keep_limits(config: &LiveConfig, connections: Connections) {
+fn keep_limits(config: &LiveConfig, connections: Connections) {
     let runtime = Handle::current();
     config.subscribe(move |config| {
         let network = config.network.clone();

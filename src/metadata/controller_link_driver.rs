@@ -5,7 +5,6 @@
 //! met a controller that is not the active one, goes to the next; of one whose answer was lost nothing is
 //! known, and only its sender can tell whether it may be repeated.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -33,6 +32,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_IDLE: usize = 8;
 /// An answer of the controller is no longer than the longest that this node would give.
 const ANSWER_MAX_BYTES: u32 = 100 * 1024 * 1024;
+/// The address of a request that no client sent.
+const LOCALHOST: Bytes = Bytes::from_static(&[127, 0, 0, 1]);
 /// The version in which a principal is written.
 const PRINCIPAL_VERSION: i16 = 0;
 
@@ -109,14 +110,11 @@ impl ControllerLink {
         let version = context.version;
         let sender = context.sender.as_ref();
         let client_id = sender.map(|sender| sender.client_id.clone());
-        let address = sender.map_or(Ipv4Addr::LOCALHOST.into(), |sender| sender.address);
+        let address = sender.map(|sender| sender.address.clone());
         let envelope = EnvelopeRequest {
             request_data: frame::unframed_request(0, client_id, request, version),
             request_principal: Some(principal_bytes(&context.principal)),
-            client_host_address: match address {
-                IpAddr::V4(address) => Bytes::copy_from_slice(&address.octets()),
-                IpAddr::V6(address) => Bytes::copy_from_slice(&address.octets()),
-            },
+            client_host_address: address.unwrap_or(LOCALHOST),
         };
         let mut client = self.client(leader).await?;
         let of_envelope = version_of(

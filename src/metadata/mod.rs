@@ -32,7 +32,9 @@ mod replica_directory_driver;
 pub use controller_handle_driver::ControllerHandle;
 pub use controller_link_driver::{ControllerLink, principal_of};
 pub use controller_registration_driver::register_controller;
-pub use gone_broker_driver::{BrokenConnections, broken_connections, fence_gone_brokers};
+pub use gone_broker_driver::{
+    BrokenConnections, BrokenConnectionsInbox, broken_connections, fence_gone_brokers,
+};
 pub use lifecycle_driver::{BrokerIdentity, BrokerLifecycle, LifecycleError, LifecycleState};
 pub use replica_directories::ReplicaDirectory;
 pub use replica_directory_driver::{

@@ -5,8 +5,9 @@
 //! to and the controller that decides need not be the same node.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::time::Instant;
+
+use bytes::Bytes;
 
 use super::Controller;
 use super::decision::{Decision, Refusal};
@@ -37,8 +38,8 @@ pub struct ControllerRequestContext {
 pub struct RequestSender {
     /// The name that the client gives itself.
     pub client_id: Str,
-    /// The address that the client connects from.
-    pub address: IpAddr,
+    /// The address that the client connects from: 4 bytes, or 16 of IPv6.
+    pub address: Bytes,
 }
 
 impl ControllerRequestContext {

@@ -209,38 +209,15 @@ impl Raft {
         listener: Box<dyn RaftListener>,
         peers: Box<dyn Peers>,
     ) -> Result<Self, RaftError> {
-        let voters = check_voters(config)?;
-        let dir = config.log_dir.join(METADATA_FOLDER);
-        let mut log = MetadataLog::open(&disk, &dir, config, wall_clock())?;
-        let snapshots = SnapshotStore::new(Arc::clone(&disk), &dir);
-        let loaded = newest_snapshot(&snapshots, &log)?;
-        let newest = loaded.as_ref().map(|(id, _)| *id);
-        log.align_with_snapshot(newest, voters.ids().len() > 1, wall_clock())?;
-        // Where the log begins later by now, older snapshots are leftovers.
-        let ids = snapshots.recover(log.start_offset())?;
-        let delivered = newest.map_or(log.start_offset(), |id| id.offset);
-        log.verify(delivered, newest.map_or(LeaderEpoch::NONE, |id| id.epoch))?;
-
-        let quorum_state = QuorumStateStore::new(disk, &dir);
-        if voters.contains(config.node_id) {
-            quorum_state.check_voters(&voters)?;
-        }
-        let election = quorum_state.load()?;
-        if let Some(state) = &election {
-            log.check_last_epoch(state.epoch)?;
-        }
-        // Not before the log is verified: what is remembered of a log that was refused must not change.
-        log.remember_durable()?;
-        let identity = Identity {
-            local: ReplicaKey {
-                id: config.node_id,
-                directory_id: Some(config.directory_id),
-            },
-            voters: voters.clone(),
-            election,
-            log: log.state(ids.clone()),
-        };
-        let node = RaftNode::new(identity, config.timeouts, Jitter::new(config.seed));
+        let Recovered {
+            node,
+            log,
+            snapshots,
+            quorum_state,
+            loaded,
+            ids,
+            delivered,
+        } = recover(config, disk)?;
         let shared = Arc::new(Shared {
             mailbox: Mutex::default(),
             wake: Condvar::new(),
@@ -251,10 +228,10 @@ impl Raft {
         });
         let mut thread = RaftThread {
             shared: Arc::clone(&shared),
+            voters: node.voters().clone(),
             node,
             log,
             quorum_state,
-            voters,
             delivery: Delivery::new(delivered),
             snapshots: Vec::new(),
             retention: config.retention,
@@ -370,6 +347,67 @@ impl Raft {
     }
 }
 
+/// What was found on the disk, checked, and made consistent.
+struct Recovered {
+    node: RaftNode,
+    log: MetadataLog,
+    snapshots: SnapshotStore,
+    quorum_state: QuorumStateStore,
+    /// The newest snapshot.
+    loaded: Option<(OffsetAndEpoch, Snapshot)>,
+    /// All snapshots, ascending.
+    ids: Vec<OffsetAndEpoch>,
+    /// Up to where the snapshot tells the state machine everything.
+    delivered: Offset,
+}
+
+fn recover(config: &RaftConfig, disk: Arc<dyn Disk>) -> Result<Recovered, RaftError> {
+    let voters = Voters::new(config.voters.iter().map(|voter| voter.id));
+    if config.must_vote && !voters.contains(config.node_id) {
+        return Err(RaftError::NotAVoter(config.node_id));
+    }
+    let dir = config.log_dir.join(METADATA_FOLDER);
+    let mut log = MetadataLog::open(&disk, &dir, config, wall_clock())?;
+    let snapshots = SnapshotStore::new(Arc::clone(&disk), &dir);
+    let loaded = newest_snapshot(&snapshots, &log)?;
+    let newest = loaded.as_ref().map(|(id, _)| *id);
+    log.align_with_snapshot(newest, !voters.is_only(config.node_id), wall_clock())?;
+    // Where the log begins later by now, older snapshots are leftovers.
+    let ids = snapshots.recover(log.start_offset())?;
+    let delivered = newest.map_or(log.start_offset(), |id| id.offset);
+    log.verify(delivered, newest.map_or(LeaderEpoch::NONE, |id| id.epoch))?;
+
+    let quorum_state = QuorumStateStore::new(disk, &dir);
+    if voters.contains(config.node_id) {
+        quorum_state.check_voters(&voters)?;
+    }
+    let election = quorum_state.load()?;
+    if let Some(state) = &election {
+        log.check_last_epoch(state.epoch)?;
+    }
+    // Not before the log is verified: what is remembered of a log that was refused must not change.
+    log.remember_durable()?;
+    let identity = Identity {
+        local: ReplicaKey {
+            id: config.node_id,
+            directory_id: Some(config.directory_id),
+        },
+        voters,
+        election,
+        log: log.state(ids.clone()),
+    };
+    let node = RaftNode::new(identity, config.timeouts, Jitter::new(config.seed));
+    Ok(Recovered {
+        node,
+        log,
+        snapshots,
+        quorum_state,
+        loaded,
+        ids,
+        delivered,
+    })
+}
+
 /// The newest snapshot, if there is one beside the bootstrap snapshot. A damaged one is removed where it
 /// can be made again: where the log has everything since the snapshot before it.
 fn newest_snapshot(
@@ -390,14 +428,6 @@ fn newest_snapshot(
         }
     }
     Ok(None)
-}
-
-fn check_voters(config: &RaftConfig) -> Result<Voters, RaftError> {
-    let voters = Voters::new(config.voters.iter().map(|voter| voter.id));
-    if config.must_vote && !voters.contains(config.node_id) {
-        return Err(RaftError::NotAVoter(config.node_id));
-    }
-    Ok(voters)
 }
 
 #[cfg(test)]

@@ -155,16 +155,13 @@ impl Recorder {
 }
 
 /// Waits until one of the nodes leads, and says which, and in which epoch.
-fn wait_for_leader<'a>(
-    nodes: impl IntoIterator<Item = (&'a i32, &'a Recorder)> + Clone,
-) -> (i32, LeaderEpoch) {
+fn wait_for_leader(nodes: &[(i32, Recorder)]) -> (i32, LeaderEpoch) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let leader = nodes.clone().into_iter().find_map(|(id, recorder)| {
-            let epoch = recorder.leads()?;
-            Some((*id, epoch))
-        });
-        if let Some(leader) = leader {
+        let mut leaders = nodes
+            .iter()
+            .filter_map(|(id, recorder)| Some((*id, recorder.leads()?)));
+        if let Some(leader) = leaders.next() {
             return leader;
         }
         assert!(Instant::now() < deadline, "nobody leads");
@@ -193,7 +190,15 @@ impl Three {
     }
 
     fn leader(&self) -> (i32, LeaderEpoch) {
-        wait_for_leader(&self.recorders)
+        wait_for_leader(&self.but(None))
+    }
+
+    /// All nodes but one.
+    fn but(&self, one: Option<i32>) -> Vec<(i32, Recorder)> {
+        let others = self.recorders.iter().filter(|(id, _)| Some(**id) != one);
+        others
+            .map(|(id, recorder)| (*id, recorder.clone()))
+            .collect()
     }
 
     fn append(&self, text: &str) -> Offset {
@@ -374,12 +379,7 @@ fn a_node_that_hears_nobody_stops_leading_and_takes_part_again_later() {
     let (first, epoch) = three.leader();
     three.cluster.world.lock().deaf.insert(BrokerId(first));
 
-    let others: BTreeMap<_, _> = three
-        .recorders
-        .iter()
-        .filter(|(id, _)| **id != first)
-        .collect();
-    let (_, next) = wait_for_leader(others.iter().map(|(id, recorder)| (*id, *recorder)));
+    let (_, next) = wait_for_leader(&three.but(Some(first)));
     assert!(next > epoch);
     three.recorders[&first].wait_for(|event| match event {
         RaftEvent::Resigned { epoch: of } => (*of == epoch).then_some(()),

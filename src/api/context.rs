@@ -1,6 +1,7 @@
 //! What a handler knows of the request besides its body.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -26,7 +27,16 @@ pub struct RequestContext {
     /// The request's part of the memory budget, until it is given back.
     pub charge: Option<MemoryCharge>,
     /// Who sent the request, if another broker forwarded it.
-    pub forwarded_for: Option<Principal>,
+    pub forwarded_for: Option<ForwardedFor>,
+}
+
+/// The client that a broker forwards for.
+#[derive(Clone, Debug)]
+pub struct ForwardedFor {
+    /// Who it is.
+    pub principal: Principal,
+    /// Set if no controller decided on the request, so that the broker may go to another.
+    pub is_undecided: Arc<AtomicBool>,
 }
 
 /// What one request may take of memory, in bytes.
@@ -122,7 +132,14 @@ impl RequestContext {
     /// Who sent the request: the principal of its connection, or whom a broker forwards it for.
     pub fn principal(&self) -> &Principal {
         let forwarded_for = self.forwarded_for.as_ref();
-        forwarded_for.unwrap_or_else(|| self.connection.principal())
+        forwarded_for.map_or_else(|| self.connection.principal(), |client| &client.principal)
+    }
+
+    /// Notes that no controller decided on the request.
+    pub fn note_undecided(&self) {
+        if let Some(client) = &self.forwarded_for {
+            client.is_undecided.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Gives the request's memory back. Nothing but copies may be left of its bytes.

@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::Api;
 use super::context::RequestContext;
+use crate::metadata::Undecided;
 use crate::metadata::controller::{ControllerRequest, ControllerRequestContext, RequestSender};
 use crate::protocol::Str;
 use crate::protocol::message::Struct as _;
@@ -48,8 +49,21 @@ pub(super) async fn handle_with_hosts<Q: ControllerRequest>(
         hosts,
         sender: Some(sender(context)),
     };
-    let mut response = api.controller().change(request, of_request).await;
-    response.raise_throttle_time(api.mute(context, quota.wait(Instant::now())));
+    // What was forwarded to this node goes no further: the broker that has it looks for the next.
+    let mut response = if context.forwarded_for.is_some() {
+        let decided = api.controller().change_here(request, of_request).await;
+        decided.unwrap_or_else(|Undecided(response)| {
+            context.note_undecided();
+            response
+        })
+    } else {
+        api.controller().change(request, of_request).await
+    };
+    // A controller on another node has charged the quota, and says how long the client is to wait.
+    let told = response.raise_throttle_time(0);
+    let told = Duration::from_millis(u64::try_from(told).unwrap_or(0));
+    let wait = quota.wait(Instant::now()).max(told);
+    response.raise_throttle_time(api.mute(context, wait));
     response
 }
 

@@ -37,7 +37,12 @@ pub async fn handle(
     };
     match api.controller().relay(&request, &of_request).await {
         Some(answer) => answer,
-        None => describe(&api, &request),
+        None => {
+            if !api.quorum().leads {
+                context.note_undecided();
+            }
+            describe(&api, &request)
+        }
     }
 }
 

@@ -5,11 +5,13 @@
 //! the listener that has this route.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
 use super::Api;
-use super::context::RequestContext;
+use super::context::{ForwardedFor, RequestContext};
+use super::heavy;
 use super::route::{ListenerKind, Route, answer};
 use crate::metadata::principal_of;
 use crate::network::{Handling, Outcome};
@@ -23,27 +25,38 @@ pub(super) fn handle(
     body: Bytes,
 ) -> Result<Handling, DecodeError> {
     let envelope = context.decode::<EnvelopeRequest>(body)?;
-    let outer = of_envelope(&context);
-    let opened = open(api, context, envelope);
+    let (outer, of_refusal) = (of_envelope(&context), of_envelope(&context));
+    let is_undecided = Arc::new(AtomicBool::new(false));
+    let opened = open(api, context, envelope, &is_undecided);
     let served = opened.and_then(|(route, inner, body)| {
+        if route.is_heavy(api, &inner, &body) {
+            return Ok(heavy::serve(api, route, inner, body));
+        }
         let served = route.serve(api, inner, body);
         served.map_err(|_| ErrorCode::INVALID_REQUEST)
     });
+    let seal = move |frame: &ResponseFrame| {
+        if is_undecided.load(Ordering::Relaxed) {
+            refused(&outer, ErrorCode::NOT_CONTROLLER)
+        } else {
+            sealed(&outer, frame)
+        }
+    };
     Ok(match served {
-        Err(code) => Handling::Answer(refused(&outer, code)),
-        Ok(Handling::Answer(frame)) => Handling::Answer(sealed(&outer, &frame)),
+        Err(code) => Handling::Answer(refused(&of_refusal, code)),
+        Ok(Handling::Answer(frame)) => Handling::Answer(seal(&frame)),
         Ok(Handling::Later(pending) | Handling::Pipelined(pending)) => {
             Handling::Later(Box::pin(async move {
                 Outcome::Answer(match pending.await {
-                    Outcome::Answer(frame) => sealed(&outer, &frame),
+                    Outcome::Answer(frame) => seal(&frame),
                     Outcome::NoAnswer | Outcome::Close(_) => {
-                        refused(&outer, ErrorCode::UNKNOWN_SERVER_ERROR)
+                        refused(&of_refusal, ErrorCode::UNKNOWN_SERVER_ERROR)
                     }
                 })
             }))
         }
         Ok(Handling::NoAnswer | Handling::Close(_)) => {
-            Handling::Answer(refused(&outer, ErrorCode::UNKNOWN_SERVER_ERROR))
+            Handling::Answer(refused(&of_refusal, ErrorCode::UNKNOWN_SERVER_ERROR))
         }
     })
 }
@@ -53,6 +66,7 @@ fn open(
     api: &Api,
     context: RequestContext,
     envelope: EnvelopeRequest,
+    is_undecided: &Arc<AtomicBool>,
 ) -> Result<(&'static Route, RequestContext, Bytes), ErrorCode> {
     if api.active_controller() != api.node_id() {
         return Err(ErrorCode::NOT_CONTROLLER);
@@ -72,7 +86,10 @@ fn open(
     }
     let inner = RequestContext {
         header,
-        forwarded_for: Some(principal),
+        forwarded_for: Some(ForwardedFor {
+            principal,
+            is_undecided: Arc::clone(is_undecided),
+        }),
         ..context
     };
     Ok((route, inner, reader.take_rest()))

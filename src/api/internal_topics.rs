@@ -1,6 +1,8 @@
 //! Topics that the broker keeps for itself: clients may read, not write them. The first use of groups
 //! makes `__consumer_offsets`, as its coordinator wants it.
 
+use std::time::Duration;
+
 use super::Api;
 use super::context::RequestContext;
 use crate::config::GroupCoordinatorConfig;
@@ -43,6 +45,9 @@ fn offsets_topic(config: &GroupCoordinatorConfig, replication_factor: i32) -> Cr
     }
 }
 
+/// How long a client waits for the topic: well below its own time-out.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 impl Api {
     /// Makes `__consumer_offsets` if it does not exist, and waits for it. A failure is logged, and leaves
     /// it missing.
@@ -51,12 +56,16 @@ impl Api {
         if is_there() {
             return;
         }
-        // Where many clients ask at once, the first one makes the topic and the others find it.
-        let _one_at_a_time = self.creating_offsets_topic.lock().await;
-        if !is_there() {
-            let topic = self.offsets_topic();
-            self.create_topics_for(context, vec![topic]).await;
-        }
+        let creating = async {
+            // Where many clients ask at once, the first one makes the topic and the others find it.
+            let _one_at_a_time = self.creating_offsets_topic.lock().await;
+            if !is_there() {
+                let topic = self.offsets_topic();
+                self.create_topics_for(context, vec![topic]).await;
+            }
+        };
+        // Without an active controller the clients come again, rather than wait for each other.
+        let _ = tokio::time::timeout(PATIENCE, creating).await;
     }
 
     /// The settings that `__consumer_offsets` gets here.

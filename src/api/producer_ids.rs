@@ -3,6 +3,8 @@
 //! A block belongs to this broker alone, so ids of a block may be handed out without asking anyone;
 //! what is left of it when the broker stops is never used again.
 
+use std::time::Duration;
+
 use tokio::sync::Mutex;
 
 use super::Api;
@@ -10,6 +12,9 @@ use crate::model::ProducerId;
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::allocate_producer_ids::AllocateProducerIdsRequest;
 use crate::telemetry::LogGate;
+
+/// How long a producer waits for those before it; then it comes again.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// This broker's current block.
 #[derive(Default)]
@@ -30,7 +35,9 @@ impl ProducerIds {
     /// # Errors
     /// COORDINATOR_LOAD_IN_PROGRESS when no block can be had now: clients try again.
     pub(super) async fn next(&self, api: &Api) -> Result<ProducerId, ErrorCode> {
-        let mut block = self.block.lock().await;
+        // Who is before this one may wait for a controller that does not answer.
+        let block = tokio::time::timeout(PATIENCE, self.block.lock()).await;
+        let mut block = block.map_err(|_| ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)?;
         if block.left == 0 {
             *block = allocate(api).await?;
         }

@@ -6,7 +6,7 @@
 
 use super::Api;
 use super::context::RequestContext;
-use crate::model::BrokerId;
+use crate::model::{BrokerId, Uuid};
 use crate::protocol::messages::update_raft_voter::{
     CurrentLeader, UpdateRaftVoterRequest, UpdateRaftVoterResponse,
 };
@@ -66,7 +66,7 @@ fn check(
     }
     let kraft = &request.kraft_version_feature;
     let is_range = (0..=kraft.max_supported_version).contains(&kraft.min_supported_version);
-    if !has_listener || !is_range {
+    if !has_listener || !is_range || request.voter_directory_id == Uuid::ZERO {
         return Err(ErrorCode::INVALID_REQUEST);
     }
     let mut voters = quorum.voters.iter();

@@ -48,6 +48,8 @@ struct Committed<R> {
     offset: Offset,
     /// How many records the request itself took.
     records: usize,
+    /// Whether a controller decided on the request: if not, another one may.
+    is_decided: bool,
 }
 
 impl<R> Committed<R> {
@@ -56,9 +58,21 @@ impl<R> Committed<R> {
             response,
             offset: Offset::NONE,
             records: 0,
+            is_decided: true,
+        }
+    }
+
+    fn undecided(response: R) -> Self {
+        Self {
+            is_decided: false,
+            ..Self::without_records(response)
         }
     }
 }
+
+/// The response NOT_CONTROLLER to a request on which nobody has decided.
+#[derive(Debug)]
+pub struct Undecided<R>(pub R);
 
 impl<Q: ControllerRequest> Question for Asked<Q> {
     fn decide(self: Box<Self>, controller: &mut Controller, now: Instant) -> Decided {
@@ -94,7 +108,7 @@ impl<Q: ControllerRequest> Question for Asked<Q> {
     }
 
     fn refuse(self: Box<Self>, refusal: &Refusal) {
-        let answer = Committed::without_records(self.request.refuse(refusal));
+        let answer = Committed::undecided(self.request.refuse(refusal));
         // Nobody waits any more if the connection is gone.
         let _ = self.reply.send(answer);
     }
@@ -107,8 +121,15 @@ impl<Q: ControllerRequest> Answer for Prepared<Q> {
                 response: self.response,
                 offset,
                 records: self.records,
+                is_decided: true,
             },
-            Err(refusal) => Committed::without_records(self.request.refuse(refusal)),
+            // The next leader may commit what this one wrote. NOT_CONTROLLER would say that nothing was
+            // done.
+            Err(_) if self.records > 0 => {
+                let unknown = Refusal::plain(ErrorCode::REQUEST_TIMED_OUT);
+                Committed::without_records(self.request.refuse(&unknown))
+            }
+            Err(refusal) => Committed::undecided(self.request.refuse(refusal)),
         };
         // Nobody waits any more if the connection is gone.
         let _ = self.reply.send(answer);
@@ -194,23 +215,28 @@ impl ControllerHandle {
     ) -> Q::Response {
         match &self.link {
             Some(link) => self.change_anywhere(link, request, context).await,
-            None => self.change_here(request, context).await,
+            None => match self.change_here(request, context).await {
+                Ok(response) | Err(Undecided(response)) => response,
+            },
         }
     }
 
-    async fn change_here<Q: ControllerRequest>(
+    /// As [`Self::change`], by the controller of this node or not at all.
+    ///
+    /// # Errors
+    /// This node is not the active controller, and the request was not decided on.
+    pub async fn change_here<Q: ControllerRequest>(
         &self,
         request: Q,
         context: ControllerRequestContext,
-    ) -> Q::Response {
+    ) -> Result<Q::Response, Undecided<Q::Response>> {
         let committed = self.committed(request, context).await;
-        let Committed {
-            response,
-            offset,
-            records,
-        } = committed;
+        if !committed.is_decided {
+            return Err(Undecided(committed.response));
+        }
+        let (offset, records) = (committed.offset, committed.records);
         self.published.settled(offset, records).await;
-        response
+        Ok(committed.response)
     }
 
     /// What the active controller on another node answers; `None` if this node is the active one, or the
@@ -222,7 +248,10 @@ impl ControllerHandle {
     ) -> Option<R::Response> {
         let link = self.link.as_ref()?;
         let leader = self.published.leader().0.filter(|id| *id != link.local())?;
-        let answer = link.forward(leader, request, context);
+        let answer = async {
+            let client = link.client(leader).await?;
+            link.forward(leader, client, request, context).await
+        };
         tokio::time::timeout(ASK_TIMEOUT, answer).await.ok()?.ok()
     }
 
@@ -258,13 +287,15 @@ impl ControllerHandle {
             let outcome = match active {
                 None => Err(LinkError::NotDecided("no controller is active".to_owned())),
                 Some(id) if id == link.local() => {
-                    return self.change_here(request, context).await;
+                    match self.change_here(request.clone(), context.clone()).await {
+                        Ok(response) => return response,
+                        // It leads no more, or its controller is still to begin.
+                        Err(Undecided(_)) => Err(LinkError::NotDecided(
+                            "the controller is not active".to_owned(),
+                        )),
+                    }
                 }
-                Some(id) => {
-                    let answer = link.forward(id, &request, &context);
-                    let answer = tokio::time::timeout_at(deadline.into(), answer).await;
-                    answer.unwrap_or_else(|_| Err(LinkError::Lost("no answer in time".to_owned())))
-                }
+                Some(id) => self.forwarded(link, id, &request, &context, deadline).await,
             };
             match outcome {
                 Ok(response) => {
@@ -287,6 +318,35 @@ impl ControllerHandle {
             }
         }
         timed_out()
+    }
+
+    /// What the controller `leader` answers; nothing once another leads.
+    async fn forwarded<Q: ControllerRequest>(
+        &self,
+        link: &ControllerLink,
+        leader: BrokerId,
+        request: &Q,
+        context: &ControllerRequestContext,
+        deadline: Instant,
+    ) -> Result<Q::Response, LinkError> {
+        let mut newer = self.published.leader.subscribe();
+        let is_another = |told: &(Option<BrokerId>, _)| told.0.is_some_and(|id| id != leader);
+        let connected = tokio::select! {
+            connected = link.client(leader) => connected,
+            _ = newer.wait_for(is_another) => {
+                Err(LinkError::NotDecided("another controller is active".to_owned()))
+            }
+        };
+        let answer = link.forward(leader, connected?, request, context);
+        tokio::select! {
+            answer = answer => answer,
+            _ = newer.wait_for(is_another) => {
+                Err(LinkError::Lost("another controller is active".to_owned()))
+            }
+            () = tokio::time::sleep_until(deadline.into()) => {
+                Err(LinkError::Lost("no answer in time".to_owned()))
+            }
+        }
     }
 
     /// Asks for this node itself, and waits until all that the answer depends on is committed.
@@ -351,7 +411,7 @@ impl ControllerHandle {
         // The thread that answers is gone only when the process stops.
         let gone = || {
             let refusal = Refusal::plain(ErrorCode::NOT_CONTROLLER);
-            Committed::without_records(request.refuse(&refusal))
+            Committed::undecided(request.refuse(&refusal))
         };
         match sent {
             Ok(()) => answer.await.unwrap_or_else(|_| gone()),

@@ -100,10 +100,11 @@ impl ControllerLink {
         Ok(answer)
     }
 
-    /// Asks the controller `leader` for a client.
+    /// Asks the controller `leader` for a client, over this connection to it.
     pub(super) async fn forward<R: Request>(
         &self,
         leader: BrokerId,
+        mut client: Client,
         request: &R,
         context: &ControllerRequestContext,
     ) -> Result<R::Response, LinkError> {
@@ -116,7 +117,6 @@ impl ControllerLink {
             request_principal: Some(principal_bytes(&context.principal)),
             client_host_address: address.unwrap_or(LOCALHOST),
         };
-        let mut client = self.client(leader).await?;
         let of_envelope = version_of(
             &client,
             ApiKey::Envelope,
@@ -136,7 +136,8 @@ impl ControllerLink {
         decode::<R>(answer.response_data.unwrap_or_default(), version).map_err(unread)
     }
 
-    async fn client(&self, leader: BrokerId) -> Result<Client, LinkError> {
+    /// A connection to the controller `leader`, which nobody else uses.
+    pub(super) async fn client(&self, leader: BrokerId) -> Result<Client, LinkError> {
         if let Some(client) = self.take_idle(leader) {
             return Ok(client);
         }
@@ -156,7 +157,9 @@ impl ControllerLink {
             client_software_version: Str::from_static(env!("CARGO_PKG_VERSION")),
             ..ApiVersionsRequest::default()
         };
-        client.negotiate(&software).await.map_err(not_decided)?;
+        let negotiated = tokio::time::timeout(CONNECT_TIMEOUT, client.negotiate(&software)).await;
+        let in_time = negotiated.unwrap_or(Err(ClientError::TimedOut(CONNECT_TIMEOUT)));
+        in_time.map_err(not_decided)?;
         Ok(client)
     }
 

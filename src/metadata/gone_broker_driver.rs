@@ -1,16 +1,21 @@
 //! Finds out at once that a broker's process is gone, where its session would take seconds to end.
 //!
 //! When the connection of a broker's heartbeats breaks, the broker's own listeners are tried. Only if all
-//! of them refuse the connection is its process gone for sure, and the broker fenced; a host that does not
-//! answer may be cut off or paused, and waits for its session.
+//! of them refuse the connection is its process gone, and the broker fenced; a host that does not answer may
+//! be cut off or paused, and waits for its session. A refusal says something only where connections were
+//! accepted before: there may be a wall between this controller and what the broker tells its clients. So
+//! each controller tries each registration once while it is well.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::controller_handle_driver::ControllerHandle;
 use super::driver::Published;
@@ -20,6 +25,10 @@ use crate::model::BrokerId;
 /// dies closes its sockets one after the other; or that is gone while no controller is active.
 const TRIES: usize = 25;
 const PAUSE: Duration = Duration::from_millis(20);
+/// So many listeners of a broker are tried.
+const MAX_ENDPOINTS: usize = 8;
+/// How often, at most, new registrations are looked for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// How long a host may take to accept or to refuse.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -71,6 +80,20 @@ impl Drop for BrokerPresence {
     }
 }
 
+/// What is known of one registration.
+type Registration = (BrokerId, i64);
+
+/// The state of the task.
+struct Watch {
+    controller: ControllerHandle,
+    published: Arc<Published>,
+    local: BrokerId,
+    /// Registrations whose listeners have accepted a connection.
+    reached: Arc<Mutex<BTreeSet<Registration>>>,
+    /// Registrations that are being tried now.
+    under_way: Arc<Mutex<BTreeSet<Registration>>>,
+}
+
 /// Tries the brokers whose connections broke, and has those fenced that are gone. A controller that becomes
 /// active tries all brokers: of those that died with the one before it, it would hear nothing.
 pub async fn fence_gone_brokers(
@@ -79,7 +102,15 @@ pub async fn fence_gone_brokers(
     published: Arc<Published>,
     local: BrokerId,
 ) {
-    let mut leader = published.leader.subscribe();
+    let (mut leader, mut offset) = (published.leader.subscribe(), published.offset());
+    let watch = Arc::new(Watch {
+        controller,
+        published,
+        local,
+        reached: Arc::default(),
+        under_way: Arc::default(),
+    });
+    let mut next_look = Instant::now();
     loop {
         let to_try = tokio::select! {
             broken = inbox.recv() => match broken {
@@ -91,37 +122,72 @@ pub async fn fence_gone_brokers(
                     return;
                 }
                 let leads = leader.borrow_and_update().0 == Some(local);
-                if leads { unfenced(&published) } else { Vec::new() }
+                if leads { watch.unfenced() } else { Vec::new() }
+            }
+            changed = async {
+                tokio::time::sleep_until(next_look).await;
+                offset.changed().await
+            } => {
+                if changed.is_err() {
+                    return;
+                }
+                next_look = Instant::now() + LOOK_INTERVAL;
+                watch.forget_and_find_new()
             }
         };
-        for (broker, epoch) in to_try {
-            let (controller, published) = (controller.clone(), Arc::clone(&published));
-            tokio::spawn(fence_if_gone(controller, published, broker, epoch));
+        for registration in to_try {
+            let is_free = watch.under_way.lock().insert(registration);
+            if is_free {
+                let watch = Arc::clone(&watch);
+                tokio::spawn(async move {
+                    watch.look_after(registration).await;
+                    watch.under_way.lock().remove(&registration);
+                });
+            }
         }
     }
 }
 
-/// All brokers that the cluster counts on, with their epochs.
-fn unfenced(published: &Published) -> Vec<(BrokerId, i64)> {
-    let image = published.image();
-    let brokers = image.brokers().iter().filter(|broker| !broker.fenced);
-    brokers.map(|broker| (broker.id, broker.epoch)).collect()
-}
+impl Watch {
+    /// All brokers that the cluster counts on, other than this node, with their epochs.
+    fn unfenced(&self) -> Vec<Registration> {
+        let image = self.published.image();
+        let brokers = image.brokers().iter();
+        let others = brokers.filter(|broker| !broker.fenced && broker.id != self.local);
+        others.map(|broker| (broker.id, broker.epoch)).collect()
+    }
 
-async fn fence_if_gone(
-    controller: ControllerHandle,
-    published: Arc<Published>,
-    broker: BrokerId,
-    epoch: i64,
-) {
-    for _ in 0..TRIES {
-        let Some(addresses) = addresses_of(&published, broker, epoch) else {
-            return;
-        };
-        match all_refuse(&addresses).await {
-            Some(true) if controller.fence_gone(broker, epoch).await => return,
-            Some(_) => tokio::time::sleep(PAUSE).await,
-            None => return,
+    /// Forgets registrations that are over, and returns those that were never reached.
+    fn forget_and_find_new(&self) -> Vec<Registration> {
+        let unfenced = self.unfenced();
+        let mut reached = self.reached.lock();
+        reached.retain(|registration| unfenced.contains(registration));
+        let is_new = |registration: &Registration| !reached.contains(registration);
+        unfenced.into_iter().filter(is_new).collect()
+    }
+
+    async fn look_after(&self, registration: Registration) {
+        let (broker, epoch) = registration;
+        for _ in 0..TRIES {
+            let Some(addresses) = addresses_of(&self.published, broker, epoch) else {
+                return;
+            };
+            let was_reached = self.reached.lock().contains(&registration);
+            match all_refuse(&addresses).await {
+                Some(true) if !was_reached || broker == self.local => return,
+                Some(true) => {
+                    if self.controller.fence_gone(broker, epoch).await {
+                        return;
+                    }
+                }
+                Some(false) => {
+                    if self.reached.lock().insert(registration) {
+                        return;
+                    }
+                }
+                None => return,
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }
@@ -135,6 +201,7 @@ fn addresses_of(published: &Published, broker: BrokerId, epoch: i64) -> Option<V
     }
     let endpoints = registered.endpoints.iter();
     let addresses: Vec<_> = endpoints
+        .take(MAX_ENDPOINTS)
         .map(|endpoint| (endpoint.host.to_string(), endpoint.port))
         .collect();
     (!addresses.is_empty()).then_some(addresses)

@@ -203,7 +203,12 @@ impl LoaderThread {
             RaftEvent::LeaderChanged { leader, epoch } => {
                 self.published.leader.send_replace((leader, epoch));
             }
-            RaftEvent::Failed(reason) => return Err(reason),
+            RaftEvent::Failed(reason) => {
+                // Nobody waits for a controller that is gone, while the node stops.
+                let (_, epoch) = self.published.leader();
+                self.published.leader.send_replace((None, epoch));
+                return Err(reason);
+            }
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ mod publisher_driver;
 mod replica_directories;
 mod replica_directory_driver;
 
-pub use controller_handle_driver::ControllerHandle;
+pub use controller_handle_driver::{ControllerHandle, Undecided};
 pub use controller_link_driver::{ControllerLink, principal_of};
 pub use controller_registration_driver::register_controller;
 pub use gone_broker_driver::{

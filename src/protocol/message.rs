@@ -41,8 +41,9 @@ pub trait Struct: Decode + Encode + Default {
     /// The fewest bytes that a value takes: this bounds how many values an input can hold.
     fn min_size(version: i16) -> usize;
 
-    /// Raises the field `throttle_time_ms` to at least `milliseconds`, if there is such a field.
-    fn raise_throttle_time(&mut self, milliseconds: i32);
+    /// Raises the field `throttle_time_ms` to at least `milliseconds`, if there is such a field. Returns what
+    /// it says then; 0 without it.
+    fn raise_throttle_time(&mut self, milliseconds: i32) -> i32;
 }
 
 /// A whole message: a request, a response, or a record.

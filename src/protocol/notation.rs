@@ -114,6 +114,7 @@ macro_rules! max_version {
 macro_rules! raise_throttle_time {
     ($message:ident, $milliseconds:ident, throttle_time_ms) => {
         $message.throttle_time_ms = $message.throttle_time_ms.max($milliseconds);
+        return $message.throttle_time_ms;
     };
     ($message:ident, $milliseconds:ident, $other:ident) => {};
 }
@@ -201,10 +202,14 @@ macro_rules! message {
                     size
                 }
 
-                #[allow(unused_variables, reason = "most structs have no such field")]
-                fn raise_throttle_time(&mut self, milliseconds: i32) {
+                #[allow(
+                    unused_variables, unreachable_code,
+                    reason = "most structs have no such field, and it is rarely the last"
+                )]
+                fn raise_throttle_time(&mut self, milliseconds: i32) -> i32 {
                     let message = self;
                     $(raise_throttle_time!(message, milliseconds, $field);)*
+                    0
                 }
             }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::log_driver::MAX_DECOMPRESSED_BYTES;
 use super::voters::Voters;
-use crate::model::{BrokerId, Timestamp};
+use crate::model::{BrokerId, LeaderEpoch, Timestamp};
 use crate::protocol::messages::raft_records::{
     LeaderChangeMessage, SnapshotFooterRecord, SnapshotHeaderRecord, Voter,
 };
@@ -30,8 +30,8 @@ pub fn leader_change(leader: BrokerId, voters: &[BrokerId], granting: &[BrokerId
     encode_whole(&message, VERSION)
 }
 
-/// The voters that a batch names, if it is the first of a leader's epoch.
-pub fn voters_in(batch: &[u8]) -> Option<Voters> {
+/// The epoch of a batch and the voters that it names, if it is the first of a leader's epoch.
+pub fn voters_in(batch: &[u8]) -> Option<(LeaderEpoch, Voters)> {
     let batch = Batch::first_of(batch).ok().flatten()?;
     if !batch.is_control() {
         return None;
@@ -46,7 +46,8 @@ pub fn voters_in(batch: &[u8]) -> Option<Voters> {
     let version = i16::from_be_bytes(*value.first_chunk()?);
     let message: LeaderChangeMessage = decode_whole(value, version.clamp(0, 1)).ok()?;
     let voters = message.voters.iter();
-    Some(Voters::new(voters.map(|voter| BrokerId(voter.voter_id))))
+    let voters = Voters::new(voters.map(|voter| BrokerId(voter.voter_id)));
+    Some((batch.partition_leader_epoch(), voters))
 }
 
 /// The value of SnapshotHeader: when the last batch that the snapshot covers was appended.
@@ -96,6 +97,7 @@ mod tests {
 
         let hex: String = batch.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, BY_APACHE);
-        assert_eq!(voters_in(&batch), Some(Voters::new(voters)));
+        let named = voters_in(&batch);
+        assert_eq!(named, Some((LeaderEpoch(1), Voters::new(voters))));
     }
 }

@@ -14,6 +14,7 @@ use super::log_state::OffsetAndEpoch;
 use super::loop_driver::RaftThread;
 use super::quorum_state_driver::QuorumStateError;
 use super::replies_driver::FetchedSnapshot;
+use super::snapshot_driver::SnapshotFileError;
 use crate::clock::wall_clock;
 use crate::model::Timestamp;
 use crate::storage::checkpoint::StateFileError;
@@ -35,6 +36,8 @@ impl RaftError {
             // These files are written anew at each try, and get their name only when they are whole.
             Self::QuorumState(QuorumStateError::Io { source, .. })
             | Self::StateFile(StateFileError::Io { source, .. }) => is_out_of_room(source),
+            // A snapshot that is fetched; its file gets its name only when it is whole.
+            Self::Snapshot(SnapshotFileError::Io { source, .. }) => is_out_of_room(source),
             _ => false,
         }
     }
@@ -114,6 +117,13 @@ impl RaftThread {
 
     fn begin_again(&mut self) -> Result<(), RaftError> {
         self.log.flush(wall_clock())?;
+        // A snapshot may have been stored, and the log not been emptied for it.
+        let newest = self.shared.snapshots.recover(self.log.start_offset())?;
+        if let Some(id) = newest.last().copied()
+            && id.offset > self.log.end_offset()
+        {
+            self.restart_at_snapshot(id)?;
+        }
         let election = self.quorum_state.load()?;
         let snapshots = self.snapshots.iter().map(|info| info.id).collect();
         self.node.restart(election, self.log.state(snapshots));

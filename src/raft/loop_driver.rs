@@ -187,6 +187,10 @@ impl RaftThread {
 
     fn obey(&mut self, command: Command) -> Result<(), RaftError> {
         match command {
+            // A newer one was fetched meanwhile: the log begins there, and knows nothing of this one.
+            Command::SnapshotWritten(id) if id.offset < self.log.start_offset() => {
+                Ok(self.shared.snapshots.delete(id)?)
+            }
             Command::SnapshotWritten(id) => {
                 self.learn_snapshot(id)?;
                 self.step(Input::SnapshotWritten(id))?;
@@ -195,6 +199,8 @@ impl RaftThread {
             }
             Command::Resign(epoch) => self.step(Input::ResignRequested { epoch }),
             Command::Input(input) => self.step(input),
+            // Whoever asked has left: what it would be told took time from those who wait.
+            Command::Requested { reply, .. } if reply.is_closed() => Ok(()),
             Command::Requested { request, reply } => {
                 let input = self.waiting.enter(request, reply);
                 self.step(input)
@@ -272,8 +278,10 @@ impl RaftThread {
 
     /// A quorum whose members count different majorities is none.
     fn check_voters_in(&self, batch: &[u8]) -> Result<(), RaftError> {
+        let current = self.node.election().epoch;
         match control_record::voters_in(batch) {
-            Some(theirs) if theirs != self.voters => {
+            // Earlier epochs may have had other voters, whose logs were taken over as they are.
+            Some((epoch, theirs)) if epoch == current && theirs != self.voters => {
                 let ours = &self.voters;
                 Err(RaftError::Halted(format!(
                     "its leader was elected by the voters {theirs}, but controller.quorum.voters \

@@ -79,7 +79,12 @@ impl RaftThread {
         mut response: Response,
     ) -> Result<(), RaftError> {
         let snapshots = &self.shared.snapshots;
-        let part = snapshots.read_part(asked.id, asked.position, asked.max_bytes)?;
+        // The bootstrap snapshot is no part of the log's history.
+        let part = if asked.id == OffsetAndEpoch::BOOTSTRAP {
+            None
+        } else {
+            snapshots.read_part(asked.id, asked.position, asked.max_bytes)?
+        };
         let records = match (part, &mut response.body) {
             (None, _) => {
                 response.refusal = Some(Refusal::SnapshotNotFound);
@@ -135,7 +140,11 @@ impl RaftThread {
     pub(super) fn restart_at_snapshot(&mut self, id: OffsetAndEpoch) -> Result<(), RaftError> {
         let snapshot = self.shared.snapshots.read(id)?;
         self.log.restart_at(id.offset, wall_clock())?;
-        self.snapshots.retain(|info| info.id > id);
+        for other in std::mem::take(&mut self.snapshots) {
+            if other.id != id {
+                self.shared.snapshots.delete(other.id)?;
+            }
+        }
         self.learn_snapshot(id)?;
         self.delivery.restart(id.offset);
         self.listener.on_event(RaftEvent::LoadSnapshot {

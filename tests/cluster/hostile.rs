@@ -170,6 +170,7 @@ fn a_leader_takes_note_of_its_voters_and_of_no_others() {
             cluster_id: Some(CLUSTER_ID.into()),
             current_leader_epoch: epoch,
             voter_id: voter,
+            voter_directory_id: METADATA_TOPIC,
             listeners: vec![Listener {
                 name: listener.to_owned().into(),
                 host: "c".into(),

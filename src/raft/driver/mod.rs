@@ -158,8 +158,9 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn command(&self, command: Command) {
         let mut mailbox = self.mailbox.lock();
-        // Nobody would take it any more.
-        if mailbox.is_closed {
+        let is_request = matches!(command, Command::Requested { .. });
+        // Nobody would take it any more, or too late: a disk may hold up the thread.
+        if mailbox.is_closed || (is_request && mailbox.commands.len() >= MAX_WAITING) {
             return;
         }
         mailbox.commands.push(command);
@@ -172,6 +173,9 @@ impl Shared {
         reserve.is_some_and(|reserve| reserve.is_lent())
     }
 }
+
+/// So many requests of others may wait for the thread; far more than a quorum sends.
+const MAX_WAITING: usize = 1000;
 
 /// The work that waits for the thread.
 #[derive(Debug, Default)]

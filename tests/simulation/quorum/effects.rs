@@ -131,6 +131,8 @@ impl World {
                 disk.election = kept;
             }
             Effect::Append(batch) => self.append(node, entry_of(node, &batch)),
+        let core = self.nodes[node].core.as_ref();
+        let epoch = core.map(|core| core.election().epoch);
             Effect::AppendFetched(batch) => self.append(node, Entry::of(&batch)),
             Effect::Truncate(_) if keeps_divergence => {}
             Effect::Truncate(offset) => {
@@ -142,7 +144,9 @@ impl World {
             Effect::Commit(offset) => {
                 let process = (node, incarnation);
                 self.invariants.watermarks.on_commit(process, offset);
-                self.invariants.committed.on_commit(process, disk, offset);
+                let epoch = epoch.expect("it is up");
+                let committed = &mut self.invariants.committed;
+                committed.on_commit(process, epoch, disk, offset);
             }
             Effect::StoreSnapshot {
                 id,
@@ -174,7 +178,7 @@ impl World {
             self.last_leader = Some((node, epoch, self.elapsed));
             self.invariants
                 .committed
-                .on_leader(node, &self.nodes[node].disk);
+                .on_leader(node, epoch, &self.nodes[node].disk);
         }
     }
 

@@ -72,6 +72,8 @@ impl World {
             return;
         };
         let process = (node, self.nodes[node].incarnation);
-        self.invariants.committed.on_commit(process, disk, offset);
+        let epoch = core.election().epoch;
+        let committed = &mut self.invariants.committed;
+        committed.on_commit(process, epoch, disk, offset);
     }
 }

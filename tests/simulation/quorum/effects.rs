@@ -27,6 +27,11 @@ impl World {
             }
             let Some(effect) = acting.effects.pop_front() else {
                 return;
+                if let Some(core) = &acting.core {
+                    let process = (node, acting.incarnation);
+                    let watermarks = &self.invariants.watermarks;
+                    watermarks.on_idle(process, core.high_watermark());
+                }
             };
             let has_waited = std::mem::take(&mut acting.has_waited);
             match self.fate(&effect) {
@@ -171,6 +176,8 @@ impl World {
         self.invariants.logs.on_append(node, disk, &entry);
         disk.log.push(entry);
     }
+                let process = (node, incarnation);
+                self.invariants.watermarks.on_commit(process, id.offset);
 
     fn on_announcement(&mut self, node: usize, announcement: Announcement) {
         if let Announcement::BecameLeader { epoch, .. } = announcement {

@@ -339,6 +339,30 @@ fn ex_leader(end_offset: i64) -> Replica {
     let start = |epoch, offset| EpochStart {
         epoch: LeaderEpoch(epoch),
         start_offset: Offset(offset),
+#[test]
+fn what_is_committed_and_was_not_told_as_the_disk_was_full_is_told_when_there_is_room() {
+    let mut replica = follower();
+    let (_, correlation, _) = replica.sent().pop().unwrap();
+    replica.answer(
+        2,
+        correlation,
+        fetched(FetchAnswer {
+            high_watermark: Some(Offset(10)),
+            batches: vec![batch(10, 11, 3)],
+            ..FetchAnswer::default()
+        }),
+    );
+    // The flush before it found no space.
+    assert_eq!(replica.take().last(), Some(&Effect::Commit(Offset(10))));
+
+    replica
+        .node
+        .restart(Some(election(5, Some(2), None)), log(10, 3));
+    replica.input(Input::Started);
+
+    assert_eq!(replica.take()[0], Effect::Commit(Offset(10)));
+}
+
     };
     let epochs = vec![start(2, 0), start(4, 8)];
     let log = LogState::recovered(Offset(0), Offset(end_offset), epochs, Vec::new());

@@ -134,13 +134,11 @@ impl RaftNode {
     }
 
     pub(super) fn on_snapshot_stored(&mut self, id: OffsetAndEpoch, effects: &mut Vec<Effect>) {
-        let Role::Follower(follower) = &mut self.role else {
-            return;
-        };
-        if follower.snapshot.is_none_or(|progress| progress.id != id) {
+        let is_wanted = |progress: &mut SnapshotProgress| progress.id == id;
+        let fetched = self.role.snapshot_mut();
+        if fetched.and_then(|place| place.take_if(is_wanted)).is_none() {
             return;
         }
-        follower.snapshot = None;
         let committed = self.high_watermark.unwrap_or(Offset::ZERO);
         // Whatever the log has above is not committed, even if it is of a newer epoch: a leader
         // wrote it for itself, and the records of the snapshot were committed without it.

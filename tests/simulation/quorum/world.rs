@@ -266,7 +266,7 @@ impl World {
         Some(caller.node)
     }
 
-    /// The host of a node that is down refuses its connections, and resets those that were open.
+    /// The host of a node that is down resets the connections that were open, and refuses new ones.
     pub fn tell_gone(&mut self, caller: Caller, from: usize) {
         let is_lost = self.network.has_faults && self.random.one_in(5);
         if is_lost || !self.network.connects(caller.node, from) {

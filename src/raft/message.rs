@@ -136,12 +136,13 @@ pub struct FetchRequest {
 /// What a replica that fetches says of the high watermark that it knows (KIP-1166).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToldHighWatermark {
-    /// Nothing: Fetch has no field for it below version 18. Such a fetch is answered when there is
-    /// data, or in its time: if each new fetch were told the watermark, it would never wait.
+    /// Nothing: on the wire the field is absent, as it is below version 18 of Fetch and may be from
+    /// there on, or has its default, i64::MAX. Such a fetch is answered when there is data, or in its
+    /// time: if each new fetch were told the watermark, it would never wait.
     Untold,
-    /// It knows of none.
+    /// It knows of none: on the wire -1.
     Unknown,
-    /// It knows that all below is committed.
+    /// It knows that all below is committed: on the wire the offset, from 0 on.
     Known(Offset),
 }
 

@@ -6,7 +6,8 @@
 //! `quorum-state`, and is a newcomer still after a restart. It becomes a voter in one of two ways:
 //!
 //! - It has what was committed. It flushed all below the high watermark of the leader of epoch `e`,
-//!   and heard since its start from every other voter, none of which is in a later epoch than `e`.
+//!   and every other voter has answered since its start that it is in no later epoch than `e`. (A
+//!   request proves nothing: it may have been on its way since before the start.)
 //!   Whoever led when a record was committed, or flushed it as well, persisted that epoch before, so
 //!   it is not above `e`, and the leader of `e` has the record. Whoever was given a vote persisted
 //!   the epoch of its candidacy before: the forgotten votes are not above `e` either, and in `e`
@@ -33,7 +34,7 @@ use crate::model::{BrokerId, LeaderEpoch, Offset};
 /// What a newcomer has learned since it started.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Newcomer {
-    /// The other voters whose epochs it has heard; its own is not below any of them.
+    /// The other voters that have answered; its own epoch is not below any of theirs.
     heard: BTreeSet<BrokerId>,
     /// A high watermark, and the epoch of the leader that told it.
     committed: Option<(LeaderEpoch, Offset)>,
@@ -47,11 +48,18 @@ impl RaftNode {
         self.newcomer.is_some()
     }
 
-    /// A voter said in which epoch it is, and this replica is in none before that.
-    pub(super) fn hear_of(&mut self, voter: BrokerId, effects: &mut Vec<Effect>) {
+    /// A voter answered that it is in this epoch.
+    pub(super) fn hear_of(
+        &mut self,
+        voter: BrokerId,
+        epoch: LeaderEpoch,
+        effects: &mut Vec<Effect>,
+    ) {
         let is_other = voter != self.local.id && self.voters.contains(voter);
+        let is_reached = epoch <= self.election.epoch;
         if let Some(newcomer) = &mut self.newcomer
             && is_other
+            && is_reached
         {
             newcomer.heard.insert(voter);
             self.settle_if_complete(effects);

@@ -164,6 +164,51 @@ fn a_newcomer_that_hears_of_a_later_epoch_has_to_catch_up_in_that() {
 }
 
 #[test]
+fn a_request_may_be_old_and_is_no_word_of_where_its_sender_is() {
+    let end = EndQuorumEpochRequest {
+        leader: BrokerId(3),
+        epoch: LeaderEpoch(4),
+        successors: Vec::new(),
+    };
+    let begin = BeginQuorumEpochRequest {
+        leader: BrokerId(3),
+        epoch: LeaderEpoch(4),
+        voter: None,
+    };
+    let last = OffsetAndEpoch::new(10, 3);
+    for request in [
+        vote(4, 3, last),
+        vote(5, 3, last),
+        pre_vote(5, 3, last),
+        Request::BeginQuorumEpoch(begin),
+        Request::EndQuorumEpoch(end),
+    ] {
+        let mut replica = caught_up();
+        let to_3 = replica.effects.pop().unwrap();
+
+        replica.request(request.clone());
+
+        assert!(replica.node.is_newcomer(), "{request:?}");
+        replica.effects.push(to_3);
+        answer_fetch(&mut replica, 3, &not_leader(5, Some(2)));
+        assert!(!replica.node.is_newcomer());
+    }
+}
+
+#[test]
+fn an_answer_that_names_an_epoch_without_moving_there_does_not_count() {
+    let mut replica = caught_up();
+    let contradiction = Response {
+        refusal: Some(Refusal::UnknownLeaderEpoch),
+        ..not_leader(6, None)
+    };
+
+    answer_fetch(&mut replica, 3, &contradiction);
+
+    assert!(replica.node.is_newcomer());
+}
+
+#[test]
 fn a_new_cluster_begins_when_no_voter_has_anything() {
     let mut replica = newcomer(LogState::default());
     let sent = replica.sent();

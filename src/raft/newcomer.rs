@@ -14,7 +14,10 @@
 //!   itself no vote is given, as its leader is known.
 //! - There is nothing that could be forgotten. Its log is empty, and so is, by their own word (a
 //!   granted pre-vote), that of every other voter: a new cluster. What was committed with the
-//!   forgotten log would lie at another voter, too. It votes and stands above all epochs heard.
+//!   forgotten log would lie at another voter, too. Its forgotten votes are of epochs that their
+//!   candidates are in, and all are in its own or an earlier one. So it stands in the next, and the
+//!   first that it persists is its vote for itself there: had it first persisted the epoch that it is
+//!   in, it could vote in that a second time, after a crash.
 //!
 //! With three voters, one of them wiped and another down, the third alone can't tell whether it has
 //! what the other two committed. Nobody is elected then, and nothing is committed, until the one
@@ -94,10 +97,10 @@ impl RaftNode {
     }
 
     /// Becomes a voter if nothing was ever written. `is_unanimous`: all others granted a pre-vote
-    /// to this replica.
-    pub(super) fn settle_if_first(&mut self, is_unanimous: bool, effects: &mut Vec<Effect>) {
+    /// to this replica. It stands in the next epoch then, and persists nothing of this one.
+    pub(super) fn settle_if_first(&mut self, is_unanimous: bool) {
         if self.is_newcomer() && self.is_blank() && is_unanimous {
-            self.settle(effects);
+            self.newcomer = None;
         }
     }
 

@@ -83,7 +83,7 @@ impl RaftNode {
         match &self.role {
             Role::Prospective(nominee) if nominee.may_stand(now) => {
                 let is_unanimous = nominee.tally.is_unanimous();
-                self.settle_if_first(is_unanimous, effects);
+                self.settle_if_first(is_unanimous);
                 if !self.is_newcomer() {
                     self.become_candidate(now, effects);
                 }

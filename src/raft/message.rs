@@ -168,7 +168,8 @@ pub struct FetchAnswer {
     pub diverging: Option<OffsetAndEpoch>,
     /// The snapshot to fetch, if the leader's log begins later.
     pub snapshot: Option<OffsetAndEpoch>,
-    /// The batches, whose checksums and offsets the driver has checked.
+    /// The batches, whose checksums and offsets the driver has checked. None says that the leader had no
+    /// more: an answer with bytes of which no batch can be made is not to be given as one without any.
     pub batches: Vec<FetchedBatch>,
 }
 

@@ -47,8 +47,16 @@ fn not_leader(epoch: i32, leader: Option<i32>) -> Response {
     }
 }
 
-/// It follows node 2 in epoch 5, and has what is committed there; node 3 was not heard of.
+/// It follows node 2 in epoch 5, and has what node 2 has; node 3 was not heard of.
 fn caught_up() -> Replica {
+    following(FetchAnswer {
+        high_watermark: Some(Offset(10)),
+        ..FetchAnswer::default()
+    })
+}
+
+/// It follows node 2 in epoch 5, which answered its first fetch so; node 3 was not heard of.
+fn following(answer: FetchAnswer) -> Replica {
     let mut replica = newcomer(log(10, 3));
     replica.take();
     replica.request(Request::BeginQuorumEpoch(BeginQuorumEpochRequest {
@@ -60,14 +68,7 @@ fn caught_up() -> Replica {
     let (_, correlation, _) = sent.iter().find(|(to, ..)| *to == 2).unwrap();
     assert!(sent.iter().any(|(to, ..)| *to == 3), "it asks around");
     let to_3 = sent.iter().find(|(to, ..)| *to == 3).unwrap().1;
-    replica.answer(
-        2,
-        *correlation,
-        fetched(FetchAnswer {
-            high_watermark: Some(Offset(10)),
-            ..FetchAnswer::default()
-        }),
-    );
+    replica.answer(2, *correlation, fetched(answer));
     assert!(replica.node.is_newcomer());
     replica.effects.push(Effect::Send {
         to: BrokerId(3),
@@ -129,7 +130,7 @@ fn what_a_newcomer_fetches_counts_for_no_majority() {
 }
 
 #[test]
-fn a_newcomer_votes_when_it_has_what_was_committed_and_heard_of_all() {
+fn a_newcomer_votes_when_it_has_what_its_leader_has_and_heard_of_all() {
     let mut replica = caught_up();
 
     answer_fetch(&mut replica, 3, &not_leader(5, Some(2)));
@@ -158,9 +159,63 @@ fn a_newcomer_that_hears_of_a_later_epoch_has_to_catch_up_in_that() {
         })
     };
     answer_fetch(&mut replica, 3, &answer);
-    assert!(replica.node.is_newcomer());
     replica.input(Input::Flushed(Offset(12)));
+    assert!(replica.node.is_newcomer());
+    let answer = Response {
+        body: ResponseBody::Fetch(FetchAnswer::default()),
+        ..answer
+    };
+    answer_fetch(&mut replica, 3, &answer);
     assert!(!replica.node.is_newcomer());
+}
+
+/// Its old process acknowledged offset 11, and that is on its way still: what is committed now says
+/// nothing of what will be by its word.
+#[test]
+fn a_newcomer_that_has_what_is_committed_may_lack_what_it_acknowledged() {
+    let mut replica = following(FetchAnswer {
+        high_watermark: Some(Offset(11)),
+        batches: vec![batch(10, 10, 5)],
+        ..FetchAnswer::default()
+    });
+    answer_fetch(&mut replica, 3, &not_leader(5, Some(2)));
+
+    replica.input(Input::Flushed(Offset(11)));
+
+    assert_eq!(replica.node.high_watermark(), Some(Offset(11)));
+    assert!(replica.node.is_newcomer());
+    let more = FetchAnswer {
+        high_watermark: Some(Offset(11)),
+        batches: vec![batch(11, 11, 5)],
+        ..FetchAnswer::default()
+    };
+    answer_fetch(&mut replica, 2, &fetched(more));
+    replica.input(Input::Flushed(Offset(12)));
+    assert!(replica.node.is_newcomer());
+
+    answer_fetch(&mut replica, 2, &fetched(FetchAnswer::default()));
+
+    assert!(!replica.node.is_newcomer());
+}
+
+#[test]
+fn a_newcomer_does_not_wait_to_be_told_that_there_is_no_more() {
+    let wait = |replica: &mut Replica| {
+        let sent = replica.sent().into_iter();
+        let mut waits = sent.filter_map(|(to, _, request)| match request {
+            Request::Fetch(fetch) if to == 2 => Some(fetch.max_wait),
+            _ => None,
+        });
+        waits.next_back().unwrap()
+    };
+    let mut replica = following(FetchAnswer {
+        batches: vec![batch(10, 10, 5)],
+        ..FetchAnswer::default()
+    });
+    replica.input(Input::Flushed(Offset(11)));
+
+    assert_eq!(wait(&mut replica), Duration::ZERO);
+    assert_eq!(wait(&mut caught_up()), Duration::from_millis(500));
 }
 
 #[test]

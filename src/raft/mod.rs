@@ -58,6 +58,7 @@ pub use message::{
     FetchSnapshotRequest, FetchedBatch, Refusal, Request, Response, ResponseBody, SnapshotChunk,
     ToldHighWatermark, VoteRequest,
 };
+pub use newcomer::NewcomerInfo;
 pub use node::{Identity, RaftNode, Timeouts};
 pub use progress::{Progress, ReplicaProgress};
 pub use quorum_info::{QuorumInfo, ReplicaInfo};

@@ -41,8 +41,28 @@
 //! what the other two committed. Nobody is elected then, and nothing is committed, until the one
 //! that is down is back: the two that were not wiped go on, and the wiped one fetches from them. For
 //! the same reason a new cluster begins only once all of its voters have started.
+//!
+//! **Where too few have a `quorum-state`, nobody is ever elected**: two new voters beside the one of a
+//! cluster that grows, two wiped ones of three, one of two. From within, these look alike: the one that
+//! is left can't know whether the others committed what it lacks. The newcomers say so
+//! ([`NewcomerInfo`]), and an operator decides:
+//!
+//! 1. Stop all voters, and leave them stopped: what is copied must be the newest, and no message of
+//!    before may be on its way.
+//! 2. Copy the folder `__cluster_metadata-0` of the voter whose log has the highest last epoch, and of
+//!    these the highest end, to each newcomer, in place of its own. `quorum-state` must come along: with
+//!    it the copy may vote, and what is promised in it binds the copy as it binds the original.
+//!    `meta.properties` must not, as it names the node.
+//! 3. Where disks were lost (not where a cluster grows): write into `quorum-state` of *every* voter the
+//!    same `leaderEpoch`, 1000 above the highest of them, with `leaderId` and `votedId` -1. Those who
+//!    were lost may have led and voted in a few epochs that nobody else has heard of; one that was used
+//!    must not be used again. What only the lost disks had is lost, and a broker that had seen it stops
+//!    with a sentence: its folder is to be removed, so that it is fetched again.
+//! 4. Name the same voters on all, and start them. A voter that ran alone in between has what the
+//!    copies lack, and they could outvote it: begin again then.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::effect::Effect;
@@ -63,10 +83,67 @@ pub(super) struct Newcomer {
     next_question: Option<Instant>,
 }
 
+/// Why a voter does not vote yet; [`fmt::Display`] says it in a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewcomerInfo {
+    /// The voter.
+    pub voter: BrokerId,
+    /// Whether it has all that the leader of its epoch had flushed.
+    pub has_caught_up: bool,
+    /// The other voters that have answered since it started.
+    pub heard: Vec<BrokerId>,
+    /// The other voters that have not.
+    pub silent: Vec<BrokerId>,
+}
+
+impl fmt::Display for NewcomerInfo {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { voter, heard, .. } = self;
+        let (heard, others) = (heard.len(), heard.len() + self.silent.len());
+        let progress = if self.has_caught_up {
+            "done"
+        } else {
+            "not yet"
+        };
+        write!(
+            formatter,
+            "voter {voter} is a newcomer, as it has no quorum-state: it votes once it has fetched all \
+             that a leader has ({progress}) and every other voter has answered ({heard} of {others}"
+        )?;
+        let mut separator = "; not yet ";
+        for silent in &self.silent {
+            write!(formatter, "{separator}{silent}")?;
+            separator = ", ";
+        }
+        formatter.write_str(")")?;
+        if self.silent.is_empty() && !self.has_caught_up {
+            formatter.write_str(
+                ". If no leader is elected now, too few voters have a quorum-state: stop all, and copy \
+                 the folder __cluster_metadata-0 of the one that has the most to the newcomers; see \
+                 ARCHITECTURE.md, decision 30",
+            )?;
+        }
+        Ok(())
+    }
+}
+
 impl RaftNode {
     /// Whether this replica must not promise anything yet.
     pub fn is_newcomer(&self) -> bool {
         self.newcomer.is_some()
+    }
+
+    /// What keeps this voter from voting; `None`: nothing does, or it is no voter.
+    pub fn newcomer_info(&self) -> Option<NewcomerInfo> {
+        let newcomer = self.newcomer.as_ref()?;
+        let others = self.voters.others(self.local.id);
+        let (heard, silent) = others.partition(|id| newcomer.heard.contains(id));
+        Some(NewcomerInfo {
+            voter: self.local.id,
+            has_caught_up: newcomer.caught_up == Some(self.election.epoch),
+            heard,
+            silent,
+        })
     }
 
     /// A voter answered that it is in this epoch.
@@ -98,12 +175,10 @@ impl RaftNode {
 
     /// Becomes a voter if it has caught up and heard of all.
     fn settle_if_complete(&mut self, effects: &mut Vec<Effect>) {
-        let Some(newcomer) = &self.newcomer else {
-            return;
-        };
-        let has_caught_up = newcomer.caught_up == Some(self.election.epoch);
-        let mut others = self.voters.others(self.local.id);
-        if has_caught_up && others.all(|id| newcomer.heard.contains(&id)) {
+        let is_complete = self
+            .newcomer_info()
+            .is_some_and(|info| info.has_caught_up && info.silent.is_empty());
+        if is_complete {
             self.newcomer = None;
             self.persist(effects);
         }
@@ -139,9 +214,8 @@ impl RaftNode {
 
     /// How long the leader may hold its fetch: a newcomer wants to know whether there is more.
     pub(super) fn patience(&self, usual: Duration) -> Duration {
-        let epoch = Some(self.election.epoch);
-        let newcomer = self.newcomer.as_ref();
-        if newcomer.is_some_and(|newcomer| newcomer.caught_up != epoch) {
+        let info = self.newcomer_info();
+        if info.is_some_and(|info| !info.has_caught_up) {
             Duration::ZERO
         } else {
             usual

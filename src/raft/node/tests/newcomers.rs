@@ -264,6 +264,37 @@ fn an_answer_that_names_an_epoch_without_moving_there_does_not_count() {
 }
 
 #[test]
+fn a_newcomer_says_what_it_waits_for() {
+    let text = |replica: &Replica| replica.node.newcomer_info().unwrap().to_string();
+
+    let waits = "voter 1 is a newcomer, as it has no quorum-state: it votes once it has fetched all \
+                 that a leader has (done) and every other voter has answered (1 of 2; not yet 3)";
+    assert_eq!(text(&caught_up()), waits);
+
+    let mut alone = newcomer(LogState::default());
+    let refused = Response {
+        body: ResponseBody::Vote { granted: false },
+        ..granted(0)
+    };
+    for (to, correlation, _) in alone.sent() {
+        alone.answer(to, correlation, refused.clone());
+    }
+    let text = text(&alone);
+    assert!(
+        text.contains("(not yet) and every other voter has answered (2 of 2)"),
+        "{text}"
+    );
+    assert!(
+        text.contains("copy the folder __cluster_metadata-0"),
+        "{text}"
+    );
+
+    let mut settled = caught_up();
+    answer_fetch(&mut settled, 3, &not_leader(5, Some(2)));
+    assert_eq!(settled.node.newcomer_info(), None);
+}
+
+#[test]
 fn a_new_cluster_begins_when_no_voter_has_anything() {
     let mut replica = newcomer(LogState::default());
     let sent = replica.sent();

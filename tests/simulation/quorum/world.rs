@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::clock::Clock;
 use super::disk::SimulatedDisk;
+use super::faults::Wipes;
 use super::invariants::Invariants;
 use super::mutation::Mutation;
 use super::network::{Caller, Event, Network};
@@ -56,11 +57,12 @@ pub struct World {
     pub random: Random,
     pub invariants: Invariants,
     pub mutation: Option<Mutation>,
+    pub wipes: Wipes,
     /// Who became a leader last, in which epoch, and when.
     pub last_leader: Option<(usize, LeaderEpoch, Duration)>,
     /// The time.
     pub elapsed: Duration,
-    writes: u64,
+    pub writes: u64,
     /// How many events have happened at this moment.
     at_once: usize,
 }
@@ -82,6 +84,7 @@ impl World {
             random,
             invariants: Invariants::default(),
             mutation: None,
+            wipes: Wipes::Rare,
             last_leader: None,
             elapsed: Duration::ZERO,
             writes: 0,

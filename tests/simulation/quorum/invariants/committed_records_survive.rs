@@ -68,10 +68,6 @@ impl CommittedRecordsSurvive {
         );
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.committed.is_empty()
-    }
-
     /// How much was committed since [`Self::mark`].
     pub fn count_since_mark(&self) -> usize {
         self.committed.len() - self.marked
@@ -115,11 +111,11 @@ impl CommittedRecordsSurvive {
         content.freeze()
     }
 
-    fn entry_at(&self, offset: Offset) -> Option<&Entry> {
-        self.committed.get(&offset).map(|(entry, _)| entry)
-    }
-
     pub fn mark(&mut self) {
         self.marked = self.committed.len();
+    }
+
+    fn entry_at(&self, offset: Offset) -> Option<&Entry> {
+        self.committed.get(&offset).map(|(entry, _)| entry)
     }
 }

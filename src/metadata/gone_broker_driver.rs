@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// So many listeners of a broker are tried.
 const MAX_ENDPOINTS: usize = 8;
 /// How often, at most, new registrations are looked for.
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a host may take to accept or to refuse.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -182,6 +182,8 @@ impl Watch {
                 }
                 Some(false) => {
                     if self.reached.lock().insert(registration) {
+                        let broker = broker.0;
+                        tracing::info!(broker, epoch, "a broker's listeners accept connections");
                         return;
                     }
                 }

@@ -45,7 +45,7 @@ pub enum Input {
         /// The answer.
         response: Response,
     },
-    /// A request could not be delivered, or the connection broke before its answer.
+    /// A request could not be delivered, or had no answer before its connections broke.
     Unreachable {
         /// The replica that was asked.
         to: BrokerId,
@@ -72,9 +72,13 @@ pub enum Input {
 /// How it shows that a replica can't be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
-    /// Its host refused the connection, reset it or closed it: the process is gone.
+    /// Its host refused a new connection: nobody listens there, so the process is gone. That an old
+    /// connection was closed or reset does not say so, as anything on the way may have done that: the
+    /// driver then opens a new one, and sends the request again over it. Only if that is refused is
+    /// the replica gone.
     Gone,
-    /// Nothing came in time, or there is no way there: it may be alive.
+    /// Anything else: nothing came in time, there is no way there, a new connection broke as well. It
+    /// may be alive, so this moves nothing but the next try.
     Silent,
 }
 

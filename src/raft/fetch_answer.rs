@@ -30,15 +30,9 @@ impl RaftNode {
             self.truncate(position, effects);
         } else if let Some(id) = answer.snapshot {
             self.begin_snapshot(id);
-        } else if !self.append_fetched(answer.batches, effects) {
+        } else if !self.go_on(answer, effects) {
             self.connections.back_off(now, from);
             return;
-        } else if let Some(high_watermark) = answer.high_watermark {
-            self.learned_high_watermark = self.learned_high_watermark.max(Some(high_watermark));
-            self.hear_of_commit(high_watermark);
-            self.settle_if_complete(effects);
-            // The high watermark stays within what this replica has: the rest of the log is still to come.
-            self.commit(high_watermark.min(self.log.end_offset()), effects);
         }
         self.heard_leader(now);
     }
@@ -71,8 +65,25 @@ impl RaftNode {
         effects.push(Effect::Truncate(keep));
     }
 
-    /// Appends the batches of an answer. Returns false if they do not continue the log: the answer is
-    /// useless then.
+    /// The leader's log goes on where this one ends. Returns false if the answer is useless, as its batches
+    /// do not.
+    fn go_on(&mut self, answer: FetchAnswer, effects: &mut Vec<Effect>) -> bool {
+        let has_more = !answer.batches.is_empty();
+        if !self.append_fetched(answer.batches, effects) {
+            return false;
+        }
+        if !has_more {
+            self.catch_up(effects);
+        }
+        if let Some(high_watermark) = answer.high_watermark {
+            self.learned_high_watermark = self.learned_high_watermark.max(Some(high_watermark));
+            // The high watermark stays within what this replica has: the rest of the log is still to come.
+            self.commit(high_watermark.min(self.log.end_offset()), effects);
+        }
+        true
+    }
+
+    /// Appends the batches of an answer. Returns false if they do not continue the log.
     fn append_fetched(&mut self, batches: Vec<FetchedBatch>, effects: &mut Vec<Effect>) -> bool {
         let mut is_empty = true;
         let mut continues = true;
@@ -134,13 +145,11 @@ impl RaftNode {
     }
 
     pub(super) fn on_snapshot_stored(&mut self, id: OffsetAndEpoch, effects: &mut Vec<Effect>) {
-        let Role::Follower(follower) = &mut self.role else {
-            return;
-        };
-        if follower.snapshot.is_none_or(|progress| progress.id != id) {
+        let is_wanted = |progress: &mut SnapshotProgress| progress.id == id;
+        let fetched = self.role.snapshot_mut();
+        if fetched.and_then(|place| place.take_if(is_wanted)).is_none() {
             return;
         }
-        follower.snapshot = None;
         let committed = self.high_watermark.unwrap_or(Offset::ZERO);
         // Whatever the log has above is not committed, even if it is of a newer epoch: a leader
         // wrote it for itself, and the records of the snapshot were committed without it.
@@ -185,7 +194,7 @@ impl RaftNode {
                 position: progress.position,
                 max_bytes: FETCH_MAX_BYTES,
             }),
-            None => Request::Fetch(self.fetch_request(FETCH_MAX_WAIT)),
+            None => Request::Fetch(self.fetch_request(self.patience(FETCH_MAX_WAIT))),
         };
         self.ask(now, to, request, effects);
     }

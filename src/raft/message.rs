@@ -136,12 +136,13 @@ pub struct FetchRequest {
 /// What a replica that fetches says of the high watermark that it knows (KIP-1166).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToldHighWatermark {
-    /// Nothing: Fetch has no field for it below version 18. Such a fetch is answered when there is
-    /// data, or in its time: if each new fetch were told the watermark, it would never wait.
+    /// Nothing: on the wire the field is absent, as it is below version 18 of Fetch and may be from
+    /// there on, or has its default, i64::MAX. Such a fetch is answered when there is data, or in its
+    /// time: if each new fetch were told the watermark, it would never wait.
     Untold,
-    /// It knows of none.
+    /// It knows of none: on the wire -1.
     Unknown,
-    /// It knows that all below is committed.
+    /// It knows that all below is committed: on the wire the offset, from 0 on.
     Known(Offset),
 }
 
@@ -167,7 +168,8 @@ pub struct FetchAnswer {
     pub diverging: Option<OffsetAndEpoch>,
     /// The snapshot to fetch, if the leader's log begins later.
     pub snapshot: Option<OffsetAndEpoch>,
-    /// The batches, whose checksums and offsets the driver has checked.
+    /// The batches, whose checksums and offsets the driver has checked. None says that the leader had no
+    /// more: an answer with bytes of which no batch can be made is not to be given as one without any.
     pub batches: Vec<FetchedBatch>,
 }
 

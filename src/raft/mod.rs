@@ -63,6 +63,7 @@ pub use message::{
     FetchSnapshotRequest, FetchedBatch, Refusal, Request, Response, ResponseBody, SnapshotChunk,
     ToldHighWatermark, VoteRequest,
 };
+pub use newcomer::NewcomerInfo;
 pub use node::{Identity, RaftNode, Timeouts};
 pub use peers_driver::{AnswerSlot, NoPeers, Peers};
 pub use progress::{Progress, ReplicaProgress};

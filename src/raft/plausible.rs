@@ -1,11 +1,12 @@
 //! Which epochs and leaders a replica believes when others name them.
 //!
-//! An epoch grows by one with an election. A request that names one more than [`MAX_LEAP`] ahead
-//! is refused, so that no message can use up the epochs there are: a voter at the last one could
-//! never stand again, not even after a restart. The bound locks out no honest voter, however long
-//! it was away. A replica without a leader, or with one that does not answer, asks the voters
-//! itself, and what they answer is believed over any distance, but for the last [`MAX_LEAP`]
-//! epochs, which no quorum reaches: an election each second takes 68 years.
+//! An epoch grows by one with an election. A request or an answer that names one more than
+//! [`MAX_LEAP`] ahead is not believed, so that no message can use up the epochs there are: a voter at
+//! the last one could never stand again, not even after a restart. The bound locks out no honest
+//! voter, unless it missed an election each second for twelve days: then it is to be treated as one
+//! whose disk was wiped. A replica that knows of no epoch yet asks the voters itself, and believes
+//! over a greater distance what they answer, up to [`LAST_FOR_BEGINNERS`]. If that was wrong, it alone
+//! is lost: the others do not follow it there.
 //!
 //! With static voters only a voter stands or leads: who names another has other voters configured.
 
@@ -17,11 +18,14 @@ use crate::model::{BrokerId, LeaderEpoch};
 /// As many epochs as an election each second makes in twelve days.
 const MAX_LEAP: i32 = 1 << 20;
 
+/// No quorum gets there: an election each second takes 34 years.
+const LAST_FOR_BEGINNERS: i32 = i32::MAX / 2;
+
 impl RaftNode {
     /// Whether a request may be of this epoch, with this voter as its candidate or leader.
     pub(super) fn check_claim(&self, epoch: LeaderEpoch, voter: BrokerId) -> Result<(), Refusal> {
-        let furthest = self.election.epoch.0.saturating_add(MAX_LEAP);
-        if epoch < LeaderEpoch(0) || epoch.0 > furthest || voter < BrokerId(0) {
+        let is_near = (0..=self.furthest()).contains(&epoch.0);
+        if !is_near || voter < BrokerId(0) {
             return Err(Refusal::InvalidRequest);
         }
         if !self.voters.contains(voter) {
@@ -33,8 +37,15 @@ impl RaftNode {
     /// Whether what a voter answered may be true.
     pub(super) fn is_plausible(&self, response: &Response) -> bool {
         let is_voter = |leader| self.voters.contains(leader);
-        (0..=i32::MAX - MAX_LEAP).contains(&response.epoch.0)
-            && response.leader.is_none_or(is_voter)
+        let furthest = match self.election.epoch {
+            LeaderEpoch(0) => LAST_FOR_BEGINNERS,
+            _ => self.furthest(),
+        };
+        (0..=furthest).contains(&response.epoch.0) && response.leader.is_none_or(is_voter)
+    }
+
+    fn furthest(&self) -> i32 {
+        self.election.epoch.0.saturating_add(MAX_LEAP)
     }
 
     /// The epoch after the present one; `None`: there is none, and the replica halts.

@@ -43,7 +43,6 @@ impl RaftNode {
     pub(super) fn on_flushed(&mut self, now: Instant, offset: Offset, effects: &mut Vec<Effect>) {
         self.log.flush(offset);
         let flushed = self.log.flushed_offset();
-        self.settle_if_complete(effects);
         if let Role::Leader(leader) = &mut self.role {
             let moved = leader.progress.leader_flushed(flushed);
             if moved {

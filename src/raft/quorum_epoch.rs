@@ -68,7 +68,6 @@ impl RaftNode {
             return Err(Refusal::InvalidRequest);
         }
         self.learn_leader(now, epoch, Some(leader), effects);
-        self.hear_of(leader, effects);
         Ok(())
     }
 

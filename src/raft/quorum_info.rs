@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::newcomer::NewcomerInfo;
 use super::node::RaftNode;
 use super::progress::ReplicaProgress;
 use super::voters::ReplicaKey;
@@ -24,6 +25,8 @@ pub struct QuorumInfo {
     /// Up to where the log is committed, by the word of a leader in this run; see
     /// [`RaftNode::learned_high_watermark`].
     pub learned_high_watermark: Option<Offset>,
+    /// Why this voter does not vote yet; `None` if it does, or has no vote.
+    pub newcomer: Option<NewcomerInfo>,
     /// The first offset of this node's log.
     pub log_start_offset: Offset,
     /// The end of this node's log.
@@ -85,6 +88,7 @@ impl QuorumInfo {
             role: node.role().name(),
             high_watermark: node.high_watermark(),
             learned_high_watermark: node.learned_high_watermark(),
+            newcomer: node.newcomer_info(),
             log_start_offset: node.log().start_offset(),
             log_end_offset: node.log().end_offset(),
             voters,

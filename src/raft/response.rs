@@ -22,7 +22,7 @@ impl RaftNode {
             return;
         }
         let is_new = self.learn_from(now, &response, effects);
-        self.hear_of(from, effects);
+        self.hear_of(from, response.epoch, effects);
         if !is_new {
             if response.refusal.is_some() && self.connections.is_idle(from) {
                 self.connections.back_off(now, from);

@@ -52,6 +52,9 @@ pub struct Nominee {
     /// It told a better candidate that it would vote for it: it stands itself only if nothing came
     /// of that by then.
     pub gives_way_until: Option<Instant>,
+    /// The snapshot that a prospective candidate was fetching from the leader of this epoch. It goes
+    /// on with it if it is not elected, and follows that leader again.
+    pub snapshot: Option<SnapshotProgress>,
 }
 
 impl Nominee {
@@ -130,6 +133,16 @@ pub struct Resigned {
 }
 
 impl Role {
+    /// The place of the snapshot that is being fetched from the leader of this epoch, in a role that
+    /// has one.
+    pub(super) fn snapshot_mut(&mut self) -> Option<&mut Option<SnapshotProgress>> {
+        match self {
+            Self::Follower(follower) => Some(&mut follower.snapshot),
+            Self::Prospective(nominee) => Some(&mut nominee.snapshot),
+            _ => None,
+        }
+    }
+
     /// Kafka's name of the role.
     pub fn name(&self) -> &'static str {
         match self {

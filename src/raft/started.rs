@@ -12,6 +12,10 @@ use super::role::{Resigned, Role, Unattached};
 
 impl RaftNode {
     pub(super) fn on_started(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        // A full disk may have kept this from being told, before the replica began again.
+        if let Some(committed) = self.high_watermark {
+            effects.push(Effect::Commit(committed));
+        }
         let log_epoch = self.log.last_epoch();
         if self.election.epoch < log_epoch {
             // The file was lost, or is older than the log: nobody here knows who led that epoch.

@@ -10,7 +10,7 @@ use super::election_state::ElectionState;
 use super::message::{FetchAnswer, Refusal, ResponseBody};
 use super::node::RaftNode;
 use super::progress::Progress;
-use super::role::{Follower, Leader, Nominee, Resigned, Role, Unattached};
+use super::role::{Follower, Leader, Nominee, Resigned, Role, SnapshotProgress, Unattached};
 use super::tally::Tally;
 use crate::model::{BrokerId, LeaderEpoch};
 
@@ -48,7 +48,11 @@ impl RaftNode {
             "only a voter that follows seeks election"
         );
         self.connections.reset();
-        self.role = Role::Prospective(self.new_nominee(now));
+        let snapshot = self.take_snapshot_progress();
+        self.role = Role::Prospective(Nominee {
+            snapshot,
+            ..self.new_nominee(now)
+        });
         self.advance_election(now, effects);
     }
 
@@ -79,7 +83,7 @@ impl RaftNode {
         match &self.role {
             Role::Prospective(nominee) if nominee.may_stand(now) => {
                 let is_unanimous = nominee.tally.is_unanimous();
-                self.settle_if_first(is_unanimous, effects);
+                self.settle_if_first(is_unanimous);
                 if !self.is_newcomer() {
                     self.become_candidate(now, effects);
                 }
@@ -170,10 +174,18 @@ impl RaftNode {
         let epoch = self.election.epoch;
         match self.election.leader {
             Some(leader) if leader != self.local.id => {
+                let snapshot = self.take_snapshot_progress();
                 self.become_follower(now, epoch, leader, effects);
+                if let Role::Follower(follower) = &mut self.role {
+                    follower.snapshot = snapshot;
+                }
             }
             leader => self.become_unattached(now, epoch, leader, effects),
         }
+    }
+
+    fn take_snapshot_progress(&mut self) -> Option<SnapshotProgress> {
+        self.role.snapshot_mut().and_then(Option::take)
     }
 
     /// Learns who leads which epoch, as another replica says.
@@ -238,6 +250,7 @@ impl RaftNode {
             tally: Tally::new(&self.voters, self.local.id),
             deadline: now + self.jitter.spread(self.timeouts.election),
             gives_way_until: None,
+            snapshot: None,
         }
     }
 

@@ -1,8 +1,9 @@
 //! Input [`Unreachable`](super::Input::Unreachable): a request failed, and what that says of who
 //! should have answered it.
 //!
-//! A leader whose process is gone refuses or resets connections: its followers need not wait for
-//! time-outs. They no longer protect it, and stand one after the other, in the order of their ids.
+//! The host of a leader whose process is gone refuses new connections ([`Absence::Gone`]): its
+//! followers need not wait for time-outs. They no longer protect it, and stand one after the other, in
+//! the order of their ids. A leader that is only silent stays protected until its time-out.
 
 use std::time::{Duration, Instant};
 

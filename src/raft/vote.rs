@@ -46,7 +46,6 @@ impl RaftNode {
         if request.epoch > self.election.epoch {
             self.become_unattached(now, request.epoch, None, effects);
         }
-        self.hear_of(request.candidate.id, effects);
         if request.epoch < self.election.epoch {
             return Err(Refusal::FencedLeaderEpoch);
         }

@@ -148,6 +148,10 @@ fn a_broker_that_is_killed_is_fenced_long_before_its_session_ends() {
     let others: Vec<i32> = all.iter().copied().filter(|id| *id != leader).collect();
     // First one that is a broker only to the others, then the active controller itself.
     for (victim, witness) in [(others[0], others[1]), (leader, others[1])] {
+        for other in all.iter().filter(|id| **id != victim) {
+            let reached = format!("accept connections broker={victim} ");
+            nodes.wait_for_line(*other, &reached);
+        }
         let started = Instant::now();
         nodes.kill(victim);
         wait_for("the others count on it no more", || {

@@ -111,8 +111,9 @@ impl RaftNode {
         }
     }
 
-    /// Begins again from what is on disk, as a new process would; only what is known to be committed is
-    /// kept. The next input must be [`Input::Started`].
+    /// Begins again from what is on disk, as a new process would: `log` is as an opened one, so a snapshot
+    /// that is no part of it has taken its place. Only what is known to be committed is kept. The next
+    /// input must be [`Input::Started`], which tells that anew.
     pub fn restart(&mut self, election: Option<ElectionState>, log: LogState) {
         let identity = Identity {
             local: self.local,

@@ -1,9 +1,10 @@
 //! Carries out what a replica wants done, as its driver would: in order, and with faults on it may
 //! crash between any two effects, or wait for its disk.
 
+use broker::model::BrokerId;
 use broker::raft::{
-    Announcement, BatchContent, Effect, Input, LeaderBatch, OffsetAndEpoch, Refusal, RequestToken,
-    Response, ResponseBody,
+    Announcement, BatchContent, Effect, Input, LeaderBatch, OffsetAndEpoch, Refusal, Request,
+    RequestToken, Response, ResponseBody,
 };
 use bytes::{BufMut, BytesMut};
 
@@ -26,10 +27,21 @@ impl World {
                 return;
             }
             let Some(effect) = acting.effects.pop_front() else {
+                if let Some(core) = &acting.core {
+                    let process = (node, acting.incarnation);
+                    let watermarks = &self.invariants.watermarks;
+                    watermarks.on_idle(process, core.high_watermark());
+                }
                 return;
             };
             let has_waited = std::mem::take(&mut acting.has_waited);
-            match self.fate(&effect) {
+            self.leave_alone_who_settles(node, &effect);
+            let fate = if self.ends_newcomer(node, &effect) {
+                Fate::Crash
+            } else {
+                self.fate(&effect)
+            };
+            match fate {
                 Fate::Slow(duration) if !has_waited => {
                     self.nodes[node].effects.push_front(effect);
                     self.nodes[node].has_waited = true;
@@ -76,6 +88,9 @@ impl World {
                     to,
                     request: request.clone(),
                 });
+                if matches!(&request, Request::Fetch(fetch) if fetch.replica.id >= BrokerId(0)) {
+                    self.wipe_who_promised(node, 100);
+                }
             }
             Effect::Reply { token, response } => self.reply(node, token, response),
             Effect::ReplyWithLog {
@@ -116,17 +131,21 @@ impl World {
 
     fn carry_out_on_disk(&mut self, node: usize, effect: Effect) -> Option<Input> {
         let incarnation = self.nodes[node].incarnation;
+        let core = self.nodes[node].core.as_ref();
+        let epoch = core.map(|core| core.election().epoch);
         let kept = match &effect {
-            Effect::Persist(election) => Some(self.distort_election(*election)),
+            Effect::Persist(election) => Some(self.distort_election(node, *election)),
             _ => None,
         };
         let keeps_divergence = self.has(Mutation::DivergenceKept);
         let loses_syncs = self.has(Mutation::LostFsync);
+        let frees_epoch = self.has(Mutation::FirstEpochIsFree);
         let disk = &mut self.nodes[node].disk;
         match effect {
             Effect::Persist(election) => {
                 let before = disk.election;
-                self.invariants.epochs.on_persist(node, before, election);
+                let promised = kept.filter(|_| frees_epoch).unwrap_or(election);
+                self.invariants.epochs.on_persist(node, before, promised);
                 disk.previous_election = before;
                 disk.election = kept;
             }
@@ -142,7 +161,9 @@ impl World {
             Effect::Commit(offset) => {
                 let process = (node, incarnation);
                 self.invariants.watermarks.on_commit(process, offset);
-                self.invariants.committed.on_commit(process, disk, offset);
+                let epoch = epoch.expect("it is up");
+                let committed = &mut self.invariants.committed;
+                committed.on_commit(process, epoch, disk, offset);
             }
             Effect::StoreSnapshot {
                 id,
@@ -155,6 +176,8 @@ impl World {
             }
             Effect::RestartAtSnapshot(id) => {
                 disk.restart_at(id);
+                let process = (node, incarnation);
+                self.invariants.watermarks.on_commit(process, id.offset);
                 self.invariants.committed.on_snapshot(disk, id);
             }
             other => unreachable!("{other:?} has nothing to do with a disk"),
@@ -174,7 +197,7 @@ impl World {
             self.last_leader = Some((node, epoch, self.elapsed));
             self.invariants
                 .committed
-                .on_leader(node, &self.nodes[node].disk);
+                .on_leader(node, epoch, &self.nodes[node].disk);
         }
     }
 
@@ -191,6 +214,7 @@ impl World {
         };
         let epoch = self.invariants.votes.epoch_asked(token);
         self.distort_response(from, epoch, &mut response);
+        self.hold_back(caller.node, &mut response);
         let votes = &mut self.invariants.votes;
         votes.on_reply(token, from, caller.node, &response);
         self.send(from, caller.node, || Event::Response {
@@ -198,6 +222,9 @@ impl World {
             caller,
             response: response.clone(),
         });
+        if epoch.is_some() && response.body == (ResponseBody::Vote { granted: true }) {
+            self.wipe_who_promised(from, 3);
+        }
     }
 
     /// A node gives its state as of its high watermark a snapshot, and may cut its log there.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::world::World;
 
 /// A cluster that has elected its first leader and committed something everywhere; that leader.
-fn at_work(seed: u64, voters: i32) -> (World, usize) {
+pub fn at_work(seed: u64, voters: i32) -> (World, usize) {
     let mut world = World::new(seed, voters);
     world.heal();
     world.assert_gets_to_work();

@@ -23,6 +23,15 @@ pub enum Fate {
     Full,
 }
 
+/// How often a disk is replaced by an empty one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wipes {
+    Rare,
+    /// As often as the others vote, and the node is back at once: messages of before are still on
+    /// their way.
+    Many,
+}
+
 impl World {
     pub fn fate(&mut self, effect: &Effect) -> Fate {
         if !self.network.has_faults {
@@ -100,6 +109,10 @@ impl World {
         self.network
             .change_weather(&mut self.random, self.nodes.len());
         let node = self.random.below(self.nodes.len());
+        if self.wipes == Wipes::Many && self.random.one_in(2) {
+            self.wipe(node);
+            return None;
+        }
         match self.random.below(8) {
             0 | 1 => self.crash(node),
             2 => self.wipe(node),
@@ -153,7 +166,11 @@ impl World {
         for caller in self.network.abandoned_by(node) {
             self.tell_gone(caller, node);
         }
-        let back = self.elapsed + self.random.millis(1..5000);
+        let longest = match self.wipes {
+            Wipes::Rare => 5000,
+            Wipes::Many => 300,
+        };
+        let back = self.elapsed + self.random.millis(1..longest);
         self.network.schedule(back, Event::Restart { node });
     }
 
@@ -179,14 +196,53 @@ impl World {
         let voters = self.voters.ids().len();
         let mut disks = self.nodes[..voters].iter().map(|voter| &voter.disk);
         let all_vote = disks.all(|disk| disk.election.is_some());
-        if voters < 3 || !all_vote || self.invariants.committed.is_empty() {
+        if voters < 3 || !all_vote {
             return;
         }
         self.crash(node);
+        self.replace_disk(node, SimulatedDisk::default());
+    }
+
+    /// What was promised a moment ago is the easiest to forget: the disk is wiped, in one of so many
+    /// cases.
+    pub fn wipe_who_promised(&mut self, node: usize, one_in: usize) {
+        let may_happen = self.network.has_faults && self.wipes == Wipes::Many;
+        if may_happen && self.random.one_in(one_in) {
+            self.wipe(node);
+        }
+    }
+
+    /// A newcomer that becomes a voter loses its leader: first the way there, then the leader stops.
+    pub fn leave_alone_who_settles(&mut self, node: usize, effect: &Effect) {
+        let is_voter = node < self.voters.ids().len();
+        let is_first = is_voter && self.nodes[node].disk.election.is_none();
+        let leader = match effect {
+            Effect::Persist(election) if is_first => election.leader,
+            _ => None,
+        };
+        let may_happen = self.network.has_faults && self.wipes == Wipes::Many;
+        if let Some(leader) = leader
+            && may_happen
+            && self.random.one_in(2)
+        {
+            let leader = leader.0 as usize;
+            self.network.cut_between(node, leader);
+            let incarnation = self.nodes[leader].incarnation;
+            let at = self.elapsed + self.random.millis(1..1000);
+            let event = Event::Stop {
+                node: leader,
+                incarnation,
+            };
+            self.network.schedule(at, event);
+        }
+    }
+
+    /// A node that is down gets another disk.
+    pub fn replace_disk(&mut self, node: usize, disk: SimulatedDisk) {
         let number = self.random.next();
-        let wiped = &mut self.nodes[node];
-        wiped.disk = SimulatedDisk::default();
-        wiped.key.directory_id = directory(node, number);
+        let owner = &mut self.nodes[node];
+        owner.disk = disk;
+        owner.key.directory_id = directory(node, number);
         self.invariants.epochs.on_wipe(node);
     }
 }

@@ -7,6 +7,7 @@ mod disk;
 mod effects;
 mod elections;
 mod faults;
+mod growth;
 mod invariants;
 mod mutation;
 mod mutations;
@@ -16,6 +17,7 @@ mod world;
 
 use std::thread;
 
+use faults::Wipes;
 use mutation::Mutation;
 use world::World;
 
@@ -38,11 +40,12 @@ impl Drop for Failing {
 }
 
 /// Runs one seed through both phases.
-fn run(seed: u64, voters: i32, mutation: Option<Mutation>) {
+fn run(seed: u64, voters: i32, wipes: Wipes, mutation: Option<Mutation>) {
     let name = format!("this was seed {seed} with {voters} voters");
     let _failing = Failing(name);
     let mut world = World::new(seed, voters);
     world.mutation = mutation;
+    world.wipes = wipes;
     world.run_with_faults(EVENTS);
     world.heal();
     world.assert_gets_to_work();
@@ -55,36 +58,46 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// `SEED` picks one run; `RUNS` says how many there are in all, of which these are some hundredths.
-fn run_all(first: u64, hundredths: u64, voters: i32) {
+fn run_all(first: u64, hundredths: u64, voters: i32, wipes: Wipes) {
     if let Some(seed) = number("SEED") {
-        return run(seed, voters, None);
+        return run(seed, voters, wipes, None);
     }
     let count = (number("RUNS").unwrap_or(200) * hundredths).div_ceil(100);
     let workers = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for worker in 0..workers {
             let seeds = (first..first + count).skip(worker).step_by(workers);
-            scope.spawn(move || seeds.for_each(|seed| run(seed, voters, None)));
+            scope.spawn(move || seeds.for_each(|seed| run(seed, voters, wipes, None)));
         }
     });
 }
 
 #[test]
 fn a_quorum_of_one_loses_nothing() {
-    run_all(1_000_000, 5, 1);
+    run_all(1_000_000, 5, 1, Wipes::Rare);
 }
 
 #[test]
 fn a_quorum_of_two_loses_nothing() {
-    run_all(2_000_000, 10, 2);
+    run_all(2_000_000, 10, 2, Wipes::Rare);
 }
 
 #[test]
 fn a_quorum_of_three_loses_nothing() {
-    run_all(3_000_000, 60, 3);
+    run_all(3_000_000, 60, 3, Wipes::Rare);
 }
 
 #[test]
 fn a_quorum_of_five_loses_nothing() {
-    run_all(5_000_000, 25, 5);
+    run_all(5_000_000, 25, 5, Wipes::Rare);
+}
+
+#[test]
+fn a_quorum_of_three_whose_disks_are_wiped_again_and_again_loses_nothing() {
+    run_all(4_000_000, 30, 3, Wipes::Many);
+}
+
+#[test]
+fn a_quorum_of_five_whose_disks_are_wiped_again_and_again_loses_nothing() {
+    run_all(6_000_000, 15, 5, Wipes::Many);
 }

@@ -25,6 +25,10 @@ pub enum Mutation {
     EpochGoesBack,
     /// A voter whose disk was wiped votes at once, as Apache's static voters do.
     WipedVoterVotes,
+    /// A leader sends a newcomer what is committed, and takes that for all it has.
+    CommittedIsAll,
+    /// A newcomer that stands persists first the epoch that it is in, and crashes.
+    FirstEpochIsFree,
     /// A snapshot is taken of all that is in the log.
     SnapshotBeyondCommit,
 }

@@ -2,16 +2,34 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::faults::Wipes;
 use super::mutation::Mutation;
 use super::run;
 
-/// So many runs at the most until the fault is found.
-const RUNS: u64 = 400;
+/// Where a fault is looked for.
+#[derive(Clone, Copy)]
+struct Search {
+    voters: i32,
+    wipes: Wipes,
+    /// So many runs at the most until it is found.
+    runs: u64,
+}
+
+const USUAL: Search = Search {
+    voters: 3,
+    wipes: Wipes::Rare,
+    runs: 400,
+};
 
 /// What a run of some seed said, the first that failed.
-fn first_failure(mutation: Mutation) -> Option<String> {
-    (0..RUNS).find_map(|seed| {
-        let run = || run(7_000_000 + seed, 3, Some(mutation));
+fn first_failure(mutation: Mutation, search: Search) -> Option<String> {
+    let Search {
+        voters,
+        wipes,
+        runs,
+    } = search;
+    (0..runs).find_map(|seed| {
+        let run = || run(7_000_000 + seed, voters, wipes, Some(mutation));
         let panic = catch_unwind(AssertUnwindSafe(run)).err()?;
         let text = panic.downcast_ref::<String>().cloned();
         text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
@@ -19,8 +37,13 @@ fn first_failure(mutation: Mutation) -> Option<String> {
 }
 
 fn check(mutation: Mutation, expected: &[&str]) {
-    let found = first_failure(mutation);
-    let found = found.unwrap_or_else(|| panic!("{mutation:?} was not found in {RUNS} runs"));
+    check_in(mutation, USUAL, expected);
+}
+
+fn check_in(mutation: Mutation, search: Search, expected: &[&str]) {
+    let found = first_failure(mutation, search);
+    let runs = search.runs;
+    let found = found.unwrap_or_else(|| panic!("{mutation:?} was not found in {runs} runs"));
     assert!(
         expected.iter().any(|text| found.contains(text)),
         "{mutation:?} was found as something else: {found}"
@@ -36,7 +59,7 @@ fn a_vote_that_is_not_persisted_is_found() {
 fn two_votes_in_an_epoch_are_found() {
     check(
         Mutation::TwoVotesInAnEpoch,
-        &["voted twice", "two nodes lead"],
+        &["voted twice", "two nodes lead", "has forgotten its vote"],
     );
 }
 
@@ -115,4 +138,33 @@ fn a_snapshot_beyond_the_commit_is_found() {
         Mutation::SnapshotBeyondCommit,
         &["is above what is committed"],
     );
+}
+
+/// What is told when a newcomer votes without what it had promised before.
+const FORGOTTEN: [&str; 6] = [
+    "lacks what is committed",
+    "truncates what is committed",
+    "one of the two",
+    "voted twice",
+    "two nodes lead",
+    "has forgotten its vote",
+];
+
+#[test]
+fn a_newcomer_that_votes_with_what_is_committed_is_found() {
+    let search = Search {
+        voters: 5,
+        wipes: Wipes::Many,
+        runs: 5000,
+    };
+    check_in(Mutation::CommittedIsAll, search, &FORGOTTEN);
+}
+
+#[test]
+fn a_newcomer_whose_first_epoch_is_free_is_found() {
+    let search = Search {
+        wipes: Wipes::Many,
+        ..USUAL
+    };
+    check_in(Mutation::FirstEpochIsFree, search, &FORGOTTEN);
 }

@@ -143,6 +143,11 @@ impl Network {
         }
     }
 
+    /// Cuts the links between two nodes, until the weather changes.
+    pub fn cut_between(&mut self, one: usize, other: usize) {
+        self.cut.extend([(one, other), (other, one)]);
+    }
+
     pub fn mend(&mut self) {
         self.has_faults = false;
         self.cut.clear();

@@ -1,7 +1,7 @@
 //! Where the mutations are planted.
 
 use broker::model::{LeaderEpoch, Offset};
-use broker::raft::{ElectionState, OffsetAndEpoch, Request, Response, ResponseBody, Role};
+use broker::raft::{Effect, ElectionState, OffsetAndEpoch, Request, Response, ResponseBody, Role};
 
 use super::mutation::Mutation;
 use super::world::World;
@@ -40,8 +40,32 @@ impl World {
         }
     }
 
+    /// What a newcomer is told that there is.
+    pub fn hold_back(&self, to: usize, response: &mut Response) {
+        if let ResponseBody::Fetch(answer) = &mut response.body
+            && let Some(committed) = answer.high_watermark
+            && self.has(Mutation::CommittedIsAll)
+            && self.is_newcomer(to)
+        {
+            answer.batches.retain(|batch| batch.last_offset < committed);
+        }
+    }
+
+    /// Whether a newcomer stands by this, and crashes amid it.
+    pub fn ends_newcomer(&self, node: usize, effect: &Effect) -> bool {
+        let is_first = self.nodes[node].disk.election.is_none();
+        let stands = matches!(effect, Effect::Persist(election) if election.voted.is_some());
+        is_first && stands && self.has(Mutation::FirstEpochIsFree)
+    }
+
     /// What the disk keeps of the election state.
-    pub fn distort_election(&self, election: ElectionState) -> ElectionState {
+    pub fn distort_election(&self, node: usize, election: ElectionState) -> ElectionState {
+        if self.ends_newcomer(node, &Effect::Persist(election)) {
+            return ElectionState {
+                epoch: LeaderEpoch(election.epoch.0 - 1),
+                ..ElectionState::default()
+            };
+        }
         let is_lost = self.has(Mutation::VoteNotPersisted) && election.leader.is_none();
         ElectionState {
             voted: election.voted.filter(|_| !is_lost),
@@ -72,6 +96,8 @@ impl World {
             return;
         };
         let process = (node, self.nodes[node].incarnation);
-        self.invariants.committed.on_commit(process, disk, offset);
+        let epoch = core.election().epoch;
+        let committed = &mut self.invariants.committed;
+        committed.on_commit(process, epoch, disk, offset);
     }
 }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::clock::Clock;
 use super::disk::SimulatedDisk;
+use super::faults::Wipes;
 use super::invariants::Invariants;
 use super::mutation::Mutation;
 use super::network::{Caller, Event, Network};
@@ -56,11 +57,12 @@ pub struct World {
     pub random: Random,
     pub invariants: Invariants,
     pub mutation: Option<Mutation>,
+    pub wipes: Wipes,
     /// Who became a leader last, in which epoch, and when.
     pub last_leader: Option<(usize, LeaderEpoch, Duration)>,
     /// The time.
     pub elapsed: Duration,
-    writes: u64,
+    pub writes: u64,
     /// How many events have happened at this moment.
     at_once: usize,
 }
@@ -82,6 +84,7 @@ impl World {
             random,
             invariants: Invariants::default(),
             mutation: None,
+            wipes: Wipes::Rare,
             last_leader: None,
             elapsed: Duration::ZERO,
             writes: 0,
@@ -266,7 +269,7 @@ impl World {
         Some(caller.node)
     }
 
-    /// The host of a node that is down refuses its connections, and resets those that were open.
+    /// The host of a node that is down resets the connections that were open, and refuses new ones.
     pub fn tell_gone(&mut self, caller: Caller, from: usize) {
         let is_lost = self.network.has_faults && self.random.one_in(5);
         if is_lost || !self.network.connects(caller.node, from) {

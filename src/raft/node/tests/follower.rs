@@ -1,6 +1,7 @@
 //! A voter that follows: it fetches, truncates, and seeks election when it hears nothing.
 
 use super::*;
+use crate::raft::message::SnapshotChunk;
 
 /// A follower of node 2 in epoch 5, with all below offset 8 committed.
 pub(super) fn follower() -> Replica {
@@ -156,6 +157,80 @@ fn a_follower_halts_rather_than_truncate_below_the_high_watermark() {
     );
     replica.input(Input::Flushed(Offset(10)));
     assert_eq!(replica.take(), []);
+}
+
+/// Where the last fetch of a snapshot begins.
+fn snapshot_position(replica: &mut Replica) -> Option<u64> {
+    let sent = replica.sent().into_iter();
+    let mut positions = sent.filter_map(|(to, _, request)| match request {
+        Request::FetchSnapshot(fetch) if to == 2 => Some(fetch.position),
+        _ => None,
+    });
+    positions.next_back()
+}
+
+/// A follower that has 3 of 10 bytes of a snapshot, and hears no more of its leader.
+fn prospective_amid_a_snapshot() -> Replica {
+    let mut replica = follower();
+    let id = OffsetAndEpoch::new(50, 4);
+    let (_, correlation, _) = replica.sent().pop().unwrap();
+    let answer = FetchAnswer {
+        snapshot: Some(id),
+        ..FetchAnswer::default()
+    };
+    replica.answer(2, correlation, fetched(answer));
+    let (_, correlation, _) = replica.sent().pop().unwrap();
+    let chunk = SnapshotChunk {
+        id,
+        size: 10,
+        position: 0,
+        bytes: Bytes::from_static(b"abc"),
+    };
+    let body = ResponseBody::FetchSnapshot(chunk);
+    let response = Response {
+        body,
+        ..fetched(FetchAnswer::default())
+    };
+    replica.answer(2, correlation, response);
+    assert_eq!(snapshot_position(&mut replica), Some(3));
+
+    replica.wait(Timeouts::default().fetch);
+    assert_eq!(replica.node.role().name(), "Prospective");
+    replica
+}
+
+#[test]
+fn a_lost_pre_vote_costs_nothing_of_a_snapshot_that_is_being_fetched() {
+    let mut replica = prospective_amid_a_snapshot();
+    let refused = Response {
+        body: ResponseBody::Vote { granted: false },
+        ..fetched(FetchAnswer::default())
+    };
+
+    for (to, correlation, _) in replica.sent() {
+        replica.answer(to, correlation, refused.clone());
+    }
+
+    assert_eq!(replica.node.role().name(), "Follower");
+    assert_eq!(snapshot_position(&mut replica), Some(3));
+}
+
+#[test]
+fn another_leader_is_asked_for_a_snapshot_of_its_own() {
+    let mut replica = prospective_amid_a_snapshot();
+
+    replica.request(Request::BeginQuorumEpoch(BeginQuorumEpochRequest {
+        leader: BrokerId(2),
+        epoch: LeaderEpoch(6),
+        voter: None,
+    }));
+
+    let sent = replica.sent();
+    assert!(
+        sent.iter()
+            .any(|(to, _, request)| *to == 2 && matches!(request, Request::Fetch(_))),
+        "{sent:?}"
+    );
 }
 
 #[test]

@@ -47,8 +47,16 @@ fn not_leader(epoch: i32, leader: Option<i32>) -> Response {
     }
 }
 
-/// It follows node 2 in epoch 5, and has what is committed there; node 3 was not heard of.
+/// It follows node 2 in epoch 5, and has what node 2 has; node 3 was not heard of.
 fn caught_up() -> Replica {
+    following(FetchAnswer {
+        high_watermark: Some(Offset(10)),
+        ..FetchAnswer::default()
+    })
+}
+
+/// It follows node 2 in epoch 5, which answered its first fetch so; node 3 was not heard of.
+fn following(answer: FetchAnswer) -> Replica {
     let mut replica = newcomer(log(10, 3));
     replica.take();
     replica.request(Request::BeginQuorumEpoch(BeginQuorumEpochRequest {
@@ -60,14 +68,7 @@ fn caught_up() -> Replica {
     let (_, correlation, _) = sent.iter().find(|(to, ..)| *to == 2).unwrap();
     assert!(sent.iter().any(|(to, ..)| *to == 3), "it asks around");
     let to_3 = sent.iter().find(|(to, ..)| *to == 3).unwrap().1;
-    replica.answer(
-        2,
-        *correlation,
-        fetched(FetchAnswer {
-            high_watermark: Some(Offset(10)),
-            ..FetchAnswer::default()
-        }),
-    );
+    replica.answer(2, *correlation, fetched(answer));
     assert!(replica.node.is_newcomer());
     replica.effects.push(Effect::Send {
         to: BrokerId(3),
@@ -129,7 +130,7 @@ fn what_a_newcomer_fetches_counts_for_no_majority() {
 }
 
 #[test]
-fn a_newcomer_votes_when_it_has_what_was_committed_and_heard_of_all() {
+fn a_newcomer_votes_when_it_has_what_its_leader_has_and_heard_of_all() {
     let mut replica = caught_up();
 
     answer_fetch(&mut replica, 3, &not_leader(5, Some(2)));
@@ -158,9 +159,139 @@ fn a_newcomer_that_hears_of_a_later_epoch_has_to_catch_up_in_that() {
         })
     };
     answer_fetch(&mut replica, 3, &answer);
-    assert!(replica.node.is_newcomer());
     replica.input(Input::Flushed(Offset(12)));
+    assert!(replica.node.is_newcomer());
+    let answer = Response {
+        body: ResponseBody::Fetch(FetchAnswer::default()),
+        ..answer
+    };
+    answer_fetch(&mut replica, 3, &answer);
     assert!(!replica.node.is_newcomer());
+}
+
+/// Its old process acknowledged offset 11, and that is on its way still: what is committed now says
+/// nothing of what will be by its word.
+#[test]
+fn a_newcomer_that_has_what_is_committed_may_lack_what_it_acknowledged() {
+    let mut replica = following(FetchAnswer {
+        high_watermark: Some(Offset(11)),
+        batches: vec![batch(10, 10, 5)],
+        ..FetchAnswer::default()
+    });
+    answer_fetch(&mut replica, 3, &not_leader(5, Some(2)));
+
+    replica.input(Input::Flushed(Offset(11)));
+
+    assert_eq!(replica.node.high_watermark(), Some(Offset(11)));
+    assert!(replica.node.is_newcomer());
+    let more = FetchAnswer {
+        high_watermark: Some(Offset(11)),
+        batches: vec![batch(11, 11, 5)],
+        ..FetchAnswer::default()
+    };
+    answer_fetch(&mut replica, 2, &fetched(more));
+    replica.input(Input::Flushed(Offset(12)));
+    assert!(replica.node.is_newcomer());
+
+    answer_fetch(&mut replica, 2, &fetched(FetchAnswer::default()));
+
+    assert!(!replica.node.is_newcomer());
+}
+
+#[test]
+fn a_newcomer_does_not_wait_to_be_told_that_there_is_no_more() {
+    let wait = |replica: &mut Replica| {
+        let sent = replica.sent().into_iter();
+        let mut waits = sent.filter_map(|(to, _, request)| match request {
+            Request::Fetch(fetch) if to == 2 => Some(fetch.max_wait),
+            _ => None,
+        });
+        waits.next_back().unwrap()
+    };
+    let mut replica = following(FetchAnswer {
+        batches: vec![batch(10, 10, 5)],
+        ..FetchAnswer::default()
+    });
+    replica.input(Input::Flushed(Offset(11)));
+
+    assert_eq!(wait(&mut replica), Duration::ZERO);
+    assert_eq!(wait(&mut caught_up()), Duration::from_millis(500));
+}
+
+#[test]
+fn a_request_may_be_old_and_is_no_word_of_where_its_sender_is() {
+    let end = EndQuorumEpochRequest {
+        leader: BrokerId(3),
+        epoch: LeaderEpoch(4),
+        successors: Vec::new(),
+    };
+    let begin = BeginQuorumEpochRequest {
+        leader: BrokerId(3),
+        epoch: LeaderEpoch(4),
+        voter: None,
+    };
+    let last = OffsetAndEpoch::new(10, 3);
+    for request in [
+        vote(4, 3, last),
+        vote(5, 3, last),
+        pre_vote(5, 3, last),
+        Request::BeginQuorumEpoch(begin),
+        Request::EndQuorumEpoch(end),
+    ] {
+        let mut replica = caught_up();
+        let to_3 = replica.effects.pop().unwrap();
+
+        replica.request(request.clone());
+
+        assert!(replica.node.is_newcomer(), "{request:?}");
+        replica.effects.push(to_3);
+        answer_fetch(&mut replica, 3, &not_leader(5, Some(2)));
+        assert!(!replica.node.is_newcomer());
+    }
+}
+
+#[test]
+fn an_answer_that_names_an_epoch_without_moving_there_does_not_count() {
+    let mut replica = caught_up();
+    let contradiction = Response {
+        refusal: Some(Refusal::UnknownLeaderEpoch),
+        ..not_leader(6, None)
+    };
+
+    answer_fetch(&mut replica, 3, &contradiction);
+
+    assert!(replica.node.is_newcomer());
+}
+
+#[test]
+fn a_newcomer_says_what_it_waits_for() {
+    let text = |replica: &Replica| replica.node.newcomer_info().unwrap().to_string();
+
+    let waits = "voter 1 is a newcomer, as it has no quorum-state: it votes once it has fetched all \
+                 that a leader has (done) and every other voter has answered (1 of 2; not yet 3)";
+    assert_eq!(text(&caught_up()), waits);
+
+    let mut alone = newcomer(LogState::default());
+    let refused = Response {
+        body: ResponseBody::Vote { granted: false },
+        ..granted(0)
+    };
+    for (to, correlation, _) in alone.sent() {
+        alone.answer(to, correlation, refused.clone());
+    }
+    let text = text(&alone);
+    assert!(
+        text.contains("(not yet) and every other voter has answered (2 of 2)"),
+        "{text}"
+    );
+    assert!(
+        text.contains("copy the folder __cluster_metadata-0"),
+        "{text}"
+    );
+
+    let mut settled = caught_up();
+    answer_fetch(&mut settled, 3, &not_leader(5, Some(2)));
+    assert_eq!(settled.node.newcomer_info(), None);
 }
 
 #[test]
@@ -174,13 +305,27 @@ fn a_new_cluster_begins_when_no_voter_has_anything() {
     assert_eq!(replica.take(), []);
     replica.answer(sent[1].0, sent[1].1, granted(0));
 
-    assert_eq!(
-        replica.take()[..2],
-        [
-            Effect::Persist(election(0, None, None)),
-            Effect::Persist(election(1, None, Some(1))),
-        ]
-    );
+    let expected = Effect::Persist(election(1, None, Some(1)));
+    assert_eq!(replica.take()[0], expected);
+}
+
+/// It may have voted in the epoch in which it finds the others, and a crash must not free that vote.
+#[test]
+fn the_first_that_a_new_cluster_persists_is_of_an_epoch_that_no_voter_is_in() {
+    let mut replica = newcomer(LogState::default());
+    let sent = replica.sent();
+    replica.answer(sent[0].0, sent[0].1, granted(4));
+    let mut persisted = Vec::new();
+    for _ in 0..20 {
+        replica.wait(Duration::from_millis(50));
+        for (to, correlation, _) in replica.sent() {
+            replica.answer(to, correlation, granted(4));
+        }
+        let persists = |effect: &&Effect| matches!(effect, Effect::Persist(_));
+        persisted.extend(replica.effects.iter().filter(persists).cloned());
+    }
+    let expected = Effect::Persist(election(5, None, Some(1)));
+    assert_eq!(persisted.first(), Some(&expected));
 }
 
 #[test]

@@ -112,45 +112,51 @@ fn answers_tell_of_no_leader_without_a_vote_and_of_no_absurd_epoch() {
         (5, Some(9)),
         (i32::MAX, None),
         (i32::MAX, Some(2)),
+        (i32::MAX - LEAP, Some(2)),
+        (5 + LEAP + 1, Some(2)),
     ] {
-        let mut replica = Replica::started(3, election(5, None, None), log(10, 3));
-        let (to, correlation, _) = replica.sent().pop().unwrap();
-
-        replica.answer(
-            to,
-            correlation,
-            Response {
-                refusal: Some(Refusal::FencedLeaderEpoch),
-                epoch: LeaderEpoch(epoch),
-                leader: leader.map(BrokerId),
-                body: ResponseBody::Fetch(FetchAnswer::default()),
-            },
-        );
-
-        assert_eq!(replica.node.election(), election(5, None, None));
+        let told = election_by_answer(election(5, None, None), epoch, leader);
+        assert_eq!(told, election(5, None, None));
     }
+    let far = 5 + LEAP;
+    let told = election_by_answer(election(5, None, None), far, Some(2));
+    assert_eq!(told, election(far, Some(2), None));
 }
 
-#[test]
-fn a_voter_that_missed_more_elections_than_a_leap_learns_of_them_from_whom_it_asks() {
-    let far = 5 + (1 << 21);
-    let mut replica = Replica::started(3, election(5, Some(2), None), log(10, 3));
-    let (to, correlation, _) = replica.sent().pop().unwrap();
+/// How many epochs ahead is believed.
+const LEAP: i32 = 1 << 20;
 
+/// What a replica takes for true after an answer to its first fetch.
+fn election_by_answer(found: ElectionState, epoch: i32, leader: Option<i32>) -> ElectionState {
+    let end = if found.epoch == LeaderEpoch(0) { 0 } else { 10 };
+    let log = if end == 0 {
+        LogState::default()
+    } else {
+        log(end, 3)
+    };
+    let mut replica = Replica::started(3, found, log);
+    let (to, correlation, _) = replica.sent().pop().unwrap();
     replica.answer(
         to,
         correlation,
         Response {
             refusal: Some(Refusal::FencedLeaderEpoch),
-            epoch: LeaderEpoch(far),
-            leader: Some(BrokerId(3)),
+            epoch: LeaderEpoch(epoch),
+            leader: leader.map(BrokerId),
             body: ResponseBody::Fetch(FetchAnswer::default()),
         },
     );
+    replica.node.election()
+}
 
-    assert_eq!(replica.node.election(), election(far, Some(3), None));
-    replica.request(vote(far + 1, 2, OffsetAndEpoch::new(10, 3)));
-    assert_eq!(replica.node.election().epoch, LeaderEpoch(far + 1));
+#[test]
+fn who_knows_of_no_epoch_learns_of_more_elections_than_a_leap_from_whom_it_asks() {
+    let none = ElectionState::default();
+    for far in [1 << 21, i32::MAX / 2] {
+        let told = election_by_answer(none, far, Some(3));
+        assert_eq!(told, election(far, Some(3), None));
+    }
+    assert_eq!(election_by_answer(none, i32::MAX / 2 + 1, Some(3)), none);
 }
 
 #[test]
@@ -331,6 +337,30 @@ fn a_full_disk_takes_back_a_high_watermark_above_what_was_written() {
     replica.input(Input::Started);
 
     assert_eq!(replica.node.high_watermark(), Some(Offset(10)));
+}
+
+#[test]
+fn what_is_committed_and_was_not_told_as_the_disk_was_full_is_told_when_there_is_room() {
+    let mut replica = follower();
+    let (_, correlation, _) = replica.sent().pop().unwrap();
+    replica.answer(
+        2,
+        correlation,
+        fetched(FetchAnswer {
+            high_watermark: Some(Offset(10)),
+            batches: vec![batch(10, 11, 3)],
+            ..FetchAnswer::default()
+        }),
+    );
+    // The flush before it found no space.
+    assert_eq!(replica.take().last(), Some(&Effect::Commit(Offset(10))));
+
+    replica
+        .node
+        .restart(Some(election(5, Some(2), None)), log(10, 3));
+    replica.input(Input::Started);
+
+    assert_eq!(replica.take()[0], Effect::Commit(Offset(10)));
 }
 
 /// It led epoch 4, in which it wrote what nobody else has; below offset 8 all is of epoch 2. Now

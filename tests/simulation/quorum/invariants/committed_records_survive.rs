@@ -1,9 +1,9 @@
 //! State machine safety and leader completeness: what was committed anywhere is what is committed
-//! everywhere, and every later leader has it.
+//! everywhere, and the leader of every later epoch has it.
 
 use std::collections::BTreeMap;
 
-use broker::model::Offset;
+use broker::model::{LeaderEpoch, Offset};
 use broker::raft::OffsetAndEpoch;
 use bytes::{Bytes, BytesMut};
 
@@ -11,15 +11,22 @@ use crate::quorum::disk::{Entry, SimulatedDisk};
 
 #[derive(Default)]
 pub struct CommittedRecordsSurvive {
-    committed: BTreeMap<Offset, Entry>,
+    /// With the epoch of whom first said so.
+    committed: BTreeMap<Offset, (Entry, LeaderEpoch)>,
     /// By node and incarnation: what was looked at already.
     checked: BTreeMap<(usize, u64), Offset>,
     marked: usize,
 }
 
 impl CommittedRecordsSurvive {
-    /// All below `offset` is committed, says this process.
-    pub fn on_commit(&mut self, process: (usize, u64), disk: &SimulatedDisk, offset: Offset) {
+    /// All below `offset` is committed, says this process, which is in this epoch.
+    pub fn on_commit(
+        &mut self,
+        process: (usize, u64),
+        epoch: LeaderEpoch,
+        disk: &SimulatedDisk,
+        offset: Offset,
+    ) {
         let checked = self.checked.entry(process).or_default();
         let first = disk
             .log
@@ -28,10 +35,10 @@ impl CommittedRecordsSurvive {
             .iter()
             .take_while(|entry| entry.last_offset < offset)
         {
-            let known = self
+            let (known, _) = self
                 .committed
                 .entry(entry.base_offset)
-                .or_insert_with(|| entry.clone());
+                .or_insert_with(|| (entry.clone(), epoch));
             assert!(
                 known == entry,
                 "{process:?} has committed something else: {entry:?} where {known:?} is"
@@ -45,7 +52,7 @@ impl CommittedRecordsSurvive {
         let cut = disk.log.iter().rev();
         for entry in cut.take_while(|entry| entry.last_offset >= offset) {
             assert!(
-                self.committed.get(&entry.base_offset) != Some(entry),
+                self.entry_at(entry.base_offset) != Some(entry),
                 "node {node} truncates what is committed: {entry:?}"
             );
         }
@@ -54,15 +61,11 @@ impl CommittedRecordsSurvive {
     /// A node gives its state a snapshot.
     pub fn on_snapshot_written(&self, node: usize, id: OffsetAndEpoch) {
         let last = self.committed.last_key_value();
-        let end = last.map_or(Offset::ZERO, |(_, entry)| entry.last_offset + 1);
+        let end = last.map_or(Offset::ZERO, |(_, (entry, _))| entry.last_offset + 1);
         assert!(
             id.offset <= end,
             "the snapshot of node {node} up to {id} is above what is committed, {end}"
         );
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.committed.is_empty()
     }
 
     /// How much was committed since [`Self::mark`].
@@ -70,19 +73,18 @@ impl CommittedRecordsSurvive {
         self.committed.len() - self.marked
     }
 
-    pub fn on_leader(&self, node: usize, disk: &SimulatedDisk) {
+    /// A node leads this epoch. It may learn of its election late: what was committed in a later one, it
+    /// need not have.
+    pub fn on_leader(&self, node: usize, epoch: LeaderEpoch, disk: &SimulatedDisk) {
         let ours: BTreeMap<_, _> = disk
             .log
             .iter()
             .map(|entry| (entry.base_offset, entry))
             .collect();
-        for (offset, committed) in self.committed.range(disk.start.offset..) {
+        let committed = self.committed.range(disk.start.offset..);
+        for (offset, (entry, _)) in committed.filter(|(_, (_, at))| *at < epoch) {
             let found = ours.get(offset);
-            assert_eq!(
-                found,
-                Some(&committed),
-                "leader {node} lacks what is committed"
-            );
+            assert_eq!(found, Some(&entry), "leader {node} lacks what is committed");
         }
     }
 
@@ -103,7 +105,7 @@ impl CommittedRecordsSurvive {
     /// The state that a snapshot stands for.
     pub fn content_up_to(&self, id: OffsetAndEpoch) -> Bytes {
         let mut content = BytesMut::new();
-        for entry in self.committed.range(..id.offset).map(|(_, entry)| entry) {
+        for (entry, _) in self.committed.range(..id.offset).map(|(_, known)| known) {
             content.extend_from_slice(&entry.content);
         }
         content.freeze()
@@ -111,5 +113,9 @@ impl CommittedRecordsSurvive {
 
     pub fn mark(&mut self) {
         self.marked = self.committed.len();
+    }
+
+    fn entry_at(&self, offset: Offset) -> Option<&Entry> {
+        self.committed.get(&offset).map(|(entry, _)| entry)
     }
 }

@@ -1,4 +1,4 @@
-//! What a process has once given out as committed stays so.
+//! What a process has once given out as committed stays so, and what it takes for committed is given out.
 
 use std::collections::BTreeMap;
 
@@ -18,5 +18,14 @@ impl HighWatermarkNeverRetreats {
             "{process:?}: the high watermark went from {seen} to {offset}"
         );
         *seen = offset;
+    }
+
+    /// A process that has nothing left to do takes all below for committed.
+    pub fn on_idle(&self, process: (usize, u64), committed: Option<Offset>) {
+        let told = self.seen.get(&process).copied();
+        assert!(
+            told >= committed,
+            "{process:?} has told {told:?}, and all below {committed:?} is committed"
+        );
     }
 }

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -203,7 +202,7 @@ impl Output {
         let Some(FramePiece::File(region)) = self.pieces.front() else {
             return;
         };
-        let (file, position) = (Arc::clone(&region.file), region.position);
+        let (file, position) = (region.file.clone(), region.position);
         let length = COLD_READ.min(region.length as usize);
         let warm = move || sys::warm(&file, position, length);
         self.warming = Some(tokio::task::spawn_blocking(warm));

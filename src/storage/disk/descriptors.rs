@@ -18,6 +18,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use super::volumes::{Volumes, sync_volume};
 use crate::protocol::payload::SharedFile;
 use crate::storage::error::is_out_of_descriptors;
 
@@ -77,7 +78,7 @@ impl Drop for OpenFile {
 pub(super) struct FileHandle {
     /// The handle as the cache refers to it.
     this: Weak<Self>,
-    cache: Arc<DescriptorCache>,
+    pub(super) cache: Arc<DescriptorCache>,
     pub(super) path: Mutex<Box<Path>>,
     open: Mutex<Option<Arc<OpenFile>>>,
     /// How often the hand of the cache passes this file by before it closes it.
@@ -173,6 +174,7 @@ pub(super) struct DescriptorCache {
     open_count: AtomicUsize,
     /// How many of them are lent.
     lent_count: AtomicUsize,
+    volumes: Volumes,
     /// The open files in the order in which the hand passes them; some may have been dropped since.
     hand: Mutex<VecDeque<Weak<FileHandle>>>,
 }
@@ -184,6 +186,7 @@ impl DescriptorCache {
             limit,
             open_count: AtomicUsize::new(0),
             lent_count: AtomicUsize::new(0),
+            volumes: Volumes::default(),
             hand: Mutex::new(VecDeque::new()),
         })
     }
@@ -195,6 +198,22 @@ impl DescriptorCache {
 
     fn most_lent(&self) -> usize {
         (self.limit / PART_TO_LEND).max(1)
+    }
+
+    /// Notes a directory that is locked by the file at `lock`, which is open as `file`.
+    pub(super) fn note_locked(&self, lock: &Path, file: &Arc<File>) {
+        self.volumes.note(lock, file);
+    }
+
+    /// Makes everything durable on the volume of `path`, for which there is no descriptor.
+    ///
+    /// # Errors
+    /// The sync failed, or `path` is in no locked directory: then the error is `none_left`.
+    pub(super) fn sync_volume_of(&self, path: &Path, none_left: io::Error) -> io::Result<()> {
+        match self.volumes.lock_above(path) {
+            Some(lock) => sync_volume(&lock),
+            None => Err(none_left),
+        }
     }
 
     /// Runs `open`, which opens a descriptor, when there is room for one.

@@ -14,10 +14,12 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use super::descriptors::{CHANCES_AFTER_READ, CHANCES_AFTER_WRITE, DescriptorCache, FileHandle};
+use super::volumes::sync_volume;
 use super::waiting::must_not_wait;
 use super::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
 use crate::model::Timestamp;
 use crate::protocol::payload::{FileRegion, LentFile, Payload};
+use crate::storage::error::is_out_of_descriptors;
 
 /// Where Linux names this run of it.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -115,7 +117,10 @@ impl Disk for FileDisk {
         } else {
             dir
         };
-        self.cache.with_room(|| File::open(dir))?.sync_all()
+        match self.cache.with_room(|| File::open(dir)) {
+            Err(error) if is_out_of_descriptors(&error) => self.cache.sync_volume_of(dir, error),
+            opened => opened?.sync_all(),
+        }
     }
 
     fn boot_id(&self) -> Option<String> {
@@ -132,7 +137,11 @@ impl Disk for FileDisk {
         let locked = rustix::fs::flock(&file, exclusive)
             .and_then(|()| rustix::fs::fcntl_lock(&file, exclusive));
         match locked {
-            Ok(()) => Ok(Some(Box::new(FileLock { file }))),
+            Ok(()) => {
+                let file = Arc::new(file);
+                self.cache.note_locked(path, &file);
+                Ok(Some(Box::new(FileLock { file })))
+            }
             Err(Errno::WOULDBLOCK | Errno::ACCESS) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -142,21 +151,14 @@ impl Disk for FileDisk {
 /// Two locks, which the kernel drops with the descriptor.
 #[derive(Debug)]
 struct FileLock {
-    file: File,
+    file: Arc<File>,
 }
 
 impl DiskLock for FileLock {
-    #[cfg(target_os = "linux")]
     fn sync_volume(&self) -> io::Result<()> {
         // The kernel tells a descriptor of write-backs that failed since it was opened: this one is as old
         // as the lock.
-        Ok(rustix::fs::syncfs(&self.file)?)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn sync_volume(&self) -> io::Result<()> {
-        rustix::fs::sync();
-        self.file.sync_all()
+        sync_volume(&self.file)
     }
 }
 
@@ -217,7 +219,14 @@ impl DiskFile for FileHandle {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let synced = self.descriptor(CHANCES_AFTER_READ)?.file.sync_data();
+        let synced = match self.descriptor(CHANCES_AFTER_READ) {
+            // A sync that is not made counts as one that failed, and takes the log directory offline.
+            Err(error) if is_out_of_descriptors(&error) => {
+                let path = self.path.lock().clone();
+                self.cache.sync_volume_of(&path, error)
+            }
+            opened => opened?.file.sync_data(),
+        };
         self.synced();
         synced
     }

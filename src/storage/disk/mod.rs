@@ -7,6 +7,7 @@
 mod descriptors;
 mod file_disk;
 mod region_reads;
+mod volumes;
 mod waiting;
 
 use std::fmt;

@@ -38,6 +38,10 @@ const TURNS: usize = 4;
 const MOST_OUTPUT: usize = 256 << 10;
 /// While others wait for memory, a peer that holds some and does not send has this part of the usual time.
 const HURRY: u32 = 10;
+/// How long a peer may take nothing of its answers while others wait for what these hold. Who reads takes
+/// some within about a round trip, also over a slow line: the system buffers about twice what is under way,
+/// and takes more once a third of that has arrived.
+const LONGEST_SILENCE: Duration = Duration::from_millis(500);
 /// How long answers are still made for a peer that has closed its end, and may still read. Work for it is
 /// finished within this time; waits for others (records, members, replicas) are given up.
 const CLOSED_PATIENCE: Duration = Duration::from_millis(500);
@@ -207,7 +211,7 @@ impl Server {
     /// up it must take every one: others go on with what is left to them.
     fn must_wait(&self) -> bool {
         let unwritten = self.output.bytes();
-        unwritten >= MOST_OUTPUT
+        unwritten.max(self.output.in_memory()) >= MOST_OUTPUT
             || (unwritten > 0 && self.network.memory.is_used_up())
             || self.muted_until().is_some()
     }
@@ -372,22 +376,7 @@ impl Server {
             }
         }
         if let Some(since) = self.output.stalled_since() {
-            // A peer that holds memory has less time, and little if others wait for it.
-            let holds_memory =
-                self.reader.holds_memory() || self.next.is_some() || self.output.holds_memory();
-            let hurry = options.request_stall / HURRY;
-            let patience = if !holds_memory {
-                options.max_idle
-            } else if self.network.memory.waiting() > 0 {
-                hurry
-            } else {
-                options.request_stall.min(options.max_idle)
-            };
-            consider(since + patience, Some(CloseReason::StalledAnswer));
-            if holds_memory {
-                // By then others may wait for it.
-                consider(Instant::now() + hurry, None);
-            }
+            self.consider_silence(since, &mut consider);
         } else if !self.pipeline.is_empty() {
             let latest = self.last_active + options.max_idle + LATEST_ANSWER;
             consider(latest, Some(CloseReason::Idle));
@@ -406,6 +395,34 @@ impl Server {
             consider(until, None);
         }
         first
+    }
+
+    /// When to close a peer that has taken nothing since then: soon, if others wait for what its answers hold.
+    fn consider_silence(
+        &self,
+        since: Instant,
+        consider: &mut impl FnMut(Instant, Option<CloseReason>),
+    ) {
+        let (options, memory) = (&self.network.options, &self.network.memory);
+        let output = &self.output;
+        let hurry = options.request_stall / HURRY;
+        let silence = LONGEST_SILENCE.min(hurry);
+        let holds_memory =
+            self.reader.holds_memory() || self.next.is_some() || output.holds_memory();
+        let is_wanted =
+            (output.holds_memory() && memory.wants_answers_taken()) || output.holds_wanted_file();
+        let patience = if is_wanted {
+            silence
+        } else if !holds_memory {
+            options.max_idle
+        } else if memory.waiting() > 0 {
+            hurry
+        } else {
+            options.request_stall.min(options.max_idle)
+        };
+        consider(since + patience, Some(CloseReason::StalledAnswer));
+        // By then others may wait.
+        consider(Instant::now() + silence, None);
     }
 
     /// Tells the peer that no more comes, and gives it time to read what it was sent.

@@ -17,6 +17,7 @@ mod pipeline;
 mod read;
 mod sniff;
 mod sys;
+mod untaken;
 mod write;
 
 use std::sync::Arc;

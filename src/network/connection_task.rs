@@ -23,16 +23,17 @@ use super::close::CloseReason;
 use super::connection::Connection;
 use super::handler::{Handling, RequestFrame};
 use super::pipeline::Pipeline;
-use super::read::{FrameReader, ReadRules};
+use super::read::{Appetite, FrameReader, ReadRules};
 use super::sys::{self, Hangup};
+use super::turns::{InCrowd, Turn};
 use super::write::Output;
 
 /// The shortest request: the fixed part of its header, which is key, version and correlation id.
 const SHORTEST_REQUEST: i32 = 8;
-/// Requests that are started in one turn, before answers are written.
+/// Requests that are started at once, before answers are written.
 const TURN_REQUESTS: usize = 32;
 const TURN_BYTES: usize = 256 << 10;
-/// Turns that a connection takes before other tasks of its runtime get theirs.
+/// How often a connection does so before other tasks of its runtime get their turn.
 const TURNS: usize = 4;
 /// While so many bytes of answers are unwritten, no request is started.
 const MOST_OUTPUT: usize = 256 << 10;
@@ -65,6 +66,9 @@ pub(super) struct Server {
     next: Option<RequestFrame>,
     pipeline: Pipeline,
     output: Output,
+    turn: Turn,
+    /// Set while the connection has more to do, and waits for its next turn.
+    in_crowd: Option<InCrowd>,
     /// Why no request is read any more: the connection ends when the last answer is written.
     closing: Option<CloseReason>,
     last_active: Instant,
@@ -99,6 +103,8 @@ impl Server {
             next: None,
             pipeline: Pipeline::default(),
             output,
+            turn: Turn::default(),
+            in_crowd: None,
             closing: None,
             last_active,
             closed_by_peer: None,
@@ -131,8 +137,12 @@ impl Server {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<CloseReason> {
+        if self.is_its_turn() {
+            self.in_crowd = None;
+        }
+        self.turn = Turn::default();
         for _ in 0..TURNS {
-            let progress = match self.turn(context) {
+            let progress = match self.go_on(context) {
                 Ok(progress) => progress,
                 Err(reason) => return Poll::Ready(reason),
             };
@@ -145,13 +155,25 @@ impl Server {
             if !progress {
                 return self.poll_deadlines(context);
             }
+            if self.turn.is_over() {
+                break;
+            }
         }
-        context.waker().wake_by_ref();
+        if self.is_its_turn() {
+            self.in_crowd = Some(self.network.crowd.join(context.waker()));
+        } else {
+            context.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 
-    /// Lets each part go on as far as it can. Returns whether another turn could do more.
-    fn turn(&mut self, context: &mut Context<'_>) -> Result<bool, CloseReason> {
+    /// Whether requests may be started now: the connection was not busy before, or it has waited.
+    fn is_its_turn(&self) -> bool {
+        self.in_crowd.as_ref().is_none_or(InCrowd::is_called)
+    }
+
+    /// Lets each part go on as far as it can. Returns whether another call could do more.
+    fn go_on(&mut self, context: &mut Context<'_>) -> Result<bool, CloseReason> {
         if let Some(reason) = self.connection.ordered_end() {
             self.close_after_answers(reason)?;
         }
@@ -178,12 +200,13 @@ impl Server {
 
     fn start_requests(&mut self, context: &mut Context<'_>) -> Result<bool, CloseReason> {
         let (mut requests, mut bytes) = (0, 0);
-        while requests < TURN_REQUESTS && bytes < TURN_BYTES {
+        while requests < TURN_REQUESTS && bytes < TURN_BYTES && !self.turn.is_over() {
             // What is not read stays with the peer, whose window closes: that is how it is slowed down.
-            if self.closing.is_some() || self.must_wait() {
-                self.reader.pause();
+            if self.closing.is_some() || !self.is_its_turn() || self.must_wait() {
+                self.reader.pause(&self.network.memory);
                 break;
             }
+            let was_read_before = self.next.is_some();
             let frame = match self.poll_next(context) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(frame)) => frame,
@@ -196,8 +219,11 @@ impl Server {
             let overlapping = self.network.handler.treatment(key).overlaps.then_some(key);
             if !self.pipeline.has_room(overlapping) {
                 self.next = Some(frame);
-                self.reader.pause();
+                self.reader.pause(&self.network.memory);
                 break;
+            }
+            if !was_read_before {
+                self.turn.note(frame.received_at, &self.network.crowd);
             }
             requests += 1;
             bytes += frame.bytes.len();
@@ -216,6 +242,16 @@ impl Server {
             || self.muted_until().is_some()
     }
 
+    fn appetite(&self) -> Appetite {
+        if self.output.bytes() > 0 || self.network.memory.is_used_up() {
+            Appetite::Least
+        } else if self.network.crowd.is_large() {
+            Appetite::Little
+        } else {
+            Appetite::Usual
+        }
+    }
+
     fn muted_until(&self) -> Option<Instant> {
         // Most connections are never muted: they need not look at the clock.
         let was_muted = self.connection.was_muted();
@@ -228,6 +264,7 @@ impl Server {
         if let Some(frame) = self.next.take() {
             return Poll::Ready(Ok(frame));
         }
+        let appetite = self.appetite();
         let Self {
             network,
             connection,
@@ -253,6 +290,7 @@ impl Server {
             memory: &network.memory,
             shortest: SHORTEST_REQUEST,
             limit,
+            appetite,
             admit: &admit,
         };
         reader.poll_frame(context, socket, &rules)

@@ -17,12 +17,14 @@ mod pipeline;
 mod read;
 mod sniff;
 mod sys;
+mod turns;
 mod untaken;
 mod write;
 
 use std::sync::Arc;
 
 use log_gates::LogGates;
+use turns::Crowd;
 
 use crate::telemetry::Metrics;
 
@@ -44,6 +46,7 @@ pub struct Network {
     connections: Connections,
     metrics: Arc<Metrics>,
     gates: LogGates,
+    crowd: Crowd,
 }
 
 impl Network {
@@ -62,6 +65,7 @@ impl Network {
             connections: Connections::new(limits),
             metrics,
             gates: LogGates::default(),
+            crowd: Crowd::default(),
         })
     }
 

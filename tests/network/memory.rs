@@ -330,3 +330,36 @@ async fn an_answer_is_charged_until_all_of_it_is_taken() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn requests_behind_one_that_waits_are_charged() {
+    let world = Setup {
+        memory: Some(8 * MIB as u64),
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let echo = request(Mode::Echo, 1, b"");
+    let mut peer = Peer::connect(&world).await;
+    // From now on much is read at once of this peer.
+    peer.send(&echo.repeat(4_000)).await;
+    peer.receive_ids(4_000).await;
+
+    let mut requests = request(Mode::Later, 2, b"");
+    requests.extend(echo.repeat(2_000));
+    peer.send(&requests).await;
+    world.toy.until(Event::Started(2)).await;
+    let behind = (echo.len() * 1_000) as u64;
+    let charged = async {
+        while world.network.memory().used() < behind {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(charged).await;
+
+    world.toy.release([2]);
+    assert_eq!(peer.receive_ids(2_001).await.len(), 2_001);
+    while world.network.memory().used() > 0 {
+        tokio::task::yield_now().await;
+    }
+}

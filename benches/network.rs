@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ use broker::network::{
     Connection, ConnectionLimits, ConnectionOptions, Handling, Listener, ListenerOptions, Network,
     RequestFrame, RequestHandler, RequestMemory, Treatment,
 };
-use broker::protocol::{FileRegion, FramePiece, ResponseFrame};
+use broker::protocol::{FileRegion, FramePiece, LentFile, ResponseFrame};
 use broker::telemetry::Metrics;
 use bytes::Bytes;
 
@@ -51,7 +52,7 @@ fn main() {
 
 /// Answers from what the request says: nothing, a part of the file, or 40 bytes.
 struct NullHandler {
-    file: Arc<File>,
+    file: LentFile,
 }
 
 impl RequestHandler for NullHandler {
@@ -67,7 +68,7 @@ impl RequestHandler for NullHandler {
             _ => {
                 let position = u64::from_be_bytes(frame.bytes[8..16].try_into().unwrap());
                 let length = u32::from_be_bytes(frame.bytes[16..20].try_into().unwrap());
-                let file = Arc::clone(&self.file);
+                let file = self.file.clone();
                 let region = FileRegion {
                     file,
                     position,
@@ -106,7 +107,7 @@ fn start_network() -> (tokio::runtime::Runtime, SocketAddr) {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&vec![1; FILE_BYTES]).unwrap();
     let handler = Arc::new(NullHandler {
-        file: Arc::new(file),
+        file: LentFile::new(Arc::new(OwnedFd::from(file))),
     });
     let options = ConnectionOptions::default();
     let memory = RequestMemory::new(Some(256 << 20));

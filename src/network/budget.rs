@@ -8,6 +8,9 @@
 //! next one follows. Memory stays below the limit plus one largest request a lane. Small requests
 //! never wait, and the bulk lane (Produce of clients) must leave a reserve to all others, so that
 //! waiting producers cannot starve the Fetch of a follower that would release them.
+//!
+//! Answers that their peers do not take hold memory of the budget as well: [`super::untaken`] says how they
+//! end.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -17,6 +20,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
+use super::untaken::Untaken;
 use crate::config::NetworkConfig;
 
 /// Which part of the budget a request may use.
@@ -43,6 +47,8 @@ struct Budget {
     /// Requests in the queues of both lanes. A release reads it first, and takes no lock while it is 0.
     waiting: AtomicUsize,
     lanes: [Mutex<Queue>; 2],
+    /// What of `used` is answers.
+    untaken: Untaken,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +72,8 @@ enum Turn {
 }
 
 impl RequestMemory {
-    /// A budget of `limit` bytes, of which a tenth is kept from the bulk lane. `None`: without a limit.
+    /// A budget of `limit` bytes, of which a tenth is kept from the bulk lane, and half is for answers that
+    /// are not taken. `None`: without a limit.
     pub fn new(limit: Option<u64>) -> Self {
         // Half of all numbers, so that no sum overflows.
         let limit = limit.unwrap_or(u64::MAX / 2);
@@ -77,6 +84,7 @@ impl RequestMemory {
             lent: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             lanes: [Mutex::default(), Mutex::default()],
+            untaken: Untaken::new(limit / 2),
         }))
     }
 
@@ -91,9 +99,23 @@ impl RequestMemory {
         self.0.used.load(Ordering::Relaxed) + self.0.lent.load(Ordering::Relaxed)
     }
 
-    /// Whether nothing is left.
+    /// Whether nothing is left for a peer that has answers to take.
     pub(super) fn is_used_up(&self) -> bool {
-        self.used() >= self.0.limit
+        self.used() >= self.0.limit || !self.0.untaken.has_room()
+    }
+
+    /// Whether others need the memory of answers that are not taken.
+    pub(super) fn wants_answers_taken(&self) -> bool {
+        let do_others_wait = self.waiting() > 0 || self.used() >= self.0.limit;
+        self.0.untaken.is_wanted(do_others_wait)
+    }
+
+    /// A charge of no answers yet.
+    pub(super) fn charge_answers(&self) -> AnswerCharge {
+        AnswerCharge {
+            budget: Arc::clone(&self.0),
+            bytes: 0,
+        }
     }
 
     /// Requests that wait for memory now.
@@ -216,8 +238,10 @@ impl MemoryCharge {
         self.bytes + self.loan.unwrap_or(0)
     }
 
-    /// Charges `bytes` more, and waits until the budget has them.
+    /// Charges `bytes` more for serving a request that has arrived, its answer among them. Waits as long as
+    /// answers that are not taken hold their part of the budget, and until it has the bytes.
     pub async fn grow(&mut self, bytes: u64) {
+        self.budget.untaken.wait_for_room().await;
         poll_fn(|context| self.poll_grow(context, bytes)).await;
     }
 
@@ -295,8 +319,42 @@ impl Drop for MemoryCharge {
     }
 }
 
+/// The part of the budget that the answers hold which one peer does not take; dropping it gives the part
+/// back.
+#[derive(Debug)]
+pub(super) struct AnswerCharge {
+    budget: Arc<Budget>,
+    bytes: u64,
+}
+
+impl AnswerCharge {
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Charges so many bytes from now on. More are charged even beyond the limit: the answers are there.
+    pub(super) fn set(&mut self, bytes: u64) {
+        let before = std::mem::replace(&mut self.bytes, bytes);
+        if bytes >= before {
+            self.budget.used.fetch_add(bytes - before, Ordering::SeqCst);
+            self.budget.untaken.add(bytes - before);
+        } else {
+            self.budget.give_back(Lane::Reserved, before - bytes, None);
+            self.budget.untaken.remove(before - bytes);
+        }
+    }
+}
+
+impl Drop for AnswerCharge {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::future::Future as _;
+
     use super::*;
 
     fn poll(charge: &mut MemoryCharge, bytes: u64) -> bool {
@@ -385,6 +443,27 @@ mod tests {
         drop(charges);
 
         assert_eq!((memory.used(), memory.waiting()), (0, 0));
+    }
+
+    #[test]
+    fn answers_that_are_not_taken_hold_back_heavy_requests_and_nothing_else() {
+        let memory = RequestMemory::new(Some(1000));
+        let mut deaf = memory.charge_answers();
+        let mut context = Context::from_waker(Waker::noop());
+        deaf.set(501);
+        assert!(memory.is_used_up() && !memory.wants_answers_taken());
+
+        let mut heavy = memory.charge(Lane::Reserved);
+        let mut begins = Box::pin(heavy.grow(1));
+        assert!(begins.as_mut().poll(&mut context).is_pending());
+        assert!(memory.wants_answers_taken());
+        assert!(poll(&mut memory.charge(Lane::Bulk), 100));
+        deaf.set(500);
+
+        assert!(begins.as_mut().poll(&mut context).is_ready());
+        drop(begins);
+        drop((deaf, heavy));
+        assert_eq!(memory.used(), 0);
     }
 
     #[test]

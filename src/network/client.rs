@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use super::budget::{Lane, RequestMemory};
 use super::close::CloseReason;
-use super::read::{FrameReader, ReadRules};
+use super::read::{Appetite, FrameReader, ReadRules};
 use super::write::Output;
 use crate::protocol::messages::api_versions::{ApiVersion, ApiVersionsRequest};
 use crate::protocol::{
@@ -215,6 +215,7 @@ impl Client {
                 memory,
                 shortest: SHORTEST_ANSWER,
                 limit: options.answer_max_bytes,
+                appetite: Appetite::Usual,
                 admit: &|_| Some(Lane::Reserved),
             };
             reader.poll_frame(context, stream, &rules)

@@ -23,21 +23,26 @@ use super::close::CloseReason;
 use super::connection::Connection;
 use super::handler::{Handling, RequestFrame};
 use super::pipeline::Pipeline;
-use super::read::{FrameReader, ReadRules};
+use super::read::{Appetite, FrameReader, ReadRules};
 use super::sys::{self, Hangup};
+use super::turns::{InCrowd, Turn};
 use super::write::Output;
 
 /// The shortest request: the fixed part of its header, which is key, version and correlation id.
 const SHORTEST_REQUEST: i32 = 8;
-/// Requests that are started in one turn, before answers are written.
+/// Requests that are started at once, before answers are written.
 const TURN_REQUESTS: usize = 32;
 const TURN_BYTES: usize = 256 << 10;
-/// Turns that a connection takes before other tasks of its runtime get theirs.
+/// How often a connection does so before other tasks of its runtime get their turn.
 const TURNS: usize = 4;
 /// While so many bytes of answers are unwritten, no request is started.
 const MOST_OUTPUT: usize = 256 << 10;
 /// While others wait for memory, a peer that holds some and does not send has this part of the usual time.
 const HURRY: u32 = 10;
+/// How long a peer may take nothing of its answers while others wait for what these hold. Who reads takes
+/// some within about a round trip, also over a slow line: the system buffers about twice what is under way,
+/// and takes more once a third of that has arrived.
+const LONGEST_SILENCE: Duration = Duration::from_millis(500);
 /// How long answers are still made for a peer that has closed its end, and may still read. Work for it is
 /// finished within this time; waits for others (records, members, replicas) are given up.
 const CLOSED_PATIENCE: Duration = Duration::from_millis(500);
@@ -61,6 +66,9 @@ pub(super) struct Server {
     next: Option<RequestFrame>,
     pipeline: Pipeline,
     output: Output,
+    turn: Turn,
+    /// Set while the connection has more to do, and waits for its next turn.
+    in_crowd: Option<InCrowd>,
     /// Why no request is read any more: the connection ends when the last answer is written.
     closing: Option<CloseReason>,
     last_active: Instant,
@@ -95,6 +103,8 @@ impl Server {
             next: None,
             pipeline: Pipeline::default(),
             output,
+            turn: Turn::default(),
+            in_crowd: None,
             closing: None,
             last_active,
             closed_by_peer: None,
@@ -127,8 +137,12 @@ impl Server {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<CloseReason> {
+        if self.is_its_turn() {
+            self.in_crowd = None;
+        }
+        self.turn = Turn::default();
         for _ in 0..TURNS {
-            let progress = match self.turn(context) {
+            let progress = match self.go_on(context) {
                 Ok(progress) => progress,
                 Err(reason) => return Poll::Ready(reason),
             };
@@ -141,13 +155,25 @@ impl Server {
             if !progress {
                 return self.poll_deadlines(context);
             }
+            if self.turn.is_over() {
+                break;
+            }
         }
-        context.waker().wake_by_ref();
+        if self.is_its_turn() {
+            self.in_crowd = Some(self.network.crowd.join(context.waker()));
+        } else {
+            context.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 
-    /// Lets each part go on as far as it can. Returns whether another turn could do more.
-    fn turn(&mut self, context: &mut Context<'_>) -> Result<bool, CloseReason> {
+    /// Whether requests may be started now: the connection was not busy before, or it has waited.
+    fn is_its_turn(&self) -> bool {
+        self.in_crowd.as_ref().is_none_or(InCrowd::is_called)
+    }
+
+    /// Lets each part go on as far as it can. Returns whether another call could do more.
+    fn go_on(&mut self, context: &mut Context<'_>) -> Result<bool, CloseReason> {
         if let Some(reason) = self.connection.ordered_end() {
             self.close_after_answers(reason)?;
         }
@@ -174,12 +200,13 @@ impl Server {
 
     fn start_requests(&mut self, context: &mut Context<'_>) -> Result<bool, CloseReason> {
         let (mut requests, mut bytes) = (0, 0);
-        while requests < TURN_REQUESTS && bytes < TURN_BYTES {
+        while requests < TURN_REQUESTS && bytes < TURN_BYTES && !self.turn.is_over() {
             // What is not read stays with the peer, whose window closes: that is how it is slowed down.
-            if self.closing.is_some() || self.must_wait() {
-                self.reader.pause();
+            if self.closing.is_some() || !self.is_its_turn() || self.must_wait() {
+                self.reader.pause(&self.network.memory);
                 break;
             }
+            let was_read_before = self.next.is_some();
             let frame = match self.poll_next(context) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(frame)) => frame,
@@ -192,8 +219,11 @@ impl Server {
             let overlapping = self.network.handler.treatment(key).overlaps.then_some(key);
             if !self.pipeline.has_room(overlapping) {
                 self.next = Some(frame);
-                self.reader.pause();
+                self.reader.pause(&self.network.memory);
                 break;
+            }
+            if !was_read_before {
+                self.turn.note(frame.received_at, &self.network.crowd);
             }
             requests += 1;
             bytes += frame.bytes.len();
@@ -207,9 +237,19 @@ impl Server {
     /// up it must take every one: others go on with what is left to them.
     fn must_wait(&self) -> bool {
         let unwritten = self.output.bytes();
-        unwritten >= MOST_OUTPUT
+        unwritten.max(self.output.in_memory()) >= MOST_OUTPUT
             || (unwritten > 0 && self.network.memory.is_used_up())
             || self.muted_until().is_some()
+    }
+
+    fn appetite(&self) -> Appetite {
+        if self.output.bytes() > 0 || self.network.memory.is_used_up() {
+            Appetite::Least
+        } else if self.network.crowd.is_large() {
+            Appetite::Little
+        } else {
+            Appetite::Usual
+        }
     }
 
     fn muted_until(&self) -> Option<Instant> {
@@ -224,6 +264,7 @@ impl Server {
         if let Some(frame) = self.next.take() {
             return Poll::Ready(Ok(frame));
         }
+        let appetite = self.appetite();
         let Self {
             network,
             connection,
@@ -249,6 +290,7 @@ impl Server {
             memory: &network.memory,
             shortest: SHORTEST_REQUEST,
             limit,
+            appetite,
             admit: &admit,
         };
         reader.poll_frame(context, socket, &rules)
@@ -372,22 +414,7 @@ impl Server {
             }
         }
         if let Some(since) = self.output.stalled_since() {
-            // A peer that holds memory has less time, and little if others wait for it.
-            let holds_memory =
-                self.reader.holds_memory() || self.next.is_some() || self.output.holds_memory();
-            let hurry = options.request_stall / HURRY;
-            let patience = if !holds_memory {
-                options.max_idle
-            } else if self.network.memory.waiting() > 0 {
-                hurry
-            } else {
-                options.request_stall.min(options.max_idle)
-            };
-            consider(since + patience, Some(CloseReason::StalledAnswer));
-            if holds_memory {
-                // By then others may wait for it.
-                consider(Instant::now() + hurry, None);
-            }
+            self.consider_silence(since, &mut consider);
         } else if !self.pipeline.is_empty() {
             let latest = self.last_active + options.max_idle + LATEST_ANSWER;
             consider(latest, Some(CloseReason::Idle));
@@ -406,6 +433,34 @@ impl Server {
             consider(until, None);
         }
         first
+    }
+
+    /// When to close a peer that has taken nothing since then: soon, if others wait for what its answers hold.
+    fn consider_silence(
+        &self,
+        since: Instant,
+        consider: &mut impl FnMut(Instant, Option<CloseReason>),
+    ) {
+        let (options, memory) = (&self.network.options, &self.network.memory);
+        let output = &self.output;
+        let hurry = options.request_stall / HURRY;
+        let silence = LONGEST_SILENCE.min(hurry);
+        let holds_memory =
+            self.reader.holds_memory() || self.next.is_some() || output.holds_memory();
+        let is_wanted =
+            (output.holds_memory() && memory.wants_answers_taken()) || output.holds_wanted_file();
+        let patience = if is_wanted {
+            silence
+        } else if !holds_memory {
+            options.max_idle
+        } else if memory.waiting() > 0 {
+            hurry
+        } else {
+            options.request_stall.min(options.max_idle)
+        };
+        consider(since + patience, Some(CloseReason::StalledAnswer));
+        // By then others may wait.
+        consider(Instant::now() + silence, None);
     }
 
     /// Tells the peer that no more comes, and gives it time to read what it was sent.

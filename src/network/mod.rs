@@ -17,11 +17,14 @@ mod pipeline;
 mod read;
 mod sniff;
 mod sys;
+mod turns;
+mod untaken;
 mod write;
 
 use std::sync::Arc;
 
 use log_gates::LogGates;
+use turns::Crowd;
 
 use crate::telemetry::Metrics;
 
@@ -43,6 +46,7 @@ pub struct Network {
     connections: Connections,
     metrics: Arc<Metrics>,
     gates: Arc<LogGates>,
+    crowd: Crowd,
 }
 
 impl Network {
@@ -61,6 +65,7 @@ impl Network {
             connections: Connections::new(limits),
             metrics,
             gates: Arc::default(),
+            crowd: Crowd::default(),
         })
     }
 
@@ -73,6 +78,8 @@ impl Network {
             connections: self.connections.clone(),
             metrics: Arc::clone(&self.metrics),
             gates: Arc::clone(&self.gates),
+            // They take turns on a runtime of their own.
+            crowd: Crowd::default(),
         })
     }
 

@@ -27,8 +27,12 @@ const LARGE_START: usize = 16 << 10;
 /// How much is read at once, as long as the peer sends no more than that.
 const READ_LITTLE: usize = 16 << 10;
 const READ_MUCH: usize = 64 << 10;
+/// How much is read at once of a peer that must take answers first, and while memory is used up.
+const READ_LEAST: usize = 4 << 10;
 /// The beginning of a request up to this size is moved to a buffer of its own until more comes.
 const LITTLE_TO_KEEP: usize = 1 << 10;
+/// Requests up to this size altogether are moved to a buffer of their own until they may be begun.
+const LITTLE_TO_HOLD: usize = 4 << 10;
 /// The memory that a large request gets first: by default producers send up to 1 MiB and headers.
 const FIRST_STEP: usize = (1 << 20) + (64 << 10);
 /// From then on the memory grows by this factor: few copies, and little memory that is not yet filled.
@@ -43,14 +47,31 @@ pub(super) struct ReadRules<'a> {
     pub(super) shortest: i32,
     /// A longer frame is refused: in bytes without the size field.
     pub(super) limit: u32,
+    /// How much is read ahead.
+    pub(super) appetite: Appetite,
     /// Tells, by API key, whether a large request may begin now and which memory it may use.
     pub(super) admit: &'a dyn Fn(i16) -> Option<Lane>,
+}
+
+/// How much is read of a peer that sends many small requests: what cannot be begun at once stays in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Appetite {
+    /// Much, if that is there.
+    Usual,
+    /// Less: many connections are busy.
+    Little,
+    /// No more than a few: the peer must take answers first, or memory is used up.
+    Least,
 }
 
 /// The receiving half of a connection.
 #[derive(Debug, Default)]
 pub(super) struct FrameReader {
     small: BytesMut,
+    /// How many bytes `small` takes, with what was cut from its front.
+    taken: usize,
+    /// The charge for `small`, while requests lie in it that may not be begun.
+    held: Option<MemoryCharge>,
     large: Option<LargeFrame>,
     read_much: bool,
     began: bool,
@@ -95,6 +116,7 @@ impl FrameReader {
         rules: &ReadRules<'_>,
     ) -> Poll<Result<RequestFrame, CloseReason>> {
         self.listens = false;
+        self.held = None;
         loop {
             if self.large.is_some() {
                 return self.poll_large(context, socket);
@@ -102,9 +124,9 @@ impl FrameReader {
             match self.next_in_buffer(rules)? {
                 Next::Whole(length) => return Poll::Ready(Ok(self.cut(length, rules))),
                 Next::Large { length, lane } => self.begin_large(length, rules.memory.charge(lane)),
-                Next::More(bytes) => ready!(self.poll_more(context, socket, bytes))?,
+                Next::More(bytes) => ready!(self.poll_more(context, socket, bytes, rules))?,
                 Next::NotNow => {
-                    self.pause();
+                    self.pause(rules.memory);
                     return Poll::Pending;
                 }
             }
@@ -133,10 +155,23 @@ impl FrameReader {
     }
 
     /// Stops the stall clock: this broker does not read now, so the peer is not to blame for what does not
-    /// arrive.
-    pub(super) fn pause(&mut self) {
+    /// arrive. Requests that were read and must wait are charged meanwhile.
+    pub(super) fn pause(&mut self, memory: &RequestMemory) {
         self.listens = false;
         self.stall = Stall::default();
+        if self.small.len() <= LITTLE_TO_HOLD && self.taken > 2 * self.small.len() {
+            self.move_to_own_buffer();
+        }
+        if self.taken > 0 && self.held.is_none() {
+            let mut held = memory.charge(Lane::Reserved);
+            held.grow_at_once(self.taken as u64);
+            self.held = Some(held);
+        }
+    }
+
+    fn move_to_own_buffer(&mut self) {
+        self.small = BytesMut::from(&self.small[..]);
+        self.taken = self.small.len();
     }
 
     fn next_in_buffer(&mut self, rules: &ReadRules<'_>) -> Result<Next, CloseReason> {
@@ -192,13 +227,16 @@ impl FrameReader {
         context: &mut Context<'_>,
         socket: &mut TcpStream,
         wanted: usize,
+        rules: &ReadRules<'_>,
     ) -> Poll<Result<(), CloseReason>> {
-        let room = wanted.max(if self.read_much {
-            READ_MUCH
-        } else {
-            READ_LITTLE
-        });
+        let usual = match rules.appetite {
+            Appetite::Usual if self.read_much => READ_MUCH,
+            Appetite::Usual | Appetite::Little => READ_LITTLE,
+            Appetite::Least => READ_LEAST,
+        };
+        let room = wanted.max(usual);
         self.small.reserve(room);
+        self.taken = self.taken.max(self.small.capacity());
         let polled = poll_read(context, socket, &mut (&mut self.small).limit(room));
         let Poll::Ready(read) = polled else {
             self.listens = true;
@@ -222,11 +260,12 @@ impl FrameReader {
     fn shrink(&mut self) {
         if self.small.is_empty() {
             self.small = BytesMut::new();
+            self.taken = 0;
             return;
         }
         self.stall.begin();
         if self.small.len() <= LITTLE_TO_KEEP && self.small.capacity() > LITTLE_TO_KEEP {
-            self.small = BytesMut::from(&self.small[..]);
+            self.move_to_own_buffer();
         }
     }
 
@@ -261,6 +300,7 @@ impl FrameReader {
                 large
                     .bytes
                     .extend_from_slice(&std::mem::take(&mut self.small));
+                self.taken = 0;
             }
             let room = large.granted - large.bytes.len();
             match poll_read(context, socket, &mut (&mut large.bytes).limit(room)) {

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -14,13 +13,15 @@ use tokio::io::{AsyncWrite, Interest};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use super::budget::{Lane, MemoryCharge, RequestMemory};
+use super::budget::{AnswerCharge, RequestMemory};
 use super::close::CloseReason;
 use super::sys::{self, FileSend};
 use crate::protocol::{FramePiece, ResponseFrame};
 
 /// Pieces of memory handed to the system at once.
 const MOST_SLICES: usize = 32;
+/// What a piece takes beside its bytes: its places in the queue and in memory.
+const PIECE_BYTES: usize = 192;
 /// How much less may be unwritten than is charged before the difference is given back.
 const CHARGE_STEP: usize = 64 << 10;
 /// Bytes that are written before other tasks of the runtime get their turn.
@@ -33,8 +34,11 @@ const COLD_READ: usize = 1 << 20;
 pub(super) struct Output {
     pieces: VecDeque<FramePiece>,
     bytes: usize,
-    /// How many of them are in memory: the others are records in files.
+    /// What those pieces take that are in memory, and not in files. The first counts whole until all of it is
+    /// written, as it is held whole.
     in_memory: usize,
+    /// How much of the first piece was written, if that is in memory.
+    written_of_first: usize,
     /// A thread brings the beginning of the first piece into memory.
     warming: Option<JoinHandle<io::Result<()>>>,
     /// How much of the first piece a thread has brought into memory.
@@ -44,7 +48,7 @@ pub(super) struct Output {
     /// that only asks.
     memory: Option<RequestMemory>,
     /// What is charged of what is unwritten.
-    charge: Option<MemoryCharge>,
+    charge: Option<AnswerCharge>,
 }
 
 impl Output {
@@ -66,18 +70,14 @@ impl Output {
         let Some(memory) = &self.memory else {
             return;
         };
-        let charged = self.charge.as_ref().map_or(0, MemoryCharge::bytes) as usize;
         if self.in_memory == 0 {
             self.charge = None;
-        } else if self.in_memory > charged {
-            let charge = self
-                .charge
-                .get_or_insert_with(|| memory.charge(Lane::Reserved));
-            charge.grow_at_once((self.in_memory - charged) as u64);
-        } else if charged - self.in_memory >= CHARGE_STEP {
-            let mut less = memory.charge(Lane::Reserved);
-            less.grow_at_once(self.in_memory as u64);
-            self.charge = Some(less);
+            return;
+        }
+        let charge = self.charge.get_or_insert_with(|| memory.charge_answers());
+        let charged = charge.bytes() as usize;
+        if self.in_memory > charged || charged - self.in_memory >= CHARGE_STEP {
+            charge.set(self.in_memory as u64);
         }
     }
 
@@ -86,7 +86,7 @@ impl Output {
         for piece in frame.pieces {
             if !piece.is_empty() {
                 if let FramePiece::Bytes(bytes) = &piece {
-                    self.in_memory += bytes.len();
+                    self.in_memory += bytes.len() + PIECE_BYTES;
                 }
                 self.bytes += piece.len();
                 self.pieces.push_back(piece);
@@ -97,6 +97,20 @@ impl Output {
     /// The count of bytes that are not written yet.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Whether what is not written is also records in files that others wait to use.
+    pub(super) fn holds_wanted_file(&self) -> bool {
+        let in_files = self.pieces.iter().find_map(|piece| match piece {
+            FramePiece::Bytes(_) => None,
+            FramePiece::File(region) => Some(region),
+        });
+        in_files.is_some_and(|region| region.file.is_wanted())
+    }
+
+    /// How much memory is taken by what is not written.
+    pub(super) fn in_memory(&self) -> usize {
+        self.in_memory
     }
 
     /// Since when the peer has taken no bytes.
@@ -203,7 +217,7 @@ impl Output {
         let Some(FramePiece::File(region)) = self.pieces.front() else {
             return;
         };
-        let (file, position) = (Arc::clone(&region.file), region.position);
+        let (file, position) = (region.file.clone(), region.position);
         let length = COLD_READ.min(region.length as usize);
         let warm = move || sys::warm(&file, position, length);
         self.warming = Some(tokio::task::spawn_blocking(warm));
@@ -230,16 +244,20 @@ impl Output {
                 .front_mut()
                 .expect("what was written is still queued");
             let length = first.len();
-            if matches!(first, FramePiece::Bytes(_)) {
-                self.in_memory -= count.min(length);
-            }
             if count >= length {
+                if matches!(first, FramePiece::Bytes(_)) {
+                    let written = std::mem::take(&mut self.written_of_first);
+                    self.in_memory -= written + length + PIECE_BYTES;
+                }
                 self.pieces.pop_front();
                 count -= length;
                 continue;
             }
             match first {
-                FramePiece::Bytes(bytes) => bytes.advance(count),
+                FramePiece::Bytes(bytes) => {
+                    bytes.advance(count);
+                    self.written_of_first += count;
+                }
                 FramePiece::File(region) => {
                     region.position += count as u64;
                     region.length -= u32::try_from(count).expect("it is less than the length");

@@ -44,7 +44,7 @@ pub use error_code::ErrorCode;
 pub use frame::{Frame, ResponseFrame};
 pub use header::{RequestHeader, ResponseHeader};
 pub use message::{Decode, Encode, Message, Request, decode_request, decode_whole, encode_whole};
-pub use payload::{FileRegion, FramePiece, Payload};
+pub use payload::{FileRegion, FramePiece, LentFile, Payload};
 pub use reader::Reader;
 pub use str::Str;
 pub use writer::{Size, Writer};

@@ -1,16 +1,67 @@
 //! Bytes that are passed on without being read: records on their way from a file to a socket.
 
 use std::fmt;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use bytes::Bytes;
+
+/// An open file, parts of which are on their way to sockets.
+pub trait SharedFile: AsFd + Send + Sync {
+    /// One more part of it is under way.
+    fn lend(&self) {}
+
+    /// A part of it is no longer under way.
+    fn take_back(&self) {}
+
+    /// Whether others wait for what it takes to keep the file open.
+    fn is_wanted(&self) -> bool {
+        false
+    }
+}
+
+/// A file that nobody counts.
+impl SharedFile for OwnedFd {}
+
+/// A file as a part of it refers to it: the file knows how many do.
+pub struct LentFile(Arc<dyn SharedFile>);
+
+impl LentFile {
+    /// Refers to `file` for one more part.
+    pub fn new(file: Arc<dyn SharedFile>) -> Self {
+        file.lend();
+        Self(file)
+    }
+
+    /// Whether others wait for what it takes to keep the file open.
+    pub fn is_wanted(&self) -> bool {
+        self.0.is_wanted()
+    }
+}
+
+impl Clone for LentFile {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for LentFile {
+    fn drop(&mut self) {
+        self.0.take_back();
+    }
+}
+
+impl AsFd for LentFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 /// A part of an open file, to be sent from the page cache. It is a value: nothing here reads the file.
 #[derive(Clone)]
 pub struct FileRegion {
     /// The file. It stays open as long as the region exists, even if the file is deleted meanwhile.
-    pub file: Arc<dyn AsFd + Send + Sync>,
+    pub file: LentFile,
     /// The position of the first byte in the file.
     pub position: u64,
     /// How many bytes the part has.
@@ -19,7 +70,7 @@ pub struct FileRegion {
 
 impl PartialEq for FileRegion {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.file, &other.file)
+        Arc::ptr_eq(&self.file.0, &other.file.0)
             && self.position == other.position
             && self.length == other.length
     }

@@ -14,6 +14,7 @@ mod support;
 #[allow(dead_code, reason = "only the list of messages is used")]
 #[path = "../protocol/cases.rs"]
 mod cases;
+mod descriptors;
 mod filler;
 mod garbage;
 mod gone;

@@ -11,6 +11,7 @@ use broker::protocol::messages::api_versions::ApiVersionsRequest;
 use broker::protocol::messages::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource,
 };
+use broker::protocol::messages::heartbeat::HeartbeatRequest;
 use broker::protocol::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol};
 use broker::protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -20,7 +21,7 @@ use broker::protocol::{ErrorCode, Str};
 use bytes::Bytes;
 
 use crate::filler::{Filler, How, arrays, requests};
-use crate::victim::{MIB, Victim, is_strict};
+use crate::victim::{MIB, Victim, is_strict, within};
 use crate::wire::{Wire, coordinate_groups, create_topic, encoded, encoded_as};
 
 /// The budget of requests by default, and what the broker may take beside its bounds.
@@ -112,55 +113,78 @@ fn full_arrays_of_every_api_take_no_more_than_the_budget_and_hold_nobody_up() {
     assert_below(&victim, before, BUDGET, &what);
 }
 
-/// Small requests for large answers, of peers that never read.
-#[test]
-fn answers_that_nobody_reads_are_held_back() {
-    let victim = Victim::start_with(&[("socket.send.buffer.bytes", "16384")]);
-    let before = victim.memory("VmRSS");
+/// A small request for a large answer.
+fn of_large_answers() -> DescribeConfigsRequest {
     let broker = DescribeConfigsResource {
         resource_type: 4,
         resource_name: "1".into(),
         configuration_keys: None,
     };
-    let large = DescribeConfigsRequest {
+    DescribeConfigsRequest {
         resources: vec![broker],
         include_synonyms: true,
         include_documentation: true,
-    };
-    let small = ApiVersionsRequest::default();
-    let witness = victim.witness();
-    for (what, request) in [
-        ("large answers", encoded(&large, 4).repeat(50)),
-        ("small answers", encoded(&small, 0).repeat(4000)),
-    ] {
-        let begin = Instant::now();
-        let mut deaf: Vec<Wire> = (0..many(4_000))
-            .map(|n| {
-                let ip = [127, 0, 0, 2 + (n % 2) as u8];
-                Wire::deaf(ip, victim.address()).expect("there is a place")
-            })
-            .collect();
-        for peer in &mut deaf {
-            peer.send_what_fits(&request);
-        }
-        // Until nothing changes any more.
-        let mut quiet = victim.memory("VmRSS");
-        loop {
-            thread::sleep(Duration::from_millis(500));
-            let now = victim.memory("VmRSS");
-            if now.abs_diff(quiet) < MIB {
-                break;
-            }
-            quiet = now;
-        }
-        println!("{what} of {} peers: {:?}", deaf.len(), begin.elapsed());
-        assert_below(&victim, before, BUDGET, what);
-        // Where memory is used up, others have theirs when those who read nothing are closed.
-        let answer = Wire::connect(victim.address()).call(&large, 4);
-        assert_eq!(answer.results[0].error_code, ErrorCode::NONE);
-        println!("{what}: others have theirs after {:?}", begin.elapsed());
     }
-    witness.finish("answers that nobody reads");
+}
+
+/// Very many peers send so much of `requests` as is taken, and never read.
+fn attack_and_never_read(what: &str, requests: &[u8]) {
+    let victim = Victim::start_with(&[("socket.send.buffer.bytes", "16384")]);
+    let before = victim.memory("VmRSS");
+    let witness = victim.witness();
+    let begin = Instant::now();
+    let mut deaf: Vec<Wire> = (0..many(4_000))
+        .map(|n| {
+            let ip = [127, 0, 0, 2 + (n % 2) as u8];
+            Wire::deaf(ip, victim.address()).expect("there is a place")
+        })
+        .collect();
+    for peer in &mut deaf {
+        peer.send_what_fits(requests);
+    }
+    // Until nothing changes any more.
+    let look = || (victim.memory("VmRSS"), victim.sockets());
+    let (mut seen, mut since) = (look(), Instant::now());
+    while since.elapsed() < Duration::from_secs(2) {
+        thread::sleep(Duration::from_millis(100));
+        let now = look();
+        if now.0.abs_diff(seen.0) >= MIB || now.1 != seen.1 {
+            (seen, since) = (now, Instant::now());
+        }
+    }
+    println!("{what} of {} peers: {:?}", deaf.len(), begin.elapsed());
+    // Where memory is used up, others have theirs when some of those who read nothing are closed.
+    let begin = Instant::now();
+    let answer = Wire::connect(victim.address()).call(&of_large_answers(), 4);
+    assert_eq!(answer.results[0].error_code, ErrorCode::NONE);
+    let waited = begin.elapsed();
+    println!("{what}: others have theirs after {waited:?}");
+    witness.finish(what);
+    assert_below(&victim, before, BUDGET, what);
+    assert!(waited < within(Duration::from_secs(1)), "{what}");
+}
+
+#[test]
+fn large_answers_that_nobody_reads_are_held_back() {
+    let request = encoded(&of_large_answers(), 4);
+    attack_and_never_read("large answers", &request.repeat(50));
+}
+
+#[test]
+fn small_answers_that_nobody_reads_are_held_back() {
+    let request = encoded(&ApiVersionsRequest::default(), 0);
+    attack_and_never_read("small answers", &request.repeat(4000));
+}
+
+/// Answers of some bytes each, which take several times as much to be kept.
+#[test]
+fn tiny_answers_that_nobody_reads_are_held_back() {
+    let heartbeat = HeartbeatRequest {
+        group_id: "group".into(),
+        ..HeartbeatRequest::default()
+    };
+    let request = encoded(&heartbeat, 0);
+    attack_and_never_read("tiny answers", &request.repeat(20_000));
 }
 
 #[test]

@@ -1,8 +1,13 @@
 //! Parts of files reach the peer byte for byte, from the page cache or from the disk.
 
 use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use broker::network::ConnectionOptions;
+use broker::protocol::payload::SharedFile;
 use tokio::io::AsyncReadExt;
 
 use crate::peer::{Peer, request};
@@ -24,7 +29,7 @@ async fn world(content: &[u8], send_buffer_bytes: Option<usize>) -> World {
         ..ConnectionOptions::default()
     };
     Setup {
-        file: Some(file),
+        file: Some(Arc::new(OwnedFd::from(file))),
         options,
         ..Setup::default()
     }
@@ -92,7 +97,7 @@ async fn regions_that_are_not_in_memory_arrive_byte_for_byte() {
     let advice = rustix::fs::Advice::DontNeed;
     rustix::fs::fadvise(&file, 0, None, advice).unwrap();
     let world = Setup {
-        file: Some(file),
+        file: Some(Arc::new(OwnedFd::from(file))),
         ..Setup::default()
     }
     .start()
@@ -116,4 +121,75 @@ async fn a_file_that_became_shorter_closes_the_connection() {
     // An end or a reset: what matters is that no other bytes fill the gap.
     let _ = within(peer.stream.read_to_end(&mut received)).await;
     assert!(received.len() <= 8 + 5_000);
+}
+
+/// A file whose descriptor others may want.
+struct Scarce {
+    file: OwnedFd,
+    lent: AtomicUsize,
+    is_wanted: AtomicBool,
+}
+
+impl AsFd for Scarce {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl SharedFile for Scarce {
+    fn lend(&self) {
+        self.lent.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn take_back(&self) {
+        self.lent.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.is_wanted.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_read_loses_a_file_that_others_want() {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&content()).unwrap();
+    let file = Arc::new(Scarce {
+        file: file.into(),
+        lent: AtomicUsize::new(0),
+        is_wanted: AtomicBool::new(false),
+    });
+    let options = ConnectionOptions {
+        request_stall: Duration::from_secs(1),
+        send_buffer_bytes: Some(8 << 10),
+        ..ConnectionOptions::default()
+    };
+    let world = Setup {
+        file: Some(Arc::clone(&file) as _),
+        options,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let mut deaf = Peer::connect(&world).await;
+    deaf.send(&region(1, 0, SIZE)).await;
+    let lent = async {
+        while file.lent.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(lent).await;
+    // A peer that holds no memory has as long as an idle one.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(file.lent.load(Ordering::SeqCst), 1);
+
+    file.is_wanted.store(true, Ordering::SeqCst);
+
+    let closed = async {
+        while world.network.connections().count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(closed).await;
+    assert_eq!(file.lent.load(Ordering::SeqCst), 0);
 }

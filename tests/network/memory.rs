@@ -224,7 +224,7 @@ async fn answers_that_are_not_read_are_charged_and_hold_back_who_reads_none_and_
         deaf.push(peer);
     }
     let used_up = async {
-        while world.network.memory().used() < limit {
+        while world.network.memory().used() <= limit / 2 {
             tokio::task::yield_now().await;
         }
     };
@@ -233,7 +233,8 @@ async fn answers_that_are_not_read_are_charged_and_hold_back_who_reads_none_and_
     let mut honest = Peer::connect(&world).await;
     honest.send(&request(Mode::Echo, 1, b"small")).await;
     assert_eq!(honest.receive().await, Some((1, b"small".to_vec())));
-    let most = limit + u64::from(answer) * deaf.len() as u64;
+    // What one may hold unread is noticed when it has that.
+    let most = limit / 2 + u64::from(answer) * deaf.len() as u64 + (512 << 10);
     assert!(world.network.memory().used() <= most);
 
     let closed = async {
@@ -243,4 +244,122 @@ async fn answers_that_are_not_read_are_charged_and_hold_back_who_reads_none_and_
     };
     within(closed).await;
     assert_eq!(world.network.memory().used(), 0);
+}
+
+#[tokio::test]
+async fn heavy_answers_that_are_not_read_hold_half_of_the_budget_and_those_who_read_have_theirs() {
+    let limit = 4 * MIB as u64;
+    let options = ConnectionOptions {
+        send_buffer_bytes: Some(16 << 10),
+        ..ConnectionOptions::default()
+    };
+    let world = Setup {
+        memory: Some(limit),
+        options,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let answer = 300_u32 << 10;
+    let heavy = request(Mode::Heavy, 1, &answer.to_be_bytes());
+    let mut deaf = Vec::new();
+    for _ in 0..20 {
+        let mut peer = Peer::connect(&world).await;
+        peer.send(&heavy).await;
+        deaf.push(peer);
+    }
+    let mut honest = Peer::connect(&world).await;
+    honest.send(&heavy).await;
+    let mut most = 0;
+    let mut receives = Box::pin(honest.receive());
+    let received = loop {
+        tokio::select! {
+            biased;
+            received = &mut receives => break received,
+            () = tokio::task::yield_now() => {}
+        }
+        most = most.max(world.network.memory().used());
+    };
+
+    // Behind all others, most of which are closed for it.
+    let (id, body) = received.unwrap();
+    assert_eq!((id, body.len()), (1, answer as usize));
+    let bound = limit / 2 + 2 * u64::from(answer);
+    assert!(
+        most <= bound,
+        "{most} bytes were charged, more than {bound}"
+    );
+    assert!(world.network.connections().count() < 14);
+}
+
+#[tokio::test]
+async fn an_answer_is_charged_until_all_of_it_is_taken() {
+    let options = ConnectionOptions {
+        send_buffer_bytes: Some(16 << 10),
+        ..ConnectionOptions::default()
+    };
+    let world = Setup {
+        memory: Some(64 * MIB as u64),
+        options,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let answer = 8 * MIB as u32;
+    let mut peer = Peer::connect(&world).await;
+    peer.send(&request(Mode::Big, 1, &answer.to_be_bytes()))
+        .await;
+
+    let mut most = vec![0; 7 * MIB];
+    within(tokio::io::AsyncReadExt::read_exact(
+        &mut peer.stream,
+        &mut most,
+    ))
+    .await
+    .unwrap();
+    assert!(world.network.memory().used() >= u64::from(answer));
+
+    let mut rest = vec![0; MIB + 8];
+    within(tokio::io::AsyncReadExt::read_exact(
+        &mut peer.stream,
+        &mut rest,
+    ))
+    .await
+    .unwrap();
+    while world.network.memory().used() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn requests_behind_one_that_waits_are_charged() {
+    let world = Setup {
+        memory: Some(8 * MIB as u64),
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let echo = request(Mode::Echo, 1, b"");
+    let mut peer = Peer::connect(&world).await;
+    // From now on much is read at once of this peer.
+    peer.send(&echo.repeat(4_000)).await;
+    peer.receive_ids(4_000).await;
+
+    let mut requests = request(Mode::Later, 2, b"");
+    requests.extend(echo.repeat(2_000));
+    peer.send(&requests).await;
+    world.toy.until(Event::Started(2)).await;
+    let behind = (echo.len() * 1_000) as u64;
+    let charged = async {
+        while world.network.memory().used() < behind {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(charged).await;
+
+    world.toy.release([2]);
+    assert_eq!(peer.receive_ids(2_001).await.len(), 2_001);
+    while world.network.memory().used() > 0 {
+        tokio::task::yield_now().await;
+    }
 }

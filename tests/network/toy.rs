@@ -12,6 +12,7 @@ use broker::network::{
     ListenerOptions, Network, Outcome, RequestFrame, RequestHandler, RequestMemory,
     RunningListener, Treatment,
 };
+use broker::protocol::payload::{LentFile, SharedFile};
 use broker::protocol::{FileRegion, FramePiece, ResponseFrame};
 use broker::telemetry::Metrics;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -38,6 +39,8 @@ pub enum Mode {
     Mute,
     /// Keeps the request, with its memory, until released.
     Hold,
+    /// Answers with so many bytes (length u32) when it is its turn and there is memory for them.
+    Heavy,
 }
 
 /// What happened to the request with this correlation id.
@@ -51,18 +54,21 @@ pub enum Event {
 pub struct Toy {
     pub events: watch::Sender<Vec<Event>>,
     released: watch::Sender<HashSet<i32>>,
-    file: Option<Arc<std::fs::File>>,
-    /// Bytes of big answers made so far.
+    file: Option<Arc<dyn SharedFile>>,
+    /// Bytes of big and heavy answers made so far.
     pub made: AtomicUsize,
+    /// One heavy answer is made at a time.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Toy {
-    pub fn new(file: Option<std::fs::File>) -> Arc<Self> {
+    pub fn new(file: Option<Arc<dyn SharedFile>>) -> Arc<Self> {
         Arc::new(Self {
             events: watch::Sender::default(),
             released: watch::Sender::default(),
-            file: file.map(Arc::new),
+            file,
             made: AtomicUsize::new(0),
+            turn: tokio::sync::Mutex::default(),
         })
     }
 
@@ -105,6 +111,15 @@ impl Toy {
         guard.armed = false;
         self.note(Event::Finished(id));
         Outcome::Answer(answer(id, FramePiece::Bytes(body)))
+    }
+
+    async fn make_heavy(self: Arc<Self>, id: i32, mut frame: RequestFrame) -> Outcome {
+        let length = u32::from_be_bytes(frame.bytes[8..12].try_into().unwrap());
+        let _turn = self.turn.lock().await;
+        frame.charge.grow(length.into()).await;
+        self.made.fetch_add(length as usize, Ordering::SeqCst);
+        let made = vec![7; length as usize];
+        Outcome::Answer(answer(id, FramePiece::Bytes(made.into())))
     }
 }
 
@@ -149,7 +164,7 @@ impl RequestHandler for Handler {
             Mode::Close => Handling::Close(CloseReason::refused("the toy was told to")),
             Mode::File => {
                 let region = FileRegion {
-                    file: Arc::clone(toy.file.as_ref().unwrap()) as _,
+                    file: LentFile::new(Arc::clone(toy.file.as_ref().unwrap())),
                     position: u64::from_be_bytes(bytes[8..16].try_into().unwrap()),
                     length: u32::from_be_bytes(bytes[16..20].try_into().unwrap()),
                 };
@@ -160,6 +175,7 @@ impl RequestHandler for Handler {
                 toy.made.fetch_add(length, Ordering::SeqCst);
                 Handling::Answer(answer(id, FramePiece::Bytes(vec![7; length].into())))
             }
+            Mode::Heavy => Handling::Later(Box::pin(Arc::clone(toy).make_heavy(id, frame))),
             Mode::Mute => {
                 connection.mute_for(Duration::from_millis(argument().into()));
                 Handling::Answer(answer(id, FramePiece::Bytes(Bytes::new())))
@@ -169,7 +185,7 @@ impl RequestHandler for Handler {
 }
 
 fn mode_of(bytes: &[u8]) -> Mode {
-    const MODES: [Mode; 10] = [
+    const MODES: [Mode; 11] = [
         Mode::Echo,
         Mode::Later,
         Mode::Pipelined,
@@ -180,6 +196,7 @@ fn mode_of(bytes: &[u8]) -> Mode {
         Mode::Big,
         Mode::Mute,
         Mode::Hold,
+        Mode::Heavy,
     ];
     MODES[usize::from(bytes[3])]
 }
@@ -208,7 +225,7 @@ pub struct Setup {
     pub options: ConnectionOptions,
     pub limits: ConnectionLimits,
     pub memory: Option<u64>,
-    pub file: Option<std::fs::File>,
+    pub file: Option<Arc<dyn SharedFile>>,
     pub host: Option<String>,
 }
 

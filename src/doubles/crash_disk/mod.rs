@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::path::{Component, Path};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 use rustix::io::Errno;
@@ -56,6 +57,7 @@ pub enum Tear {
 pub struct CrashDisk {
     state: Arc<Mutex<State>>,
     stalled: Arc<Stalled>,
+    lends_nothing: Arc<AtomicBool>,
 }
 
 /// The file that cannot be written for now.
@@ -97,6 +99,11 @@ impl CrashDisk {
         self.stalled.ended.notify_all();
     }
 
+    /// Says whether answers may have parts of files: others may have all that can be lent.
+    pub fn lend(&self, may_lend: bool) {
+        self.lends_nothing.store(!may_lend, Ordering::Relaxed);
+    }
+
     fn wait_while_stalled(&self, inode: InodeId) {
         let mut stalled = self.stalled.inode.lock();
         while *stalled == Some(inode) {
@@ -126,6 +133,7 @@ impl CrashDisk {
         Self {
             state: Arc::new(Mutex::new(survivor)),
             stalled: Arc::default(),
+            lends_nothing: Arc::default(),
         }
     }
 
@@ -347,6 +355,10 @@ impl DiskFile for CrashFile {
         let read = self.read_at(&mut bytes, position)?;
         bytes.truncate(read);
         Ok(Payload::Bytes(bytes.into()))
+    }
+
+    fn may_lend(&self) -> bool {
+        !self.disk.lends_nothing.load(Ordering::Relaxed)
     }
 
     fn set_modified(&self, at: Timestamp) -> io::Result<()> {

@@ -42,8 +42,17 @@ pub struct PartitionAnswer {
     pub aborted: Option<Vec<AbortedTransaction>>,
     /// The records.
     pub records: Payload,
-    /// Whether the limits left no room for records.
-    pub(super) had_no_room: bool,
+    /// Why it has no records, if there are some.
+    pub(super) left_out: Option<LeftOut>,
+}
+
+/// Why an answer has no records of a partition, though there are some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LeftOut {
+    /// The limits of the answer left no room for them.
+    NoRoom,
+    /// Too many files were lent to answers.
+    NoDescriptor,
 }
 
 impl PartitionAnswer {
@@ -60,7 +69,7 @@ impl PartitionAnswer {
             current_leader: None,
             aborted: None,
             records: Payload::EMPTY,
-            had_no_room: false,
+            left_out: None,
         }
     }
 
@@ -88,7 +97,7 @@ impl PartitionAnswer {
             Outcome::Redirect
         } else if !self.records.is_empty() {
             Outcome::Records
-        } else if self.had_no_room {
+        } else if self.left_out.is_some() {
             Outcome::NoRoom
         } else {
             Outcome::CaughtUp

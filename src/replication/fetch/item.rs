@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::answer::PartitionAnswer;
-use super::job::Done;
+use super::answer::{LeftOut, PartitionAnswer};
+use super::job::{Done, Filled, Read};
 use super::request::FetchParams;
 use crate::metadata::image::{MetadataImage, TopicsImage};
 use crate::model::{BrokerId, LeaderEpoch, TopicIdPartition};
@@ -225,18 +225,22 @@ impl Item {
     /// Takes what was read into the answer.
     pub fn take(&mut self, Done { job, read }: Done, findings: &mut Findings) {
         let mut answer = PartitionAnswer::standing(self.topic.clone(), self.partition, &job.plan);
+        let left_out = |reason| (!job.plan.is_empty()).then_some(reason);
         match read {
-            None => answer.had_no_room = !job.plan.is_empty(),
-            Some(Ok(fetched)) => {
-                answer.had_no_room = fetched.payload.is_empty() && !job.plan.is_empty();
+            Read::NoRoom => answer.left_out = left_out(LeftOut::NoRoom),
+            Read::NoDescriptor => answer.left_out = left_out(LeftOut::NoDescriptor),
+            Read::Made(Ok(fetched)) => {
+                if fetched.payload.is_empty() {
+                    answer.left_out = left_out(LeftOut::NoRoom);
+                }
                 answer.aborted = fetched.aborted;
                 answer.records = fetched.payload;
             }
             // Retention was quicker than the read. The next Fetch learns the new log start.
-            Some(Err(ReplicaError::Storage(StorageError::SegmentDeleted))) => {
-                answer.had_no_room = true;
+            Read::Made(Err(ReplicaError::Storage(StorageError::SegmentDeleted))) => {
+                answer.left_out = Some(LeftOut::NoRoom);
             }
-            Some(Err(error)) => {
+            Read::Made(Err(error)) => {
                 let topic = self.topic.clone();
                 answer = PartitionAnswer::refusal(topic, self.partition, error.code());
                 findings.failures.push((job.partition, error));
@@ -260,9 +264,19 @@ impl Item {
         true
     }
 
-    /// How many bytes of records the answer has.
-    pub fn bytes(&self) -> u64 {
+    /// What the answer has of records.
+    pub fn filled(&self) -> Filled {
         let answer = self.answer.as_ref();
-        answer.map_or(0, |answer| answer.records.len() as u64)
+        let bytes = answer.map_or(0, |answer| answer.records.len() as u64);
+        Filled {
+            bytes,
+            partitions: usize::from(bytes > 0),
+        }
+    }
+
+    /// Whether the answer lacks records because too many files were lent.
+    pub fn lacks_descriptor(&self) -> bool {
+        let answer = self.answer.as_ref();
+        answer.is_some_and(|answer| answer.left_out == Some(LeftOut::NoDescriptor))
     }
 }

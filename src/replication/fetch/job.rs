@@ -5,26 +5,54 @@ use std::sync::Arc;
 use crate::replication::error::ReplicaError;
 use crate::replication::partition::{FetchPlan, FetchedRecords, Partition};
 
-/// How many bytes the answer may still hold.
+/// How many partitions have records in one answer. Each such partition takes a descriptor until its records
+/// are sent, and one answer must not take many of those that there are for all. The others have their turn
+/// in the next.
+pub const MOST_WITH_RECORDS: usize = 256;
+
+/// What is in an answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filled {
+    /// The bytes of records.
+    pub bytes: u64,
+    /// The partitions with records.
+    pub partitions: usize,
+}
+
+impl Filled {
+    /// Whether no more records can be added.
+    pub fn is_full(&self, max_bytes: u32) -> bool {
+        self.bytes >= u64::from(max_bytes) || self.partitions >= MOST_WITH_RECORDS
+    }
+}
+
+/// How much the answer may still hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
-    left: u64,
-    /// Whether the answer is empty so far: its first batch may exceed all limits.
+    bytes_left: u64,
+    partitions_left: usize,
+    /// Whether the answer is empty so far: its first batch may exceed the limits on bytes.
     is_untouched: bool,
 }
 
 impl Budget {
-    /// The rest of `max_bytes` when `spent` bytes are in the answer.
-    pub fn after(spent: u64, max_bytes: u32) -> Self {
+    /// What is left of `max_bytes`, and of the partitions, for an answer that is filled so far.
+    pub fn after(filled: Filled, max_bytes: u32) -> Self {
         Self {
-            left: u64::from(max_bytes).saturating_sub(spent),
-            is_untouched: spent == 0,
+            bytes_left: u64::from(max_bytes).saturating_sub(filled.bytes),
+            partitions_left: MOST_WITH_RECORDS.saturating_sub(filled.partitions),
+            is_untouched: filled.bytes == 0,
         }
+    }
+
+    fn is_spent(&self) -> bool {
+        self.partitions_left == 0 || (self.bytes_left == 0 && !self.is_untouched)
     }
 
     fn spend(&mut self, bytes: usize) {
         if bytes > 0 {
-            self.left = self.left.saturating_sub(bytes as u64);
+            self.bytes_left = self.bytes_left.saturating_sub(bytes as u64);
+            self.partitions_left -= 1;
             self.is_untouched = false;
         }
     }
@@ -46,28 +74,40 @@ pub struct Job {
 pub struct Done {
     /// The job that was run.
     pub job: Job,
-    /// What was read; `None` if the limits left no room to read.
-    pub read: Option<Result<FetchedRecords, ReplicaError>>,
+    /// What became of it.
+    pub read: Read,
+}
+
+/// What became of a read.
+pub enum Read {
+    /// It was carried out.
+    Made(Result<FetchedRecords, ReplicaError>),
+    /// The limits of the answer left no room for it.
+    NoRoom,
+    /// Too many files are lent to answers.
+    NoDescriptor,
 }
 
 impl Job {
-    /// Carries the read out as far as `budget` allows, and takes its bytes from that. It may do I/O.
+    /// Carries the read out as far as `budget` allows, and takes its records from that. It may do I/O.
     pub fn run(self, budget: &mut Budget) -> Done {
-        if budget.left == 0 && !budget.is_untouched {
-            return Done {
-                job: self,
-                read: None,
-            };
+        let read = self.read(budget);
+        Done { job: self, read }
+    }
+
+    fn read(&self, budget: &mut Budget) -> Read {
+        if budget.is_spent() {
+            return Read::NoRoom;
         }
-        let left = u32::try_from(budget.left).unwrap_or(u32::MAX);
+        if !self.plan.may_lend() {
+            return Read::NoDescriptor;
+        }
+        let left = u32::try_from(budget.bytes_left).unwrap_or(u32::MAX);
         let limit = left.min(self.max_bytes);
         let read = self.plan.read(limit, budget.is_untouched);
         if let Ok(fetched) = &read {
             budget.spend(fetched.payload.len());
         }
-        Done {
-            job: self,
-            read: Some(read.map_err(ReplicaError::from)),
-        }
+        Read::Made(read.map_err(ReplicaError::from))
     }
 }

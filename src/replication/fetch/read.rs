@@ -1,7 +1,7 @@
 //! Carries out the reads of a Fetch within its limits: at once if the places to read can be found in
 //! memory, otherwise on a thread that may wait for the disk.
 
-use super::job::{Budget, Done, Job};
+use super::job::{Budget, Done, Job, Read};
 use crate::replication::error::ReplicaError;
 use crate::storage::disk::without_waiting;
 use crate::storage::error::StorageError;
@@ -32,7 +32,7 @@ pub async fn read_all(jobs: Vec<Job>, mut budget: Budget) -> Vec<Done> {
 
 /// Keeps what was read. Gives the job back if the read would have to wait.
 fn push_unless_waiting(one: Done, done: &mut Vec<Done>) -> Option<Job> {
-    if let Some(Err(ReplicaError::Storage(StorageError::WouldWait))) = one.read {
+    if let Read::Made(Err(ReplicaError::Storage(StorageError::WouldWait))) = one.read {
         return Some(one.job);
     }
     done.push(one);

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::answer::{FetchAnswer, PartitionAnswer};
 use super::item::{Findings, Item, Look};
-use super::job::{Budget, Done, Job};
+use super::job::{Budget, Done, Filled, Job};
 use super::request::{FetchParams, SessionRequest};
 use crate::protocol::error_code::ErrorCode;
 use crate::replication::delayed::FetchWatch;
@@ -26,6 +26,8 @@ use crate::replication::leadership::SessionClock;
 /// How many marked partitions are taken from a session at a time. When the answer is full, the others keep
 /// their turn, and were not touched.
 const TAKEN_AT_ONCE: usize = 256;
+/// How soon to look again for a descriptor. Nothing tells when there is one: it is rare that there is none.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A Fetch that is being served.
 pub struct Round {
@@ -58,9 +60,9 @@ enum Phase {
 pub enum Step {
     /// Carry out these reads, and give them to [`Round::take`].
     Read(Vec<Job>, Budget, Findings),
-    /// Wait for so many bytes by [`Round::watch`], then call [`Round::woken`]. When the request's time is
-    /// over, answer.
-    Wait(u64),
+    /// Wait for so many bytes by [`Round::watch`], or no longer than a time if one is given, then call
+    /// [`Round::woken`]. When the request's time is over, answer.
+    Wait(u64, Option<Duration>),
     /// Answer by [`Round::finish`].
     Answer,
 }
@@ -159,7 +161,7 @@ impl Round {
         match self.phase {
             Phase::Look => self.look(hosted, now),
             // As long as the answer has room, everything that is marked is looked at, a part at a time.
-            Phase::Reading { taken } if self.has_room() && taken == TAKEN_AT_ONCE => {
+            Phase::Reading { taken } if taken == TAKEN_AT_ONCE && self.goes_on() => {
                 self.look(hosted, now)
             }
             Phase::Reading { .. } if self.is_to_be_answered() => Step::Answer,
@@ -168,7 +170,9 @@ impl Round {
                     // From now on no news is missed, so a last look decides.
                     return self.look(hosted, now);
                 }
-                Step::Wait(u64::from(self.params.min_bytes) - self.bytes())
+                let missing = u64::from(self.params.min_bytes) - self.filled().bytes;
+                let lacks_descriptor = self.items.iter().any(Item::lacks_descriptor);
+                Step::Wait(missing, lacks_descriptor.then_some(LOOK_AGAIN))
             }
         }
     }
@@ -195,8 +199,10 @@ impl Round {
                 }
             }
         }
-        for item in self.items.iter_mut().filter(|item| item.bytes() > 0) {
-            item.answer = None;
+        for item in &mut self.items {
+            if item.filled().bytes > 0 || item.lacks_descriptor() {
+                item.answer = None;
+            }
         }
     }
 
@@ -204,7 +210,7 @@ impl Round {
     fn look(&mut self, hosted: &Hosted, now: Instant) -> Step {
         let taken = self.take_marked();
         self.phase = Phase::Reading { taken };
-        let budget = Budget::after(self.bytes(), self.params.max_bytes);
+        let budget = Budget::after(self.filled(), self.params.max_bytes);
         let image = hosted.image();
         let look = Look {
             params: &self.params,
@@ -270,22 +276,31 @@ impl Round {
         is_any_new
     }
 
-    fn bytes(&self) -> u64 {
-        self.items.iter().map(Item::bytes).sum()
+    fn filled(&self) -> Filled {
+        let filled = self.items.iter().map(Item::filled);
+        filled.fold(Filled::default(), |sum, one| Filled {
+            bytes: sum.bytes + one.bytes,
+            partitions: sum.partitions + one.partitions,
+        })
     }
 
-    fn has_room(&self) -> bool {
-        self.bytes() < u64::from(self.params.max_bytes)
+    /// Whether records of more partitions could be added.
+    fn goes_on(&self) -> bool {
+        !self.filled().is_full(self.params.max_bytes)
+            && !self.items.iter().any(Item::lacks_descriptor)
     }
 
-    /// Whether it is time to answer: there is enough, or something urgent, or nothing to wait for.
+    /// Whether it is time to answer: there is enough, or no room for more, or something urgent, or nothing to
+    /// wait for.
     fn is_to_be_answered(&self) -> bool {
         let mut answers = self.items.iter().filter_map(|item| item.answer.as_ref());
         let is_empty = match &self.kind {
             Kind::Incremental(session) => session.lock().is_empty(),
             Kind::Sessionless | Kind::Full => self.items.is_empty(),
         };
-        self.bytes() >= u64::from(self.params.min_bytes)
+        let filled = self.filled();
+        filled.bytes >= u64::from(self.params.min_bytes)
+            || filled.is_full(self.params.max_bytes)
             || answers.any(PartitionAnswer::is_urgent)
             || is_empty
             || self.params.max_wait.is_zero()

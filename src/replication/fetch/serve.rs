@@ -1,6 +1,7 @@
 //! Carries out what a [`Round`] decides.
 //!
-//! Nothing is polled: a mark or a deadline ends a wait. A Fetch may be dropped while it waits.
+//! Nothing is polled but for descriptors, when answers hold all that they may: a mark or a deadline ends a
+//! wait. A Fetch may be dropped while it waits.
 
 use std::sync::Arc;
 
@@ -100,9 +101,12 @@ impl Fetch {
                         tokio::task::yield_now().await;
                     }
                 }
-                Step::Wait(bytes) => {
+                Step::Wait(bytes, at_most) => {
+                    let now = tokio::time::Instant::now();
+                    let until = at_most.map_or(deadline, |at_most| deadline.min(now + at_most));
                     let wait = self.round.watch().wait(bytes);
-                    if tokio::time::timeout_at(deadline, wait).await.is_err() {
+                    let is_woken = tokio::time::timeout_at(until, wait).await.is_ok();
+                    if !is_woken && until == deadline {
                         break;
                     }
                     self.round.woken();

@@ -181,6 +181,11 @@ impl FetchPlan {
         self.read.as_ref().is_none_or(ReadPlan::is_empty)
     }
 
+    /// Whether an answer may have what there is to read: else too many files are lent to others.
+    pub fn may_lend(&self) -> bool {
+        self.read.as_ref().is_none_or(ReadPlan::may_lend)
+    }
+
     /// Reads. The batches stay in their file until they are sent; finding their place may need I/O. If a
     /// segment was deleted meanwhile, the Fetch must be planned again.
     pub fn read(&self, max_bytes: u32, at_least_one: bool) -> Result<FetchedRecords, StorageError> {

@@ -1,6 +1,11 @@
 //! The descriptors of the real disk, a bounded cache. A handle opens its file at the first use, and loses
 //! the descriptor when others need it more.
 //!
+//! Answers hold the descriptors of the records that they send, for as long as a peer takes to read them:
+//! these are *lent*, and closing their files would free nothing. Therefore half of the descriptors is the
+//! most that answers may hold, as distinct files ([`FileHandle::may_lend`]), and the hand passes lent
+//! files by. So the broker's own work always finds one to close, and opens no file twice.
+//!
 //! Invariant: each open descriptor is counted, and is in the queue of those to be closed.
 
 use std::collections::VecDeque;
@@ -13,13 +18,47 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use super::volumes::{Volumes, sync_volume};
+use crate::protocol::payload::SharedFile;
 use crate::storage::error::is_out_of_descriptors;
+
+/// The part of the descriptors that answers may hold.
+const PART_TO_LEND: usize = 2;
+/// The last part of those: when it is begun, others wait for descriptors, or soon will.
+const LAST_PART: usize = 8;
 
 /// An open descriptor; it counts as long as it lives.
 #[derive(Debug)]
 pub(super) struct OpenFile {
     pub(super) file: File,
     cache: Arc<DescriptorCache>,
+    /// How many parts of the file are on their way to sockets.
+    lent: AtomicUsize,
+}
+
+impl SharedFile for OpenFile {
+    fn lend(&self) {
+        if self.lent.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.cache.lent_count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn take_back(&self) {
+        if self.lent.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.cache.lent_count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn is_wanted(&self) -> bool {
+        let most = self.cache.most_lent();
+        self.cache.lent_count.load(Ordering::Relaxed) >= most - most / LAST_PART
+    }
+}
+
+impl OpenFile {
+    fn is_lent(&self) -> bool {
+        self.lent.load(Ordering::Relaxed) > 0
+    }
 }
 
 impl AsFd for OpenFile {
@@ -39,7 +78,7 @@ impl Drop for OpenFile {
 pub(super) struct FileHandle {
     /// The handle as the cache refers to it.
     this: Weak<Self>,
-    cache: Arc<DescriptorCache>,
+    pub(super) cache: Arc<DescriptorCache>,
     pub(super) path: Mutex<Box<Path>>,
     open: Mutex<Option<Arc<OpenFile>>>,
     /// How often the hand of the cache passes this file by before it closes it.
@@ -83,6 +122,23 @@ impl FileHandle {
         Ok(self.keep(file))
     }
 
+    /// Whether a part of the file may be lent to an answer: it is lent already, or not too many others are.
+    /// As many readers as ask at the same moment may each exceed that by one.
+    pub(super) fn may_lend(&self) -> bool {
+        let cache = &self.cache;
+        cache.lent_count.load(Ordering::Relaxed) < cache.most_lent()
+            || self.open.lock().as_ref().is_some_and(|open| open.is_lent())
+    }
+
+    fn take_unless_lent(&self) -> Taken {
+        let mut slot = self.open.lock();
+        match slot.take_if(|open| !open.is_lent()) {
+            Some(_) => Taken::Closed,
+            None if slot.is_some() => Taken::Lent,
+            None => Taken::Nothing,
+        }
+    }
+
     /// Gives the handle an opened file, unless another thread has opened one first.
     pub(super) fn keep(&self, file: File) -> Arc<OpenFile> {
         let mut slot = self.open.lock();
@@ -93,6 +149,7 @@ impl FileHandle {
         let open = Arc::new(OpenFile {
             file,
             cache: Arc::clone(&self.cache),
+            lent: AtomicUsize::new(0),
         });
         *slot = Some(Arc::clone(&open));
         drop(slot);
@@ -101,11 +158,23 @@ impl FileHandle {
     }
 }
 
+/// What became of the descriptor of a handle.
+enum Taken {
+    Closed,
+    /// Answers hold it.
+    Lent,
+    /// It was not open.
+    Nothing,
+}
+
 /// The open files, and which is closed next.
 #[derive(Debug)]
 pub(super) struct DescriptorCache {
     limit: usize,
     open_count: AtomicUsize,
+    /// How many of them are lent.
+    lent_count: AtomicUsize,
+    volumes: Volumes,
     /// The open files in the order in which the hand passes them; some may have been dropped since.
     hand: Mutex<VecDeque<Weak<FileHandle>>>,
 }
@@ -116,6 +185,8 @@ impl DescriptorCache {
         Arc::new(Self {
             limit,
             open_count: AtomicUsize::new(0),
+            lent_count: AtomicUsize::new(0),
+            volumes: Volumes::default(),
             hand: Mutex::new(VecDeque::new()),
         })
     }
@@ -123,6 +194,26 @@ impl DescriptorCache {
     /// How many descriptors are open now.
     pub(super) fn open_count(&self) -> usize {
         self.open_count.load(Ordering::Relaxed)
+    }
+
+    fn most_lent(&self) -> usize {
+        (self.limit / PART_TO_LEND).max(1)
+    }
+
+    /// Notes a directory that is locked by the file at `lock`, which is open as `file`.
+    pub(super) fn note_locked(&self, lock: &Path, file: &Arc<File>) {
+        self.volumes.note(lock, file);
+    }
+
+    /// Makes everything durable on the volume of `path`, for which there is no descriptor.
+    ///
+    /// # Errors
+    /// The sync failed, or `path` is in no locked directory: then the error is `none_left`.
+    pub(super) fn sync_volume_of(&self, path: &Path, none_left: io::Error) -> io::Result<()> {
+        match self.volumes.lock_above(path) {
+            Some(lock) => sync_volume(&lock),
+            None => Err(none_left),
+        }
     }
 
     /// Runs `open`, which opens a descriptor, when there is room for one.
@@ -146,7 +237,8 @@ impl DescriptorCache {
         hand.push_back(handle);
     }
 
-    /// Closes the first file whose chances are used up. Returns false if there is none to close.
+    /// Closes the first file whose chances are used up, and that is not lent. Returns false if there is none
+    /// to close.
     fn close_one(&self) -> bool {
         let mut hand = self.hand.lock();
         let rounds = hand.len() * (usize::from(CHANCES_AFTER_WRITE) + 1);
@@ -159,9 +251,10 @@ impl DescriptorCache {
             };
             let chances = handle.chances.load(Ordering::Relaxed);
             if chances == 0 {
-                let closed = handle.open.lock().take();
-                if closed.is_some() {
-                    return true;
+                match handle.take_unless_lent() {
+                    Taken::Lent => hand.push_back(next),
+                    Taken::Closed => return true,
+                    Taken::Nothing => {}
                 }
                 continue;
             }

@@ -14,10 +14,12 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use super::descriptors::{CHANCES_AFTER_READ, CHANCES_AFTER_WRITE, DescriptorCache, FileHandle};
+use super::volumes::sync_volume;
 use super::waiting::must_not_wait;
 use super::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
 use crate::model::Timestamp;
-use crate::protocol::payload::{FileRegion, Payload};
+use crate::protocol::payload::{FileRegion, LentFile, Payload};
+use crate::storage::error::is_out_of_descriptors;
 
 /// Where Linux names this run of it.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -26,7 +28,8 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 ///
 /// The bound is enforced when a file is opened: the one used least recently (by the second-chance rule) is
 /// closed for it. A descriptor that a reader still holds is closed when the reader is done, so the number
-/// can exceed the bound by those in use.
+/// can exceed the bound by those in use. Answers hold theirs for long: for them there is
+/// [`DiskFile::may_lend`].
 #[derive(Debug)]
 pub struct FileDisk {
     cache: Arc<DescriptorCache>,
@@ -114,7 +117,10 @@ impl Disk for FileDisk {
         } else {
             dir
         };
-        self.cache.with_room(|| File::open(dir))?.sync_all()
+        match self.cache.with_room(|| File::open(dir)) {
+            Err(error) if is_out_of_descriptors(&error) => self.cache.sync_volume_of(dir, error),
+            opened => opened?.sync_all(),
+        }
     }
 
     fn boot_id(&self) -> Option<String> {
@@ -131,7 +137,11 @@ impl Disk for FileDisk {
         let locked = rustix::fs::flock(&file, exclusive)
             .and_then(|()| rustix::fs::fcntl_lock(&file, exclusive));
         match locked {
-            Ok(()) => Ok(Some(Box::new(FileLock { file }))),
+            Ok(()) => {
+                let file = Arc::new(file);
+                self.cache.note_locked(path, &file);
+                Ok(Some(Box::new(FileLock { file })))
+            }
             Err(Errno::WOULDBLOCK | Errno::ACCESS) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -141,21 +151,14 @@ impl Disk for FileDisk {
 /// Two locks, which the kernel drops with the descriptor.
 #[derive(Debug)]
 struct FileLock {
-    file: File,
+    file: Arc<File>,
 }
 
 impl DiskLock for FileLock {
-    #[cfg(target_os = "linux")]
     fn sync_volume(&self) -> io::Result<()> {
         // The kernel tells a descriptor of write-backs that failed since it was opened: this one is as old
         // as the lock.
-        Ok(rustix::fs::syncfs(&self.file)?)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn sync_volume(&self) -> io::Result<()> {
-        rustix::fs::sync();
-        self.file.sync_all()
+        sync_volume(&self.file)
     }
 }
 
@@ -216,17 +219,28 @@ impl DiskFile for FileHandle {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let synced = self.descriptor(CHANCES_AFTER_READ)?.file.sync_data();
+        let synced = match self.descriptor(CHANCES_AFTER_READ) {
+            // A sync that is not made counts as one that failed, and takes the log directory offline.
+            Err(error) if is_out_of_descriptors(&error) => {
+                let path = self.path.lock().clone();
+                self.cache.sync_volume_of(&path, error)
+            }
+            opened => opened?.file.sync_data(),
+        };
         self.synced();
         synced
     }
 
     fn region(&self, position: u64, length: u32) -> io::Result<Payload> {
         Ok(Payload::File(FileRegion {
-            file: self.descriptor(CHANCES_AFTER_READ)?,
+            file: LentFile::new(self.descriptor(CHANCES_AFTER_READ)?),
             position,
             length,
         }))
+    }
+
+    fn may_lend(&self) -> bool {
+        FileHandle::may_lend(self)
     }
 
     fn set_modified(&self, at: Timestamp) -> io::Result<()> {
@@ -320,6 +334,48 @@ mod tests {
         }
 
         drop(files);
+        assert_eq!(disk.open_files(), 0);
+    }
+
+    #[test]
+    fn files_lent_to_answers_take_half_of_the_descriptors_and_the_rest_works_with_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FileDisk::new(8);
+        let files: Vec<_> = (0..100_u8)
+            .map(|number| {
+                let path = dir.path().join(number.to_string());
+                let file = disk.open(&path, OpenMode::Create).unwrap();
+                write(&*file, &[number; 3], 0);
+                file
+            })
+            .collect();
+
+        let mut lent = Vec::new();
+        for file in files.iter().filter(|file| file.may_lend()) {
+            lent.push(file.region(0, 3).unwrap());
+        }
+        assert_eq!(lent.len(), 4);
+        assert!(
+            files[0].may_lend(),
+            "who reads the same file needs no other"
+        );
+        let again = files[0].region(0, 3).unwrap();
+        for (file, number) in files.iter().zip(0_u8..) {
+            assert_eq!(read(&**file, 0, 10), vec![number; 3]);
+            file.sync().unwrap();
+            assert!(disk.open_files() <= 8, "{} are open", disk.open_files());
+        }
+        assert!(!files[50].may_lend());
+
+        lent.remove(0);
+        assert!(!files[50].may_lend(), "the first is still lent to another");
+        drop(again);
+        assert!(files[50].may_lend());
+        let Payload::File(region) = lent.remove(0) else {
+            panic!("a region is in a file");
+        };
+        assert!(!region.file.is_wanted());
+        drop((region, lent, files));
         assert_eq!(disk.open_files(), 0);
     }
 

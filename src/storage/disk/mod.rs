@@ -7,6 +7,7 @@
 mod descriptors;
 mod file_disk;
 mod region_reads;
+mod volumes;
 mod waiting;
 
 use std::fmt;
@@ -117,8 +118,15 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     /// say so: never retry.
     fn sync(&self) -> io::Result<()>;
 
-    /// A part of the file, to be sent to a socket. If the file is cut, it may end before the part does.
+    /// A part of the file, to be sent to a socket. If the file is cut, it may end before the part does. Before
+    /// a part is made for an answer that a peer may be slow to read, [`Self::may_lend`] must be asked.
     fn region(&self, position: u64, length: u32) -> io::Result<Payload>;
+
+    /// Whether an answer may have a part of the file now. Else too many files are lent to answers, whose
+    /// descriptors the broker needs itself.
+    fn may_lend(&self) -> bool {
+        true
+    }
 
     /// Sets when the content last changed: a copy takes over its original's time.
     fn set_modified(&self, at: Timestamp) -> io::Result<()>;

@@ -48,17 +48,19 @@ pub fn read_payload(payload: Payload) -> io::Result<Bytes> {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+    use std::os::fd::OwnedFd;
     use std::sync::Arc;
 
     use super::*;
+    use crate::protocol::payload::LentFile;
 
     fn region(position: u64, length: u32) -> FileRegion {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         std::fs::write(&path, b"0123456789").unwrap();
-        let file = Arc::new(File::open(path).unwrap());
+        let file = OwnedFd::from(File::open(path).unwrap());
         FileRegion {
-            file,
+            file: LentFile::new(Arc::new(file)),
             position,
             length,
         }

@@ -110,6 +110,11 @@ impl ReadPlan {
         self.offset >= self.up_to
     }
 
+    /// Whether an answer may have what is read: else too many files are lent to others.
+    pub fn may_lend(&self) -> bool {
+        self.view.segments[self.index].may_lend()
+    }
+
     /// About how many bytes lie between the offset and the end of the log, without I/O: offsets are taken
     /// to be spread evenly within a segment.
     pub fn bytes_behind(&self) -> u64 {

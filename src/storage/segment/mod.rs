@@ -377,6 +377,11 @@ impl Segment {
         self.log.region(position, length).map_err(self.io("read"))
     }
 
+    /// Whether an answer may have a part of the batches now.
+    pub(super) fn may_lend(&self) -> bool {
+        self.log.may_lend()
+    }
+
     /// Says that the files may be gone: a reader that does not find them gets `SegmentDeleted`.
     pub(super) fn expect_gone(&self, expected: bool) {
         self.deleted.store(expected, Ordering::Release);

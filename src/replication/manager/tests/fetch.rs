@@ -244,3 +244,99 @@ async fn a_session_follows_a_topic_that_is_deleted_and_made_again() {
         .unwrap();
     assert_eq!(woken.partitions[0].high_watermark, Offset(1));
 }
+
+/// The partitions of an answer that have records.
+fn with_records(answer: &FetchAnswer) -> Vec<i32> {
+    let partitions = answer.partitions.iter();
+    let with_records = partitions.filter(|it| !it.records.is_empty());
+    with_records.map(|it| it.partition).collect()
+}
+
+/// A topic of so many partitions with a record each, and what asks for all of them.
+fn world_of_records(count: i32) -> (World, Vec<(&'static str, i32, i64)>) {
+    let world = World::new(&["/a"]);
+    world.apply(&[Change::topic("t", count)]);
+    for partition in 0..count {
+        world.append("t", partition, 1).unwrap();
+    }
+    (world, (0..count).map(|it| ("t", it, 0)).collect())
+}
+
+#[tokio::test]
+async fn an_answer_has_records_of_a_bounded_number_of_partitions_and_waits_for_no_more() {
+    let (world, all) = world_of_records(300);
+    let params = FetchParams {
+        min_bytes: 1 << 20,
+        ..support::params(LONG)
+    };
+
+    let fetch = world.begin_with(params, (NO_SESSION, FINAL_EPOCH), &all);
+    let answer = fetch.unwrap().run().await;
+
+    assert_eq!(answer.partitions.len(), 300);
+    assert!(
+        answer
+            .partitions
+            .iter()
+            .all(|it| it.error == ErrorCode::NONE)
+    );
+    assert_eq!(with_records(&answer), (0..256).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn partitions_that_an_answer_leaves_out_come_first_in_the_next_of_the_session() {
+    let (world, all) = world_of_records(300);
+    let first = world.fetch(&all, Duration::ZERO, INITIAL_EPOCH).run().await;
+    assert_eq!(with_records(&first), (0..256).collect::<Vec<_>>());
+
+    let read: Vec<_> = (0..256).map(|it| ("t", it, 1)).collect();
+    let second = world.fetch_in(first.session_id, 1, &read, LONG).await;
+    assert_eq!(
+        with_records(&second.unwrap()),
+        (256..300).collect::<Vec<_>>()
+    );
+
+    // Without new offsets the client wants the same again, now behind what it had no records of.
+    let unread: Vec<_> = (0..300).map(|it| ("t", it, 0)).collect();
+    let third = world.fetch_in(first.session_id, 2, &unread, LONG).await;
+    let third = with_records(&third.unwrap());
+    let fourth = world.fetch_in(first.session_id, 3, &[], LONG).await;
+    let fourth = with_records(&fourth.unwrap());
+    assert_eq!((third.len(), fourth.len()), (256, 256));
+    let left_out: Vec<i32> = (0..300).filter(|it| !third.contains(it)).collect();
+    assert_eq!(fourth[..left_out.len()], left_out);
+}
+
+#[tokio::test]
+async fn records_without_a_descriptor_are_waited_for_and_not_forgotten() {
+    let (world, all) = world_of_records(2);
+    let first = world.fetch(&all[..1], Duration::ZERO, INITIAL_EPOCH);
+    let session = first.run().await.session_id;
+    world.disk.lend(false);
+
+    let none = world.fetch_in(session, 1, &[("t", 0, 0)], Duration::ZERO);
+    assert_eq!(none.await.unwrap().partitions, []);
+    let in_session = world.begin_in(session, 2, &[], LONG).unwrap();
+    let alone = world.fetch(&all[1..], LONG, FINAL_EPOCH);
+    let waiting = [tokio::spawn(in_session.run()), tokio::spawn(alone.run())];
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(waiting.iter().all(|it| !it.is_finished()));
+    world.disk.lend(true);
+
+    for (partition, waits) in (0..).zip(waiting) {
+        assert_eq!(with_records(&waits.await.unwrap()), [partition]);
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_that_finds_no_descriptor_ends_at_its_deadline() {
+    let (world, all) = world_of_records(1);
+    world.disk.lend(false);
+
+    let answer = world.fetch(&all, Duration::from_millis(50), FINAL_EPOCH);
+    let answer = answer.run().await;
+
+    assert_eq!(answer.partitions[0].error, ErrorCode::NONE);
+    assert_eq!(answer.partitions[0].high_watermark, Offset(1));
+    assert!(answer.partitions[0].records.is_empty());
+}

@@ -72,11 +72,6 @@ impl Fetcher {
         }
     }
 
-    /// Takes over other settings, for requests from now on.
-    pub fn set_settings(&mut self, settings: FetcherSettings) {
-        self.settings = settings;
-    }
-
     /// Fetches a partition from now on, whose log ends at `end`. In the same epoch nothing changes.
     pub fn follow(&mut self, id: TopicIdPartition, leader_epoch: LeaderEpoch, end: FollowerEnd) {
         let known = self.partitions.get(&id);
@@ -95,11 +90,6 @@ impl Fetcher {
     /// Fetches a partition no more.
     pub fn unfollow(&mut self, id: &TopicIdPartition) {
         self.put(*id, None);
-    }
-
-    /// Whether nothing is fetched.
-    pub fn is_empty(&self) -> bool {
-        self.partitions.is_empty()
     }
 
     /// Whether the epoch of a partition that is fetched is this one.

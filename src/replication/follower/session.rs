@@ -70,11 +70,6 @@ impl Session {
         self.epoch == FIRST_EPOCH
     }
 
-    /// How many partitions are in the session.
-    pub fn len(&self) -> usize {
-        self.asked.len()
-    }
-
     /// What the last request asked for a partition.
     pub fn asked(&self, id: &TopicIdPartition) -> Option<&Ask> {
         self.asked.get(id)

@@ -271,9 +271,9 @@ impl State {
 
     /// Takes over the leader's high watermark and log start, as far as this log reaches.
     fn follow_leader(&mut self, fetched: &Fetched<'_>) -> News {
-        let end_offset = self.log.end_offset();
-        // The leader may have committed more than what has arrived here.
-        let to = fetched.high_watermark.min(self.counted_end_offset());
+        let end_offset = self.counted_end_offset();
+        // The leader may have committed, or deleted, more than what has arrived here.
+        let to = fetched.high_watermark.min(end_offset);
         let mut news = self.move_high_watermark(to, AckOutcome::Committed);
         if self.raise_log_start(fetched.log_start_offset.min(end_offset)) {
             news.advance.get_or_insert_default();

@@ -46,6 +46,7 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "moves",
             "upkeep",
             "fetch",
+            "follower",
             "replicas",
             "manager",
         ],
@@ -63,7 +64,7 @@ const ROOMS: [(&str, &[&str]); 2] = [
 ];
 
 /// Folders, and files, that decide without sockets, files, clock or chance, but for drivers among them.
-const PURE: [&str; 27] = [
+const PURE: [&str; 28] = [
     "protocol",
     "records",
     "security",
@@ -84,6 +85,7 @@ const PURE: [&str; 27] = [
     "replication/fetch/job.rs",
     "replication/fetch/request.rs",
     "replication/fetch/round.rs",
+    "replication/follower",
     "replication/manager",
     "coordinator/group",
     "coordinator/java_hash.rs",

@@ -90,6 +90,8 @@ impl PreparedBroker {
         let controller = anywhere(config, metadata);
         let lifecycle = starter.begin_life(identity, controller, metadata)?;
         lifecycle.caught_up().await?;
+        let life = Arc::clone(&lifecycle);
+        replicas.manager.set_broker_epoch(move || life.epoch());
         lifecycle.set_ready();
         lifecycle.unfenced().await?;
         seen_unfenced(metadata, config.node.node_id).await;

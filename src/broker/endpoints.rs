@@ -82,6 +82,7 @@ mod tests {
             advertised_controller: Vec::new(),
             to_controllers: "CONTROLLER".to_owned(),
             inter_broker: None,
+            to_brokers: "PLAINTEXT".to_owned(),
         };
         Advertised::new(&listeners, |_| Some(1234))
     }

@@ -12,6 +12,7 @@ use super::membership::Membership;
 use super::network::NetworkConfig;
 use super::node::{NodeConfig, QuorumConfig};
 use super::quotas::QuotaConfig;
+use super::replication::ReplicationConfig;
 use super::storage::{MetadataLogConfig, StorageConfig};
 use super::topic::TopicConfig;
 use super::value::InvalidValue;
@@ -34,6 +35,8 @@ pub struct BrokerConfig {
     pub metadata_log: MetadataLogConfig,
     /// Topics in general, and the requests that read them.
     pub topics: TopicsConfig,
+    /// How followers fetch.
+    pub replication: ReplicationConfig,
     /// The group coordinator.
     pub groups: GroupCoordinatorConfig,
     /// Log lines.
@@ -110,6 +113,7 @@ impl BrokerConfig {
             metadata_log: MetadataLogConfig::read(&view, &storage),
             storage,
             topics: TopicsConfig::read(&view),
+            replication: ReplicationConfig::read(&view),
             groups: GroupCoordinatorConfig::read(&view),
             logging: LoggingConfig::read(&view)?,
             client_metrics: ClientTelemetryConfig {

@@ -165,6 +165,10 @@ fn threads(view: &View<'_>) -> Check {
     let set = [
         ("log.cleaner.threads", Some(view.int("log.cleaner.threads"))),
         (
+            "num.replica.fetchers",
+            Some(view.int("num.replica.fetchers")),
+        ),
+        (
             "num.recovery.threads.per.data.dir",
             Some(view.int("num.recovery.threads.per.data.dir")),
         ),

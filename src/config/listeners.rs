@@ -37,6 +37,9 @@ pub struct Listeners {
     pub to_controllers: String,
     /// The listener among `broker` on which only brokers connect, if there are others for clients.
     pub inter_broker: Option<String>,
+    /// The listener over which this node speaks to other brokers, which all of them have under this name:
+    /// `inter.broker.listener.name`, or that of the protocol, or else the first one.
+    pub to_brokers: String,
 }
 
 impl Listeners {
@@ -62,6 +65,7 @@ impl Listeners {
         let inter_broker =
             inter_broker(view, node, &controller_names, &broker, &advertised.broker)?;
         let to_controllers = controller_names[0].clone();
+        let to_brokers = to_brokers(view, &advertised.broker);
         Ok(Self {
             broker,
             controller,
@@ -69,6 +73,7 @@ impl Listeners {
             advertised_controller: advertised.controller,
             to_controllers,
             inter_broker,
+            to_brokers,
         })
     }
 
@@ -206,6 +211,17 @@ fn inter_broker(
         return Ok((broker.len() > 1).then_some(name));
     };
     Err(InvalidValue::new(INTER_BROKER, name, &reason))
+}
+
+/// The name of the listener over which brokers speak to each other; empty on a node without one.
+fn to_brokers(view: &View<'_>, advertised: &[Endpoint]) -> String {
+    if let Some(name) = view.optional_text(INTER_BROKER) {
+        return name.to_ascii_uppercase();
+    }
+    let protocol = view.text("security.inter.broker.protocol");
+    let mut names = advertised.iter().map(|endpoint| &endpoint.listener);
+    let of_protocol = names.clone().find(|name| **name == protocol);
+    of_protocol.or(names.next()).cloned().unwrap_or_default()
 }
 
 /// Checks that a node has the listeners of its roles, and no others.

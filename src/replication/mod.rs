@@ -48,6 +48,9 @@ mod upkeep;
 /// Serving a Fetch.
 mod fetch;
 
+/// Fetching from leaders.
+mod follower;
+
 /// The partitions that the metadata puts here: opened, created, given roles, written to, removed.
 mod replicas;
 

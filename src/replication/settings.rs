@@ -29,6 +29,46 @@ pub struct ReplicaSettings {
     pub verifies_transactions: bool,
     /// `max.incremental.fetch.session.cache.slots`.
     pub max_fetch_sessions: usize,
+    /// How this broker's followers fetch.
+    pub follower: FollowerSettings,
+}
+
+/// How followers fetch from their leaders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FollowerSettings {
+    /// The listener over which brokers speak to each other.
+    pub listener: Arc<str>,
+    /// `num.replica.fetchers`: for each leader, 1 or above.
+    pub num_replica_fetchers: usize,
+    /// `replica.fetch.wait.max.ms`.
+    pub max_wait_ms: i32,
+    /// `replica.fetch.min.bytes`.
+    pub min_bytes: i32,
+    /// `replica.fetch.max.bytes`.
+    pub partition_max_bytes: i32,
+    /// `replica.fetch.response.max.bytes`.
+    pub response_max_bytes: i32,
+    /// `replica.fetch.backoff.ms`.
+    pub backoff: Duration,
+    /// `replica.socket.timeout.ms`.
+    pub socket_timeout: Duration,
+}
+
+impl FollowerSettings {
+    fn of(config: &BrokerConfig) -> Self {
+        let replication = &config.replication;
+        let millis = |ms: i32| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        Self {
+            listener: Arc::from(&*config.network.listeners.to_brokers),
+            num_replica_fetchers: usize::try_from(replication.num_replica_fetchers).unwrap_or(1),
+            max_wait_ms: replication.replica_fetch_wait_max_ms,
+            min_bytes: replication.replica_fetch_min_bytes,
+            partition_max_bytes: replication.replica_fetch_max_bytes,
+            response_max_bytes: replication.replica_fetch_response_max_bytes,
+            backoff: millis(replication.replica_fetch_backoff_ms),
+            socket_timeout: millis(replication.replica_socket_timeout_ms),
+        }
+    }
 }
 
 impl ReplicaSettings {
@@ -44,6 +84,7 @@ impl ReplicaSettings {
             max_lag: Duration::from_secs(30),
             verifies_transactions: false,
             max_fetch_sessions: usize::try_from(sessions).unwrap_or(0),
+            follower: FollowerSettings::of(config),
         }
     }
 

@@ -35,6 +35,7 @@ fn sources() -> String {
         "node",
         "protocols",
         "quotas",
+        "replication",
         "roles",
         "storage",
     ]
@@ -71,6 +72,19 @@ fn no_field_is_named_after_a_key_that_does_not_act() {
             key.name
         );
     }
+}
+
+#[test]
+fn brokers_speak_to_each_other_over_the_listener_that_is_named_or_fits() {
+    let name = |pairs: &[(&str, &str)]| read(pairs).network.listeners.to_brokers;
+    let two = "IN://10.0.0.1:9092,OUT://10.0.0.1:9094";
+    let map = "IN:PLAINTEXT,OUT:PLAINTEXT,CONTROLLER:PLAINTEXT";
+    let of_two = [("listeners", two), ("listener.security.protocol.map", map)];
+
+    assert_eq!(name(&[]), "PLAINTEXT");
+    assert_eq!(name(&of_two), "IN", "the first");
+    let named = [&of_two[..], &[("inter.broker.listener.name", "out")]].concat();
+    assert_eq!(name(&named), "OUT");
 }
 
 #[test]

@@ -7,17 +7,17 @@ keys! {
 
     "replica.lag.time.max.ms": Long = "30000", ANY; High ReadOnly NotYet;
         "A follower that has not caught up for this long leaves the in-sync set.";
-    "replica.fetch.max.bytes": Int = "1048576", at_least(0); Medium ReadOnly NotYet;
+    "replica.fetch.max.bytes": Int = "1048576", at_least(0); Medium ReadOnly Acts;
         "Bytes a follower asks for of each partition.";
-    "replica.fetch.min.bytes": Int = "1", ANY; High ReadOnly NotYet;
+    "replica.fetch.min.bytes": Int = "1", ANY; High ReadOnly Acts;
         "Bytes a follower waits for.";
-    "replica.fetch.wait.max.ms": Int = "500", ANY; High ReadOnly NotYet;
+    "replica.fetch.wait.max.ms": Int = "500", ANY; High ReadOnly Acts;
         "How long a follower waits for them.";
-    "replica.fetch.response.max.bytes": Int = "10485760", at_least(0); Medium ReadOnly NotYet;
+    "replica.fetch.response.max.bytes": Int = "10485760", at_least(0); Medium ReadOnly Acts;
         "Bytes a follower asks for altogether.";
-    "replica.fetch.backoff.ms": Int = "1000", at_least(0); Medium ReadOnly NotYet;
+    "replica.fetch.backoff.ms": Int = "1000", at_least(0); Medium ReadOnly Acts;
         "How long a follower waits after an error.";
-    "replica.socket.timeout.ms": Int = "30000", ANY; High ReadOnly NotYet;
+    "replica.socket.timeout.ms": Int = "30000", ANY; High ReadOnly Acts;
         "How long a follower waits for an answer.";
     "replica.socket.receive.buffer.bytes": Int = "65536", ANY; High ReadOnly NotYet;
         "Bytes of a follower's receive buffer.";
@@ -25,7 +25,7 @@ keys! {
         "How often high watermarks are written.";
     "replica.selector.class": String = unset, ANY; Medium ReadOnly NotYet;
         "A Java class that picks the replica a consumer reads from.";
-    "num.replica.fetchers": Int = "1", at_least(1); High ClusterWide NotYet;
+    "num.replica.fetchers": Int = "1", at_least(1); High ClusterWide Acts;
         "Connections that fetch from each leader.";
     "num.replica.alter.log.dirs.threads": Int = unset, ANY; High ReadOnly Acts;
         "Threads that move replicas between directories.";

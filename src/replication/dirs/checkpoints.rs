@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::{CheckpointKind, DataDir, Dirs};
 use crate::clock::wall_clock;
+use crate::replication::error::ReplicaError;
 use crate::replication::partition::Partition;
-use crate::storage::checkpoint::Offsets;
+use crate::storage::checkpoint::{Offsets, StateFileError};
+use crate::storage::error::StorageError;
 
 impl Dirs {
     /// Writes checkpoints of all directories.
@@ -17,6 +19,34 @@ impl Dirs {
 
     /// Writes checkpoints of one directory.
     pub fn write_checkpoints_of(&self, dir: &DataDir, kinds: &[CheckpointKind]) {
+        // A failed disk is dealt with; on a full one the older checkpoint stays, which is right as well.
+        let _ = self.try_checkpoints_of(dir, kinds);
+    }
+
+    /// Writes what checkpoints may say at most of logs that are about to be cut
+    /// ([`Partition::plan_cut`]).
+    ///
+    /// # Errors
+    /// It is not on disk: these logs must stay as they are.
+    pub fn lower_checkpoints(&self, dir: &DataDir) -> Result<(), ReplicaError> {
+        let kinds = [CheckpointKind::RecoveryPoint, CheckpointKind::LogStart];
+        let written = self.try_checkpoints_of(dir, &kinds);
+        written.map_err(|_| {
+            let path = dir.path().to_owned();
+            let is_offline = dir.log_dir.is_offline();
+            ReplicaError::Storage(if is_offline {
+                StorageError::Offline
+            } else {
+                StorageError::Full { path }
+            })
+        })
+    }
+
+    fn try_checkpoints_of(
+        &self,
+        dir: &DataDir,
+        kinds: &[CheckpointKind],
+    ) -> Result<(), StateFileError> {
         // Offsets that were gathered earlier must not be written later: over newer ones, or with those of a
         // partition that is gone and whose name belongs to another by now.
         let _one_at_a_time = dir.checkpointing.lock();
@@ -24,14 +54,16 @@ impl Dirs {
         if kinds.contains(&CheckpointKind::LogStart) {
             self.settle_log_starts(dir, &partitions);
         }
+        let mut outcome = Ok(());
         for &kind in kinds {
             let here = partitions.iter().filter(|it| it.is_in(&dir.log_dir));
             let entries = here.filter_map(|partition| {
                 let offset = kind.offset_of(partition)?;
                 Some((partition.name().clone(), offset))
             });
-            self.write_checkpoint(dir, kind, entries.collect());
+            outcome = outcome.and(self.try_checkpoint(dir, kind, entries.collect()));
         }
+        outcome
     }
 
     /// Makes the log starts of a directory's partitions safe to be written to the checkpoint.
@@ -53,7 +85,17 @@ impl Dirs {
 
     /// Writes a checkpoint with these entries.
     pub fn write_checkpoint(&self, dir: &DataDir, kind: CheckpointKind, entries: Offsets) {
-        if let Err(error) = dir.write_checkpoint(kind, entries) {
+        let _ = self.try_checkpoint(dir, kind, entries);
+    }
+
+    fn try_checkpoint(
+        &self,
+        dir: &DataDir,
+        kind: CheckpointKind,
+        entries: Offsets,
+    ) -> Result<(), StateFileError> {
+        let written = dir.write_checkpoint(kind, entries);
+        if let Err(error) = &written {
             // On a full disk the older checkpoint stays, which is right as well.
             if error.is_disk_failure() {
                 self.fail(dir, &error.to_string());
@@ -61,5 +103,6 @@ impl Dirs {
                 tracing::warn!(%error, "cannot write a checkpoint");
             }
         }
+        written
     }
 }

@@ -88,10 +88,11 @@ impl CheckpointKind {
     /// The checkpoint's entry for a partition; `None` if it has none.
     pub fn offset_of(self, partition: &Partition) -> Option<Offset> {
         match self {
-            Self::RecoveryPoint => Some(partition.flushed_offset()),
+            Self::RecoveryPoint => Some(partition.recovery_point()),
             Self::HighWatermark => Some(partition.high_watermark()),
             Self::LogStart => {
-                Some(partition.log_start_offset()).filter(|&start| start > Offset::ZERO)
+                let start = partition.log_start_to_checkpoint();
+                Some(start).filter(|&start| start > Offset::ZERO)
             }
             Self::Cleaned => partition.cleaned_offset(),
         }

@@ -23,6 +23,7 @@ use crate::replication::dirs::Dirs;
 use crate::replication::error::ReplicaError;
 use crate::replication::fetch::Fetches;
 use crate::replication::fetch_session::{PartitionRequest, SessionError, TopicRef};
+use crate::replication::follower::Followers;
 use crate::replication::hosted::Hosted;
 use crate::replication::moves::Moves;
 use crate::replication::partition::{Appended, LeaderWrite, ListedOffset, OffsetQuery, Partition};
@@ -50,6 +51,7 @@ struct Rooms {
     moves: Arc<Moves>,
     upkeep: Arc<Upkeep>,
     fetches: Arc<Fetches>,
+    followers: Arc<Followers>,
     replicas: Replicas,
 }
 
@@ -123,6 +125,12 @@ impl ReplicaManager {
         image: &Arc<MetadataImage>,
     ) -> Vec<ReplicaDirectory> {
         self.rooms.replicas.apply(delta, image)
+    }
+
+    /// Sets who tells the epoch of this broker's registration, negative as long as there is none: followers
+    /// fetch from then on.
+    pub fn set_broker_epoch(&self, epoch: impl Fn() -> i64 + Send + Sync + 'static) {
+        self.rooms.followers.set_broker_epoch(Box::new(epoch));
     }
 
     /// Takes over other settings, for existing partitions and for compaction as well. Settings that are

@@ -9,6 +9,7 @@ use crate::metadata::ReplicaDirectory;
 use crate::metadata::image::MetadataImage;
 use crate::replication::dirs::Dirs;
 use crate::replication::fetch::Fetches;
+use crate::replication::follower::Followers;
 use crate::replication::hosted::Hosted;
 use crate::replication::listener::ReplicaListener;
 use crate::replication::moves::Moves;
@@ -71,6 +72,7 @@ impl ReplicaManager {
         let Some(_no_change_of_metadata) = rooms.replicas.close() else {
             return;
         };
+        rooms.followers.stop();
         rooms.upkeep.stop();
         rooms.moves.stop();
         rooms.dirs.stop_threads();
@@ -96,13 +98,15 @@ impl Rooms {
         let cleaner = Cleaner::new(&settings, &hosted, &dirs, &moves, metrics);
         let upkeep = Upkeep::new(&hosted, &dirs, cleaner);
         let fetches = Fetches::new(&hosted, &dirs, &listener, max_sessions);
-        let replicas = Replicas::new(&settings, &hosted, &dirs, &moves, metrics);
+        let followers = Arc::new(Followers::new(&settings, &hosted, &dirs));
+        let replicas = Replicas::new(&settings, &hosted, &dirs, &moves, &followers, metrics);
         Self {
             hosted,
             dirs,
             moves,
             upkeep,
             fetches,
+            followers,
             replicas,
         }
     }

@@ -1,9 +1,9 @@
-//! Appends: as the leader for clients and coordinators, as a follower what the leader has.
+//! Appends as the leader, for clients and coordinators.
 
 use super::{News, Partition, Role, State};
 use crate::model::{LeaderEpoch, Offset, Timestamp};
 use crate::records::validate::ValidatedBatch;
-use crate::replication::delayed::{AckTicket, Advance};
+use crate::replication::delayed::AckTicket;
 use crate::replication::error::ReplicaError;
 use crate::replication::high_watermark::effective_min_in_sync;
 use crate::replication::partition::Moment;
@@ -108,82 +108,6 @@ impl Partition {
             state.acks.push(offset, ticket);
         }
         must_wait
-    }
-
-    /// Writes batches that were fetched from the leader, and takes over its high watermark and log start.
-    /// Returns the log end offset.
-    pub fn append_as_follower(
-        &self,
-        records: &[u8],
-        leader_high_watermark: Offset,
-        leader_log_start_offset: Offset,
-        now: Timestamp,
-    ) -> Result<Offset, ReplicaError> {
-        let mut state = self.state.lock();
-        state.check_running()?;
-        // A leader takes no records from another one: these are of an older epoch.
-        if matches!(state.role, Role::Leader(_)) {
-            return Err(ReplicaError::NotLeader);
-        }
-        let appended = match state.log.append_as_follower(records, now) {
-            Ok(appended) => appended,
-            Err(error) => {
-                self.finish(state, News::default());
-                return Err(error.into());
-            }
-        };
-        if appended.is_some() {
-            let end_offset = state.log.end_offset();
-            state.ledger.appended(end_offset, records.len() as u64);
-        }
-        let end_offset = state.log.end_offset();
-        // The leader may have committed more than what has arrived here.
-        let to = leader_high_watermark.min(state.counted_end_offset());
-        let mut news = state.move_high_watermark(to, super::AckOutcome::Committed);
-        if state.raise_log_start(leader_log_start_offset.min(end_offset)) {
-            news.advance.get_or_insert_default();
-        }
-        self.finish(state, news);
-        Ok(end_offset)
-    }
-
-    /// Cuts a follower's log, because its leader's log differs. Returns the log end offset.
-    pub fn truncate(&self, offset: Offset, now: Timestamp) -> Result<Offset, ReplicaError> {
-        let mut state = self.state.lock();
-        state.check_running()?;
-        assert!(
-            matches!(state.role, Role::Follower),
-            "a leader's log is never cut"
-        );
-        let cut = state.log.truncate_to(offset, now);
-        state.follow_truncated_log();
-        let end_offset = state.log.end_offset();
-        let news = News {
-            advance: Some(Advance::URGENT),
-            ..News::default()
-        };
-        self.finish(state, news);
-        cut?;
-        Ok(end_offset)
-    }
-
-    /// Empties a follower's log, which goes on at `offset`: the leader has nothing older.
-    pub fn truncate_fully(&self, offset: Offset, now: Timestamp) -> Result<(), ReplicaError> {
-        let mut state = self.state.lock();
-        state.check_running()?;
-        assert!(
-            matches!(state.role, Role::Follower),
-            "a leader's log is never cut"
-        );
-        let emptied = state.log.truncate_fully(offset, offset, now);
-        state.high_watermark = state.high_watermark.max(offset);
-        state.follow_truncated_log();
-        let news = News {
-            advance: Some(Advance::URGENT),
-            ..News::default()
-        };
-        self.finish(state, news);
-        Ok(emptied?)
     }
 
     /// Begins to verify that a transaction includes this partition, see

@@ -39,9 +39,22 @@ impl Partition {
         state.check_running().is_ok() && state.log.flush_is_due(now)
     }
 
-    /// The offset below which everything is durable, for the recovery-point checkpoint.
+    /// The offset below which everything is durable.
     pub fn flushed_offset(&self) -> Offset {
         self.state.lock().log.flushed_offset()
+    }
+
+    /// The offset for the recovery-point checkpoint: below it everything is durable, and no planned cut will
+    /// take it away.
+    pub fn recovery_point(&self) -> Offset {
+        let state = self.state.lock();
+        state.bounded_by_cut(state.log.flushed_offset())
+    }
+
+    /// The offset for the checkpoint of log starts.
+    pub fn log_start_to_checkpoint(&self) -> Offset {
+        let state = self.state.lock();
+        state.bounded_by_cut(state.log.log_start_offset())
     }
 
     /// Whether the caller must put the partition into its directory's queue. False if it is in there.
@@ -56,6 +69,10 @@ impl Partition {
 }
 
 impl State {
+    fn bounded_by_cut(&self, offset: Offset) -> Offset {
+        self.cutting_to.map_or(offset, |cut| cut.min(offset))
+    }
+
     fn due_flush(&self, now: Timestamp) -> Option<FlushScope> {
         if !self.log.flush_is_due(now) {
             return None;

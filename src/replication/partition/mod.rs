@@ -11,6 +11,7 @@ mod compaction;
 mod delete_records;
 mod fetch;
 mod flush;
+mod follow;
 mod offsets;
 mod relocation;
 mod retention;
@@ -38,6 +39,7 @@ use crate::storage::log_dir::LogDir;
 pub use append::{Appended, LeaderWrite};
 pub use compaction::{CleanTarget, UpkeepRight};
 pub use fetch::{FetchPlan, FetchedRecords, Reader};
+pub use follow::{Cut, CutPlan, Fetched, FollowerAppend, FollowerEnd};
 pub use offsets::{ListedOffset, OffsetQuery, OffsetSearch, Replicas};
 pub use relocation::{ReadForCopy, append_copy};
 pub use role::{IsrChange, RoleChange, Stopped};
@@ -121,6 +123,8 @@ struct State {
     deletions: PendingAcks,
     /// The start of the copy that is to take the log's place in another directory.
     copy_start: Option<Offset>,
+    /// As long as a cut of the log is planned: no checkpoint may say more of the log than this.
+    cutting_to: Option<Offset>,
     config: Arc<PartitionConfig>,
 }
 
@@ -174,6 +178,7 @@ impl Partition {
             acks: PendingAcks::default(),
             deletions: PendingAcks::default(),
             copy_start: None,
+            cutting_to: None,
             config,
             log,
         };

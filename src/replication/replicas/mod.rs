@@ -2,7 +2,8 @@
 //! role, is described, written to by the leader, and removed again.
 //!
 //! Owns: the one right to change which partitions are here, and the settings. Handed: the table of
-//! partitions, which it fills; the directories; the moves; the metrics. Invariants: changes of the metadata
+//! partitions, which it fills; the directories; the moves; the fetchers, which it tells whom to follow; the
+//! metrics. Invariants: changes of the metadata
 //! are applied one at a time; what the metadata does not put here is set aside at the start, never deleted.
 
 mod append;
@@ -26,6 +27,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::model::{BrokerId, TopicPartition};
 use crate::protocol::error_code::ErrorCode;
 use crate::replication::dirs::Dirs;
+use crate::replication::follower::Followers;
 use crate::replication::hosted::Hosted;
 use crate::replication::moves::Moves;
 use crate::replication::settings::ReplicaSettings;
@@ -45,6 +47,7 @@ pub struct Replicas {
     hosted: Arc<Hosted>,
     dirs: Arc<Dirs>,
     moves: Arc<Moves>,
+    followers: Arc<Followers>,
     metrics: Arc<Metrics>,
     /// Whether replication has stopped. The lock is held while partitions come, go, or change roles:
     /// changes are applied one at a time, and none after the stop.
@@ -58,6 +61,7 @@ impl Replicas {
         hosted: &Arc<Hosted>,
         dirs: &Arc<Dirs>,
         moves: &Arc<Moves>,
+        followers: &Arc<Followers>,
         metrics: &Arc<Metrics>,
     ) -> Self {
         Self {
@@ -66,6 +70,7 @@ impl Replicas {
             hosted: Arc::clone(hosted),
             dirs: Arc::clone(dirs),
             moves: Arc::clone(moves),
+            followers: Arc::clone(followers),
             metrics: Arc::clone(metrics),
             is_closed: Mutex::new(false),
         }

@@ -15,6 +15,7 @@ impl Replicas {
             topic_id,
             partition: name.partition,
         };
+        self.followers.unfollow(&id);
         let Some(HostedPartition::Online(partition)) = self.hosted.remove(&id) else {
             self.remove_unopened(topic_id, name);
             return;

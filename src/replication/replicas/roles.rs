@@ -67,6 +67,7 @@ impl Replicas {
             return;
         }
         self.settings.store(Arc::new(settings));
+        self.followers.reconfigure();
         let image = self.hosted.image();
         let configs = TopicConfigs::new(&image, &self.settings.load());
         for partition in self.hosted.online() {
@@ -102,6 +103,9 @@ impl Replicas {
             None => self.create(id, replica, configs)?,
         };
         self.change_role(&partition, &replica.state);
+        // After the role: what is fetched under the new epoch finds it.
+        let (leader, leader_epoch) = partition.leader();
+        self.followers.follow(id, leader, leader_epoch);
         // Where writes count only once they are synced, this syncs what a crash has left unsynced: then it
         // counts for the high watermark.
         self.dirs.queue_sync_if_due(&partition);

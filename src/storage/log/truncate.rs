@@ -33,6 +33,14 @@ impl Log {
         Ok(self.end_offset)
     }
 
+    /// The recovery point, and the highest log start, that must be on disk before a cut at `offset`. Batches
+    /// are removed whole, so the log may end below the offset, but not below the base of its segment; a cut
+    /// below the first segment removes all of them before there is another.
+    pub fn recovery_point_of_cut(&self, offset: Offset) -> Offset {
+        let base = self.segments[self.segment_of(offset)].base_offset();
+        if offset < base { Offset::ZERO } else { base }
+    }
+
     /// Removes all batches, so that the next record gets `offset`. The log start offset is usually the
     /// same; it is lower when a follower fetches what its leader no longer has on its own disk.
     pub fn truncate_fully(

@@ -1,7 +1,9 @@
 //! A broker's replicas on a disk in memory: they come, are written and read, fail, and come back.
 
+mod cuts;
 mod damage;
 mod fetch;
+mod following;
 mod moves;
 mod sessions;
 mod stalls;

@@ -112,6 +112,31 @@ impl Script {
         assert!(self.role(2, 6, 2, &[BrokerId(1), BrokerId(2)], &[BrokerId(2)]));
     }
 
+    /// Appends what the leader of epoch `epoch` has sent, and returns the log end.
+    fn replicate(
+        &self,
+        epoch: i32,
+        records: &[u8],
+        (high_watermark, log_start): (i64, i64),
+    ) -> Offset {
+        let fetched = Fetched {
+            leader_epoch: LeaderEpoch(epoch),
+            fetch_offset: self.partition.end_offset(),
+            records,
+            high_watermark: Offset(high_watermark),
+            log_start_offset: Offset(log_start),
+        };
+        match self.partition.append_as_follower(&fetched, WALL).unwrap() {
+            FollowerAppend::Done { end, .. } => end.end_offset,
+            FollowerAppend::BeginsAt(offset) => panic!("the log begins at {offset}"),
+        }
+    }
+
+    fn cut(&self, epoch: i32, cut: Cut) -> FollowerEnd {
+        let plan = self.partition.plan_cut(LeaderEpoch(epoch), cut).unwrap();
+        self.partition.cut(&plan, WALL).unwrap()
+    }
+
     fn now(&self) -> Moment {
         Moment {
             wall: WALL,
@@ -268,19 +293,13 @@ fn a_follower_takes_the_leaders_watermark_as_far_as_it_has_the_records() {
     script.follow();
     let records = batch(2).to_bytes(Offset(0), LeaderEpoch(6));
 
-    let end = script
-        .partition
-        .append_as_follower(&records, Offset(5), Offset(0), WALL)
-        .unwrap();
+    let end = script.replicate(6, &records, (5, 0));
 
     assert_eq!(
         (end, script.partition.high_watermark()),
         (Offset(2), Offset(2))
     );
-    let end = script
-        .partition
-        .append_as_follower(&[], Offset(1), Offset(1), WALL)
-        .unwrap();
+    let end = script.replicate(6, &[], (1, 1));
     assert_eq!(
         (end, script.partition.high_watermark()),
         (Offset(2), Offset(2))
@@ -294,19 +313,13 @@ fn a_cut_follower_lowers_its_watermark_to_the_log_end() {
     script.follow();
     for offset in [0, 2] {
         let records = batch(2).to_bytes(Offset(offset), LeaderEpoch(6));
-        script
-            .partition
-            .append_as_follower(&records, Offset(4), Offset(0), WALL)
-            .unwrap();
+        script.replicate(6, &records, (4, 0));
     }
 
-    assert_eq!(
-        script.partition.truncate(Offset(3), WALL).unwrap(),
-        Offset(2)
-    );
+    assert_eq!(script.cut(6, Cut::ToEnd(Offset(3))).end_offset, Offset(2));
     assert_eq!(script.partition.high_watermark(), Offset(2));
 
-    script.partition.truncate_fully(Offset(100), WALL).unwrap();
+    script.cut(6, Cut::StartOver(Offset(100)));
     assert_eq!(script.partition.high_watermark(), Offset(100));
     assert_eq!(script.partition.log_start_offset(), Offset(100));
 }

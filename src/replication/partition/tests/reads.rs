@@ -153,10 +153,7 @@ fn a_new_leader_does_not_list_the_latest_offset_before_its_epoch_is_committed() 
         &[BrokerId(1), BrokerId(2)],
     );
     let records = batch(3).to_bytes(Offset(0), LeaderEpoch(4));
-    script
-        .partition
-        .append_as_follower(&records, Offset(1), Offset(0), WALL)
-        .unwrap();
+    script.replicate(4, &records, (1, 0));
     assert_eq!(script.partition.high_watermark(), Offset(1));
     script.role(
         1,

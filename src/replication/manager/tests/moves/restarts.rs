@@ -1,6 +1,7 @@
 //! Moves that a restart or a crash cuts short.
 
 use super::*;
+use crate::replication::partition::{Cut, Fetched};
 
 #[test]
 fn a_copy_of_an_earlier_process_counts_as_not_compacted() {
@@ -75,13 +76,18 @@ fn a_copy_is_cut_where_the_log_was() {
             ..PartitionChangeRecord::default()
         },
     ))]);
-    partition.truncate(Offset(15), now().wall).unwrap();
     let epoch = crate::model::LeaderEpoch(1);
+    let plan = partition.plan_cut(epoch, Cut::ToEnd(Offset(15))).unwrap();
+    partition.cut(&plan, now().wall).unwrap();
     let other = batch(1).to_bytes(Offset(15), epoch);
-    let start = Offset(0);
-    partition
-        .append_as_follower(&other, Offset(15), start, now().wall)
-        .unwrap();
+    let fetched = Fetched {
+        leader_epoch: epoch,
+        fetch_offset: Offset(15),
+        records: &other,
+        high_watermark: Offset(15),
+        log_start_offset: Offset(0),
+    };
+    partition.append_as_follower(&fetched, now().wall).unwrap();
 
     world.finish_move(&moving);
 

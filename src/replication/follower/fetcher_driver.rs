@@ -1,0 +1,240 @@
+//! The thread of one fetcher: asks its leader what the core wants, and has done to logs what comes of it.
+//!
+//! It has a runtime of its own, as it waits for the disk between two requests. A partition that comes while
+//! a request waits at the leader is fetched at once: the request gets a moment to be answered, and is then
+//! given up together with its connection and session. The session cannot go on without it, as nobody knows
+//! which answer was lost, and a second request on the same connection would wait behind the first. Each request
+//! that is given up in a row gets twice the time of the one before, so metadata that changes all the time
+//! stops no fetcher.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::fetcher::Fetcher;
+use super::inbox_driver::{Changes, Inbox};
+use super::link_driver::{Link, LinkError};
+use super::logs_driver::Logs;
+use super::work::{Found, Next, Outcome, Search, Work};
+use crate::model::BrokerId;
+use crate::protocol::messages::fetch::{FetchRequest, FetchResponse};
+use crate::replication::threads::now;
+use crate::telemetry::LogGate;
+
+static LOST: LogGate = LogGate::of_many(10);
+
+/// How long a request may at least take to be answered, also when there is something new to ask for.
+const LEAST_PATIENCE: Duration = Duration::from_millis(20);
+/// No request waits longer than this for its answer when there is something new to ask for.
+const MOST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Tells the epoch of this broker's registration; `None` as long as there is none.
+pub type BrokerEpoch = Arc<dyn Fn() -> Option<i64> + Send + Sync>;
+
+/// What a fetcher's thread owns.
+pub struct FetcherThread {
+    pub leader: BrokerId,
+    pub link: Link,
+    pub desk: Desk,
+    pub broker_epoch: BrokerEpoch,
+}
+
+/// The core, with what it is told and what it has done.
+pub struct Desk {
+    fetcher: Fetcher,
+    inbox: Arc<Inbox>,
+    logs: Logs,
+    backoff: Duration,
+    /// Changes that could not be carried out, and when to try again.
+    postponed: Changes,
+    retry_at: Option<Instant>,
+}
+
+/// Whether the thread goes on.
+enum Flow {
+    GoOn,
+    End,
+}
+
+impl Desk {
+    pub fn new(fetcher: Fetcher, inbox: Arc<Inbox>, logs: Logs, backoff: Duration) -> Self {
+        Self {
+            fetcher,
+            inbox,
+            logs,
+            backoff,
+            postponed: Changes::new(),
+            retry_at: None,
+        }
+    }
+
+    /// Takes what the fetcher is told.
+    fn take_changes(&mut self) -> Flow {
+        let Some(changes) = self.inbox.take() else {
+            return Flow::End;
+        };
+        let mut due = Changes::new();
+        if self.retry_at.is_some_and(|at| at <= now().instant) {
+            self.retry_at = None;
+            due = std::mem::take(&mut self.postponed);
+        }
+        due.extend(changes);
+        for (id, epoch) in due {
+            self.postponed.remove(&id);
+            let Some(epoch) = epoch else {
+                self.fetcher.unfollow(&id);
+                continue;
+            };
+            if self.fetcher.follows(&id, epoch) {
+                continue;
+            }
+            match self.logs.begin(id, epoch) {
+                Outcome::Ends(end) => self.fetcher.follow(id, epoch, end),
+                Outcome::Gone => self.fetcher.unfollow(&id),
+                Outcome::Failed(_) => {
+                    self.fetcher.unfollow(&id);
+                    self.postponed.insert(id, Some(epoch));
+                    self.retry_at = Some(now().instant + self.backoff);
+                }
+            }
+        }
+        Flow::GoOn
+    }
+
+    fn carry_out(&mut self, works: &[Work]) {
+        let outcomes = self.logs.carry_out(works);
+        let now = now().instant;
+        for (work, outcome) in works.iter().zip(outcomes) {
+            self.fetcher.done(work, outcome, now);
+        }
+    }
+}
+
+impl FetcherThread {
+    /// Fetches until it is told to end.
+    pub async fn run(mut self) {
+        let mut patience = LEAST_PATIENCE;
+        while let Flow::GoOn = self.desk.take_changes() {
+            let Some(broker_epoch) = (self.broker_epoch)() else {
+                self.desk.inbox.changed().await;
+                continue;
+            };
+            match self.desk.fetcher.next(broker_epoch, now().instant) {
+                Next::Wait(until) => self.wait(until).await,
+                Next::Search(searches) => self.search(&searches).await,
+                Next::Fetch(request) => {
+                    let answer = exchange(&mut self.link, &mut self.desk, &request, patience).await;
+                    patience = match answer {
+                        Some(_) => LEAST_PATIENCE,
+                        None => MOST_PATIENCE.min(2 * patience),
+                    };
+                    self.take_answer(answer);
+                }
+            }
+        }
+    }
+
+    async fn wait(&self, until: Option<Instant>) {
+        let changed = self.desk.inbox.changed();
+        let until = [until, self.desk.retry_at].into_iter().flatten().min();
+        match until {
+            Some(until) => {
+                // Either is a reason to look again.
+                let _ = tokio::time::timeout_at(until.into(), changed).await;
+            }
+            None => changed.await,
+        }
+    }
+
+    fn take_answer(&mut self, answer: Option<Result<FetchResponse, LinkError>>) {
+        match answer {
+            Some(Ok(response)) => {
+                let works = self.desk.fetcher.answered(response, now().instant);
+                self.desk.carry_out(&works);
+            }
+            Some(Err(error)) => self.lost(&error),
+            None => {
+                self.link.close();
+                self.desk.fetcher.abandoned();
+            }
+        }
+    }
+
+    async fn search(&mut self, searches: &[Search]) {
+        match look_up(&mut self.link, &mut self.desk, searches).await {
+            // The thread ends.
+            None => self.link.close(),
+            Some(Ok(found)) => {
+                let works = self.desk.fetcher.searched(&found, now().instant);
+                self.desk.carry_out(&works);
+            }
+            Some(Err(error)) => self.lost(&error),
+        }
+    }
+
+    fn lost(&mut self, error: &LinkError) {
+        if let Some(suppressed) = LOST.pass() {
+            tracing::warn!(leader = %self.leader, %error, suppressed, "cannot fetch from a leader");
+        }
+        self.link.close();
+        self.desk.fetcher.failed(now().instant);
+    }
+}
+
+/// Asks where logs start and end. `None` if the thread is to end.
+async fn look_up(
+    link: &mut Link,
+    desk: &mut Desk,
+    searches: &[Search],
+) -> Option<Result<Vec<(Search, Found)>, LinkError>> {
+    let inbox = Arc::clone(&desk.inbox);
+    let search = link.search(searches);
+    tokio::pin!(search);
+    loop {
+        tokio::select! {
+            found = &mut search => return Some(found),
+            () = inbox.changed() => {
+                if let Flow::End = desk.take_changes() {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// Asks for records. `None` if the request was given up: as the thread is to end, or as there is something
+/// new to ask for, and no answer came within `patience`.
+async fn exchange(
+    link: &mut Link,
+    desk: &mut Desk,
+    request: &FetchRequest,
+    patience: Duration,
+) -> Option<Result<FetchResponse, LinkError>> {
+    let inbox = Arc::clone(&desk.inbox);
+    let patient_until = now().instant + patience;
+    let mut give_up_at = None;
+    let fetch = link.fetch(request);
+    tokio::pin!(fetch);
+    loop {
+        tokio::select! {
+            answer = &mut fetch => return Some(answer),
+            () = at(give_up_at) => return None,
+            () = inbox.changed() => {
+                if let Flow::End = desk.take_changes() {
+                    return None;
+                }
+                if give_up_at.is_none() && desk.fetcher.has_news() {
+                    let soon = now().instant + LEAST_PATIENCE;
+                    give_up_at = Some(patient_until.max(soon));
+                }
+            }
+        }
+    }
+}
+
+/// Ends at that moment; never if there is none.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}

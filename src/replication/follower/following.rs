@@ -1,0 +1,65 @@
+//! One partition that is fetched: where its log ends, and what keeps it from being fetched on.
+
+use std::time::Instant;
+
+use super::session::Ask;
+use crate::model::LeaderEpoch;
+use crate::replication::partition::FollowerEnd;
+
+/// A partition that is fetched from a leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Following {
+    /// The epoch in which that broker leads.
+    pub leader_epoch: LeaderEpoch,
+    /// Where the follower's log ends.
+    pub end: FollowerEnd,
+    /// What is to be done next.
+    pub stage: Stage,
+}
+
+/// What is to be done with a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It is fetched.
+    Fetching,
+    /// The leader does not have the follower's end: it is asked where its own log starts and ends.
+    Searching,
+    /// After an error it is let alone until then, and goes on with this.
+    Delayed {
+        /// The end of the back-off.
+        until: Instant,
+        /// Whether it goes on with [`Stage::Searching`].
+        searches: bool,
+    },
+    /// The leader is in a newer epoch: nothing is asked before the metadata tells of it.
+    Fenced,
+}
+
+impl Following {
+    /// What a Fetch asks; `None` if the partition is not fetched now.
+    pub fn ask(&self) -> Option<Ask> {
+        (self.stage == Stage::Fetching).then_some(Ask {
+            leader_epoch: self.leader_epoch,
+            fetch_offset: self.end.end_offset,
+            last_epoch: self.end.last_epoch,
+            log_start_offset: self.end.log_start_offset,
+        })
+    }
+
+    /// Whether an answer to this is still of use: neither the epoch nor the end has changed since.
+    pub fn awaits(&self, ask: &Ask) -> bool {
+        self.stage == Stage::Fetching
+            && self.leader_epoch == ask.leader_epoch
+            && self.end.end_offset == ask.fetch_offset
+    }
+
+    /// Lets the partition alone until `until`.
+    pub fn delay(&mut self, until: Instant) {
+        let searches = match self.stage {
+            Stage::Delayed { searches, .. } => searches,
+            Stage::Searching => true,
+            Stage::Fetching | Stage::Fenced => false,
+        };
+        self.stage = Stage::Delayed { until, searches };
+    }
+}

@@ -1,0 +1,27 @@
+//! Fetches from leaders what this broker's replicas lack (KIP-101, 227, 279, 320, 903).
+//!
+//! Owns: which partition is fetched from which leader, and a thread for each leader and number below
+//! `num.replica.fetchers`. Handed: the table of partitions, to whose logs it does what the leader's answers
+//! say; the directories, which sync these logs and keep their checkpoints. Invariant: what is done to a log
+//! names the leader epoch in which it was fetched, and the partition itself refuses what is late.
+//!
+//! The files, each of which uses only those before it: `session`: what the leader knows of the requests
+//! before; `following`: one partition; `work`: what is asked for and to be done; `request`: that as messages;
+//! `fetcher`: decides it, for one leader. Of the drivers, `logs_driver` does work on logs, `link_driver` is the
+//! connection, `fetcher_driver` the thread that `inbox_driver` tells of changes, `followers_driver` all of them.
+
+mod fetcher;
+mod fetcher_driver;
+mod followers_driver;
+mod following;
+mod inbox_driver;
+mod link_driver;
+mod logs_driver;
+mod request;
+mod session;
+mod work;
+
+pub use followers_driver::Followers;
+
+#[cfg(test)]
+mod tests;

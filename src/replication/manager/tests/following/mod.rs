@@ -1,0 +1,208 @@
+//! Brokers that follow each other: their logs end with the same bytes, whatever happens between.
+
+mod cluster;
+mod server;
+
+use std::sync::atomic::Ordering;
+
+use cluster::{Cluster, until};
+
+use crate::doubles::CrashDisk;
+use crate::model::Offset;
+
+/// Checks that two brokers have the same of a topic, down to the bytes.
+fn assert_same(cluster: &Cluster, topic: &str) {
+    cluster.until_caught_up(1, 2, topic);
+    let (one, other) = (cluster.partition(1, topic), cluster.partition(2, topic));
+    assert_eq!(cluster.log_bytes(1, topic), cluster.log_bytes(2, topic));
+    for replica in [one, other] {
+        until(|| replica.high_watermark() == replica.end_offset());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_copies_its_leaders_log_and_commits_with_it() {
+    let mut cluster = Cluster::start(&[1, 2]).await;
+    cluster.create("t", &[1, 2], &[]);
+
+    for count in 1..20 {
+        cluster.append(1, "t", count, "value");
+    }
+
+    assert_same(&cluster, "t");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_replica_starts_no_thread_that_fetches() {
+    let mut cluster = Cluster::start(&[1]).await;
+    cluster.create("t", &[1], &[]);
+
+    assert_eq!(cluster.nodes[&1].manager.rooms.followers.thread_count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leadership_goes_back_and_forth_and_both_logs_end_the_same() {
+    let mut cluster = Cluster::start(&[1, 2]).await;
+    cluster.create("t", &[1, 2], &[]);
+    cluster.append(1, "t", 3, "first");
+
+    for round in 0..12 {
+        let (old, new) = if round % 2 == 0 { (1, 2) } else { (2, 1) };
+        cluster.append(old, "t", 2, "before");
+        // Some rounds begin with all of it copied, others with whatever was until then.
+        if round % 3 == 0 {
+            cluster.until_caught_up(old, new, "t");
+        }
+        let elected = [cluster.led_by("t", new, &[1, 2])];
+        // The old leader goes on until it hears of the new one: what it takes meanwhile is lost.
+        let mut told = 0;
+        cluster.apply_in_order(&elected, &[new, old], |cluster| {
+            told += 1;
+            if told == 1 {
+                cluster.append(old, "t", 1 + i64::from(round % 4), "lost");
+                cluster.append(old, "t", 1, "lost as well");
+                cluster.append(new, "t", 2, "kept");
+            }
+        });
+        cluster.append(new, "t", 1, "after");
+        if round % 4 == 1 {
+            assert_same(&cluster, "t");
+        }
+    }
+
+    assert_same(&cluster, "t");
+    let bytes: Vec<u8> = cluster.log_bytes(1, "t").into_values().flatten().collect();
+    let has = |text: &[u8]| bytes.windows(text.len()).any(|found| found == text);
+    assert!(has(b"kept") && !has(b"lost"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_missed_several_epochs_finds_where_the_logs_part() {
+    let mut cluster = Cluster::start(&[1, 2, 3]).await;
+    cluster.create("t", &[1, 2, 3], &[]);
+    cluster.append(1, "t", 5, "common");
+    cluster.until_caught_up(1, 2, "t");
+    cluster.until_caught_up(1, 3, "t");
+
+    // Each leads in turn, and is heard of by nobody else in time.
+    for (leader, count) in [(2, 3), (3, 2), (2, 4), (3, 1)] {
+        let elected = [cluster.led_by("t", leader, &[1, 2, 3])];
+        cluster.apply_in_order(&elected, &[leader], |_| {});
+        cluster.append(leader, "t", count, "of an epoch");
+    }
+    let elected = [cluster.led_by("t", 1, &[1, 2, 3])];
+    cluster.apply(&elected);
+    cluster.append(1, "t", 2, "of the last epoch");
+
+    cluster.until_caught_up(1, 3, "t");
+    assert_same(&cluster, "t");
+    assert_eq!(cluster.log_bytes(1, "t"), cluster.log_bytes(3, "t"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_partition_is_fetched_while_a_fetch_waits_at_the_leader() {
+    let mut cluster = Cluster::start_with(&[1, 2], |settings| {
+        settings.follower.max_wait_ms = 3_600_000;
+        settings.follower.socket_timeout = std::time::Duration::from_secs(7_200);
+    })
+    .await;
+    cluster.create("t", &[1, 2], &[]);
+    until(|| cluster.nodes[&1].server.fetch_count.load(Ordering::Relaxed) > 0);
+
+    for topic in ["u", "v"] {
+        cluster.create(topic, &[1, 2], &[]);
+        cluster.append(1, topic, 3, "value");
+        cluster.until_caught_up(1, 2, topic);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_count_on_a_follower_that_syncs_writes_once_they_are_durable_there() {
+    let mut cluster = Cluster::start(&[1, 2]).await;
+    cluster.create("t", &[1, 2], &[("flush.messages", "1")]);
+
+    for _ in 0..10 {
+        let first = cluster.append(1, "t", 2, "value");
+        until(|| cluster.partition(1, "t").high_watermark() >= first + 2);
+        assert!(cluster.partition(2, "t").flushed_offset() >= first + 2);
+    }
+
+    assert_same(&cluster, "t");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wiped_follower_starts_over_where_the_leaders_log_starts_within_a_batch() {
+    let mut cluster = Cluster::start(&[1, 2]).await;
+    cluster.create("t", &[1, 2], &[("segment.bytes", "1048576")]);
+    for _ in 0..4 {
+        cluster.append(1, "t", 5, "value");
+    }
+    assert_same(&cluster, "t");
+    let leader = cluster.partition(1, "t");
+    let wait = crate::replication::delayed::AckWait::new(1);
+    let manager = cluster.nodes[&1].manager.clone();
+    manager.delete_records(&leader, 7, wait.ticket(0)).unwrap();
+    until(|| cluster.partition(2, "t").log_start_offset() == Offset(7));
+
+    cluster.start_node(2, CrashDisk::new()).await;
+
+    cluster.until_caught_up(1, 2, "t");
+    let follower = cluster.partition(2, "t");
+    until(|| follower.log_start_offset() == Offset(7));
+    until(|| follower.high_watermark() == Offset(20));
+    cluster.append(1, "t", 1, "more");
+    cluster.until_caught_up(1, 2, "t");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_damaged_on_the_way_is_fetched_again() {
+    let mut cluster = Cluster::start(&[1, 2]).await;
+    cluster.nodes[&1]
+        .server
+        .damages
+        .store(true, Ordering::Relaxed);
+    cluster.create("t", &[1, 2], &[]);
+
+    cluster.append(1, "t", 3, "value");
+
+    assert_same(&cluster, "t");
+    assert!(!cluster.nodes[&1].server.damages.load(Ordering::Relaxed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_broker_comes_back_and_catches_up() {
+    let mut cluster = Cluster::start(&[1, 2]).await;
+    cluster.create("t", &[1, 2], &[]);
+    cluster.append(1, "t", 3, "value");
+    cluster.until_caught_up(1, 2, "t");
+
+    cluster.nodes[&2].manager.close(2);
+    let disk = cluster.nodes[&2].disk.clone();
+    let disk = disk.after_power_cut(crate::doubles::Tear::Kept);
+    cluster.append(1, "t", 4, "meanwhile");
+    cluster.start_node(2, disk).await;
+
+    assert_same(&cluster, "t");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_numbers_of_fetchers_take_effect_while_it_runs() {
+    let mut cluster = Cluster::start(&[1, 2]).await;
+    for topic in ["t", "u", "v", "w"] {
+        cluster.create(topic, &[1, 2], &[]);
+    }
+    let count = |cluster: &Cluster| cluster.nodes[&2].manager.rooms.followers.thread_count();
+    assert_eq!(count(&cluster), 1);
+
+    for wanted in [3, 1] {
+        let manager = cluster.nodes[&2].manager.clone();
+        let mut settings = cluster.nodes[&2].settings.clone();
+        settings.follower.num_replica_fetchers = wanted;
+        manager.reconfigure(settings);
+        assert_eq!(count(&cluster), wanted);
+        for topic in ["t", "u", "v", "w"] {
+            cluster.append(1, topic, 2, "value");
+            assert_same(&cluster, topic);
+        }
+    }
+}

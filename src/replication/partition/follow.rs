@@ -1,0 +1,308 @@
+//! What a follower does with what its leader sends: it appends batches, takes over the high watermark and
+//! the log start, and cuts its log where the two differ.
+//!
+//! All of it names the leader epoch under which it was fetched, and is refused under the lock if the
+//! partition has another epoch or role by then: a late answer of an old leader changes nothing. A cut is
+//! planned first, so that the recovery point is lowered on disk before the log gets shorter.
+
+use std::sync::Arc;
+
+use super::{News, Partition, Role, State};
+use crate::model::{LeaderEpoch, Offset, Timestamp};
+use crate::records::{Batch, Batches};
+use crate::replication::delayed::{AckOutcome, Advance};
+use crate::replication::error::ReplicaError;
+use crate::storage::error::StorageError;
+use crate::storage::leader_epochs::EpochEnd;
+use crate::storage::log_dir::LogDir;
+
+/// Where a follower's log ends: it fetches on from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FollowerEnd {
+    /// The log end offset.
+    pub end_offset: Offset,
+    /// The newest epoch of the log; [`LeaderEpoch::NONE`] if it knows none.
+    pub last_epoch: LeaderEpoch,
+    /// The log start offset.
+    pub log_start_offset: Offset,
+}
+
+/// What a Fetch brought from the leader.
+#[derive(Clone, Copy, Debug)]
+pub struct Fetched<'a> {
+    /// The leader epoch that the Fetch named.
+    pub leader_epoch: LeaderEpoch,
+    /// The offset that the Fetch asked for.
+    pub fetch_offset: Offset,
+    /// Batches; the last one may be partial.
+    pub records: &'a [u8],
+    /// The leader's high watermark.
+    pub high_watermark: Offset,
+    /// The leader's log start offset.
+    pub log_start_offset: Offset,
+}
+
+/// What became of fetched batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FollowerAppend {
+    /// They are in the log.
+    Done {
+        /// Where the log ends now.
+        end: FollowerEnd,
+        /// Whether a sync of the log is due.
+        is_sync_due: bool,
+        /// Whether the log must be synced before the follower fetches on, because a fetch tells the leader
+        /// that what lies before it counts here (`flush.messages=1`).
+        must_sync: bool,
+    },
+    /// Nothing was written: the log is empty, and the leader's log starts within a batch that begins here.
+    /// The log must start over at this offset.
+    BeginsAt(Offset),
+}
+
+/// Where a follower's log is to be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Where it and the leader's log part: the leader has said where it has the largest epoch ends that is
+    /// not above the follower's last.
+    Diverging(EpochEnd),
+    /// At the end of the leader's log, or at the end of this log if that is lower.
+    ToEnd(Offset),
+    /// At the high watermark: a log without leader epochs knows no better (KIP-101).
+    ToHighWatermark,
+    /// The log becomes empty, and goes on here: the leader has nothing older.
+    StartOver(Offset),
+}
+
+/// A cut that is about to be made. While it exists the partition's entries in checkpoints are as low as
+/// the cut demands.
+#[derive(Clone, Debug)]
+pub struct CutPlan {
+    leader_epoch: LeaderEpoch,
+    /// The new end of the log, which becomes its start as well if `starts_over`.
+    offset: Offset,
+    starts_over: bool,
+    dir: Arc<LogDir>,
+}
+
+impl Partition {
+    /// Where the log ends, if the partition is a follower in this epoch.
+    ///
+    /// # Errors
+    /// It has another epoch or role.
+    pub fn follower_end(&self, leader_epoch: LeaderEpoch) -> Result<FollowerEnd, ReplicaError> {
+        let state = self.state.lock();
+        state.check_follows(leader_epoch)?;
+        Ok(state.follower_end())
+    }
+
+    /// Writes batches that were fetched from the leader, and takes over its high watermark and log start.
+    ///
+    /// # Errors
+    /// The partition has another epoch or role, the batches do not continue the log, or the disk failed
+    /// or is full.
+    pub fn append_as_follower(
+        &self,
+        fetched: &Fetched<'_>,
+        now: Timestamp,
+    ) -> Result<FollowerAppend, ReplicaError> {
+        let mut state = self.state.lock();
+        state.check_follows(fetched.leader_epoch)?;
+        state.check_continues(fetched)?;
+        if let Some(offset) = state.begins_below(fetched.records) {
+            return Ok(FollowerAppend::BeginsAt(offset));
+        }
+        // Nobody may take the room that is kept for deleting.
+        if !fetched.records.is_empty() && self.has_full_disk() {
+            let path = state.log.path().to_path_buf();
+            return Err(StorageError::Full { path }.into());
+        }
+        let appended = match state.log.append_as_follower(fetched.records, now) {
+            Ok(appended) => appended,
+            Err(error) => {
+                self.finish(state, News::default());
+                return Err(error.into());
+            }
+        };
+        if appended.is_some() {
+            let end_offset = state.log.end_offset();
+            let bytes = fetched.records.len() as u64;
+            state.ledger.appended(end_offset, bytes);
+        }
+        let news = state.follow_leader(fetched);
+        let syncs_writes = state.config.syncs_writes();
+        let done = FollowerAppend::Done {
+            end: state.follower_end(),
+            is_sync_due: state.log.flush_is_due(now),
+            must_sync: syncs_writes && state.log.flushed_offset() < state.log.end_offset(),
+        };
+        self.finish(state, news);
+        Ok(done)
+    }
+
+    /// Takes over the leader's high watermark and log start again, after a sync: what was not durable did
+    /// not count before. Returns where the log ends.
+    ///
+    /// # Errors
+    /// The partition has another epoch or role.
+    pub fn follow_after_sync(&self, fetched: &Fetched<'_>) -> Result<FollowerEnd, ReplicaError> {
+        let mut state = self.state.lock();
+        state.check_follows(fetched.leader_epoch)?;
+        let news = state.follow_leader(fetched);
+        let end = state.follower_end();
+        self.finish(state, news);
+        Ok(end)
+    }
+
+    /// Plans a cut, and lowers the partition's entries in the checkpoints for it. The caller must write
+    /// these durably, and then call [`Self::cut`], or else [`Self::give_up_cut`].
+    ///
+    /// # Errors
+    /// The partition has another epoch or role.
+    pub fn plan_cut(&self, leader_epoch: LeaderEpoch, cut: Cut) -> Result<CutPlan, ReplicaError> {
+        let mut state = self.state.lock();
+        state.check_follows(leader_epoch)?;
+        let (offset, starts_over) = match cut {
+            Cut::StartOver(offset) => (offset, true),
+            _ => (state.cut_offset(cut), false),
+        };
+        // A log that is made anew has no end that could be relied on until it is there.
+        state.cutting_to = Some(if starts_over {
+            Offset::ZERO
+        } else {
+            state.log.recovery_point_of_cut(offset)
+        });
+        Ok(CutPlan {
+            leader_epoch,
+            offset,
+            starts_over,
+            dir: self.dir(),
+        })
+    }
+
+    /// Gives up a cut that was planned.
+    pub fn give_up_cut(&self) {
+        self.state.lock().cutting_to = None;
+    }
+
+    /// Cuts the log as planned. Returns where it ends then.
+    ///
+    /// # Errors
+    /// The partition has another epoch, role or directory by now, or the disk failed.
+    pub fn cut(&self, plan: &CutPlan, now: Timestamp) -> Result<FollowerEnd, ReplicaError> {
+        let mut state = self.state.lock();
+        state.cutting_to = None;
+        state.check_follows(plan.leader_epoch)?;
+        if !self.is_in(&plan.dir) {
+            let moved = "the log has moved to another directory, whose checkpoint is not lowered";
+            return Err(ReplicaError::Replicated(moved.to_owned()));
+        }
+        if plan.offset < state.high_watermark {
+            let (to, from) = (plan.offset, state.high_watermark);
+            tracing::warn!(partition = %self.name, %to, %from, "the leader lacks what was committed: cutting below the high watermark");
+        }
+        let cut = if plan.starts_over {
+            let emptied = state.log.truncate_fully(plan.offset, plan.offset, now);
+            state.high_watermark = state.high_watermark.max(plan.offset);
+            emptied
+        } else {
+            state.log.truncate_to(plan.offset, now).map(|_| ())
+        };
+        state.follow_truncated_log();
+        let end = state.follower_end();
+        let news = News {
+            advance: Some(Advance::URGENT),
+            ..News::default()
+        };
+        self.finish(state, news);
+        cut?;
+        Ok(end)
+    }
+}
+
+impl State {
+    /// Checks that the partition follows the leader of this epoch.
+    fn check_follows(&self, leader_epoch: LeaderEpoch) -> Result<(), ReplicaError> {
+        self.check_running()?;
+        let (asked, current) = (leader_epoch, self.leader_epoch);
+        if asked < current {
+            return Err(ReplicaError::FencedLeaderEpoch { asked, current });
+        }
+        if asked > current {
+            return Err(ReplicaError::UnknownLeaderEpoch { asked, current });
+        }
+        match &self.role {
+            Role::Follower => Ok(()),
+            // A leader takes no records from another one.
+            Role::Leader(_) | Role::Stopped(_) => Err(ReplicaError::NotLeader),
+        }
+    }
+
+    /// Checks what the log itself does not: that the batches were fetched for this end of the log, and that
+    /// none is of an epoch that this leader has not reached.
+    fn check_continues(&self, fetched: &Fetched<'_>) -> Result<(), ReplicaError> {
+        let end = self.log.end_offset();
+        if fetched.fetch_offset != end {
+            let asked = fetched.fetch_offset;
+            let reason = format!("batches for offset {asked}, but the log ends at {end}");
+            return Err(ReplicaError::Replicated(reason));
+        }
+        let epochs = Batches::new(fetched.records)
+            .map_while(Result::ok)
+            .map(|batch| batch.header().partition_leader_epoch());
+        let current = fetched.leader_epoch;
+        if let Some(newer) = epochs.into_iter().find(|epoch| *epoch > current) {
+            let reason = format!("a batch of epoch {newer} from the leader of epoch {current}");
+            return Err(ReplicaError::Replicated(reason));
+        }
+        Ok(())
+    }
+
+    /// Where an empty log must begin for these batches: the leader's log starts within their first one,
+    /// because records before that were deleted.
+    fn begins_below(&self, records: &[u8]) -> Option<Offset> {
+        let end = self.log.end_offset();
+        let batch = Batch::first_of(records).ok().flatten()?;
+        let first = batch.header().base_offset();
+        let spans_end = first < end && batch.header().last_offset() >= end;
+        let is_empty = self.log.log_start_offset() == end;
+        (is_empty && spans_end && first >= Offset::ZERO && batch.crc_is_valid()).then_some(first)
+    }
+
+    /// Takes over the leader's high watermark and log start, as far as this log reaches.
+    fn follow_leader(&mut self, fetched: &Fetched<'_>) -> News {
+        let end_offset = self.counted_end_offset();
+        // The leader may have committed, or deleted, more than what has arrived here.
+        let to = fetched.high_watermark.min(end_offset);
+        let mut news = self.move_high_watermark(to, AckOutcome::Committed);
+        if self.raise_log_start(fetched.log_start_offset.min(end_offset)) {
+            news.advance.get_or_insert_default();
+        }
+        news
+    }
+
+    fn follower_end(&self) -> FollowerEnd {
+        let latest = self.log.epochs().latest();
+        FollowerEnd {
+            end_offset: self.log.end_offset(),
+            last_epoch: latest.map_or(LeaderEpoch::NONE, |latest| latest.epoch),
+            log_start_offset: self.log.log_start_offset(),
+        }
+    }
+
+    /// The offset of a cut: never above the end of the log.
+    fn cut_offset(&self, cut: Cut) -> Offset {
+        let offset = match cut {
+            Cut::ToEnd(offset) | Cut::StartOver(offset) => offset,
+            Cut::ToHighWatermark => self.high_watermark,
+            Cut::Diverging(leader) => match self.log.end_offset_for_epoch(leader.epoch) {
+                // This log has nothing of the leader's epoch: all that is newer goes, and the next Fetch
+                // asks about the epoch before that.
+                Some(own) if own.epoch != leader.epoch => own.end_offset,
+                Some(own) => own.end_offset.min(leader.end_offset),
+                None => leader.end_offset,
+            },
+        };
+        offset.min(self.log.end_offset())
+    }
+}

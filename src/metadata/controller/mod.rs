@@ -12,6 +12,7 @@
 mod activation;
 mod alter_client_quotas;
 mod alter_configs;
+mod alter_partition;
 mod assign_replicas_to_dirs;
 mod broker_heartbeat;
 mod broker_registration;

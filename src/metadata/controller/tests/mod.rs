@@ -1,6 +1,7 @@
 //! Transcripts: a request against a state; the whole list of records and the response are asserted.
 
 mod activation;
+mod alter_partition;
 mod brokers;
 mod client_metrics_configs;
 mod client_quotas;

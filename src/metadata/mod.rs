@@ -22,6 +22,8 @@ mod controller_driver;
 mod controller_handle_driver;
 mod controller_link_driver;
 mod controller_registration_driver;
+mod isr_change_driver;
+mod isr_changes;
 mod lifecycle_driver;
 mod loader_driver;
 mod publisher_driver;
@@ -31,6 +33,8 @@ mod replica_directory_driver;
 pub use controller_handle_driver::ControllerHandle;
 pub use controller_link_driver::{ControllerLink, principal_of};
 pub use controller_registration_driver::register_controller;
+pub use isr_change_driver::{IsrChangeInbox, IsrChangeSender, isr_changes};
+pub use isr_changes::{IsrChange, IsrOutcome};
 pub use lifecycle_driver::{BrokerIdentity, BrokerLifecycle, LifecycleError, LifecycleState};
 pub use replica_directories::ReplicaDirectory;
 pub use replica_directory_driver::{

@@ -5,7 +5,7 @@ use super::table::{ANY, at_least};
 keys! {
     KEYS: Broker;
 
-    "replica.lag.time.max.ms": Long = "30000", ANY; High ReadOnly NotYet;
+    "replica.lag.time.max.ms": Long = "30000", ANY; High ReadOnly Acts;
         "A follower that has not caught up for this long leaves the in-sync set.";
     "replica.fetch.max.bytes": Int = "1048576", at_least(0); Medium ReadOnly NotYet;
         "Bytes a follower asks for of each partition.";

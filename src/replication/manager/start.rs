@@ -94,7 +94,7 @@ impl Rooms {
         let dirs = Dirs::new(dirs, &hosted, &listener, metrics);
         let moves = Moves::new(&settings, &hosted, &dirs, &listener);
         let cleaner = Cleaner::new(&settings, &hosted, &dirs, &moves, metrics);
-        let upkeep = Upkeep::new(&hosted, &dirs, cleaner);
+        let upkeep = Upkeep::new(&hosted, &dirs, &listener, cleaner);
         let fetches = Fetches::new(&hosted, &dirs, &listener, max_sessions);
         let replicas = Replicas::new(&settings, &hosted, &dirs, &moves, metrics);
         Self {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use broker::config::Settings;
-use broker::metadata::controller::{Controller, ControllerSettings};
+use broker::metadata::controller::{Controller, ControllerSettings, ElectionIntervals};
 use broker::metadata::delta::MetadataDelta;
 use broker::metadata::image::MetadataImage;
 use broker::model::{BrokerId, Offset, Uuid};
@@ -123,6 +123,7 @@ fn start(criterion: &mut Criterion) {
         default_replication_factor: 1,
         delete_topic_enable: true,
         broker_session_timeout: Duration::from_secs(9),
+        elections: ElectionIntervals::default(),
         settings: Settings::new(),
     });
     group.bench_function("controller from an image", |bencher| {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::doubles::history::Dice;
 use crate::doubles::{CrashDisk, Fault, Tear};
-use crate::metadata::controller::{ControllerRequestContext, bootstrap_records};
+use crate::metadata::controller::{ControllerRequestContext, ElectionIntervals, bootstrap_records};
 use crate::metadata::{
     BrokerIdentity, BrokerLifecycle, LifecycleState, ReplicaDirectory, ReplicaDirectoryInbox,
     replica_directories,
@@ -75,6 +75,7 @@ fn config() -> MetadataConfig {
             default_replication_factor: 1,
             delete_topic_enable: true,
             broker_session_timeout: PATIENCE,
+            elections: ElectionIntervals::default(),
             settings: crate::config::Settings::new(),
         },
         bootstrap: bootstrap_records(),

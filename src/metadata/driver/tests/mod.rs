@@ -1,6 +1,7 @@
 //! A whole node on a disk in memory: what was answered is seen, survives, and is found again.
 
 mod full_disk;
+mod isr_changes;
 mod restart;
 mod sessions;
 mod slow_folders;

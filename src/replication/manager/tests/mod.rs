@@ -2,6 +2,7 @@
 
 mod damage;
 mod fetch;
+mod in_sync;
 mod moves;
 mod sessions;
 mod stalls;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use broker::config::Settings;
-use broker::metadata::controller::{Controller, ControllerSettings};
+use broker::metadata::controller::{Controller, ControllerSettings, ElectionIntervals};
 use broker::metadata::delta::MetadataDelta;
 use broker::metadata::image::MetadataImage;
 use broker::model::{BrokerId, Offset, Uuid};
 use broker::protocol::Str;
 use broker::protocol::messages::metadata_records::{
-    MetadataRecord, PartitionChangeRecord, PartitionRecord, TopicRecord,
+    MetadataRecord, PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord, TopicRecord,
 };
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
@@ -115,17 +115,7 @@ fn start(criterion: &mut Criterion) {
                 .sum::<usize>()
         });
     });
-    let settings = Arc::new(ControllerSettings {
-        most_replicas: usize::MAX,
-        node_id: BrokerId(1),
-        cluster_id: String::new(),
-        quorum: vec![BrokerId(1)],
-        num_partitions: 1,
-        default_replication_factor: 1,
-        delete_topic_enable: true,
-        broker_session_timeout: Duration::from_secs(9),
-        settings: Settings::new(),
-    });
+    let settings = Arc::new(controller_settings());
     group.bench_function("controller from an image", |bencher| {
         bencher.iter(|| {
             Controller::new(
@@ -139,5 +129,76 @@ fn start(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(metadata, benches, start);
+/// The decision to fence a broker that leads 10,000 partitions of many topics.
+fn fence(criterion: &mut Criterion) {
+    const LED: i32 = 10_000;
+    let mut image = MetadataImage::default();
+    let mut replay = |record: MetadataRecord| {
+        image.replay(&record, &mut |_| {}).expect("the records fit");
+    };
+    for broker_id in 1..=3 {
+        let broker = RegisterBrokerRecord {
+            broker_id,
+            broker_epoch: 1,
+            ..RegisterBrokerRecord::default()
+        };
+        replay(broker.into());
+    }
+    for topic in 0..LED / 10 {
+        let name = Str::from(format!("topic-{topic}"));
+        let topic_id = topic_id(topic);
+        replay(TopicRecord { name, topic_id }.into());
+        for partition_id in 0..10 {
+            let partition = PartitionRecord {
+                partition_id,
+                topic_id,
+                replicas: vec![1, 2, 3],
+                isr: vec![1, 2, 3],
+                leader: 1,
+                directories: vec![Uuid::ONE; 3],
+                ..PartitionRecord::default()
+            };
+            replay(partition.into());
+        }
+    }
+    let (now, session) = (Instant::now(), Duration::from_secs(9));
+    let settings = Arc::new(controller_settings());
+    let fresh = || Controller::new(Arc::clone(&settings), image.clone(), Offset(0), now);
+    let mut group = criterion.benchmark_group("fencing the leader of 10,000 partitions");
+    group.sample_size(10);
+    group.bench_function("decided and replayed", |bencher| {
+        bencher.iter_batched(
+            fresh,
+            |mut controller| {
+                let (_, decision) = controller
+                    .fence_expired_broker(now + session)
+                    .expect("all sessions are over");
+                assert_eq!(decision.records.len(), LED as usize + 1);
+                controller
+                    .replay(&decision.records)
+                    .expect("the records fit");
+                controller
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    group.finish();
+}
+
+fn controller_settings() -> ControllerSettings {
+    ControllerSettings {
+        most_replicas: usize::MAX,
+        node_id: BrokerId(1),
+        cluster_id: String::new(),
+        quorum: vec![BrokerId(1)],
+        num_partitions: 1,
+        default_replication_factor: 1,
+        delete_topic_enable: true,
+        broker_session_timeout: Duration::from_secs(9),
+        elections: ElectionIntervals::default(),
+        settings: Settings::new(),
+    }
+}
+
+criterion_group!(metadata, benches, start, fence);
 criterion_main!(metadata);

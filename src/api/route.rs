@@ -27,6 +27,7 @@ use crate::network::{CloseReason, Handling, Outcome, Treatment};
 use crate::protocol::message::Struct as _;
 use crate::protocol::messages::allocate_producer_ids::AllocateProducerIdsRequest;
 use crate::protocol::messages::alter_configs::AlterConfigsRequest;
+use crate::protocol::messages::alter_partition::AlterPartitionRequest;
 use crate::protocol::messages::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
 use crate::protocol::messages::assign_replicas_to_dirs::AssignReplicasToDirsRequest;
 use crate::protocol::messages::begin_quorum_epoch::BeginQuorumEpochRequest;
@@ -152,6 +153,7 @@ const ROUTES: &[Route] = &[
     Route { key: ApiKey::BeginQuorumEpoch, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| of_quorum::<BeginQuorumEpochRequest>(api, context, body) },
     Route { key: ApiKey::EndQuorumEpoch, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| of_quorum::<EndQuorumEpochRequest>(api, context, body) },
     Route { key: ApiKey::DescribeQuorum, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, describe_quorum::handle) },
+    Route { key: ApiKey::AlterPartition, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| later(api, context, body, controller_requests::handle_of_broker::<AlterPartitionRequest>) },
     Route { key: ApiKey::UpdateFeatures, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<UpdateFeaturesRequest>) },
     Route { key: ApiKey::Envelope, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| envelope::handle(api, context, body) },
     Route { key: ApiKey::FetchSnapshot, treatment: ALONE, weight: SMALL, listeners: CONTROLLER, serve: |api, context, body| of_quorum::<FetchSnapshotRequest>(api, context, body) },

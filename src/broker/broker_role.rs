@@ -88,7 +88,8 @@ impl PreparedBroker {
         let identity = identity::of_broker(config, directories, advertised, &replicas);
         // Heartbeats have a way of their own: no request of a client is before them.
         let controller = anywhere(config, metadata);
-        let lifecycle = starter.begin_life(identity, controller, metadata)?;
+        let lifecycle =
+            starter.begin_life(identity, replicas.manager.clone(), controller, metadata)?;
         lifecycle.caught_up().await?;
         let life = Arc::clone(&lifecycle);
         replicas.manager.set_broker_epoch(move || life.epoch());

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::directories::{Directories, random_id};
 use super::endpoints::Advertised;
-use crate::config::{BrokerConfig, Settings};
+use crate::config::{BrokerConfig, QuorumConfig, Settings};
 use crate::metadata::BrokerIdentity;
-use crate::metadata::controller::ControllerSettings;
+use crate::metadata::controller::{ControllerSettings, ElectionIntervals};
 use crate::metadata::driver::MetadataConfig;
 use crate::metadata::image::SUPPORTED_FEATURES;
 use crate::protocol::Str;
@@ -76,6 +76,7 @@ pub(super) fn metadata_config(
             most_replicas: 1,
             delete_topic_enable: config.topics.delete_topic_enable,
             broker_session_timeout: milliseconds(config.quorum.broker_session_timeout_ms),
+            elections: election_intervals(&config.quorum),
             settings: settings.clone(),
         },
         bootstrap: directories.bootstrap().to_vec(),
@@ -87,6 +88,17 @@ pub(super) fn metadata_config(
         max_snapshot_interval: some(log.metadata_log_max_snapshot_interval_ms),
         acted_on: directories.acted_on()?,
     })
+}
+
+fn election_intervals(quorum: &QuorumConfig) -> ElectionIntervals {
+    let unsigned = |value: i64| u64::try_from(value).unwrap_or(0);
+    let seconds = unsigned(quorum.leader_imbalance_check_interval_seconds);
+    ElectionIntervals {
+        preferred: quorum
+            .auto_leader_rebalance_enable
+            .then_some(Duration::from_secs(seconds)),
+        unclean: Duration::from_millis(unsigned(quorum.unclean_leader_election_interval_ms)),
+    }
 }
 
 fn registration(

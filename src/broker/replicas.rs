@@ -14,13 +14,13 @@ use crate::metadata::delta::MetadataDelta;
 use crate::metadata::driver::{Metadata, MetadataPublisher, OnFatal};
 use crate::metadata::image::MetadataImage;
 use crate::metadata::{
-    BrokerIdentity, BrokerLifecycle, ControllerHandle, ReplicaDirectory, ReplicaDirectoryInbox,
-    ReplicaDirectorySender, replica_directories,
+    BrokerIdentity, BrokerLifecycle, ControllerHandle, IsrChange, IsrChangeInbox, IsrChangeSender,
+    IsrOutcome, ReplicaDirectory, ReplicaDirectoryInbox, ReplicaDirectorySender, isr_changes,
+    replica_directories,
 };
 use crate::model::DirectoryId;
 use crate::replication::listener::ReplicaListener;
 use crate::replication::manager::{ReplicaManager, StartError, Started};
-use crate::replication::partition::IsrChange;
 use crate::replication::settings::ReplicaSettings;
 use crate::storage::log_dir::LogDirs;
 use crate::telemetry::Metrics;
@@ -36,6 +36,7 @@ pub(super) struct ReplicaStarter {
     started: oneshot::Receiver<Result<Running, StartError>>,
     life: Life,
     replica_directories: ReplicaDirectoryInbox,
+    isr_inbox: IsrChangeInbox,
 }
 
 impl ReplicaStarter {
@@ -50,6 +51,7 @@ impl ReplicaStarter {
         let (sender, started) = oneshot::channel();
         let life = Life::default();
         let (placed, replica_directories) = replica_directories();
+        let (isr_changes, isr_inbox) = isr_changes();
         let publisher = Publisher::Waiting(Some(Box::new(Start {
             config: Arc::clone(config),
             runtime: Handle::current(),
@@ -57,6 +59,7 @@ impl ReplicaStarter {
             listener: Box::new(Listener {
                 life: Arc::clone(&life),
                 placed: placed.clone(),
+                isr_changes,
                 on_fatal: Arc::clone(on_fatal),
             }),
             metrics: Arc::clone(metrics),
@@ -67,6 +70,7 @@ impl ReplicaStarter {
             started,
             life,
             replica_directories,
+            isr_inbox,
         };
         (this, Box::new(publisher))
     }
@@ -78,17 +82,26 @@ impl ReplicaStarter {
         started.context("the replicas could not be started")
     }
 
-    /// Registers the broker, and from now on tells its life of directories that fail.
+    /// Registers the broker, and from now on tells its life of directories that fail, and the controller of
+    /// in-sync sets that `replicas` wants changed.
     pub(super) fn begin_life(
         self,
         identity: BrokerIdentity,
+        replicas: ReplicaManager,
         controller: ControllerHandle,
         metadata: &Metadata,
     ) -> anyhow::Result<Arc<BrokerLifecycle>> {
-        let published = metadata.published().offset();
-        let lifecycle =
-            BrokerLifecycle::start(identity, controller, published, self.replica_directories)
-                .context("cannot start the heartbeat thread")?;
+        let published = metadata.published();
+        let (id, offset) = (identity.id, published.offset());
+        let told = self.replica_directories;
+        let lifecycle = BrokerLifecycle::start(identity, controller.clone(), offset, told)
+            .context("cannot start the heartbeat thread")?;
+        let tell = move |change: &IsrChange, outcome: &IsrOutcome| {
+            replicas.isr_change_ended(change, outcome);
+        };
+        self.isr_inbox
+            .start(id, &lifecycle, controller, Arc::clone(published), tell)
+            .context("cannot start the thread that asks for in-sync sets")?;
         let lifecycle = Arc::new(lifecycle);
         // It is set only here, and once.
         let _ = self.life.set(Arc::clone(&lifecycle));
@@ -164,10 +177,11 @@ impl MetadataPublisher for Publisher {
     }
 }
 
-/// Told of log directories that fail, and of replicas that move.
+/// Told of log directories that fail, of replicas that move, and of in-sync sets that are to change.
 struct Listener {
     life: Life,
     placed: ReplicaDirectorySender,
+    isr_changes: IsrChangeSender,
     on_fatal: OnFatal,
 }
 
@@ -185,7 +199,6 @@ impl ReplicaListener for Listener {
     }
 
     fn isr_change_wanted(&self, change: IsrChange) {
-        // The in-sync set of one replica never changes.
-        tracing::error!(partition = ?change.partition, "an in-sync set of one node cannot change");
+        self.isr_changes.send(change);
     }
 }

@@ -8,7 +8,8 @@ use super::value::InvalidValue;
 use super::view::View;
 use crate::model::{BrokerId, Uuid};
 
-/// How long the members of the quorum wait for each other, and the controller for brokers, in milliseconds.
+/// How long the members of the quorum wait for each other, and the controller for brokers and between
+/// elections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuorumConfig {
     /// 0 or above.
@@ -25,6 +26,13 @@ pub struct QuorumConfig {
     pub broker_heartbeat_interval_ms: i32,
     /// After how long without a heartbeat a broker is fenced.
     pub broker_session_timeout_ms: i32,
+    /// Whether preferred replicas get their leadership back by themselves.
+    pub auto_leader_rebalance_enable: bool,
+    /// How often the controller looks for those. 1 or above.
+    pub leader_imbalance_check_interval_seconds: i64,
+    /// How often the controller looks for partitions that may have a leader which is not in sync. 1 or
+    /// above.
+    pub unclean_leader_election_interval_ms: i64,
     /// How long a broker tries to register before it gives up.
     pub initial_broker_registration_timeout_ms: i32,
 }
@@ -57,6 +65,10 @@ impl QuorumConfig {
             controller_quorum_retry_backoff_ms: view.int("controller.quorum.retry.backoff.ms"),
             broker_heartbeat_interval_ms: view.int("broker.heartbeat.interval.ms"),
             broker_session_timeout_ms: view.int("broker.session.timeout.ms"),
+            auto_leader_rebalance_enable: view.bool("auto.leader.rebalance.enable"),
+            leader_imbalance_check_interval_seconds: view
+                .long("leader.imbalance.check.interval.seconds"),
+            unclean_leader_election_interval_ms: view.long("unclean.leader.election.interval.ms"),
             initial_broker_registration_timeout_ms: view
                 .int("initial.broker.registration.timeout.ms"),
         }

@@ -21,6 +21,8 @@ pub struct StorageConfig {
     pub log_flush_start_offset_checkpoint_interval_ms: i32,
     /// How often high watermarks are written.
     pub replica_high_watermark_checkpoint_interval_ms: i64,
+    /// After how long a follower that is behind leaves the in-sync set. Without bounds.
+    pub replica_lag_time_max_ms: i64,
     /// 1 or above.
     pub producer_id_expiration_ms: i32,
     /// 1 or above.
@@ -100,6 +102,7 @@ impl StorageConfig {
                 .int("log.flush.offset.checkpoint.interval.ms"),
             log_flush_start_offset_checkpoint_interval_ms: view
                 .int("log.flush.start.offset.checkpoint.interval.ms"),
+            replica_lag_time_max_ms: view.long("replica.lag.time.max.ms"),
             replica_high_watermark_checkpoint_interval_ms: view
                 .long("replica.high.watermark.checkpoint.interval.ms"),
             producer_id_expiration_ms: view.int("producer.id.expiration.ms"),

@@ -244,8 +244,8 @@ impl ControllerThread {
         self.act(|thread| thread.append(decided.records, decided.answer));
     }
 
-    /// Does what is due by time: fences silent brokers, and gives an idle log a record, so that a leader
-    /// which can commit no more is found out.
+    /// Does what is due by time: fences silent brokers, holds elections, and gives an idle log a record, so
+    /// that a leader which can commit no more is found out.
     fn on_time(&mut self) -> Result<(), String> {
         let now = Instant::now();
         while let Some(active) = &self.active {
@@ -253,6 +253,13 @@ impl ControllerThread {
                 break;
             };
             tracing::warn!(broker = id.0, "fenced: no heartbeat for a whole session");
+            self.append(decision.records, Box::new(Unasked))?;
+        }
+        while let Some(active) = &mut self.active
+            && let Some(decision) = active.controller.elect_periodically(now)
+        {
+            let count = decision.records.len();
+            tracing::info!(count, "partitions get other leaders: it was time to look");
             self.append(decision.records, Box::new(Unasked))?;
         }
         let is_idle = |active: &Active| {
@@ -277,7 +284,8 @@ impl ControllerThread {
         let active = self.active.as_ref()?;
         let idle = self.max_idle.map(|max| active.last_append + max);
         let session = active.controller.next_deadline();
-        idle.into_iter().chain(session).min()
+        let election = active.controller.next_periodic_election();
+        idle.into_iter().chain(session).chain(election).min()
     }
 
     /// Replays the records of one decision and queues them for the log.

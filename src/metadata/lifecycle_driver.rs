@@ -174,6 +174,11 @@ impl BrokerLifecycle {
         self.state.borrow().clone()
     }
 
+    /// Follows how far the broker comes. Nothing more follows when its life has ended.
+    pub(super) fn watch(&self) -> watch::Receiver<LifecycleState> {
+        self.state.clone()
+    }
+
     /// The broker's epoch; -1 before it is registered.
     pub fn epoch(&self) -> i64 {
         epoch_of(&self.state.borrow())

@@ -23,6 +23,8 @@ mod controller_handle_driver;
 mod controller_link_driver;
 mod controller_registration_driver;
 mod gone_broker_driver;
+mod isr_change_driver;
+mod isr_changes;
 mod lifecycle_driver;
 mod loader_driver;
 mod publisher_driver;
@@ -35,6 +37,8 @@ pub use controller_registration_driver::register_controller;
 pub use gone_broker_driver::{
     BrokenConnections, BrokenConnectionsInbox, broken_connections, fence_gone_brokers,
 };
+pub use isr_change_driver::{IsrChangeInbox, IsrChangeSender, isr_changes};
+pub use isr_changes::{IsrChange, IsrOutcome};
 pub use lifecycle_driver::{BrokerIdentity, BrokerLifecycle, LifecycleError, LifecycleState};
 pub use replica_directories::ReplicaDirectory;
 pub use replica_directory_driver::{

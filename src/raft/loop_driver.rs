@@ -354,6 +354,11 @@ impl RaftThread {
     /// hears of a commit finds it in the published state.
     fn catch_up(&mut self) -> Result<(), RaftError> {
         let info = QuorumInfo::of(&self.node, Instant::now(), wall_clock());
+        if info.newcomer != self.shared.info.load().newcomer
+            && let Some(newcomer) = &info.newcomer
+        {
+            tracing::info!(%newcomer, "this voter has no vote yet");
+        }
         self.shared.info.store(Arc::new(info));
         while let Some(step) = self.delivery.next() {
             match step {

@@ -1,8 +1,7 @@
 //! The callbacks by which replicas tell the rest of the broker what it, or the controller, must know.
 
-use crate::metadata::ReplicaDirectory;
+use crate::metadata::{IsrChange, ReplicaDirectory};
 use crate::model::DirectoryId;
-use crate::replication::partition::IsrChange;
 
 /// Told what happens to the replicas. It is called on any thread, and must not block.
 pub trait ReplicaListener: Send + Sync {

@@ -79,9 +79,11 @@ impl ReplicaSettings {
             node_id: config.node.node_id,
             storage: config.storage.clone(),
             topic_defaults: config.topic_defaults.clone(),
-            // The values are Kafka's defaults. The keys will act once followers and transactions are
-            // served.
-            max_lag: Duration::from_secs(30),
+            // Nobody lags by less than nothing.
+            max_lag: Duration::from_millis(
+                u64::try_from(config.storage.replica_lag_time_max_ms).unwrap_or(0),
+            ),
+            // The key will act once transactions are served.
             verifies_transactions: false,
             max_fetch_sessions: usize::try_from(sessions).unwrap_or(0),
             follower: FollowerSettings::of(config),

@@ -70,7 +70,7 @@ keys! {
     "share.coordinator.state.topic.prune.interval.ms": Int = "300000", at_least(1);
         Low ReadOnly NotYet;
         "How often `__share_group_state` is pruned.";
-    "unclean.leader.election.interval.ms": Long = "300000", at_least(1); Medium ReadOnly NotYet;
+    "unclean.leader.election.interval.ms": Long = "300000", at_least(1); Medium ReadOnly Acts;
         "How often to look for partitions that need an unclean leader.";
     "unstable.api.versions.enable": Boolean = "false", ANY; High ReadOnly ByDesign;
         "Whether versions still in the making are served. They never are.";

@@ -5,7 +5,7 @@ use super::table::{ANY, at_least};
 keys! {
     KEYS: Broker;
 
-    "replica.lag.time.max.ms": Long = "30000", ANY; High ReadOnly NotYet;
+    "replica.lag.time.max.ms": Long = "30000", ANY; High ReadOnly Acts;
         "A follower that has not caught up for this long leaves the in-sync set.";
     "replica.fetch.max.bytes": Int = "1048576", at_least(0); Medium ReadOnly Acts;
         "Bytes a follower asks for of each partition.";
@@ -31,9 +31,9 @@ keys! {
         "Threads that move replicas between directories.";
     "follower.fetch.last.tiered.offset.enable": Boolean = "false", ANY; Medium ClusterWide NotYet;
         "Whether a new follower begins at the end of the tiered log.";
-    "auto.leader.rebalance.enable": Boolean = "true", ANY; High ReadOnly NotYet;
+    "auto.leader.rebalance.enable": Boolean = "true", ANY; High ReadOnly Acts;
         "Whether leadership goes back to preferred replicas by itself.";
-    "leader.imbalance.check.interval.seconds": Long = "300", at_least(1); High ReadOnly NotYet;
+    "leader.imbalance.check.interval.seconds": Long = "300", at_least(1); High ReadOnly Acts;
         "How often that is looked at.";
     "controlled.shutdown.enable": Boolean = "true", ANY; Medium ReadOnly NotYet;
         "Whether a stopping broker first hands its leaderships over.";

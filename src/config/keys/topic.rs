@@ -99,7 +99,7 @@ topic_keys! {
     "segment.ms": Long = "604800000", at_least(1); Acts;
         from ["log.roll.ms", "log.roll.hours" * HOUR_MS];
         "Age at which a new segment is begun.";
-    "unclean.leader.election.enable": Boolean = "false", ANY; NotYet;
+    "unclean.leader.election.enable": Boolean = "false", ANY; Acts;
         from ["unclean.leader.election.enable"];
         "Whether a replica that is not in sync may lead when no other is left. Records are lost by \
          it.";

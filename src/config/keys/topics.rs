@@ -15,7 +15,7 @@ keys! {
         "Replicas of a topic that is made without a number.";
     "min.insync.replicas": Int = "1", at_least(1); High ClusterWide Acts;
         "How many replicas must be in sync before a write with `acks=all` is accepted.";
-    "unclean.leader.election.enable": Boolean = "false", ANY; High ClusterWide NotYet;
+    "unclean.leader.election.enable": Boolean = "false", ANY; High ClusterWide Acts;
         "Whether a replica that is not in sync may lead when no other is left. Records are lost by \
          it.";
     "create.topic.policy.class.name": Class = unset, ANY; Low ReadOnly NotYet;

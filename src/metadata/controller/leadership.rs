@@ -6,6 +6,7 @@
 
 use super::Controller;
 use super::partition_index::PartitionKey;
+use super::reassignment::Target;
 use crate::metadata::image::{
     BrokerImage, LEADER_UNCHANGED, LeaderRecovery, PartitionImage, TopicImage,
 };
@@ -162,15 +163,53 @@ impl Controller {
         partition: &'a PartitionImage,
         movement: Movement,
     ) -> Election<'a> {
+        let stays = |broker: &BrokerId| Some(*broker) != movement.leaving;
         let version = self.image.metadata_version();
         Election {
             partition,
+            replicas: &partition.replicas,
+            isr: partition.isr.iter().copied().filter(stays).collect(),
             controller: self,
             movement,
             unclean_allowed: self.allows_unclean_election(topic),
             prefers_first: false,
             raise_epoch_on_shrink: version.isr_shrink_raises_leader_epoch(),
         }
+    }
+
+    /// The change that gives a partition other replicas or another in-sync set, with another leader if the
+    /// one that it has is not among them any more. It is without the partition's name, and changes nothing
+    /// if nothing changes.
+    pub(super) fn change_to(
+        &self,
+        partition: &PartitionImage,
+        target: &Target,
+        unclean_allowed: bool,
+    ) -> PartitionChangeRecord {
+        let version = self.image.metadata_version();
+        let election = Election {
+            partition,
+            replicas: &target.replicas,
+            isr: target.isr.clone(),
+            controller: self,
+            movement: Movement::default(),
+            unclean_allowed,
+            prefers_first: false,
+            raise_epoch_on_shrink: version.isr_shrink_raises_leader_epoch(),
+        };
+        let elected = election.change().unwrap_or_default();
+        let mut change = self.assignment_change(partition, target);
+        change.isr = elected.isr;
+        change.eligible_leader_replicas = elected.eligible_leader_replicas;
+        change.leader_recovery_state = elected.leader_recovery_state;
+        change.leader = elected.leader;
+        let is_dropped = |id: &BrokerId| !target.replicas.contains(id);
+        if change.leader == LEADER_UNCHANGED && partition.replicas.iter().any(is_dropped) {
+            // The leader epoch must rise, so that a replica which is dropped does not count as a follower
+            // any more.
+            change.leader = partition.leader.0;
+        }
+        change
     }
 
     /// The record that makes the wished replica lead; `None` if the partition keeps its leader, or stays
@@ -184,6 +223,8 @@ impl Controller {
     ) -> Option<MetadataRecord> {
         let election = Election {
             partition,
+            replicas: &partition.replicas,
+            isr: partition.isr.to_vec(),
             controller: self,
             movement: Movement::default(),
             unclean_allowed: wish == Wish::Unclean,
@@ -242,6 +283,10 @@ pub(super) fn registration_change(
 /// The question who should lead a partition now.
 struct Election<'a> {
     partition: &'a PartitionImage,
+    /// The replicas that the partition is to have.
+    replicas: &'a [BrokerId],
+    /// The in-sync set that the partition is to have. An empty one is not taken over: the old one stays.
+    isr: Vec<BrokerId>,
     controller: &'a Controller,
     movement: Movement,
     unclean_allowed: bool,
@@ -254,13 +299,7 @@ impl Election<'_> {
     /// The change that the election brings, without the partition's name; `None` if it brings none.
     fn change(&self) -> Option<PartitionChangeRecord> {
         let partition = self.partition;
-        let target_isr: Vec<BrokerId> = partition
-            .isr
-            .iter()
-            .copied()
-            .filter(|broker| Some(*broker) != self.movement.leaving)
-            .collect();
-        let (leader, is_unclean) = self.elect(&target_isr);
+        let (leader, is_unclean) = self.elect();
         let mut change = PartitionChangeRecord::default();
         if leader != partition.leader {
             change.leader = leader.0;
@@ -275,9 +314,10 @@ impl Election<'_> {
         if !partition.elr.is_empty() {
             change.eligible_leader_replicas = Some(Vec::new());
         }
-        if change.isr.is_none() && !target_isr.is_empty() && *target_isr != *partition.isr {
-            change.isr = Some(target_isr.iter().map(|broker| broker.0).collect());
-            if self.raise_epoch_on_shrink && change.leader == LEADER_UNCHANGED {
+        if change.isr.is_none() && !self.isr.is_empty() && *self.isr != *partition.isr {
+            change.isr = Some(self.isr.iter().map(|broker| broker.0).collect());
+            let shrinks = partition.isr.iter().any(|id| !self.isr.contains(id));
+            if self.raise_epoch_on_shrink && shrinks && change.leader == LEADER_UNCHANGED {
                 change.leader = partition.leader.0;
             }
         }
@@ -290,16 +330,18 @@ impl Election<'_> {
     }
 
     /// Elects: the leader, and whether it is from outside the in-sync set.
-    fn elect(&self, target_isr: &[BrokerId]) -> (BrokerId, bool) {
-        let in_sync = |broker: &BrokerId| target_isr.contains(broker) && self.may_lead(*broker);
-        let first = self.partition.preferred_leader();
-        if self.prefers_first && in_sync(&first) {
-            return (first, false);
+    fn elect(&self) -> (BrokerId, bool) {
+        let in_sync = |broker: &BrokerId| self.isr.contains(broker) && self.may_lead(*broker);
+        if let Some(first) = self.replicas.first()
+            && self.prefers_first
+            && in_sync(first)
+        {
+            return (*first, false);
         }
         if in_sync(&self.partition.leader) {
             return (self.partition.leader, false);
         }
-        let mut replicas = self.partition.replicas.iter();
+        let mut replicas = self.replicas.iter();
         if let Some(leader) = replicas.clone().find(|replica| in_sync(replica)) {
             return (*leader, false);
         }

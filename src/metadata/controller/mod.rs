@@ -12,6 +12,7 @@
 mod activation;
 mod alter_client_quotas;
 mod alter_configs;
+mod alter_partition;
 mod assign_replicas_to_dirs;
 mod broker_heartbeat;
 mod broker_registration;
@@ -27,6 +28,7 @@ mod incremental_alter_configs;
 mod leadership;
 mod new_partitions;
 mod partition_index;
+mod periodic_elections;
 mod placement;
 mod producer_ids;
 mod reassignment;
@@ -43,6 +45,7 @@ use std::time::{Duration, Instant};
 pub use activation::{activation_records, bootstrap_records};
 pub use decision::{Decision, Refusal};
 pub use incremental_alter_configs::{alteration_answer, check_alterations};
+pub use periodic_elections::ElectionIntervals;
 pub use placement::Entropy;
 pub use request::{Circumstances, ControllerRequest, ControllerRequestContext, RequestSender};
 pub use topic_name::{METADATA_TOPIC_NAME, check as check_topic_name};
@@ -53,6 +56,7 @@ use crate::metadata::image::{Change, MetadataImage, ReplayError, ResourceKind};
 use crate::model::{BrokerId, Offset};
 use crate::protocol::messages::metadata_records::MetadataRecord;
 use partition_index::PartitionIndex;
+use periodic_elections::DueElections;
 use sessions::Sessions;
 
 /// Counts partitions that are about to be created or deleted. An error refuses the topic.
@@ -77,6 +81,8 @@ pub struct ControllerSettings {
     pub delete_topic_enable: bool,
     /// How long a broker that sends no heartbeats stays unfenced.
     pub broker_session_timeout: Duration,
+    /// How often to look for leaders that could be others.
+    pub elections: ElectionIntervals,
     /// The static layer of configs that this node was started with.
     pub settings: Settings,
 }
@@ -92,6 +98,7 @@ pub struct Controller {
     /// The offset of each broker's registration, as far as this controller has seen them.
     registration_offsets: BTreeMap<BrokerId, Offset>,
     sessions: Sessions,
+    due_elections: DueElections,
     next_offset: Offset,
 }
 
@@ -115,6 +122,7 @@ impl Controller {
             index: PartitionIndex::of(&image),
             collisions,
             registration_offsets: BTreeMap::new(),
+            due_elections: DueElections::after(&settings.elections, now),
             sessions: Sessions::new(settings.broker_session_timeout, image.brokers(), now),
             settings,
             image,

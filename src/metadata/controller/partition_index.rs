@@ -9,11 +9,14 @@ use crate::model::{BrokerId, TopicId};
 /// One partition, by its topic's id.
 pub(super) type PartitionKey = (TopicId, i32);
 
-/// The partitions by the brokers in their in-sync set, and those without a leader.
+/// The partitions by the brokers in their in-sync set, and those without a leader, or without the preferred
+/// one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct PartitionIndex {
     in_sync: BTreeMap<BrokerId, BTreeSet<PartitionKey>>,
     leaderless: BTreeSet<PartitionKey>,
+    /// The partitions that another replica leads than the preferred one, or none.
+    imbalanced: BTreeSet<PartitionKey>,
     /// How many partitions each broker leads.
     led: BTreeMap<BrokerId, usize>,
 }
@@ -37,6 +40,11 @@ impl PartitionIndex {
     /// The partitions without a leader, ascending.
     pub(super) fn leaderless(&self) -> impl Iterator<Item = PartitionKey> {
         self.leaderless.iter().copied()
+    }
+
+    /// The partitions that their preferred replica does not lead, ascending.
+    pub(super) fn imbalanced(&self) -> impl Iterator<Item = PartitionKey> {
+        self.imbalanced.iter().copied()
     }
 
     /// Whether `broker` leads any partition.
@@ -71,6 +79,9 @@ impl PartitionIndex {
         } else {
             self.leaderless.insert(key);
         }
+        if state.leader != state.preferred_leader() {
+            self.imbalanced.insert(key);
+        }
     }
 
     fn remove(&mut self, key: PartitionKey, state: &PartitionImage) {
@@ -92,5 +103,6 @@ impl PartitionIndex {
         } else {
             self.leaderless.remove(&key);
         }
+        self.imbalanced.remove(&key);
     }
 }

@@ -10,7 +10,7 @@ use super::Controller;
 use super::create_topics::duplicates;
 use super::decision::{Decision, Refusal, error_fields};
 use super::request::{Circumstances, ControllerRequest};
-use crate::metadata::image::{LEADER_UNCHANGED, PartitionImage, TopicImage};
+use crate::metadata::image::{PartitionImage, TopicImage};
 use crate::model::BrokerId;
 use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
@@ -118,11 +118,27 @@ impl Controller {
         let partition = topic.partition(index);
         let partition = partition
             .ok_or_else(|| unknown(format!("Unable to find partition {name}:{index}.")))?;
-        let target = match &wanted.replicas {
-            None => self.taken_back(topic, index, partition)?,
-            Some(replicas) => self.reassigned(partition, replicas, may_change_factor)?,
+        // Only a reassignment that is cancelled may end with a leader that is not in sync, as in Kafka.
+        let (target, unclean_allowed) = match &wanted.replicas {
+            None => (
+                self.taken_back(topic, index, partition)?,
+                self.allows_unclean_election(name),
+            ),
+            Some(replicas) => (
+                self.reassigned(partition, replicas, may_change_factor)?,
+                false,
+            ),
         };
-        Ok(self.reassigned_record(topic, index, partition, &target))
+        let change = self.change_to(partition, &target, unclean_allowed);
+        let is_change = change != PartitionChangeRecord::default();
+        Ok(is_change.then(|| {
+            PartitionChangeRecord {
+                topic_id: topic.id,
+                partition_id: index,
+                ..change
+            }
+            .into()
+        }))
     }
 
     /// The partition after its reassignment was cancelled.
@@ -199,13 +215,13 @@ impl Controller {
         Ok(target.completed().unwrap_or(target))
     }
 
-    fn reassigned_record(
+    /// The change of a partition's replicas to those of `target`: who they are, where they lie, and which
+    /// come and go. Of leadership and the in-sync set it says nothing.
+    pub(super) fn assignment_change(
         &self,
-        topic: &TopicImage,
-        index: i32,
         partition: &PartitionImage,
         target: &Target,
-    ) -> Option<MetadataRecord> {
+    ) -> PartitionChangeRecord {
         let raw = |ids: &[BrokerId]| ids.iter().map(|id| id.0).collect::<Vec<i32>>();
         let changed = |new: &[BrokerId], old: &[BrokerId]| (*new != *old).then(|| raw(new));
         let replicas = changed(&target.replicas, &partition.replicas);
@@ -217,33 +233,13 @@ impl Controller {
             };
             target.replicas.iter().map(directory).collect()
         });
-        let mut change = PartitionChangeRecord {
-            isr: changed(&target.isr, &partition.isr),
+        PartitionChangeRecord {
             adding_replicas: changed(&target.adding, &partition.adding),
             removing_replicas: changed(&target.removing, &partition.removing),
             replicas,
             directories,
             ..PartitionChangeRecord::default()
-        };
-        if change == PartitionChangeRecord::default() {
-            return None;
         }
-        if !target.isr.contains(&partition.leader) {
-            let leads =
-                |id: &&BrokerId| target.isr.contains(id) && self.image.brokers().is_active(**id);
-            let leader = target.replicas.iter().find(leads);
-            change.leader = leader.map_or(BrokerId::NONE.0, |leader| leader.0);
-        }
-        let is_dropped = |id: &&BrokerId| !target.replicas.contains(id);
-        if change.leader == LEADER_UNCHANGED && partition.replicas.iter().any(|id| is_dropped(&id))
-        {
-            // The leader epoch must rise, so that a replica which is dropped does not count as a follower
-            // any more.
-            change.leader = partition.leader.0;
-        }
-        change.topic_id = topic.id;
-        change.partition_id = index;
-        Some(change.into())
     }
 }
 

@@ -104,7 +104,12 @@ fn batches(records: Option<&Bytes>) -> Result<Vec<FetchedBatch>, AnswerFault> {
             bytes: records.slice_ref(batch.bytes()),
         })
     });
-    checked.collect()
+    let batches: Vec<FetchedBatch> = checked.collect::<Result<_, _>>()?;
+    // Nothing at all would say that the log ends here.
+    if batches.is_empty() && !records.is_empty() {
+        return Err(AnswerFault::Records("no batch is whole".to_owned()));
+    }
+    Ok(batches)
 }
 
 impl Incoming for wire::FetchRequest {

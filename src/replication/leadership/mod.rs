@@ -131,7 +131,6 @@ impl Leadership {
     /// The leadership of `local`, in an epoch that begins at `start_offset`.
     /// Followers in sync count as caught up at `now`, so that they have the whole allowed lag to show
     /// themselves.
-    /// to show themselves.
     pub fn begin(
         local: BrokerId,
         start_offset: Offset,
@@ -153,7 +152,8 @@ impl Leadership {
         this
     }
 
-    /// Takes over what the controller has decided within the epoch.
+    /// Takes over what the controller has decided within the epoch. A proposal stays open: see
+    /// [`Self::proposal_ended`].
     pub fn assign(&mut self, replicas: &[BrokerId], isr: &[BrokerId]) {
         let known = std::mem::take(&mut self.followers);
         let others = replicas.iter().copied().filter(|&id| id != self.local);
@@ -164,7 +164,6 @@ impl Leadership {
             })
             .collect();
         self.isr = isr.to_vec();
-        self.proposed = None;
     }
 
     /// Begins another epoch of the same leader: what followers have fetched still counts.
@@ -292,7 +291,9 @@ impl Leadership {
         let follower = self.followers.iter().find(|it| it.id == id)?;
         let is_in_sync =
             follower.end_offset >= high_watermark && follower.end_offset >= self.start_offset;
-        if !is_in_sync || !follower.is_eligible {
+        // Without its epoch the controller could not tell the follower from an earlier process (KIP-903).
+        let has_epoch = follower.broker_epoch >= 0;
+        if !is_in_sync || !follower.is_eligible || !has_epoch {
             return None;
         }
         let isr = self.isr.iter().copied().chain([id]).collect();
@@ -332,8 +333,9 @@ impl Leadership {
         proposal
     }
 
-    /// Ends a proposal. `decided` is the set that the controller answered; `None` if it refused, or its
-    /// answer was lost.
+    /// Ends a proposal. `decided` is the set that the controller answered; `None` if it refused, or the
+    /// metadata has gone past what the proposal was based on. An answer that was lost ends nothing: the
+    /// controller may have taken the proposal.
     pub fn proposal_ended(&mut self, decided: Option<&[BrokerId]>) {
         self.proposed = None;
         if let Some(isr) = decided {

@@ -224,7 +224,7 @@ fn a_stranger_is_no_follower() {
         id: BrokerId(9),
         end_offset: Offset(10),
         log_start_offset: Offset(0),
-        broker_epoch: -1,
+        broker_epoch: 80,
         is_eligible: true,
         at: script.at(1),
         session: None,

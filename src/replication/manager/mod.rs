@@ -13,9 +13,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::metadata::ReplicaDirectory;
 use crate::metadata::delta::MetadataDelta;
 use crate::metadata::image::MetadataImage;
+use crate::metadata::{IsrChange, IsrOutcome, ReplicaDirectory};
 use crate::model::{DirectoryId, Offset, TopicIdPartition, TopicPartition};
 use crate::protocol::error_code::ErrorCode;
 use crate::replication::delayed::{AckOutcome, AckTicket, AckWait};
@@ -29,6 +29,7 @@ use crate::replication::moves::Moves;
 use crate::replication::partition::{Appended, LeaderWrite, ListedOffset, OffsetQuery, Partition};
 use crate::replication::replicas::{Replicas, wait_for_acks};
 use crate::replication::settings::ReplicaSettings;
+use crate::replication::threads::now;
 use crate::replication::upkeep::Upkeep;
 
 pub use crate::replication::dirs::SlowDir;
@@ -150,6 +151,14 @@ impl ReplicaManager {
     /// room for the copy's mark, REPLICA_NOT_AVAILABLE if there is no such replica here yet.
     pub fn move_replica(&self, name: &TopicPartition, path: &Path) -> Result<(), ErrorCode> {
         self.rooms.replicas.move_replica(name, path)
+    }
+
+    /// Takes in how a change of an in-sync set has ended that was asked for. It waits for the partition.
+    pub fn isr_change_ended(&self, change: &IsrChange, outcome: &IsrOutcome) {
+        // Who has given the partition up meanwhile counts for nothing.
+        if let Ok(partition) = self.partition(&change.partition) {
+            partition.proposal_ended(change, outcome, now().instant);
+        }
     }
 
     /// Notes that the log of a partition could not be read or written: a damaged log goes offline, and so

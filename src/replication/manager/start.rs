@@ -96,7 +96,7 @@ impl Rooms {
         let dirs = Dirs::new(dirs, &hosted, &listener, metrics);
         let moves = Moves::new(&settings, &hosted, &dirs, &listener);
         let cleaner = Cleaner::new(&settings, &hosted, &dirs, &moves, metrics);
-        let upkeep = Upkeep::new(&hosted, &dirs, cleaner);
+        let upkeep = Upkeep::new(&hosted, &dirs, &listener, cleaner);
         let fetches = Fetches::new(&hosted, &dirs, &listener, max_sessions);
         let followers = Arc::new(Followers::new(&settings, &hosted, &dirs));
         let replicas = Replicas::new(&settings, &hosted, &dirs, &moves, &followers, metrics);

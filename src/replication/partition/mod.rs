@@ -36,13 +36,14 @@ use crate::storage::log::Log;
 use crate::storage::log_config::LogConfig;
 use crate::storage::log_dir::LogDir;
 
+pub use crate::metadata::IsrChange;
 pub use append::{Appended, LeaderWrite};
 pub use compaction::{CleanTarget, UpkeepRight};
 pub use fetch::{FetchPlan, FetchedRecords, Reader};
 pub use follow::{Cut, CutPlan, Fetched, FollowerAppend, FollowerEnd};
 pub use offsets::{ListedOffset, OffsetQuery, OffsetSearch, Replicas};
 pub use relocation::{ReadForCopy, append_copy};
-pub use role::{IsrChange, RoleChange, Stopped};
+pub use role::{RoleChange, Stopped};
 
 use uncommitted_bytes::UncommittedBytes;
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::{News, Partition, Role, State};
-use crate::model::{BrokerId, LeaderEpoch, TopicIdPartition};
+use crate::metadata::{IsrChange, IsrOutcome};
+use crate::model::{BrokerId, LeaderEpoch};
 use crate::replication::delayed::{AckOutcome, Advance};
 use crate::replication::error::ReplicaError;
 use crate::replication::leadership::{FollowerFetch, IsrProposal, Leadership};
@@ -25,19 +26,6 @@ pub struct RoleChange<'a> {
     pub replicas: &'a [BrokerId],
     /// The replicas in sync.
     pub isr: &'a [BrokerId],
-}
-
-/// A change of an in-sync set to ask the controller for (AlterPartition).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IsrChange {
-    /// The partition.
-    pub partition: TopicIdPartition,
-    /// The epoch of the leader that asks.
-    pub leader_epoch: LeaderEpoch,
-    /// The partition epoch that the change is based on.
-    pub partition_epoch: i32,
-    /// The new set: brokers with their epochs, -1 for an unknown one.
-    pub isr: Vec<(BrokerId, i64)>,
 }
 
 /// Why a partition is not used any more.
@@ -67,6 +55,9 @@ impl Partition {
             return false;
         }
         let is_new_epoch = change.leader_epoch > state.leader_epoch;
+        // The answer to a proposal may have come before the metadata of the same partition epoch. What was
+        // proposed since then is as open as before.
+        let is_newer = change.partition_epoch > state.partition_epoch;
         assert!(
             change.leader_epoch >= state.leader_epoch,
             "leader epochs never go back"
@@ -77,6 +68,9 @@ impl Partition {
         let mut news = News::default();
         if change.leader == change.local {
             state.lead(change, is_new_epoch, now);
+            if is_newer {
+                state.proposal_overtaken();
+            }
             news = state.advance(now);
             news.woken.extend(state.advance_deletions());
         } else {
@@ -221,22 +215,28 @@ impl Partition {
         }
     }
 
-    /// Ends a proposal: with the in-sync set and partition epoch that the controller answered, or with
-    /// `None` if it refused.
-    pub fn proposal_ended(&self, decided: Option<(&[BrokerId], i32)>, now: Instant) {
+    /// Ends the proposal `change`, as the controller has decided on it. A proposal that the metadata has
+    /// gone past has ended before; it may not end the one that came after it.
+    pub fn proposal_ended(&self, change: &IsrChange, outcome: &IsrOutcome, now: Instant) {
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        let is_current = change.leader_epoch == state.leader_epoch
+            && change.partition_epoch == state.partition_epoch;
         let Role::Leader(leadership) = &mut state.role else {
             return;
         };
-        match decided {
-            // The metadata log was quicker, and is newer.
-            Some((_, partition_epoch)) if partition_epoch < state.partition_epoch => return,
-            Some((isr, partition_epoch)) => {
+        if !is_current {
+            return;
+        }
+        match outcome {
+            IsrOutcome::Taken {
+                isr,
+                partition_epoch,
+            } => {
                 leadership.proposal_ended(Some(isr));
-                state.partition_epoch = partition_epoch;
+                state.partition_epoch = *partition_epoch;
             }
-            None => leadership.proposal_ended(None),
+            IsrOutcome::Refused => leadership.proposal_ended(None),
         }
         let news = state.advance(now);
         self.finish(guard, news);
@@ -257,6 +257,12 @@ impl State {
             Role::Leader(leadership) => Ok(leadership),
             Role::Follower => Err(ReplicaError::NotLeader),
             Role::Stopped(stopped) => Err(stopped.error()),
+        }
+    }
+
+    fn proposal_overtaken(&mut self) {
+        if let Role::Leader(leadership) = &mut self.role {
+            leadership.proposal_ended(None);
         }
     }
 

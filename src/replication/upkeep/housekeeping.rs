@@ -1,5 +1,5 @@
 //! Periodic work on logs, on one thread that sleeps in between: checkpoints, time-based syncs, retention,
-//! forgetting producers, removing deleted folders.
+//! forgetting producers and followers that lag behind, removing deleted folders.
 
 use std::io;
 use std::sync::{Arc, Weak};
@@ -67,6 +67,11 @@ fn chores(storage: &StorageConfig) -> Vec<Chore> {
             Upkeep::apply_retention,
         ),
         chore(producers_ms, Upkeep::expire_producers),
+        // As often as in Kafka: a follower is out after one and a half times what it may lag.
+        chore(
+            (storage.replica_lag_time_max_ms / 2).max(10),
+            Upkeep::shrink_in_sync_sets,
+        ),
     ]
     .into_iter()
     .flatten()
@@ -109,6 +114,15 @@ impl Upkeep {
             // Where the cleaner is at work, it applies retention as well.
             if let Some(_upkeep) = partition.begin_upkeep() {
                 retention::apply_to(&self.dirs, &partition);
+            }
+        }
+    }
+
+    /// Has followers that lag behind taken out of the in-sync sets that this broker leads.
+    pub fn shrink_in_sync_sets(&self) {
+        for partition in self.hosted.online() {
+            if let Some(change) = partition.propose_shrinking(now().instant) {
+                self.listener.isr_change_wanted(change);
             }
         }
     }

@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 
 use crate::replication::dirs::Dirs;
 use crate::replication::hosted::Hosted;
+use crate::replication::listener::ReplicaListener;
 use crate::replication::settings::ReplicaSettings;
 use crate::replication::threads::{StopFlag, join_others};
 
@@ -31,6 +32,8 @@ pub use {retention::apply_to as apply_retention_to, scrub::Progress};
 pub struct Upkeep {
     hosted: Arc<Hosted>,
     dirs: Arc<Dirs>,
+    /// Told which followers lag behind.
+    listener: Arc<dyn ReplicaListener>,
     cleaner: Arc<Cleaner>,
     /// Ends housekeeping and the scrub.
     stop_flag: Arc<StopFlag>,
@@ -39,10 +42,16 @@ pub struct Upkeep {
 
 impl Upkeep {
     /// Maintenance without threads yet.
-    pub fn new(hosted: &Arc<Hosted>, dirs: &Arc<Dirs>, cleaner: Arc<Cleaner>) -> Arc<Self> {
+    pub fn new(
+        hosted: &Arc<Hosted>,
+        dirs: &Arc<Dirs>,
+        listener: &Arc<dyn ReplicaListener>,
+        cleaner: Arc<Cleaner>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             hosted: Arc::clone(hosted),
             dirs: Arc::clone(dirs),
+            listener: Arc::clone(listener),
             cleaner,
             stop_flag: Arc::default(),
             threads: Mutex::default(),

@@ -204,7 +204,7 @@ impl Replicas {
             id: BrokerId(2),
             end_offset: partition.end_offset(),
             log_start_offset: Offset(0),
-            broker_epoch: -1,
+            broker_epoch: 80,
             is_eligible: true,
             at: Instant::now(),
             session: None,

@@ -1,6 +1,7 @@
 //! Transcripts: a request against a state; the whole list of records and the response are asserted.
 
 mod activation;
+mod alter_partition;
 mod brokers;
 mod client_metrics_configs;
 mod client_quotas;
@@ -9,6 +10,7 @@ mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod directories;
+mod elections;
 mod features;
 mod index;
 mod placement;
@@ -18,7 +20,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Controller, ControllerSettings, Decision, activation_records, bootstrap_records};
+use super::{
+    Controller, ControllerSettings, Decision, ElectionIntervals, activation_records,
+    bootstrap_records,
+};
 use crate::doubles::history::Dice;
 use crate::metadata::image::{MetadataImage, SUPPORTED_FEATURES};
 use crate::model::{BrokerId, Offset, TopicId, Uuid};
@@ -54,6 +59,7 @@ fn settings() -> ControllerSettings {
         default_replication_factor: 1,
         delete_topic_enable: true,
         broker_session_timeout: SESSION,
+        elections: ElectionIntervals::default(),
         settings: BTreeMap::new(),
     }
 }

@@ -4,6 +4,7 @@ mod cuts;
 mod damage;
 mod fetch;
 mod following;
+mod in_sync;
 mod moves;
 mod sessions;
 mod stalls;

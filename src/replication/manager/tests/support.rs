@@ -46,6 +46,7 @@ pub(super) struct World {
     failures: Arc<Mutex<Vec<bool>>>,
     /// What the controller was told of moves.
     pub(super) placed: Arc<Mutex<Vec<ReplicaDirectory>>>,
+    pub(super) isr_changes: Arc<Mutex<Vec<IsrChange>>>,
     /// Held as long as the manager runs.
     _dirs: LogDirs,
 }
@@ -127,9 +128,11 @@ pub(super) fn broker(id: i32, fenced: bool) -> Change {
     }))
 }
 
+#[derive(Clone, Default)]
 struct Listener {
     failures: Arc<Mutex<Vec<bool>>>,
     placed: Arc<Mutex<Vec<ReplicaDirectory>>>,
+    isr_changes: Arc<Mutex<Vec<IsrChange>>>,
 }
 
 impl ReplicaListener for Listener {
@@ -141,7 +144,9 @@ impl ReplicaListener for Listener {
         self.placed.lock().push(replica_directory);
     }
 
-    fn isr_change_wanted(&self, _change: IsrChange) {}
+    fn isr_change_wanted(&self, change: IsrChange) {
+        self.isr_changes.lock().push(change);
+    }
 }
 
 impl World {
@@ -164,12 +169,8 @@ impl World {
             let source = std::io::Error::other("it is broken");
             (path.clone(), StateFileError::Io { path, source })
         }));
-        let failures = Arc::new(Mutex::new(Vec::new()));
-        let placed = Arc::new(Mutex::new(Vec::new()));
-        let listener = Box::new(Listener {
-            failures: Arc::clone(&failures),
-            placed: Arc::clone(&placed),
-        });
+        let told = Listener::default();
+        let listener = Box::new(told.clone());
         let config = BrokerConfig::read(&Layers::of(&Settings::default())).unwrap();
         let mut settings = ReplicaSettings {
             node_id: BrokerId(LOCAL),
@@ -188,8 +189,9 @@ impl World {
             replica_directories: started.replica_directories,
             image: Mutex::new(image),
             topics_made: Mutex::new(0),
-            failures,
-            placed,
+            failures: told.failures,
+            placed: told.placed,
+            isr_changes: told.isr_changes,
             _dirs: dirs,
         }
     }

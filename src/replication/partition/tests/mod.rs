@@ -1,5 +1,6 @@
 //! A replica on a disk in memory: its roles, its watermarks, and who is woken.
 
+mod proposals;
 mod reads;
 mod waits;
 
@@ -181,7 +182,7 @@ impl Script {
             id: BrokerId(follower),
             end_offset: Offset(end_offset),
             log_start_offset: Offset(log_start_offset),
-            broker_epoch: -1,
+            broker_epoch: 80,
             is_eligible: true,
             at: self.start,
             session: None,

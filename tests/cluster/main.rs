@@ -9,6 +9,7 @@ mod hostile;
 mod mixed_quorum;
 mod nodes;
 mod quorum;
+mod replication;
 mod voice;
 
 use support::apache;

@@ -9,7 +9,7 @@ use crate::model::BrokerId;
 use crate::network::{Client, ClientError, ClientOptions};
 use crate::protocol::messages::api_versions::ApiVersionsRequest;
 use crate::protocol::messages::fetch::{FetchRequest, FetchResponse};
-use crate::protocol::messages::list_offsets::ListOffsetsResponse;
+use crate::protocol::messages::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
 use crate::protocol::{ApiKey, ErrorCode, Request, Str};
 use crate::replication::hosted::Hosted;
 
@@ -108,7 +108,7 @@ impl Link {
 
     async fn list_offsets(
         &mut self,
-        request: &crate::protocol::messages::list_offsets::ListOffsetsRequest,
+        request: &ListOffsetsRequest,
     ) -> Result<ListOffsetsResponse, LinkError> {
         self.call(request, &LIST_OFFSETS_VERSIONS).await
     }

@@ -140,6 +140,7 @@ fn fence(criterion: &mut Criterion) {
         let broker = RegisterBrokerRecord {
             broker_id,
             broker_epoch: 1,
+            fenced: false,
             ..RegisterBrokerRecord::default()
         };
         replay(broker.into());

@@ -3,7 +3,6 @@
 //! It has a thread of its own: telling a leader of the outcome waits for the partition, which a stalled
 //! disk may hold, and heartbeats must not wait for that.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::{io, thread};
 
@@ -77,14 +76,12 @@ impl IsrChangeInbox {
 }
 
 /// Waits until the broker is no member of the cluster any more.
-fn ended(mut state: watch::Receiver<LifecycleState>) -> impl Future<Output = ()> {
-    async move {
-        let is_over = |state: &LifecycleState| {
-            matches!(state, LifecycleState::Stopped | LifecycleState::Failed(_))
-        };
-        // An error means that the thread of the broker's life has ended.
-        let _ = state.wait_for(is_over).await;
-    }
+async fn ended(mut state: watch::Receiver<LifecycleState>) {
+    let is_over = |state: &LifecycleState| {
+        matches!(state, LifecycleState::Stopped | LifecycleState::Failed(_))
+    };
+    // An error means that the thread of the broker's life has ended.
+    let _ = state.wait_for(is_over).await;
 }
 
 /// The state of the thread.

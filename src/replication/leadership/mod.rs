@@ -285,19 +285,33 @@ impl Leadership {
         id: BrokerId,
         high_watermark: Offset,
     ) -> Option<IsrProposal> {
-        if self.proposed.is_some() || self.isr.contains(&id) {
-            return None;
-        }
         let follower = self.followers.iter().find(|it| it.id == id)?;
-        let is_in_sync =
-            follower.end_offset >= high_watermark && follower.end_offset >= self.start_offset;
-        // Without its epoch the controller could not tell the follower from an earlier process (KIP-903).
-        let has_epoch = follower.broker_epoch >= 0;
-        if !is_in_sync || !follower.is_eligible || !has_epoch {
+        if self.proposed.is_some() || !self.may_join(follower, high_watermark) {
             return None;
         }
         let isr = self.isr.iter().copied().chain([id]).collect();
         Some(self.propose(isr))
+    }
+
+    /// Proposes the in-sync set with all followers that have caught up, though none of them has fetched just
+    /// now: a session does not name a partition in which nothing happens.
+    pub fn propose_expansions(&mut self, high_watermark: Offset) -> Option<IsrProposal> {
+        if self.proposed.is_some() {
+            return None;
+        }
+        let joining = self.followers.iter();
+        let joining = joining.filter(|follower| self.may_join(follower, high_watermark));
+        let joining: Vec<BrokerId> = joining.map(|follower| follower.id).collect();
+        let isr = self.isr.iter().chain(&joining).copied().collect();
+        (!joining.is_empty()).then(|| self.propose(isr))
+    }
+
+    fn may_join(&self, follower: &FollowerProgress, high_watermark: Offset) -> bool {
+        let is_in_sync =
+            follower.end_offset >= high_watermark && follower.end_offset >= self.start_offset;
+        // Without its epoch the controller could not tell the follower from an earlier process (KIP-903).
+        let has_epoch = follower.broker_epoch >= 0;
+        is_in_sync && follower.is_eligible && has_epoch && !self.isr.contains(&follower.id)
     }
 
     /// Proposes the in-sync set without the followers that are behind by more than `max_lag`.

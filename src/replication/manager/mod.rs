@@ -125,7 +125,12 @@ impl ReplicaManager {
         delta: &MetadataDelta,
         image: &Arc<MetadataImage>,
     ) -> Vec<ReplicaDirectory> {
-        self.rooms.replicas.apply(delta, image)
+        let placed = self.rooms.replicas.apply(delta, image);
+        // A follower may have caught up before its broker was unfenced.
+        if !delta.changes().brokers.is_empty() {
+            self.rooms.upkeep.settle_in_sync_sets();
+        }
+        placed
     }
 
     /// Sets who tells the epoch of this broker's registration, negative as long as there is none: followers
@@ -158,6 +163,10 @@ impl ReplicaManager {
         // Who has given the partition up meanwhile counts for nothing.
         if let Ok(partition) = self.partition(&change.partition) {
             partition.proposal_ended(change, outcome, now().instant);
+            // Another follower may have caught up meanwhile. A refusal is not answered by asking again.
+            if matches!(outcome, IsrOutcome::Taken { .. }) {
+                self.rooms.upkeep.settle_in_sync_set(&partition);
+            }
         }
     }
 

@@ -196,13 +196,18 @@ impl Partition {
         Ok(change)
     }
 
-    /// The change of the in-sync set that removes followers which lag behind, if there are any.
-    pub fn propose_shrinking(&self, now: Instant) -> Option<IsrChange> {
+    /// The change of the in-sync set that removes followers which lag behind, or adds those that may join,
+    /// if there are any. A Fetch says so itself; but brokers are unfenced, and earlier changes end, when
+    /// nobody fetches.
+    pub fn propose_change(&self, now: Instant) -> Option<IsrChange> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let (end_offset, max_lag) = (state.log.end_offset(), state.config.max_lag);
+        let high_watermark = state.high_watermark;
         let leadership = state.leadership_mut().ok()?;
-        let proposal = leadership.propose_shrinking(end_offset, now, max_lag)?;
+        let proposal = leadership
+            .propose_shrinking(end_offset, now, max_lag)
+            .or_else(|| leadership.propose_expansions(high_watermark))?;
         Some(self.isr_change(state, proposal))
     }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::{Upkeep, retention};
 use crate::config::StorageConfig;
 use crate::replication::dirs::CheckpointKind;
+use crate::replication::partition::Partition;
 use crate::replication::threads::{StopFlag, now};
 
 /// A piece of periodic work, and how often it is due.
@@ -70,7 +71,7 @@ fn chores(storage: &StorageConfig) -> Vec<Chore> {
         // As often as in Kafka: a follower is out after one and a half times what it may lag.
         chore(
             (storage.replica_lag_time_max_ms / 2).max(10),
-            Upkeep::shrink_in_sync_sets,
+            Upkeep::settle_in_sync_sets,
         ),
     ]
     .into_iter()
@@ -118,12 +119,18 @@ impl Upkeep {
         }
     }
 
-    /// Has followers that lag behind taken out of the in-sync sets that this broker leads.
-    pub fn shrink_in_sync_sets(&self) {
+    /// Has followers that lag behind taken out of the in-sync sets that this broker leads, and those taken
+    /// in that have caught up.
+    pub fn settle_in_sync_sets(&self) {
         for partition in self.hosted.online() {
-            if let Some(change) = partition.propose_shrinking(now().instant) {
-                self.listener.isr_change_wanted(change);
-            }
+            self.settle_in_sync_set(&partition);
+        }
+    }
+
+    /// The same for one partition.
+    pub fn settle_in_sync_set(&self, partition: &Partition) {
+        if let Some(change) = partition.propose_change(now().instant) {
+            self.listener.isr_change_wanted(change);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::model::BrokerId;
 impl World {
     /// Looks for followers that lag, of which none may lag at all: what the controller is asked for.
     fn shrink(&self) -> Vec<IsrChange> {
-        self.manager.rooms.upkeep.shrink_in_sync_sets();
+        self.manager.rooms.upkeep.settle_in_sync_sets();
         std::mem::take(&mut *self.isr_changes.lock())
     }
 

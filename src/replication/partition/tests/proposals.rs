@@ -118,7 +118,7 @@ fn newer_metadata_ends_a_change_whose_outcome_is_unknown() {
 fn metadata_that_the_answer_came_before_leaves_the_next_change_open() {
     let script = led(&[1, 2, 3]);
     let lag = script.start + Duration::from_secs(31);
-    let change = script.partition.propose_shrinking(lag).unwrap();
+    let change = script.partition.propose_change(lag).unwrap();
     end(&script, &change, &taken(&[1], 2));
     proposed(&script, 3, 0).unwrap();
 
@@ -150,7 +150,7 @@ fn followers_that_lag_are_left_out_and_the_watermark_moves_once_that_is_taken() 
     script.produce(1);
     let change = |after: u64| {
         let now = script.start + Duration::from_secs(after);
-        script.partition.propose_shrinking(now)
+        script.partition.propose_change(now)
     };
     assert_eq!(change(30), None);
 

@@ -1,6 +1,7 @@
 //! Which leader each partition is fetched from, and the threads that fetch.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -157,12 +158,10 @@ impl Followers {
         }
         let key = (leader, number_of(&id, table.per_leader));
         let is_new = !table.followed.contains_key(&id);
-        if !table.fetchers.contains_key(&key) {
-            let started = self.start(leader, key.1)?;
-            table.fetchers.insert(key, started);
-        }
-        let running = table.fetchers.get_mut(&key);
-        let running = running.expect("it was just started, if it was not there");
+        let running = match table.fetchers.entry(key) {
+            Entry::Occupied(running) => running.into_mut(),
+            Entry::Vacant(place) => place.insert(self.start(leader, key.1)?),
+        };
         running.count += usize::from(is_new);
         running.inbox.push(id, Some(leader_epoch));
         table.followed.insert(id, (leader, leader_epoch));

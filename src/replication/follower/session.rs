@@ -166,11 +166,11 @@ mod tests {
         }
     }
 
-    /// A request for partitions at these offsets: its session, what it asks for, and what it forgets.
-    fn request(
-        session: &mut Session,
-        wanted: &[(i32, Option<i64>)],
-    ) -> ((i32, i32), Vec<(i32, i64)>, Vec<i32>) {
+    /// A request: its session, what it asks for, and what it forgets.
+    type Asked = ((i32, i32), Vec<(i32, i64)>, Vec<i32>);
+
+    /// A request for partitions at these offsets.
+    fn request(session: &mut Session, wanted: &[(i32, Option<i64>)]) -> Asked {
         let wanted = wanted.iter();
         let changes = session.request(wanted.map(|(number, at)| (id(*number), at.map(ask))));
         let asked = changes.asked.iter();

@@ -240,7 +240,7 @@ impl DiskFile for FileHandle {
     }
 
     fn may_lend(&self) -> bool {
-        FileHandle::may_lend(self)
+        Self::may_lend(self)
     }
 
     fn set_modified(&self, at: Timestamp) -> io::Result<()> {

@@ -58,7 +58,7 @@ impl Controller {
         })
     }
 
-    /// Refuses what would need brokers to copy from each other, as long as they do not.
+    /// Refuses more replicas than the config allows.
     ///
     /// # Errors
     /// INVALID_REPLICATION_FACTOR.
@@ -68,8 +68,11 @@ impl Controller {
         }
         Err(Refusal::new(
             ErrorCode::INVALID_REPLICATION_FACTOR,
-            "Brokers do not copy partitions from each other yet: the replication factor must be 1, and \
-             a partition stays on its broker.",
+            format!(
+                "replication.factor.max allows {} replica(s) of a partition. More are for trying out: \
+                 raise it on all controllers.",
+                self.settings.most_replicas
+            ),
         ))
     }
 

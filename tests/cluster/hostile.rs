@@ -180,7 +180,6 @@ fn a_leader_takes_note_of_its_voters_and_of_no_others() {
                 min_supported_version: 0,
                 max_supported_version: 1,
             },
-            ..UpdateRaftVoterRequest::default()
         };
         let answer = ask(&nodes.controller(leader), &request).expect("an answer");
         assert_eq!(answer.current_leader.leader_id, leader);

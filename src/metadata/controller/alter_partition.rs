@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use super::Controller;
 use super::decision::{Decision, Refusal};
+use super::leadership::is_online;
 use super::reassignment::Target;
 use super::request::{Circumstances, ControllerRequest};
 use crate::metadata::image::{LEADER_UNCHANGED, LeaderRecovery, PartitionImage, TopicImage};
@@ -195,6 +196,7 @@ impl Controller {
         let is_eligible = |state: &BrokerState| {
             let is_new = !partition.isr.contains(&BrokerId(state.broker_id));
             self.is_eligible(state, names_epochs && is_new)
+                && (!is_new || self.has_its_directory(partition, state))
         };
         if !named.iter().all(is_eligible) {
             return Err(ErrorCode::INELIGIBLE_REPLICA);
@@ -214,6 +216,17 @@ impl Controller {
             let is_unknown = state.broker_epoch == UNKNOWN_EPOCH;
             broker.is_active() && (is_same_process || is_unknown && !needs_epoch)
         })
+    }
+
+    /// Whether the directory of a replica is online. Kafka does not ask: the replica is taken in again right
+    /// after its disk has failed, and nobody can lead when the others go.
+    fn has_its_directory(&self, partition: &PartitionImage, state: &BrokerState) -> bool {
+        let id = BrokerId(state.broker_id);
+        let broker = self.image.brokers().get(id);
+        match (partition.directory_of(id), broker) {
+            (Some(directory), Some(broker)) => is_online(directory, &broker.directories),
+            _ => true,
+        }
     }
 }
 

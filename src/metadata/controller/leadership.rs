@@ -258,7 +258,7 @@ impl Controller {
 
 /// Whether a replica's directory is known to be gone. Replicas that are not assigned to a
 /// directory yet count as online, as do all of a broker that has not told its directories.
-fn is_online(directory: DirectoryId, online: &[DirectoryId]) -> bool {
+pub(super) fn is_online(directory: DirectoryId, online: &[DirectoryId]) -> bool {
     if directory == Uuid::UNASSIGNED_DIRECTORY || directory == Uuid::ZERO {
         return true;
     }

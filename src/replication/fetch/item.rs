@@ -172,8 +172,11 @@ impl Item {
             follower: params.follower.map(|follower| follower.id),
         };
         let mut plan = partition.plan_fetch(&self.request, reader)?;
-        if plan.diverging.is_none() && !std::mem::replace(&mut self.is_noted, true) {
-            let change = self.note_follower(partition, look)?;
+        if let Some(epoch) = plan.checked_in
+            && plan.diverging.is_none()
+            && !std::mem::replace(&mut self.is_noted, true)
+        {
+            let change = self.note_follower(partition, epoch, look)?;
             findings.isr_changes.extend(change);
             plan.high_watermark = partition.high_watermark();
         }
@@ -184,12 +187,13 @@ impl Item {
     fn note_follower(
         &self,
         partition: &Partition,
+        checked_in: LeaderEpoch,
         look: &Look<'_>,
     ) -> Result<Option<IsrChange>, ReplicaError> {
         let Some(follower) = look.params.follower else {
             return Ok(None);
         };
-        partition.follower_fetched(&FollowerFetch {
+        let fetch = FollowerFetch {
             id: follower.id,
             end_offset: self.request.fetch_offset,
             log_start_offset: self.request.log_start_offset,
@@ -197,7 +201,8 @@ impl Item {
             is_eligible: is_eligible(look.image, follower.id, follower.epoch),
             at: look.now,
             session: look.clock.cloned(),
-        })
+        };
+        partition.follower_fetched(checked_in, &fetch)
     }
 
     fn refusal(&self, code: ErrorCode, image: &MetadataImage) -> PartitionAnswer {

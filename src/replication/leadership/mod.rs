@@ -166,11 +166,13 @@ impl Leadership {
         self.isr = isr.to_vec();
     }
 
-    /// Begins another epoch of the same leader: what followers have fetched still counts.
+    /// Begins another epoch of the same leader. What followers have fetched does not count: another broker
+    /// may have led in between, and they may have cut it off.
     pub fn begin_epoch(&mut self, start_offset: Offset, now: Instant) {
         self.start_offset = start_offset;
         for follower in &mut self.followers {
             let is_in_sync = self.isr.contains(&follower.id);
+            follower.end_offset = Offset::NONE;
             follower.leader_end_offset = start_offset;
             follower.caught_up_at = is_in_sync.then_some(now);
             follower.fetched_at = is_in_sync.then_some(now);
@@ -208,6 +210,10 @@ impl Leadership {
     /// grown, so that the high watermark may move.
     pub fn fetched(&mut self, fetch: &FollowerFetch, leader_end_offset: Offset) -> Option<bool> {
         let follower = self.followers.iter_mut().find(|it| it.id == fetch.id)?;
+        // A Fetch of a process that is gone, which was held up on its way, says nothing of the one that is here.
+        if fetch.broker_epoch < follower.broker_epoch {
+            return Some(false);
+        }
         // A follower that now has everything the leader had at its Fetch before was caught up then: a
         // leader that is written to all the time is always a little ahead (KAFKA-2143).
         if fetch.end_offset >= leader_end_offset {
@@ -295,12 +301,24 @@ impl Leadership {
 
     /// Proposes the in-sync set with all followers that have caught up, though none of them has fetched just
     /// now: a session does not name a partition in which nothing happens.
-    pub fn propose_expansions(&mut self, high_watermark: Offset) -> Option<IsrProposal> {
+    pub fn propose_expansions(
+        &mut self,
+        high_watermark: Offset,
+        now: Instant,
+        max_lag: Duration,
+    ) -> Option<IsrProposal> {
         if self.proposed.is_some() {
             return None;
         }
+        // One that is silent may have no log any more.
+        let is_heard = |follower: &FollowerProgress| {
+            let session = follower.session.as_ref().map(|session| session.last_used());
+            let heard = follower.fetched_at.max(session);
+            heard.is_some_and(|at| now.saturating_duration_since(at) <= max_lag)
+        };
         let joining = self.followers.iter();
-        let joining = joining.filter(|follower| self.may_join(follower, high_watermark));
+        let joining = joining
+            .filter(|follower| is_heard(follower) && self.may_join(follower, high_watermark));
         let joining: Vec<BrokerId> = joining.map(|follower| follower.id).collect();
         let isr = self.isr.iter().chain(&joining).copied().collect();
         (!joining.is_empty()).then(|| self.propose(isr))

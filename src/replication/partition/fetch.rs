@@ -47,6 +47,9 @@ pub struct FetchPlan {
     is_committed_only: bool,
     fetch_offset: Offset,
     read: Option<ReadPlan>,
+    /// The leader epoch in which the Fetch was checked; `None` if the partition could not be looked at:
+    /// then nothing that it says counts.
+    pub checked_in: Option<LeaderEpoch>,
 }
 
 /// The outcome of a read.
@@ -81,6 +84,7 @@ impl Partition {
             is_committed_only: reader.interest == Interest::LastStable,
             fetch_offset: request.fetch_offset,
             read: None,
+            checked_in: Some(state.leader_epoch),
         };
         if request.last_fetched_epoch != LeaderEpoch::NONE {
             plan.diverging = state.divergence(request)?;
@@ -117,6 +121,7 @@ impl Partition {
             is_committed_only: reader.interest == Interest::LastStable,
             fetch_offset: request.fetch_offset,
             read: None,
+            checked_in: None,
         }
     }
 }

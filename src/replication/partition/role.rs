@@ -169,6 +169,7 @@ impl Partition {
     /// returns the change of the in-sync set to ask the controller for.
     pub fn follower_fetched(
         &self,
+        checked_in: LeaderEpoch,
         fetch: &FollowerFetch,
     ) -> Result<Option<IsrChange>, ReplicaError> {
         let mut guard = self.state.lock();
@@ -176,6 +177,10 @@ impl Partition {
         let end_offset = state.log.end_offset();
         let leader_epoch = state.leader_epoch;
         let leadership = state.leadership_mut()?;
+        // Whether the logs agree was checked against another leader's log.
+        if checked_in != leader_epoch {
+            return Ok(None);
+        }
         let unknown = ReplicaError::UnknownLeaderEpoch {
             asked: leader_epoch,
             current: leader_epoch,
@@ -207,8 +212,12 @@ impl Partition {
         let leadership = state.leadership_mut().ok()?;
         let proposal = leadership
             .propose_shrinking(end_offset, now, max_lag)
-            .or_else(|| leadership.propose_expansions(high_watermark))?;
-        Some(self.isr_change(state, proposal))
+            .or_else(|| leadership.propose_expansions(high_watermark, now, max_lag));
+        let change = proposal.map(|proposal| self.isr_change(state, proposal));
+        // The high watermark waits no more for one that has lagged for too long.
+        let news = state.advance(now);
+        self.finish(guard, news);
+        change
     }
 
     fn isr_change(&self, state: &State, proposal: IsrProposal) -> IsrChange {

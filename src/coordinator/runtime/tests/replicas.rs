@@ -209,7 +209,9 @@ impl Replicas {
             at: Instant::now(),
             session: None,
         };
-        partition.follower_fetched(&fetch).unwrap();
+        partition
+            .follower_fetched(partition.leader().1, &fetch)
+            .unwrap();
     }
 }
 

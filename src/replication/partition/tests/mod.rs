@@ -187,7 +187,8 @@ impl Script {
             at: self.start,
             session: None,
         };
-        self.partition.follower_fetched(&fetch).unwrap();
+        let epoch = self.partition.leader().1;
+        self.partition.follower_fetched(epoch, &fetch).unwrap();
     }
 
     fn plan(&self, offset: i64, interest: Interest) -> Result<FetchPlan, ReplicaError> {

@@ -27,7 +27,8 @@ fn proposed(script: &Script, follower: i32, end_offset: i64) -> Option<IsrChange
         at: script.start,
         session: None,
     };
-    script.partition.follower_fetched(&fetch).unwrap()
+    let epoch = script.partition.leader().1;
+    script.partition.follower_fetched(epoch, &fetch).unwrap()
 }
 
 fn taken(isr: &[i32], partition_epoch: i32) -> IsrOutcome {
@@ -87,7 +88,9 @@ fn a_follower_without_an_epoch_never_joins() {
         session: None,
     };
 
-    assert_eq!(script.partition.follower_fetched(&fetch).unwrap(), None);
+    let epoch = script.partition.leader().1;
+    let change = script.partition.follower_fetched(epoch, &fetch).unwrap();
+    assert_eq!(change, None);
 }
 
 #[test]

@@ -116,6 +116,12 @@ impl Delivery {
             self.drop_first();
         }
         match self.kept.front() {
+            // A batch is committed as a whole: a replica that says it has half of one is wrong.
+            Some(batch)
+                if batch.base_offset == from && batch.last_offset >= self.high_watermark =>
+            {
+                None
+            }
             Some(batch) if batch.base_offset == from => {
                 let batch = self.drop_first()?;
                 self.delivered(&batch);
@@ -210,6 +216,21 @@ mod tests {
         assert_eq!(delivery.next(), Some(read));
         delivery.delivered(&batch(5, 1));
         assert_eq!(delivery.next(), None);
+    }
+
+    #[test]
+    fn a_batch_is_told_only_when_all_of_it_is_committed() {
+        let mut delivery = Delivery::new(Offset(0));
+        let two = CommittedBatch {
+            last_offset: Offset(1),
+            ..batch(0, 1)
+        };
+        delivery.wrote(two.clone());
+
+        delivery.commit(Offset(1));
+        assert_eq!(delivery.next(), None);
+        delivery.commit(Offset(2));
+        assert_eq!(delivery.next(), Some(Step::Deliver(two)));
     }
 
     #[test]

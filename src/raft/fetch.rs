@@ -67,9 +67,10 @@ impl RaftNode {
         let is_same =
             |parked: &ParkedFetch| is_replica && parked.request.replica == request.replica;
         let earlier = leader.parked.iter().position(is_same);
+        let is_no_replica = |parked: &ParkedFetch| parked.request.replica.id < BrokerId(0);
         let is_full = leader.parked.len() >= MAX_PARKED;
         let released = earlier
-            .or(is_full.then_some(0))
+            .or_else(|| is_full.then(|| leader.parked.iter().position(is_no_replica).unwrap_or(0)))
             .map(|place| leader.parked.remove(place));
         leader.parked.push(ParkedFetch {
             token,

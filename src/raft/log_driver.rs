@@ -154,7 +154,7 @@ impl MetadataLog {
         has_epochs && !self.state(Vec::new()).has(id)
     }
 
-    /// The next batches from `from` on that are below `up_to`; at least one.
+    /// The next batches from `from` on that are below `up_to`; none if the first goes beyond that.
     pub(super) fn read(
         &self,
         from: Offset,
@@ -163,8 +163,10 @@ impl MetadataLog {
         let content = self.read_bytes(from, up_to)?;
         let mut scratch = Scratch::with_limit(MAX_DECOMPRESSED_BYTES);
         let mut batches = Vec::new();
+        let mut is_there = false;
         for batch in Batches::new(&content) {
             let batch = batch.map_err(|error| self.damaged_at(from, error))?;
+            is_there = true;
             if batch.last_offset() >= up_to {
                 break;
             }
@@ -185,7 +187,7 @@ impl MetadataLog {
                 records,
             });
         }
-        if batches.is_empty() {
+        if !is_there {
             return Err(self.damaged(format!("nothing can be read at offset {from}")));
         }
         Ok(batches)

@@ -364,7 +364,11 @@ impl RaftThread {
             match step {
                 Step::Deliver(batch) => self.listener.on_event(RaftEvent::Committed(batch)),
                 Step::Read { from, up_to } => {
-                    for batch in self.log.read(from, up_to)? {
+                    let batches = self.log.read(from, up_to)?;
+                    if batches.is_empty() {
+                        break;
+                    }
+                    for batch in batches {
                         self.delivery.delivered(&batch);
                         self.listener.on_event(RaftEvent::Committed(batch));
                     }

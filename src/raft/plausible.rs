@@ -44,8 +44,15 @@ impl RaftNode {
         (0..=furthest).contains(&response.epoch.0) && response.leader.is_none_or(is_voter)
     }
 
+    /// Requests one after the other lead no further than half of all epochs by leaps: from there on it takes
+    /// as many requests as there are epochs left.
     fn furthest(&self) -> i32 {
-        self.election.epoch.0.saturating_add(MAX_LEAP)
+        let own = self.election.epoch.0;
+        if own < LAST_FOR_BEGINNERS {
+            own.saturating_add(MAX_LEAP).min(LAST_FOR_BEGINNERS)
+        } else {
+            own.saturating_add(1)
+        }
     }
 
     /// The epoch after the present one; `None`: there is none, and the replica halts.

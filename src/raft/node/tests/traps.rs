@@ -94,6 +94,21 @@ fn epochs_that_no_election_can_have_reached_are_refused_and_move_nothing() {
 }
 
 #[test]
+fn leaps_one_after_the_other_do_not_use_up_the_epochs() {
+    let mut epoch = 5;
+    for _ in 0..3000 {
+        let leapt = i32::saturating_add(epoch, LEAP);
+        let told = election_by_answer(election(epoch, None, None), leapt, None);
+        epoch = told.epoch.0;
+    }
+
+    assert!(epoch <= i32::MAX / 2, "{epoch}");
+    // Elections go on from there.
+    let told = election_by_answer(election(epoch, None, None), epoch + 1, Some(2));
+    assert_eq!(told, election(epoch + 1, Some(2), None));
+}
+
+#[test]
 fn a_leader_that_has_no_vote_is_no_leader() {
     for request in [begin(6, 9), end(6, 9), begin(5, 9), end(5, 9)] {
         assert!(refusal_of(&request).is_some(), "{request:?}");

@@ -1,7 +1,7 @@
 //! The endpoints that others are told of this node's listeners: with real ports in place of 0, and a host
 //! name in place of "all addresses".
 
-use crate::config::{Endpoint, Listeners};
+use crate::config::{Endpoint, Listeners, host_and_port};
 
 /// The advertised endpoints, complete.
 #[derive(Clone, Debug)]
@@ -38,16 +38,9 @@ impl Advertised {
 
     /// Host and port of the first listener for clients.
     pub(super) fn bootstrap(&self) -> String {
-        let first = self
-            .broker
-            .first()
-            .map(|endpoint| (&endpoint.host, endpoint.port));
-        first.map_or_else(String::new, |(host, port)| {
-            if host.contains(':') {
-                format!("[{host}]:{port}")
-            } else {
-                format!("{host}:{port}")
-            }
+        let first = self.broker.first();
+        first.map_or_else(String::new, |endpoint| {
+            host_and_port(&endpoint.host, endpoint.port)
         })
     }
 }

@@ -47,12 +47,16 @@ pub struct Voter {
 impl Voter {
     /// The address to connect to: `host:port`, an IPv6 address in brackets.
     pub fn address(&self) -> String {
-        let Self { host, port, .. } = self;
-        if host.contains(':') {
-            format!("[{host}]:{port}")
-        } else {
-            format!("{host}:{port}")
-        }
+        host_and_port(&self.host, self.port)
+    }
+}
+
+/// An address to connect to: `host:port`, an IPv6 address in brackets.
+pub fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
     }
 }
 
@@ -101,25 +105,15 @@ impl fmt::Display for SecurityProtocol {
 /// The endpoint as it is written in `listeners`.
 impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}://", self.listener)?;
-        write_address(formatter, &self.host, self.port)
+        let address = host_and_port(&self.host, self.port);
+        write!(formatter, "{}://{address}", self.listener)
     }
 }
 
 /// The voter as it is written in `controller.quorum.voters`.
 impl fmt::Display for Voter {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}@", self.id)?;
-        write_address(formatter, &self.host, self.port)
-    }
-}
-
-/// Writes `host:port`, with brackets around an IPv6 address.
-fn write_address(formatter: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
-    if host.contains(':') {
-        write!(formatter, "[{host}]:{port}")
-    } else {
-        write!(formatter, "{host}:{port}")
+        write!(formatter, "{}@{}", self.id, self.address())
     }
 }
 

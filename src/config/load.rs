@@ -199,8 +199,7 @@ impl Collected {
     }
 
     fn read(&self) -> Result<BrokerConfig, InvalidValue> {
-        let config = BrokerConfig::read(&Layers::of(&self.settings))?;
-        Ok(config)
+        BrokerConfig::read(&Layers::of(&self.settings))
     }
 
     fn finish(mut self) -> Result<Loaded, LoadError> {

@@ -46,7 +46,7 @@ pub use describe::{
     Entry, Synonym, describe_broker, describe_client_metrics, describe_cluster_default,
     describe_group, describe_loggers, describe_topic,
 };
-pub use endpoint::{Endpoint, SecurityProtocol, Voter};
+pub use endpoint::{Endpoint, SecurityProtocol, Voter, host_and_port};
 pub use group_coordinator::GroupCoordinatorConfig;
 pub use group_overrides::check_group_overrides;
 pub use key::{BrokerDefault, Importance, Key, KeyDefault, Kind, Scope, Status, Update};

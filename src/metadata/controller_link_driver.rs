@@ -14,14 +14,10 @@ use parking_lot::Mutex;
 use super::controller::ControllerRequestContext;
 use crate::config::Voter;
 use crate::model::BrokerId;
-use crate::network::{Client, ClientError, ClientOptions};
-use crate::protocol::messages::api_versions::ApiVersionsRequest;
+use crate::network::{Client, ClientError, ClientOptions, decode_answer};
 use crate::protocol::messages::envelope::EnvelopeRequest;
 use crate::protocol::messages::principal::DefaultPrincipalData;
-use crate::protocol::{
-    ApiKey, Decode as _, DecodeError, ErrorCode, Message as _, Reader, Request, ResponseHeader,
-    Str, frame, message,
-};
+use crate::protocol::{ApiKey, DecodeError, ErrorCode, Request, Str, frame, message};
 use crate::security::Principal;
 
 /// How long the active controller may take to be connected to.
@@ -133,7 +129,7 @@ impl ControllerLink {
             code => return Err(LinkError::Refused(code)),
         }
         let unread = |error: DecodeError| LinkError::Lost(error.to_string());
-        decode::<R>(answer.response_data.unwrap_or_default(), version).map_err(unread)
+        decode_answer::<R>(answer.response_data.unwrap_or_default(), version).map_err(unread)
     }
 
     /// A connection to the controller `leader`, which nobody else uses.
@@ -152,12 +148,7 @@ impl ControllerLink {
         let mut client = Client::connect(&address, self.options.clone())
             .await
             .map_err(not_decided)?;
-        let software = ApiVersionsRequest {
-            client_software_name: Str::from_static("broker"),
-            client_software_version: Str::from_static(env!("CARGO_PKG_VERSION")),
-            ..ApiVersionsRequest::default()
-        };
-        let negotiated = tokio::time::timeout(CONNECT_TIMEOUT, client.negotiate(&software)).await;
+        let negotiated = tokio::time::timeout(CONNECT_TIMEOUT, client.negotiate_as_broker()).await;
         let in_time = negotiated.unwrap_or(Err(ClientError::TimedOut(CONNECT_TIMEOUT)));
         in_time.map_err(not_decided)?;
         Ok(client)
@@ -218,13 +209,4 @@ pub fn principal_of(bytes: &Bytes) -> Option<Principal> {
         name: data.name,
         token_authenticated: data.token_authenticated,
     })
-}
-
-fn decode<R: Request>(answer: Bytes, version: i16) -> Result<R::Response, DecodeError> {
-    R::Response::check_version(version)?;
-    let mut reader = Reader::new(answer);
-    ResponseHeader::decode(&mut reader, R::KEY.response_header_version(version))?;
-    let body = R::Response::decode(&mut reader, version)?;
-    reader.finish()?;
-    Ok(body)
 }

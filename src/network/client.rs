@@ -139,6 +139,19 @@ impl Client {
         Ok(())
     }
 
+    /// Asks for the versions as this broker.
+    ///
+    /// # Errors
+    /// As [`Client::negotiate`].
+    pub async fn negotiate_as_broker(&mut self) -> Result<(), ClientError> {
+        self.negotiate(&ApiVersionsRequest {
+            client_software_name: Str::from_static("broker"),
+            client_software_version: Str::from_static(env!("CARGO_PKG_VERSION")),
+            ..ApiVersionsRequest::default()
+        })
+        .await
+    }
+
     /// The newest version of an API within `ours` that the other side serves too. `None` also
     /// before [`Client::negotiate`].
     pub fn version_of(&self, api: ApiKey, ours: &RangeInclusive<i16>) -> Option<i16> {
@@ -226,8 +239,11 @@ impl Client {
     }
 }
 
-/// Decodes an answer, which must end with its body.
-fn decode_answer<R: Request>(answer: Bytes, version: i16) -> Result<R::Response, DecodeError> {
+/// Decodes an answer, header and body, which must end with its body.
+///
+/// # Errors
+/// It is no such answer.
+pub fn decode_answer<R: Request>(answer: Bytes, version: i16) -> Result<R::Response, DecodeError> {
     R::Response::check_version(version)?;
     let mut reader = Reader::new(answer);
     ResponseHeader::decode(&mut reader, R::KEY.response_header_version(version))?;

@@ -29,7 +29,7 @@ use turns::Crowd;
 use crate::telemetry::Metrics;
 
 pub use budget::{Lane, MemoryCharge, RequestMemory};
-pub use client::{Client, ClientError, ClientOptions};
+pub use client::{Client, ClientError, ClientOptions, decode_answer};
 pub use close::CloseReason;
 pub use connection::{ClientSoftware, Connection};
 pub use connections::{ConnectionLimits, Connections, IpRates, ListenerLimits};

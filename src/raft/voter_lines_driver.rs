@@ -21,7 +21,6 @@ use super::voters::Voter;
 use super::wire::{Answer, AnswerFault, Outgoing, QuorumAddresses};
 use crate::model::BrokerId;
 use crate::network::{Client, ClientError, ClientOptions};
-use crate::protocol::messages::api_versions::ApiVersionsRequest;
 use crate::protocol::{ApiKey, Request as WireRequest, Str};
 use crate::telemetry::LogGate;
 
@@ -166,13 +165,7 @@ impl Line {
 
     async fn connect(&self) -> Result<Client, ClientError> {
         let mut client = Client::connect(&self.address, self.options.clone()).await?;
-        client
-            .negotiate(&ApiVersionsRequest {
-                client_software_name: Str::from_static("broker"),
-                client_software_version: Str::from_static(env!("CARGO_PKG_VERSION")),
-                ..ApiVersionsRequest::default()
-            })
-            .await?;
+        client.negotiate_as_broker().await?;
         Ok(client)
     }
 

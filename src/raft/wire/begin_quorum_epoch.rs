@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Answer, AnswerFault, Incoming, PARTITION, QuorumAddresses, addressee, check_top_level,
-    directory, epoch, error_code, leader_id, leader_of, only, refusal_of, topic_name,
+    directory, epoch, error_code, leader_id, leader_of, refusal_of, topic_name,
 };
 use crate::model::BrokerId;
 use crate::protocol::ErrorCode;
@@ -44,12 +44,7 @@ pub(super) fn request(
 impl Answer for wire::BeginQuorumEpochResponse {
     fn read(self) -> Result<Response, AnswerFault> {
         check_top_level(self.error_code)?;
-        let partition = only(
-            self.topics,
-            |topic| topic.topic_name == topic_name(),
-            |topic| topic.partitions,
-            |partition| partition.partition_index,
-        );
+        let partition = only_partition!(self.topics, topic_name, partition_index);
         let partition = partition.ok_or(AnswerFault::OtherPartition)?;
         Ok(Response {
             refusal: refusal_of(partition.error_code)?,
@@ -69,12 +64,7 @@ impl Incoming for wire::BeginQuorumEpochRequest {
         if !addresses.is_of_cluster(self.cluster_id.as_ref()) {
             return Err(refused(ErrorCode::INCONSISTENT_CLUSTER_ID));
         }
-        let partition = only(
-            self.topics,
-            |topic| topic.topic_name == topic_name(),
-            |topic| topic.partitions,
-            |partition| partition.partition_index,
-        );
+        let partition = only_partition!(self.topics, topic_name, partition_index);
         let Some(told) = partition else {
             return Err(refused(ErrorCode::INVALID_REQUEST));
         };
@@ -91,7 +81,6 @@ impl Incoming for wire::BeginQuorumEpochRequest {
         response: &Response,
         _records: Bytes,
     ) -> wire::BeginQuorumEpochResponse {
-        let endpoint = addresses.endpoint_of(response.leader);
         wire::BeginQuorumEpochResponse {
             error_code: ErrorCode::NONE,
             topics: vec![wire::ResponseTopicData {
@@ -103,14 +92,7 @@ impl Incoming for wire::BeginQuorumEpochRequest {
                     leader_epoch: response.epoch.0,
                 }],
             }],
-            node_endpoints: endpoint
-                .map(|endpoint| wire::NodeEndpoint {
-                    node_id: endpoint.id.0,
-                    host: endpoint.host,
-                    port: endpoint.port,
-                })
-                .into_iter()
-                .collect(),
+            node_endpoints: node_endpoints!(addresses, response),
         }
     }
 }

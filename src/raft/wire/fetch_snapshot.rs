@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Answer, AnswerFault, Incoming, PARTITION, QuorumAddresses, check_top_level, directory, epoch,
-    error_code, key, leader_id, leader_of, only, refusal_of, topic_name,
+    error_code, key, leader_id, leader_of, refusal_of, topic_name,
 };
 use crate::model::Offset;
 use crate::protocol::messages::fetch_snapshot as wire;
@@ -51,12 +51,7 @@ fn id_of(id: &wire::SnapshotId) -> OffsetAndEpoch {
 impl Answer for wire::FetchSnapshotResponse {
     fn read(self) -> Result<Response, AnswerFault> {
         check_top_level(self.error_code)?;
-        let partition = only(
-            self.topics,
-            |topic| topic.name == topic_name(),
-            |topic| topic.partitions,
-            |partition| partition.index,
-        );
+        let partition = only_partition!(self.topics, name, index);
         let partition = partition.ok_or(AnswerFault::OtherPartition)?;
         let records = partition.unaligned_records.bytes();
         let chunk = SnapshotChunk {
@@ -89,12 +84,7 @@ impl Incoming for wire::FetchSnapshotRequest {
         }
         let named = self.topics[0].name.clone();
         let index = self.topics[0].partitions[0].partition;
-        let partition = only(
-            self.topics,
-            |topic| topic.name == topic_name(),
-            |topic| topic.partitions,
-            |partition| partition.partition,
-        );
+        let partition = only_partition!(self.topics, name, partition);
         let Some(asked) = partition else {
             return Err(wire::FetchSnapshotResponse {
                 topics: vec![wire::ResponseTopicSnapshot {
@@ -134,7 +124,6 @@ impl Incoming for wire::FetchSnapshotRequest {
         if let Request::FetchSnapshot(request) = request {
             (chunk.id, chunk.position) = (request.id, request.position);
         }
-        let endpoint = addresses.endpoint_of(response.leader);
         wire::FetchSnapshotResponse {
             topics: vec![wire::ResponseTopicSnapshot {
                 name: topic_name(),
@@ -151,14 +140,7 @@ impl Incoming for wire::FetchSnapshotRequest {
                     },
                 }],
             }],
-            node_endpoints: endpoint
-                .map(|endpoint| wire::NodeEndpoint {
-                    node_id: endpoint.id.0,
-                    host: endpoint.host,
-                    port: endpoint.port,
-                })
-                .into_iter()
-                .collect(),
+            node_endpoints: node_endpoints!(addresses, response),
             ..wire::FetchSnapshotResponse::default()
         }
     }

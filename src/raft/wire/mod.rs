@@ -6,6 +6,33 @@
 //! or for another partition; all else the state machine decides. Nothing that comes is trusted: a number
 //! that can't be one is an error, not a panic.
 
+/// Takes the metadata log's partition out of topics whose fields have these names; see [`only`].
+macro_rules! only_partition {
+    ($topics:expr, $name:ident, $index:ident) => {
+        super::only(
+            $topics,
+            |topic| topic.$name == super::topic_name(),
+            |topic| topic.partitions,
+            |partition| partition.$index,
+        )
+    };
+}
+
+/// Where the leader is found, in the struct that each of the quorum's own answers has for it.
+macro_rules! node_endpoints {
+    ($addresses:expr, $response:expr) => {
+        $addresses
+            .endpoint_of($response.leader)
+            .map(|endpoint| wire::NodeEndpoint {
+                node_id: endpoint.id.0,
+                host: endpoint.host,
+                port: endpoint.port,
+            })
+            .into_iter()
+            .collect()
+    };
+}
+
 mod begin_quorum_epoch;
 mod end_quorum_epoch;
 mod fetch;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Answer, AnswerFault, Incoming, PARTITION, QuorumAddresses, addressee, check_top_level,
-    directory, epoch, error_code, key, leader_id, leader_of, only, refusal_of, topic_name,
+    directory, epoch, error_code, key, leader_id, leader_of, refusal_of, topic_name,
 };
 use crate::model::{BrokerId, Offset};
 use crate::protocol::ErrorCode;
@@ -40,12 +40,7 @@ pub(super) fn request(
 impl Answer for wire::VoteResponse {
     fn read(self) -> Result<Response, AnswerFault> {
         check_top_level(self.error_code)?;
-        let partition = only(
-            self.topics,
-            |topic| topic.topic_name == topic_name(),
-            |topic| topic.partitions,
-            |partition| partition.partition_index,
-        );
+        let partition = only_partition!(self.topics, topic_name, partition_index);
         let partition = partition.ok_or(AnswerFault::OtherPartition)?;
         Ok(Response {
             refusal: refusal_of(partition.error_code)?,
@@ -67,12 +62,7 @@ impl Incoming for wire::VoteRequest {
         if !addresses.is_of_cluster(self.cluster_id.as_ref()) {
             return Err(refused(ErrorCode::INCONSISTENT_CLUSTER_ID));
         }
-        let partition = only(
-            self.topics,
-            |topic| topic.topic_name == topic_name(),
-            |topic| topic.partitions,
-            |partition| partition.partition_index,
-        );
+        let partition = only_partition!(self.topics, topic_name, partition_index);
         let Some(asked) = partition else {
             return Err(refused(ErrorCode::INVALID_REQUEST));
         };
@@ -94,7 +84,6 @@ impl Incoming for wire::VoteRequest {
         response: &Response,
         _records: Bytes,
     ) -> wire::VoteResponse {
-        let endpoint = addresses.endpoint_of(response.leader);
         wire::VoteResponse {
             error_code: ErrorCode::NONE,
             topics: vec![wire::ResponseTopicData {
@@ -107,14 +96,7 @@ impl Incoming for wire::VoteRequest {
                     vote_granted: response.body == ResponseBody::Vote { granted: true },
                 }],
             }],
-            node_endpoints: endpoint
-                .map(|endpoint| wire::NodeEndpoint {
-                    node_id: endpoint.id.0,
-                    host: endpoint.host,
-                    port: endpoint.port,
-                })
-                .into_iter()
-                .collect(),
+            node_endpoints: node_endpoints!(addresses, response),
         }
     }
 }

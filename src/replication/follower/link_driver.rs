@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::request::{FETCH_VERSIONS, LIST_OFFSETS_VERSIONS, LogEdge, found, list_offsets_request};
 use super::work::{Found, Search};
+use crate::config::host_and_port;
 use crate::model::BrokerId;
 use crate::network::{Client, ClientError, ClientOptions};
-use crate::protocol::messages::api_versions::ApiVersionsRequest;
 use crate::protocol::messages::fetch::{FetchRequest, FetchResponse};
 use crate::protocol::messages::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
 use crate::protocol::{ApiKey, ErrorCode, Request, Str};
@@ -137,21 +137,12 @@ impl Link {
             leader: self.leader,
             listener: Arc::clone(&self.listener),
         })?;
-        Ok(if endpoint.host.contains(':') {
-            format!("[{}]:{}", endpoint.host, endpoint.port)
-        } else {
-            format!("{}:{}", endpoint.host, endpoint.port)
-        })
+        Ok(host_and_port(&endpoint.host, endpoint.port))
     }
 }
 
 async fn connect(options: &ClientOptions, address: &str) -> Result<Client, ClientError> {
     let mut client = Client::connect(address, options.clone()).await?;
-    let software = ApiVersionsRequest {
-        client_software_name: Str::from_static("broker"),
-        client_software_version: Str::from_static(env!("CARGO_PKG_VERSION")),
-        ..ApiVersionsRequest::default()
-    };
-    client.negotiate(&software).await?;
+    client.negotiate_as_broker().await?;
     Ok(client)
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod brokers;
 mod hostile;
+mod mixed_data;
 mod mixed_quorum;
 mod nodes;
 mod quorum;

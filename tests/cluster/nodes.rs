@@ -50,6 +50,7 @@ enum Running {
 /// One node.
 struct Node {
     maker: Maker,
+    role: Role,
     /// Directory and settings; the process is not the broker's own here.
     place: Broker,
     running: Option<Running>,
@@ -126,6 +127,7 @@ impl Nodes {
             }
             let node = Node {
                 maker: *maker,
+                role,
                 place: Broker::stopped(&all),
                 running: None,
             };
@@ -160,6 +162,14 @@ impl Nodes {
     /// The ids of all nodes.
     pub fn ids(&self) -> Vec<i32> {
         self.all.keys().copied().collect()
+    }
+
+    /// The ids of those that are brokers.
+    pub fn brokers(&self) -> Vec<i32> {
+        let all = self.all.iter();
+        all.filter(|(_, node)| node.role != Role::Controller)
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     /// Where a node's controller listens.

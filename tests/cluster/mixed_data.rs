@@ -11,6 +11,12 @@ use rdkafka::producer::Producer as _;
 use crate::voice::{self, PATIENCE};
 
 const PARTITIONS: i32 = 3;
+/// Brokers that are killed are missed after three seconds.
+const SETTINGS: [(&str, &str); 3] = [
+    COPIES[0],
+    ("broker.session.timeout.ms", "3000"),
+    ("broker.heartbeat.interval.ms", "500"),
+];
 /// How many messages are written before and after each death.
 const BURST: u64 = 300;
 
@@ -67,7 +73,7 @@ fn kill_each_under_load(mut nodes: Nodes) {
 #[test]
 fn a_broker_of_apaches_is_a_replica_among_ours() {
     let brokers = [Maker::Apache, Maker::Ours, Maker::Ours];
-    let nodes = Nodes::with_brokers(80, &[Maker::Ours], &brokers, &COPIES);
+    let nodes = Nodes::with_brokers(80, &[Maker::Ours], &brokers, &SETTINGS);
     if let Some(nodes) = nodes {
         kill_each_under_load(nodes);
     }
@@ -76,7 +82,7 @@ fn a_broker_of_apaches_is_a_replica_among_ours() {
 #[test]
 fn a_broker_of_ours_is_a_replica_among_apaches() {
     let brokers = [Maker::Ours, Maker::Apache, Maker::Apache];
-    let nodes = Nodes::with_brokers(81, &[Maker::Apache], &brokers, &COPIES);
+    let nodes = Nodes::with_brokers(81, &[Maker::Apache], &brokers, &SETTINGS);
     if let Some(nodes) = nodes {
         kill_each_under_load(nodes);
     }

@@ -17,5 +17,5 @@ mod round;
 mod serve;
 
 pub use answer::{FetchAnswer, PartitionAnswer};
-pub use request::{FetchParams, FollowerIdentity, SessionRequest};
+pub use request::{FetchParams, SessionRequest};
 pub use serve::{Fetch, Fetches};

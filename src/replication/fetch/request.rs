@@ -3,17 +3,8 @@
 
 use std::time::Duration;
 
-use crate::model::BrokerId;
 use crate::replication::delayed::Interest;
-
-/// A follower that fetches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FollowerIdentity {
-    /// The follower's `node.id`.
-    pub id: BrokerId,
-    /// The follower's broker epoch (KIP-903); -1 if it did not give one.
-    pub epoch: i64,
-}
+use crate::replication::fetch_session::FollowerIdentity;
 
 /// What a Fetch asks for as a whole.
 #[derive(Clone, Copy, Debug)]

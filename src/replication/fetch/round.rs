@@ -122,6 +122,7 @@ impl Round {
         let mut session = found.lock();
         session.begin(
             self.session.epoch,
+            self.params.follower,
             self.session.uses_topic_ids,
             self.params.interest,
         )?;
@@ -353,11 +354,11 @@ impl Round {
         random: impl Fn() -> u32,
         now: Instant,
     ) -> i32 {
-        let is_follower = self.params.follower.is_some();
+        let follower = self.params.follower;
         let uses_topic_ids = self.session.uses_topic_ids;
         let fill = |id| {
             let interest = self.params.interest;
-            let mut session = FetchSession::new(id, is_follower, uses_topic_ids, interest, now);
+            let mut session = FetchSession::new(id, follower, uses_topic_ids, interest, now);
             let mut answers = Vec::with_capacity(partitions.len());
             for (item, answer) in items.iter().zip(partitions) {
                 let topic = match &answer.topic {
@@ -372,7 +373,7 @@ impl Round {
             session.answered(&answers);
             session
         };
-        sessions.create(is_follower, partitions.len(), now, random, fill)
+        sessions.create(follower.is_some(), partitions.len(), now, random, fill)
     }
 }
 

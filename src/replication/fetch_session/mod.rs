@@ -12,7 +12,7 @@ pub use session::{Answer, FetchSession, Outcome, PartitionRequest, ReadySlot};
 
 use std::sync::Arc;
 
-use crate::model::TopicId;
+use crate::model::{BrokerId, TopicId};
 
 /// The session id of a request or answer without a session.
 pub const NO_SESSION: i32 = 0;
@@ -63,10 +63,20 @@ impl TopicRef<'_> {
     }
 }
 
+/// A follower that fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FollowerIdentity {
+    /// The follower's `node.id`.
+    pub id: BrokerId,
+    /// The follower's broker epoch (KIP-903); -1 if it did not give one.
+    pub epoch: i64,
+}
+
 /// Why an incremental request cannot be served. The client starts over with a full one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
-    /// FETCH_SESSION_ID_NOT_FOUND: the session was evicted, or belongs to another broker.
+    /// FETCH_SESSION_ID_NOT_FOUND: the session was evicted, or belongs to another broker or another
+    /// follower.
     #[error("no such fetch session")]
     NotFound,
     /// INVALID_FETCH_SESSION_EPOCH: a request was lost, or arrived twice.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{INITIAL_EPOCH, SessionError, TopicKey, TopicRef, next_epoch};
+use super::{FollowerIdentity, INITIAL_EPOCH, SessionError, TopicKey, TopicRef, next_epoch};
 use crate::model::{LeaderEpoch, Offset, TopicId};
 use crate::replication::delayed::{FetchWatch, Interest, Subscription};
 use crate::replication::leadership::SessionClock;
@@ -83,7 +83,8 @@ struct CachedPartition {
 pub struct FetchSession {
     id: i32,
     epoch: i32,
-    is_follower: bool,
+    /// The follower whose session it is, with the epoch of its last request.
+    follower: Option<FollowerIdentity>,
     interest: Interest,
     index: TopicIndex,
     /// The partitions by slot; `None` for one that was forgotten.
@@ -97,7 +98,7 @@ impl FetchSession {
     /// A session without partitions, for the full request that begins it.
     pub fn new(
         id: i32,
-        is_follower: bool,
+        follower: Option<FollowerIdentity>,
         uses_topic_ids: bool,
         interest: Interest,
         now: Instant,
@@ -105,7 +106,7 @@ impl FetchSession {
         Self {
             id,
             epoch: next_epoch(INITIAL_EPOCH),
-            is_follower,
+            follower,
             interest,
             index: if uses_topic_ids {
                 TopicIndex::ById(BTreeMap::new())
@@ -131,7 +132,7 @@ impl FetchSession {
 
     /// Whether the session is a follower's, which no consumer's may displace.
     pub fn is_follower(&self) -> bool {
-        self.is_follower
+        self.follower.is_some()
     }
 
     /// How many partitions the session has.
@@ -158,9 +159,13 @@ impl FetchSession {
     pub fn begin(
         &mut self,
         epoch: i32,
+        follower: Option<FollowerIdentity>,
         uses_topic_ids: bool,
         interest: Interest,
     ) -> Result<(), SessionError> {
+        if follower.map(|it| it.id) != self.follower.map(|it| it.id) {
+            return Err(SessionError::NotFound);
+        }
         if epoch != self.epoch {
             return Err(SessionError::InvalidEpoch);
         }
@@ -168,8 +173,11 @@ impl FetchSession {
             return Err(SessionError::TopicIds);
         }
         self.epoch = next_epoch(epoch);
-        if interest != self.interest {
+        // A follower may begin before it is registered. What it has counts once its epoch is known, though
+        // its requests name no partition again.
+        if interest != self.interest || follower != self.follower {
             self.interest = interest;
+            self.follower = follower;
             self.look_at_all_again();
         }
         Ok(())

@@ -3,8 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::model::{LeaderEpoch, Offset};
+use crate::model::{BrokerId, LeaderEpoch, Offset};
 use crate::replication::delayed::{Advance, Interest, Watchers};
+
+const FOLLOWER: FollowerIdentity = FollowerIdentity {
+    id: BrokerId(2),
+    epoch: 5,
+};
 
 fn request(fetch_offset: i64) -> PartitionRequest {
     PartitionRequest {
@@ -26,7 +31,7 @@ fn answer(high_watermark: i64, outcome: Outcome) -> Answer {
 
 /// A consumer's session on partitions 0 to `count` of topic `t`, all of which are caught up.
 fn session(count: i32) -> FetchSession {
-    let mut session = FetchSession::new(7, false, false, Interest::HighWatermark, Instant::now());
+    let mut session = FetchSession::new(7, None, false, Interest::HighWatermark, Instant::now());
     for partition in 0..count {
         let slot = session.update(TopicRef::Name("t"), partition, request(10));
         answered(&mut session, slot, answer(10, Outcome::CaughtUp));
@@ -36,7 +41,7 @@ fn session(count: i32) -> FetchSession {
 }
 
 fn begin(session: &mut FetchSession, epoch: i32) -> Result<(), SessionError> {
-    session.begin(epoch, false, Interest::HighWatermark)
+    session.begin(epoch, None, false, Interest::HighWatermark)
 }
 
 /// Answers one slot; true: the answer is sent.
@@ -81,12 +86,12 @@ fn a_request_of_another_epoch_is_refused_and_changes_nothing() {
 #[test]
 fn names_and_ids_of_topics_do_not_mix() {
     let mut by_name = session(1);
-    let changed = by_name.begin(1, true, Interest::HighWatermark);
+    let changed = by_name.begin(1, None, true, Interest::HighWatermark);
     assert_eq!(changed, Err(SessionError::TopicIds));
 
-    let mut by_id = FetchSession::new(7, false, true, Interest::HighWatermark, Instant::now());
+    let mut by_id = FetchSession::new(7, None, true, Interest::HighWatermark, Instant::now());
     assert_eq!(begin(&mut by_id, 1), Err(SessionError::TopicIds));
-    assert_eq!(by_id.begin(1, true, Interest::HighWatermark), Ok(()));
+    assert_eq!(by_id.begin(1, None, true, Interest::HighWatermark), Ok(()));
 }
 
 #[test]
@@ -232,9 +237,55 @@ fn an_append_makes_its_partition_ready_and_no_other() {
 #[test]
 fn another_isolation_level_looks_at_all_partitions_again() {
     let mut session = session(3);
-    session.begin(1, false, Interest::LastStable).unwrap();
+    session.begin(1, None, false, Interest::LastStable).unwrap();
 
     assert_eq!(ready(&session), [0, 1, 2]);
+}
+
+/// A follower's session on partitions 0 to 2, all of which are caught up, that began before the follower
+/// was registered.
+fn session_of_a_newcomer() -> FetchSession {
+    let newcomer = FollowerIdentity {
+        epoch: -1,
+        ..FOLLOWER
+    };
+    let (now, interest) = (Instant::now(), Interest::LogEnd);
+    let mut session = FetchSession::new(7, Some(newcomer), false, interest, now);
+    for partition in 0..3 {
+        let slot = session.update(TopicRef::Name("t"), partition, request(10));
+        answered(&mut session, slot, answer(10, Outcome::CaughtUp));
+    }
+    session.take_ready(usize::MAX);
+    session
+}
+
+#[test]
+fn a_follower_that_has_registered_meanwhile_is_looked_at_again_in_all_its_partitions() {
+    let mut session = session_of_a_newcomer();
+
+    session
+        .begin(1, Some(FOLLOWER), false, Interest::LogEnd)
+        .unwrap();
+
+    assert_eq!(ready(&session), [0, 1, 2]);
+    session
+        .begin(2, Some(FOLLOWER), false, Interest::LogEnd)
+        .unwrap();
+    assert!(ready(&session).is_empty());
+}
+
+#[test]
+fn a_followers_session_is_nobody_elses() {
+    let mut session = session_of_a_newcomer();
+    let other = FollowerIdentity {
+        id: BrokerId(3),
+        ..FOLLOWER
+    };
+
+    for reader in [Some(other), None] {
+        let begun = session.begin(1, reader, false, Interest::LogEnd);
+        assert_eq!(begun, Err(SessionError::NotFound));
+    }
 }
 
 // The cache: who gives way to whom.
@@ -242,7 +293,7 @@ fn another_isolation_level_looks_at_all_partitions_again() {
 fn new_session(id: i32, is_follower: bool, count: i32) -> FetchSession {
     let mut session = FetchSession::new(
         id,
-        is_follower,
+        is_follower.then_some(FOLLOWER),
         false,
         Interest::HighWatermark,
         Instant::now(),

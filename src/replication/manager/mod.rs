@@ -34,8 +34,9 @@ use crate::replication::upkeep::Upkeep;
 
 pub use crate::replication::dirs::SlowDir;
 pub use crate::replication::fetch::{
-    Fetch, FetchAnswer, FetchParams, FollowerIdentity, PartitionAnswer, SessionRequest,
+    Fetch, FetchAnswer, FetchParams, PartitionAnswer, SessionRequest,
 };
+pub use crate::replication::fetch_session::FollowerIdentity;
 pub use crate::replication::replicas::{DirDescription, LogDescription};
 pub use start::{StartError, Started};
 

@@ -1,8 +1,11 @@
 //! Nodes of one cluster: where they are, what they are, and whether they run.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::apache::{Apache, ApacheBroker};
@@ -56,10 +59,19 @@ struct Node {
     running: Option<Running>,
 }
 
+/// Where nodes are, if not on this machine's loopback.
+pub trait Hosting {
+    /// The address of a node.
+    fn host(&self, id: i32) -> String;
+
+    /// Calls `spawn`, which starts a process, so that it is where the node is.
+    fn inside(&self, id: i32, spawn: &mut dyn FnMut());
+}
+
 /// Nodes that know each other by `controller.quorum.voters`.
 pub struct Nodes {
     apache: Option<Apache>,
-    network: u8,
+    hosting: Rc<dyn Hosting>,
     all: BTreeMap<i32, Node>,
 }
 
@@ -67,12 +79,22 @@ impl Nodes {
     /// Controllers with the ids 1, 2, ... by these makers, none of which runs. `test` is a number that no
     /// other test of this program has. `None` where Apache Kafka is needed and not installed.
     pub fn controllers(test: u8, makers: &[Maker], settings: &[(&str, &str)]) -> Option<Self> {
-        Self::new(test, makers, settings, Role::Controller, &[])
+        let hosting = Rc::new(Loopback(test));
+        Self::new(hosting, makers, settings, Role::Controller, &[])
     }
 
     /// As [`Self::controllers`], and each is a broker as well.
     pub fn combined(test: u8, makers: &[Maker], settings: &[(&str, &str)]) -> Option<Self> {
-        Self::new(test, makers, settings, Role::Both, &[])
+        Self::hosted(Rc::new(Loopback(test)), makers, settings)
+    }
+
+    /// As [`Self::combined`], on hosts of the caller's.
+    pub fn hosted(
+        hosting: Rc<dyn Hosting>,
+        makers: &[Maker],
+        settings: &[(&str, &str)],
+    ) -> Option<Self> {
+        Self::new(hosting, makers, settings, Role::Both, &[])
     }
 
     /// As [`Self::controllers`], and with brokers whose ids follow.
@@ -82,11 +104,12 @@ impl Nodes {
         brokers: &[Maker],
         settings: &[(&str, &str)],
     ) -> Option<Self> {
-        Self::new(test, controllers, settings, Role::Controller, brokers)
+        let hosting = Rc::new(Loopback(test));
+        Self::new(hosting, controllers, settings, Role::Controller, brokers)
     }
 
     fn new(
-        test: u8,
+        hosting: Rc<dyn Hosting>,
         voters: &[Maker],
         settings: &[(&str, &str)],
         role: Role,
@@ -101,7 +124,7 @@ impl Nodes {
         };
         let mut nodes = Self {
             apache,
-            network: test,
+            hosting,
             all: BTreeMap::new(),
         };
         let count = i32::try_from(voters.len()).expect("few nodes");
@@ -182,11 +205,8 @@ impl Nodes {
         format!("{}:{BROKER_PORT}", self.host(id))
     }
 
-    /// Each process of tests has addresses of its own, and each of its tests others.
     fn host(&self, id: i32) -> String {
-        let pid = std::process::id();
-        let high = ((pid >> 8) & 0x1f) << 3 | id.unsigned_abs();
-        format!("127.{}.{high}.{}", self.network, pid & 0xff)
+        self.hosting.host(id)
     }
 
     /// Whose program a node runs.
@@ -196,7 +216,10 @@ impl Nodes {
 
     /// The log directory of a node.
     pub fn data_dir(&self, id: i32) -> PathBuf {
-        self.all[&id].place.data_dir()
+        let place = &self.all[&id].place;
+        let mut settings = place.settings().iter();
+        let set = settings.find(|(key, _)| key == "log.dirs");
+        set.map_or_else(|| place.data_dir(), |(_, value)| PathBuf::from(value))
     }
 
     /// Changes a setting of one of our nodes for its next start.
@@ -210,15 +233,17 @@ impl Nodes {
 
     /// Starts one of our nodes without waiting for anything; of Apache's nodes, the process starts.
     pub fn spawn(&mut self, id: i32) {
-        let apache = self.apache.clone();
+        let (apache, hosting) = (self.apache.clone(), Rc::clone(&self.hosting));
         let node = self.node(id);
         assert!(node.running.is_none(), "node {id} runs already");
-        node.running = Some(match node.maker {
-            Maker::Ours => Running::Ours(node.place.spawn()),
-            Maker::Apache => {
-                let apache = apache.expect("it was found");
-                Running::Apache(apache.spawn(&properties(node)))
-            }
+        hosting.inside(id, &mut || {
+            node.running = Some(match node.maker {
+                Maker::Ours => Running::Ours(node.place.spawn()),
+                Maker::Apache => {
+                    let apache = apache.as_ref().expect("it was found");
+                    Running::Apache(apache.spawn(&properties(node)))
+                }
+            });
         });
     }
 
@@ -238,13 +263,19 @@ impl Nodes {
         self.wait_until_ready(id);
     }
 
-    fn wait_until_ready(&mut self, id: i32) {
+    /// Waits until a node serves.
+    pub fn wait_until_ready(&mut self, id: i32) {
         match self.node(id).running.as_mut().expect("it was spawned") {
             Running::Ours(process) => {
                 process.wait_until_printed("ready after", START_LIMIT);
             }
             Running::Apache(broker) => broker.wait_until_started(),
         }
+    }
+
+    /// Whether a node was started, and neither killed nor stopped since.
+    pub fn is_running(&self, id: i32) -> bool {
+        self.all[&id].running.is_some()
     }
 
     /// Kills a node (SIGKILL).
@@ -301,6 +332,21 @@ impl Nodes {
                 .collect();
             self.format(node, &settings);
         }
+    }
+}
+
+/// On loopback: each process of tests has addresses of its own, and each of its tests others.
+struct Loopback(u8);
+
+impl Hosting for Loopback {
+    fn host(&self, id: i32) -> String {
+        let pid = std::process::id();
+        let high = ((pid >> 8) & 0x1f) << 3 | id.unsigned_abs();
+        format!("127.{}.{high}.{}", self.0, pid & 0xff)
+    }
+
+    fn inside(&self, _: i32, spawn: &mut dyn FnMut()) {
+        spawn();
     }
 }
 

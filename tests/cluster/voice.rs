@@ -1,5 +1,7 @@
 //! Talks to controllers over their own listener, as `--bootstrap-controller` does.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::time::{Duration, Instant};
 
 use broker::network::{Client, ClientOptions};

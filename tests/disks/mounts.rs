@@ -1,5 +1,7 @@
 //! File systems of our own: small ones, and ones whose power can be cut.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

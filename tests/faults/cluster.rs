@@ -1,0 +1,209 @@
+//! The three brokers that faults happen to, and the topic that is written meanwhile.
+
+use std::fs;
+use std::rc::Rc;
+
+use broker::protocol::ErrorCode;
+use broker::protocol::messages::create_topics::{
+    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
+use broker::protocol::messages::metadata::{
+    MetadataRequest, MetadataResponse, MetadataResponsePartition,
+};
+use rustix::process::Signal;
+
+use crate::network::Network;
+use crate::nodes::{Maker, Nodes};
+use crate::voice::{ask, wait_for};
+
+/// The topic that is written.
+pub const TOPIC: &str = "written";
+/// How many partitions it has.
+pub const PARTITIONS: i32 = 3;
+/// All nodes.
+pub const NODES: [i32; 3] = [1, 2, 3];
+
+const SETTINGS: [(&str, &str); 1] = [("replication.factor.max", "3")];
+
+/// Three nodes, each broker and controller.
+pub struct Cluster {
+    pub nodes: Nodes,
+    pub network: Rc<Network>,
+    paused: Vec<i32>,
+}
+
+impl Cluster {
+    /// Nodes in a network of their own; `None` if that cannot be made. They do not run yet.
+    pub fn new(test: u8, settings: &[(&str, &str)]) -> Option<Self> {
+        let network = Rc::new(Network::join(test, &NODES)?);
+        let settings = [&SETTINGS, settings].concat();
+        let hosting = Rc::clone(&network);
+        let mut nodes = Nodes::hosted(hosting, &[Maker::Ours; 3], &settings)?;
+        for id in NODES {
+            nodes.set(id, "offsets.topic.replication.factor", "3");
+        }
+        Some(Self {
+            nodes,
+            network,
+            paused: Vec::new(),
+        })
+    }
+
+    /// Starts all nodes, and makes the topic.
+    pub fn start(&mut self, topic_settings: &[(&str, &str)]) {
+        self.nodes.start_all();
+        let settings = [("min.insync.replicas", "2")];
+        let settings = settings.iter().chain(topic_settings);
+        let created = wait_for("the topic", || {
+            let code = self.create(1, TOPIC, settings.clone().copied())?;
+            let is_settled = [ErrorCode::NONE, ErrorCode::TOPIC_ALREADY_EXISTS].contains(&code);
+            is_settled.then_some(code)
+        });
+        println!("{TOPIC}: {created:?}");
+        self.wait_until_in_sync();
+    }
+
+    /// Creates a topic by one of the nodes; the answer, if there is one.
+    pub fn create<'a>(
+        &self,
+        by: i32,
+        name: &str,
+        settings: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Option<ErrorCode> {
+        let configs = settings.map(|(key, value)| CreatableTopicConfig {
+            name: key.to_owned().into(),
+            value: Some(value.to_owned().into()),
+        });
+        let request = CreateTopicsRequest {
+            topics: vec![CreatableTopic {
+                name: name.to_owned().into(),
+                num_partitions: PARTITIONS,
+                replication_factor: 3,
+                configs: configs.collect(),
+                ..CreatableTopic::default()
+            }],
+            timeout_ms: 30_000,
+            validate_only: false,
+        };
+        let answer = ask(&self.nodes.bootstrap(by), &request)?;
+        Some(answer.topics[0].error_code)
+    }
+
+    /// Where clients begin.
+    pub fn bootstrap(&self) -> String {
+        NODES.map(|id| self.nodes.bootstrap(id)).join(",")
+    }
+
+    /// What a node says of the cluster.
+    pub fn metadata(&self, witness: i32) -> Option<MetadataResponse> {
+        let request = MetadataRequest {
+            topics: None,
+            ..MetadataRequest::default()
+        };
+        ask(&self.nodes.bootstrap(witness), &request)
+    }
+
+    fn partitions(&self, witness: i32) -> Option<Vec<MetadataResponsePartition>> {
+        let topics = self.metadata(witness)?.topics.into_iter();
+        let mut named = topics.filter(|topic| topic.name.as_deref() == Some(TOPIC));
+        Some(named.next()?.partitions)
+    }
+
+    /// The leader of a partition, as soon as `witness` knows of one among those that are `allowed`.
+    pub fn leader_among(&self, partition: i32, witness: i32, allowed: &[i32]) -> i32 {
+        wait_for("a leader", || {
+            let partitions = self.partitions(witness)?;
+            let mut named = partitions.iter();
+            let found = named.find(|it| it.partition_index == partition)?;
+            Some(found.leader_id).filter(|id| allowed.contains(id))
+        })
+    }
+
+    /// The leader of a partition.
+    pub fn leader(&self, partition: i32) -> i32 {
+        self.leader_among(partition, self.witness(), &NODES)
+    }
+
+    /// A node that runs.
+    pub fn witness(&self) -> i32 {
+        let mut nodes = NODES.into_iter();
+        nodes.find(|id| self.is_well(*id)).expect("one runs")
+    }
+
+    /// Whether a node runs, and is not paused.
+    pub fn is_well(&self, id: i32) -> bool {
+        self.nodes.is_running(id) && !self.paused.contains(&id)
+    }
+
+    /// Kills a node, if it runs.
+    pub fn kill(&mut self, id: i32) {
+        if self.nodes.is_running(id) {
+            self.nodes.kill(id);
+        }
+        self.paused.retain(|paused| *paused != id);
+    }
+
+    /// Waits until all replicas of all partitions are in sync, as every node says.
+    pub fn wait_until_in_sync(&self) {
+        for witness in NODES {
+            let mut told = Vec::new();
+            wait_for("all replicas in sync", || {
+                let partitions = self.partitions(witness)?;
+                let of = |it: &MetadataResponsePartition| {
+                    (it.partition_index, it.leader_id, it.isr_nodes.clone())
+                };
+                let seen: Vec<_> = partitions.iter().map(of).collect();
+                let is_full = seen.iter().all(|(_, _, isr)| isr.len() == NODES.len());
+                if told != seen {
+                    println!("{witness} says of partitions, leaders, in-sync sets: {seen:?}");
+                    told = seen;
+                }
+                is_full.then_some(())
+            });
+        }
+    }
+
+    /// Stops a node's processor time.
+    pub fn pause(&mut self, id: i32) {
+        self.nodes.signal(id, Signal::STOP);
+        self.paused.push(id);
+    }
+
+    /// Ends all faults: nodes that are down are started, those that are paused go on, cuts are mended.
+    pub fn heal(&mut self) {
+        self.network.mend();
+        for id in std::mem::take(&mut self.paused) {
+            self.nodes.signal(id, Signal::CONT);
+        }
+        let down: Vec<i32> = NODES
+            .into_iter()
+            .filter(|id| !self.nodes.is_running(*id))
+            .collect();
+        for id in &down {
+            self.nodes.spawn(*id);
+        }
+        for id in &down {
+            self.nodes.wait_until_ready(*id);
+        }
+    }
+
+    /// Checks that all replicas of the topic have the same bytes, once nothing is written any more.
+    pub fn assert_same_replicas(&self) {
+        for partition in 0..PARTITIONS {
+            wait_for("the same bytes on all replicas", || {
+                let logs = NODES.map(|id| self.log(id, partition));
+                let is_same = logs.iter().all(|log| *log == logs[0]);
+                (is_same && !logs[0].is_empty()).then_some(())
+            });
+        }
+    }
+
+    fn log(&self, id: i32, partition: i32) -> Vec<u8> {
+        let folder = self.nodes.data_dir(id).join(format!("{TOPIC}-{partition}"));
+        let mut content = fs::read(folder.join("00000000000000000000.log")).unwrap_or_default();
+        // Room may be reserved behind the end.
+        let end = content.iter().rposition(|byte| *byte != 0);
+        content.truncate(end.map_or(0, |end| end + 1));
+        content
+    }
+}

@@ -1,0 +1,71 @@
+//! Faults at random, from a seed, for as long as is wanted.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cluster::{Cluster, NODES};
+use crate::random::Random;
+use crate::workload::Workload;
+
+/// How long it takes if nobody says.
+const DEFAULT_SECONDS: u64 = 45;
+/// Clients start over, and what they saw is checked, after this time.
+const CHECK_EVERY: Duration = Duration::from_secs(120);
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().expect("it is a number"))
+}
+
+#[test]
+fn random_faults_lose_nothing() {
+    let seconds = number("FAULTS_SECONDS").unwrap_or(DEFAULT_SECONDS);
+    let seed = number("FAULTS_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    println!("FAULTS_SEED={seed} FAULTS_SECONDS={seconds}");
+    let Some(mut cluster) = Cluster::new(30, &[]) else {
+        return;
+    };
+    cluster.start(&[]);
+    let mut random = Random::new(seed);
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let mut count = 0;
+    while Instant::now() < deadline {
+        let workload = Workload::start(cluster.bootstrap());
+        let check_at = deadline.min(Instant::now() + CHECK_EVERY);
+        while Instant::now() < check_at {
+            for _ in 0..=random.below(2) {
+                harm(&mut cluster, &mut random);
+                count += 1;
+                thread::sleep(random.millis(10..4_000));
+            }
+            cluster.heal();
+            if random.one_in(2) {
+                cluster.wait_until_in_sync();
+            }
+            thread::sleep(random.millis(10..3_000));
+        }
+        cluster.heal();
+        cluster.wait_until_in_sync();
+        workload.wait_for_acks(20);
+        workload.finish();
+    }
+    cluster.assert_same_replicas();
+    println!("{count} faults");
+}
+
+fn harm(cluster: &mut Cluster, random: &mut Random) {
+    let node = NODES[random.below(3)];
+    let other = NODES[random.below(3)];
+    let kind = random.below(8);
+    println!("fault {kind} at {node}, {other}");
+    match kind {
+        0 | 1 => cluster.kill(node),
+        2 if cluster.is_well(node) => drop(cluster.nodes.stop(node)),
+        3 if cluster.is_well(node) => cluster.pause(node),
+        4 => cluster.network.isolate(node),
+        5 if node != other => cluster.network.cut(node, &[other]),
+        6 if node != other => cluster.network.cut_one_way(node, other),
+        7 => NODES.into_iter().for_each(|id| cluster.kill(id)),
+        _ => {}
+    }
+}

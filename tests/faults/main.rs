@@ -1,0 +1,30 @@
+//! Three brokers as real processes in a network of their own, real clients, and faults: kills, pauses, cuts,
+//! wiped disks and power cuts. What the clients saw is held against the rules of Jepsen's Kafka checker, and
+//! in the end all replicas must have the same bytes.
+//!
+//! `short` has one test for each kind of fault. `long` mixes them at random:
+//! `FAULTS_SECONDS=3600 FAULTS_SEED=7 cargo test --release --test faults random_faults -- --nocapture`.
+//! All need root, for namespaces and mounts; without it they are skipped loudly.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../support/random.rs"]
+mod random;
+
+#[path = "../disks/mounts.rs"]
+mod mounts;
+#[path = "../cluster/nodes.rs"]
+mod nodes;
+#[path = "../cluster/voice.rs"]
+mod voice;
+
+mod checker;
+mod cluster;
+mod history;
+mod long;
+mod network;
+mod short;
+mod workload;
+
+use support::apache;

@@ -50,12 +50,10 @@ impl Cluster {
     }
 
     /// Starts all nodes, and makes the topic.
-    pub fn start(&mut self, topic_settings: &[(&str, &str)]) {
+    pub fn start(&mut self) {
         self.nodes.start_all();
-        let settings = [("min.insync.replicas", "2")];
-        let settings = settings.iter().chain(topic_settings);
         let created = wait_for("the topic", || {
-            let code = self.create(1, TOPIC, settings.clone().copied())?;
+            let code = self.create(1, TOPIC)?;
             let is_settled = [ErrorCode::NONE, ErrorCode::TOPIC_ALREADY_EXISTS].contains(&code);
             is_settled.then_some(code)
         });
@@ -64,22 +62,17 @@ impl Cluster {
     }
 
     /// Creates a topic by one of the nodes; the answer, if there is one.
-    pub fn create<'a>(
-        &self,
-        by: i32,
-        name: &str,
-        settings: impl Iterator<Item = (&'a str, &'a str)>,
-    ) -> Option<ErrorCode> {
-        let configs = settings.map(|(key, value)| CreatableTopicConfig {
-            name: key.to_owned().into(),
-            value: Some(value.to_owned().into()),
-        });
+    pub fn create(&self, by: i32, name: &str) -> Option<ErrorCode> {
+        let configs = vec![CreatableTopicConfig {
+            name: "min.insync.replicas".into(),
+            value: Some("2".into()),
+        }];
         let request = CreateTopicsRequest {
             topics: vec![CreatableTopic {
                 name: name.to_owned().into(),
                 num_partitions: PARTITIONS,
                 replication_factor: 3,
-                configs: configs.collect(),
+                configs,
                 ..CreatableTopic::default()
             }],
             timeout_ms: 30_000,

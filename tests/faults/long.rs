@@ -25,7 +25,7 @@ fn random_faults_lose_nothing() {
     let Some(mut cluster) = Cluster::new(30, &[]) else {
         return;
     };
-    cluster.start(&[]);
+    cluster.start();
     let mut random = Random::new(seed);
     let deadline = Instant::now() + Duration::from_secs(seconds);
     let mut count = 0;

@@ -1,5 +1,5 @@
 //! What clients do all the time: two producers that want every message acknowledged by all replicas, once and
-//! in order; one that tries each message once; a reader; and a group of two that commits.
+//! in order; one that is not idempotent and does not count retries; a reader; and a group of two that commits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +26,8 @@ const POLL: Duration = Duration::from_millis(100);
 const GROUP: &str = "readers";
 /// How often a member commits.
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
-/// The number of the producer that does not retry.
+/// The number of the producer that gives up at the first error after which a message may have been written.
+/// Even so it may write one twice: the answer NOT_LEADER_OR_FOLLOWER counts as "not written" to it.
 const TRIES_ONCE: u32 = 3;
 
 /// What all clients share.
@@ -140,7 +141,10 @@ impl Workload {
     /// Lets all clients finish, and checks what they saw.
     pub fn finish(self) {
         self.shared.has_ended.store(true, Ordering::Relaxed);
-        let mut history = History::default();
+        let mut history = History {
+            repeaters: [TRIES_ONCE].into(),
+            ..History::default()
+        };
         for producer in self.producers {
             history
                 .sent
@@ -316,7 +320,7 @@ impl ProducerContext for Delivery {
     }
 }
 
-/// What an error says of a message that was tried once. Only one error is given before anything is written.
+/// What an error says of a message that is not tried again. Only one error is given before anything is written.
 fn fate_of(error: &KafkaError) -> Fate {
     if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NotEnoughReplicas) {
         Fate::Refused

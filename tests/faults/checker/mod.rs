@@ -108,14 +108,16 @@ fn check_values(history: &History, orders: &Orders, found: &mut BTreeSet<Anomaly
     for (&partition, order) in orders {
         let mut places = BTreeMap::new();
         for (&offset, &value) in order {
-            if let Some(first) = places.insert(value, offset) {
+            let sent = sent.get(&(partition, value));
+            let repeats = sent.is_some_and(|sent| history.repeaters.contains(&sent.producer));
+            if let Some(first) = places.insert(value, offset).filter(|_| !repeats) {
                 found.insert(Anomaly::Duplicate {
                     partition,
                     value,
                     offsets: (first, offset),
                 });
             }
-            match sent.get(&(partition, value)).map(|sent| sent.fate) {
+            match sent.map(|sent| sent.fate) {
                 None => drop(found.insert(Anomaly::Invented { partition, value })),
                 Some(Fate::Refused) => {
                     found.insert(Anomaly::RefusedRead { partition, value });
@@ -188,7 +190,8 @@ fn check_polls(history: &History, orders: &Orders, found: &mut BTreeSet<Anomaly>
 
 fn check_sends(history: &History, found: &mut BTreeSet<Anomaly>) {
     let mut last: BTreeMap<(u32, i32), i64> = BTreeMap::new();
-    for sent in &history.sent {
+    let in_order = |sent: &&Sent| !history.repeaters.contains(&sent.producer);
+    for sent in history.sent.iter().filter(in_order) {
         let Fate::Acknowledged(offset) = sent.fate else {
             continue;
         };

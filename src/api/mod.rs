@@ -46,6 +46,8 @@ mod envelope;
 pub mod fetch;
 /// FindCoordinator.
 pub mod find_coordinator;
+/// Who may ask as a follower.
+mod followers;
 /// GetTelemetrySubscriptions.
 pub mod get_telemetry_subscriptions;
 /// What the APIs of groups share.

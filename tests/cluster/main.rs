@@ -6,6 +6,7 @@ mod support;
 
 mod brokers;
 mod hostile;
+mod impostors;
 mod mixed_quorum;
 mod nodes;
 mod quorum;

@@ -25,10 +25,12 @@ pub(super) fn check_fetch(
     let image = api.image();
     let broker = image.brokers().get(follower.id).ok_or(NO_FOLLOWER)?;
     let needs_epoch = image.metadata_version().fetches_with_broker_epoch();
+    if follower.epoch == broker.epoch {
+        context.connection.note_follower();
+        return Ok(());
+    }
     let has_none = follower.epoch == -1 && !needs_epoch;
-    (has_none || follower.epoch == broker.epoch)
-        .then_some(())
-        .ok_or(NO_FOLLOWER)
+    has_none.then_some(()).ok_or(NO_FOLLOWER)
 }
 
 /// Checks that another request comes from a follower of the partition. Such requests carry no epoch, and

@@ -180,6 +180,8 @@ pub struct Api {
     cluster_id: Str,
     producer_ids: ProducerIds,
     heavy: Lane,
+    /// Where heavy requests of brokers and controllers are begun.
+    heavy_of_brokers: Lane,
     large_batches: Lane,
     creating_offsets_topic: tokio::sync::Mutex<()>,
 }
@@ -193,6 +195,7 @@ impl Api {
             cluster_id,
             producer_ids: ProducerIds::default(),
             heavy: Lane::of(1),
+            heavy_of_brokers: Lane::of(1),
             large_batches: Lane::of_all_cores(),
             creating_offsets_topic: tokio::sync::Mutex::default(),
         }

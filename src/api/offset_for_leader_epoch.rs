@@ -34,9 +34,9 @@ pub fn handle(
         let answer = |asked: &OffsetForLeaderPartition| {
             let id = TopicPartition::new(Arc::clone(&name), asked.partition);
             let refused = follower.map(|it| followers::check_reader(api, context, it, &id));
-            let end = refused.unwrap_or(Ok(())).and_then(|()| {
-                end_of(api, &id, asked, only_leader).map_err(|error| error.code())
-            });
+            let end = refused
+                .unwrap_or(Ok(()))
+                .and_then(|()| end_of(api, &id, asked, only_leader).map_err(|error| error.code()));
             epoch_end(asked.partition, end)
         };
         OffsetForLeaderTopicResult {

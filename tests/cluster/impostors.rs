@@ -119,7 +119,11 @@ impl Pending {
             replica_id: if version < WITH_EPOCH { id } else { -1 },
             replica_state: ReplicaState {
                 replica_id: if version < WITH_EPOCH { -1 } else { id },
-                replica_epoch: if version < WITH_EPOCH { -1 } else { broker_epoch },
+                replica_epoch: if version < WITH_EPOCH {
+                    -1
+                } else {
+                    broker_epoch
+                },
             },
             topics: vec![FetchTopic {
                 topic_id: self.topic_id,
@@ -154,7 +158,10 @@ impl Pending {
                 for epoch in [-1, i64::MIN, i64::MAX, 1] {
                     let answer = self.fetch_at(address, WITH_EPOCH, (id, epoch), offset);
                     let code = answer.expect("an answer").error_code;
-                    assert!(codes.contains(&code), "{id} in {epoch} at {offset}: {code:?}");
+                    assert!(
+                        codes.contains(&code),
+                        "{id} in {epoch} at {offset}: {code:?}"
+                    );
                 }
                 let answer = self.fetch_at(address, WITHOUT_EPOCH, (id, -1), offset);
                 let code = answer.expect("an answer").error_code;
@@ -183,7 +190,10 @@ fn send(nodes: &Nodes, leader: i32, acks: &str) {
         .create()
         .expect("librdkafka's settings");
     let record = BaseRecord::<(), str>::to(TOPIC).payload("message");
-    producer.send(record).map_err(|(error, _)| error).expect("room");
+    producer
+        .send(record)
+        .map_err(|(error, _)| error)
+        .expect("room");
     producer.flush(PATIENCE).expect("it is acknowledged");
 }
 
@@ -252,6 +262,23 @@ fn where_clients_and_brokers_share_a_listener_a_replica_has_its_epoch_too() {
     let address = pending.nodes.bootstrap(pending.leader);
 
     pending.claim(&address, &[ErrorCode::NOT_LEADER_OR_FOLLOWER]);
+    // Even who knows the epoch cannot have what the leader has not, or be a replica of another partition.
+    let impossible = |id, offset| {
+        let guesses = (0..100).map(|epoch| pending.fetch_at(&address, 18, (id, epoch), offset));
+        let codes = guesses.map(|answer| answer.expect("an answer").error_code);
+        codes
+            .filter(|code| *code != ErrorCode::NOT_LEADER_OR_FOLLOWER)
+            .collect::<Vec<_>>()
+    };
+    for offset in [3, i64::MAX, -1, i64::MIN] {
+        let codes = impossible(pending.silent, offset);
+        assert_eq!(codes, [ErrorCode::OFFSET_OUT_OF_RANGE], "{offset}");
+    }
+    assert_eq!(
+        impossible(pending.leader, 2),
+        [ErrorCode::UNKNOWN_LEADER_EPOCH]
+    );
+    assert_eq!(pending.high_watermark(), pending.high_watermark);
 
     pending.resume();
 }

@@ -11,6 +11,7 @@ mod mixed_quorum;
 mod nodes;
 mod quorum;
 mod replication;
+mod shutdown;
 mod voice;
 
 use support::apache;

@@ -6,11 +6,13 @@ mod support;
 
 mod brokers;
 mod hostile;
+mod impostors;
 mod mixed_data;
 mod mixed_quorum;
 mod nodes;
 mod quorum;
 mod replication;
+mod shutdown;
 mod voice;
 
 use support::apache;

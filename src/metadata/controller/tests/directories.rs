@@ -37,12 +37,22 @@ impl World {
     /// Broker 1 tells of one replica: the records, and the answer for the replica.
     fn assign(
         &mut self,
+        partition: (TopicId, i32),
+        id: DirectoryId,
+    ) -> (Vec<MetadataRecord>, ErrorCode) {
+        self.assign_of(1, partition, id)
+    }
+
+    /// As [`Self::assign`], of any broker.
+    pub(super) fn assign_of(
+        &mut self,
+        broker: i32,
         (topic_id, partition_index): (TopicId, i32),
         id: DirectoryId,
     ) -> (Vec<MetadataRecord>, ErrorCode) {
         let request = AssignReplicasToDirsRequest {
-            broker_id: 1,
-            broker_epoch: self.epoch(1),
+            broker_id: broker,
+            broker_epoch: self.epoch(broker),
             directories: vec![RequestDirectoryData {
                 id,
                 topics: vec![RequestTopicData {

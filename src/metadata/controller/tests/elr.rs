@@ -410,6 +410,7 @@ fn a_replica_that_a_cancelled_reassignment_added_is_not_eligible() {
     set_min_isr(&mut world, "t", "2");
     let change = PartitionChangeRecord {
         topic_id: topic,
+        partition_id: 0,
         replicas: Some(vec![1, 2, 3, 4]),
         adding_replicas: Some(vec![4]),
         isr: Some(vec![1, 4]),

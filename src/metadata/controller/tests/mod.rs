@@ -13,6 +13,7 @@ mod directories;
 mod elections;
 mod elr;
 mod elr_feature;
+mod elr_model;
 mod features;
 mod index;
 mod placement;

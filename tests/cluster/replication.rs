@@ -22,7 +22,7 @@ use crate::nodes::{Maker, Nodes};
 use crate::voice::{PATIENCE, ask, wait_for};
 
 const OURS: [Maker; 3] = [Maker::Ours; 3];
-const TOPIC: &str = "replicated";
+pub const TOPIC: &str = "replicated";
 pub const COPIES: [(&str, &str); 1] = [("replication.factor.max", "3")];
 
 /// Creates the topic with three replicas.

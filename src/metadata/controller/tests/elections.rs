@@ -96,13 +96,13 @@ fn fencing_a_broker_that_leads_10_000_partitions_moves_all_in_one_decision() {
 }
 
 #[test]
-fn the_last_in_sync_replica_stays_in_the_set_when_it_goes() {
+fn nobody_leads_in_the_place_of_the_last_replica_in_sync() {
     let mut world = world(2, Settings::new());
     let topic = left_alone(&mut world);
 
     assert_eq!(
         state(&world, topic),
-        (-1, vec![1], LeaderRecovery::Recovered)
+        (-1, vec![], LeaderRecovery::Recovered)
     );
     world.heartbeat(2, |_| {});
     assert_eq!(state(&world, topic).0, -1, "broker 2 lacks records");

@@ -5,7 +5,7 @@
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::controller::{
     Circumstances, Controller, ControllerRequest, ControllerRequestContext, Refusal,
@@ -14,7 +14,7 @@ use super::controller_driver::{Answer, ControllerInput, Decided, Question};
 use super::controller_link_driver::{ControllerLink, LinkError};
 use super::driver::Published;
 use super::image::MetadataImage;
-use crate::model::{BrokerId, Offset};
+use crate::model::{BrokerId, LeaderEpoch, Offset};
 use crate::protocol::{ErrorCode, Request};
 use crate::security::Principal;
 use crate::telemetry::LogGate;
@@ -275,6 +275,11 @@ impl ControllerHandle {
         // The thread is gone only when the process stops.
         let _ = self.inputs.send(ControllerInput::Ask(question));
         fenced.await.is_ok()
+    }
+
+    /// Follows which controller is active, and in which epoch.
+    pub(super) fn leader(&self) -> watch::Receiver<(Option<BrokerId>, LeaderEpoch)> {
+        self.published.leader.subscribe()
     }
 
     /// Goes to the active controller, and to its successor if the request was not decided on. Of a lost

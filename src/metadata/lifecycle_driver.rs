@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::controller_handle_driver::ControllerHandle;
 use super::image::SUPPORTED_FEATURES;
 use super::replica_directory_driver::{self, ReplicaDirectoryInbox};
-use crate::model::{BrokerId, DirectoryId, Offset, Uuid};
+use crate::model::{BrokerId, DirectoryId, LeaderEpoch, Offset, Uuid};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
 use crate::protocol::messages::broker_registration::{
@@ -133,6 +133,7 @@ impl BrokerLifecycle {
         let (sender, commands) = mpsc::unbounded_channel();
         let (reporter, state) = watch::channel(LifecycleState::Registering);
         let controller_of_life = controller.clone();
+        let leader = controller.leader();
         let told = replica_directory_driver::run(
             replica_directories,
             controller,
@@ -144,6 +145,7 @@ impl BrokerLifecycle {
             controller: controller_of_life,
             published,
             told: Offset::NONE,
+            leader,
             commands,
             state: reporter,
             is_ready: false,
@@ -273,6 +275,9 @@ struct Life {
     published: watch::Receiver<Offset>,
     /// The offset that the last heartbeat named.
     told: Offset,
+    /// The active controller. One that has just become so knows of this broker's process by its heartbeats:
+    /// by their connection it notices when that ends.
+    leader: watch::Receiver<(Option<BrokerId>, LeaderEpoch)>,
     commands: mpsc::UnboundedReceiver<Command>,
     state: watch::Sender<LifecycleState>,
     is_ready: bool,
@@ -343,7 +348,7 @@ impl Life {
                 Pause::For(pause) => pause,
             };
             match self.wake(epoch, pause, has_caught_up).await {
-                Woken::ByTime | Woken::BySight => {}
+                Woken::ByTime | Woken::BySight | Woken::ByController => {}
                 Woken::CaughtUp => has_caught_up = true,
                 Woken::Told(command) => self.obey(command),
             }
@@ -359,12 +364,14 @@ impl Life {
             () = tokio::time::sleep(pause) => Woken::ByTime,
             true = caught_up, if !has_caught_up => Woken::CaughtUp,
             true = news => Woken::BySight,
+            true = another(&mut self.leader) => Woken::ByController,
             command = self.commands.recv(), if !self.is_orphaned => Woken::Told(command),
         }
     }
 
     async fn heartbeat(&mut self, epoch: i64, has_caught_up: bool) -> Pause {
         let offset = *self.published.borrow();
+        self.leader.mark_unchanged();
         let request = BrokerHeartbeatRequest {
             broker_id: self.identity.id.0,
             broker_epoch: epoch,
@@ -436,9 +443,21 @@ async fn is_waited_for(
     published.wait_for(is_news).await.is_ok()
 }
 
+/// Waits until another controller is active. False when the process stops.
+async fn another(leader: &mut watch::Receiver<(Option<BrokerId>, LeaderEpoch)>) -> bool {
+    while leader.changed().await.is_ok() {
+        if leader.borrow_and_update().0.is_some() {
+            return true;
+        }
+    }
+    false
+}
+
 /// Why the next heartbeat is due.
 enum Woken {
     ByTime,
+    /// Another controller is active.
+    ByController,
     /// A broker stops, and waits for this one's word.
     BySight,
     CaughtUp,

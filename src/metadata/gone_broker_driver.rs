@@ -173,21 +173,22 @@ impl Watch {
                 return;
             };
             let was_reached = self.reached.lock().contains(&registration);
-            match all_refuse(&addresses).await {
-                Some(true) if !was_reached || broker == self.local => return,
-                Some(true) => {
+            match try_all(&addresses).await {
+                Listeners::Refuse if !was_reached || broker == self.local => return,
+                Listeners::Refuse => {
                     if self.controller.fence_gone(broker, epoch).await {
                         return;
                     }
                 }
-                Some(false) => {
+                Listeners::Accept => {
                     if self.reached.lock().insert(registration) {
                         let broker = broker.0;
                         tracing::info!(broker, epoch, "a broker's listeners accept connections");
                         return;
                     }
                 }
-                None => return,
+                Listeners::Close => {}
+                Listeners::Silent => return,
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -209,15 +210,33 @@ fn addresses_of(published: &Published, broker: BrokerId, epoch: i64) -> Option<V
     (!addresses.is_empty()).then_some(addresses)
 }
 
-/// Whether all listeners refuse connections; `None` if that cannot be said.
-async fn all_refuse(addresses: &[(String, u16)]) -> Option<bool> {
+/// What the listeners of a broker do with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listeners {
+    /// One accepts it.
+    Accept,
+    /// All refuse it.
+    Refuse,
+    /// One is being closed: its process is dying, or closes it.
+    Close,
+    /// One says nothing in time, or the network does in its place.
+    Silent,
+}
+
+async fn try_all(addresses: &[(String, u16)]) -> Listeners {
     for (host, port) in addresses {
         let connect = TcpStream::connect((host.as_str(), *port));
-        match tokio::time::timeout(CONNECT_TIMEOUT, connect).await.ok()? {
-            Ok(_) => return Some(false),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-            Err(_) => return None,
+        let outcome = tokio::time::timeout(CONNECT_TIMEOUT, connect).await;
+        let kind = outcome.map(|connected| connected.err().map(|error| error.kind()));
+        match kind {
+            Ok(None) => return Listeners::Accept,
+            Ok(Some(io::ErrorKind::ConnectionRefused)) => {}
+            // It was in the queue of a listener that is gone by now.
+            Ok(Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted)) => {
+                return Listeners::Close;
+            }
+            Ok(Some(_)) | Err(_) => return Listeners::Silent,
         }
     }
-    Some(true)
+    Listeners::Refuse
 }

@@ -61,6 +61,10 @@ enum CallError {
     Answer(#[from] AnswerFault),
 }
 
+/// How often, and after which pause, a voter is tried again whose process is dying.
+const CLOSING_TRIES: usize = 10;
+const CLOSING_PAUSE: Duration = Duration::from_millis(10);
+
 impl VoterLines {
     /// Lines to all voters but `local`; nothing is connected before the first request. Tasks run on
     /// `runtime`, and end when this is dropped.
@@ -131,6 +135,13 @@ impl Line {
         if matches!(outcome, Err(CallError::Client(ClientError::Closed(_)))) {
             outcome = self.attempt(request).await;
         }
+        for _ in 0..CLOSING_TRIES {
+            if !is_closing(&outcome) {
+                break;
+            }
+            tokio::time::sleep(CLOSING_PAUSE).await;
+            outcome = self.attempt(request).await;
+        }
         match outcome {
             Ok(response) => {
                 self.note(true, || "reachable".to_owned());
@@ -194,6 +205,19 @@ where
         .version_of(R::KEY, &R::KEY.valid_versions())
         .ok_or(CallError::NotServed(R::KEY))?;
     Ok(client.call(request, version).await?.read()?)
+}
+
+/// Whether the voter's listener closed a connection that it had not accepted yet: a moment later its host
+/// refuses others, or a new process accepts them.
+fn is_closing(outcome: &Result<Response, CallError>) -> bool {
+    let Err(CallError::Client(ClientError::Connect { source, .. })) = outcome else {
+        return false;
+    };
+    let kinds = [
+        io::ErrorKind::ConnectionReset,
+        io::ErrorKind::ConnectionAborted,
+    ];
+    kinds.contains(&source.kind())
 }
 
 fn absence_of(error: &CallError) -> Absence {

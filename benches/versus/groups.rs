@@ -33,10 +33,7 @@ use crate::table::{Bound, Table};
 type Rivals = [Box<dyn Rival>];
 
 /// What both brokers are started with, besides where they are.
-pub const SETTINGS: [(&str, &str); 2] = [
-    ("group.initial.rebalance.delay.ms", "0"),
-    ("offsets.topic.replication.factor", "1"),
-];
+pub const SETTINGS: [(&str, &str); 1] = [("group.initial.rebalance.delay.ms", "0")];
 
 const ROUNDS: usize = 3;
 /// Of the storm; as many partitions.

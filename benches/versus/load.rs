@@ -1,6 +1,7 @@
 //! The loads, the same for both brokers, by librdkafka.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -56,20 +57,25 @@ fn config(bootstrap: &str) -> ClientConfig {
     config
 }
 
-/// Creates `topic` and waits until it has leaders.
+/// Creates `topic`, of which there is one replica, and waits until it has leaders.
 pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32) {
-    create_topic_with(bootstrap, topic, partitions, &[]);
+    create_topic_with(bootstrap, topic, (partitions, 1), &[]);
 }
 
-/// As [`create_topic`], with settings of its own.
-pub fn create_topic_with(bootstrap: &str, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+/// As [`create_topic`], with so many partitions of so many replicas, and settings of its own.
+pub fn create_topic_with(
+    bootstrap: &str,
+    topic: &str,
+    (partitions, replicas): (i32, i32),
+    settings: &[(&str, &str)],
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
     let admin: AdminClient<DefaultClientContext> =
         config(bootstrap).create().expect("valid settings");
-    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(replicas));
     let new = settings
         .iter()
         .fold(new, |new, (name, value)| new.set(name, value));
@@ -383,4 +389,57 @@ pub fn first_accepted(bootstrap: &str, topic: &str) {
         assert!(started.elapsed() < LIMIT, "no acknowledgement");
         producer.poll(Duration::from_millis(10));
     }
+}
+
+/// When the last message of each partition was acknowledged, and the longest time without one.
+#[derive(Clone, Default)]
+struct Gaps(Arc<parking_lot::Mutex<(BTreeMap<i32, Instant>, Duration)>>);
+
+impl ClientContext for Gaps {}
+
+impl ProducerContext for Gaps {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let message = result
+            .as_ref()
+            .map_err(|(error, _)| error)
+            .expect("it is delivered in the end");
+        let now = Instant::now();
+        let (last, longest) = &mut *self.0.lock();
+        if let Some(before) = last.insert(message.partition(), now) {
+            *longest = (*longest).max(now - before);
+        }
+    }
+}
+
+/// Sends to all partitions, some hundred messages a second, until `is_over`; the longest time in which a
+/// partition had none acknowledged.
+pub fn longest_gap(
+    bootstrap: &str,
+    topic: &str,
+    partitions: i32,
+    is_over: &AtomicBool,
+) -> Duration {
+    let gaps = Gaps::default();
+    let producer: ThreadedProducer<_> = config(bootstrap)
+        .set("linger.ms", "0")
+        .set("log_level", "0")
+        .create_with_context(gaps.clone())
+        .expect("valid settings");
+    while !is_over.load(Ordering::Relaxed) {
+        for partition in 0..partitions {
+            let record = BaseRecord::<(), str>::to(topic)
+                .partition(partition)
+                .payload("on");
+            producer
+                .send(record)
+                .map_err(|(error, _)| error)
+                .expect("the queue has room");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    producer.flush(LIMIT).expect("all is acknowledged");
+    let longest = gaps.0.lock().1;
+    longest
 }

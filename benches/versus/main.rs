@@ -16,6 +16,7 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod cluster;
 mod compaction;
 mod floor;
 mod groups;
@@ -53,13 +54,19 @@ impl Options {
         }
     }
 
-    /// The rivals of one section; Apache Kafka's classes are looked for if it is among them.
-    fn rivals(&self, section: &str) -> Option<Vec<Box<dyn Rival>>> {
-        let mut all: Vec<Box<dyn Rival>> = vec![Box::new(ours(section, self.binary.as_deref()))];
+    /// The rivals of one section, of so many nodes each; Apache Kafka's classes are looked for if it is
+    /// among them.
+    fn rivals(&self, section: &str, nodes: i32) -> Option<Vec<Box<dyn Rival>>> {
+        let ours = ours(section, nodes, self.binary.as_deref());
+        let mut all: Vec<Box<dyn Rival>> = vec![Box::new(ours)];
         match &self.than {
-            Some(binary) => all.push(Box::new(other_build(section, binary))),
+            Some(binary) => all.push(Box::new(other_build(section, nodes, binary))),
             None if self.ours_only => {}
-            None => all.push(Box::new(apache(section, &support::tools::kafka_jars()?))),
+            None => all.push(Box::new(apache(
+                section,
+                nodes,
+                &support::tools::kafka_jars()?,
+            ))),
         }
         Some(all)
     }
@@ -83,7 +90,12 @@ fn main() {
     if !options.ours_only && options.than.is_none() && support::tools::kafka_jars().is_none() {
         return;
     }
-    let rivals = |section: &str| options.rivals(section).expect("they were found above");
+    let of = |section: &str, nodes| {
+        options
+            .rivals(section, nodes)
+            .expect("they were found above")
+    };
+    let rivals = |section: &str| of(section, 1);
     let than = if options.than.is_some() {
         "the other build"
     } else {
@@ -114,6 +126,9 @@ fn main() {
         groups::join_storm(&mut rivals("join-storm"), &mut table);
         groups::offset_commits(&mut rivals("commits"), &mut table);
         groups::reload(&mut rivals("reload"), &mut table);
+    }
+    if options.wants("cluster") {
+        cluster::all(&mut of("cluster", 3), &mut table);
     }
     if options.wants("compaction") {
         compaction::compaction(&mut rivals("compaction"), &mut table);

@@ -1,5 +1,6 @@
-//! The two brokers as processes: started, measured, killed.
+//! The two brokers as processes, one or three of each: started, measured, killed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -15,6 +16,7 @@ pub type CpuSeconds = f64;
 
 /// The kernel counts in hundredths of a second.
 const TICKS_PER_SECOND: f64 = 100.0;
+const CLUSTER_ID: &str = "JLLkEA6XQ0C3ANB0bHMI-g";
 const START_LIMIT: Duration = Duration::from_secs(300);
 
 /// A broker under test.
@@ -23,10 +25,12 @@ pub trait Rival {
     fn name(&self) -> &'static str;
     /// Where clients connect.
     fn bootstrap(&self) -> String;
-    /// Starts it without waiting.
-    fn spawn(&mut self);
-    /// Its process, if it runs.
-    fn process(&mut self) -> &mut Option<Process>;
+    /// How many nodes it is.
+    fn nodes(&self) -> i32;
+    /// Starts a node, by its id, without waiting.
+    fn spawn_node(&mut self, id: i32) -> Process;
+    /// Its processes that run, by the ids of their nodes.
+    fn processes(&mut self) -> &mut BTreeMap<i32, Process>;
 }
 
 impl dyn Rival + '_ {
@@ -34,49 +38,72 @@ impl dyn Rival + '_ {
     pub fn start(&mut self) -> Duration {
         let started = Instant::now();
         self.spawn();
-        let address = self.bootstrap();
-        while !answers(&address) {
-            assert!(
-                started.elapsed() < START_LIMIT,
-                "{} does not answer",
-                self.name()
-            );
-            std::thread::sleep(Duration::from_millis(1));
+        for address in self.bootstrap().split(',') {
+            while !answers(address) {
+                let name = self.name();
+                assert!(started.elapsed() < START_LIMIT, "{name} does not answer");
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
         started.elapsed()
     }
 
-    /// Kills it with SIGKILL.
+    /// Starts all nodes without waiting.
+    pub fn spawn(&mut self) {
+        for id in 1..=self.nodes() {
+            let process = self.spawn_node(id);
+            self.processes().insert(id, process);
+        }
+    }
+
+    /// Kills all nodes with SIGKILL.
     pub fn kill(&mut self) {
-        if let Some(process) = self.process().take() {
+        for (_, process) in std::mem::take(self.processes()) {
             process.kill();
         }
     }
 
-    fn pid(&mut self) -> u32 {
-        self.process().as_ref().expect("it runs").pid()
+    /// Kills one node with SIGKILL.
+    pub fn kill_node(&mut self, id: i32) {
+        let process = self.processes().remove(&id);
+        process.expect("it runs").kill();
     }
 
-    /// CPU used since its start.
+    /// Starts one node again.
+    pub fn restart_node(&mut self, id: i32) {
+        let process = self.spawn_node(id);
+        self.processes().insert(id, process);
+    }
+
+    /// CPU that all nodes have used since their start.
     pub fn cpu(&mut self) -> CpuSeconds {
-        cpu_in(&format!("/proc/{}/stat", self.pid()))
+        let processes = self.processes().values();
+        processes
+            .map(|process| cpu_in(&format!("/proc/{}/stat", process.pid())))
+            .sum()
     }
 
-    /// Resident memory in MiB.
+    /// Resident memory of the largest node in MiB.
     pub fn rss_mib(&mut self) -> f64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS"))
-            .expect("VmRSS is told");
-        let kib: f64 = line
-            .split_whitespace()
-            .nth(1)
-            .expect("a number")
-            .parse()
-            .expect("a number");
-        kib / 1024.0
+        let processes = self.processes().values();
+        let sizes = processes.map(|process| rss_mib_of(process.pid()));
+        sizes.fold(0.0, f64::max)
     }
+}
+
+fn rss_mib_of(pid: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS"))
+        .expect("VmRSS is told");
+    let kib: f64 = line
+        .split_whitespace()
+        .nth(1)
+        .expect("a number")
+        .parse()
+        .expect("a number");
+    kib / 1024.0
 }
 
 /// User and system time of the calling thread.
@@ -113,42 +140,82 @@ fn answers(address: &str) -> bool {
         && answer[4..] == [0, 0, 0, 7, 0, 0]
 }
 
+/// Where the nodes of a rival listen: a node's two ports are this, plus ten times its id, and one more.
+#[derive(Clone, Copy)]
+struct Ports(u16);
+
+impl Ports {
+    fn broker(self, id: i32) -> u16 {
+        self.0 + 10 * u16::try_from(id).expect("few nodes")
+    }
+
+    fn bootstrap(self, nodes: i32) -> String {
+        let addresses = (1..=nodes).map(|id| format!("127.0.0.1:{}", self.broker(id)));
+        addresses.collect::<Vec<_>>().join(",")
+    }
+
+    /// The settings of a node that say what is where: lines that TOML (with `quote` around values) and
+    /// Java's properties take.
+    fn settings(self, id: i32, nodes: i32, data: &Path, quote: &str) -> String {
+        let (broker, controller) = (self.broker(id), self.broker(id) + 1);
+        let voters = (1..=nodes).map(|id| format!("{id}@127.0.0.1:{}", self.broker(id) + 1));
+        let voters = voters.collect::<Vec<_>>().join(",");
+        let data = path_text(data);
+        format!(
+            "node.id = {id}\nlog.dirs = {quote}{data}{quote}\n\
+             listeners = {quote}PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}{quote}\n\
+             controller.quorum.voters = {quote}{voters}{quote}\n{}",
+            settings(nodes)
+        )
+    }
+}
+
 /// A build of this broker.
 pub struct Ours {
     name: &'static str,
     binary: PathBuf,
-    port: u16,
+    ports: Ports,
+    nodes: i32,
     directory: tempfile::TempDir,
-    process: Option<Process>,
+    processes: BTreeMap<i32, Process>,
 }
 
-/// This broker, by default the one that was just built, on a fresh directory.
-pub fn ours(section: &str, binary: Option<&Path>) -> Ours {
+/// This broker, by default the one that was just built, on fresh directories.
+pub fn ours(section: &str, nodes: i32, binary: Option<&Path>) -> Ours {
     let built = Path::new(env!("CARGO_BIN_EXE_broker"));
-    build("ours", binary.unwrap_or(built), 21092, section)
+    build(
+        "ours",
+        nodes,
+        binary.unwrap_or(built),
+        Ports(21_000),
+        section,
+    )
 }
 
 /// Another build of this broker, in the place of Apache Kafka.
-pub fn other_build(section: &str, binary: &Path) -> Ours {
-    build("the other build", binary, 22092, section)
+pub fn other_build(section: &str, nodes: i32, binary: &Path) -> Ours {
+    build("the other build", nodes, binary, Ports(22_000), section)
 }
 
-fn build(name: &'static str, binary: &Path, port: u16, section: &str) -> Ours {
+fn build(name: &'static str, nodes: i32, binary: &Path, ports: Ports, section: &str) -> Ours {
     let directory = fresh_directory(section);
-    let data = directory.path().join("data");
-    let controller = port + 1;
-    let text = format!(
-        "node.id = 1\nlog.dirs = {:?}\nlisteners = \"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\"\n{}",
-        path_text(&data),
-        settings()
-    );
-    fs::write(directory.path().join("broker.toml"), text).expect("the disk has room");
+    for id in 1..=nodes {
+        let data = directory.path().join(format!("data-{id}"));
+        let mut text = ports.settings(id, nodes, &data, "\"");
+        text.push_str(&format!("cluster.id = \"{CLUSTER_ID}\"\n"));
+        if nodes > 1 {
+            text.push_str("replication.factor.max = 3\n");
+        }
+        let config = directory.path().join(format!("broker-{id}.toml"));
+        fs::write(config, text).expect("the disk has room");
+    }
     Ours {
         name,
         binary: binary.to_owned(),
-        port,
+        ports,
+        nodes,
         directory,
-        process: None,
+        processes: BTreeMap::new(),
     }
 }
 
@@ -158,61 +225,60 @@ impl Rival for Ours {
     }
 
     fn bootstrap(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.ports.bootstrap(self.nodes)
     }
 
-    fn spawn(&mut self) {
-        let config = self.directory.path().join("broker.toml");
+    fn nodes(&self) -> i32 {
+        self.nodes
+    }
+
+    fn spawn_node(&mut self, id: i32) -> Process {
+        let config = self.directory.path().join(format!("broker-{id}.toml"));
         let arguments = ["--config", path_text(&config)];
-        self.process = Some(Process::spawn(path_text(&self.binary), &arguments));
+        Process::spawn(path_text(&self.binary), &arguments)
     }
 
-    fn process(&mut self) -> &mut Option<Process> {
-        &mut self.process
+    fn processes(&mut self) -> &mut BTreeMap<i32, Process> {
+        &mut self.processes
     }
 }
 
 /// Apache Kafka 4.3.1.
 pub struct ApacheKafka {
+    nodes: i32,
     directory: tempfile::TempDir,
     class_path: String,
-    process: Option<Process>,
+    processes: BTreeMap<i32, Process>,
 }
 
-/// Apache Kafka on a freshly formatted directory, with the same settings as ours.
-pub fn apache(section: &str, jars: &Path) -> ApacheKafka {
+const APACHE: Ports = Ports(22_000);
+
+/// Apache Kafka on freshly formatted directories, with the same settings as ours.
+pub fn apache(section: &str, nodes: i32, jars: &Path) -> ApacheKafka {
     let directory = fresh_directory(section);
-    let text = format!(
-        "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:22093\n\
-         controller.listener.names=CONTROLLER\nlog.dirs={}\n\
-         listeners=PLAINTEXT://127.0.0.1:22092,CONTROLLER://127.0.0.1:22093\n{}",
-        path_text(&directory.path().join("data")),
-        settings()
-    );
-    let properties = directory.path().join("server.properties");
-    fs::write(&properties, text).expect("the disk has room");
     let class_path = format!("{}/*", path_text(jars));
-    let formatted = Command::new("java")
-        .args([
-            "-cp",
-            &class_path,
-            "kafka.tools.StorageTool",
-            "format",
-            "-t",
-            "JLLkEA6XQ0C3ANB0bHMI-g",
-        ])
-        .args(["-c", path_text(&properties)])
-        .output()
-        .expect("java starts");
-    assert!(
-        formatted.status.success(),
-        "{}",
-        String::from_utf8_lossy(&formatted.stderr)
-    );
+    for id in 1..=nodes {
+        let data = directory.path().join(format!("data-{id}"));
+        let text = format!(
+            "process.roles=broker,controller\ncontroller.listener.names=CONTROLLER\n{}",
+            APACHE.settings(id, nodes, &data, "")
+        );
+        let properties = directory.path().join(format!("server-{id}.properties"));
+        fs::write(&properties, text).expect("the disk has room");
+        let tool = ["-cp", &class_path, "kafka.tools.StorageTool", "format"];
+        let formatted = Command::new("java")
+            .args(tool)
+            .args(["-t", CLUSTER_ID, "-c", path_text(&properties)])
+            .output()
+            .expect("java starts");
+        let said = String::from_utf8_lossy(&formatted.stderr);
+        assert!(formatted.status.success(), "{said}");
+    }
     ApacheKafka {
+        nodes,
         directory,
         class_path,
-        process: None,
+        processes: BTreeMap::new(),
     }
 }
 
@@ -222,11 +288,18 @@ impl Rival for ApacheKafka {
     }
 
     fn bootstrap(&self) -> String {
-        "127.0.0.1:22092".to_owned()
+        APACHE.bootstrap(self.nodes)
     }
 
-    fn spawn(&mut self) {
-        let properties = self.directory.path().join("server.properties");
+    fn nodes(&self) -> i32 {
+        self.nodes
+    }
+
+    fn spawn_node(&mut self, id: i32) -> Process {
+        let properties = self
+            .directory
+            .path()
+            .join(format!("server-{id}.properties"));
         let mut java = Command::new("java");
         // The heap, collector and flags of kafka-server-start.sh.
         java.args([
@@ -247,19 +320,20 @@ impl Rival for ApacheKafka {
             "kafka.Kafka",
             path_text(&properties),
         ]);
-        self.process = Some(Process::spawn_command(&mut java));
+        Process::spawn_command(&mut java)
     }
 
-    fn process(&mut self) -> &mut Option<Process> {
-        &mut self.process
+    fn processes(&mut self) -> &mut BTreeMap<i32, Process> {
+        &mut self.processes
     }
 }
 
 /// What groups need of both: lines that TOML and Java's properties take alike.
-fn settings() -> String {
+fn settings(nodes: i32) -> String {
     let settings = crate::groups::SETTINGS.iter();
     let lines = settings.map(|(key, value)| format!("{key}={value}\n"));
-    lines.collect()
+    let replicas = format!("offsets.topic.replication.factor={nodes}\n");
+    lines.chain([replicas]).collect()
 }
 
 fn fresh_directory(section: &str) -> tempfile::TempDir {

@@ -7,7 +7,7 @@ use crate::memory;
 use crate::rival::{CpuSeconds, Rival};
 use crate::table::{Bound, Table};
 
-type Rivals = [Box<dyn Rival>];
+pub type Rivals = [Box<dyn Rival>];
 
 const ROUNDS: usize = 3;
 /// 1 GiB in messages of 1 KiB.
@@ -27,12 +27,12 @@ const GIB_OF_LARGE: f64 = 1.0;
 const MILLIONS_OF_SMALL: f64 = 5.0;
 
 /// One measured piece of work: how long it took, and the broker's CPU.
-struct Cost {
-    wall: f64,
-    cpu: CpuSeconds,
+pub struct Cost {
+    pub wall: f64,
+    pub cpu: CpuSeconds,
 }
 
-fn measured(rival: &mut dyn Rival, work: impl FnOnce(&str) -> Duration) -> Cost {
+pub fn measured(rival: &mut dyn Rival, work: impl FnOnce(&str) -> Duration) -> Cost {
     let bootstrap = rival.bootstrap();
     let before = rival.cpu();
     let wall = work(&bootstrap).as_secs_f64();
@@ -43,7 +43,7 @@ fn measured(rival: &mut dyn Rival, work: impl FnOnce(&str) -> Duration) -> Cost 
 }
 
 /// Samples of one figure, a list per rival.
-fn samples(rivals: &Rivals) -> Vec<Vec<f64>> {
+pub fn samples(rivals: &Rivals) -> Vec<Vec<f64>> {
     vec![Vec::new(); rivals.len()]
 }
 

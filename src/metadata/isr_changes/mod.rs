@@ -88,7 +88,7 @@ impl OpenChange {
 
 /// Changes that the controller has not decided on yet.
 #[derive(Debug, Default)]
-pub(super) struct PendingIsrChanges {
+pub struct PendingIsrChanges {
     ready: BTreeMap<TopicIdPartition, OpenChange>,
     /// The changes that the request under way names.
     sent: BTreeMap<TopicIdPartition, OpenChange>,
@@ -98,7 +98,7 @@ pub(super) struct PendingIsrChanges {
 impl PendingIsrChanges {
     /// Adds a change. A leader asks for another one of a partition only when it knows of the one before,
     /// or when the metadata went past it: the newest counts.
-    pub(super) fn add(&mut self, change: IsrChange) {
+    pub fn add(&mut self, change: IsrChange) {
         let open = OpenChange {
             is_unknown: false,
             change,
@@ -106,13 +106,14 @@ impl PendingIsrChanges {
         self.ready.insert(open.change.partition, open);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether nothing waits to be asked for.
+    pub fn is_empty(&self) -> bool {
         self.ready.is_empty()
     }
 
     /// The next request, with as many changes as one may carry; `None` if nothing is left to ask for,
     /// because the metadata in `image` is past it.
-    pub(super) fn next_request(
+    pub fn next_request(
         &mut self,
         broker: BrokerId,
         broker_epoch: i64,
@@ -149,10 +150,7 @@ impl PendingIsrChanges {
 
     /// Takes an answer in, and returns the changes that have ended. What is still open is asked for again,
     /// unless the leader wants something else by now.
-    pub(super) fn answered(
-        &mut self,
-        response: &AlterPartitionResponse,
-    ) -> Vec<(IsrChange, IsrOutcome)> {
+    pub fn answered(&mut self, response: &AlterPartitionResponse) -> Vec<(IsrChange, IsrOutcome)> {
         let mut open = std::mem::take(&mut self.sent);
         let mut ended = Vec::new();
         // An error of the whole request does not say what became of a copy whose answer was lost.
@@ -188,7 +186,7 @@ impl PendingIsrChanges {
     }
 
     /// How long to wait before the next request.
-    pub(super) fn pause(&self) -> Duration {
+    pub fn pause(&self) -> Duration {
         let Some(doublings) = self.failures.checked_sub(1) else {
             return Duration::ZERO;
         };

@@ -66,6 +66,11 @@ impl SyncQueue {
         self.changed.notify_one();
     }
 
+    /// The next job, if there is one.
+    pub fn take(&self) -> Option<SyncJob> {
+        self.state.lock().take()
+    }
+
     /// Waits for the next job; `None` if the threads should end.
     pub fn next(&self) -> Option<SyncJob> {
         let mut state = self.state.lock();

@@ -40,22 +40,27 @@ pub struct FetcherThread {
 
 /// The core, with what it is told and what it has done.
 pub struct Desk {
-    fetcher: Fetcher,
+    /// The core.
+    pub fetcher: Fetcher,
     inbox: Arc<Inbox>,
     logs: Logs,
     backoff: Duration,
     /// Changes that could not be carried out, and when to try again.
     postponed: Changes,
-    retry_at: Option<Instant>,
+    /// When these are tried again.
+    pub retry_at: Option<Instant>,
 }
 
 /// Whether the thread goes on.
-enum Flow {
+pub enum Flow {
+    /// It does.
     GoOn,
+    /// It was told to end.
     End,
 }
 
 impl Desk {
+    /// A desk with nothing on it.
     pub fn new(fetcher: Fetcher, inbox: Arc<Inbox>, logs: Logs, backoff: Duration) -> Self {
         Self {
             fetcher,
@@ -68,7 +73,7 @@ impl Desk {
     }
 
     /// Takes what the fetcher is told.
-    fn take_changes(&mut self) -> Flow {
+    pub fn take_changes(&mut self) -> Flow {
         let Some(changes) = self.inbox.take() else {
             return Flow::End;
         };
@@ -100,7 +105,8 @@ impl Desk {
         Flow::GoOn
     }
 
-    fn carry_out(&mut self, works: &[Work]) {
+    /// Has works done to logs, and notes what became of them.
+    pub fn carry_out(&mut self, works: &[Work]) {
         let outcomes = self.logs.carry_out(works);
         let now = now().instant;
         for (work, outcome) in works.iter().zip(outcomes) {

@@ -21,7 +21,12 @@ mod request;
 mod session;
 mod work;
 
-pub use followers_driver::Followers;
+pub use fetcher::Fetcher;
+pub use fetcher_driver::{Desk, Flow};
+pub use followers_driver::{Followers, core_settings};
+pub use inbox_driver::Inbox;
+pub use logs_driver::Logs;
+pub use work::{Act, Found, LeaderLog, Next, Search, Work};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use super::Replicas;
@@ -54,16 +53,8 @@ impl Replicas {
 
     /// Opens the logs of all directories at once. Returns what the clean-stop marks said, and the copies.
     fn load_all(&self, image: &MetadataImage) -> (Vec<Option<CleanShutdown>>, Vec<FoundCopy>) {
-        let loaded: Vec<_> = thread::scope(|scope| {
-            let dirs = self.dirs.all().iter();
-            let loading: Vec<_> = dirs
-                .map(|dir| scope.spawn(|| self.load_dir(dir, image)))
-                .collect();
-            let joined = loading.into_iter().map(thread::ScopedJoinHandle::join);
-            joined
-                .map(|done| done.expect("loading does not panic"))
-                .collect()
-        });
+        let dirs = self.dirs.all();
+        let loaded = on_threads(dirs.len(), dirs, |dir| Some(self.load_dir(dir, image)));
         let (marks, copies): (_, Vec<_>) = loaded.into_iter().unzip();
         (marks, copies.into_iter().flatten().collect())
     }

@@ -170,6 +170,12 @@ impl SteppedReplicas {
         self.chores.run_due(&self.manager.rooms.upkeep);
     }
 
+    /// Whether syncs wait.
+    pub fn has_syncs(&self) -> bool {
+        let mut online = self.manager.rooms.dirs.online();
+        online.any(|dir| !dir.syncs.is_empty())
+    }
+
     /// Carries out one of the syncs that wait. Returns whether there was one.
     pub fn sync_one(&self) -> bool {
         let dirs = &self.manager.rooms.dirs;

@@ -20,6 +20,16 @@ pub struct Simulated {
     pub chance: u64,
 }
 
+impl Simulated {
+    /// The next number (SplitMix64).
+    fn draw(&mut self) -> u64 {
+        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.chance ^ (self.chance >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
 /// Puts a simulation's time and chance in the place of the real ones, for this thread, which is then the
 /// only one that works. `None` ends that. Returns what was there before.
 pub fn simulate(simulated: Option<Simulated>) -> Option<Simulated> {
@@ -47,10 +57,9 @@ fn real_time() -> Moment {
 /// Sixteen random bytes from the operating system.
 pub fn random_bytes() -> [u8; 16] {
     if let Some(mut simulated) = SIMULATED.get() {
-        simulated.chance = simulated.chance.wrapping_add(1);
+        let (high, low) = (simulated.draw(), simulated.draw());
         SIMULATED.set(Some(simulated));
-        let low = simulated.chance.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        return (u128::from(simulated.chance) << 64 | u128::from(low)).to_be_bytes();
+        return (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
     }
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system has random numbers");

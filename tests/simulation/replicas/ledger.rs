@@ -134,6 +134,12 @@ impl Ledger {
         }
     }
 
+    /// What a replica takes for committed whose process is not registered yet. It serves nobody, so nobody
+    /// hears of it; and it may not know what the process before it has asked the controller for.
+    pub fn on_unheard(&mut self, node: BrokerId, watermark: Offset) {
+        self.watermarks.insert(node, watermark);
+    }
+
     /// A leader has committed all below an offset.
     fn commit(
         &mut self,
@@ -155,7 +161,9 @@ impl Ledger {
             assert!(entry.last < watermark, "whole batches are committed");
             let (producer, sequence) = entry.producer;
             if producer >= 0 {
-                let next = self.sequences.entry(producer).or_insert(0);
+                // A leader that has lost all of a producer takes any number for the first.
+                let first = if self.losses > 0 { sequence } else { 0 };
+                let next = self.sequences.entry(producer).or_insert(first);
                 assert!(
                     sequence == *next,
                     "{entry:?} of {} is committed, where sequence number {next} comes next",

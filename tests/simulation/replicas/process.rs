@@ -294,12 +294,14 @@ impl Process {
             .chain(given_up)
             .chain(desks)
             .chain(wakes);
+        let is_unknown = self.life.epoch < 0;
         let others = [
             self.replicas.next_chore(),
             self.life.asked.is_none().then_some(self.life.next_at),
             self.life.stops_at,
-            self.isr.wakes_at(self.isr.pending.is_empty()),
-            self.places.wakes_at(self.places.pending.is_empty()),
+            self.isr.wakes_at(is_unknown || self.isr.pending.is_empty()),
+            self.places
+                .wakes_at(is_unknown || self.places.pending.is_empty()),
         ];
         all.chain(others.into_iter().flatten()).min()
     }
@@ -403,6 +405,30 @@ impl Process {
         if let Some(fetcher) = self.replicas.fetchers.get_mut(&leader) {
             fetcher.desk.carry_out(works);
         }
+    }
+
+    /// How far it is, for whoever looks at a run that failed.
+    pub fn describe(&self) -> String {
+        let life = &self.life;
+        let fetchers = self.replicas.fetchers.iter();
+        let fetchers = fetchers.map(|(leader, fetcher)| {
+            let asking = self.asking.get(leader).map(|asking| asking.sent_at);
+            format!(
+                "from {leader}: asked at {asking:?}, {:?}",
+                fetcher.desk.fetcher
+            )
+        });
+        format!(
+            "node {} in epoch {}, ready {}, serving {}, heartbeat under way {:?} or at {:?}, read {}; {}",
+            self.node,
+            life.epoch,
+            life.is_ready,
+            self.is_serving,
+            life.asked,
+            life.next_at,
+            self.read,
+            fetchers.collect::<Vec<_>>().join("; ")
+        )
     }
 
     /// Acts on a change of the metadata.

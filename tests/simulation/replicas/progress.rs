@@ -47,7 +47,11 @@ impl World {
     fn until(&mut self, trouble: impl Fn(&Self) -> Option<String>) {
         let end = self.elapsed + LIMIT;
         while let Some(trouble) = trouble(self) {
-            assert!(self.elapsed < end, "{trouble}, {LIMIT:?} after the faults");
+            assert!(
+                self.elapsed < end,
+                "{trouble}, {LIMIT:?} after the faults: {:#?}",
+                self.describe()
+            );
             for _ in 0..50 {
                 self.step();
             }
@@ -59,6 +63,11 @@ impl World {
                 }
             }
         }
+    }
+
+    fn describe(&self) -> Vec<String> {
+        let running = self.nodes.iter().filter_map(|node| node.process.as_ref());
+        running.map(|process| process.describe()).collect()
     }
 
     /// What is not as it should be.

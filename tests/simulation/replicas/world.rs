@@ -235,6 +235,10 @@ impl World {
             };
             self.ledgers.insert(id, Ledger::new(rules));
         }
+        let known = |world: &Self| world.quorum.image().topics().len();
+        while known(self) < TOPICS.len() {
+            self.step();
+        }
         self.clients = Client::all(self.ledgers.keys().copied());
         for client in 0..self.clients.len() {
             let at = self.elapsed + self.random.millis(1..200);
@@ -508,7 +512,11 @@ impl World {
             }
             let led = led.map(|epoch| (process.number, epoch));
             let watermark = partition.high_watermark();
-            ledger.on_watermark(broker, led, watermark, state, |id| excused[node_of(id)]);
+            if excused[node] {
+                ledger.on_unheard(broker, watermark);
+            } else {
+                ledger.on_watermark(broker, led, watermark, state, |id| excused[node_of(id)]);
+            }
         }
     }
 

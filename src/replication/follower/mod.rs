@@ -22,6 +22,11 @@ mod session;
 mod work;
 
 pub use followers_driver::Followers;
+#[cfg(test)]
+pub use {
+    logs_driver::Logs,
+    work::{Act, Outcome, Work},
+};
 
 #[cfg(test)]
 mod tests;

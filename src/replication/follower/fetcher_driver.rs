@@ -15,7 +15,7 @@ use super::inbox_driver::{Changes, Inbox};
 use super::link_driver::{Link, LinkError};
 use super::logs_driver::Logs;
 use super::work::{Found, Next, Outcome, Search, Work};
-use crate::model::BrokerId;
+use crate::model::{BrokerId, LeaderEpoch, TopicIdPartition};
 use crate::protocol::messages::fetch::{FetchRequest, FetchResponse};
 use crate::replication::threads::now;
 use crate::telemetry::LogGate;
@@ -95,14 +95,19 @@ impl Desk {
             match self.logs.begin(id, epoch) {
                 Outcome::Ends(end) => self.fetcher.follow(id, epoch, end),
                 Outcome::Gone => self.fetcher.unfollow(&id),
-                Outcome::Failed(_) => {
+                Outcome::Failed(_) | Outcome::Unready => {
                     self.fetcher.unfollow(&id);
-                    self.postponed.insert(id, Some(epoch));
-                    self.retry_at = Some(now().instant + self.backoff);
+                    self.postpone(id, epoch);
                 }
             }
         }
         Flow::GoOn
+    }
+
+    /// Begins with a partition again after a pause.
+    fn postpone(&mut self, id: TopicIdPartition, epoch: LeaderEpoch) {
+        self.postponed.insert(id, Some(epoch));
+        self.retry_at = Some(now().instant + self.backoff);
     }
 
     /// Has works done to logs, and notes what became of them.
@@ -110,6 +115,9 @@ impl Desk {
         let outcomes = self.logs.carry_out(works);
         let now = now().instant;
         for (work, outcome) in works.iter().zip(outcomes) {
+            if outcome == Outcome::Unready && self.fetcher.follows(&work.id, work.leader_epoch) {
+                self.postpone(work.id, work.leader_epoch);
+            }
             self.fetcher.done(work, outcome, now);
         }
     }

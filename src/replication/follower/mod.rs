@@ -27,6 +27,8 @@ pub use followers_driver::{Followers, core_settings};
 pub use inbox_driver::Inbox;
 pub use logs_driver::Logs;
 pub use work::{Act, Found, LeaderLog, Next, Search, Work};
+#[cfg(test)]
+pub use work::Outcome;
 
 #[cfg(test)]
 mod tests;

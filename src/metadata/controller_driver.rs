@@ -207,8 +207,11 @@ impl ControllerThread {
         let Some(active) = &self.active else {
             return Ok(());
         };
-        let image = active.controller.image();
-        let first = activation_records(image, has_open_transaction, &self.bootstrap);
+        let (image, min_in_sync) = (
+            active.controller.image(),
+            active.controller.static_min_in_sync(),
+        );
+        let first = activation_records(image, has_open_transaction, &self.bootstrap, min_in_sync);
         self.append(first, Box::new(Unasked))?;
         // A reader that takes the bootstrap transaction as a whole gets it as one batch.
         self.flush()?;

@@ -5,6 +5,7 @@
 mod support;
 
 mod brokers;
+mod eligible_leaders;
 mod hostile;
 mod mixed_quorum;
 mod nodes;

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use super::Controller;
 use super::decision::{Decision, Refusal};
-use super::leadership::is_online;
+use super::partition_change::{is_change, is_online};
 use super::reassignment::Target;
 use super::request::{Circumstances, ControllerRequest};
 use crate::metadata::image::{LEADER_UNCHANGED, LeaderRecovery, PartitionImage, TopicImage};
@@ -136,12 +136,11 @@ impl Controller {
             removing: partition.removing.to_vec(),
         };
         let target = target.completed().unwrap_or(target);
-        let unclean_allowed = self.allows_unclean_election(&topic.name);
-        let mut change = self.change_to(partition, &target, unclean_allowed);
+        let mut change = self.change_to(partition, &target, self.rules_of(&topic.name));
         if wanted.recovery != partition.leader_recovery {
             change.leader_recovery_state = wanted.recovery.to_wire();
         }
-        if change == PartitionChangeRecord::default() {
+        if !is_change(&change) {
             if partition.isr.len() > 1 {
                 return Ok(partition.clone());
             }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Controller;
 use super::decision::{Decision, Refusal};
 use super::leadership::registration_change;
+use super::partition_change::{Departure, Movement};
 use super::request::{Circumstances, ControllerRequest};
 use super::sessions::BrokerState;
 use crate::metadata::image::BrokerImage;
@@ -155,10 +156,7 @@ impl Controller {
             directory.is_some_and(|directory| offline.contains(&directory))
         });
         let mut records = Vec::new();
-        let movement = super::leadership::Movement {
-            leaving: Some(broker.id),
-            ..Default::default()
-        };
+        let movement = Movement::leaving(broker.id, Departure::Kept);
         self.leadership_changes(movement, affected, &mut records);
         records
     }

@@ -3,6 +3,9 @@
 //! A second process with the id of a broker that is alive is refused, with one exception: a process that
 //! registers the same log directories holds their locks, so the one before it is dead. It need not wait for
 //! the old session to expire.
+//!
+//! The broker tells the epoch in which it stopped in order. If that is not the one that it had last, its
+//! logs may have lost their ends, or all: it leaves the in-sync sets, and is no eligible leader (KIP-966).
 
 use std::time::Instant;
 
@@ -57,7 +60,13 @@ impl Controller {
         let amended = existing.filter(|broker| broker.incarnation == request.incarnation_id);
         let mut records = Vec::new();
         if amended.is_none() {
-            records.extend(self.departure_records(id));
+            let is_clean =
+                existing.is_some_and(|broker| broker.epoch == request.previous_broker_epoch);
+            records.extend(if is_clean {
+                self.departure_records(id)
+            } else {
+                self.unclean_departure_records(id)
+            });
         }
         let epoch = match amended {
             Some(broker) => broker.epoch,

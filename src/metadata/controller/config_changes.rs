@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::create_topics::duplicates;
 use super::decision::{Decision, Refusal, error_fields};
+use super::topic_rules::MIN_IN_SYNC;
 use super::{Controller, topic_name};
 use crate::config::keys;
 use crate::config::{
@@ -181,17 +182,20 @@ impl Controller {
             change.kind == ResourceKind::Broker || is_new(key, value)
         };
         let changed = change.values.iter().filter(is_record);
-        Ok(changed
-            .map(|(key, value)| {
-                ConfigRecord {
-                    resource_type: change.kind.to_wire(),
-                    resource_name: Str::copy_from(change.name),
-                    name: key.clone(),
-                    value: value.clone(),
-                }
-                .into()
-            })
-            .collect())
+        let mut changes_min_in_sync = false;
+        let records = changed.map(|(key, value)| {
+            changes_min_in_sync |= **key == *MIN_IN_SYNC;
+            ConfigRecord {
+                resource_type: change.kind.to_wire(),
+                resource_name: Str::copy_from(change.name),
+                name: key.clone(),
+                value: value.clone(),
+            }
+            .into()
+        });
+        let mut records: Vec<MetadataRecord> = records.collect();
+        records.extend(self.after_config_change(change.kind, change.name, changes_min_in_sync));
+        Ok(records)
     }
 
     fn check_change(&self, change: &ConfigChange<'_>) -> Result<(), Refusal> {
@@ -268,6 +272,7 @@ impl Controller {
     }
 
     fn check_broker_configs(&self, change: &ConfigChange<'_>) -> Result<(), Refusal> {
+        self.check_min_in_sync_of_broker(change.name, change.values.get(MIN_IN_SYNC))?;
         let cordons = change.values.contains_key("cordoned.log.dirs");
         if cordons && !self.image.metadata_version().cordons_directories() {
             let message = "The cordoned.log.dirs configuration value cannot be set because it \
@@ -329,18 +334,6 @@ impl Controller {
                 is_sensitive: entry.is_sensitive,
             })
             .collect()
-    }
-
-    /// Whether a replica that is not in sync may lead a topic's partitions.
-    pub(super) fn allows_unclean_election(&self, topic: &str) -> bool {
-        const KEY: &str = "unclean.leader.election.enable";
-        let own = self.image.configs().get(ResourceKind::Topic, topic, KEY);
-        let key = keys::topic_key(KEY).expect("the table has all topic keys");
-        let value = match own.and_then(|text| key.parse(text).ok()) {
-            Some(value) => Some(value),
-            None => self.layers().resource_default(key),
-        };
-        value.and_then(|value| value.as_bool()).unwrap_or(false)
     }
 }
 

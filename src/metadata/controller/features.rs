@@ -6,8 +6,8 @@ use super::Controller;
 use super::decision::{Decision, Refusal};
 use super::request::{Circumstances, ControllerRequest};
 use crate::metadata::image::{
-    FEATURES, FeatureRange, KRAFT_VERSION, METADATA_VERSION, MetadataVersion, feature_level,
-    supported_range,
+    ELR_VERSION, FEATURES, FeatureRange, KRAFT_VERSION, METADATA_VERSION, MetadataVersion,
+    feature_level, supported_range,
 };
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::metadata_records::MetadataRecord;
@@ -79,9 +79,14 @@ impl Controller {
         let updates: BTreeMap<&str, &FeatureUpdateKey> =
             updates.map(|update| (&*update.feature, update)).collect();
         let mut records = Vec::new();
+        let metadata_version = updates.get(METADATA_VERSION);
+        let metadata_version = metadata_version.map_or_else(
+            || self.image.metadata_version(),
+            |update| MetadataVersion(update.max_version_level),
+        );
         for update in updates.values() {
-            match self.update_feature(update, version) {
-                Ok(record) => records.extend(record),
+            match self.update_feature(update, version, metadata_version) {
+                Ok(new) => records.extend(new),
                 Err(refusal) => return Decision::answer(refused(&refusal)),
             }
         }
@@ -106,11 +111,13 @@ impl Controller {
         }
     }
 
+    /// The records of one update. `metadata_version` is the level after the request.
     fn update_feature(
         &self,
         update: &FeatureUpdateKey,
         version: i16,
-    ) -> Result<Option<MetadataRecord>, Refusal> {
+        metadata_version: MetadataVersion,
+    ) -> Result<Vec<MetadataRecord>, Refusal> {
         let (name, level) = (&*update.feature, update.max_version_level);
         let invalid = |message: &str| {
             let message = format!("Invalid update version {level} for feature {name}. {message}");
@@ -141,8 +148,22 @@ impl Controller {
         if name == METADATA_VERSION {
             check_metadata_downgrade(MetadataVersion(current), MetadataVersion(level), direction)?;
         }
+        let mut records = Vec::new();
+        if name == ELR_VERSION {
+            if level > 0 && !metadata_version.allows_elr() {
+                let least = MetadataVersion::FIRST_WITH_ELR.0;
+                return invalid(&format!(
+                    "{name} could not be set to {level} because it depends on {METADATA_VERSION} \
+                     level {least}"
+                ));
+            }
+            records = self.before_elr_level(level);
+        }
         // The quorum's level is not kept in a record. As only 0 is served, it never changes.
-        Ok((name != KRAFT_VERSION).then(|| feature_level(name, level)))
+        if name != KRAFT_VERSION {
+            records.push(feature_level(name, level));
+        }
+        Ok(records)
     }
 
     /// Why a node of the cluster cannot serve a level; `None` if all can.

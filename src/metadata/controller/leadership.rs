@@ -1,28 +1,17 @@
-//! Who leads a partition after brokers came or went: the records of fencing, unfencing and
-//! controlled shutdown.
-//!
-//! Without eligible leader replicas (KIP-966, not served yet) an in-sync set is never emptied: the
-//! last member stays in it, as the only one that may lead without loss when it returns.
+//! Who leads a partition after brokers came or went: the records of fencing, unfencing, controlled shutdown
+//! and unclean stops, and of replicas whose directory is lost.
 
 use super::Controller;
+use super::partition_change::{
+    Departure, Movement, PartitionChange, TopicRules, gives_leader, is_change, is_online,
+};
 use super::partition_index::PartitionKey;
 use super::reassignment::Target;
-use crate::metadata::image::{
-    BrokerImage, LEADER_UNCHANGED, LeaderRecovery, PartitionImage, TopicImage,
-};
-use crate::model::{BrokerId, DirectoryId, Uuid};
+use crate::metadata::image::{BrokerImage, PartitionImage, TopicImage};
+use crate::model::{BrokerId, DirectoryId, TopicId, Uuid};
 use crate::protocol::messages::metadata_records::{
     BrokerRegistrationChangeRecord, MetadataRecord, PartitionChangeRecord,
 };
-
-/// Brokers that a decision treats otherwise than the image does, because their records come with it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Movement {
-    /// This broker leaves every in-sync set, and may not lead.
-    pub leaving: Option<BrokerId>,
-    /// This broker may lead, though it is still fenced.
-    pub arriving: Option<BrokerId>,
-}
 
 /// Which replica should lead a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,14 +67,23 @@ impl Controller {
         records
     }
 
-    /// The records that take a broker out of every in-sync set and every leadership.
+    /// The records that take a broker out of every in-sync set and every leadership. Its replicas keep what
+    /// they have.
     pub(super) fn departure_records(&self, broker: BrokerId) -> Vec<MetadataRecord> {
-        let movement = Movement {
-            leaving: Some(broker),
-            ..Movement::default()
-        };
+        let movement = Movement::leaving(broker, Departure::Kept);
         let mut records = Vec::new();
         self.leadership_changes(movement, self.index.in_sync_on(broker), &mut records);
+        records
+    }
+
+    /// As [`Self::departure_records`], of a broker whose replicas may have lost the end of their logs: they
+    /// are eligible leaders no more. Without the feature this is all the same, as in Kafka.
+    pub(super) fn unclean_departure_records(&self, broker: BrokerId) -> Vec<MetadataRecord> {
+        let movement = Movement::leaving(broker, Departure::Unclean);
+        let affected = self.index.in_sync_on(broker);
+        let affected = affected.chain(self.index.eligible_on(broker));
+        let mut records = Vec::new();
+        self.leadership_changes(movement, affected, &mut records);
         records
     }
 
@@ -96,19 +94,19 @@ impl Controller {
         partitions: impl Iterator<Item = PartitionKey>,
         records: &mut Vec<MetadataRecord>,
     ) {
+        // Partitions come topic by topic.
+        let mut last: Option<(TopicId, TopicRules)> = None;
         for (topic_id, index) in partitions {
             let topic = self.image.topics().by_id(&topic_id);
             let topic = topic.expect("the index holds only partitions of the image");
             let partition = topic.partition(index).expect("as above");
-            let election = self.election(&topic.name, partition, movement);
-            if let Some(change) = election.change() {
-                let change = PartitionChangeRecord {
-                    partition_id: index,
-                    topic_id,
-                    ..change
-                };
-                records.push(change.into());
-            }
+            let rules = match last {
+                Some((of, rules)) if of == topic_id => rules,
+                _ => self.rules_of(&topic.name),
+            };
+            last = Some((topic_id, rules));
+            let change = PartitionChange::by_movement(self, partition, movement, rules);
+            records.extend(named(change.record(), (topic_id, index)));
         }
     }
 
@@ -140,41 +138,17 @@ impl Controller {
         };
         let after = partition.merge(&change);
         let after = after.expect("there is one directory for each replica");
-        let is_online = is_online(directory, &broker.directories);
         let movement = Movement {
-            // Without its directory the replica cannot lead, as if its broker had left.
-            leaving: (!is_online).then_some(broker.id),
-            ..Movement::default()
+            leaving: departure_to(directory, partition, broker).map(|how| (broker.id, how)),
+            arriving: None,
         };
-        let election = self.election(&topic.name, &after, movement).change();
+        let rules = self.rules_of(&topic.name);
+        let elected = PartitionChange::by_movement(self, &after, movement, rules).record();
         let change = PartitionChangeRecord {
-            partition_id: index,
-            topic_id,
             directories: change.directories,
-            ..election.unwrap_or_default()
+            ..elected
         };
-        let is_change = is_new || change.leader != LEADER_UNCHANGED || change.isr.is_some();
-        is_change.then(|| change.into())
-    }
-
-    fn election<'a>(
-        &'a self,
-        topic: &str,
-        partition: &'a PartitionImage,
-        movement: Movement,
-    ) -> Election<'a> {
-        let stays = |broker: &BrokerId| Some(*broker) != movement.leaving;
-        let version = self.image.metadata_version();
-        Election {
-            partition,
-            replicas: &partition.replicas,
-            isr: partition.isr.iter().copied().filter(stays).collect(),
-            controller: self,
-            movement,
-            unclean_allowed: self.allows_unclean_election(topic),
-            prefers_first: false,
-            raise_epoch_on_shrink: version.isr_shrink_raises_leader_epoch(),
-        }
+        named(change, (topic_id, index))
     }
 
     /// The change that gives a partition other replicas or another in-sync set, with another leader if the
@@ -184,32 +158,28 @@ impl Controller {
         &self,
         partition: &PartitionImage,
         target: &Target,
-        unclean_allowed: bool,
+        rules: TopicRules,
     ) -> PartitionChangeRecord {
         let version = self.image.metadata_version();
-        let election = Election {
+        let elected = PartitionChange {
+            controller: self,
             partition,
             replicas: &target.replicas,
             isr: target.isr.clone(),
-            controller: self,
             movement: Movement::default(),
-            unclean_allowed,
+            rules,
             prefers_first: false,
-            raise_epoch_on_shrink: version.isr_shrink_raises_leader_epoch(),
+            raises_epoch_on_shrink: version.isr_shrink_raises_leader_epoch(),
         };
-        let elected = election.change().unwrap_or_default();
-        let mut change = self.assignment_change(partition, target);
-        change.isr = elected.isr;
-        change.eligible_leader_replicas = elected.eligible_leader_replicas;
-        change.leader_recovery_state = elected.leader_recovery_state;
-        change.leader = elected.leader;
-        let is_dropped = |id: &BrokerId| !target.replicas.contains(id);
-        if change.leader == LEADER_UNCHANGED && partition.replicas.iter().any(is_dropped) {
-            // The leader epoch must rise, so that a replica which is dropped does not count as a follower
-            // any more.
-            change.leader = partition.leader.0;
+        let elected = elected.record();
+        let assigned = self.assignment_change(partition, target);
+        PartitionChangeRecord {
+            replicas: assigned.replicas,
+            adding_replicas: assigned.adding_replicas,
+            removing_replicas: assigned.removing_replicas,
+            directories: assigned.directories,
+            ..elected
         }
-        change
     }
 
     /// The record that makes the wished replica lead; `None` if the partition keeps its leader, or stays
@@ -221,48 +191,58 @@ impl Controller {
         partition: &PartitionImage,
         wish: Wish,
     ) -> Option<MetadataRecord> {
-        let election = Election {
-            partition,
-            replicas: &partition.replicas,
-            isr: partition.isr.to_vec(),
-            controller: self,
-            movement: Movement::default(),
+        let rules = TopicRules {
             unclean_allowed: wish == Wish::Unclean,
+            ..self.rules_of(&topic.name)
+        };
+        let change = PartitionChange {
             prefers_first: wish == Wish::Preferred,
-            raise_epoch_on_shrink: false,
+            raises_epoch_on_shrink: false,
+            ..PartitionChange::by_movement(self, partition, Movement::default(), rules)
         };
-        let change = election.change()?;
-        let is_elected = change.leader != LEADER_UNCHANGED && change.leader != BrokerId::NONE.0;
-        is_elected.then(|| {
-            PartitionChangeRecord {
-                partition_id: index,
-                topic_id: topic.id,
-                ..change
-            }
-            .into()
-        })
-    }
-
-    fn may_lead(&self, partition: &PartitionImage, broker: BrokerId, movement: Movement) -> bool {
-        let Some(registered) = self.image.brokers().get(broker) else {
-            return false;
-        };
-        if movement.leaving == Some(broker) {
-            return false;
-        }
-        let directory = partition.directory_of(broker).unwrap_or(Uuid::ZERO);
-        (movement.arriving == Some(broker) || registered.is_active())
-            && is_online(directory, &registered.directories)
+        let change = change.record();
+        gives_leader(&change).then(|| named(change, (topic.id, index)))?
     }
 }
 
-/// Whether a replica's directory is known to be gone. Replicas that are not assigned to a
-/// directory yet count as online, as do all of a broker that has not told its directories.
-pub(super) fn is_online(directory: DirectoryId, online: &[DirectoryId]) -> bool {
-    if directory == Uuid::UNASSIGNED_DIRECTORY || directory == Uuid::ZERO {
-        return true;
+/// The change as a record of the partition; `None` if it changes nothing.
+fn named(
+    change: PartitionChangeRecord,
+    (topic_id, partition_id): PartitionKey,
+) -> Option<MetadataRecord> {
+    is_change(&change).then(|| {
+        PartitionChangeRecord {
+            topic_id,
+            partition_id,
+            ..change
+        }
+        .into()
+    })
+}
+
+/// How the replica of a broker that tells its directory leaves the in-sync set; `None` if it stays.
+///
+/// Kafka knows [`Departure::Kept`] only, and may elect a replica whose log was made anew. Where a partition
+/// has one replica nobody has more than that has, whatever it is.
+fn departure_to(
+    directory: DirectoryId,
+    partition: &PartitionImage,
+    broker: &BrokerImage,
+) -> Option<Departure> {
+    let online = &broker.directories;
+    let was_in = partition.directory_of(broker.id).unwrap_or(Uuid::ZERO);
+    let has_others = partition.replicas.len() > 1;
+    if is_online(directory, online) {
+        // The log is another one than that in the directory which is gone.
+        let is_another = has_others && directory != was_in && !is_online(was_in, online);
+        return is_another.then_some(Departure::Emptied);
     }
-    directory != Uuid::LOST_DIRECTORY && (online.is_empty() || online.contains(&directory))
+    let is_lost = directory == Uuid::LOST_DIRECTORY && has_others;
+    Some(if is_lost {
+        Departure::Emptied
+    } else {
+        Departure::Kept
+    })
 }
 
 /// A change of a broker's registration that sets nothing but what `set` does.
@@ -278,77 +258,4 @@ pub(super) fn registration_change(
     };
     set(&mut change);
     change.into()
-}
-
-/// The question who should lead a partition now.
-struct Election<'a> {
-    partition: &'a PartitionImage,
-    /// The replicas that the partition is to have.
-    replicas: &'a [BrokerId],
-    /// The in-sync set that the partition is to have. An empty one is not taken over: the old one stays.
-    isr: Vec<BrokerId>,
-    controller: &'a Controller,
-    movement: Movement,
-    unclean_allowed: bool,
-    /// Whether the first replica takes over from a leader that could go on.
-    prefers_first: bool,
-    raise_epoch_on_shrink: bool,
-}
-
-impl Election<'_> {
-    /// The change that the election brings, without the partition's name; `None` if it brings none.
-    fn change(&self) -> Option<PartitionChangeRecord> {
-        let partition = self.partition;
-        let (leader, is_unclean) = self.elect();
-        let mut change = PartitionChangeRecord::default();
-        if leader != partition.leader {
-            change.leader = leader.0;
-            if is_unclean {
-                change.isr = Some(vec![leader.0]);
-                if partition.leader_recovery != LeaderRecovery::Recovering {
-                    change.leader_recovery_state = LeaderRecovery::Recovering.to_wire();
-                }
-            }
-        }
-        // Eligible leader replicas stem from a log in which the feature was on: they are cleared.
-        if !partition.elr.is_empty() {
-            change.eligible_leader_replicas = Some(Vec::new());
-        }
-        if change.isr.is_none() && !self.isr.is_empty() && *self.isr != *partition.isr {
-            change.isr = Some(self.isr.iter().map(|broker| broker.0).collect());
-            let shrinks = partition.isr.iter().any(|id| !self.isr.contains(id));
-            if self.raise_epoch_on_shrink && shrinks && change.leader == LEADER_UNCHANGED {
-                change.leader = partition.leader.0;
-            }
-        }
-        (change != PartitionChangeRecord::default()).then_some(change)
-    }
-
-    fn may_lead(&self, broker: BrokerId) -> bool {
-        self.controller
-            .may_lead(self.partition, broker, self.movement)
-    }
-
-    /// Elects: the leader, and whether it is from outside the in-sync set.
-    fn elect(&self) -> (BrokerId, bool) {
-        let in_sync = |broker: &BrokerId| self.isr.contains(broker) && self.may_lead(*broker);
-        if let Some(first) = self.replicas.first()
-            && self.prefers_first
-            && in_sync(first)
-        {
-            return (*first, false);
-        }
-        if in_sync(&self.partition.leader) {
-            return (self.partition.leader, false);
-        }
-        let mut replicas = self.replicas.iter();
-        if let Some(leader) = replicas.clone().find(|replica| in_sync(replica)) {
-            return (*leader, false);
-        }
-        let unclean = replicas.find(|replica| self.unclean_allowed && self.may_lead(**replica));
-        match unclean {
-            Some(leader) => (*leader, true),
-            None => (BrokerId::NONE, false),
-        }
-    }
 }

@@ -9,11 +9,13 @@ use crate::model::{BrokerId, TopicId};
 /// One partition, by its topic's id.
 pub(super) type PartitionKey = (TopicId, i32);
 
-/// The partitions by the brokers in their in-sync set, and those without a leader, or without the preferred
+/// The partitions by the brokers in their in-sync set and by their eligible leaders, and those without a leader, or without the preferred
 /// one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct PartitionIndex {
     in_sync: BTreeMap<BrokerId, BTreeSet<PartitionKey>>,
+    /// The partitions by their eligible leader replicas.
+    eligible: BTreeMap<BrokerId, BTreeSet<PartitionKey>>,
     leaderless: BTreeSet<PartitionKey>,
     /// The partitions that another replica leads than the preferred one, or none.
     imbalanced: BTreeSet<PartitionKey>,
@@ -35,6 +37,11 @@ impl PartitionIndex {
     /// The partitions that have `broker` in their in-sync set, ascending.
     pub(super) fn in_sync_on(&self, broker: BrokerId) -> impl Iterator<Item = PartitionKey> {
         self.in_sync.get(&broker).into_iter().flatten().copied()
+    }
+
+    /// The partitions that have `broker` among their eligible leader replicas, ascending.
+    pub(super) fn eligible_on(&self, broker: BrokerId) -> impl Iterator<Item = PartitionKey> {
+        self.eligible.get(&broker).into_iter().flatten().copied()
     }
 
     /// The partitions without a leader, ascending.
@@ -71,8 +78,13 @@ impl PartitionIndex {
     }
 
     fn add(&mut self, key: PartitionKey, state: &PartitionImage) {
-        for broker in &state.isr {
-            self.in_sync.entry(*broker).or_default().insert(key);
+        for (members, brokers) in [
+            (&mut self.in_sync, &state.isr),
+            (&mut self.eligible, &state.elr),
+        ] {
+            for broker in brokers {
+                members.entry(*broker).or_default().insert(key);
+            }
         }
         if state.has_leader() {
             *self.led.entry(state.leader).or_default() += 1;
@@ -85,11 +97,16 @@ impl PartitionIndex {
     }
 
     fn remove(&mut self, key: PartitionKey, state: &PartitionImage) {
-        for broker in &state.isr {
-            if let Some(partitions) = self.in_sync.get_mut(broker) {
-                partitions.remove(&key);
-                if partitions.is_empty() {
-                    self.in_sync.remove(broker);
+        for (members, brokers) in [
+            (&mut self.in_sync, &state.isr),
+            (&mut self.eligible, &state.elr),
+        ] {
+            for broker in brokers {
+                if let Some(partitions) = members.get_mut(broker) {
+                    partitions.remove(&key);
+                    if partitions.is_empty() {
+                        members.remove(broker);
+                    }
                 }
             }
         }

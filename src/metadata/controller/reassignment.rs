@@ -9,6 +9,7 @@
 use super::Controller;
 use super::create_topics::duplicates;
 use super::decision::{Decision, Refusal, error_fields};
+use super::partition_change::is_change;
 use super::request::{Circumstances, ControllerRequest};
 use crate::metadata::image::{PartitionImage, TopicImage};
 use crate::model::BrokerId;
@@ -119,19 +120,16 @@ impl Controller {
         let partition = partition
             .ok_or_else(|| unknown(format!("Unable to find partition {name}:{index}.")))?;
         // Only a reassignment that is cancelled may end with a leader that is not in sync, as in Kafka.
-        let (target, unclean_allowed) = match &wanted.replicas {
-            None => (
-                self.taken_back(topic, index, partition)?,
-                self.allows_unclean_election(name),
-            ),
-            Some(replicas) => (
-                self.reassigned(partition, replicas, may_change_factor)?,
-                false,
-            ),
+        let mut rules = self.rules_of(name);
+        let target = match &wanted.replicas {
+            None => self.taken_back(topic, index, partition)?,
+            Some(replicas) => {
+                rules.unclean_allowed = false;
+                self.reassigned(partition, replicas, may_change_factor)?
+            }
         };
-        let change = self.change_to(partition, &target, unclean_allowed);
-        let is_change = change != PartitionChangeRecord::default();
-        Ok(is_change.then(|| {
+        let change = self.change_to(partition, &target, rules);
+        Ok(is_change(&change).then(|| {
             PartitionChangeRecord {
                 topic_id: topic.id,
                 partition_id: index,

@@ -51,7 +51,8 @@ impl Controller {
                 format!("Broker {id} is at work: stop it, or wait until it is fenced"),
             ));
         }
-        let mut records = self.departure_records(id);
+        // Should it come back, nothing tells how it has stopped.
+        let mut records = self.unclean_departure_records(id);
         let record = UnregisterBrokerRecord {
             broker_id: id.0,
             broker_epoch: broker.epoch,

@@ -13,11 +13,14 @@ pub const METADATA_VERSION: &str = "metadata.version";
 /// The name of the quorum's own feature. Its level lives in control records, never in the image.
 pub const KRAFT_VERSION: &str = "kraft.version";
 
+/// The name of the feature that says whether partitions have eligible leader replicas (KIP-966).
+pub const ELR_VERSION: &str = "eligible.leader.replicas.version";
+
 /// All features that there are, served or not.
 pub const FEATURES: [&str; 7] = [
     METADATA_VERSION,
     KRAFT_VERSION,
-    "eligible.leader.replicas.version",
+    ELR_VERSION,
     "group.version",
     "share.version",
     "streams.version",
@@ -27,11 +30,14 @@ pub const FEATURES: [&str; 7] = [
 /// The features that this version serves at a level above 0: name, lowest and highest level.
 ///
 /// A feature that is absent is served at level 0 only, which means "off".
-pub const SUPPORTED_FEATURES: &[(&str, i16, i16)] = &[(
-    METADATA_VERSION,
-    MetadataVersion::MIN.0,
-    MetadataVersion::LATEST.0,
-)];
+pub const SUPPORTED_FEATURES: &[(&str, i16, i16)] = &[
+    (
+        METADATA_VERSION,
+        MetadataVersion::MIN.0,
+        MetadataVersion::LATEST.0,
+    ),
+    (ELR_VERSION, 0, 1),
+];
 
 /// The level of `metadata.version`: which records, and which versions of them, may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +48,9 @@ impl MetadataVersion {
     pub const MIN: Self = Self(7);
     /// 4.3-IV0, the last that Apache Kafka 4.3.1 reads; new logs are written at it.
     pub const LATEST: Self = Self(30);
+
+    /// 4.0-IV1, the first whose partition records have eligible leader replicas.
+    pub const FIRST_WITH_ELR: Self = Self(23);
 
     /// The names of the levels from [`Self::MIN`] on.
     const NAMES: [&'static str; 24] = [
@@ -69,9 +78,9 @@ impl MetadataVersion {
         self.0 >= 17
     }
 
-    /// Whether partitions have eligible leader replicas (KIP-966).
-    pub fn has_elr(self) -> bool {
-        self.0 >= 23
+    /// Whether partitions may have eligible leader replicas (KIP-966).
+    pub fn allows_elr(self) -> bool {
+        self >= Self::FIRST_WITH_ELR
     }
 
     /// Whether log directories can be cordoned (KIP-1066).
@@ -100,7 +109,7 @@ impl MetadataVersion {
             MetadataRecord::RegisterBroker(_) if self.0 >= 8 => 2,
             MetadataRecord::RegisterBroker(_) => 1,
             MetadataRecord::Partition(_) | MetadataRecord::PartitionChange(_) => {
-                if self.has_elr() {
+                if self.allows_elr() {
                     2
                 } else {
                     i16::from(self.assigns_directories())
@@ -160,6 +169,11 @@ impl FeaturesImage {
             return self.metadata_version.map_or(0, |version| version.0);
         }
         self.others.get(feature).copied().unwrap_or(0)
+    }
+
+    /// Whether partitions have eligible leader replicas (KIP-966).
+    pub fn has_elr(&self) -> bool {
+        self.level(ELR_VERSION) > 0
     }
 
     /// All finalised features by name with their levels, those at level 0 left out.

@@ -26,8 +26,8 @@ pub use cluster::{
 pub use configs::{ConfigsImage, Overrides, ResourceKind};
 pub use error::ReplayError;
 pub use features::{
-    FEATURES, FeaturesImage, KRAFT_VERSION, METADATA_VERSION, MetadataVersion, SUPPORTED_FEATURES,
-    supported_range,
+    ELR_VERSION, FEATURES, FeaturesImage, KRAFT_VERSION, METADATA_VERSION, MetadataVersion,
+    SUPPORTED_FEATURES, supported_range,
 };
 pub use partition::{LEADER_UNCHANGED, LeaderRecovery, PartitionImage};
 pub(in crate::metadata) use records::feature_level;

@@ -225,3 +225,26 @@ fn open_log(
     let disk = Arc::clone(dir.log_dir.disk());
     Log::open(disk, &found.folder, Arc::clone(config), opening)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_were_closed_in_order_only_if_all_say_so_of_one_epoch() {
+        let mark = |broker_epoch| Some(CleanShutdown { broker_epoch });
+        let cases = [
+            (vec![mark(Some(7)), mark(Some(7))], Some(7)),
+            (vec![mark(Some(7)), mark(Some(6))], None),
+            // A directory that is new, or was wiped.
+            (vec![mark(Some(7)), None], None),
+            (vec![None, mark(Some(7))], None),
+            // Kafka before 3.7 has closed it.
+            (vec![mark(None)], None),
+            (vec![], None),
+        ];
+        for (marks, expected) in cases {
+            assert_eq!(common_epoch(&marks), expected, "{marks:?}");
+        }
+    }
+}

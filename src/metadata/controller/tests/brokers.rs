@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{CLUSTER, SESSION, World, directory, registration, settings};
-use crate::model::{BrokerId, Uuid};
+use crate::model::{BrokerId, TopicId, Uuid};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::allocate_producer_ids::AllocateProducerIdsRequest;
 use crate::protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
@@ -58,6 +58,16 @@ fn refused(world: &mut World, request: &BrokerRegistrationRequest) -> ErrorCode 
         .code
 }
 
+/// The partition whose only replica leaves, and keeps what it has.
+fn left_by_1(topic: TopicId) -> MetadataRecord {
+    partition_change(topic, |change| {
+        change.leader = -1;
+        change.isr = Some(vec![]);
+        change.eligible_leader_replicas = Some(vec![1]);
+        change.last_known_elr = Some(vec![1]);
+    })
+}
+
 #[test]
 fn a_registration_is_fenced_and_its_epoch_is_its_offset() {
     let mut world = World::empty(settings());
@@ -75,11 +85,18 @@ fn a_registration_is_fenced_and_its_epoch_is_its_offset() {
             port: 9092,
             security_protocol: 0,
         }],
-        features: vec![BrokerFeature {
-            name: "metadata.version".into(),
-            min_supported_version: 7,
-            max_supported_version: 30,
-        }],
+        features: vec![
+            BrokerFeature {
+                name: "metadata.version".into(),
+                min_supported_version: 7,
+                max_supported_version: 30,
+            },
+            BrokerFeature {
+                name: "eligible.leader.replicas.version".into(),
+                min_supported_version: 0,
+                max_supported_version: 1,
+            },
+        ],
         fenced: true,
         log_dirs: vec![directory(1)],
         ..RegisterBrokerRecord::default()
@@ -122,7 +139,7 @@ fn fencing_moves_leadership_and_unfencing_gives_it_back() {
     let last = records.pop().unwrap();
     assert_eq!(last, change(1, epoch, fence));
     let mut expected = vec![
-        (alone, partition_change(alone, |change| change.leader = -1)),
+        (alone, left_by_1(alone)),
         (
             shared,
             partition_change(shared, |change| {
@@ -146,7 +163,12 @@ fn fencing_moves_leadership_and_unfencing_gives_it_back() {
         records,
         [
             change(1, epoch, unfence),
-            partition_change(alone, |change| change.leader = 1),
+            partition_change(alone, |change| {
+                change.leader = 1;
+                change.isr = Some(vec![1]);
+                change.eligible_leader_replicas = Some(vec![]);
+                change.last_known_elr = Some(vec![]);
+            }),
         ]
     );
     let image = world.controller.image();
@@ -169,7 +191,7 @@ fn a_broker_alone_hands_over_and_stops() {
         records,
         [
             change(1, epoch, |change| change.in_controlled_shutdown = 1),
-            partition_change(topic, |change| change.leader = -1),
+            left_by_1(topic),
         ]
     );
     assert!(!answer.should_shut_down && !answer.is_fenced);
@@ -226,13 +248,7 @@ fn a_silent_broker_is_fenced_when_its_session_ends() {
     assert_eq!(id, BrokerId(1));
     let epoch = world.epoch(1);
     let (records, ()) = world.apply(decision);
-    assert_eq!(
-        records,
-        [
-            partition_change(topic, |change| change.leader = -1),
-            change(1, epoch, fence),
-        ]
-    );
+    assert_eq!(records, [left_by_1(topic), change(1, epoch, fence),]);
     assert!(
         world
             .controller
@@ -256,10 +272,13 @@ fn a_new_process_with_the_same_directories_replaces_the_old_at_once() {
     assert_eq!(decision.answer.broker_epoch, next.0);
     let (records, _) = world.apply(decision);
     assert_eq!(records.len(), 2);
-    assert_eq!(
-        records[0],
-        partition_change(topic, |change| change.leader = -1)
-    );
+    // It does not say that the one before has stopped in order.
+    let left = partition_change(topic, |change| {
+        change.leader = -1;
+        change.isr = Some(vec![]);
+        change.last_known_elr = Some(vec![1]);
+    });
+    assert_eq!(records[0], left);
     assert!(matches!(&records[1], MetadataRecord::RegisterBroker(record) if record.fenced));
     world.heartbeat(1, |_| {});
     let partition = world
@@ -408,7 +427,7 @@ fn a_directory_that_went_offline_takes_its_leaders_along() {
     assert_eq!(
         records,
         [
-            partition_change(lost, |change| change.leader = -1),
+            left_by_1(lost),
             change(1, epoch, |change| change.log_dirs = vec![directory(1)]),
         ]
     );

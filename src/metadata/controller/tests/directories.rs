@@ -37,12 +37,22 @@ impl World {
     /// Broker 1 tells of one replica: the records, and the answer for the replica.
     fn assign(
         &mut self,
+        partition: (TopicId, i32),
+        id: DirectoryId,
+    ) -> (Vec<MetadataRecord>, ErrorCode) {
+        self.assign_of(1, partition, id)
+    }
+
+    /// As [`Self::assign`], of any broker.
+    pub(super) fn assign_of(
+        &mut self,
+        broker: i32,
         (topic_id, partition_index): (TopicId, i32),
         id: DirectoryId,
     ) -> (Vec<MetadataRecord>, ErrorCode) {
         let request = AssignReplicasToDirsRequest {
-            broker_id: 1,
-            broker_epoch: self.epoch(1),
+            broker_id: broker,
+            broker_epoch: self.epoch(broker),
             directories: vec![RequestDirectoryData {
                 id,
                 topics: vec![RequestTopicData {
@@ -192,12 +202,15 @@ fn the_only_replica_leads_no_more_when_it_is_lost_and_again_when_it_is_found() {
 
     world.assign((topic, 0), Uuid::LOST_DIRECTORY);
     assert_eq!(world.state(topic).leader, BrokerId::NONE);
-    assert_eq!(*world.state(topic).isr, [BrokerId(1)]);
+    assert_eq!(*world.state(topic).elr, [BrokerId(1)]);
 
     let (records, _) = world.assign((topic, 0), second());
     let expected = change(topic, |change| {
         change.directories = Some(vec![second()]);
         change.leader = 1;
+        change.isr = Some(vec![1]);
+        change.eligible_leader_replicas = Some(vec![]);
+        change.last_known_elr = Some(vec![]);
     });
     assert_eq!(records, [expected]);
 }

@@ -112,12 +112,14 @@ impl World {
         for topic in image.topics().iter() {
             for (index, partition) in &topic.partitions {
                 let what = format!("{}-{index}: {partition:?}", topic.name);
-                let replicas = &partition.replicas;
-                assert!(!partition.isr.is_empty(), "{what}");
-                assert!(
-                    partition.isr.iter().all(|broker| replicas.contains(broker)),
-                    "{what}"
-                );
+                let (replicas, isr) = (&partition.replicas, &partition.isr);
+                assert!(isr.iter().all(|broker| replicas.contains(broker)), "{what}");
+                let is_apart = |id: &BrokerId| replicas.contains(id) && !isr.contains(id);
+                assert!(partition.elr.iter().all(is_apart), "{what}");
+                assert!(isr.is_empty() || partition.elr.is_empty(), "{what}: min 1");
+                assert_eq!(isr.is_empty(), !partition.has_leader(), "{what}");
+                let has_last = !partition.last_known_elr.is_empty();
+                assert_eq!(has_last, !partition.has_leader(), "{what}");
                 if partition.has_leader() {
                     assert!(partition.isr.contains(&partition.leader), "{what}");
                     assert!(image.brokers().is_active(partition.leader), "{what}");

@@ -11,6 +11,9 @@ mod create_topics;
 mod delete_topics;
 mod directories;
 mod elections;
+mod elr;
+mod elr_feature;
+mod elr_model;
 mod features;
 mod index;
 mod placement;
@@ -69,7 +72,11 @@ fn directory(broker: i32) -> Uuid {
 }
 
 fn registration(broker: i32, incarnation: u8) -> BrokerRegistrationRequest {
-    let (name, min, max) = SUPPORTED_FEATURES[0];
+    let features = SUPPORTED_FEATURES.iter().map(|(name, min, max)| Feature {
+        name: (*name).into(),
+        min_supported_version: *min,
+        max_supported_version: *max,
+    });
     BrokerRegistrationRequest {
         broker_id: broker,
         cluster_id: CLUSTER.into(),
@@ -80,11 +87,7 @@ fn registration(broker: i32, incarnation: u8) -> BrokerRegistrationRequest {
             port: 9092,
             security_protocol: 0,
         }],
-        features: vec![Feature {
-            name: name.into(),
-            min_supported_version: min,
-            max_supported_version: max,
-        }],
+        features: features.collect(),
         log_dirs: vec![directory(broker)],
         ..BrokerRegistrationRequest::default()
     }
@@ -93,9 +96,14 @@ fn registration(broker: i32, incarnation: u8) -> BrokerRegistrationRequest {
 impl World {
     /// An activated controller that no broker has registered with.
     fn empty(settings: ControllerSettings) -> Self {
+        Self::founded(settings, &bootstrap_records())
+    }
+
+    /// As [`Self::empty`], in a cluster whose first records are these.
+    fn founded(settings: ControllerSettings, bootstrap: &[MetadataRecord]) -> Self {
         let now = Instant::now();
         let image = MetadataImage::default();
-        let first = activation_records(&image, false, &bootstrap_records());
+        let first = activation_records(&image, false, bootstrap, 1);
         let mut controller = Controller::new(Arc::new(settings), image, Offset(1), now);
         controller.replay(&first).unwrap();
         Self {

@@ -38,7 +38,7 @@ fn elect(
     (records, results.collect())
 }
 
-fn reassign(
+pub(super) fn reassign(
     world: &mut World,
     index: i32,
     replicas: Option<&[i32]>,

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::context::RequestContext;
 use super::route::answer;
 use super::throttle::Meter;
-use super::{Api, nodes};
+use super::{Api, followers, nodes};
 use crate::metadata::image::MetadataImage;
 use crate::model::{BrokerId, LeaderEpoch, Offset, Uuid};
 use crate::network::{Handling, Outcome};
@@ -51,6 +51,15 @@ pub fn handle(
 ) -> Result<Handling, DecodeError> {
     let version = context.version();
     let request = context.decode::<FetchRequest>(body)?;
+    let follower = follower(version, &request);
+    if let Some(follower) = follower
+        && let Err(code) = followers::check_fetch(api, &context, follower)
+    {
+        let response = refused(&request, code);
+        return Ok(Handling::Answer(answer::<FetchRequest>(
+            &context, &response,
+        )));
+    }
     let session = SessionRequest {
         id: request.session_id,
         epoch: request.session_epoch,
@@ -65,8 +74,8 @@ pub fn handle(
         let key = topic_ref(by_id, topic.topic_id, &topic.topic);
         topic.partitions.iter().map(move |index| (key, *index))
     });
-    let params = params(api, &context, &request);
-    let is_follower = params.follower.is_some();
+    let params = params(api, &context, &request, follower);
+    let is_follower = follower.is_some();
     let mut meter = Meter::new(api);
     let begun = meter.work(|| {
         let replicas = api.replicas();
@@ -156,18 +165,55 @@ fn stated(epoch: i32) -> LeaderEpoch {
     LeaderEpoch(epoch).max(LeaderEpoch::NONE)
 }
 
-fn params(api: &Api, context: &RequestContext, request: &FetchRequest) -> FetchParams {
-    let version = context.version();
-    let (replica, epoch) = if version >= FIRST_WITH_STATE {
+/// The replica id and the broker epoch that a request gives.
+fn replica(version: i16, request: &FetchRequest) -> (i32, i64) {
+    if version >= FIRST_WITH_STATE {
         let state = &request.replica_state;
         (state.replica_id, state.replica_epoch)
     } else {
         (request.replica_id, -1)
-    };
-    let follower = (replica >= 0).then_some(FollowerIdentity {
+    }
+}
+
+/// The follower that asks, as it says.
+fn follower(version: i16, request: &FetchRequest) -> Option<FollowerIdentity> {
+    let (replica, epoch) = replica(version, request);
+    (replica >= 0).then_some(FollowerIdentity {
         id: BrokerId(replica),
         epoch,
-    });
+    })
+}
+
+/// The answer to who is not the follower that it says it is: no partition that it names has anything for
+/// it, and no session changes.
+fn refused(request: &FetchRequest, code: ErrorCode) -> FetchResponse {
+    let refused = |topic: &FetchTopic| FetchableTopicResponse {
+        topic: topic.topic.clone(),
+        topic_id: topic.topic_id,
+        partitions: topic
+            .partitions
+            .iter()
+            .map(|asked| PartitionData {
+                partition_index: asked.partition,
+                error_code: code,
+                high_watermark: Offset::NONE.0,
+                ..PartitionData::default()
+            })
+            .collect(),
+    };
+    FetchResponse {
+        responses: request.topics.iter().map(refused).collect(),
+        ..FetchResponse::default()
+    }
+}
+
+fn params(
+    api: &Api,
+    context: &RequestContext,
+    request: &FetchRequest,
+    follower: Option<FollowerIdentity>,
+) -> FetchParams {
+    let (replica, _) = replica(context.version(), request);
     let size = |bytes: i32| u32::try_from(bytes).unwrap_or(0);
     let max_bytes = request.max_bytes.min(api.config().topics.fetch_max_bytes);
     let max_bytes = match follower {

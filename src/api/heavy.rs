@@ -1,5 +1,6 @@
 //! Heavy requests: those whose arrays may take much work and memory. They are decoded and begun one at a
 //! time, on a thread that no other connection waits for, once the memory that they may take is charged.
+//! What brokers and controllers ask of each other is begun apart, and is not held up by what clients hold.
 //! After that, any number of them wait for others at the same time.
 
 use std::panic::resume_unwind;
@@ -64,11 +65,23 @@ pub(super) fn serve(
 ) -> Handling {
     let api = Arc::clone(api);
     Handling::Later(Box::pin(async move {
-        let turn = api.heavy.turn().await;
         let memory = PARTS * most_heap(body.len(), context.limits.decoded_bytes);
-        if let Some(charge) = &mut context.charge {
-            charge.grow(memory as u64).await;
-        }
+        let memory = memory as u64;
+        let is_of_brokers = route.is_of_brokers() && context.connection.is_of_brokers();
+        let turn = if is_of_brokers {
+            let turn = api.heavy_of_brokers.turn().await;
+            context
+                .charge
+                .iter_mut()
+                .for_each(|it| it.grow_at_once(memory));
+            turn
+        } else {
+            let turn = api.heavy.turn().await;
+            if let Some(charge) = &mut context.charge {
+                charge.grow(memory).await;
+            }
+            turn
+        };
         let begin = move || (route.serve(&api, context, body), turn);
         let (pending, turn) = match elsewhere(begin).await {
             (Err(error), _) => return Outcome::Close(route.malformed(&error)),

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Api;
 use super::context::RequestContext;
+use super::{Api, followers};
 use crate::model::{BrokerId, LeaderEpoch, TopicPartition};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::list_offsets::{
@@ -43,7 +43,7 @@ pub async fn handle(
         for partition in topic.partitions {
             let id = TopicPartition::new(Arc::clone(&name), partition.partition_index);
             let listed = match duplicates.get_mut(&id) {
-                None => asker.list(&api, id, &partition).await,
+                None => asker.list(&api, &context, id, &partition).await,
                 Some(is_told) if *is_told => continue,
                 Some(is_told) => {
                     *is_told = true;
@@ -85,6 +85,7 @@ struct Asker {
     version: i16,
     isolation: Option<Interest>,
     only_leader: bool,
+    replica: BrokerId,
 }
 
 impl Asker {
@@ -98,15 +99,20 @@ impl Asker {
             version,
             isolation: (replica == CONSUMER).then_some(isolation),
             only_leader: replica != DEBUGGING,
+            replica,
         }
     }
 
     async fn list(
         &self,
         api: &Api,
+        context: &RequestContext,
         id: TopicPartition,
         asked: &ListOffsetsPartition,
     ) -> Result<ListedOffset, ErrorCode> {
+        if self.replica.0 >= 0 {
+            followers::check_reader(api, context, self.replica, &id)?;
+        }
         let knows = |(special, first)| special == asked.timestamp && self.version >= first;
         if asked.timestamp < 0 && !SPECIAL.into_iter().any(knows) {
             return Err(ErrorCode::UNSUPPORTED_VERSION);

@@ -46,6 +46,8 @@ mod envelope;
 pub mod fetch;
 /// FindCoordinator.
 pub mod find_coordinator;
+/// Who may ask as a follower.
+mod followers;
 /// GetTelemetrySubscriptions.
 pub mod get_telemetry_subscriptions;
 /// What the APIs of groups share.
@@ -178,6 +180,8 @@ pub struct Api {
     cluster_id: Str,
     producer_ids: ProducerIds,
     heavy: Lane,
+    /// Where heavy requests of brokers and controllers are begun.
+    heavy_of_brokers: Lane,
     large_batches: Lane,
     creating_offsets_topic: tokio::sync::Mutex<()>,
 }
@@ -191,6 +195,7 @@ impl Api {
             cluster_id,
             producer_ids: ProducerIds::default(),
             heavy: Lane::of(1),
+            heavy_of_brokers: Lane::of(1),
             large_batches: Lane::of_all_cores(),
             creating_offsets_topic: tokio::sync::Mutex::default(),
         }

@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use super::Api;
 use super::context::RequestContext;
-use crate::model::{LeaderEpoch, Offset, TopicPartition};
+use super::{Api, followers};
+use crate::model::{BrokerId, LeaderEpoch, Offset, TopicPartition};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::offset_for_leader_epoch::{
     EpochEndOffset, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
@@ -26,12 +26,18 @@ pub fn handle(
     context: &RequestContext,
     request: &OffsetForLeaderEpochRequest,
 ) -> OffsetForLeaderEpochResponse {
-    let only_leader = context.version() < FIRST_WITH_REPLICA || request.replica_id != DEBUGGING;
+    let has_replica = context.version() >= FIRST_WITH_REPLICA;
+    let only_leader = !has_replica || request.replica_id != DEBUGGING;
+    let follower = (has_replica && request.replica_id >= 0).then_some(BrokerId(request.replica_id));
     let topics = request.topics.iter().map(|topic| {
         let name: Arc<str> = Arc::from(&*topic.topic);
         let answer = |asked: &OffsetForLeaderPartition| {
             let id = TopicPartition::new(Arc::clone(&name), asked.partition);
-            epoch_end(asked.partition, end_of(api, &id, asked, only_leader))
+            let refused = follower.map(|it| followers::check_reader(api, context, it, &id));
+            let end = refused
+                .unwrap_or(Ok(()))
+                .and_then(|()| end_of(api, &id, asked, only_leader).map_err(|error| error.code()));
+            epoch_end(asked.partition, end)
         };
         OffsetForLeaderTopicResult {
             topic: topic.topic.clone(),
@@ -55,10 +61,10 @@ fn end_of(
     partition.offset_for_leader_epoch(LeaderEpoch(asked.leader_epoch), current, only_leader)
 }
 
-fn epoch_end(partition: i32, end: Result<Option<EpochEnd>, ReplicaError>) -> EpochEndOffset {
+fn epoch_end(partition: i32, end: Result<Option<EpochEnd>, ErrorCode>) -> EpochEndOffset {
     let (error_code, end) = match end {
         Ok(end) => (ErrorCode::NONE, end),
-        Err(error) => (error.code(), None),
+        Err(code) => (code, None),
     };
     EpochEndOffset {
         error_code,

@@ -226,6 +226,16 @@ impl Route {
         }
     }
 
+    /// Whether brokers and controllers ask it of each other for themselves. (They send an Envelope for
+    /// their clients.)
+    pub fn is_of_brokers(&self) -> bool {
+        match self.key {
+            ApiKey::Fetch | ApiKey::ListOffsets | ApiKey::OffsetForLeaderEpoch => true,
+            ApiKey::Envelope => false,
+            _ => self.listeners == CONTROLLER,
+        }
+    }
+
     /// Decodes the body and starts to serve it.
     ///
     /// # Errors
@@ -350,6 +360,18 @@ mod tests {
         let keys: Vec<ApiKey> = overlapping.map(|route| route.key).collect();
 
         assert_eq!(keys, [ApiKey::Produce, ApiKey::OffsetCommit]);
+    }
+
+    #[test]
+    fn brokers_ask_of_each_other_what_replicates_and_what_clients_may_not() {
+        let of_brokers = |key: ApiKey| Route::of(key as i16).unwrap().is_of_brokers();
+
+        for key in [ApiKey::Fetch, ApiKey::AlterPartition, ApiKey::Vote] {
+            assert!(of_brokers(key), "{key}");
+        }
+        for key in [ApiKey::Produce, ApiKey::Envelope, ApiKey::CreateTopics] {
+            assert!(!of_brokers(key), "{key}");
+        }
     }
 
     #[test]

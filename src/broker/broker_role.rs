@@ -132,15 +132,16 @@ impl BrokerRole {
         &self.bootstrap
     }
 
-    /// Serves clients no more, and hands the partitions over.
+    /// Hands the partitions over, and serves clients no more. Until others lead, clients and followers are
+    /// served as ever: so a partition is without a leader for as long as it takes to tell of the next.
     pub(super) async fn stop(self) -> StoppedReplicas {
-        // Groups come first, because members wait for each other for longer than a stop may take.
-        self.groups.stop();
-        stop_all(self.listeners).await;
         let epoch = self.lifecycle.epoch();
         if !self.lifecycle.shut_down(HANDOVER_TIME).await {
             tracing::warn!("the controller did not take over in time");
         }
+        // Groups come before listeners, because members wait for each other for longer than a stop may take.
+        self.groups.stop();
+        stop_all(self.listeners).await;
         StoppedReplicas {
             replicas: self.replicas,
             epoch,

@@ -206,6 +206,13 @@ impl ControllerHandle {
         }
     }
 
+    /// Whether some broker hands its partitions over in order to stop, as this node has acted on.
+    pub(super) fn sees_a_broker_stop(&self) -> bool {
+        let image = self.published.image();
+        let mut brokers = image.brokers().iter();
+        brokers.any(|broker| broker.in_controlled_shutdown && !broker.fenced)
+    }
+
     /// Asks the controller, and waits until this node's publishers have acted on the answer, unless they
     /// are slow: whoever created a topic through this broker finds it here at once, if its disks permit.
     pub async fn change<Q: ControllerRequest>(

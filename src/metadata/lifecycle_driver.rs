@@ -143,6 +143,7 @@ impl BrokerLifecycle {
             identity,
             controller: controller_of_life,
             published,
+            told: Offset::NONE,
             commands,
             state: reporter,
             is_ready: false,
@@ -270,6 +271,8 @@ struct Life {
     identity: BrokerIdentity,
     controller: ControllerHandle,
     published: watch::Receiver<Offset>,
+    /// The offset that the last heartbeat named.
+    told: Offset,
     commands: mpsc::UnboundedReceiver<Command>,
     state: watch::Sender<LifecycleState>,
     is_ready: bool,
@@ -340,7 +343,7 @@ impl Life {
                 Pause::For(pause) => pause,
             };
             match self.wake(epoch, pause, has_caught_up).await {
-                Woken::ByTime => {}
+                Woken::ByTime | Woken::BySight => {}
                 Woken::CaughtUp => has_caught_up = true,
                 Woken::Told(command) => self.obey(command),
             }
@@ -349,20 +352,23 @@ impl Life {
 
     /// Waits until the next heartbeat is due, and says why it is.
     async fn wake(&mut self, epoch: i64, pause: Duration, has_caught_up: bool) -> Woken {
-        let published = &mut self.published;
+        let mut published = self.published.clone();
         let caught_up = async { published.wait_for(|offset| offset.0 >= epoch).await.is_ok() };
+        let news = is_waited_for(&self.controller, self.published.clone(), self.told);
         tokio::select! {
             () = tokio::time::sleep(pause) => Woken::ByTime,
             true = caught_up, if !has_caught_up => Woken::CaughtUp,
+            true = news => Woken::BySight,
             command = self.commands.recv(), if !self.is_orphaned => Woken::Told(command),
         }
     }
 
     async fn heartbeat(&mut self, epoch: i64, has_caught_up: bool) -> Pause {
+        let offset = *self.published.borrow();
         let request = BrokerHeartbeatRequest {
             broker_id: self.identity.id.0,
             broker_epoch: epoch,
-            current_metadata_offset: self.published.borrow().0,
+            current_metadata_offset: offset.0,
             want_fence: !self.is_ready && !self.wants_to_stop,
             want_shut_down: self.wants_to_stop,
             offline_log_dirs: self.offline.clone(),
@@ -378,6 +384,7 @@ impl Life {
             }
             return Pause::For(self.identity.heartbeat_interval.min(LONGEST_PAUSE));
         }
+        self.told = offset;
         if response.should_shut_down {
             return Pause::Stop;
         }
@@ -417,9 +424,23 @@ impl Life {
     }
 }
 
+/// Waits until this broker has acted on more than the controller was told while some broker hands its
+/// partitions over: that one may stop as soon as all others have said that they know. False when the
+/// process stops.
+async fn is_waited_for(
+    controller: &ControllerHandle,
+    mut published: watch::Receiver<Offset>,
+    told: Offset,
+) -> bool {
+    let is_news = |offset: &Offset| *offset > told && controller.sees_a_broker_stop();
+    published.wait_for(is_news).await.is_ok()
+}
+
 /// Why the next heartbeat is due.
 enum Woken {
     ByTime,
+    /// A broker stops, and waits for this one's word.
+    BySight,
     CaughtUp,
     Told(Option<Command>),
 }

@@ -28,8 +28,11 @@ use crate::config::NetworkConfig;
 pub enum Lane {
     /// The lane of Produce requests of clients: it must leave the reserve alone.
     Bulk,
-    /// The lane of all other requests, and of whatever brokers and controllers send: it may use everything.
+    /// The lane of all other requests: it may use everything.
     Reserved,
+    /// The lane of what brokers and controllers send: it may use a tenth beyond everything, so that what
+    /// clients hold keeps nobody from replicating.
+    Brokers,
 }
 
 /// The shared budget. Clones are the same budget.
@@ -40,13 +43,14 @@ pub struct RequestMemory(Arc<Budget>);
 struct Budget {
     limit: u64,
     bulk_limit: u64,
+    brokers_limit: u64,
     used: AtomicU64,
     /// Bytes lent beyond the limit. They do not count in `used`, so that they do not shrink what Produce must leave free
     /// for the others.
     lent: AtomicU64,
-    /// Requests in the queues of both lanes. A release reads it first, and takes no lock while it is 0.
+    /// Requests in the queues of all lanes. A release reads it first, and takes no lock while it is 0.
     waiting: AtomicUsize,
-    lanes: [Mutex<Queue>; 2],
+    lanes: [Mutex<Queue>; 3],
     /// What of `used` is answers.
     untaken: Untaken,
 }
@@ -80,10 +84,11 @@ impl RequestMemory {
         Self(Arc::new(Budget {
             limit,
             bulk_limit: limit - limit / 10,
+            brokers_limit: limit + limit / 10,
             used: AtomicU64::new(0),
             lent: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
-            lanes: [Mutex::default(), Mutex::default()],
+            lanes: Default::default(),
             untaken: Untaken::new(limit / 2),
         }))
     }
@@ -140,6 +145,7 @@ impl Budget {
         match lane {
             Lane::Bulk => self.bulk_limit,
             Lane::Reserved => self.limit,
+            Lane::Brokers => self.brokers_limit,
         }
     }
 
@@ -195,7 +201,7 @@ impl Budget {
             self.queue(lane).lock().lent = false;
         }
         if self.waiting.load(Ordering::SeqCst) > 0 {
-            for lane in [Lane::Reserved, Lane::Bulk] {
+            for lane in [Lane::Brokers, Lane::Reserved, Lane::Bulk] {
                 self.serve(lane, &mut self.queue(lane).lock());
             }
         }
@@ -390,6 +396,23 @@ mod tests {
         assert!(!poll(&mut third, 1), "but only one at a time");
 
         assert!(poll(&mut fetch, 50), "and the reserve is still there");
+    }
+
+    #[test]
+    fn brokers_have_memory_when_clients_have_used_up_all() {
+        let memory = RequestMemory::new(Some(1000));
+        let mut clients = [(); 3].map(|()| memory.charge(Lane::Reserved));
+        assert!(poll(&mut clients[0], 1000));
+        assert!(poll(&mut clients[1], 1000), "one may overdraw");
+        assert!(!poll(&mut clients[2], 1), "and others wait");
+
+        let mut brokers = [(); 3].map(|()| memory.charge(Lane::Brokers));
+        assert!(poll(&mut brokers[0], 60));
+        assert!(
+            poll(&mut brokers[1], 60),
+            "one of them may overdraw as well"
+        );
+        assert!(!poll(&mut brokers[2], 60), "but what they have is bounded");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::budget::Lane;
 use super::close::CloseReason;
 use super::options::ListenerOptions;
 use crate::config::SecurityProtocol;
@@ -30,6 +31,8 @@ pub struct Connection {
     muted_until_us: AtomicU64,
     order: AtomicU8,
     peer_has_closed: AtomicBool,
+    /// Whether a follower has fetched by it.
+    is_of_follower: AtomicBool,
     task: Mutex<Option<Waker>>,
     companion: OnceLock<Box<dyn Any + Send + Sync>>,
 }
@@ -73,6 +76,7 @@ impl Connection {
             muted_until_us: AtomicU64::new(0),
             order: AtomicU8::new(0),
             peer_has_closed: AtomicBool::new(false),
+            is_of_follower: AtomicBool::new(false),
             task: Mutex::new(None),
             companion: OnceLock::new(),
         }
@@ -86,6 +90,28 @@ impl Connection {
     /// The listener that accepted it.
     pub fn listener(&self) -> &ListenerOptions {
         &self.listener
+    }
+
+    /// Whether a broker or a controller is at the other end: by the listener, or because a follower has
+    /// fetched by the connection.
+    pub fn is_of_brokers(&self) -> bool {
+        self.listener.brokers_only || self.is_of_follower.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a broker is at the other end: it has fetched as a follower, and named its registration.
+    pub fn note_follower(&self) {
+        self.is_of_follower.store(true, Ordering::Relaxed);
+    }
+
+    /// The part of the memory budget for requests, by whether they carry records: no broker sends any.
+    pub(super) fn lane(&self, carries_records: bool) -> Lane {
+        if carries_records {
+            Lane::Bulk
+        } else if self.is_of_brokers() {
+            Lane::Brokers
+        } else {
+            Lane::Reserved
+        }
     }
 
     /// The listener's name, such as `PLAINTEXT`.
@@ -239,6 +265,17 @@ mod tests {
 
         assert!(connection.is_authenticated());
         assert_eq!(*connection.principal(), Principal::ANONYMOUS);
+    }
+
+    #[test]
+    fn a_connection_of_a_follower_has_the_memory_of_brokers_but_for_records() {
+        let connection = connection(SecurityProtocol::Plaintext);
+        assert_eq!(connection.lane(false), Lane::Reserved);
+
+        connection.note_follower();
+
+        assert_eq!(connection.lane(false), Lane::Brokers);
+        assert_eq!(connection.lane(true), Lane::Bulk);
     }
 
     #[test]

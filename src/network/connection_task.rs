@@ -277,7 +277,7 @@ impl Server {
             let treatment = network.handler.treatment(key);
             pipeline
                 .has_room(treatment.overlaps.then_some(key))
-                .then(|| connection.listener().lane(treatment.carries_records))
+                .then(|| connection.lane(treatment.carries_records))
         };
         let options = &network.options;
         // A stranger must not make the broker reserve the memory of a large request.

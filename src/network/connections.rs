@@ -2,8 +2,8 @@
 //!
 //! As in Kafka, a connection over the limit of its address is closed, and one over the limit of
 //! all connections, of its listener or of the rate waits unaccepted in the system's backlog.
-//! A listener for brokers only is exempt from the limits on all connections, and its addresses are
-//! counted apart from those of clients. The last connections are for addresses that hold few.
+//! The connections of a listener for brokers only are counted apart from those of clients, in all and by
+//! address, and have a limit that no config lowers. The last connections are for addresses that hold few.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -20,6 +20,8 @@ use crate::config::NetworkConfig;
 
 /// A tenth of all connections, the last, is kept for addresses that hold few.
 const RESERVED_PART: usize = 10;
+/// Connections over all listeners for brokers only: a hundred brokers have some ten each.
+const MOST_OF_BROKERS: usize = 2_000;
 /// An address holds few connections if it holds less than a hundredth of all.
 const FEW_PART: usize = 100;
 
@@ -151,6 +153,8 @@ struct State {
     /// Counts connections by address, and by whether their listener is for brokers only.
     by_ip: HashMap<(IpAddr, bool), usize>,
     by_listener: BTreeMap<String, ListenerCount>,
+    /// How many of `open` are on listeners for brokers only.
+    of_brokers: usize,
     open: BTreeMap<u64, Arc<Connection>>,
 }
 
@@ -197,6 +201,7 @@ impl Connections {
             last_id: 0,
             by_ip: HashMap::new(),
             by_listener: BTreeMap::new(),
+            of_brokers: 0,
             open: BTreeMap::new(),
         };
         Self(Arc::new(Shared {
@@ -259,6 +264,7 @@ impl Connections {
         state.count_ip_rate(ip, Instant::now())?;
         state.by_ip.insert(counted, from_ip + 1);
         state.of_listener(listener).open += 1;
+        state.of_brokers += usize::from(listener.brokers_only);
         state.open.insert(connection.id(), Arc::clone(&connection));
         drop(state);
         Ok(Place {
@@ -277,7 +283,8 @@ enum Wait {
 impl State {
     fn wait_of(&mut self, listener: &ListenerOptions, now: Instant) -> Wait {
         let exempt = listener.brokers_only;
-        let is_full = !exempt && self.open.len() >= self.limits.total;
+        let (open, most) = self.count_and_limit(listener);
+        let is_full = open >= most;
         let own = self.limits_of(listener).connections;
         if is_full || own.is_some_and(|limit| self.of_listener(listener).open >= limit) {
             return Wait::ForRoom;
@@ -289,6 +296,15 @@ impl State {
         };
         let listener_due = self.of_listener(listener).rate.due_after(now);
         broker_due.max(listener_due).map_or(Wait::No, Wait::Until)
+    }
+
+    /// How many connections there are of those that the listener's are counted with, and may be.
+    fn count_and_limit(&self, listener: &ListenerOptions) -> (usize, usize) {
+        if listener.brokers_only {
+            (self.of_brokers, MOST_OF_BROKERS)
+        } else {
+            (self.open.len() - self.of_brokers, self.limits.total)
+        }
     }
 
     fn count_rate(&mut self, listener: &ListenerOptions, now: Instant) {
@@ -312,11 +328,11 @@ impl State {
         if from_ip >= limit {
             return Err(TooMany::AtOnce(limit));
         }
-        let total = self.limits.total;
+        let (open, total) = self.count_and_limit(listener);
         let reserve = total / RESERVED_PART;
-        let is_scarce = reserve > 0 && self.open.len() >= total - reserve;
+        let is_scarce = reserve > 0 && open >= total - reserve;
         let has_few = from_ip < (total / FEW_PART).max(1);
-        if is_scarce && !has_few && of_its_own.is_none() && !listener.brokers_only {
+        if is_scarce && !has_few && of_its_own.is_none() {
             return Err(TooMany::OfTheReserve(from_ip));
         }
         Ok(())
@@ -390,6 +406,7 @@ impl Drop for Place {
         state.open.remove(&self.connection.id());
         state.of_listener(self.connection.listener()).open -= 1;
         let brokers_only = self.connection.listener().brokers_only;
+        state.of_brokers -= usize::from(brokers_only);
         let counted = (self.connection.peer_ip(), brokers_only);
         match state.by_ip.get_mut(&counted) {
             Some(count) if *count > 1 => *count -= 1,

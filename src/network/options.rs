@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::budget::Lane;
 use crate::config::{Endpoint, NetworkConfig};
 
 /// One listener.
@@ -10,8 +9,8 @@ use crate::config::{Endpoint, NetworkConfig};
 pub struct ListenerOptions {
     /// Name, protocol, host and port. An empty host binds all addresses, IPv6 and IPv4.
     pub endpoint: Endpoint,
-    /// Only brokers and controllers connect here: the listener is exempt from the limits on all
-    /// connections, and its requests may use the whole memory budget.
+    /// Only brokers and controllers connect here: they are counted apart from clients, and their requests
+    /// have memory of their own. Who sends records is a client nevertheless.
     pub brokers_only: bool,
 }
 
@@ -21,15 +20,6 @@ impl ListenerOptions {
         Self {
             endpoint,
             brokers_only: false,
-        }
-    }
-
-    /// The part of the memory budget for requests, by whether they carry records.
-    pub(super) fn lane(&self, carries_records: bool) -> Lane {
-        if carries_records && !self.brokers_only {
-            Lane::Bulk
-        } else {
-            Lane::Reserved
         }
     }
 }

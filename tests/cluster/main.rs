@@ -7,10 +7,12 @@ mod support;
 mod brokers;
 mod eligible_leaders;
 mod hostile;
+mod impostors;
 mod mixed_quorum;
 mod nodes;
 mod quorum;
 mod replication;
+mod shutdown;
 mod voice;
 
 use support::apache;

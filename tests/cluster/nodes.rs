@@ -15,6 +15,7 @@ pub const CLUSTER_ID: &str = "QdcUrN8mS1qvUcLUNwFmjw";
 const START_LIMIT: Duration = Duration::from_secs(60);
 const CONTROLLER_PORT: u16 = 19093;
 const BROKER_PORT: u16 = 19092;
+const CLIENT_PORT: u16 = 19094;
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +171,24 @@ impl Nodes {
     /// Where a node's broker listens.
     pub fn bootstrap(&self, id: i32) -> String {
         format!("{}:{BROKER_PORT}", self.host(id))
+    }
+
+    /// Where a node's broker listens for clients, after [`Self::separate_clients`].
+    pub fn for_clients(&self, id: i32) -> String {
+        format!("{}:{CLIENT_PORT}", self.host(id))
+    }
+
+    /// Gives all nodes, which are brokers and controllers, a listener for clients beside that of the brokers.
+    pub fn separate_clients(&mut self) {
+        for id in self.ids() {
+            let both = self.listeners(id, Role::Both);
+            let all = format!("{both},CLIENTS://{}", self.for_clients(id));
+            let protocols = ["PLAINTEXT", "CONTROLLER", "CLIENTS"];
+            let protocols = protocols.map(|name| format!("{name}:PLAINTEXT")).join(",");
+            self.set(id, "listeners", &all);
+            self.set(id, "listener.security.protocol.map", &protocols);
+            self.set(id, "inter.broker.listener.name", "PLAINTEXT");
+        }
     }
 
     /// Each process of tests has addresses of its own, and each of its tests others.

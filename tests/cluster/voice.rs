@@ -35,6 +35,15 @@ fn run<T>(talk: impl Future<Output = T>) -> T {
 
 /// Sends a request to one node; `None` if it does not answer.
 pub fn ask<R: Request>(address: &str, request: &R) -> Option<R::Response> {
+    ask_in(address, request, None)
+}
+
+/// As [`ask`], in a version that the node need not advertise.
+pub fn ask_at<R: Request>(address: &str, request: &R, version: i16) -> Option<R::Response> {
+    ask_in(address, request, Some(version))
+}
+
+fn ask_in<R: Request>(address: &str, request: &R, version: Option<i16>) -> Option<R::Response> {
     run(async {
         let options = ClientOptions {
             connect_timeout: Duration::from_secs(1),
@@ -48,7 +57,8 @@ pub fn ask<R: Request>(address: &str, request: &R) -> Option<R::Response> {
             ..ApiVersionsRequest::default()
         };
         client.negotiate(&software).await.ok()?;
-        let version = client.version_of(R::KEY, &R::KEY.valid_versions())?;
+        let newest = || client.version_of(R::KEY, &R::KEY.valid_versions());
+        let version = version.or_else(newest)?;
         client.call(request, version).await.ok()
     })
 }

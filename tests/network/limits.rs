@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use broker::network::{ConnectionLimits, ConnectionOptions, Listener, ListenerOptions};
+use broker::network::{
+    ConnectionLimits, ConnectionOptions, Listener, ListenerOptions, RunningListener,
+};
 
 use crate::peer::{Peer, request};
-use crate::toy::{Mode, Setup, endpoint, within};
+use crate::toy::{Mode, Setup, World, endpoint, within};
 
 async fn echo(peer: &mut Peer) -> bool {
     let _ = peer.stream.try_write(&request(Mode::Echo, 9, b""));
@@ -156,15 +158,58 @@ async fn a_listener_for_brokers_only_is_exempt_from_the_limit_of_all() {
     }
     .start()
     .await;
+    let running = for_brokers(&world).await;
+
+    assert!(echo(&mut Peer::connect_to(running.address()).await).await);
+}
+
+async fn for_brokers(world: &World) -> RunningListener {
     let mut options = ListenerOptions::new(endpoint("127.0.0.1", 0));
     options.endpoint.listener = "REPLICATION".to_owned();
     options.brokers_only = true;
     let listener = Listener::bind(options, &ConnectionOptions::default())
         .await
         .unwrap();
-    let running = listener.serve(world.network.clone());
+    listener.serve(world.network.clone())
+}
 
-    assert!(echo(&mut Peer::connect_to(running.address()).await).await);
+#[tokio::test]
+async fn connections_of_brokers_take_no_place_of_a_client() {
+    let limits = ConnectionLimits {
+        total: 1,
+        ..ConnectionLimits::default()
+    };
+    let world = Setup {
+        limits,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let running = for_brokers(&world).await;
+    let mut broker = Peer::connect_to(running.address()).await;
+    assert!(echo(&mut broker).await);
+
+    assert!(echo(&mut Peer::connect(&world).await).await);
+}
+
+#[tokio::test]
+async fn one_host_cannot_take_all_connections_of_brokers() {
+    let world = Setup::default().start().await;
+    let running = for_brokers(&world).await;
+    let mut greedy = Vec::new();
+    let refused = loop {
+        let mut peer = Peer::connect_to(running.address()).await;
+        if !echo(&mut peer).await {
+            break greedy.len();
+        }
+        greedy.push(peer);
+    };
+
+    assert!(refused < 2_000, "{refused}");
+    let other = tokio::net::TcpSocket::new_v4().unwrap();
+    other.bind(([127, 0, 0, 9], 0).into()).unwrap();
+    let stream = within(other.connect(running.address())).await.unwrap();
+    assert!(echo(&mut Peer { stream }).await);
 }
 
 #[tokio::test]

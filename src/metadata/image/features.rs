@@ -63,6 +63,11 @@ impl MetadataVersion {
     /// them would lose metadata.
     const RECORDS_CHANGED: [i16; 9] = [7, 8, 11, 13, 14, 15, 17, 23, 30];
 
+    /// Whether followers name their broker's epoch in a Fetch (KIP-903).
+    pub fn fetches_with_broker_epoch(self) -> bool {
+        self.0 >= 10
+    }
+
     /// Whether metadata transactions (KIP-868) may be written.
     pub fn has_transactions(self) -> bool {
         self.0 >= 13

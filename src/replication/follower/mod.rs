@@ -26,9 +26,9 @@ pub use fetcher_driver::{Desk, Flow};
 pub use followers_driver::{Followers, core_settings};
 pub use inbox_driver::Inbox;
 pub use logs_driver::Logs;
-pub use work::{Act, Found, LeaderLog, Next, Search, Work};
 #[cfg(test)]
 pub use work::Outcome;
+pub use work::{Act, Found, LeaderLog, Next, Search, Work};
 
 #[cfg(test)]
 mod tests;

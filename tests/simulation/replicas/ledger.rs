@@ -42,6 +42,9 @@ pub struct Ledger {
     led: BTreeMap<(BrokerId, u64, LeaderEpoch), Offset>,
     /// The replicas that have lost records in a way that the topic does not guard against.
     excused: BTreeSet<BrokerId>,
+    /// The replicas whose logs can't be looked at: their directories have failed. What was written last may
+    /// be in them.
+    pub unseen: BTreeSet<BrokerId>,
     /// A leader of an older epoch may commit what is lost: something was given up since.
     valid_from: LeaderEpoch,
     /// Next sequence number of each producer.
@@ -64,6 +67,7 @@ impl Ledger {
             leaders: BTreeMap::new(),
             led: BTreeMap::new(),
             excused: BTreeSet::new(),
+            unseen: BTreeSet::new(),
             valid_from: LeaderEpoch(0),
             sequences: BTreeMap::new(),
             given_up: BTreeSet::new(),
@@ -265,7 +269,11 @@ impl Ledger {
         if let Some(before) = before {
             assert!(before.leader_epoch <= state.leader_epoch, "{name}");
             assert!(before.partition_epoch < state.partition_epoch, "{name}");
-            let is_safe = before.isr.contains(&state.leader) || before.elr.contains(&state.leader);
+            // Who is taken in by the same change has all that is committed, which is looked at below.
+            let is_reassigned = before.is_reassigning() && !state.is_reassigning();
+            let is_safe = before.isr.contains(&state.leader)
+                || before.elr.contains(&state.leader)
+                || is_reassigned;
             if has_leader && before.leader != state.leader && !is_safe {
                 assert!(
                     self.rules.unclean,
@@ -298,8 +306,10 @@ impl Ledger {
     /// excuse.
     fn give_up_what_is_lost(&mut self, state: &PartitionImage, reason: &str, from: LeaderEpoch) {
         let may_lead = || state.isr.iter().chain(&state.elr);
-        let has =
-            |id: &BrokerId, entry: &Entry| self.logs.get(id).is_some_and(|log| log.has(entry));
+        let has = |id: &BrokerId, entry: &Entry| {
+            let log = self.logs.get(id);
+            self.unseen.contains(id) || log.is_some_and(|log| log.has(entry))
+        };
         let kept = self
             .committed
             .entries
@@ -342,7 +352,8 @@ impl Ledger {
             return;
         };
         for id in state.isr.iter().chain(&state.elr) {
-            let has_all = self.logs.get(id).is_some_and(|log| log.has(last));
+            let log = self.logs.get(id);
+            let has_all = self.unseen.contains(id) || log.is_some_and(|log| log.has(last));
             assert!(
                 has_all || self.excused.contains(id) && is_excused(*id),
                 "{id} is in sync for {} and lacks {last:?}: {state:?}",

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use broker::model::Timestamp;
 use broker::protocol::payload::Payload;
-use broker::storage::disk::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
+use broker::storage::disk::{Borrower, DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
 
 /// Which lies it tells now.
 #[derive(Clone, Debug, Default)]
@@ -124,8 +124,8 @@ impl DiskFile for LyingFile {
         self.file.region(position, length)
     }
 
-    fn may_lend(&self) -> bool {
-        self.file.may_lend()
+    fn may_lend(&self, to: Borrower) -> bool {
+        self.file.may_lend(to)
     }
 
     fn set_modified(&self, at: Timestamp) -> io::Result<()> {

@@ -16,11 +16,14 @@ use broker::metadata::image::{MetadataImage, SUPPORTED_FEATURES};
 use broker::metadata::{IsrChange, ReplicaDirectory};
 use broker::model::{BrokerId, DirectoryId, LeaderEpoch, TopicIdPartition, Uuid};
 use broker::protocol::ErrorCode;
+use broker::protocol::messages::alter_partition::AlterPartitionResponse;
 use broker::protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
 use broker::protocol::messages::broker_registration::{
     BrokerRegistrationRequest, Feature, Listener as Endpoint,
 };
-use broker::protocol::messages::fetch::FetchResponse;
+use broker::protocol::messages::fetch::{
+    FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
+};
 use broker::records::validate::ValidatedBatch;
 use broker::replication::delayed::{AckOutcome, AckWait};
 use broker::replication::listener::ReplicaListener;
@@ -147,6 +150,8 @@ pub struct Process {
     pub cut: BTreeSet<TopicIdPartition>,
     /// For a planted fault: in which epochs logs were looked at.
     pub cut_in: BTreeMap<TopicIdPartition, LeaderEpoch>,
+    /// Whether a Fetch is refused at the door that is not of the process that is registered (`api::followers`).
+    pub checks_followers: bool,
     /// Held as long as the process runs.
     _dirs: LogDirs,
 }
@@ -160,6 +165,7 @@ pub struct Beginning {
     pub paths: Vec<PathBuf>,
     pub image: Arc<MetadataImage>,
     pub read: usize,
+    pub checks_followers: bool,
 }
 
 fn settings(node: usize) -> ReplicaSettings {
@@ -198,6 +204,7 @@ impl Process {
             paths,
             image,
             read,
+            checks_followers,
         } = beginning;
         let shared: Arc<dyn Disk> = Arc::new(disk);
         let identity = Identity {
@@ -249,6 +256,7 @@ impl Process {
             is_serving: false,
             cut: BTreeSet::new(),
             cut_in: BTreeMap::new(),
+            checks_followers,
             _dirs: dirs,
         })
     }
@@ -431,6 +439,11 @@ impl Process {
         )
     }
 
+    /// The directories that have failed, for whoever looks at a run that failed.
+    pub fn failed_dirs(&self) -> usize {
+        self.replicas.manager.offline_dirs().len()
+    }
+
     /// Acts on a change of the metadata.
     pub fn apply(&mut self, delta: &MetadataDelta, image: &Arc<MetadataImage>) {
         let placed = self.replicas.apply(delta, image);
@@ -449,6 +462,9 @@ impl Process {
             return Some(Outgoing::Answer(caller, Answer::Lost));
         }
         let answer = match request {
+            Request::Fetch(request) if self.is_stranger(&request) => {
+                Answer::Fetched(refused(&request))
+            }
             Request::Fetch(request) => match self.replicas.begin_fetch(&request) {
                 Ok(fetch) => {
                     self.fetches.push((caller, fetch));
@@ -460,6 +476,13 @@ impl Process {
             Request::Produce(produce) => Answer::Produced(self.produce(caller, &produce, now)?),
         };
         Some(Outgoing::Answer(caller, answer))
+    }
+
+    fn is_stranger(&self, request: &FetchRequest) -> bool {
+        let state = &request.replica_state;
+        let known = self.image.brokers().get(BrokerId(state.replica_id));
+        let is_known = known.is_some_and(|broker| broker.epoch == state.replica_epoch);
+        self.checks_followers && state.replica_id >= 0 && !is_known
     }
 
     fn look_up(&self, searches: &[Search]) -> Vec<(Search, broker::doubles::Found)> {
@@ -592,12 +615,16 @@ impl Process {
             self.on_life(answer, now);
         } else if self.isr.asked == Some(correlation) {
             self.isr.asked = None;
+            let lost = AlterPartitionResponse {
+                error_code: ErrorCode::REQUEST_TIMED_OUT,
+                ..AlterPartitionResponse::default()
+            };
             let Answer::Controller(Reply::AlterPartition(response)) =
-                answer_or(answer, Reply::AlterPartition(Default::default()))
+                answer_or(answer, Reply::AlterPartition(lost))
             else {
                 unreachable!("it was asked for that");
             };
-            let ended = self.isr.pending.answered(&response);
+            let ended = self.isr.pending.answered(&response, &self.image);
             self.isr.next_at = now + self.isr.pending.pause();
             for (change, outcome) in ended {
                 self.proposed.remove(&change.partition);
@@ -704,15 +731,30 @@ fn registration(
     }
 }
 
-/// A Fetch that found no session is no use to a client.
+fn refused(request: &FetchRequest) -> FetchResponse {
+    let responses = request.topics.iter().map(|topic| FetchableTopicResponse {
+        topic_id: topic.topic_id,
+        partitions: topic
+            .partitions
+            .iter()
+            .map(|asked| PartitionData {
+                partition_index: asked.partition,
+                error_code: ErrorCode::NOT_LEADER_OR_FOLLOWER,
+                ..PartitionData::default()
+            })
+            .collect(),
+        ..FetchableTopicResponse::default()
+    });
+    FetchResponse {
+        responses: responses.collect(),
+        ..FetchResponse::default()
+    }
+}
+
+/// What an answer says of partitions.
 pub fn partitions_of(
     response: &FetchResponse,
-) -> impl Iterator<
-    Item = (
-        TopicIdPartition,
-        &broker::protocol::messages::fetch::PartitionData,
-    ),
-> {
+) -> impl Iterator<Item = (TopicIdPartition, &PartitionData)> {
     response.responses.iter().flat_map(|topic| {
         topic.partitions.iter().map(|data| {
             let id = TopicIdPartition {

@@ -74,7 +74,9 @@ impl World {
     fn trouble(&self, before: &[usize]) -> Option<String> {
         for (id, ledger) in &self.ledgers {
             let name = ledger.rules.name;
-            let state = self.state(id)?;
+            let Some(state) = self.state(id) else {
+                return Some(format!("{name} is gone"));
+            };
             if state.isr.len() < NODES || state.leader == BrokerId::NONE || state.is_reassigning() {
                 return Some(format!("{name} is {state:?}"));
             }
@@ -99,8 +101,11 @@ impl World {
         for (id, ledger) in &self.ledgers {
             let end = ledger.committed.end();
             for node in 0..NODES {
-                let process = self.nodes[node].process.as_ref()?;
-                let partition = process.replicas.manager.partition(id).ok()?;
+                let process = self.nodes[node].process.as_ref();
+                let partition = process.map(|process| process.replicas.manager.partition(id));
+                let Some(Ok(partition)) = partition else {
+                    return Some(format!("{} is not on {node}", ledger.rules.name));
+                };
                 let (own, watermark) = (partition.end_offset(), partition.high_watermark());
                 if own != end || watermark != end {
                     let name = ledger.rules.name;

@@ -9,7 +9,7 @@ use broker::metadata::controller::{
     Circumstances, Controller, ControllerRequest, ControllerRequestContext, ControllerSettings,
     Decision, ElectionIntervals, Refusal, activation_records, bootstrap_records,
 };
-use broker::metadata::image::MetadataImage;
+use broker::metadata::image::{ELR_VERSION, MetadataImage};
 use broker::model::{BrokerId, Offset};
 use broker::protocol::ErrorCode;
 use broker::protocol::messages::alter_partition::{AlterPartitionRequest, AlterPartitionResponse};
@@ -100,7 +100,8 @@ pub struct Quorum<T> {
 }
 
 impl<T> Quorum<T> {
-    pub fn new(now: Instant) -> Self {
+    /// A cluster that has no broker yet; with eligible leader replicas (KIP-966) or without.
+    pub fn new(now: Instant, has_elr: bool) -> Self {
         let settings = Arc::new(ControllerSettings {
             most_replicas: usize::MAX,
             node_id: BrokerId(100),
@@ -129,7 +130,14 @@ impl<T> Quorum<T> {
             waiting: VecDeque::new(),
             down_until: None,
         };
-        let first = activation_records(this.controller.image(), false, &bootstrap_records());
+        let mut bootstrap = bootstrap_records();
+        bootstrap.retain(|record| {
+            let MetadataRecord::FeatureLevel(level) = record else {
+                return true;
+            };
+            has_elr || *level.name != *ELR_VERSION
+        });
+        let first = activation_records(this.controller.image(), false, &bootstrap, 1);
         this.append(first);
         this
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use broker::doubles::{CrashDisk, Simulated, simulate};
+use broker::doubles::{Act, CrashDisk, Simulated, Work, simulate};
 use broker::metadata::delta::MetadataDelta;
 use broker::metadata::image::{MetadataImage, PartitionImage, Provenance};
 use broker::model::{BrokerId, LeaderEpoch, Offset, Timestamp, TopicIdPartition, Uuid};
@@ -13,6 +13,7 @@ use broker::protocol::messages::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
 use broker::protocol::messages::metadata_records::MetadataRecord;
+use broker::replication::error::ReplicaError;
 use broker::replication::partition::Moment;
 
 use super::clients::Client;
@@ -105,6 +106,7 @@ pub struct World {
     chance: u64,
     commit_is_due: bool,
     at_once: usize,
+    checks_followers: bool,
     /// Clients send nothing more.
     pub clients_rest: bool,
     /// What the last answer of a leader said of high watermarks.
@@ -122,6 +124,8 @@ impl World {
         } else {
             &["/a", "/b"]
         };
+        let has_elr = random.one_in(2);
+        let checks_followers = random.one_in(2);
         let nodes = (0..NODES).map(|_| {
             let drift_ppm = random.below(60_000) as i32 - 30_000;
             Node {
@@ -145,7 +149,8 @@ impl World {
         let nodes = nodes.collect();
         let mut world = Self {
             nodes,
-            quorum: Quorum::new(start),
+            quorum: Quorum::new(start, has_elr),
+            checks_followers,
             events: Events::default(),
             random,
             ledgers: BTreeMap::new(),
@@ -387,6 +392,11 @@ impl World {
             return;
         }
         self.forget_proposals(node);
+        let running = self.nodes[node].process.as_ref();
+        let failed = running.map_or(0, |process| process.failed_dirs());
+        if failed > 0 {
+            self.tell(|| format!("node {node} has {failed} failed directories"));
+        }
         self.observe(node);
         for outgoing in out {
             self.leave(node, outgoing);
@@ -492,8 +502,13 @@ impl World {
             return;
         };
         for (id, ledger) in &mut self.ledgers {
-            let Ok(partition) = process.replicas.manager.partition(id) else {
-                continue;
+            let partition = match process.replicas.manager.partition(id) {
+                Ok(partition) => partition,
+                Err(ReplicaError::Storage(_)) => {
+                    ledger.unseen.insert(broker);
+                    continue;
+                }
+                Err(_) => continue,
             };
             let Some(state) = partition_in(self.quorum.image(), id) else {
                 continue;
@@ -703,11 +718,34 @@ impl World {
             process.fetched(correlation, answer, now)
         });
         if let Some((leader, mut works)) = works.flatten() {
+            self.tell_of(node, leader, &works);
             self.distort_works(node, &mut works);
             self.on(node, |process, _| process.carry_out(leader, &works));
             self.end_distortion(node);
         }
         self.act(node);
+    }
+
+    fn tell_of(&mut self, node: usize, leader: BrokerId, works: &[Work]) {
+        for work in works {
+            let (id, epoch) = (work.id, work.leader_epoch);
+            let what = match &work.act {
+                Act::Cut(cut) => format!("{cut:?}"),
+                Act::Append {
+                    fetch_offset,
+                    records,
+                    high_watermark,
+                    ..
+                } if !records.is_empty() => {
+                    format!(
+                        "{} bytes at {fetch_offset}, high watermark {high_watermark}",
+                        records.len()
+                    )
+                }
+                Act::Append { .. } => continue,
+            };
+            self.tell(|| format!("{id:?}: {node} has from {leader} in epoch {epoch}: {what}"));
+        }
     }
 
     /// A node starts with what is on its disk.
@@ -737,6 +775,7 @@ impl World {
             paths: machine.paths.clone(),
             image: Arc::clone(&machine.image),
             read: machine.read,
+            checks_followers: self.checks_followers,
         };
         let started = self.timed(node, |world, now| {
             let mut ids = 0;
@@ -806,6 +845,7 @@ impl World {
             };
             match process.replicas.manager.partition(id) {
                 Ok(partition) => {
+                    ledger.unseen.remove(&broker);
                     let mut found = Shadow::default();
                     if found.read_on(&partition).is_some() {
                         ledger.logs.insert(broker, found);
@@ -816,7 +856,10 @@ impl World {
                     let offline = process.replicas.manager.offline_partitions();
                     let is_offline = offline.contains(id);
                     assert!(may_fail || !is_offline, "after a start of {node}: {error}");
-                    if !is_offline {
+                    if is_offline {
+                        ledger.unseen.insert(broker);
+                    } else {
+                        ledger.unseen.remove(&broker);
                         ledger.logs.insert(broker, Shadow::default());
                     }
                 }

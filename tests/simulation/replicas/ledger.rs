@@ -2,7 +2,8 @@
 //! rules allow.
 //!
 //! A record counts as committed from when the high watermark of a leader has passed it. It may be lost only if
-//! no replica that may lead without loss (of the in-sync set, or an eligible leader replica) has it any more,
+//! no replica that may lead without loss (of the in-sync set, or an eligible leader replica; if there is none,
+//! the last leader) has it any more,
 //! and each of these has an excuse: its disk was replaced, or the power failed and the topic does not sync
 //! what it acknowledges (`flush.messages`); or a topic that allows it got a leader from elsewhere. What then
 //! goes on is checked as strictly as before, from there on.
@@ -13,6 +14,17 @@ use broker::metadata::image::PartitionImage;
 use broker::model::{BrokerId, LeaderEpoch, Offset};
 
 use super::shadow::{Entry, Shadow};
+
+/// Who may lead without loss; if that is nobody, the last leader, which Kafka takes for as good
+/// (KIP-966: it was alone in sync when it went).
+fn may_lead(state: &PartitionImage) -> Vec<BrokerId> {
+    let in_sync = state.isr.iter().chain(&state.elr);
+    let in_sync: Vec<BrokerId> = in_sync.copied().collect();
+    if in_sync.is_empty() {
+        return state.last_known_elr.to_vec();
+    }
+    in_sync
+}
 
 /// How a topic is configured.
 #[derive(Clone, Copy, Debug)]
@@ -168,6 +180,10 @@ impl Ledger {
                 // A leader that has lost all of a producer takes any number for the first.
                 let first = if self.losses > 0 { sequence } else { 0 };
                 let next = self.sequences.entry(producer).or_insert(first);
+                // What was acknowledged and given up is not sent again.
+                while *next < sequence && self.given_up.contains(&(producer, *next)) {
+                    *next += 1;
+                }
                 assert!(
                     sequence == *next,
                     "{entry:?} of {} is committed, where sequence number {next} comes next",
@@ -271,9 +287,7 @@ impl Ledger {
             assert!(before.partition_epoch < state.partition_epoch, "{name}");
             // Who is taken in by the same change has all that is committed, which is looked at below.
             let is_reassigned = before.is_reassigning() && !state.is_reassigning();
-            let is_safe = before.isr.contains(&state.leader)
-                || before.elr.contains(&state.leader)
-                || is_reassigned;
+            let is_safe = may_lead(before).contains(&state.leader) || is_reassigned;
             if has_leader && before.leader != state.leader && !is_safe {
                 assert!(
                     self.rules.unclean,
@@ -305,7 +319,11 @@ impl Ledger {
     /// If nobody that may lead has all that is committed, the rest is given up: who has lost it needs an
     /// excuse.
     fn give_up_what_is_lost(&mut self, state: &PartitionImage, reason: &str, from: LeaderEpoch) {
-        let may_lead = || state.isr.iter().chain(&state.elr);
+        let may_lead = may_lead(state);
+        // Nobody leads before an election that may lose records.
+        if may_lead.is_empty() {
+            return;
+        }
         let has = |id: &BrokerId, entry: &Entry| {
             let log = self.logs.get(id);
             self.unseen.contains(id) || log.is_some_and(|log| log.has(entry))
@@ -314,11 +332,11 @@ impl Ledger {
             .committed
             .entries
             .iter()
-            .rposition(|entry| may_lead().any(|id| has(id, entry)));
+            .rposition(|entry| may_lead.iter().any(|id| has(id, entry)));
         let kept = kept.map_or(0, |place| place + 1);
         let is_caught_up = kept == self.committed.entries.len();
         if !is_caught_up {
-            for id in may_lead() {
+            for id in &may_lead {
                 assert!(
                     self.excused.contains(id),
                     "committed records of {} are lost, as {reason}: {id} has no excuse for it, {state:?}",

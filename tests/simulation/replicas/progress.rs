@@ -16,10 +16,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 impl World {
     /// Soon all replicas of all partitions are in sync, and take writes; then they hold the same bytes.
     pub fn assert_gets_to_work(&mut self) {
-        let everybody: Vec<i32> = (0..NODES).map(|node| broker_of(node).0).collect();
-        for rules in TOPICS {
-            self.give_replicas(rules.name, Some(everybody.clone()));
-        }
+        self.give_all_replicas();
         let before: Vec<usize> = self.clients.iter().map(|it| it.acknowledged).collect();
         self.until(|world| world.trouble(&before));
         self.clients_rest = true;
@@ -44,6 +41,19 @@ impl World {
         }
     }
 
+    /// Whoever has fewer replicas than brokers gets the others: a request may be lost with a controller.
+    fn give_all_replicas(&mut self) {
+        let everybody: Vec<i32> = (0..NODES).map(|node| broker_of(node).0).collect();
+        for rules in TOPICS {
+            let topic = self.quorum.decided().topics().by_name(rules.name);
+            let state = topic.and_then(|topic| topic.partition(0));
+            let lacks = state.is_none_or(|it| it.replicas.len() < NODES || !it.removing.is_empty());
+            if lacks {
+                self.give_replicas(rules.name, Some(everybody.clone()));
+            }
+        }
+    }
+
     fn until(&mut self, trouble: impl Fn(&Self) -> Option<String>) {
         let end = self.elapsed + LIMIT;
         while let Some(trouble) = trouble(self) {
@@ -55,6 +65,7 @@ impl World {
             for _ in 0..50 {
                 self.step();
             }
+            self.give_all_replicas();
             for node in 0..NODES {
                 self.start_again_what_failed(node);
                 if self.nodes[node].process.is_none() {

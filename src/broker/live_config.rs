@@ -30,6 +30,7 @@ pub(super) struct LiveConfig {
 struct Gates {
     changed: LogGate,
     refused: LogGate,
+    overruled: LogGate,
 }
 
 impl LiveConfig {
@@ -56,8 +57,29 @@ impl LiveConfig {
         subscribers.push(Box::new(subscriber));
     }
 
+    /// Says so if the file's `min.insync.replicas` is not the cluster's, which holds though nobody has set it:
+    /// a cluster with eligible leader replicas (KIP-966) keeps what its first controller's file had.
+    fn tell_of_overruled(&self, image: &MetadataImage) {
+        const KEY: &str = "min.insync.replicas";
+        let of_cluster = image.configs().get(ResourceKind::Broker, "", KEY);
+        let (Some(of_file), Some(of_cluster)) = (self.settings.get(KEY), of_cluster) else {
+            return;
+        };
+        let is_overruled = image.features().has_elr() && **of_cluster != *of_file.trim();
+        if is_overruled && let Some(suppressed) = self.gates.overruled.pass() {
+            tracing::warn!(
+                of_file,
+                %of_cluster,
+                suppressed,
+                "the config file's min.insync.replicas counts for nothing, the cluster has its own: \
+                 set that with kafka-configs.sh --entity-type brokers --entity-default"
+            );
+        }
+    }
+
     /// Takes over what an image says.
     fn follow(&self, image: &MetadataImage) {
+        self.tell_of_overruled(image);
         let config = match self.read(image) {
             Ok(config) => config,
             // Another version wrote it, or the file has changed since it was set.

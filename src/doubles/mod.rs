@@ -6,4 +6,10 @@ mod crash_disk;
 #[cfg(test)]
 pub(crate) mod history;
 
+mod stepped_replicas;
+
 pub use crash_disk::{CrashDisk, Fault, Tear};
+pub use stepped_replicas::{
+    Act, Flow, Found, LeaderLog, Next, PendingIsrChanges, PendingReplicaDirectories, Search,
+    Simulated, SteppedFetch, SteppedFetcher, SteppedReplicas, SteppedStart, Work, simulate,
+};

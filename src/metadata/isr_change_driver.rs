@@ -123,7 +123,10 @@ impl Asking {
                 let code = response.error_code.name();
                 tracing::debug!(code, "the controller decides on no in-sync sets");
             }
-            for (change, outcome) in self.pending.answered(&response) {
+            let image = self.published.image();
+            let ended = self.pending.answered(&response, &image);
+            drop(image);
+            for (change, outcome) in ended {
                 tell(&change, &outcome);
             }
         }

@@ -56,7 +56,7 @@ pub struct BrokerIdentity {
 
 impl BrokerIdentity {
     /// The registration request.
-    pub(super) fn registration(&self) -> BrokerRegistrationRequest {
+    pub fn registration(&self) -> BrokerRegistrationRequest {
         let features = SUPPORTED_FEATURES.iter();
         let features = features.map(|(name, min, max)| Feature {
             name: (*name).into(),

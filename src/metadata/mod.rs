@@ -38,9 +38,9 @@ pub use gone_broker_driver::{
     BrokenConnections, BrokenConnectionsInbox, broken_connections, fence_gone_brokers,
 };
 pub use isr_change_driver::{IsrChangeInbox, IsrChangeSender, isr_changes};
-pub use isr_changes::{IsrChange, IsrOutcome};
+pub use isr_changes::{IsrChange, IsrOutcome, PendingIsrChanges};
 pub use lifecycle_driver::{BrokerIdentity, BrokerLifecycle, LifecycleError, LifecycleState};
-pub use replica_directories::ReplicaDirectory;
+pub use replica_directories::{PendingReplicaDirectories, ReplicaDirectory};
 pub use replica_directory_driver::{
     ReplicaDirectoryInbox, ReplicaDirectorySender, replica_directories,
 };

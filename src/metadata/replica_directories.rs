@@ -31,7 +31,7 @@ pub struct ReplicaDirectory {
 
 /// Replicas whose directories the controller has not confirmed yet.
 #[derive(Debug, Default)]
-pub(super) struct PendingReplicaDirectories {
+pub struct PendingReplicaDirectories {
     ready: BTreeMap<TopicIdPartition, DirectoryId>,
     /// The replicas that the request under way names.
     sent: BTreeMap<TopicIdPartition, DirectoryId>,
@@ -40,17 +40,18 @@ pub(super) struct PendingReplicaDirectories {
 
 impl PendingReplicaDirectories {
     /// Adds news of a replica; only the newest counts.
-    pub(super) fn add(&mut self, replica_directory: ReplicaDirectory) {
+    pub fn add(&mut self, replica_directory: ReplicaDirectory) {
         self.ready
             .insert(replica_directory.partition, replica_directory.directory);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether nothing waits to be asked for.
+    pub fn is_empty(&self) -> bool {
         self.ready.is_empty()
     }
 
     /// The next request, with as many replicas as one may carry.
-    pub(super) fn next_request(
+    pub fn next_request(
         &mut self,
         broker: BrokerId,
         broker_epoch: i64,
@@ -84,7 +85,7 @@ impl PendingReplicaDirectories {
     }
 
     /// Takes an answer in: what was refused is sent again, unless there is newer news of the replica.
-    pub(super) fn answered(&mut self, response: &AssignReplicasToDirsResponse) {
+    pub fn answered(&mut self, response: &AssignReplicasToDirsResponse) {
         let mut failed = std::mem::take(&mut self.sent);
         if !response.error_code.is_error() {
             for (partition, code) in results(response) {
@@ -104,7 +105,7 @@ impl PendingReplicaDirectories {
     }
 
     /// How long to wait before the next request.
-    pub(super) fn pause(&self) -> Duration {
+    pub fn pause(&self) -> Duration {
         let Some(doublings) = self.failures.checked_sub(1) else {
             return Duration::ZERO;
         };

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::RwLock;
 
-use crate::metadata::image::MetadataImage;
-use crate::model::{BrokerId, TopicIdPartition, TopicPartition};
+use crate::metadata::image::{BrokerImage, MetadataImage};
+use crate::model::{BrokerId, TopicIdPartition, TopicPartition, Uuid};
 use crate::replication::error::ReplicaError;
 use crate::replication::partition::Partition;
 use crate::storage::error::StorageError;
@@ -173,14 +173,39 @@ impl Hosted {
     }
 }
 
-/// Whether deletions of records wait for this broker.
-pub fn is_alive(image: &MetadataImage, id: BrokerId) -> bool {
-    image.brokers().get(id).is_some_and(|broker| !broker.fenced)
+/// Whether deletions of a partition's records wait for this broker: it is not fenced, and has the directory
+/// of its replica.
+pub fn is_alive(image: &MetadataImage, partition: &TopicIdPartition, id: BrokerId) -> bool {
+    let broker = image.brokers().get(id).filter(|broker| !broker.fenced);
+    broker.is_some_and(|broker| has_its_directory(image, partition, broker))
 }
 
-/// Whether a follower may join an in-sync set: its broker is neither fenced nor shutting down, and the
-/// fetch does not come from an earlier process of it (KIP-903).
-pub fn is_eligible(image: &MetadataImage, id: BrokerId, epoch: i64) -> bool {
+/// Whether a follower may join a partition's in-sync set: its broker is neither fenced nor shutting down, the
+/// fetch does not come from an earlier process of it (KIP-903), and its replica is not lost.
+pub fn is_eligible(
+    image: &MetadataImage,
+    partition: &TopicIdPartition,
+    id: BrokerId,
+    epoch: i64,
+) -> bool {
     let broker = image.brokers().get(id).filter(|broker| broker.is_active());
-    broker.is_some_and(|broker| epoch == -1 || epoch == broker.epoch)
+    broker.is_some_and(|broker| {
+        (epoch == -1 || epoch == broker.epoch) && has_its_directory(image, partition, broker)
+    })
+}
+
+/// Whether a broker has the directory of its replica online, as far as is known (KIP-858).
+fn has_its_directory(
+    image: &MetadataImage,
+    partition: &TopicIdPartition,
+    broker: &BrokerImage,
+) -> bool {
+    let state = image
+        .topics()
+        .partition(&partition.topic_id, partition.partition);
+    match state.and_then(|state| state.directory_of(broker.id)) {
+        Some(Uuid::LOST_DIRECTORY) => false,
+        None | Some(Uuid::ZERO | Uuid::UNASSIGNED_DIRECTORY) => true,
+        Some(directory) => broker.directories.is_empty() || broker.directories.contains(&directory),
+    }
 }

@@ -34,22 +34,22 @@ pub mod hosted;
 pub mod listener;
 
 /// What the threads of all rooms share: a flag that ends them, a rate, time and chance.
-mod threads;
+pub(crate) mod threads;
 
 /// The log directories: what fails, what is to be synced and removed, which of them stall.
-mod dirs;
+pub(crate) mod dirs;
 
 /// Replicas on their way between the directories of this broker.
 mod moves;
 
 /// The maintenance of logs: retention, checkpoints, compaction, the scrub.
-mod upkeep;
+pub(crate) mod upkeep;
 
 /// Serving a Fetch.
-mod fetch;
+pub(crate) mod fetch;
 
 /// Fetching from leaders.
-mod follower;
+pub(crate) mod follower;
 
 /// The partitions that the metadata puts here: opened, created, given roles, written to, removed.
 mod replicas;

@@ -96,7 +96,6 @@ impl Apache {
             "transaction.version=0",
             "share.version=0",
             "streams.version=0",
-            "eligible.leader.replicas.version=0",
         ] {
             arguments.extend(["--feature", feature]);
         }

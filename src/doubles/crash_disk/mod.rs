@@ -21,7 +21,7 @@ use rustix::io::Errno;
 use crate::model::Timestamp;
 use crate::protocol::payload::Payload;
 use crate::storage::disk::{
-    DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode, about_to_take_long,
+    Borrower, DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode, about_to_take_long,
 };
 
 use image::{DirImage, FileImage, Inode, Random, index};
@@ -357,7 +357,7 @@ impl DiskFile for CrashFile {
         Ok(Payload::Bytes(bytes.into()))
     }
 
-    fn may_lend(&self) -> bool {
+    fn may_lend(&self, _to: Borrower) -> bool {
         !self.disk.lends_nothing.load(Ordering::Relaxed)
     }
 

@@ -141,7 +141,12 @@ impl Controller {
             change.leader_recovery_state = wanted.recovery.to_wire();
         }
         if !is_change(&change) {
-            return Ok(partition.clone());
+            if partition.isr.len() > 1 {
+                return Ok(partition.clone());
+            }
+            // A leader that is alone asks for itself to have the epoch raised: then no earlier request of
+            // its is taken any more. With others it asks for the set in another order.
+            change.isr = Some(vec![asked.leader.0]);
         }
         let after = partition.merge(&change);
         let after = after.expect("there is one directory for each replica");

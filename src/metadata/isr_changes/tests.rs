@@ -3,7 +3,9 @@
 use super::*;
 use crate::model::{TopicId, Uuid};
 use crate::protocol::messages::alter_partition::ResponseTopicData;
-use crate::protocol::messages::metadata_records::{PartitionRecord, TopicRecord};
+use crate::protocol::messages::metadata_records::{
+    PartitionRecord, RegisterBrokerRecord, TopicRecord,
+};
 
 const LOCAL: BrokerId = BrokerId(1);
 const EPOCH: i64 = 70;
@@ -93,21 +95,35 @@ impl Sender {
     }
 
     fn answered(&mut self, partitions: Vec<ResponsePartitionData>) -> Vec<(IsrChange, IsrOutcome)> {
-        self.pending.answered(&AlterPartitionResponse {
+        let answer = AlterPartitionResponse {
             topics: vec![ResponseTopicData {
                 topic_id: TOPIC,
                 partitions,
             }],
             ..AlterPartitionResponse::default()
-        })
+        };
+        self.pending.answered(&answer, &self.image)
     }
 
     /// There is no answer, or none that says anything of the changes.
     fn lost(&mut self) -> Vec<(IsrChange, IsrOutcome)> {
-        self.pending.answered(&AlterPartitionResponse {
-            error_code: ErrorCode::NOT_CONTROLLER,
+        self.failed(ErrorCode::NOT_CONTROLLER)
+    }
+
+    fn failed(&mut self, error_code: ErrorCode) -> Vec<(IsrChange, IsrOutcome)> {
+        let answer = AlterPartitionResponse {
+            error_code,
             ..AlterPartitionResponse::default()
-        })
+        };
+        self.pending.answered(&answer, &self.image)
+    }
+
+    /// The set that the next request asks for.
+    fn next_set(&mut self) -> Vec<i32> {
+        let request = self.pending.next_request(LOCAL, EPOCH, &self.image);
+        let asked = &request.unwrap().topics[0].partitions[0];
+        let isr = asked.new_isr_with_epochs.iter();
+        isr.map(|state| state.broker_id).collect()
     }
 }
 
@@ -207,22 +223,130 @@ fn an_unknown_outcome_stays_pending_and_is_asked_for_again() {
     assert_eq!(sender.pending.pause(), Duration::ZERO);
 }
 
+const REFUSALS: [ErrorCode; 2] = [ErrorCode::INELIGIBLE_REPLICA, ErrorCode::INVALID_REQUEST];
+
 #[test]
-fn only_an_ineligible_replica_ends_a_change_as_refused() {
+fn a_change_of_which_every_copy_was_answered_ends_as_refused() {
+    for code in REFUSALS {
+        let mut sender = Sender::new(&[3], &[change(0, 3)]);
+        sender.next();
+        sender.failed(ErrorCode::STALE_BROKER_EPOCH);
+        sender.next();
+        sender.refused(&[(0, ErrorCode::NOT_CONTROLLER)]);
+        sender.next();
+
+        let ended = sender.refused(&[(0, code)]);
+
+        assert_eq!(ended, [(change(0, 3), IsrOutcome::Refused)], "{code:?}");
+        assert!(sender.pending.is_empty());
+    }
+}
+
+#[test]
+fn a_refusal_ends_no_change_of_which_a_copy_may_yet_be_taken() {
+    for code in REFUSALS {
+        for lost in [ErrorCode::NOT_CONTROLLER, ErrorCode::REQUEST_TIMED_OUT] {
+            let mut sender = Sender::new(&[3], &[change(0, 3)]);
+            sender.next();
+            sender.failed(lost);
+            sender.next();
+            sender.refused(&[(0, ErrorCode::UNKNOWN_TOPIC_ID)]);
+            sender.next();
+
+            assert_eq!(sender.refused(&[(0, code)]), [], "{code:?} after {lost:?}");
+            assert!(!sender.pending.is_empty());
+        }
+    }
+}
+
+/// A sender whose change was refused, and of which a copy is still on its way.
+fn with_copy_on_its_way() -> Sender {
     let mut sender = Sender::new(&[3], &[change(0, 3)]);
     sender.next();
+    sender.lost();
+    assert_eq!(sender.next_set(), [1, 2]);
+    sender.refused(&[(0, ErrorCode::INELIGIBLE_REPLICA)]);
+    sender
+}
 
-    let ended = sender.refused(&[(0, ErrorCode::INELIGIBLE_REPLICA)]);
+#[test]
+fn a_copy_on_its_way_is_withdrawn_by_asking_for_the_set_that_holds() {
+    let mut sender = with_copy_on_its_way();
+    assert_eq!(sender.next_set(), [1]);
+    sender.lost();
+    assert_eq!(sender.next_set(), [1]);
 
-    assert_eq!(ended, [(change(0, 3), IsrOutcome::Refused)]);
+    let raised = ResponsePartitionData {
+        isr: vec![1],
+        ..taken(0, 5, 4)
+    };
+    let ended = sender.answered(vec![raised]);
+
+    let outcome = IsrOutcome::Taken {
+        isr: vec![LOCAL],
+        partition_epoch: 4,
+    };
+    assert_eq!(ended, [(change(0, 3), outcome)]);
     assert!(sender.pending.is_empty());
+}
+
+#[test]
+fn a_set_of_several_is_asked_for_in_another_order() {
+    let mut sender = with_copy_on_its_way();
+    let record = PartitionRecord {
+        partition_id: 0,
+        topic_id: TOPIC,
+        replicas: vec![1, 2, 3],
+        isr: vec![1, 3],
+        leader: 1,
+        leader_epoch: 5,
+        partition_epoch: 3,
+        directories: vec![Uuid::UNASSIGNED_DIRECTORY; 3],
+        ..PartitionRecord::default()
+    };
+    sender.image.replay(&record.into(), &mut |_| {}).unwrap();
+
+    assert_eq!(sender.next_set(), [3, 1]);
+}
+
+#[test]
+fn a_copy_that_was_taken_before_its_withdrawal_is_told_by_the_metadata() {
+    let mut sender = with_copy_on_its_way();
+    sender.next();
+
+    let ended = sender.refused(&[(0, ErrorCode::INVALID_UPDATE_VERSION)]);
+
+    assert_eq!(ended, []);
+    assert!(sender.pending.is_empty());
+}
+
+#[test]
+fn a_withdrawal_that_raises_no_epoch_ends_nothing_before_the_follower_has_another_process() {
+    let mut sender = with_copy_on_its_way();
+    let unchanged = || ResponsePartitionData {
+        isr: vec![1],
+        ..taken(0, 5, 3)
+    };
+    sender.next();
+    assert_eq!(sender.answered(vec![unchanged()]), []);
+    assert_eq!(sender.next_set(), [1]);
+
+    let registration = RegisterBrokerRecord {
+        broker_id: 2,
+        broker_epoch: 81,
+        ..RegisterBrokerRecord::default()
+    };
+    let registration = registration.into();
+    sender.image.replay(&registration, &mut |_| {}).unwrap();
+
+    let ended = sender.answered(vec![unchanged()]);
+    assert_eq!(ended, [(change(0, 3), IsrOutcome::Refused)]);
 }
 
 #[test]
 fn a_leader_that_knows_too_little_is_told_by_the_metadata_and_by_nothing_else() {
     for code in [
         ErrorCode::FENCED_LEADER_EPOCH,
-        ErrorCode::INVALID_REQUEST,
         ErrorCode::INVALID_UPDATE_VERSION,
         ErrorCode::NEW_LEADER_ELECTED,
     ] {

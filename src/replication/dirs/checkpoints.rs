@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{CheckpointKind, DataDir, Dirs};
-use crate::clock::wall_clock;
 use crate::replication::error::ReplicaError;
 use crate::replication::partition::Partition;
+use crate::replication::threads::now;
 use crate::storage::checkpoint::{Offsets, StateFileError};
 use crate::storage::error::StorageError;
 
@@ -68,7 +68,7 @@ impl Dirs {
 
     /// Makes the log starts of a directory's partitions safe to be written to the checkpoint.
     fn settle_log_starts(&self, dir: &DataDir, partitions: &[Arc<Partition>]) {
-        let wall = wall_clock();
+        let wall = now().wall;
         for partition in partitions.iter().filter(|it| it.is_in(&dir.log_dir)) {
             if let Err(error) = partition.with_log(|log| log.settle_start(wall)) {
                 self.note_failure(partition, &error);

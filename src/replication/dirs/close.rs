@@ -1,11 +1,10 @@
 //! The clean stop of the directories: all logs closed and durable, and marked so.
 
 use std::sync::Arc;
-use std::thread;
 
 use super::{CheckpointKind, DataDir, Dirs};
 use crate::replication::partition::Partition;
-use crate::replication::threads::now;
+use crate::replication::threads::{now, on_threads};
 use crate::storage::clean_shutdown;
 use crate::storage::last_use;
 
@@ -14,13 +13,12 @@ impl Dirs {
     /// with the broker epoch. Nothing may be appended any more. It blocks.
     pub fn close(&self, broker_epoch: i64) {
         let partitions = self.hosted.online();
-        thread::scope(|scope| {
-            for dir in &self.all {
-                let here = partitions.iter();
-                let here = here.filter(|partition| partition.is_in(&dir.log_dir));
-                let here: Vec<_> = here.collect();
-                scope.spawn(move || self.close_dir(dir, &here, broker_epoch));
-            }
+        on_threads(self.all.len(), &self.all, |dir| {
+            let here = partitions.iter();
+            let here = here.filter(|partition| partition.is_in(&dir.log_dir));
+            let here: Vec<_> = here.collect();
+            self.close_dir(dir, &here, broker_epoch);
+            None::<()>
         });
     }
 

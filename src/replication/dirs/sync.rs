@@ -36,15 +36,7 @@ fn run(dirs: &Weak<Dirs>, dir: &DataDir) {
         let Some(dirs) = dirs.upgrade() else {
             return;
         };
-        match job {
-            SyncJob::Log(partition) => dirs.sync_log(&partition),
-            SyncJob::TopicIds(folders) => {
-                if let Err(error) = sync_topic_ids(dir, &folders) {
-                    dirs.fail(dir, &error.to_string());
-                }
-                dir.syncs.folders_synced();
-            }
-        }
+        dirs.carry_out(dir, job);
     }
 }
 
@@ -63,6 +55,19 @@ fn sync_topic_ids(dir: &DataDir, folders: &[PathBuf]) -> io::Result<()> {
 }
 
 impl Dirs {
+    /// Carries out what was queued for a directory.
+    pub fn carry_out(&self, dir: &DataDir, job: SyncJob) {
+        match job {
+            SyncJob::Log(partition) => self.sync_log(&partition),
+            SyncJob::TopicIds(folders) => {
+                if let Err(error) = sync_topic_ids(dir, &folders) {
+                    self.fail(dir, &error.to_string());
+                }
+                dir.syncs.folders_synced();
+            }
+        }
+    }
+
     /// Queues the log for the threads of its directory.
     pub fn queue_sync(&self, partition: &Arc<Partition>) {
         if let Some(dir) = self.of(partition) {

@@ -66,6 +66,17 @@ impl SyncQueue {
         self.changed.notify_one();
     }
 
+    /// The next job, if there is one.
+    pub fn take(&self) -> Option<SyncJob> {
+        self.state.lock().take()
+    }
+
+    /// Whether no job waits.
+    pub fn is_empty(&self) -> bool {
+        let state = self.state.lock();
+        state.logs.is_empty() && state.new_folders.is_empty()
+    }
+
     /// Waits for the next job; `None` if the threads should end.
     pub fn next(&self) -> Option<SyncJob> {
         let mut state = self.state.lock();

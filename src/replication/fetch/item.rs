@@ -198,11 +198,13 @@ impl Item {
             end_offset: self.request.fetch_offset,
             log_start_offset: self.request.log_start_offset,
             broker_epoch: follower.epoch,
-            is_eligible: is_eligible(look.image, follower.id, follower.epoch),
             at: look.now,
             session: look.clock.cloned(),
         };
-        partition.follower_fetched(checked_in, &fetch)
+        partition.follower_fetched(checked_in, &fetch, || {
+            let (image, id) = (look.hosted.image(), partition.id());
+            is_eligible(&image, &id, follower.id, follower.epoch)
+        })
     }
 
     fn refusal(&self, code: ErrorCode, image: &MetadataImage) -> PartitionAnswer {

@@ -18,4 +18,5 @@ mod serve;
 
 pub use answer::{FetchAnswer, PartitionAnswer};
 pub use request::{FetchParams, SessionRequest};
+pub use round::Step;
 pub use serve::{Fetch, Fetches};

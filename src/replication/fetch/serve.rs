@@ -21,16 +21,16 @@ const LONG_READ: usize = 100;
 
 /// Serves Fetches, and keeps their sessions.
 pub struct Fetches {
-    hosted: Arc<Hosted>,
+    pub(crate) hosted: Arc<Hosted>,
     dirs: Arc<Dirs>,
     listener: Arc<dyn ReplicaListener>,
-    sessions: Sessions,
+    pub(crate) sessions: Sessions,
 }
 
 /// A Fetch that is being served.
 pub struct Fetch {
-    fetches: Arc<Fetches>,
-    round: Round,
+    pub(crate) fetches: Arc<Fetches>,
+    pub(crate) round: Round,
 }
 
 impl Fetches {
@@ -74,7 +74,8 @@ impl Fetches {
         })
     }
 
-    fn tell(&self, findings: Findings) {
+    /// Passes on what a look at partitions has brought to light.
+    pub(crate) fn tell(&self, findings: Findings) {
         for (partition, error) in findings.failures {
             self.dirs.note_failure(&partition, &error);
         }

@@ -220,7 +220,7 @@ impl Fetcher {
             return;
         };
         match outcome {
-            Outcome::Gone => self.put(work.id, None),
+            Outcome::Gone | Outcome::Unready => self.put(work.id, None),
             Outcome::Ends(end) => {
                 let is_as_before = following.end == end;
                 following.end = end;

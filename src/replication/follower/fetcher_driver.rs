@@ -15,7 +15,7 @@ use super::inbox_driver::{Changes, Inbox};
 use super::link_driver::{Link, LinkError};
 use super::logs_driver::Logs;
 use super::work::{Found, Next, Outcome, Search, Work};
-use crate::model::BrokerId;
+use crate::model::{BrokerId, LeaderEpoch, TopicIdPartition};
 use crate::protocol::messages::fetch::{FetchRequest, FetchResponse};
 use crate::replication::threads::now;
 use crate::telemetry::LogGate;
@@ -40,22 +40,27 @@ pub struct FetcherThread {
 
 /// The core, with what it is told and what it has done.
 pub struct Desk {
-    fetcher: Fetcher,
+    /// The core.
+    pub fetcher: Fetcher,
     inbox: Arc<Inbox>,
     logs: Logs,
     backoff: Duration,
     /// Changes that could not be carried out, and when to try again.
     postponed: Changes,
-    retry_at: Option<Instant>,
+    /// When these are tried again.
+    pub retry_at: Option<Instant>,
 }
 
 /// Whether the thread goes on.
-enum Flow {
+pub enum Flow {
+    /// It does.
     GoOn,
+    /// It was told to end.
     End,
 }
 
 impl Desk {
+    /// A desk with nothing on it.
     pub fn new(fetcher: Fetcher, inbox: Arc<Inbox>, logs: Logs, backoff: Duration) -> Self {
         Self {
             fetcher,
@@ -68,7 +73,7 @@ impl Desk {
     }
 
     /// Takes what the fetcher is told.
-    fn take_changes(&mut self) -> Flow {
+    pub fn take_changes(&mut self) -> Flow {
         let Some(changes) = self.inbox.take() else {
             return Flow::End;
         };
@@ -90,20 +95,29 @@ impl Desk {
             match self.logs.begin(id, epoch) {
                 Outcome::Ends(end) => self.fetcher.follow(id, epoch, end),
                 Outcome::Gone => self.fetcher.unfollow(&id),
-                Outcome::Failed(_) => {
+                Outcome::Failed(_) | Outcome::Unready => {
                     self.fetcher.unfollow(&id);
-                    self.postponed.insert(id, Some(epoch));
-                    self.retry_at = Some(now().instant + self.backoff);
+                    self.postpone(id, epoch);
                 }
             }
         }
         Flow::GoOn
     }
 
-    fn carry_out(&mut self, works: &[Work]) {
+    /// Begins with a partition again after a pause.
+    fn postpone(&mut self, id: TopicIdPartition, epoch: LeaderEpoch) {
+        self.postponed.insert(id, Some(epoch));
+        self.retry_at = Some(now().instant + self.backoff);
+    }
+
+    /// Has works done to logs, and notes what became of them.
+    pub fn carry_out(&mut self, works: &[Work]) {
         let outcomes = self.logs.carry_out(works);
         let now = now().instant;
         for (work, outcome) in works.iter().zip(outcomes) {
+            if outcome == Outcome::Unready && self.fetcher.follows(&work.id, work.leader_epoch) {
+                self.postpone(work.id, work.leader_epoch);
+            }
             self.fetcher.done(work, outcome, now);
         }
     }

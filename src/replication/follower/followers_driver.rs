@@ -254,7 +254,8 @@ fn number_of(id: &TopicIdPartition, per_leader: usize) -> usize {
     mixed % per_leader.max(1)
 }
 
-fn core_settings(replica: BrokerId, settings: &FollowerSettings) -> FetcherSettings {
+/// How the core of a fetcher fetches for `replica`.
+pub fn core_settings(replica: BrokerId, settings: &FollowerSettings) -> FetcherSettings {
     FetcherSettings {
         replica,
         max_wait_ms: settings.max_wait_ms,

@@ -44,7 +44,8 @@ impl Logs {
 
     /// Where the log of a partition ends that is followed from now on. A log without leader epochs is cut to
     /// its high watermark first: what lies above it may not be what the leader has, and no Fetch would show
-    /// it. [`Outcome::Failed`] if that must be tried again.
+    /// it. Where writes count only once they are synced, the log is synced before: the first Fetch says that
+    /// all of it counts. [`Outcome::Failed`] or [`Outcome::Unready`] if that must be tried again.
     pub fn begin(&self, id: TopicIdPartition, leader_epoch: LeaderEpoch) -> Outcome {
         let Ok(partition) = self.hosted.partition(&id) else {
             return Outcome::Gone;
@@ -53,14 +54,30 @@ impl Logs {
             return Outcome::Gone;
         };
         if end.last_epoch != LeaderEpoch::NONE || end.end_offset <= partition.high_watermark() {
-            return Outcome::Ends(end);
+            return self.ready(&partition, Outcome::Ends(end));
         }
         let cuts = vec![(0, &partition, leader_epoch, Cut::ToHighWatermark)];
         let cut = self.cut_all(cuts).pop();
         let (_, cut) = cut.expect("there is an outcome for each cut");
         match cut {
-            Ok(end) => Outcome::Ends(end),
+            Ok(end) => self.ready(&partition, Outcome::Ends(end)),
             Err(error) => self.outcome_of(&partition, leader_epoch, &error),
+        }
+    }
+
+    /// Has the log synced if it must be before the follower fetches; `outcome` if that works. What is in the
+    /// log when the sync begins includes all that `outcome` speaks of.
+    fn ready(&self, partition: &Partition, outcome: Outcome) -> Outcome {
+        if !partition.must_sync_to_fetch() {
+            return outcome;
+        }
+        match partition.flush_if_due(now) {
+            Ok(_) if !partition.must_sync_to_fetch() => outcome,
+            Ok(_) => Outcome::Unready,
+            Err(error) => {
+                self.dirs.note_failure(partition, &error);
+                Outcome::Unready
+            }
         }
     }
 
@@ -129,7 +146,9 @@ impl Logs {
             let partition = Arc::clone(partition);
             *step = match cut {
                 Err(error) => Step::Done(self.outcome_of(&partition, work.leader_epoch, &error)),
-                Ok(end) if matches!(work.act, Act::Cut(_)) => Step::Done(Outcome::Ends(end)),
+                Ok(end) if matches!(work.act, Act::Cut(_)) => {
+                    Step::Done(self.ready(&partition, Outcome::Ends(end)))
+                }
                 // The log begins now where the first batch does.
                 Ok(end) => self.append_at(partition, work, end),
             };
@@ -142,9 +161,9 @@ impl Logs {
         if let Act::Append { fetch_offset, .. } = &mut again.act {
             *fetch_offset = end.end_offset;
         }
-        match self.append(partition, &again) {
+        match self.append(Arc::clone(&partition), &again) {
             // It began there already: the batches do not fit this log.
-            Step::Cuts(..) => Step::Done(Outcome::Failed(end)),
+            Step::Cuts(..) => Step::Done(self.ready(&partition, Outcome::Failed(end))),
             step => step,
         }
     }
@@ -234,7 +253,7 @@ impl Logs {
         }
         self.dirs.note_failure(partition, error);
         match partition.follower_end(leader_epoch) {
-            Ok(end) if !is_late => Outcome::Failed(end),
+            Ok(end) if !is_late => self.ready(partition, Outcome::Failed(end)),
             _ => Outcome::Gone,
         }
     }
@@ -248,7 +267,7 @@ fn cut_as_planned(
     if is_lowered {
         return partition.cut(plan, now().wall);
     }
-    partition.give_up_cut();
+    partition.give_up_cut(plan);
     let reason = "the checkpoints cannot be written that must be lowered before the log is cut";
     Err(ReplicaError::Replicated(reason.to_owned()))
 }

@@ -21,7 +21,14 @@ mod request;
 mod session;
 mod work;
 
-pub use followers_driver::Followers;
+pub use fetcher::Fetcher;
+pub use fetcher_driver::{Desk, Flow};
+pub use followers_driver::{Followers, core_settings};
+pub use inbox_driver::Inbox;
+pub use logs_driver::Logs;
+#[cfg(test)]
+pub use work::Outcome;
+pub use work::{Act, Found, LeaderLog, Next, Search, Work};
 
 #[cfg(test)]
 mod tests;

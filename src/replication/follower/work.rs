@@ -77,6 +77,9 @@ pub enum Outcome {
     Ends(FollowerEnd),
     /// It is refused or has failed, and may be tried again later: the log ends here.
     Failed(FollowerEnd),
+    /// It has failed, and the log cannot be fetched for before it is synced, which must be tried again
+    /// later.
+    Unready,
     /// The partition is not fetched under this epoch any more.
     Gone,
 }

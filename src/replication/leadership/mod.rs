@@ -100,8 +100,6 @@ pub struct FollowerFetch {
     pub log_start_offset: Offset,
     /// The follower's broker epoch; -1 if it gave none.
     pub broker_epoch: i64,
-    /// See [`FollowerProgress::is_eligible`].
-    pub is_eligible: bool,
     /// When the Fetch arrived.
     pub at: Instant,
     /// The session that the Fetch belongs to.
@@ -206,9 +204,14 @@ impl Leadership {
         &self.followers
     }
 
-    /// Notes a follower's Fetch. `None` if it has no replica of the partition. `Some(true)` if its log has
-    /// grown, so that the high watermark may move.
-    pub fn fetched(&mut self, fetch: &FollowerFetch, leader_end_offset: Offset) -> Option<bool> {
+    /// Notes a follower's Fetch; `is_eligible` as in [`FollowerProgress::is_eligible`]. `None` if it has no
+    /// replica of the partition. `Some(true)` if its log has grown, so that the high watermark may move.
+    pub fn fetched(
+        &mut self,
+        fetch: &FollowerFetch,
+        is_eligible: bool,
+        leader_end_offset: Offset,
+    ) -> Option<bool> {
         let follower = self.followers.iter_mut().find(|it| it.id == fetch.id)?;
         // A Fetch of a process that is gone, which was held up on its way, says nothing of the one that is here.
         if fetch.broker_epoch < follower.broker_epoch {
@@ -225,7 +228,7 @@ impl Leadership {
         follower.end_offset = fetch.end_offset;
         follower.log_start_offset = fetch.log_start_offset;
         follower.broker_epoch = fetch.broker_epoch;
-        follower.is_eligible = fetch.is_eligible;
+        follower.is_eligible = is_eligible;
         follower.fetched_at = Some(fetch.at);
         follower.session.clone_from(&fetch.session);
         follower.leader_end_offset = follower.leader_end_offset.max(leader_end_offset);

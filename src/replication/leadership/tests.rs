@@ -43,11 +43,12 @@ impl Script {
             end_offset: Offset(end_offset),
             log_start_offset: Offset(0),
             broker_epoch: 100,
-            is_eligible: true,
             at: self.at(seconds),
             session: Some(Arc::clone(&self.session)),
         };
-        self.leadership.fetched(&fetch, self.end_offset).unwrap();
+        self.leadership
+            .fetched(&fetch, true, self.end_offset)
+            .unwrap();
         self.advance(seconds);
     }
 
@@ -225,12 +226,11 @@ fn a_stranger_is_no_follower() {
         end_offset: Offset(10),
         log_start_offset: Offset(0),
         broker_epoch: 80,
-        is_eligible: true,
         at: script.at(1),
         session: None,
     };
 
-    assert_eq!(script.leadership.fetched(&fetch, Offset(10)), None);
+    assert_eq!(script.leadership.fetched(&fetch, true, Offset(10)), None);
 }
 
 #[test]
@@ -245,4 +245,48 @@ fn deleted_below_is_what_no_living_replica_has() {
     assert_eq!(low(1), 7);
     assert_eq!(low(2), 0);
     assert_eq!(low(3), -1);
+}
+
+#[test]
+fn what_was_fetched_before_another_leaders_epoch_does_not_count_after_it() {
+    let mut script = Script::new(&[1, 2]);
+    script.append(5);
+    script.fetch(1, 2, 15);
+    script.append(5);
+    assert_eq!(script.advance(1), 15);
+
+    // In between another broker led, and may have had its followers cut all that they had.
+    script
+        .leadership
+        .begin_epoch(script.end_offset, script.at(2));
+    script.high_watermark = Offset(10);
+
+    assert_eq!(script.advance(2), 10);
+    assert_eq!(script.shrink(31), None, "it has the whole allowed lag");
+    assert_eq!(script.shrink(33), Some(vec![1]));
+}
+
+#[test]
+fn a_late_fetch_of_a_process_that_is_gone_says_nothing_of_the_next() {
+    let mut script = Script::new(&[1, 2, 3]);
+    script.append(5);
+    script.fetch(1, 3, 15);
+    let fetch = |broker_epoch, end_offset| FollowerFetch {
+        id: BrokerId(2),
+        end_offset: Offset(end_offset),
+        log_start_offset: Offset(0),
+        broker_epoch,
+        at: script.at(2),
+        session: None,
+    };
+    let (next, late) = (fetch(101, 11), fetch(100, 15));
+
+    script.leadership.fetched(&next, true, script.end_offset);
+    let grew = script.leadership.fetched(&late, true, script.end_offset);
+
+    assert_eq!(grew, Some(false));
+    assert_eq!(script.advance(2), 11);
+    let known = script.leadership.followers().iter();
+    let known = known.clone().find(|it| it.id == BrokerId(2)).unwrap();
+    assert_eq!(known.broker_epoch, 101);
 }

@@ -43,18 +43,18 @@ pub use start::{StartError, Started};
 /// A handle on the replicas of this broker.
 #[derive(Clone)]
 pub struct ReplicaManager {
-    rooms: Arc<Rooms>,
+    pub(crate) rooms: Arc<Rooms>,
 }
 
 /// The rooms, each with its own state. Dropping them ends their threads.
-struct Rooms {
-    hosted: Arc<Hosted>,
-    dirs: Arc<Dirs>,
+pub(crate) struct Rooms {
+    pub(crate) hosted: Arc<Hosted>,
+    pub(crate) dirs: Arc<Dirs>,
     moves: Arc<Moves>,
-    upkeep: Arc<Upkeep>,
+    pub(crate) upkeep: Arc<Upkeep>,
     fetches: Arc<Fetches>,
-    followers: Arc<Followers>,
-    replicas: Replicas,
+    pub(crate) followers: Arc<Followers>,
+    pub(crate) replicas: Replicas,
 }
 
 impl std::fmt::Debug for ReplicaManager {

@@ -81,7 +81,8 @@ impl ReplicaManager {
 }
 
 impl Rooms {
-    fn new(
+    /// The rooms, without threads yet.
+    pub(crate) fn new(
         settings: ReplicaSettings,
         dirs: &LogDirs,
         image: &Arc<MetadataImage>,

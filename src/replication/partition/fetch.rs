@@ -10,6 +10,7 @@ use crate::protocol::payload::Payload;
 use crate::replication::delayed::Interest;
 use crate::replication::error::ReplicaError;
 use crate::replication::fetch_session::PartitionRequest;
+use crate::storage::disk::Borrower;
 use crate::storage::error::StorageError;
 use crate::storage::leader_epochs::EpochEnd;
 use crate::storage::log::{OffsetOutOfRange, ReadPlan};
@@ -30,6 +31,15 @@ pub struct Reader {
     pub follower: Option<BrokerId>,
 }
 
+impl Reader {
+    fn borrower(&self) -> Borrower {
+        match self.follower {
+            Some(_) => Borrower::Replica,
+            None => Borrower::Client,
+        }
+    }
+}
+
 /// A partition's offsets, and what there is to read.
 #[derive(Debug)]
 pub struct FetchPlan {
@@ -45,6 +55,7 @@ pub struct FetchPlan {
     pub diverging: Option<EpochEnd>,
     /// Whether the reader must be told of aborted transactions.
     is_committed_only: bool,
+    borrower: Borrower,
     fetch_offset: Offset,
     read: Option<ReadPlan>,
     /// The leader epoch in which the Fetch was checked; `None` if the partition could not be looked at:
@@ -82,6 +93,7 @@ impl Partition {
             end_offset: state.log.end_offset(),
             diverging: None,
             is_committed_only: reader.interest == Interest::LastStable,
+            borrower: reader.borrower(),
             fetch_offset: request.fetch_offset,
             read: None,
             checked_in: Some(state.leader_epoch),
@@ -119,6 +131,7 @@ impl Partition {
             end_offset: self.end_offset(),
             diverging: None,
             is_committed_only: reader.interest == Interest::LastStable,
+            borrower: reader.borrower(),
             fetch_offset: request.fetch_offset,
             read: None,
             checked_in: None,
@@ -188,7 +201,8 @@ impl FetchPlan {
 
     /// Whether an answer may have what there is to read: else too many files are lent to others.
     pub fn may_lend(&self) -> bool {
-        self.read.as_ref().is_none_or(ReadPlan::may_lend)
+        let read = self.read.as_ref();
+        read.is_none_or(|read| read.may_lend(self.borrower))
     }
 
     /// Reads. The batches stay in their file until they are sent; finding their place may need I/O. If a

@@ -70,7 +70,7 @@ impl Partition {
 
 impl State {
     fn bounded_by_cut(&self, offset: Offset) -> Offset {
-        self.cutting_to.map_or(offset, |cut| cut.min(offset))
+        self.cutting_to.map_or(offset, |(_, cut)| cut.min(offset))
     }
 
     fn due_flush(&self, now: Timestamp) -> Option<FlushScope> {

@@ -74,11 +74,13 @@ pub enum Cut {
     StartOver(Offset),
 }
 
-/// A cut that is about to be made. While it exists the partition's entries in checkpoints are as low as
-/// the cut demands.
+/// A cut that is about to be made. While it is the partition's newest the entries in checkpoints are as low
+/// as it demands.
 #[derive(Clone, Debug)]
 pub struct CutPlan {
     leader_epoch: LeaderEpoch,
+    /// What checkpoints may say of the log at most.
+    lowered_to: Offset,
     /// The new end of the log, which becomes its start as well if `starts_over`.
     offset: Offset,
     starts_over: bool,
@@ -94,6 +96,12 @@ impl Partition {
         let state = self.state.lock();
         state.check_follows(leader_epoch)?;
         Ok(state.follower_end())
+    }
+
+    /// Whether the log must be synced before the follower fetches: a Fetch tells the leader that what lies
+    /// before its offset counts here (`flush.messages=1`).
+    pub fn must_sync_to_fetch(&self) -> bool {
+        self.state.lock().must_sync_to_fetch()
     }
 
     /// Writes batches that were fetched from the leader, and takes over its high watermark and log start.
@@ -130,11 +138,10 @@ impl Partition {
             state.ledger.appended(end_offset, bytes);
         }
         let news = state.follow_leader(fetched);
-        let syncs_writes = state.config.syncs_writes();
         let done = FollowerAppend::Done {
             end: state.follower_end(),
             is_sync_due: state.log.flush_is_due(now),
-            must_sync: syncs_writes && state.log.flushed_offset() < state.log.end_offset(),
+            must_sync: state.must_sync_to_fetch(),
         };
         self.finish(state, news);
         Ok(done)
@@ -167,32 +174,41 @@ impl Partition {
             _ => (state.cut_offset(cut), false),
         };
         // A log that is made anew has no end that could be relied on until it is there.
-        state.cutting_to = Some(if starts_over {
+        let lowered_to = if starts_over {
             Offset::ZERO
         } else {
             state.log.recovery_point_of_cut(offset)
-        });
+        };
+        // A plan of an older epoch, which the fetcher of that may still have, can be carried out no more.
+        state.cutting_to = Some((leader_epoch, lowered_to));
         Ok(CutPlan {
             leader_epoch,
+            lowered_to,
             offset,
             starts_over,
             dir: self.dir(),
         })
     }
 
-    /// Gives up a cut that was planned.
-    pub fn give_up_cut(&self) {
-        self.state.lock().cutting_to = None;
+    /// Gives up a cut that was planned. Another one that was planned since stays.
+    pub fn give_up_cut(&self, plan: &CutPlan) {
+        self.state.lock().take_cut(plan);
     }
 
     /// Cuts the log as planned. Returns where it ends then.
     ///
     /// # Errors
-    /// The partition has another epoch, role or directory by now, or the disk failed.
+    /// The partition has another epoch, role or directory by now, another cut was planned since, or the
+    /// disk failed.
     pub fn cut(&self, plan: &CutPlan, now: Timestamp) -> Result<FollowerEnd, ReplicaError> {
         let mut state = self.state.lock();
-        state.cutting_to = None;
+        let is_planned = state.take_cut(plan);
         state.check_follows(plan.leader_epoch)?;
+        if !is_planned {
+            let other =
+                "another cut was planned since, and the checkpoints are lowered for that one";
+            return Err(ReplicaError::Replicated(other.to_owned()));
+        }
         if !self.is_in(&plan.dir) {
             let moved = "the log has moved to another directory, whose checkpoint is not lowered";
             return Err(ReplicaError::Replicated(moved.to_owned()));
@@ -221,6 +237,17 @@ impl Partition {
 }
 
 impl State {
+    /// Ends the plan of a cut. Returns whether it was the newest: two fetchers, of an old epoch and of the
+    /// current one, may each have a plan, and the checkpoints are lowered for one of them.
+    fn take_cut(&mut self, plan: &CutPlan) -> bool {
+        let planned = (plan.leader_epoch, plan.lowered_to);
+        self.cutting_to.take_if(|it| *it == planned).is_some()
+    }
+
+    fn must_sync_to_fetch(&self) -> bool {
+        self.config.syncs_writes() && self.log.flushed_offset() < self.log.end_offset()
+    }
+
     /// Checks that the partition follows the leader of this epoch.
     fn check_follows(&self, leader_epoch: LeaderEpoch) -> Result<(), ReplicaError> {
         self.check_running()?;

@@ -124,8 +124,9 @@ struct State {
     deletions: PendingAcks,
     /// The start of the copy that is to take the log's place in another directory.
     copy_start: Option<Offset>,
-    /// As long as a cut of the log is planned: no checkpoint may say more of the log than this.
-    cutting_to: Option<Offset>,
+    /// As long as a cut of the log is planned, in this leader epoch: no checkpoint may say more of the log
+    /// than this.
+    cutting_to: Option<(LeaderEpoch, Offset)>,
     config: Arc<PartitionConfig>,
 }
 

@@ -166,11 +166,14 @@ impl Partition {
     }
 
     /// Notes how far a follower is that fetches, which may move the high watermark. If it has caught up,
-    /// returns the change of the in-sync set to ask the controller for.
+    /// returns the change of the in-sync set to ask the controller for. `is_eligible` says, by the newest
+    /// metadata, whether the follower may join: it is asked under the lock, so that no older answer takes
+    /// the place of one that [`Self::set_eligible`] has noted since.
     pub fn follower_fetched(
         &self,
         checked_in: LeaderEpoch,
         fetch: &FollowerFetch,
+        is_eligible: impl FnOnce() -> bool,
     ) -> Result<Option<IsrChange>, ReplicaError> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
@@ -185,7 +188,8 @@ impl Partition {
             asked: leader_epoch,
             current: leader_epoch,
         };
-        let grew = leadership.fetched(fetch, end_offset).ok_or(unknown)?;
+        let grew = leadership.fetched(fetch, is_eligible(), end_offset);
+        let grew = grew.ok_or(unknown)?;
         let mut news = if grew {
             state.advance(fetch.at)
         } else {

@@ -20,6 +20,10 @@ impl Replicas {
         ticket: AckTicket,
     ) -> Result<Offset, ReplicaError> {
         let image = self.hosted.image();
-        partition.delete_records(offset, |id| is_alive(&image, id), Some(ticket))
+        partition.delete_records(
+            offset,
+            |id| is_alive(&image, &partition.id(), id),
+            Some(ticket),
+        )
     }
 }

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use super::Replicas;
@@ -54,16 +53,8 @@ impl Replicas {
 
     /// Opens the logs of all directories at once. Returns what the clean-stop marks said, and the copies.
     fn load_all(&self, image: &MetadataImage) -> (Vec<Option<CleanShutdown>>, Vec<FoundCopy>) {
-        let loaded: Vec<_> = thread::scope(|scope| {
-            let dirs = self.dirs.all().iter();
-            let loading: Vec<_> = dirs
-                .map(|dir| scope.spawn(|| self.load_dir(dir, image)))
-                .collect();
-            let joined = loading.into_iter().map(thread::ScopedJoinHandle::join);
-            joined
-                .map(|done| done.expect("loading does not panic"))
-                .collect()
-        });
+        let dirs = self.dirs.all();
+        let loaded = on_threads(dirs.len(), dirs, |dir| Some(self.load_dir(dir, image)));
         let (marks, copies): (_, Vec<_>) = loaded.into_iter().unzip();
         (marks, copies.into_iter().flatten().collect())
     }
@@ -233,4 +224,27 @@ fn open_log(
 ) -> Result<Log, StorageError> {
     let disk = Arc::clone(dir.log_dir.disk());
     Log::open(disk, &found.folder, Arc::clone(config), opening)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_were_closed_in_order_only_if_all_say_so_of_one_epoch() {
+        let mark = |broker_epoch| Some(CleanShutdown { broker_epoch });
+        let cases = [
+            (vec![mark(Some(7)), mark(Some(7))], Some(7)),
+            (vec![mark(Some(7)), mark(Some(6))], None),
+            // A directory that is new, or was wiped.
+            (vec![mark(Some(7)), None], None),
+            (vec![None, mark(Some(7))], None),
+            // Kafka before 3.7 has closed it.
+            (vec![mark(None)], None),
+            (vec![], None),
+        ];
+        for (marks, expected) in cases {
+            assert_eq!(common_epoch(&marks), expected, "{marks:?}");
+        }
+    }
 }

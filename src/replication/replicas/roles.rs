@@ -133,6 +133,10 @@ impl Replicas {
             isr: &state.isr,
         };
         partition.change_role(&change, now().instant);
+        // A replica may be lost, or found again, since the last change.
+        if state.leader == self.node_id {
+            set_eligible(partition, &self.hosted.image());
+        }
     }
 
     fn apply_configs(&self, delta: &MetadataDelta, configs: &TopicConfigs<'_>) {
@@ -156,11 +160,20 @@ impl Replicas {
 
     /// Notes again who may join in-sync sets, because brokers have come, gone, or were fenced.
     fn apply_brokers(&self, image: &MetadataImage) {
-        let is_eligible = |id: BrokerId, epoch: i64| is_eligible(image, id, epoch);
         for partition in self.hosted.online() {
-            partition.set_eligible(is_eligible, |id| is_alive(image, id), now().instant);
+            set_eligible(&partition, image);
         }
     }
+}
+
+/// Notes again who may join the in-sync set of a partition, and for whom deletions wait.
+fn set_eligible(partition: &Partition, image: &MetadataImage) {
+    let id = partition.id();
+    partition.set_eligible(
+        |broker, epoch| is_eligible(image, &id, broker, epoch),
+        |broker| is_alive(image, &id, broker),
+        now().instant,
+    );
 }
 
 /// The replicas on a broker, as if all of them had just come.

@@ -3,8 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Runs `act` for each item on `count` threads: on the caller's own if `count` is 1 or less. The results
-/// come in any order.
+use super::clock::is_simulated;
+
+/// Runs `act` for each item on `count` threads: on the caller's own if `count` is 1 or less, or in a
+/// simulation. The results come in any order.
 pub fn on_threads<T: Sync, R: Send>(
     count: usize,
     items: &[T],
@@ -18,7 +20,7 @@ pub fn on_threads<T: Sync, R: Send>(
         }
         results
     };
-    if count <= 1 {
+    if count <= 1 || is_simulated() {
         return act_on_some();
     }
     thread::scope(|scope| {

@@ -12,6 +12,9 @@ use crate::replication::dirs::CheckpointKind;
 use crate::replication::partition::Partition;
 use crate::replication::threads::{StopFlag, now};
 
+/// The periodic work, with when each piece is due.
+pub struct Chores(Vec<Chore>);
+
 /// A piece of periodic work, and how often it is due.
 struct Chore {
     every: Duration,
@@ -25,9 +28,31 @@ const REMOVAL_INTERVAL: Duration = Duration::from_secs(1);
 /// Starts the housekeeping thread.
 pub fn start(upkeep: &Arc<Upkeep>, storage: &StorageConfig) -> io::Result<JoinHandle<()>> {
     let (stop_flag, weak) = (Arc::clone(&upkeep.stop_flag), Arc::downgrade(upkeep));
-    let chores = chores(storage);
+    let chores = Chores::new(storage);
     let builder = thread::Builder::new().name("housekeeping".to_owned());
     builder.spawn(move || run(&stop_flag, &weak, chores))
+}
+
+impl Chores {
+    /// Nothing of it is due yet.
+    pub fn new(storage: &StorageConfig) -> Self {
+        Self(chores(storage))
+    }
+
+    /// When the next piece is due; `None` if none ever is.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.0.iter().map(|chore| chore.next).min()
+    }
+
+    /// Does what is due.
+    pub fn run_due(&mut self, upkeep: &Upkeep) {
+        let due = self.0.iter_mut();
+        for chore in due.filter(|chore| chore.next <= now().instant) {
+            (chore.run)(upkeep);
+            // The interval counts from the end of the work, so that a slow disk is not made slower.
+            chore.next = now().instant + chore.every;
+        }
+    }
 }
 
 fn chores(storage: &StorageConfig) -> Vec<Chore> {
@@ -79,9 +104,9 @@ fn chores(storage: &StorageConfig) -> Vec<Chore> {
     .collect()
 }
 
-fn run(stop_flag: &StopFlag, upkeep: &Weak<Upkeep>, mut chores: Vec<Chore>) {
+fn run(stop_flag: &StopFlag, upkeep: &Weak<Upkeep>, mut chores: Chores) {
     loop {
-        let Some(next) = chores.iter().map(|chore| chore.next).min() else {
+        let Some(next) = chores.next_due() else {
             return;
         };
         if stop_flag.wait_until(next) {
@@ -90,14 +115,7 @@ fn run(stop_flag: &StopFlag, upkeep: &Weak<Upkeep>, mut chores: Vec<Chore>) {
         let Some(upkeep) = upkeep.upgrade() else {
             return;
         };
-        for chore in chores
-            .iter_mut()
-            .filter(|chore| chore.next <= now().instant)
-        {
-            (chore.run)(&upkeep);
-            // The interval counts from the end of the work, so that a slow disk is not made slower.
-            chore.next = now().instant + chore.every;
-        }
+        chores.run_due(&upkeep);
     }
 }
 

@@ -25,6 +25,7 @@ use crate::replication::settings::ReplicaSettings;
 use crate::replication::threads::{StopFlag, join_others};
 
 pub use cleaner::Cleaner;
+pub use housekeeping::Chores;
 #[cfg(test)]
 pub use {retention::apply_to as apply_retention_to, scrub::Progress};
 

@@ -4,7 +4,8 @@
 //! Answers hold the descriptors of the records that they send, for as long as a peer takes to read them:
 //! these are *lent*, and closing their files would free nothing. Therefore half of the descriptors is the
 //! most that answers may hold, as distinct files ([`FileHandle::may_lend`]), and the hand passes lent
-//! files by. So the broker's own work always finds one to close, and opens no file twice.
+//! files by. So the broker's own work always finds one to close, and opens no file twice. The last quarter of
+//! what is lent is for replicas on other brokers: with none left for them they would fall out of sync.
 //!
 //! Invariant: each open descriptor is counted, and is in the queue of those to be closed.
 
@@ -18,13 +19,16 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use super::Borrower;
 use super::volumes::{Volumes, sync_volume};
 use crate::protocol::payload::SharedFile;
 use crate::storage::error::is_out_of_descriptors;
 
 /// The part of the descriptors that answers may hold.
 const PART_TO_LEND: usize = 2;
-/// The last part of those: when it is begun, others wait for descriptors, or soon will.
+/// The part of those that only replicas get.
+const PART_FOR_REPLICAS: usize = 4;
+/// The last part of those that clients get, in eighths of all: when it is begun, others wait for descriptors, or soon will.
 const LAST_PART: usize = 8;
 
 /// An open descriptor; it counts as long as it lives.
@@ -50,8 +54,9 @@ impl SharedFile for OpenFile {
     }
 
     fn is_wanted(&self) -> bool {
-        let most = self.cache.most_lent();
-        self.cache.lent_count.load(Ordering::Relaxed) >= most - most / LAST_PART
+        let most = self.cache.most_lent(Borrower::Client);
+        let last_part = self.cache.most_lent(Borrower::Replica) / LAST_PART;
+        self.cache.lent_count.load(Ordering::Relaxed) >= most - last_part
     }
 }
 
@@ -124,9 +129,9 @@ impl FileHandle {
 
     /// Whether a part of the file may be lent to an answer: it is lent already, or not too many others are.
     /// As many readers as ask at the same moment may each exceed that by one.
-    pub(super) fn may_lend(&self) -> bool {
+    pub(super) fn may_lend(&self, to: Borrower) -> bool {
         let cache = &self.cache;
-        cache.lent_count.load(Ordering::Relaxed) < cache.most_lent()
+        cache.lent_count.load(Ordering::Relaxed) < cache.most_lent(to)
             || self.open.lock().as_ref().is_some_and(|open| open.is_lent())
     }
 
@@ -196,8 +201,14 @@ impl DescriptorCache {
         self.open_count.load(Ordering::Relaxed)
     }
 
-    fn most_lent(&self) -> usize {
-        (self.limit / PART_TO_LEND).max(1)
+    /// How many files may be lent in all when one more is lent to such a reader: 1 or above.
+    fn most_lent(&self, to: Borrower) -> usize {
+        let most = self.limit / PART_TO_LEND;
+        let reserved = match to {
+            Borrower::Client => most / PART_FOR_REPLICAS,
+            Borrower::Replica => 0,
+        };
+        (most - reserved).max(1)
     }
 
     /// Notes a directory that is locked by the file at `lock`, which is open as `file`.

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::descriptors::{CHANCES_AFTER_READ, CHANCES_AFTER_WRITE, DescriptorCache, FileHandle};
 use super::volumes::sync_volume;
 use super::waiting::must_not_wait;
-use super::{DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
+use super::{Borrower, DirEntry, Disk, DiskFile, DiskLock, FileStat, OpenMode};
 use crate::model::Timestamp;
 use crate::protocol::payload::{FileRegion, LentFile, Payload};
 use crate::storage::error::is_out_of_descriptors;
@@ -239,8 +239,8 @@ impl DiskFile for FileHandle {
         }))
     }
 
-    fn may_lend(&self) -> bool {
-        Self::may_lend(self)
+    fn may_lend(&self, to: Borrower) -> bool {
+        Self::may_lend(self, to)
     }
 
     fn set_modified(&self, at: Timestamp) -> io::Result<()> {
@@ -351,12 +351,20 @@ mod tests {
             .collect();
 
         let mut lent = Vec::new();
-        for file in files.iter().filter(|file| file.may_lend()) {
+        for file in files.iter().filter(|file| file.may_lend(Borrower::Client)) {
             lent.push(file.region(0, 3).unwrap());
         }
-        assert_eq!(lent.len(), 4);
+        assert_eq!(lent.len(), 3);
+        let for_replicas = &files[40];
         assert!(
-            files[0].may_lend(),
+            for_replicas.may_lend(Borrower::Replica),
+            "the last is theirs"
+        );
+        let replicas = for_replicas.region(0, 3).unwrap();
+        assert!(!files[41].may_lend(Borrower::Replica), "half is lent");
+        drop(replicas);
+        assert!(
+            files[0].may_lend(Borrower::Client),
             "who reads the same file needs no other"
         );
         let again = files[0].region(0, 3).unwrap();
@@ -365,12 +373,15 @@ mod tests {
             file.sync().unwrap();
             assert!(disk.open_files() <= 8, "{} are open", disk.open_files());
         }
-        assert!(!files[50].may_lend());
+        assert!(!files[50].may_lend(Borrower::Client));
 
         lent.remove(0);
-        assert!(!files[50].may_lend(), "the first is still lent to another");
+        assert!(
+            !files[50].may_lend(Borrower::Client),
+            "the first is still lent to another"
+        );
         drop(again);
-        assert!(files[50].may_lend());
+        assert!(files[50].may_lend(Borrower::Client));
         let Payload::File(region) = lent.remove(0) else {
             panic!("a region is in a file");
         };

@@ -92,6 +92,15 @@ pub trait DiskLock: fmt::Debug + Send + Sync {
     fn sync_volume(&self) -> io::Result<()>;
 }
 
+/// For whom an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Borrower {
+    /// A client.
+    Client,
+    /// A replica on another broker, which falls out of sync if it gets nothing.
+    Replica,
+}
+
 /// A handle on one file, shared by all that use it. Positions count bytes from the file's beginning.
 pub trait DiskFile: fmt::Debug + Send + Sync {
     /// The file's size in bytes.
@@ -123,8 +132,8 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     fn region(&self, position: u64, length: u32) -> io::Result<Payload>;
 
     /// Whether an answer may have a part of the file now. Else too many files are lent to answers, whose
-    /// descriptors the broker needs itself.
-    fn may_lend(&self) -> bool {
+    /// descriptors the broker, or replicas, need themselves.
+    fn may_lend(&self, _to: Borrower) -> bool {
         true
     }
 

@@ -9,6 +9,7 @@ use super::Log;
 use super::view::LogView;
 use crate::model::Offset;
 use crate::protocol::payload::Payload;
+use crate::storage::disk::Borrower;
 use crate::storage::error::StorageError;
 use crate::storage::segment::{Border, Segment};
 
@@ -111,8 +112,8 @@ impl ReadPlan {
     }
 
     /// Whether an answer may have what is read: else too many files are lent to others.
-    pub fn may_lend(&self) -> bool {
-        self.view.segments[self.index].may_lend()
+    pub fn may_lend(&self, to: Borrower) -> bool {
+        self.view.segments[self.index].may_lend(to)
     }
 
     /// About how many bytes lie between the offset and the end of the log, without I/O: offsets are taken

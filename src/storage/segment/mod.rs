@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::disk::{self, DiskFile, OpenMode};
+use super::disk::{self, Borrower, DiskFile, OpenMode};
 use super::error::StorageError;
 use super::folder::{FileKind, Folder, Stage};
 use super::index_file::IndexFault;
@@ -378,8 +378,8 @@ impl Segment {
     }
 
     /// Whether an answer may have a part of the batches now.
-    pub(super) fn may_lend(&self) -> bool {
-        self.log.may_lend()
+    pub(super) fn may_lend(&self, to: Borrower) -> bool {
+        self.log.may_lend(to)
     }
 
     /// Says that the files may be gone: a reader that does not find them gets `SegmentDeleted`.

@@ -2,7 +2,6 @@
 //! disks that are slow, full, failing or wiped, clocks that drift, a network that delays, reorders,
 //! drops, duplicates and splits, clients that write, snapshots that cut the log.
 
-mod clock;
 mod disk;
 mod effects;
 mod elections;

@@ -10,12 +10,12 @@ use broker::raft::{
 };
 use bytes::Bytes;
 
-use super::clock::Clock;
 use super::disk::SimulatedDisk;
 use super::faults::Wipes;
 use super::invariants::Invariants;
 use super::mutation::Mutation;
 use super::network::{Caller, Event, Network};
+use crate::clock::Clock;
 use crate::random::Random;
 
 /// One machine: its disk outlives its process.

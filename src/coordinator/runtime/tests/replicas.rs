@@ -205,12 +205,11 @@ impl Replicas {
             end_offset: partition.end_offset(),
             log_start_offset: Offset(0),
             broker_epoch: 80,
-            is_eligible: true,
             at: Instant::now(),
             session: None,
         };
         partition
-            .follower_fetched(partition.leader().1, &fetch)
+            .follower_fetched(partition.leader().1, &fetch, || true)
             .unwrap();
     }
 }

@@ -142,6 +142,27 @@ fn a_set_that_is_there_already_needs_no_record_and_keeps_the_epoch() {
 }
 
 #[test]
+fn after_a_set_in_another_order_or_a_leader_alone_no_earlier_request_is_taken() {
+    for isr in [&[2, 1][..], &[1]] {
+        let mut case = Case::new();
+        if isr == [1] {
+            let shrinks = case.proposal(&[1]);
+            assert_eq!(case.code(shrinks), ErrorCode::NONE);
+        }
+        let earlier = case.proposal(&[1, 2, 3]);
+
+        let same = case.proposal(isr);
+        let request = case.request(vec![same]);
+        let (_, answers) = case.ask(&request);
+
+        assert_eq!(answers[0].error_code, ErrorCode::NONE);
+        assert_eq!(answers[0].isr, isr);
+        assert_eq!(answers[0].partition_epoch, earlier.partition_epoch + 1);
+        assert_eq!(case.code(earlier), ErrorCode::INVALID_UPDATE_VERSION);
+    }
+}
+
+#[test]
 fn another_process_of_the_broker_is_refused_as_a_whole() {
     let case = Case::new();
     let mut request = case.request(vec![case.proposal(&[1])]);
@@ -376,4 +397,22 @@ fn one_request_changes_many_partitions_in_one_decision() {
 
     assert_eq!((records.len(), answers.len()), (5_000, 5_000));
     assert!(answers.iter().all(|answer| answer.isr == [1]));
+}
+
+#[test]
+fn a_replica_whose_directory_is_gone_does_not_join() {
+    for gone in [Uuid::LOST_DIRECTORY, directory(200)] {
+        let mut case = Case::new();
+        let topics = case.world.controller.image().topics();
+        let partition = topics.partition(&case.topic, 0).unwrap();
+        let mut directories = partition.directories.to_vec();
+        directories[2] = gone;
+        let lost = case.change(|change| change.directories = Some(directories));
+        case.world.controller.replay(&[lost]).unwrap();
+
+        let joins = case.proposal(&[1, 2, 3]);
+        assert_eq!(case.code(joins), ErrorCode::INELIGIBLE_REPLICA, "{gone:?}");
+        let stays = case.proposal(&[1]);
+        assert_eq!(case.code(stays), ErrorCode::NONE, "{gone:?}");
+    }
 }

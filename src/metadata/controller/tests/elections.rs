@@ -1,7 +1,7 @@
 //! Elections: of many partitions at once, uncleanly where a topic allows it, and by time.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::configs::{SET, alter, op, resource};
 use super::{ControllerSettings, ElectionIntervals, World, settings, topic};
@@ -75,7 +75,10 @@ fn fencing_a_broker_that_leads_10_000_partitions_moves_all_in_one_decision() {
     let replicas: Vec<&[i32]> = vec![&[1, 2, 3]; 10_000];
     let many = world.create_assigned("many", &replicas);
 
+    let started = Instant::now();
     let mut records = fence(&mut world, 1);
+    // Deciding and replaying; writing is the quorum's.
+    println!("10,000 leaders are elected anew in {:?}", started.elapsed());
 
     assert!(matches!(
         records.pop(),

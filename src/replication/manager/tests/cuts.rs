@@ -3,13 +3,15 @@
 use super::*;
 use crate::model::LeaderEpoch;
 use crate::protocol::messages::metadata_records::{MetadataRecord, PartitionChangeRecord};
-use crate::replication::partition::{Cut, Fetched, FollowerAppend, FollowerEnd};
+use crate::replication::partition::{
+    Cut, CutPlan, Fetched, FollowerAppend, FollowerEnd, Partition,
+};
 
-const EPOCH: LeaderEpoch = LeaderEpoch(1);
+pub(super) const EPOCH: LeaderEpoch = LeaderEpoch(1);
 
 /// A follower of broker 2 whose log has batches of three records up to offset 30, all of them durable. Its
 /// log start is 12.
-fn follower() -> World {
+pub(super) fn follower() -> World {
     let world = World::new(&["/a"]);
     world.apply(&[
         Change::topic("t", 1),
@@ -61,7 +63,7 @@ fn cut(world: &World, cut: Cut) -> Result<FollowerEnd, ReplicaError> {
     let dirs = &world.manager.rooms.dirs;
     let dir = dirs.of(&partition).unwrap();
     if let Err(error) = dirs.lower_checkpoints(dir) {
-        partition.give_up_cut();
+        partition.give_up_cut(&plan);
         return Err(error);
     }
     partition.cut(&plan, now().wall)
@@ -162,6 +164,38 @@ fn a_cut_that_was_planned_is_refused_once_this_broker_leads() {
     assert_eq!(refused.code(), ErrorCode::FENCED_LEADER_EPOCH);
     assert_eq!(partition.end_offset(), Offset(30));
     assert_eq!(partition.recovery_point(), Offset(30));
+}
+
+#[test]
+fn what_becomes_of_an_old_cut_does_not_touch_the_one_planned_after_it() {
+    type End = fn(&Partition, &CutPlan);
+    let ends: [End; 2] = [
+        |partition, old| drop(partition.cut(old, now().wall).unwrap_err()),
+        |partition, old| partition.give_up_cut(old),
+    ];
+    for end in ends {
+        let world = follower();
+        let partition = world.partition("t", 0);
+        let old = partition.plan_cut(EPOCH, Cut::ToEnd(Offset(3))).unwrap();
+        world.apply(&[Change::Record(MetadataRecord::PartitionChange(
+            PartitionChangeRecord {
+                partition_id: 0,
+                topic_id: partition.id().topic_id,
+                leader: 2,
+                ..PartitionChangeRecord::default()
+            },
+        ))]);
+        let next = partition.plan_cut(LeaderEpoch(2), Cut::ToEnd(Offset(18)));
+        let next = next.unwrap();
+        let lowered = partition.recovery_point();
+        assert!(lowered <= Offset(18));
+
+        end(&partition, &old);
+
+        assert_eq!(partition.recovery_point(), lowered, "it is still planned");
+        let end = partition.cut(&next, now().wall).unwrap();
+        assert_eq!(end.end_offset, Offset(18));
+    }
 }
 
 #[test]

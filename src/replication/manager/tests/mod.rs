@@ -1,5 +1,6 @@
 //! A broker's replicas on a disk in memory: they come, are written and read, fail, and come back.
 
+mod claims;
 mod cuts;
 mod damage;
 mod fetch;

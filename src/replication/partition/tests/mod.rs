@@ -183,12 +183,13 @@ impl Script {
             end_offset: Offset(end_offset),
             log_start_offset: Offset(log_start_offset),
             broker_epoch: 80,
-            is_eligible: true,
             at: self.start,
             session: None,
         };
         let epoch = self.partition.leader().1;
-        self.partition.follower_fetched(epoch, &fetch).unwrap();
+        self.partition
+            .follower_fetched(epoch, &fetch, || true)
+            .unwrap();
     }
 
     fn plan(&self, offset: i64, interest: Interest) -> Result<FetchPlan, ReplicaError> {

@@ -23,12 +23,14 @@ fn proposed(script: &Script, follower: i32, end_offset: i64) -> Option<IsrChange
         end_offset: Offset(end_offset),
         log_start_offset: Offset(0),
         broker_epoch: 80,
-        is_eligible: true,
         at: script.start,
         session: None,
     };
     let epoch = script.partition.leader().1;
-    script.partition.follower_fetched(epoch, &fetch).unwrap()
+    script
+        .partition
+        .follower_fetched(epoch, &fetch, || true)
+        .unwrap()
 }
 
 fn taken(isr: &[i32], partition_epoch: i32) -> IsrOutcome {
@@ -83,13 +85,15 @@ fn a_follower_without_an_epoch_never_joins() {
         end_offset: Offset(0),
         log_start_offset: Offset(0),
         broker_epoch: -1,
-        is_eligible: true,
         at: script.start,
         session: None,
     };
 
     let epoch = script.partition.leader().1;
-    let change = script.partition.follower_fetched(epoch, &fetch).unwrap();
+    let change = script
+        .partition
+        .follower_fetched(epoch, &fetch, || true)
+        .unwrap();
     assert_eq!(change, None);
 }
 
@@ -164,4 +168,25 @@ fn followers_that_lag_are_left_out_and_the_watermark_moves_once_that_is_taken() 
 
     end(&script, &shrinking, &taken(&[1], 2));
     assert_eq!(script.partition.high_watermark(), Offset(1));
+}
+
+#[test]
+fn whether_a_follower_may_join_is_asked_while_no_newer_answer_can_come() {
+    let script = led(&[1]);
+    let fetch = FollowerFetch {
+        id: BrokerId(3),
+        end_offset: Offset(0),
+        log_start_offset: Offset(0),
+        broker_epoch: 80,
+        at: script.start,
+        session: None,
+    };
+    let (partition, epoch) = (&script.partition, script.partition.leader().1);
+
+    let asked = partition.follower_fetched(epoch, &fetch, || {
+        assert!(partition.state.is_locked(), "else the metadata may change");
+        false
+    });
+
+    assert_eq!(asked.unwrap(), None);
 }

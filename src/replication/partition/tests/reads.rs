@@ -183,3 +183,22 @@ fn a_new_leader_does_not_list_the_latest_offset_before_its_epoch_is_committed() 
         Offset(3)
     );
 }
+
+#[test]
+fn a_fetch_that_finds_the_partition_locked_was_not_checked() {
+    let script = Script::leader(2);
+    script.produce(3);
+    let reader = Reader {
+        interest: Interest::LogEnd,
+        only_leader: true,
+        follower: Some(BrokerId(2)),
+    };
+    let locked = script.partition.state.lock();
+
+    let plan = script.partition.plan_fetch(&request(3), reader).unwrap();
+    drop(locked);
+
+    assert_eq!(plan.checked_in, None, "its log may differ from this one");
+    let again = script.partition.plan_fetch(&request(3), reader).unwrap();
+    assert_eq!(again.checked_in, Some(LeaderEpoch(5)));
+}

@@ -1,0 +1,918 @@
+//! A cluster, its clock, and what happens in it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use broker::doubles::{Act, CrashDisk, Simulated, Work, simulate};
+use broker::metadata::delta::MetadataDelta;
+use broker::metadata::image::{MetadataImage, PartitionImage, Provenance};
+use broker::model::{BrokerId, LeaderEpoch, Offset, Timestamp, TopicIdPartition, Uuid};
+use broker::protocol::messages::create_topics::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
+use broker::protocol::messages::metadata_records::MetadataRecord;
+use broker::replication::error::ReplicaError;
+use broker::replication::partition::Moment;
+
+use super::clients::Client;
+use super::events::{
+    Answer, CLIENTS, CONTROLLER, Caller, Event, Events, Request, broker_of, node_of,
+};
+use super::faults::{DiskFault, Temper};
+use super::ledger::{Ledger, Rules};
+use super::lying_disk::{Lies, LyingDisk};
+use super::mutation::Mutation;
+use super::process::{Beginning, Outgoing, Process, partitions_of};
+use super::quorum::{Question, Quorum};
+use super::shadow::{Shadow, entries};
+use crate::clock::Clock;
+use crate::random::Random;
+
+pub const NODES: usize = 3;
+
+/// The topics, of one partition each.
+pub const TOPICS: [Rules; 5] = [
+    Rules {
+        name: "plain",
+        min_in_sync: 1,
+        syncs: false,
+        unclean: false,
+    },
+    Rules {
+        name: "safe",
+        min_in_sync: 2,
+        syncs: false,
+        unclean: false,
+    },
+    Rules {
+        name: "synced",
+        min_in_sync: 1,
+        syncs: true,
+        unclean: false,
+    },
+    Rules {
+        name: "both",
+        min_in_sync: 2,
+        syncs: true,
+        unclean: false,
+    },
+    Rules {
+        name: "unclean",
+        min_in_sync: 1,
+        syncs: false,
+        unclean: true,
+    },
+];
+
+/// One machine: its disk outlives its process.
+pub struct Node {
+    pub clock: Clock,
+    pub disk: CrashDisk,
+    pub paths: Vec<PathBuf>,
+    /// `None`: it is down.
+    pub process: Option<Box<Process>>,
+    pub started: u64,
+    pub incarnation: Uuid,
+    pub stalled_until: Option<Duration>,
+    pub armed: Option<Instant>,
+    pub is_syncing: bool,
+    pub fault: Option<DiskFault>,
+    pub lies: Lies,
+    /// What it knew of the metadata when it went down.
+    image: Arc<MetadataImage>,
+    read: usize,
+    /// Whether the power failed since it last ran, or its disk was replaced.
+    pub has_lost_power: bool,
+    pub was_wiped: bool,
+}
+
+/// See the module.
+pub struct World {
+    pub nodes: Vec<Node>,
+    pub quorum: Quorum<Caller>,
+    pub events: Events,
+    pub random: Random,
+    pub ledgers: BTreeMap<TopicIdPartition, Ledger>,
+    pub clients: Vec<Client>,
+    pub mutation: Option<Mutation>,
+    pub temper: Temper,
+    pub start: Instant,
+    /// The time.
+    pub elapsed: Duration,
+    pub steps: usize,
+    /// What the next random bytes of a broker are made of.
+    chance: u64,
+    commit_is_due: bool,
+    at_once: usize,
+    checks_followers: bool,
+    /// Clients send nothing more.
+    pub clients_rest: bool,
+    /// What the last answer of a leader said of high watermarks.
+    pub watermarks_told: Vec<(TopicIdPartition, Offset)>,
+    /// Kept for whoever looks at a run that failed.
+    pub story: Vec<String>,
+}
+
+impl World {
+    pub fn new(seed: u64, temper: Temper, mutation: Option<Mutation>) -> Self {
+        let mut random = Random::new(seed);
+        let start = Instant::now();
+        let dirs: &[&str] = if random.one_in(2) {
+            &["/a"]
+        } else {
+            &["/a", "/b"]
+        };
+        let has_elr = random.one_in(2);
+        let checks_followers = random.one_in(2);
+        let nodes = (0..NODES).map(|_| {
+            let drift_ppm = random.below(60_000) as i32 - 30_000;
+            Node {
+                clock: Clock::new(start, drift_ppm),
+                disk: CrashDisk::new(),
+                paths: dirs.iter().map(PathBuf::from).collect(),
+                process: None,
+                started: 0,
+                incarnation: Uuid::ZERO,
+                stalled_until: None,
+                armed: None,
+                is_syncing: false,
+                fault: None,
+                lies: Lies::default(),
+                image: Arc::default(),
+                read: 0,
+                has_lost_power: false,
+                was_wiped: false,
+            }
+        });
+        let nodes = nodes.collect();
+        let mut world = Self {
+            nodes,
+            quorum: Quorum::new(start, has_elr),
+            checks_followers,
+            events: Events::default(),
+            random,
+            ledgers: BTreeMap::new(),
+            clients: Vec::new(),
+            mutation,
+            temper,
+            start,
+            elapsed: Duration::ZERO,
+            steps: 0,
+            chance: seed << 20,
+            commit_is_due: false,
+            at_once: 0,
+            clients_rest: false,
+            watermarks_told: Vec::new(),
+            story: Vec::new(),
+        };
+        for node in 0..NODES {
+            world
+                .events
+                .schedule(Duration::from_millis(node as u64), Event::Start { node });
+        }
+        world.events.schedule(Duration::ZERO, Event::ControllerTime);
+        world.schedule_commit();
+        world.settle();
+        world.create_topics();
+        world
+    }
+
+    /// Until all brokers are unfenced.
+    fn settle(&mut self) {
+        let is_ready = |world: &Self| {
+            let brokers = world.quorum.image().brokers();
+            (0..NODES).all(|node| brokers.is_active(broker_of(node)))
+        };
+        while !is_ready(self) {
+            assert!(
+                self.elapsed < Duration::from_secs(10),
+                "brokers are unfenced"
+            );
+            self.step();
+        }
+    }
+
+    fn create_topics(&mut self) {
+        let mut places: Vec<i32> = (0..NODES as i32).collect();
+        let topics = TOPICS.iter().map(|rules| {
+            places.rotate_left(1 + self.random.below(NODES));
+            let config = |name: &'static str, value: &str| CreatableTopicConfig {
+                name: name.into(),
+                value: Some(value.to_owned().into()),
+            };
+            let mut configs = vec![config(
+                "min.insync.replicas",
+                &rules.min_in_sync.to_string(),
+            )];
+            if rules.syncs {
+                configs.push(config("flush.messages", "1"));
+            }
+            if rules.unclean {
+                configs.push(config("unclean.leader.election.enable", "true"));
+            }
+            if self.random.one_in(2) {
+                configs.push(config("internal.segment.bytes", "1500"));
+            }
+            CreatableTopic {
+                name: rules.name.into(),
+                num_partitions: -1,
+                replication_factor: -1,
+                assignments: vec![CreatableReplicaAssignment {
+                    partition_index: 0,
+                    broker_ids: places.clone(),
+                }],
+                configs,
+            }
+        });
+        let request = CreateTopicsRequest {
+            topics: topics.collect(),
+            ..CreateTopicsRequest::default()
+        };
+        let caller = self.nobody();
+        self.decide(caller, Question::Create(request));
+        for rules in TOPICS {
+            let topic_id = self.quorum.decided().topics().id_of(rules.name);
+            let id = TopicIdPartition {
+                topic_id: topic_id.expect("it was just created"),
+                partition: 0,
+            };
+            self.ledgers.insert(id, Ledger::new(rules));
+        }
+        let known = |world: &Self| world.quorum.image().topics().len();
+        while known(self) < TOPICS.len() {
+            self.step();
+        }
+        self.clients = Client::all(self.ledgers.keys().copied());
+        for client in 0..self.clients.len() {
+            let at = self.elapsed + self.random.millis(1..200);
+            self.events.schedule(at, Event::Client { client });
+        }
+    }
+
+    fn nobody(&mut self) -> Caller {
+        Caller {
+            from: CLIENTS,
+            process: u64::MAX,
+            correlation: self.events.correlation(),
+        }
+    }
+
+    pub fn tell(&mut self, what: impl FnOnce() -> String) {
+        if self.story.capacity() > 0 {
+            let line = format!("{:?} {}", self.elapsed, what());
+            self.story.push(line);
+        }
+    }
+
+    pub fn run_with_faults(&mut self, events: usize) {
+        self.events.has_faults = true;
+        self.events.schedule(self.elapsed, Event::Weather);
+        for _ in 0..events {
+            self.step();
+        }
+    }
+
+    /// The next event happens.
+    pub fn step(&mut self) {
+        let (at, event) = self.events.next().expect("clients never stop");
+        self.at_once = if at > self.elapsed {
+            0
+        } else {
+            self.at_once + 1
+        };
+        assert!(self.at_once < 10_000, "time stands still at {event:?}");
+        self.elapsed = at.max(self.elapsed);
+        self.steps += 1;
+        let target = event.target();
+        if let Some(until) = target.and_then(|node| self.nodes[node].stalled_until) {
+            if until > self.elapsed {
+                self.events.schedule(until, event);
+                return;
+            }
+            self.nodes[target.expect("it has one")].stalled_until = None;
+        }
+        self.happen(event);
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Ask { caller, question } => self.on_question(caller, question),
+            Event::Request {
+                caller,
+                to,
+                request,
+            } => self.on_request(caller, to, request),
+            Event::Answer { caller, answer } => self.on_answer(caller, answer),
+            Event::Commit => self.commit(),
+            Event::ControllerTime => {
+                let now = self.start + self.elapsed;
+                if self.quorum.down_until.is_none() {
+                    self.quorum.on_time(now);
+                }
+                let next = self.elapsed + Duration::from_millis(50);
+                self.events.schedule(next, Event::ControllerTime);
+                self.schedule_commit();
+            }
+            Event::Begin => self.begin_controller(),
+            Event::Read { node, process } => self.read(node, process),
+            Event::Wake { node, process } => {
+                if self.is_running(node, process) {
+                    self.nodes[node].armed = None;
+                    self.act(node);
+                }
+            }
+            Event::Sync { node, process } => {
+                if self.is_running(node, process) {
+                    self.nodes[node].is_syncing = false;
+                    self.on(node, |process, _| process.replicas.sync_one());
+                    self.act(node);
+                }
+            }
+            Event::Start { node } => self.start(node),
+            Event::Mend { node, process } => self.mend_disk(node, process),
+            Event::Client { client } => self.on_client(client),
+            Event::Weather => self.change_weather(),
+        }
+    }
+
+    pub fn is_running(&self, node: usize, process: u64) -> bool {
+        let running = self.nodes[node].process.as_ref();
+        running.is_some_and(|running| running.number == process)
+    }
+
+    /// What the clocks of a node show.
+    fn moment(&self, node: usize) -> Moment {
+        let instant = self.nodes[node].clock.read(self.elapsed);
+        let since = instant.saturating_duration_since(self.start).as_millis();
+        Moment {
+            wall: Timestamp(4_000_000_000_000 + i64::try_from(since).expect("a short run")),
+            instant,
+        }
+    }
+
+    /// Runs something under the time of a node.
+    pub fn timed<T>(&mut self, node: usize, act: impl FnOnce(&mut Self, Instant) -> T) -> T {
+        let moment = self.moment(node);
+        let chance = self.chance;
+        simulate(Some(Simulated { moment, chance }));
+        let done = act(self, moment.instant);
+        let after = simulate(None);
+        self.chance = after.expect("it was set").chance;
+        done
+    }
+
+    /// Lets a node's process do something.
+    pub fn on<T>(
+        &mut self,
+        node: usize,
+        act: impl FnOnce(&mut Process, Instant) -> T,
+    ) -> Option<T> {
+        self.timed(node, |world, now| {
+            let process = world.nodes[node].process.as_mut()?;
+            Some(act(process, now))
+        })
+    }
+
+    /// A process does what there is to do; then what it has done is looked at, and what it says leaves.
+    pub fn act(&mut self, node: usize) {
+        let mut out = Vec::new();
+        self.timed(node, |world, now| {
+            if let Some(process) = world.nodes[node].process.as_mut() {
+                out = process.work(now, &mut world.events);
+            }
+        });
+        self.after_act(node, out);
+    }
+
+    fn after_act(&mut self, node: usize, out: Vec<Outgoing>) {
+        if self.has_lost_power_within(node) {
+            self.crash(node);
+            return;
+        }
+        self.forget_proposals(node);
+        let running = self.nodes[node].process.as_ref();
+        let failed = running.map_or(0, |process| process.failed_dirs());
+        if failed > 0 {
+            self.tell(|| format!("node {node} has {failed} failed directories"));
+        }
+        self.observe(node);
+        for outgoing in out {
+            self.leave(node, outgoing);
+        }
+        let may_stop = |process: &Box<Process>| process.life.may_stop;
+        if self.nodes[node].process.as_ref().is_some_and(may_stop) {
+            self.stop(node);
+            return;
+        }
+        self.arm(node);
+    }
+
+    fn arm(&mut self, node: usize) {
+        let Some(process) = &self.nodes[node].process else {
+            return;
+        };
+        let number = process.number;
+        let wakes_at = process.wakes_at();
+        let has_syncs = process.replicas.has_syncs();
+        let armed = self.nodes[node].armed;
+        if let Some(at) = wakes_at.filter(|at| armed.is_none_or(|armed| *at < armed)) {
+            self.nodes[node].armed = Some(at);
+            let elapsed = self.nodes[node].clock.when(at).max(self.elapsed);
+            let event = Event::Wake {
+                node,
+                process: number,
+            };
+            self.events.schedule(elapsed, event);
+        }
+        if !self.nodes[node].is_syncing && has_syncs {
+            let slow = self.events.has_faults && self.random.one_in(15);
+            let longest = if slow { 600 } else { 12 };
+            let at = self.elapsed + self.random.millis(1..longest);
+            self.nodes[node].is_syncing = true;
+            let event = Event::Sync {
+                node,
+                process: number,
+            };
+            self.events.schedule(at, event);
+        }
+    }
+
+    /// What a process sends leaves it.
+    fn leave(&mut self, node: usize, outgoing: Outgoing) {
+        let process = self.nodes[node].started;
+        let caller = |correlation| Caller {
+            from: node,
+            process,
+            correlation,
+        };
+        let (now, random) = (self.elapsed, &mut self.random);
+        match outgoing {
+            Outgoing::Ask(correlation, question) => {
+                self.events.ask(random, now, caller(correlation), &question);
+            }
+            Outgoing::Send(correlation, to, request) => {
+                self.events
+                    .send(random, now, caller(correlation), to, &request);
+            }
+            Outgoing::Answer(to, answer) => {
+                if to.from == CLIENTS
+                    && let Answer::Fetched(response) = &answer
+                {
+                    self.check_consumed(node, response);
+                }
+                let (now, random) = (self.elapsed, &mut self.random);
+                self.events.answer(random, now, node, to, &answer);
+            }
+            Outgoing::Acknowledge(to, id, epoch, (producer, sequence)) => {
+                let ledger = self.ledgers.get_mut(&id).expect("all are known");
+                ledger.on_acknowledged(epoch, producer, sequence);
+                let answer = Answer::Produced(broker::protocol::ErrorCode::NONE);
+                self.events.answer(random, now, node, to, &answer);
+            }
+        }
+    }
+
+    fn check_consumed(
+        &self,
+        node: usize,
+        response: &broker::protocol::messages::fetch::FetchResponse,
+    ) {
+        let Some(process) = &self.nodes[node].process else {
+            return;
+        };
+        for (id, data) in partitions_of(response) {
+            let Some(bytes) = data.records.bytes().filter(|bytes| !bytes.is_empty()) else {
+                continue;
+            };
+            let mut read = entries(bytes);
+            read.retain(|entry| entry.last.0 < data.high_watermark);
+            let partition = process.replicas.manager.partition(&id);
+            let epoch = partition.map_or(LeaderEpoch(0), |partition| partition.leader().1);
+            self.ledgers[&id].on_consumed(broker_of(node), epoch, &read);
+        }
+    }
+
+    /// Looks at all replicas of a node that have changed.
+    pub fn observe(&mut self, node: usize) {
+        let broker = broker_of(node);
+        let excused = self.excused();
+        let Some(process) = self.nodes[node].process.as_mut() else {
+            return;
+        };
+        for (id, ledger) in &mut self.ledgers {
+            let partition = match process.replicas.manager.partition(id) {
+                Ok(partition) => partition,
+                Err(ReplicaError::Storage(_)) => {
+                    ledger.unseen.insert(broker);
+                    continue;
+                }
+                Err(_) => continue,
+            };
+            let Some(state) = partition_in(self.quorum.image(), id) else {
+                continue;
+            };
+            let log = ledger.logs.entry(broker).or_default();
+            if process.cut.remove(id) {
+                *log = Shadow::default();
+            }
+            let Some(known) = log.read_on(&partition) else {
+                continue;
+            };
+            ledger.on_log(broker, known);
+            let led = partition.leader_epoch_if_leader();
+            if let Some(epoch) = led {
+                ledger.on_leader(broker, epoch);
+            }
+            let led = led.map(|epoch| (process.number, epoch));
+            let watermark = partition.high_watermark();
+            if excused[node] {
+                ledger.on_unheard(broker, watermark);
+            } else {
+                ledger.on_watermark(broker, led, watermark, state, |id| excused[node_of(id)]);
+            }
+        }
+    }
+
+    /// Which brokers are others than the controller knows: what they have lost it has not heard of.
+    fn excused(&self) -> [bool; NODES] {
+        std::array::from_fn(|node| {
+            let registered = self.quorum.image().brokers().get(broker_of(node));
+            registered.is_none_or(|broker| broker.incarnation != self.nodes[node].incarnation)
+        })
+    }
+
+    fn on_question(&mut self, caller: Caller, mut question: Question) {
+        if self.quorum.down_until.is_some() {
+            let answer = question.refused(broker::protocol::ErrorCode::NOT_CONTROLLER);
+            let answer = Answer::Controller(answer);
+            let (now, random) = (self.elapsed, &mut self.random);
+            self.events.answer(random, now, CONTROLLER, caller, &answer);
+            return;
+        }
+        self.distort_question(&mut question);
+        self.decide(caller, question);
+    }
+
+    pub fn decide(&mut self, caller: Caller, question: Question) {
+        let now = self.start + self.elapsed;
+        self.quorum.ask(now, &mut self.random, caller, question);
+        self.elect_anybody();
+        self.schedule_commit();
+    }
+
+    pub fn schedule_commit(&mut self) {
+        if !self.commit_is_due {
+            self.commit_is_due = true;
+            let slow = self.events.has_faults && self.random.one_in(20);
+            let longest = if slow { 1500 } else { 10 };
+            let at = self.elapsed + self.random.millis(1..longest);
+            self.events.schedule(at, Event::Commit);
+        }
+    }
+
+    fn commit(&mut self) {
+        self.commit_is_due = false;
+        self.commit_next();
+        for (caller, reply) in self.quorum.released() {
+            let answer = Answer::Controller(reply);
+            let (now, random) = (self.elapsed, &mut self.random);
+            self.events.answer(random, now, CONTROLLER, caller, &answer);
+        }
+        if self.quorum.has_uncommitted() {
+            self.schedule_commit();
+        }
+    }
+
+    /// Commits one decision, and looks at what it says of partitions.
+    pub fn commit_next(&mut self) {
+        let before = self.quorum.image().clone();
+        let offsets = self.quorum.commit();
+        if offsets.is_empty() {
+            return;
+        }
+        self.notify_readers();
+        let mut changed = Vec::new();
+        for offset in offsets {
+            if let Some(MetadataRecord::PartitionChange(change)) = self.quorum.record(offset) {
+                changed.push(TopicIdPartition {
+                    topic_id: change.topic_id,
+                    partition: change.partition_id,
+                });
+            }
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        let excused = self.excused();
+        for id in changed {
+            let Some(state) = partition_in(self.quorum.image(), &id).cloned() else {
+                continue;
+            };
+            self.tell(|| format!("{id:?} becomes {state:?}"));
+            let ledger = self.ledgers.get_mut(&id).expect("all are known");
+            let before = partition_in(&before, &id);
+            ledger.on_change(before, &state, |id| excused[node_of(id)]);
+        }
+    }
+
+    fn notify_readers(&mut self) {
+        for node in 0..NODES {
+            let slow = self.events.has_faults && self.random.one_in(20);
+            let longest = if slow { 2000 } else { 15 };
+            let at = self.elapsed + self.random.millis(1..longest);
+            let process = self.nodes[node].started;
+            self.events.schedule(at, Event::Read { node, process });
+        }
+    }
+
+    /// A broker reads on in the committed log, to the end of some decision.
+    fn read(&mut self, node: usize, process: u64) {
+        if !self.is_running(node, process) {
+            return;
+        }
+        if self.events.is_cut(CONTROLLER, node) || self.events.is_cut(node, CONTROLLER) {
+            let at = self.elapsed + self.random.millis(50..500);
+            self.events.schedule(at, Event::Read { node, process });
+            return;
+        }
+        let to = self
+            .quorum
+            .some_end(&mut self.random, self.events.has_faults);
+        let quorum = &self.quorum;
+        let running = self.nodes[node].process.as_ref().expect("it runs");
+        if to <= running.read {
+            return;
+        }
+        let mut delta = MetadataDelta::new((*running.image).clone());
+        for offset in running.read..to {
+            if let Some(record) = quorum.record(offset) {
+                delta.replay(record).expect("it is committed");
+            }
+        }
+        delta.set_provenance(provenance(to));
+        let image = Arc::new(delta.image().clone());
+        self.on(node, |process, _| {
+            process.read = to;
+            process.image = Arc::clone(&image);
+            process.apply(&delta, &image);
+        });
+        self.nodes[node].image = image;
+        self.nodes[node].read = to;
+        self.follow_wrongly(node);
+        if to < self.quorum.committed() {
+            let at = self.elapsed + self.random.millis(1..300);
+            self.events.schedule(at, Event::Read { node, process });
+        }
+        self.act(node);
+    }
+
+    fn on_request(&mut self, caller: Caller, to: usize, mut request: Request) {
+        if self.nodes[to].process.is_none() {
+            let (now, random) = (self.elapsed, &mut self.random);
+            let answer = Answer::Lost;
+            self.events.answer(random, now, to, caller, &answer);
+            return;
+        }
+        self.distort_request(to, &mut request);
+        let answer = self.on(to, |process, now| process.on_request(caller, request, now));
+        let mut out: Vec<Outgoing> = answer.flatten().into_iter().collect();
+        self.timed(to, |world, now| {
+            if let Some(process) = world.nodes[to].process.as_mut() {
+                out.extend(process.work(now, &mut world.events));
+            }
+        });
+        self.after_act(to, out);
+    }
+
+    fn on_answer(&mut self, caller: Caller, answer: Answer) {
+        if !self.events.is_first(&caller) {
+            return;
+        }
+        if caller.from == CLIENTS {
+            self.on_client_answer(caller, &answer);
+            return;
+        }
+        let node = caller.from;
+        if !self.is_running(node, caller.process) {
+            return;
+        }
+        let correlation = caller.correlation;
+        let is_lost = matches!(answer, Answer::Lost);
+        let asked_for_isr = self.nodes[node]
+            .process
+            .as_ref()
+            .is_some_and(|process| process.asks_for_isr(correlation));
+        if let Answer::Fetched(response) = &answer {
+            let told = partitions_of(response).map(|(id, data)| (id, Offset(data.high_watermark)));
+            self.watermarks_told = told.collect();
+        }
+        let reply = answer.clone();
+        self.on(node, |process, now| {
+            process.on_reply(correlation, reply, now)
+        });
+        if asked_for_isr && is_lost {
+            self.give_up_proposals(node);
+        }
+        let works = self.on(node, |process, now| {
+            process.fetched(correlation, answer, now)
+        });
+        if let Some((leader, mut works)) = works.flatten() {
+            self.tell_of(node, leader, &works);
+            self.distort_works(node, &mut works);
+            self.on(node, |process, _| process.carry_out(leader, &works));
+            self.end_distortion(node);
+        }
+        self.act(node);
+    }
+
+    fn tell_of(&mut self, node: usize, leader: BrokerId, works: &[Work]) {
+        for work in works {
+            let (id, epoch) = (work.id, work.leader_epoch);
+            let what = match &work.act {
+                Act::Cut(cut) => format!("{cut:?}"),
+                Act::Append {
+                    fetch_offset,
+                    records,
+                    high_watermark,
+                    ..
+                } if !records.is_empty() => {
+                    format!(
+                        "{} bytes at {fetch_offset}, high watermark {high_watermark}",
+                        records.len()
+                    )
+                }
+                Act::Append { .. } => continue,
+            };
+            self.tell(|| format!("{id:?}: {node} has from {leader} in epoch {epoch}: {what}"));
+        }
+    }
+
+    /// A node starts with what is on its disk.
+    fn start(&mut self, node: usize) {
+        if self.nodes[node].process.is_some() {
+            return;
+        }
+        self.begin_disk_fault_at_start(node);
+        self.catch_up_before_start(node);
+        let machine = &mut self.nodes[node];
+        machine.started += 1;
+        machine.stalled_until = None;
+        machine.armed = None;
+        machine.is_syncing = false;
+        let mut bytes = [1; 16];
+        bytes[..8].copy_from_slice(&machine.started.to_be_bytes());
+        bytes[8..].copy_from_slice(&(node as u64 + 1).to_be_bytes());
+        machine.incarnation = Uuid::from_bytes(bytes);
+        let beginning = Beginning {
+            node,
+            number: machine.started,
+            incarnation: machine.incarnation,
+            disk: LyingDisk {
+                disk: Arc::new(machine.disk.clone()),
+                lies: machine.lies.clone(),
+            },
+            paths: machine.paths.clone(),
+            image: Arc::clone(&machine.image),
+            read: machine.read,
+            checks_followers: self.checks_followers,
+        };
+        let started = self.timed(node, |world, now| {
+            let mut ids = 0;
+            let random = world.random.next();
+            Process::start(beginning, now, || {
+                ids += 1;
+                let mut bytes = [9; 16];
+                bytes[..8].copy_from_slice(&random.to_be_bytes());
+                bytes[8] = ids;
+                Uuid::from_bytes(bytes)
+            })
+        });
+        if self.has_lost_power_within(node) {
+            drop(started);
+            self.crash(node);
+            return;
+        }
+        match started {
+            Ok(process) => {
+                self.tell(|| format!("node {node} starts"));
+                self.nodes[node].process = Some(Box::new(process));
+                self.look_after_start(node);
+                let process = self.nodes[node].started;
+                self.events
+                    .schedule(self.elapsed, Event::Read { node, process });
+                self.act(node);
+            }
+            Err(why) => {
+                assert!(
+                    self.nodes[node].fault.is_some(),
+                    "node {node} does not start: {why}"
+                );
+                self.start_later(node);
+            }
+        }
+    }
+
+    /// A broker that starts has read its copy of the metadata log, which may be behind.
+    fn catch_up_before_start(&mut self, node: usize) {
+        let to = self.quorum.some_end(&mut self.random, true);
+        let machine = &mut self.nodes[node];
+        if to <= machine.read {
+            return;
+        }
+        let mut delta = MetadataDelta::new((*machine.image).clone());
+        for offset in machine.read..to {
+            if let Some(record) = self.quorum.record(offset) {
+                delta.replay(record).expect("it is committed");
+            }
+        }
+        delta.set_provenance(provenance(to));
+        machine.image = Arc::new(delta.image().clone());
+        machine.read = to;
+    }
+
+    /// What is left of the logs of a node that has just started.
+    fn look_after_start(&mut self, node: usize) {
+        let broker = broker_of(node);
+        let machine = &mut self.nodes[node];
+        let lost_power = std::mem::take(&mut machine.has_lost_power);
+        let was_wiped = std::mem::take(&mut machine.was_wiped);
+        let may_fail = machine.fault.is_some();
+        let process = machine.process.as_ref().expect("it has just started");
+        for (id, ledger) in &mut self.ledgers {
+            let Some(state) = partition_in(self.quorum.image(), id) else {
+                continue;
+            };
+            match process.replicas.manager.partition(id) {
+                Ok(partition) => {
+                    ledger.unseen.remove(&broker);
+                    let mut found = Shadow::default();
+                    if found.read_on(&partition).is_some() {
+                        ledger.logs.insert(broker, found);
+                    }
+                    ledger.on_log(broker, 0);
+                }
+                Err(error) => {
+                    let offline = process.replicas.manager.offline_partitions();
+                    let is_offline = offline.contains(id);
+                    assert!(may_fail || !is_offline, "after a start of {node}: {error}");
+                    if is_offline {
+                        ledger.unseen.insert(broker);
+                    } else {
+                        ledger.unseen.remove(&broker);
+                        ledger.logs.insert(broker, Shadow::default());
+                    }
+                }
+            }
+            let may_have_lost = was_wiped || lost_power && !ledger.rules.syncs;
+            ledger.on_restart(broker, may_have_lost, state);
+        }
+    }
+
+    fn begin_controller(&mut self) {
+        while self.quorum.has_uncommitted() {
+            self.commit_next();
+        }
+        let now = self.start + self.elapsed;
+        self.quorum.begin(now);
+        let lost = self.quorum.released();
+        assert!(lost.is_empty(), "who waited was answered");
+    }
+
+    /// The state of a partition as it is committed.
+    pub fn state(&self, id: &TopicIdPartition) -> Option<&Arc<PartitionImage>> {
+        self.quorum
+            .image()
+            .topics()
+            .partition(&id.topic_id, id.partition)
+    }
+
+    /// A leader, as some broker believes.
+    pub fn believed_leader(&mut self, id: &TopicIdPartition) -> Option<usize> {
+        let node = self.random.below(NODES);
+        let process = self.nodes[node].process.as_ref()?;
+        let state = process
+            .image
+            .topics()
+            .partition(&id.topic_id, id.partition)?;
+        (state.leader != BrokerId::NONE).then(|| node_of(state.leader))
+    }
+}
+
+pub fn partition_in<'a>(
+    image: &'a MetadataImage,
+    id: &TopicIdPartition,
+) -> Option<&'a PartitionImage> {
+    image
+        .topics()
+        .partition(&id.topic_id, id.partition)
+        .map(|state| &**state)
+}
+
+fn provenance(count: usize) -> Provenance {
+    Provenance {
+        offset: Offset(i64::try_from(count).expect("a short log") - 1),
+        epoch: LeaderEpoch(1),
+        ..Provenance::default()
+    }
+}

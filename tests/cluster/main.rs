@@ -5,6 +5,7 @@
 mod support;
 
 mod brokers;
+mod healing;
 mod hostile;
 mod mixed_quorum;
 mod nodes;

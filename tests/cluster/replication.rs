@@ -21,12 +21,12 @@ use std::sync::{Arc, Mutex};
 use crate::nodes::{Maker, Nodes};
 use crate::voice::{PATIENCE, ask, wait_for};
 
-const OURS: [Maker; 3] = [Maker::Ours; 3];
-const TOPIC: &str = "replicated";
-const COPIES: [(&str, &str); 1] = [("replication.factor.max", "3")];
+pub const OURS: [Maker; 3] = [Maker::Ours; 3];
+pub const TOPIC: &str = "replicated";
+pub const COPIES: [(&str, &str); 1] = [("replication.factor.max", "3")];
 
 /// Creates the topic with three replicas.
-fn create(nodes: &Nodes, id: i32, partitions: i32, min_in_sync: &str) {
+pub fn create(nodes: &Nodes, id: i32, partitions: i32, min_in_sync: &str) {
     let request = CreateTopicsRequest {
         topics: vec![CreatableTopic {
             name: TOPIC.into(),
@@ -45,7 +45,7 @@ fn create(nodes: &Nodes, id: i32, partitions: i32, min_in_sync: &str) {
     assert_eq!(answer.topics[0].error_code, ErrorCode::NONE, "{answer:?}");
 }
 
-fn partitions(nodes: &Nodes, id: i32) -> Option<Vec<MetadataResponsePartition>> {
+pub fn partitions(nodes: &Nodes, id: i32) -> Option<Vec<MetadataResponsePartition>> {
     let request = MetadataRequest {
         topics: None,
         ..MetadataRequest::default()
@@ -57,7 +57,7 @@ fn partitions(nodes: &Nodes, id: i32) -> Option<Vec<MetadataResponsePartition>> 
 }
 
 /// Waits until all replicas of all partitions are in sync.
-fn wait_until_in_sync(nodes: &Nodes, witness: i32, replicas: usize) {
+pub fn wait_until_in_sync(nodes: &Nodes, witness: i32, replicas: usize) {
     wait_for("all replicas in sync", || {
         let partitions = partitions(nodes, witness)?;
         let mut all = partitions.iter();
@@ -66,7 +66,7 @@ fn wait_until_in_sync(nodes: &Nodes, witness: i32, replicas: usize) {
     });
 }
 
-fn leader_of_first(nodes: &Nodes, witness: i32) -> i32 {
+pub fn leader_of_first(nodes: &Nodes, witness: i32) -> i32 {
     wait_for("a leader of partition 0", || {
         let partitions = partitions(nodes, witness)?;
         let first = partitions.iter().find(|it| it.partition_index == 0)?;
@@ -81,7 +81,7 @@ fn bootstrap(nodes: &Nodes) -> String {
 
 /// What became of each message.
 #[derive(Clone, Default)]
-struct Outcomes(Arc<Mutex<(BTreeSet<u64>, Vec<RDKafkaErrorCode>)>>);
+pub struct Outcomes(Arc<Mutex<(BTreeSet<u64>, Vec<RDKafkaErrorCode>)>>);
 
 impl ClientContext for Outcomes {}
 
@@ -97,7 +97,10 @@ impl ProducerContext for Outcomes {
     }
 }
 
-fn producer(nodes: &Nodes, settings: &[(&str, &str)]) -> (ThreadedProducer<Outcomes>, Outcomes) {
+pub fn producer(
+    nodes: &Nodes,
+    settings: &[(&str, &str)],
+) -> (ThreadedProducer<Outcomes>, Outcomes) {
     let outcomes = Outcomes::default();
     let mut config = ClientConfig::new();
     config
@@ -110,7 +113,7 @@ fn producer(nodes: &Nodes, settings: &[(&str, &str)]) -> (ThreadedProducer<Outco
     (producer.expect("librdkafka's settings"), outcomes)
 }
 
-fn send(producer: &ThreadedProducer<Outcomes>, number: u64, partition: i32) {
+pub fn send(producer: &ThreadedProducer<Outcomes>, number: u64, partition: i32) {
     let value = format!("message {number}");
     let record = BaseRecord::with_opaque_to(TOPIC, Box::new(number))
         .key(&value)
@@ -123,7 +126,7 @@ fn send(producer: &ThreadedProducer<Outcomes>, number: u64, partition: i32) {
 }
 
 /// All messages of a partition, in order.
-fn read_all(nodes: &Nodes, partition: i32) -> Vec<String> {
+pub fn read_all(nodes: &Nodes, partition: i32) -> Vec<String> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap(nodes))
         .set("group.id", "unused")
@@ -152,7 +155,7 @@ fn read_all(nodes: &Nodes, partition: i32) -> Vec<String> {
 }
 
 /// Waits until the logs of all replicas end alike, stops the nodes, and compares the bytes.
-fn assert_same_replicas(nodes: &mut Nodes, partitions: i32) {
+pub fn assert_same_replicas(nodes: &mut Nodes, partitions: i32) {
     let log = |nodes: &Nodes, id: i32, partition: i32| {
         let path = nodes.data_dir(id).join(format!("{TOPIC}-{partition}"));
         let mut content = fs::read(path.join("00000000000000000000.log")).unwrap_or_default();

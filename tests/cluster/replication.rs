@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use crate::nodes::{Maker, Nodes};
 use crate::voice::{PATIENCE, ask, wait_for};
 
-const OURS: [Maker; 3] = [Maker::Ours; 3];
+pub const OURS: [Maker; 3] = [Maker::Ours; 3];
 pub const TOPIC: &str = "replicated";
 pub const COPIES: [(&str, &str); 1] = [("replication.factor.max", "3")];
 
@@ -93,7 +93,11 @@ fn bootstrap(nodes: &Nodes) -> String {
 
 /// What became of each message.
 #[derive(Clone, Default)]
+<<<<<<< HEAD
 pub struct Outcomes(pub Arc<Mutex<(BTreeSet<u64>, Vec<RDKafkaErrorCode>)>>);
+=======
+pub struct Outcomes(Arc<Mutex<(BTreeSet<u64>, Vec<RDKafkaErrorCode>)>>);
+>>>>>>> repl
 
 impl ClientContext for Outcomes {}
 

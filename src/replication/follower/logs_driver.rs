@@ -65,6 +65,12 @@ impl Logs {
         }
     }
 
+    /// Where the log of a partition ends, if it follows the leader of this epoch.
+    pub fn end_of(&self, id: &TopicIdPartition, leader_epoch: LeaderEpoch) -> Option<FollowerEnd> {
+        let partition = self.hosted.partition(id).ok()?;
+        partition.follower_end(leader_epoch).ok()
+    }
+
     /// Has the log synced if it must be before the follower fetches; `outcome` if that works. What is in the
     /// log when the sync begins includes all that `outcome` speaks of.
     fn ready(&self, partition: &Partition, outcome: Outcome) -> Outcome {
@@ -118,9 +124,18 @@ impl Logs {
                 if is_sync_due {
                     self.dirs.queue_sync(&partition);
                 }
+                self.tell_if_healed(&partition, &end, &fetched);
                 Step::Done(Outcome::Ends(end))
             }
             Err(error) => Step::Done(self.outcome_of(&partition, work.leader_epoch, &error)),
+        }
+    }
+
+    /// Tells the controller where a log lies that was lost, once it has all that the leader has committed.
+    fn tell_if_healed(&self, partition: &Partition, end: &FollowerEnd, fetched: &Fetched<'_>) {
+        if partition.ends_healing(end.end_offset, fetched.high_watermark) {
+            tracing::warn!(partition = %partition.name(), "a lost log has caught up with its leader");
+            self.dirs.tell_found(partition);
         }
     }
 
@@ -224,7 +239,11 @@ impl Logs {
             let failure = failed.iter().find(|(id, _)| *id == work.id);
             let counted = match (failure, fetched(work)) {
                 (Some((_, error)), _) => Err(error),
-                (None, fetched) => Ok(fetched.map(|fetched| partition.follow_after_sync(&fetched))),
+                (None, fetched) => Ok(fetched.map(|fetched| {
+                    let end = partition.follow_after_sync(&fetched)?;
+                    self.tell_if_healed(&partition, &end, &fetched);
+                    Ok(end)
+                })),
             };
             *step = Step::Done(match counted {
                 Err(error) => self.outcome_of(&partition, epoch, error),

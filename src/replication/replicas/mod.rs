@@ -11,6 +11,7 @@ mod create;
 mod delete_records;
 mod describe;
 mod find;
+mod heal;
 mod list_offsets;
 mod open;
 mod remove;

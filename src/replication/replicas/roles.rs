@@ -8,7 +8,7 @@ use super::topic_configs::TopicConfigs;
 use crate::metadata::ReplicaDirectory;
 use crate::metadata::delta::{LocalPartition, MetadataDelta};
 use crate::metadata::image::{MetadataImage, PartitionImage, ResourceKind};
-use crate::model::{BrokerId, TopicIdPartition, TopicPartition};
+use crate::model::{BrokerId, TopicIdPartition, TopicPartition, Uuid};
 use crate::replication::dirs::CheckpointKind;
 use crate::replication::hosted::{HostedPartition, is_alive, is_eligible};
 use crate::replication::partition::{Partition, RoleChange};
@@ -99,8 +99,16 @@ impl Replicas {
         };
         let partition = match self.hosted.get(&id) {
             Some(HostedPartition::Online(partition)) => partition,
-            Some(HostedPartition::Offline) => return None,
-            None => self.create(id, replica, configs)?,
+            Some(HostedPartition::Offline(offline)) => {
+                match self.heal(id, replica, &offline, configs) {
+                    Some(partition) => partition,
+                    None => return self.tell_lost(id, replica),
+                }
+            }
+            None => match self.create(id, replica, configs) {
+                Some(partition) => partition,
+                None => return self.tell_lost(id, replica),
+            },
         };
         self.change_role(&partition, &replica.state);
         // After the role: what is fetched under the new epoch finds it.
@@ -115,6 +123,9 @@ impl Replicas {
             && known == Some(moving.to.log_dir.id())
         {
             // The controller was told where the replica will be.
+            return None;
+        }
+        if known == Some(Uuid::LOST_DIRECTORY) && !self.is_whole(&partition, &replica.state) {
             return None;
         }
         (known != Some(directory)).then_some(ReplicaDirectory {

@@ -1,6 +1,7 @@
 //! Brokers that follow each other: their logs end with the same bytes, whatever happens between.
 
 mod cluster;
+mod healing;
 mod server;
 
 use std::sync::atomic::Ordering;

@@ -151,7 +151,6 @@ fn join(world: &mut World, topic_id: TopicId, isr: &[i32]) {
         topics: vec![RequestTopicData {
             topic_id,
             partitions: vec![data],
-            ..RequestTopicData::default()
         }],
     };
     let decision = world.controller.alter_partition(&request).unwrap();

@@ -104,6 +104,7 @@ fn a_lost_fsync_that_is_taken_for_done_is_found() {
         "lacks what is committed",
         "truncates what is committed",
         "was flushed",
+        "the high watermark went from",
     ];
     check(Mutation::LostFsync, &expected);
 }

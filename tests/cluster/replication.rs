@@ -93,11 +93,7 @@ fn bootstrap(nodes: &Nodes) -> String {
 
 /// What became of each message.
 #[derive(Clone, Default)]
-<<<<<<< HEAD
 pub struct Outcomes(pub Arc<Mutex<(BTreeSet<u64>, Vec<RDKafkaErrorCode>)>>);
-=======
-pub struct Outcomes(Arc<Mutex<(BTreeSet<u64>, Vec<RDKafkaErrorCode>)>>);
->>>>>>> repl
 
 impl ClientContext for Outcomes {}
 

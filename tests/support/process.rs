@@ -126,11 +126,33 @@ impl Process {
         self.wait(limit)
     }
 
-    /// Sends a signal.
+    /// Sends a signal. After SIGSTOP all of its threads stand still.
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = i32::try_from(self.pid()).expect("pids fit");
         let pid = rustix::process::Pid::from_raw(pid).expect("a child's pid is not 0");
         rustix::process::kill_process(pid, signal).expect("the child can be signalled");
+        if signal == rustix::process::Signal::STOP {
+            self.wait_until_it_stands_still();
+        }
+    }
+
+    /// The signal is taken by one thread, when that gets to run; until then the others go on.
+    fn wait_until_it_stands_still(&self) {
+        let threads = format!("/proc/{}/task", self.pid());
+        let stands = |thread: std::fs::DirEntry| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            // The state follows the name, which is in parentheses.
+            stat.rsplit(") ")
+                .next()
+                .is_some_and(|rest| rest.starts_with('T'))
+        };
+        loop {
+            let threads = std::fs::read_dir(&threads).expect("the child is there");
+            if threads.map_while(Result::ok).all(stands) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Whether it has ended, by itself or not.

@@ -53,10 +53,14 @@ pub struct SteppedReplicas {
     settings: ReplicaSettings,
     followed: BTreeMap<TopicIdPartition, (BrokerId, LeaderEpoch)>,
     chores: Chores,
+    /// How many fetchers were started.
+    started: u64,
 }
 
 /// One fetcher, without its thread and its connection.
 pub struct SteppedFetcher {
+    /// Tells it from others of the same leader, before and after it.
+    pub number: u64,
     /// The core, with what it is told and what it does to logs.
     pub desk: Desk,
     inbox: Arc<Inbox>,
@@ -97,6 +101,7 @@ impl SteppedReplicas {
             settings: settings.clone(),
             followed: BTreeMap::new(),
             chores: Chores::new(&settings.storage),
+            started: 0,
         };
         replicas.follow();
         Ok(SteppedStart {
@@ -153,11 +158,19 @@ impl SteppedReplicas {
             let logs = Logs::new(&rooms.hosted, &rooms.dirs);
             let backoff = core.backoff;
             let fetcher = Fetcher::new(core);
+            self.started += 1;
             SteppedFetcher {
+                number: self.started,
                 desk: Desk::new(fetcher, Arc::clone(&inbox), logs, backoff),
                 inbox,
             }
         })
+    }
+
+    /// Does works to logs, as the thread of a fetcher that was told to end meanwhile.
+    pub fn carry_out_late(&self, works: &[Work]) {
+        let rooms = &self.manager.rooms;
+        Logs::new(&rooms.hosted, &rooms.dirs).carry_out(works);
     }
 
     /// When housekeeping has something to do next.

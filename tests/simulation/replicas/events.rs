@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use broker::doubles::{Found, Search};
+use broker::doubles::{Found, Search, Work};
 use broker::model::{BrokerId, TopicIdPartition};
 use broker::protocol::messages::fetch::{FetchRequest, FetchResponse};
 use bytes::Bytes;
@@ -79,6 +79,14 @@ pub enum Event {
     Wake { node: usize, process: u64 },
     /// A broker's disk syncs what waits for that.
     Sync { node: usize, process: u64 },
+    /// A fetcher's thread comes to what its leader has said is to be done.
+    CarryOut {
+        node: usize,
+        process: u64,
+        /// The leader, and which of the fetchers.
+        fetcher: (BrokerId, u64),
+        works: Vec<Work>,
+    },
     /// A node starts.
     Start { node: usize },
     /// A disk is well again.
@@ -95,9 +103,10 @@ impl Event {
         match self {
             Self::Request { to, .. } => Some(*to),
             Self::Answer { caller, .. } => (caller.from != CLIENTS).then_some(caller.from),
-            Self::Read { node, .. } | Self::Wake { node, .. } | Self::Sync { node, .. } => {
-                Some(*node)
-            }
+            Self::Read { node, .. }
+            | Self::Wake { node, .. }
+            | Self::CarryOut { node, .. }
+            | Self::Sync { node, .. } => Some(*node),
             _ => None,
         }
     }

@@ -330,6 +330,17 @@ impl World {
                     self.act(node);
                 }
             }
+            Event::CarryOut {
+                node,
+                process,
+                fetcher,
+                works,
+            } => {
+                if self.is_running(node, process) {
+                    self.carry_out(node, fetcher, works);
+                    self.act(node);
+                }
+            }
             Event::Start { node } => self.start(node),
             Event::Mend { node, process } => self.mend_disk(node, process),
             Event::Client { client } => self.on_client(client),
@@ -605,6 +616,13 @@ impl World {
         changed.sort_unstable();
         changed.dedup();
         let excused = self.excused();
+        let is_another: [bool; NODES] = std::array::from_fn(|node| {
+            let epoch_in = |image: &MetadataImage| {
+                let broker = image.brokers().get(broker_of(node));
+                broker.map(|broker| broker.epoch)
+            };
+            epoch_in(&before) != epoch_in(self.quorum.image())
+        });
         for id in changed {
             let Some(state) = partition_in(self.quorum.image(), &id).cloned() else {
                 continue;
@@ -612,7 +630,8 @@ impl World {
             self.tell(|| format!("{id:?} becomes {state:?}"));
             let ledger = self.ledgers.get_mut(&id).expect("all are known");
             let before = partition_in(&before, &id);
-            ledger.on_change(before, &state, |id| excused[node_of(id)]);
+            let is_another = |id: &BrokerId| is_another[node_of(*id)];
+            ledger.on_change(before, &state, |id| excused[node_of(id)], is_another);
         }
     }
 
@@ -642,6 +661,10 @@ impl World {
         let quorum = &self.quorum;
         let running = self.nodes[node].process.as_ref().expect("it runs");
         if to <= running.read {
+            if running.read < quorum.committed() {
+                let at = self.elapsed + self.random.millis(1..300);
+                self.events.schedule(at, Event::Read { node, process });
+            }
             return;
         }
         let mut delta = MetadataDelta::new((*running.image).clone());
@@ -717,13 +740,32 @@ impl World {
         let works = self.on(node, |process, now| {
             process.fetched(correlation, answer, now)
         });
-        if let Some((leader, mut works)) = works.flatten() {
-            self.tell_of(node, leader, &works);
-            self.distort_works(node, &mut works);
-            self.on(node, |process, _| process.carry_out(leader, &works));
-            self.end_distortion(node);
+        if let Some((leader, number, works)) = works.flatten() {
+            let is_slow = self.events.has_faults && !works.is_empty() && self.random.one_in(5);
+            if is_slow {
+                self.on(node, |process, _| process.begin_work(leader, number));
+                let at = self.elapsed + self.random.millis(1..600);
+                let process = caller.process;
+                let fetcher = (leader, number);
+                let event = Event::CarryOut {
+                    node,
+                    process,
+                    fetcher,
+                    works,
+                };
+                self.events.schedule(at, event);
+            } else {
+                self.carry_out(node, (leader, number), works);
+            }
         }
         self.act(node);
+    }
+
+    fn carry_out(&mut self, node: usize, (leader, number): (BrokerId, u64), mut works: Vec<Work>) {
+        self.tell_of(node, leader, &works);
+        self.distort_works(node, &mut works);
+        self.on(node, |process, _| process.carry_out(leader, number, &works));
+        self.end_distortion(node);
     }
 
     fn tell_of(&mut self, node: usize, leader: BrokerId, works: &[Work]) {
@@ -834,6 +876,7 @@ impl World {
     /// What is left of the logs of a node that has just started.
     fn look_after_start(&mut self, node: usize) {
         let broker = broker_of(node);
+        let excused = self.excused();
         let machine = &mut self.nodes[node];
         let lost_power = std::mem::take(&mut machine.has_lost_power);
         let was_wiped = std::mem::take(&mut machine.was_wiped);
@@ -865,7 +908,7 @@ impl World {
                 }
             }
             let may_have_lost = was_wiped || lost_power && !ledger.rules.syncs;
-            ledger.on_restart(broker, may_have_lost, state);
+            ledger.on_restart(broker, may_have_lost, state, |id| excused[node_of(id)]);
         }
     }
 

@@ -17,7 +17,7 @@ use super::shadow::{Entry, Shadow};
 
 /// Who may lead without loss; if that is nobody, the last leader, which Kafka takes for as good
 /// (KIP-966: it was alone in sync when it went).
-fn may_lead(state: &PartitionImage) -> Vec<BrokerId> {
+pub fn may_lead(state: &PartitionImage) -> Vec<BrokerId> {
     let in_sync = state.isr.iter().chain(&state.elr);
     let in_sync: Vec<BrokerId> = in_sync.copied().collect();
     if in_sync.is_empty() {

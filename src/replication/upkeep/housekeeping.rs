@@ -30,6 +30,23 @@ pub fn start(upkeep: &Arc<Upkeep>, storage: &StorageConfig) -> io::Result<JoinHa
     builder.spawn(move || run(&stop_flag, &weak, chores))
 }
 
+/// Starts the thread that looks after in-sync sets. It touches no disk, and waits for none: a follower must
+/// be taken out in time whatever becomes of a disk here.
+pub fn start_settling(upkeep: &Arc<Upkeep>, storage: &StorageConfig) -> io::Result<JoinHandle<()>> {
+    let (stop_flag, weak) = (Arc::clone(&upkeep.stop_flag), Arc::downgrade(upkeep));
+    // As often as in Kafka: a follower is out after one and a half times what it may lag.
+    let every_ms = (storage.replica_lag_time_max_ms / 2).max(10);
+    let every = Duration::from_millis(u64::try_from(every_ms).unwrap_or(0));
+    let next = now().instant + every;
+    let chore = Chore {
+        every,
+        next,
+        run: Upkeep::settle_in_sync_sets,
+    };
+    let builder = thread::Builder::new().name("in-sync-sets".to_owned());
+    builder.spawn(move || run(&stop_flag, &weak, vec![chore]))
+}
+
 fn chores(storage: &StorageConfig) -> Vec<Chore> {
     let started = now().instant;
     let chore = |every_ms: i64, run: fn(&Upkeep)| {
@@ -68,11 +85,6 @@ fn chores(storage: &StorageConfig) -> Vec<Chore> {
             Upkeep::apply_retention,
         ),
         chore(producers_ms, Upkeep::expire_producers),
-        // As often as in Kafka: a follower is out after one and a half times what it may lag.
-        chore(
-            (storage.replica_lag_time_max_ms / 2).max(10),
-            Upkeep::settle_in_sync_sets,
-        ),
     ]
     .into_iter()
     .flatten()

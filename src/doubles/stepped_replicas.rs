@@ -52,7 +52,7 @@ pub struct SteppedReplicas {
     local: BrokerId,
     settings: ReplicaSettings,
     followed: BTreeMap<TopicIdPartition, (BrokerId, LeaderEpoch)>,
-    chores: Chores,
+    chores: [Chores; 2],
     /// How many fetchers were started.
     started: u64,
 }
@@ -100,7 +100,10 @@ impl SteppedReplicas {
             local: settings.node_id,
             settings: settings.clone(),
             followed: BTreeMap::new(),
-            chores: Chores::new(&settings.storage),
+            chores: [
+                Chores::new(&settings.storage),
+                Chores::settling(&settings.storage),
+            ],
             started: 0,
         };
         replicas.follow();
@@ -175,12 +178,14 @@ impl SteppedReplicas {
 
     /// When housekeeping has something to do next.
     pub fn next_chore(&self) -> Option<Instant> {
-        self.chores.next_due()
+        self.chores.iter().filter_map(Chores::next_due).min()
     }
 
     /// Does what is due of housekeeping.
     pub fn run_chores(&mut self) {
-        self.chores.run_due(&self.manager.rooms.upkeep);
+        for chores in &mut self.chores {
+            chores.run_due(&self.manager.rooms.upkeep);
+        }
     }
 
     /// Whether syncs wait.

@@ -25,13 +25,38 @@ const SHARD_COUNT: usize = 64;
 pub enum HostedPartition {
     /// Its log is open.
     Online(Arc<Partition>),
-    /// Its log cannot be used: the disk failed, or the log is corrupt.
-    Offline,
+    /// Its log cannot be used.
+    Offline(Offline),
+}
+
+/// Why the log of a partition cannot be used.
+#[derive(Clone, Debug)]
+pub enum Offline {
+    /// Its log directory has failed, which the controller is told of the whole directory.
+    Directory,
+    /// The log is damaged, with what was open of it; or it was lost so.
+    Damaged(Option<Arc<Partition>>),
+    /// The log could not be opened or made, or it is not known which of several it is.
+    Unusable,
+}
+
+impl Offline {
+    /// What a fault means for a log alone, when it is opened or made.
+    pub fn of(error: &StorageError) -> Self {
+        match error {
+            StorageError::Corrupt { .. } => Self::Damaged(None),
+            StorageError::Io { .. } | StorageError::Offline => Self::Directory,
+            StorageError::Full { .. }
+            | StorageError::Inconsistent { .. }
+            | StorageError::WouldWait
+            | StorageError::SegmentDeleted => Self::Unusable,
+        }
+    }
 }
 
 impl HostedPartition {
     fn is_offline(&self) -> bool {
-        matches!(self, Self::Offline)
+        matches!(self, Self::Offline(_))
     }
 }
 
@@ -77,7 +102,7 @@ impl Hosted {
     pub fn partition(&self, id: &TopicIdPartition) -> Result<Arc<Partition>, ReplicaError> {
         match self.get(id) {
             Some(HostedPartition::Online(partition)) => Ok(partition),
-            Some(HostedPartition::Offline) => Err(StorageError::Offline.into()),
+            Some(HostedPartition::Offline(_)) => Err(StorageError::Offline.into()),
             None => Err(self.why_not_here(id)),
         }
     }
@@ -124,6 +149,34 @@ impl Hosted {
         previous
     }
 
+    /// Whether this is the partition of its id, and its log is open.
+    pub fn holds(&self, partition: &Partition) -> bool {
+        match self.get(&partition.id()) {
+            Some(HostedPartition::Online(known)) => std::ptr::eq(&*known, partition),
+            _ => false,
+        }
+    }
+
+    /// Marks a partition as offline, unless it is that already, or is gone, or another of its id has come.
+    /// Returns it if this has changed.
+    pub fn take_offline(
+        &self,
+        partition: &Partition,
+        why: impl FnOnce(Option<Arc<Partition>>) -> Offline,
+    ) -> Option<Arc<Partition>> {
+        let mut shard = self.shard(&partition.id()).write();
+        let place = shard.get_mut(&partition.id())?;
+        let known = match place {
+            HostedPartition::Online(known) if std::ptr::eq(&**known, partition) => {
+                Arc::clone(known)
+            }
+            _ => return None,
+        };
+        *place = HostedPartition::Offline(why(Some(Arc::clone(&known))));
+        self.offline_count.inc_by(1);
+        Some(known)
+    }
+
     /// Takes a partition out of the table.
     pub fn remove(&self, id: &TopicIdPartition) -> Option<HostedPartition> {
         let removed = self.shard(id).write().remove(id);
@@ -147,7 +200,7 @@ impl Hosted {
             let shard = shard.read();
             online.extend(shard.values().filter_map(|hosted| match hosted {
                 HostedPartition::Online(partition) => Some(Arc::clone(partition)),
-                HostedPartition::Offline => None,
+                HostedPartition::Offline(_) => None,
             }));
         }
         online

@@ -6,6 +6,7 @@ mod support;
 
 mod brokers;
 mod eligible_leaders;
+mod healing;
 mod hostile;
 mod impostors;
 mod mixed_quorum;

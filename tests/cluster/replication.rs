@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use crate::nodes::{Maker, Nodes};
 use crate::voice::{PATIENCE, ask, wait_for};
 
-const OURS: [Maker; 3] = [Maker::Ours; 3];
+pub const OURS: [Maker; 3] = [Maker::Ours; 3];
 pub const TOPIC: &str = "replicated";
 pub const COPIES: [(&str, &str); 1] = [("replication.factor.max", "3")];
 
@@ -66,7 +66,7 @@ pub fn wait_until_in_sync(nodes: &Nodes, witness: i32, replicas: usize) {
     });
 }
 
-fn leader_of_first(nodes: &Nodes, witness: i32) -> i32 {
+pub fn leader_of_first(nodes: &Nodes, witness: i32) -> i32 {
     wait_for("a leader of partition 0", || {
         let partitions = partitions(nodes, witness)?;
         let first = partitions.iter().find(|it| it.partition_index == 0)?;
@@ -155,7 +155,7 @@ pub fn read_all(nodes: &Nodes, partition: i32) -> Vec<String> {
 }
 
 /// Waits until the logs of all replicas end alike, stops the nodes, and compares the bytes.
-fn assert_same_replicas(nodes: &mut Nodes, partitions: i32) {
+pub fn assert_same_replicas(nodes: &mut Nodes, partitions: i32) {
     let log = |nodes: &Nodes, id: i32, partition: i32| {
         let path = nodes.data_dir(id).join(format!("{TOPIC}-{partition}"));
         let mut content = fs::read(path.join("00000000000000000000.log")).unwrap_or_default();

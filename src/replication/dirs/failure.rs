@@ -1,8 +1,10 @@
 //! Takes what fails out of use: a failed disk with everything on it, a damaged log alone.
 
 use super::{DataDir, Dirs};
+use crate::metadata::ReplicaDirectory;
+use crate::model::Uuid;
 use crate::replication::error::ReplicaError;
-use crate::replication::hosted::HostedPartition;
+use crate::replication::hosted::Offline;
 use crate::replication::partition::{Partition, Stopped};
 use crate::storage::error::StorageError;
 
@@ -50,16 +52,34 @@ impl Dirs {
     /// Takes a partition offline whose log is damaged below what was durable. It is not served any more,
     /// and nothing of it is cut off.
     fn fail_partition(&self, partition: &Partition, damage: &StorageError) {
-        if let Some(dir) = self.of(partition) {
+        if let Some(dir) = self.of(partition)
+            && self.hosted.holds(partition)
+        {
             dir.keep_entries_of(partition);
         }
-        let before = self.hosted.insert(partition.id(), HostedPartition::Offline);
-        // Several readers may find the same damage: it counts once.
-        if matches!(before, Some(HostedPartition::Online(_))) {
+        // Several readers may find the same damage: it counts once. A reader may have begun before the log
+        // was made anew, and then what it found is not here any more.
+        if let Some(known) = self.hosted.take_offline(partition, Offline::Damaged) {
             tracing::error!(partition = %partition.name(), %damage, "partition is offline");
             self.count_damage(damage);
+            if let Some(dir) = self.of(partition) {
+                dir.partition_removed();
+            }
+            // The controller gives the partition another leader, and takes the replica out of the in-sync set.
+            self.tell_placed(ReplicaDirectory {
+                partition: known.id(),
+                directory: Uuid::LOST_DIRECTORY,
+            });
         }
         partition.stop(Stopped::Offline);
+    }
+
+    /// Tells the controller where a replica lies that it took for lost.
+    pub fn tell_found(&self, partition: &Partition) {
+        self.tell_placed(ReplicaDirectory {
+            partition: partition.id(),
+            directory: partition.dir().id(),
+        });
     }
 
     /// Counts the error in the metric of damage, if it is damage.
@@ -81,7 +101,7 @@ impl Dirs {
         }
         for partition in self.hosted.online() {
             if partition.is_in(&dir.log_dir) {
-                self.hosted.insert(partition.id(), HostedPartition::Offline);
+                self.hosted.take_offline(&partition, |_| Offline::Directory);
                 partition.stop(Stopped::Offline);
             }
         }

@@ -14,7 +14,7 @@ use crate::replication::error::ReplicaError;
 use crate::replication::fetch_session::{PartitionRequest, ReadySlot, TopicKey};
 use crate::replication::hosted::{Hosted, is_eligible};
 use crate::replication::leadership::{FollowerFetch, SessionClock};
-use crate::replication::partition::{FetchPlan, IsrChange, Partition, Reader};
+use crate::replication::partition::{FetchPlan, Heard, IsrChange, Partition, Reader};
 use crate::storage::error::StorageError;
 
 /// A partition of a Fetch.
@@ -35,6 +35,8 @@ pub struct Item {
     pub answer: Option<PartitionAnswer>,
     /// Whether the follower's progress was noted, which happens once for each request.
     is_noted: bool,
+    /// Whether the partition could not be looked at for a follower, so that its progress was not noted.
+    is_unheard: bool,
 }
 
 /// What a look at a partition needs to know.
@@ -73,6 +75,7 @@ impl Item {
             subscription: None,
             answer: None,
             is_noted: false,
+            is_unheard: false,
         }
     }
 
@@ -171,13 +174,19 @@ impl Item {
             only_leader: params.only_leader,
             follower: params.follower.map(|follower| follower.id),
         };
+        self.is_unheard = false;
         let mut plan = partition.plan_fetch(&self.request, reader)?;
+        self.is_unheard = params.follower.is_some() && plan.checked_in.is_none();
         if let Some(epoch) = plan.checked_in
             && plan.diverging.is_none()
-            && !std::mem::replace(&mut self.is_noted, true)
+            && !self.is_noted
         {
-            let change = self.note_follower(partition, epoch, look)?;
-            findings.isr_changes.extend(change);
+            let heard = self.note_follower(partition, epoch, look)?;
+            self.is_noted = heard.is_some();
+            self.is_unheard = heard.is_none();
+            findings
+                .isr_changes
+                .extend(heard.and_then(|heard| heard.change));
             plan.high_watermark = partition.high_watermark();
         }
         Ok(plan)
@@ -189,9 +198,9 @@ impl Item {
         partition: &Partition,
         checked_in: LeaderEpoch,
         look: &Look<'_>,
-    ) -> Result<Option<IsrChange>, ReplicaError> {
+    ) -> Result<Option<Heard>, ReplicaError> {
         let Some(follower) = look.params.follower else {
-            return Ok(None);
+            return Ok(Some(Heard { change: None }));
         };
         let fetch = FollowerFetch {
             id: follower.id,
@@ -269,6 +278,22 @@ impl Item {
         self.subscription = Some(watchers.subscribe(watch, self.slot, params.interest));
         self.answer = None;
         true
+    }
+
+    /// Whether the follower must be looked at again, or ask again: an answer without an error says that what
+    /// its Fetch has told of its log was heard.
+    pub fn is_unheard(&self) -> bool {
+        self.is_unheard
+    }
+
+    /// Takes the answer out. Of one that was not heard it is an error, for those who must have one.
+    pub fn take_answer(&mut self) -> Option<PartitionAnswer> {
+        let answer = self.answer.take()?;
+        if !self.is_unheard {
+            return Some(answer);
+        }
+        let (topic, error) = (self.topic.clone(), ErrorCode::KAFKA_STORAGE_ERROR);
+        Some(PartitionAnswer::refusal(topic, self.partition, error))
     }
 
     /// What the answer has of records.

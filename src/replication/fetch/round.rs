@@ -26,7 +26,8 @@ use crate::replication::leadership::SessionClock;
 /// How many marked partitions are taken from a session at a time. When the answer is full, the others keep
 /// their turn, and were not touched.
 const TAKEN_AT_ONCE: usize = 256;
-/// How soon to look again for a descriptor. Nothing tells when there is one: it is rare that there is none.
+/// How soon to look again for a descriptor, or at a partition that was locked. Nothing tells when there is
+/// one, or when it is not any more: both are rare.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A Fetch that is being served.
@@ -171,8 +172,9 @@ impl Round {
                     return self.look(hosted, now);
                 }
                 let missing = u64::from(self.params.min_bytes) - self.filled().bytes;
-                let lacks_descriptor = self.items.iter().any(Item::lacks_descriptor);
-                Step::Wait(missing, lacks_descriptor.then_some(LOOK_AGAIN))
+                let mut items = self.items.iter();
+                let looks_again = items.any(|item| item.lacks_descriptor() || item.is_unheard());
+                Step::Wait(missing, looks_again.then_some(LOOK_AGAIN))
             }
         }
     }
@@ -200,7 +202,7 @@ impl Round {
             }
         }
         for item in &mut self.items {
-            if item.filled().bytes > 0 || item.lacks_descriptor() {
+            if item.filled().bytes > 0 || item.lacks_descriptor() || item.is_unheard() {
                 item.answer = None;
             }
         }
@@ -316,8 +318,11 @@ impl Round {
         let mut items = Vec::new();
         let mut partitions = Vec::new();
         let mut unanswered = Vec::new();
+        let may_leave_out = matches!(self.kind, Kind::Incremental(_));
         for mut item in std::mem::take(&mut self.items) {
-            if let Some(answer) = item.answer.take() {
+            let is_left_out = may_leave_out && item.is_unheard();
+            let answer = item.take_answer().filter(|_| !is_left_out);
+            if let Some(answer) = answer {
                 partitions.push(answer);
                 items.push(item);
             } else {

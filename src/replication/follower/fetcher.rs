@@ -98,6 +98,13 @@ impl Fetcher {
         known.is_some_and(|known| known.leader_epoch == leader_epoch)
     }
 
+    /// Where the log of a partition ends, as far as is known, if it is fetched in this epoch.
+    pub fn end_of(&self, id: &TopicIdPartition, leader_epoch: LeaderEpoch) -> Option<FollowerEnd> {
+        let known = self.partitions.get(id);
+        let known = known.filter(|known| known.leader_epoch == leader_epoch);
+        known.map(|known| known.end)
+    }
+
     /// Whether a partition is to be fetched that the last request did not ask for, so that a request which
     /// waits at the leader should be given up.
     pub fn has_news(&self) -> bool {

@@ -89,8 +89,12 @@ impl Desk {
                 self.fetcher.unfollow(&id);
                 continue;
             };
-            if self.fetcher.follows(&id, epoch) {
-                continue;
+            if let Some(known) = self.fetcher.end_of(&id, epoch) {
+                // Only this thread appends: if it ends elsewhere, the log was made anew.
+                if self.logs.end_of(&id, epoch) == Some(known) {
+                    continue;
+                }
+                self.fetcher.unfollow(&id);
             }
             match self.logs.begin(id, epoch) {
                 Outcome::Ends(end) => self.fetcher.follow(id, epoch, end),

@@ -42,6 +42,14 @@ impl Logs {
         }
     }
 
+    /// The place of a partition's log directory among all; 0 if it has none.
+    pub fn place_of(&self, id: &TopicIdPartition) -> usize {
+        let partition = self.hosted.partition(id).ok();
+        let mut dirs = self.dirs.all().iter();
+        let place = partition.and_then(|it| dirs.position(|dir| it.is_in(&dir.log_dir)));
+        place.unwrap_or(0)
+    }
+
     /// Where the log of a partition ends that is followed from now on. A log without leader epochs is cut to
     /// its high watermark first: what lies above it may not be what the leader has, and no Fetch would show
     /// it. Where writes count only once they are synced, the log is synced before: the first Fetch says that
@@ -63,6 +71,12 @@ impl Logs {
             Ok(end) => self.ready(&partition, Outcome::Ends(end)),
             Err(error) => self.outcome_of(&partition, leader_epoch, &error),
         }
+    }
+
+    /// Where the log of a partition ends, if it follows the leader of this epoch.
+    pub fn end_of(&self, id: &TopicIdPartition, leader_epoch: LeaderEpoch) -> Option<FollowerEnd> {
+        let partition = self.hosted.partition(id).ok()?;
+        partition.follower_end(leader_epoch).ok()
     }
 
     /// Has the log synced if it must be before the follower fetches; `outcome` if that works. What is in the
@@ -118,9 +132,18 @@ impl Logs {
                 if is_sync_due {
                     self.dirs.queue_sync(&partition);
                 }
+                self.tell_if_healed(&partition, &end, &fetched);
                 Step::Done(Outcome::Ends(end))
             }
             Err(error) => Step::Done(self.outcome_of(&partition, work.leader_epoch, &error)),
+        }
+    }
+
+    /// Tells the controller where a log lies that was lost, once it has all that the leader has committed.
+    fn tell_if_healed(&self, partition: &Partition, end: &FollowerEnd, fetched: &Fetched<'_>) {
+        if partition.ends_healing(end.end_offset, fetched.high_watermark) {
+            tracing::warn!(partition = %partition.name(), "a lost log has caught up with its leader");
+            self.dirs.tell_found(partition);
         }
     }
 
@@ -224,7 +247,11 @@ impl Logs {
             let failure = failed.iter().find(|(id, _)| *id == work.id);
             let counted = match (failure, fetched(work)) {
                 (Some((_, error)), _) => Err(error),
-                (None, fetched) => Ok(fetched.map(|fetched| partition.follow_after_sync(&fetched))),
+                (None, fetched) => Ok(fetched.map(|fetched| {
+                    let end = partition.follow_after_sync(&fetched)?;
+                    self.tell_if_healed(&partition, &end, &fetched);
+                    Ok(end)
+                })),
             };
             *step = Step::Done(match counted {
                 Err(error) => self.outcome_of(&partition, epoch, error),

@@ -20,7 +20,7 @@ use crate::metadata::image::{MetadataImage, ResourceKind};
 use crate::model::{BrokerId, DirectoryId, TopicIdPartition, TopicPartition};
 use crate::replication::dirs::{CheckpointKind, DataDir};
 use crate::replication::error::ReplicaError;
-use crate::replication::hosted::HostedPartition;
+use crate::replication::hosted::{HostedPartition, Offline};
 use crate::replication::partition::{Partition, Stopped};
 use crate::replication::threads::{now, random_bytes};
 use crate::storage::disk::Disk;
@@ -229,7 +229,7 @@ impl Moves {
             tracing::info!(partition = %moving.name, to = %to.path().display(), suppressed, "moved the log");
         }
         if to.log_dir.is_offline() {
-            self.hosted.insert(moving.id, HostedPartition::Offline);
+            self.hosted.take_offline(partition, |_| Offline::Directory);
             partition.stop(Stopped::Offline);
         }
         self.dirs.queue_sync_if_due(partition);

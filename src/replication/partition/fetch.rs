@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use parking_lot::MutexGuard;
 
-use super::{Partition, Role, State};
+use super::{LOCK_PATIENCE, Partition, Role, State};
 use crate::model::{BrokerId, LeaderEpoch, Offset};
 use crate::protocol::payload::Payload;
 use crate::replication::delayed::Interest;
@@ -79,7 +79,7 @@ impl Partition {
         request: &PartitionRequest,
         reader: Reader,
     ) -> Result<FetchPlan, ReplicaError> {
-        let Some(state) = self.lock_to_read() else {
+        let Some(state) = self.lock_to_read(reader.follower.is_some()) else {
             return Ok(self.nothing_yet(request, reader));
         };
         state.check_reader(request.current_leader_epoch, reader.only_leader)?;
@@ -113,12 +113,14 @@ impl Partition {
         Ok(plan)
     }
 
-    /// The lock; `None` if an append that hangs in the disk holds it. That append wakes those who wait.
-    fn lock_to_read(&self) -> Option<MutexGuard<'_, State>> {
-        if self.dir.load().is_slow() {
-            self.state.try_lock()
-        } else {
-            self.state.try_lock_for(READ_PATIENCE)
+    /// The lock; `None` if an append that hangs in the disk holds it. That append wakes those who wait. A
+    /// follower is asked to come again, so nothing is lost by waiting less for it: others of its partitions
+    /// are in the same request.
+    pub(super) fn lock_to_read(&self, is_follower: bool) -> Option<MutexGuard<'_, State>> {
+        match (self.dir.load().is_slow(), is_follower) {
+            (true, _) => self.state.try_lock(),
+            (_, true) => self.state.try_lock_for(LOCK_PATIENCE),
+            _ => self.state.try_lock_for(READ_PATIENCE),
         }
     }
 

@@ -43,7 +43,7 @@ pub use fetch::{FetchPlan, FetchedRecords, Reader};
 pub use follow::{Cut, CutPlan, Fetched, FollowerAppend, FollowerEnd};
 pub use offsets::{ListedOffset, OffsetQuery, OffsetSearch, Replicas};
 pub use relocation::{ReadForCopy, append_copy};
-pub use role::{RoleChange, Stopped};
+pub use role::{Heard, RoleChange, Stopped};
 
 use uncommitted_bytes::UncommittedBytes;
 
@@ -107,6 +107,11 @@ pub struct Partition {
     is_in_upkeep: AtomicBool,
     /// Whether the partition is in its directory's queue of syncs.
     is_flush_queued: AtomicBool,
+    /// Whether the log lacks what the leader has committed, and the controller takes the replica for lost
+    /// until it has it.
+    is_healing: AtomicBool,
+    /// Whether the partition waits to be brought in line with the metadata, because its disk hangs.
+    is_settled_late: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -195,6 +200,8 @@ impl Partition {
             watchers: Arc::default(),
             is_in_upkeep: AtomicBool::new(false),
             is_flush_queued: AtomicBool::new(false),
+            is_healing: AtomicBool::new(false),
+            is_settled_late: AtomicBool::new(false),
             state: Mutex::new(state),
         };
         this.publish(&this.state.lock());
@@ -229,6 +236,24 @@ impl Partition {
     /// Whether the partition lies in this log directory.
     pub fn is_in(&self, dir: &Arc<LogDir>) -> bool {
         Arc::ptr_eq(&self.dir.load(), dir)
+    }
+
+    /// Notes that the controller takes this replica for lost until it has caught up with its leader.
+    pub fn begin_healing(&self) {
+        self.is_healing.store(true, Ordering::Release);
+    }
+
+    /// Whether the controller takes this replica for lost, see [`Self::begin_healing`].
+    pub fn is_healing(&self) -> bool {
+        self.is_healing.load(Ordering::Acquire)
+    }
+
+    /// Notes that the log ends at `end_offset`, and that the leader has committed up to `high_watermark`.
+    /// Returns true once: when that ends the healing.
+    pub fn ends_healing(&self, end_offset: Offset, high_watermark: Offset) -> bool {
+        end_offset >= high_watermark
+            && self.is_healing()
+            && self.is_healing.swap(false, Ordering::AcqRel)
     }
 
     /// The Fetches that watch the partition.
@@ -286,6 +311,21 @@ impl Partition {
         if !state.log.producers().is_empty() {
             state.log.producers_mut().expire(now, after_ms);
         }
+    }
+
+    /// Whether the lock can be had: else an append hangs in the disk.
+    pub fn is_free(&self) -> bool {
+        self.state.try_lock_for(LOCK_PATIENCE).is_some()
+    }
+
+    /// Whether the caller must have the partition settled late. False if it waits for that already.
+    pub fn begin_late_settling(&self) -> bool {
+        !self.is_settled_late.swap(true, Ordering::AcqRel)
+    }
+
+    /// Notes that the partition is about to be settled: what changes from now on needs another turn.
+    pub fn end_late_settling(&self) {
+        self.is_settled_late.store(false, Ordering::Release);
     }
 
     /// The lock, for callers on a worker of the runtime: an append that hangs in the disk holds it for as

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::{News, Partition, Role, State};
+use super::{LOCK_PATIENCE, News, Partition, Role, State};
 use crate::metadata::{IsrChange, IsrOutcome};
 use crate::model::{BrokerId, LeaderEpoch};
 use crate::replication::delayed::{AckOutcome, Advance};
@@ -26,6 +26,13 @@ pub struct RoleChange<'a> {
     pub replicas: &'a [BrokerId],
     /// The replicas in sync.
     pub isr: &'a [BrokerId],
+}
+
+/// What came of a follower's Fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The change of the in-sync set to ask the controller for, if the follower has caught up.
+    pub change: Option<IsrChange>,
 }
 
 /// Why a partition is not used any more.
@@ -138,6 +145,15 @@ impl Partition {
         Ok((marked?, delay_ms))
     }
 
+    /// Gives the folder of a partition that was stopped another name, beside its own.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn set_aside(&self, name: &str) -> Result<(), StorageError> {
+        let mut state = self.state.lock();
+        state.log.mark_folder_deleted(name).map(|_| ())
+    }
+
     /// Closes the log in order, and ends its use. The caller must make what was written durable; see
     /// [`crate::storage::log::Log::close_unsynced`].
     pub fn close_unsynced(&self) -> Result<(), ReplicaError> {
@@ -168,14 +184,17 @@ impl Partition {
     /// Notes how far a follower is that fetches, which may move the high watermark. If it has caught up,
     /// returns the change of the in-sync set to ask the controller for. `is_eligible` says, by the newest
     /// metadata, whether the follower may join: it is asked under the lock, so that no older answer takes
-    /// the place of one that [`Self::set_eligible`] has noted since.
+    /// the place of one that [`Self::set_eligible`] has noted since. `None` if it was not heard: an append that
+    /// hangs in the disk holds the lock, or the Fetch was checked in another epoch; it must be looked at again.
     pub fn follower_fetched(
         &self,
         checked_in: LeaderEpoch,
         fetch: &FollowerFetch,
         is_eligible: impl FnOnce() -> bool,
-    ) -> Result<Option<IsrChange>, ReplicaError> {
-        let mut guard = self.state.lock();
+    ) -> Result<Option<Heard>, ReplicaError> {
+        let Some(mut guard) = self.state.try_lock_for(LOCK_PATIENCE) else {
+            return Ok(None);
+        };
         let state = &mut *guard;
         let end_offset = state.log.end_offset();
         let leader_epoch = state.leader_epoch;
@@ -202,14 +221,15 @@ impl Partition {
             .propose_expansion(fetch.id, high_watermark);
         let change = proposal.map(|proposal| self.isr_change(state, proposal));
         self.finish(guard, news);
-        Ok(change)
+        Ok(Some(Heard { change }))
     }
 
     /// The change of the in-sync set that removes followers which lag behind, or adds those that may join,
     /// if there are any. A Fetch says so itself; but brokers are unfenced, and earlier changes end, when
     /// nobody fetches.
     pub fn propose_change(&self, now: Instant) -> Option<IsrChange> {
-        let mut guard = self.state.lock();
+        // Where an append hangs in the disk nothing is decided: others must not wait for it.
+        let mut guard = self.lock_to_read(true)?;
         let state = &mut *guard;
         let (end_offset, max_lag) = (state.log.end_offset(), state.config.max_lag);
         let high_watermark = state.high_watermark;

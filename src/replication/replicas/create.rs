@@ -7,7 +7,7 @@ use super::topic_configs::TopicConfigs;
 use crate::metadata::delta::LocalPartition;
 use crate::model::{Offset, TopicIdPartition, TopicPartition, Uuid};
 use crate::replication::dirs::{self, DataDir};
-use crate::replication::hosted::HostedPartition;
+use crate::replication::hosted::{HostedPartition, Offline};
 use crate::replication::partition::{Partition, PartitionConfig, Stopped};
 use crate::replication::threads::now;
 use crate::storage::error::StorageError;
@@ -29,6 +29,9 @@ impl Replicas {
         configs: &TopicConfigs<'_>,
     ) -> Option<Arc<Partition>> {
         let name = &replica.partition;
+        if replica.directory == Uuid::LOST_DIRECTORY {
+            return self.make_anew(id, replica, configs);
+        }
         let preferred = self.moves.take_preferred(name);
         let wanted = match replica.directory {
             // An operator's choice counts for as long as the controller has assigned no directory.
@@ -39,9 +42,21 @@ impl Replicas {
             if let Some(suppressed) = OFFLINE.pass() {
                 tracing::warn!(partition = %name, suppressed, "its log directory is offline");
             }
-            self.hosted.insert(id, HostedPartition::Offline);
+            self.hosted
+                .insert(id, HostedPartition::Offline(Offline::Directory));
             return None;
         };
+        self.create_or_give_up(dir, id, name, configs)
+    }
+
+    /// Makes a log in a directory. `None` if that fails, and the partition is offline.
+    pub fn create_or_give_up(
+        &self,
+        dir: &Arc<DataDir>,
+        id: TopicIdPartition,
+        name: &TopicPartition,
+        configs: &TopicConfigs<'_>,
+    ) -> Option<Arc<Partition>> {
         let config = configs.of(&name.topic);
         match self.create_in(dir, id, name, &config) {
             Ok(partition) => Some(partition),
@@ -49,7 +64,8 @@ impl Replicas {
                 if let Some(suppressed) = NOT_MADE.pass() {
                     tracing::error!(partition = %name, %error, suppressed, "cannot create the partition");
                 }
-                self.hosted.insert(id, HostedPartition::Offline);
+                let offline = HostedPartition::Offline(Offline::of(&error));
+                self.hosted.insert(id, offline);
                 if error.is_disk_failure() {
                     self.dirs.fail(dir, &error.to_string());
                 }
@@ -92,7 +108,9 @@ impl Replicas {
         id: TopicIdPartition,
         name: &TopicPartition,
     ) -> Result<(), StorageError> {
-        for other in self.dirs.online() {
+        // One that hangs was looked through at the start.
+        let others = self.dirs.online();
+        for other in others.filter(|it| !it.lags() || it.log_dir.id() == dir.log_dir.id()) {
             let folder = other.path().join(partition_folder::folder_name(name));
             let disk = &**other.log_dir.disk();
             let is_here = other.log_dir.id() == dir.log_dir.id();
@@ -136,7 +154,7 @@ impl Replicas {
             .insert(id, HostedPartition::Online(Arc::clone(&partition)));
         // The directory may have failed while the log was opened.
         if dir.log_dir.is_offline() {
-            self.hosted.insert(id, HostedPartition::Offline);
+            self.hosted.take_offline(&partition, |_| Offline::Directory);
             partition.stop(Stopped::Offline);
         }
         partition

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Replicas;
+use super::heal::may_heal;
 use super::topic_configs::TopicConfigs;
 use crate::metadata::image::MetadataImage;
 use crate::model::{DirectoryId, TopicId, TopicIdPartition, TopicPartition};
@@ -46,6 +47,8 @@ pub struct Content {
     pub copies: Vec<FoundCopy>,
     /// Partitions whose records are here, or may be, but cannot be served.
     pub unusable: Vec<(TopicIdPartition, TopicPartition)>,
+    /// Partitions whose records here are known to be damaged, and can be fetched from another replica.
+    pub damaged: Vec<(TopicIdPartition, TopicPartition)>,
 }
 
 impl Replicas {
@@ -110,6 +113,12 @@ impl Finder<'_> {
         Some((topic_id, assigned))
     }
 
+    /// Whether the records of a lost replica are on another one, see [`may_heal`].
+    fn may_heal(&self, id: &TopicIdPartition) -> bool {
+        let state = self.image.topics().partition(&id.topic_id, id.partition);
+        state.is_some_and(|state| may_heal(state, self.replicas.node_id))
+    }
+
     fn owner_of(&self, dir: &DataDir, partition: &TopicPartition) -> io::Result<FolderOwner> {
         let folder = dir.path().join(partition_folder::folder_name(partition));
         let expected = self.image.topics().id_of(&partition.topic);
@@ -148,6 +157,11 @@ impl Finder<'_> {
             topic_id,
             partition: number,
         };
+        // It may open, and be served until somebody reads where the damage is.
+        if assigned == DirectoryId::LOST_DIRECTORY && self.may_heal(&id) {
+            self.content.damaged.push((id, partition.clone()));
+            return Ok(());
+        }
         // The metadata says another directory. If the log is there, this folder is left from before a move;
         // if not, the move never came to its end, and this is the log.
         if assigned != self.dir.log_dir.id() {

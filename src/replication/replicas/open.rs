@@ -13,7 +13,7 @@ use crate::metadata::ReplicaDirectory;
 use crate::metadata::image::MetadataImage;
 use crate::model::TopicIdPartition;
 use crate::replication::dirs::{CheckpointKind, Checkpoints, DataDir};
-use crate::replication::hosted::HostedPartition;
+use crate::replication::hosted::{HostedPartition, Offline};
 use crate::replication::threads::{now, on_threads, random_bytes};
 use crate::storage::clean_shutdown::{self, CleanShutdown};
 use crate::storage::error::StorageError;
@@ -87,7 +87,13 @@ impl Replicas {
         self.open_logs(dir, &checkpoints, mark.is_some(), &found.logs);
         for (id, name) in found.unusable {
             dir.keep_entries(&name, &checkpoints);
-            self.hosted.insert(id, HostedPartition::Offline);
+            self.hosted
+                .insert(id, HostedPartition::Offline(Offline::Unusable));
+        }
+        for (id, name) in found.damaged {
+            dir.keep_entries(&name, &checkpoints);
+            self.hosted
+                .insert(id, HostedPartition::Offline(Offline::Damaged(None)));
         }
         tracing::info!(
             dir = %dir.path().display(),
@@ -114,7 +120,7 @@ impl Replicas {
                     self.moves.resume(&partition, &copy.dir, &copy.folder);
                     self.moves.ensure_threads()?;
                 }
-                Some(HostedPartition::Offline) => {
+                Some(HostedPartition::Offline(_)) => {
                     let folder = copy.folder.display();
                     tracing::warn!(%folder, "leaving the copy of a log that is offline");
                 }
@@ -192,7 +198,8 @@ impl Replicas {
                 // The entries must survive the next write of the checkpoints, or the damaged log would be
                 // cut at the next start.
                 dir.keep_entries(&found.name, checkpoints);
-                self.hosted.insert(found.id, HostedPartition::Offline);
+                let offline = HostedPartition::Offline(Offline::of(&error));
+                self.hosted.insert(found.id, offline);
                 if error.is_disk_failure() {
                     self.dirs.fail(dir, &error.to_string());
                 }

@@ -89,6 +89,8 @@ pub enum Event {
     },
     /// A node starts.
     Start { node: usize },
+    /// A process ends.
+    End { node: usize, process: u64 },
     /// A disk is well again.
     Mend { node: usize, process: u64 },
     /// A client acts.
@@ -190,6 +192,26 @@ impl Events {
             self.schedule(at, Event::Ask { caller, question });
         }
         self.expect(now, caller, CONTROLLER);
+    }
+
+    /// Sends something that takes its time.
+    pub fn send_late(
+        &mut self,
+        at: Duration,
+        now: Duration,
+        caller: Caller,
+        to: usize,
+        request: Request,
+    ) {
+        self.schedule(
+            at,
+            Event::Request {
+                caller,
+                to,
+                request,
+            },
+        );
+        self.expect(now, caller, to);
     }
 
     fn expect(&mut self, now: Duration, caller: Caller, of: usize) {

@@ -68,7 +68,7 @@ impl World {
     }
 
     /// What a sudden end leaves of what was not synced.
-    fn tear(&mut self) -> Tear {
+    pub fn tear(&mut self) -> Tear {
         if self.temper == Temper::Kills {
             return Tear::Kept;
         }

@@ -90,7 +90,7 @@ impl Ledger {
 
     /// Whether anything was lost that had been committed, as the rules allow.
     pub fn has_losses(&self) -> bool {
-        self.losses > 0
+        self.losses > 0 || self.valid_from > LeaderEpoch(0)
     }
 
     /// A log has grown: log matching, by induction over its batches. `known` of them were looked at before.

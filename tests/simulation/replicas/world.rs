@@ -341,6 +341,12 @@ impl World {
                     self.act(node);
                 }
             }
+            Event::End { node, process } => {
+                if self.is_running(node, process) {
+                    let tear = self.tear();
+                    self.end(node, tear);
+                }
+            }
             Event::Start { node } => self.start(node),
             Event::Mend { node, process } => self.mend_disk(node, process),
             Event::Client { client } => self.on_client(client),
@@ -463,6 +469,15 @@ impl World {
             Outgoing::Ask(correlation, question) => {
                 self.events.ask(random, now, caller(correlation), &question);
             }
+            Outgoing::Send(correlation, to, request @ Request::Fetch(_))
+                if self.events.has_faults && random.one_in(200) =>
+            {
+                // The last word of a follower comes when another process is in its place.
+                let (at, end) = (now + random.millis(200..1500), now + random.millis(1..20));
+                let caller = caller(correlation);
+                self.events.send_late(at, now, caller, to, request);
+                self.events.schedule(end, Event::End { node, process });
+            }
             Outgoing::Send(correlation, to, request) => {
                 self.events
                     .send(random, now, caller(correlation), to, &request);
@@ -555,6 +570,12 @@ impl World {
     }
 
     fn on_question(&mut self, caller: Caller, mut question: Question) {
+        // A registration of a process that is gone would take the place of the one that is there, which
+        // holds the same directories: nothing tells them apart, and that one would be fenced for good.
+        let is_registration = matches!(question, Question::Register(_));
+        if is_registration && !self.is_running(caller.from, caller.process) {
+            return;
+        }
         if self.quorum.down_until.is_some() {
             let answer = question.refused(broker::protocol::ErrorCode::NOT_CONTROLLER);
             let answer = Answer::Controller(answer);

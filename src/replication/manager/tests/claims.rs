@@ -86,7 +86,7 @@ fn a_log_that_cannot_be_synced_is_not_fetched_for() {
 }
 
 /// Broker 2 fetches what it follows of this broker, once, saying that it has all up to `offset`.
-async fn fetch_as_follower(world: &World, offset: i64) {
+async fn fetch_as_follower(world: &World, offset: i64) -> FetchAnswer {
     let params = FetchParams {
         follower: Some(FollowerIdentity {
             id: BrokerId(2),
@@ -97,7 +97,7 @@ async fn fetch_as_follower(world: &World, offset: i64) {
     };
     let session = (NO_SESSION, FINAL_EPOCH);
     let fetch = world.begin_with(params, session, &[("t", 0, offset)]);
-    fetch.unwrap().run().await;
+    fetch.unwrap().run().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,11 +122,14 @@ async fn a_fetch_that_could_not_be_checked_does_not_say_what_its_follower_has() 
     });
     is_held.recv().unwrap();
 
-    fetch_as_follower(&world, 3).await;
+    // An answer without an error would say that it was heard.
+    let answer = fetch_as_follower(&world, 3).await;
+    assert_eq!(answer.partitions[0].error, ErrorCode::KAFKA_STORAGE_ERROR);
     let _ = done.send(());
     holder.join().unwrap();
 
     assert_eq!(partition.high_watermark(), Offset(0));
-    fetch_as_follower(&world, 3).await;
+    let answer = fetch_as_follower(&world, 3).await;
+    assert_eq!(answer.partitions[0].error, ErrorCode::NONE);
     assert_eq!(partition.high_watermark(), Offset(3));
 }

@@ -31,6 +31,8 @@ fn proposed(script: &Script, follower: i32, end_offset: i64) -> Option<IsrChange
         .partition
         .follower_fetched(epoch, &fetch, || true)
         .unwrap()
+        .expect("it is heard")
+        .change
 }
 
 fn taken(isr: &[i32], partition_epoch: i32) -> IsrOutcome {
@@ -94,7 +96,7 @@ fn a_follower_without_an_epoch_never_joins() {
         .partition
         .follower_fetched(epoch, &fetch, || true)
         .unwrap();
-    assert_eq!(change, None);
+    assert_eq!(change, Some(Heard { change: None }));
 }
 
 #[test]
@@ -188,5 +190,5 @@ fn whether_a_follower_may_join_is_asked_while_no_newer_answer_can_come() {
         false
     });
 
-    assert_eq!(asked.unwrap(), None);
+    assert_eq!(asked.unwrap(), Some(Heard { change: None }));
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::server::{self, Server};
 use crate::config::{BrokerConfig, Layers, Settings};
+use parking_lot::Mutex;
+
 use crate::doubles::CrashDisk;
 use crate::metadata::delta::MetadataDelta;
 use crate::metadata::image::MetadataImage;
@@ -35,6 +37,8 @@ pub(super) struct Node {
     pub(super) disk: CrashDisk,
     pub(super) server: Arc<Server>,
     pub(super) settings: ReplicaSettings,
+    pub(super) placed: Placed,
+    pub(super) isr_changes: Arc<Mutex<Vec<IsrChange>>>,
     _listener: RunningListener,
     _dirs: LogDirs,
 }
@@ -46,14 +50,27 @@ pub(super) struct Cluster {
     image: MetadataImage,
     topics_made: u8,
     change_settings: fn(&mut ReplicaSettings),
+    /// The log directories of each broker.
+    pub(super) paths: &'static [&'static str],
 }
 
-struct Listener;
+#[derive(Clone, Default)]
+struct Listener {
+    placed: Placed,
+    isr_changes: Arc<Mutex<Vec<IsrChange>>>,
+}
+
+/// What the controller was told of directories.
+type Placed = Arc<Mutex<Vec<DirectoryId>>>;
 
 impl ReplicaListener for Listener {
     fn log_dir_failed(&self, _dir: DirectoryId, _is_last: bool) {}
-    fn replica_placed(&self, _: crate::metadata::ReplicaDirectory) {}
-    fn isr_change_wanted(&self, _change: IsrChange) {}
+    fn replica_placed(&self, placed: crate::metadata::ReplicaDirectory) {
+        self.placed.lock().push(placed.directory);
+    }
+    fn isr_change_wanted(&self, change: IsrChange) {
+        self.isr_changes.lock().push(change);
+    }
 }
 
 impl Cluster {
@@ -67,6 +84,7 @@ impl Cluster {
             image: MetadataImage::default(),
             topics_made: 0,
             change_settings: change,
+            paths: &["/a"],
         };
         for &id in ids {
             cluster.start_node(id, CrashDisk::new()).await;
@@ -96,8 +114,13 @@ impl Cluster {
             node_id: BrokerId(id),
             cluster_id: Some("cluster".to_owned()),
         };
-        let new_id = || DirectoryId::from_bytes([100 + id as u8; 16]);
-        let dirs = LogDirs::open(&shared, &[PathBuf::from("/a")], &identity, new_id).unwrap();
+        let mut made = 0;
+        let new_id = || {
+            made += 1;
+            DirectoryId::from_bytes([99 + made + id as u8; 16])
+        };
+        let paths: Vec<_> = self.paths.iter().map(PathBuf::from).collect();
+        let dirs = LogDirs::open(&shared, &paths, &identity, new_id).unwrap();
         let config = BrokerConfig::read(&Layers::of(&Settings::default())).unwrap();
         let mut settings = ReplicaSettings {
             node_id: BrokerId(id),
@@ -108,9 +131,12 @@ impl Cluster {
         (self.change_settings)(&mut settings);
         let metrics = Arc::new(Metrics::new([]));
         let image = Arc::new(self.image.clone());
-        let listener = Box::new(Listener);
+        let told = Listener::default();
+        let listener = Box::new(told.clone());
         let started = ReplicaManager::start(&settings, &dirs, &image, listener, &metrics).unwrap();
         let manager = started.manager;
+        let at_start = started.replica_directories.iter();
+        told.placed.lock().extend(at_start.map(|it| it.directory));
         manager.set_broker_epoch(move || i64::from(id));
         let (server, listener) = server::serve(bound, &manager);
         let node = Node {
@@ -118,6 +144,8 @@ impl Cluster {
             disk,
             server,
             settings,
+            placed: told.placed,
+            isr_changes: told.isr_changes,
             _listener: listener,
             _dirs: dirs,
         };
@@ -184,6 +212,22 @@ impl Cluster {
             })
         }));
         self.apply(&records);
+    }
+
+    /// Says where the replicas of a topic lie, and which are in sync.
+    pub(super) fn placed(
+        &self,
+        topic: &str,
+        directories: &[DirectoryId],
+        isr: &[i32],
+    ) -> MetadataRecord {
+        MetadataRecord::PartitionChange(PartitionChangeRecord {
+            partition_id: 0,
+            topic_id: self.image.topics().id_of(topic).unwrap(),
+            directories: Some(directories.to_vec()),
+            isr: Some(isr.to_vec()),
+            ..PartitionChangeRecord::default()
+        })
     }
 
     /// The record by which another broker leads.

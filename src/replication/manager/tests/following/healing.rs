@@ -1,0 +1,158 @@
+//! A damaged log is fetched anew from its leader, and nothing of it is touched as long as it may be all there
+//! is.
+
+use std::path::Path;
+
+use super::assert_same;
+use super::cluster::{Cluster, until};
+use crate::doubles::{CrashDisk, Tear};
+use crate::model::{BrokerId, DirectoryId, Offset, TopicPartition, Uuid};
+use crate::protocol::ErrorCode;
+use crate::records::RecordsError;
+use crate::replication::error::ReplicaError;
+use crate::storage::disk::Disk;
+use crate::storage::error::StorageError;
+
+const LOST: DirectoryId = Uuid::LOST_DIRECTORY;
+
+/// The directory of a broker.
+fn dir(id: u8) -> DirectoryId {
+    DirectoryId::from_bytes([100 + id; 16])
+}
+
+/// Brokers 1 and 2 with equal logs of a topic that broker 1 leads.
+async fn equal() -> Cluster {
+    let mut cluster = Cluster::start(&[1, 2]).await;
+    cluster.create("t", &[1, 2], &[]);
+    cluster.apply(&[cluster.placed("t", &[dir(1), dir(2)], &[1, 2])]);
+    cluster.append(1, "t", 5, "value");
+    assert_same(&cluster, "t");
+    cluster
+}
+
+/// A reader on a broker finds damage.
+fn damage(cluster: &Cluster, id: i32) {
+    let partition = cluster.partition(id, "t");
+    let found = StorageError::Corrupt {
+        path: "/a/t-0/00000000000000000000.log".into(),
+        position: 0,
+        after: Offset(0),
+        reason: RecordsError::Checksum {
+            stored: 1,
+            computed: 2,
+        },
+    };
+    let manager = &cluster.nodes[&id].manager;
+    manager.note_failure(&partition, &ReplicaError::Storage(found));
+}
+
+fn code(cluster: &Cluster, id: i32) -> Option<ErrorCode> {
+    let name = TopicPartition::new("t", 0);
+    let found = cluster.nodes[&id].manager.partition_by_name(&name);
+    found.err().map(|error| error.code())
+}
+
+fn folders(disk: &CrashDisk, suffix: &str) -> usize {
+    let entries = disk.list(Path::new("/a")).unwrap().into_iter();
+    let names = entries.filter(|it| it.is_dir && it.name.ends_with(suffix));
+    names.count()
+}
+
+fn told(cluster: &Cluster, id: i32) -> Vec<DirectoryId> {
+    std::mem::take(&mut *cluster.nodes[&id].placed.lock())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_follower_is_lost_at_once_and_then_fetched_anew() {
+    let mut cluster = equal().await;
+    told(&cluster, 2);
+
+    damage(&cluster, 2);
+    assert_eq!(code(&cluster, 2), Some(ErrorCode::KAFKA_STORAGE_ERROR));
+    assert_eq!(told(&cluster, 2), [LOST]);
+    cluster.append(1, "t", 2, "meanwhile");
+    assert_eq!(folders(&cluster.nodes[&2].disk, "-stray"), 0);
+
+    cluster.apply(&[cluster.placed("t", &[dir(1), LOST], &[1])]);
+
+    until(|| told(&cluster, 2) == [dir(2)]);
+    assert_same(&cluster, "t");
+    assert_eq!(folders(&cluster.nodes[&2].disk, "-stray"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_asks_for_no_lost_replica_and_waits_for_none() {
+    let mut cluster = equal().await;
+    damage(&cluster, 2);
+    cluster.apply(&[cluster.placed("t", &[dir(1), LOST], &[1])]);
+    // The follower is away, but was heard of a moment ago.
+    cluster.nodes.remove(&2);
+    cluster.nodes[&1].isr_changes.lock().clear();
+
+    cluster.append(1, "t", 1, "more");
+    let manager = cluster.nodes[&1].manager.clone();
+    manager.rooms.upkeep.settle_in_sync_sets();
+
+    assert!(cluster.nodes[&1].isr_changes.lock().is_empty());
+    let leader = cluster.partition(1, "t");
+    assert_eq!(leader.high_watermark(), leader.end_offset());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_lost_is_fetched_anew_after_a_restart_though_it_opens() {
+    let mut cluster = equal().await;
+    damage(&cluster, 2);
+    let disk = cluster.nodes[&2].disk.after_power_cut(Tear::Kept);
+    cluster.nodes.remove(&2);
+    cluster.apply(&[cluster.placed("t", &[dir(1), LOST], &[1])]);
+
+    cluster.start_node(2, disk).await;
+
+    assert_same(&cluster, "t");
+    until(|| told(&cluster, 2) == [dir(2)]);
+    assert_eq!(folders(&cluster.nodes[&2].disk, "-stray"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_is_damaged_again_and_again_the_first_few_are_kept() {
+    let mut cluster = equal().await;
+    for _ in 0..5 {
+        damage(&cluster, 2);
+        cluster.apply(&[cluster.placed("t", &[dir(1), LOST], &[1])]);
+        assert_same(&cluster, "t");
+        cluster.apply(&[cluster.placed("t", &[dir(1), dir(2)], &[1, 2])]);
+    }
+
+    assert_eq!(folders(&cluster.nodes[&2].disk, "-stray"), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_set_aside_that_may_be_all_there_is() {
+    let mut cluster = equal().await;
+    damage(&cluster, 1);
+    assert_eq!(told(&cluster, 1).last(), Some(&LOST));
+
+    // It was the last in sync, and nobody leads.
+    let mut leaderless = cluster.led_by("t", BrokerId::NONE.0, &[1]);
+    for round in 0..2 {
+        cluster.apply(&[cluster.placed("t", &[LOST, dir(2)], &[1]), leaderless]);
+        assert_eq!(code(&cluster, 1), Some(ErrorCode::KAFKA_STORAGE_ERROR));
+        // Even if another leads, it counts.
+        leaderless = cluster.led_by("t", 2, &[1, 2]);
+        assert_eq!(folders(&cluster.nodes[&1].disk, "-stray"), 0, "{round}");
+    }
+    assert_eq!(folders(&cluster.nodes[&1].disk, "t-0"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_log_that_is_gone_is_not_made_anew_where_it_counts() {
+    let mut cluster = equal().await;
+    let leaderless = cluster.led_by("t", BrokerId::NONE.0, &[2]);
+    cluster.apply(&[cluster.placed("t", &[dir(1), LOST], &[2]), leaderless]);
+
+    cluster.start_node(2, CrashDisk::new()).await;
+
+    assert_eq!(code(&cluster, 2), Some(ErrorCode::KAFKA_STORAGE_ERROR));
+    assert_eq!(folders(&cluster.nodes[&2].disk, "t-0"), 0);
+    assert_eq!(told(&cluster, 2), [], "else it could lead without a record");
+}

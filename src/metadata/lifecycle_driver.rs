@@ -304,7 +304,8 @@ impl Life {
             match response.error_code {
                 ErrorCode::NONE => {
                     let epoch = response.broker_epoch;
-                    tracing::info!(epoch, "registered");
+                    let stopped_in = self.identity.previous_epoch;
+                    tracing::info!(epoch, stopped_in, "registered");
                     self.become_state(LifecycleState::Registered(epoch));
                     return Ok(Some(epoch));
                 }

@@ -3,6 +3,9 @@
 
 use std::fs;
 
+use broker::protocol::messages::describe_topic_partitions::{
+    DescribeTopicPartitionsRequest, TopicRequest,
+};
 use broker::protocol::messages::metadata::MetadataResponsePartition;
 use rdkafka::producer::Producer as _;
 
@@ -10,7 +13,7 @@ use crate::nodes::{Maker, Nodes};
 use crate::replication::{
     COPIES, TOPIC, create, partitions, producer, read_all, send, wait_until_in_sync,
 };
-use crate::voice::{PATIENCE, wait_for};
+use crate::voice::{PATIENCE, ask, wait_for};
 
 const MESSAGES: u64 = 500;
 
@@ -53,8 +56,21 @@ fn leave_alone_and_kill(nodes: &mut Nodes) {
     nodes.kill(4);
 }
 
+/// The eligible leaders and the last known one, as clients are told.
+fn told(nodes: &Nodes, witness: i32) -> (Option<Vec<i32>>, Option<Vec<i32>>) {
+    let request = DescribeTopicPartitionsRequest {
+        topics: vec![TopicRequest { name: TOPIC.into() }],
+        response_partition_limit: 10,
+        ..DescribeTopicPartitionsRequest::default()
+    };
+    let mut answer = ask(&nodes.bootstrap(witness), &request).expect("an answer");
+    let partition = answer.topics.remove(0).partitions.remove(0);
+    (partition.eligible_leader_replicas, partition.last_known_elr)
+}
+
 /// Broker 4 runs without its records. It must not lead before one is back that has them.
 fn assert_nothing_is_lost(nodes: &mut Nodes) {
+    assert_eq!(told(nodes, 4).0, Some(vec![3]));
     let partition = first(nodes, 4).expect("an answer");
     assert_eq!(partition.leader_id, -1, "{partition:?}");
     assert!(partition.isr_nodes.is_empty(), "{partition:?}");

@@ -316,6 +316,46 @@ fn kafka_features_describes_and_refuses_what_is_not_served() {
 }
 
 #[test]
+fn kafka_features_turns_eligible_leader_replicas_off_and_on() {
+    let Some(tools) = Tools::start() else { return };
+    let class = "org.apache.kafka.tools.FeatureCommand";
+    let feature = |level: &str| format!("eligible.leader.replicas.version={level}");
+    let minimum = ["--entity-type", "brokers", "--entity-default"];
+    let level = |described: &str| {
+        let mut lines = described.lines();
+        let line = lines.find(|line| line.contains("eligible.leader.replicas.version"));
+        let words = line.map(|line| line.split_whitespace());
+        words.and_then(|mut words| {
+            words.find(|word| *word == "FinalizedVersionLevel:")?;
+            Some(words.next()?.to_owned())
+        })
+    };
+
+    let begun = tools.run(class, &["describe"]);
+    let removal = [
+        &minimum[..],
+        &["--alter", "--delete-config", "min.insync.replicas"],
+    ]
+    .concat();
+    let kept = tools.fails(CONFIGS, &removal);
+    tools.run(class, &["downgrade", "--feature", &feature("0")]);
+    let off = tools.run(class, &["describe"]);
+    tools.run(CONFIGS, &removal);
+    tools.run(class, &["upgrade", "--feature", &feature("1")]);
+    let on = tools.run(class, &["describe"]);
+    let configs = tools.run(CONFIGS, &[&minimum[..], &["--describe"]].concat());
+
+    assert_eq!(level(&begun).as_deref(), Some("1"), "{begun}");
+    assert!(
+        kept.contains("cannot be removed while ELR is enabled"),
+        "{kept}"
+    );
+    assert_eq!(level(&off).as_deref(), Some("0"), "{off}");
+    assert_eq!(level(&on).as_deref(), Some("1"), "{on}");
+    assert!(configs.contains("min.insync.replicas=1"), "{configs}");
+}
+
+#[test]
 fn kafka_metadata_quorum_describes_status_and_replication() {
     let Some(tools) = Tools::start() else { return };
     let class = "org.apache.kafka.tools.MetadataQuorumCommand";

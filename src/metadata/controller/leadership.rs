@@ -139,7 +139,9 @@ impl Controller {
         let after = partition.merge(&change);
         let after = after.expect("there is one directory for each replica");
         let movement = Movement {
-            leaving: departure_to(directory, partition, broker).map(|how| (broker.id, how)),
+            leaving: self
+                .departure_to(directory, partition, broker)
+                .map(|how| (broker.id, how)),
             arriving: None,
         };
         let rules = self.rules_of(&topic.name);
@@ -203,6 +205,32 @@ impl Controller {
         let change = change.record();
         gives_leader(&change).then(|| named(change, (topic.id, index)))?
     }
+
+    /// How the replica of a broker that tells its directory leaves the in-sync set; `None` if it stays.
+    ///
+    /// Kafka knows [`Departure::Kept`] only, and may elect a replica whose log was made anew. Where a partition
+    /// has one replica nobody has more than that has, whatever it is.
+    fn departure_to(
+        &self,
+        directory: DirectoryId,
+        partition: &PartitionImage,
+        broker: &BrokerImage,
+    ) -> Option<Departure> {
+        let online = &broker.directories;
+        let was_in = partition.directory_of(broker.id).unwrap_or(Uuid::ZERO);
+        let may_be_spared = self.image.features().has_elr() && partition.replicas.len() > 1;
+        if is_online(directory, online) {
+            // The log is another one than that in the directory which is gone.
+            let is_another = directory != was_in && !is_online(was_in, online);
+            return (may_be_spared && is_another).then_some(Departure::Emptied);
+        }
+        let is_lost = may_be_spared && directory == Uuid::LOST_DIRECTORY;
+        Some(if is_lost {
+            Departure::Emptied
+        } else {
+            Departure::Kept
+        })
+    }
 }
 
 /// The change as a record of the partition; `None` if it changes nothing.
@@ -217,31 +245,6 @@ fn named(
             ..change
         }
         .into()
-    })
-}
-
-/// How the replica of a broker that tells its directory leaves the in-sync set; `None` if it stays.
-///
-/// Kafka knows [`Departure::Kept`] only, and may elect a replica whose log was made anew. Where a partition
-/// has one replica nobody has more than that has, whatever it is.
-fn departure_to(
-    directory: DirectoryId,
-    partition: &PartitionImage,
-    broker: &BrokerImage,
-) -> Option<Departure> {
-    let online = &broker.directories;
-    let was_in = partition.directory_of(broker.id).unwrap_or(Uuid::ZERO);
-    let has_others = partition.replicas.len() > 1;
-    if is_online(directory, online) {
-        // The log is another one than that in the directory which is gone.
-        let is_another = has_others && directory != was_in && !is_online(was_in, online);
-        return is_another.then_some(Departure::Emptied);
-    }
-    let is_lost = directory == Uuid::LOST_DIRECTORY && has_others;
-    Some(if is_lost {
-        Departure::Emptied
-    } else {
-        Departure::Kept
     })
 }
 

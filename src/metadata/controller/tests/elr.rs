@@ -151,7 +151,6 @@ fn join(world: &mut World, topic_id: TopicId, isr: &[i32]) {
         topics: vec![RequestTopicData {
             topic_id,
             partitions: vec![data],
-            ..RequestTopicData::default()
         }],
     };
     let decision = world.controller.alter_partition(&request).unwrap();
@@ -432,6 +431,22 @@ fn without_the_feature_the_last_one_in_sync_stays_though_it_crashed() {
     assert_eq!(state(&world, topic), (-1, vec![3], vec![], vec![]));
 
     restart_after_a_crash(&mut world, 3);
+
+    assert_eq!(state(&world, topic), (3, vec![3], vec![], vec![]));
+}
+
+#[test]
+fn without_the_feature_the_last_one_in_sync_leads_with_another_disk_as_with_kafka() {
+    let (mut world, topic) = world_without();
+    for broker in 1..=3 {
+        fence(&mut world, broker);
+    }
+    let other = Uuid::from_bytes([0x55; 16]);
+    restart_in(&mut world, 3, -1, other);
+    world.heartbeat(3, |_| {});
+    assert_eq!(state(&world, topic).0, -1);
+
+    world.assign_of(3, (topic, 0), other);
 
     assert_eq!(state(&world, topic), (3, vec![3], vec![], vec![]));
 }

@@ -1,8 +1,9 @@
 //! Eligible leader replicas as a feature: what turning them on and off does, and what configs are refused.
 
-use super::World;
 use super::configs::{DELETE, SET, alter, op, resource};
 use super::elr::{BROKER, MIN_ISR, fence, restart, set_min_isr, state, world, world_without};
+use super::{World, settings};
+use crate::metadata::image::{METADATA_VERSION, MetadataVersion, feature_level};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::metadata_records::{
     ClearElrRecord, ConfigRecord, FeatureLevelRecord, MetadataRecord,
@@ -124,4 +125,31 @@ fn brokers_have_no_minimum_of_their_own_and_the_cluster_keeps_one() {
         assert_eq!(records, []);
         assert_eq!(answer[0], (ErrorCode::INVALID_CONFIG, message.to_owned()));
     }
+}
+
+#[test]
+fn it_needs_records_that_can_hold_eligible_leaders() {
+    let older = feature_level(METADATA_VERSION, MetadataVersion::FIRST_WITH_ELR.0 - 1);
+    let world = World::founded(settings(), &[older]);
+    let request = UpdateFeaturesRequest {
+        feature_updates: vec![FeatureUpdateKey {
+            feature: "eligible.leader.replicas.version".into(),
+            max_version_level: 1,
+            upgrade_type: 1,
+            ..FeatureUpdateKey::default()
+        }],
+        ..UpdateFeaturesRequest::default()
+    };
+
+    let decision = world.controller.update_features(&request, 2);
+
+    assert_eq!(decision.records, []);
+    let message = decision.answer.error_message.unwrap_or_default();
+    assert!(
+        message.ends_with(
+            "eligible.leader.replicas.version could not be set to 1 because it depends on \
+             metadata.version level 23"
+        ),
+        "{message}"
+    );
 }

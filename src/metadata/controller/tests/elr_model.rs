@@ -38,6 +38,7 @@ struct Node {
 }
 
 struct Model {
+    seed: u64,
     world: World,
     topic: TopicId,
     nodes: BTreeMap<i32, Node>,
@@ -64,6 +65,7 @@ impl Model {
             ..Node::default()
         };
         let mut this = Self {
+            seed,
             world,
             topic,
             nodes: (1..=BROKERS).map(|id| (id, node(id))).collect(),
@@ -239,7 +241,6 @@ impl Model {
                     new_isr_with_epochs: states.collect(),
                     ..RequestPartitionData::default()
                 }],
-                ..RequestTopicData::default()
             }],
         };
         let decision = self.world.controller.alter_partition(&request).unwrap();
@@ -256,9 +257,11 @@ impl Model {
         if leader != BrokerId::NONE && after.leader_epoch != before.leader_epoch {
             let is_clean = before.isr.contains(&leader) || before.elr.contains(&leader);
             self.elections += 1;
-            if !is_clean {
-                let node = &self.nodes[&leader.0];
-                assert!(!node.is_emptied, "an emptied replica leads");
+            let node = &self.nodes[&leader.0];
+            // One that is gone, which the controller has not seen yet, does not act as the leader.
+            if !is_clean && node.is_running {
+                let seed = self.seed;
+                assert!(!node.is_emptied, "an emptied replica leads, seed {seed}");
                 let kept = common(&node.log, &self.committed);
                 self.committed.truncate(kept);
                 self.unclean += 1;

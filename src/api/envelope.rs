@@ -25,7 +25,7 @@ pub(super) fn handle(
     body: Bytes,
 ) -> Result<Handling, DecodeError> {
     let envelope = context.decode::<EnvelopeRequest>(body)?;
-    let (outer, of_refusal) = (of_envelope(&context), of_envelope(&context));
+    let outer = of_envelope(&context);
     let is_undecided = Arc::new(AtomicBool::new(false));
     let opened = open(api, context, envelope, &is_undecided);
     let served = opened.and_then(|(route, inner, body)| {
@@ -35,29 +35,24 @@ pub(super) fn handle(
         let served = route.serve(api, inner, body);
         served.map_err(|_| ErrorCode::INVALID_REQUEST)
     });
-    let seal = move |frame: &ResponseFrame| {
-        if is_undecided.load(Ordering::Relaxed) {
-            refused(&outer, ErrorCode::NOT_CONTROLLER)
-        } else {
-            sealed(&outer, frame)
-        }
+    let seal = move |served: Result<&ResponseFrame, ErrorCode>| match served {
+        Ok(_) if is_undecided.load(Ordering::Relaxed) => refused(&outer, ErrorCode::NOT_CONTROLLER),
+        Ok(frame) => sealed(&outer, frame),
+        Err(code) => refused(&outer, code),
     };
+    let unanswered = Err(ErrorCode::UNKNOWN_SERVER_ERROR);
     Ok(match served {
-        Err(code) => Handling::Answer(refused(&of_refusal, code)),
-        Ok(Handling::Answer(frame)) => Handling::Answer(seal(&frame)),
+        Err(code) => Handling::Answer(seal(Err(code))),
+        Ok(Handling::Answer(frame)) => Handling::Answer(seal(Ok(&frame))),
         Ok(Handling::Later(pending) | Handling::Pipelined(pending)) => {
             Handling::Later(Box::pin(async move {
                 Outcome::Answer(match pending.await {
-                    Outcome::Answer(frame) => seal(&frame),
-                    Outcome::NoAnswer | Outcome::Close(_) => {
-                        refused(&of_refusal, ErrorCode::UNKNOWN_SERVER_ERROR)
-                    }
+                    Outcome::Answer(frame) => seal(Ok(&frame)),
+                    Outcome::NoAnswer | Outcome::Close(_) => seal(unanswered),
                 })
             }))
         }
-        Ok(Handling::NoAnswer | Handling::Close(_)) => {
-            Handling::Answer(refused(&of_refusal, ErrorCode::UNKNOWN_SERVER_ERROR))
-        }
+        Ok(Handling::NoAnswer | Handling::Close(_)) => Handling::Answer(seal(unanswered)),
     })
 }
 
@@ -119,9 +114,12 @@ fn sealed(context: &RequestContext, frame: &ResponseFrame) -> ResponseFrame {
     answer::<EnvelopeRequest>(context, &response)
 }
 
+/// An answer without the one within. Empty response data with NOT_CONTROLLER says that nothing was done, where
+/// an Apache controller, which has none there, does not say so.
 fn refused(context: &RequestContext, error_code: ErrorCode) -> ResponseFrame {
+    let is_undecided = error_code == ErrorCode::NOT_CONTROLLER;
     let response = EnvelopeResponse {
-        response_data: None,
+        response_data: is_undecided.then(Bytes::new),
         error_code,
     };
     answer::<EnvelopeRequest>(context, &response)

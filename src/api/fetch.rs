@@ -99,6 +99,11 @@ pub fn handle(
             let api = Arc::clone(api);
             Ok(Handling::Later(Box::pin(async move {
                 let fetched = meter.drive(fetch.run()).await;
+                if is_follower {
+                    let records = fetched.partitions.iter().map(|it| it.records.len() as u64);
+                    let sent = &api.metrics().replication.sent_bytes;
+                    sent.inc_by(records.sum());
+                }
                 let mut response = response(&api, &context, fetched, is_follower);
                 // The quotas of clients do not hold for followers.
                 if !is_follower {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::broker_addresses::keep_broker_addresses;
 use super::client_metrics::{self, SubscriptionPublisher};
 use super::directories::Directories;
 use super::endpoints::Advertised;
@@ -24,6 +25,8 @@ use crate::telemetry::{ClientMetrics, Metrics};
 
 /// How long the broker may take to hand over its partitions when it stops.
 const HANDOVER_TIME: Duration = Duration::from_secs(10);
+/// The same on a node whose quorum has failed: it hears of no other controller than the last.
+const HURRIED_HANDOVER_TIME: Duration = Duration::from_secs(1);
 
 /// A broker whose publishers are registered, and that waits for the first image.
 pub(super) struct PreparedBroker {
@@ -107,6 +110,15 @@ impl PreparedBroker {
             ..parts
         });
         let network = network.with_handler(Arc::new(Dispatcher::new(Arc::new(api))));
+        let listeners = &config.network.listeners;
+        if listeners.inter_broker.is_none() {
+            tokio::spawn(keep_broker_addresses(
+                Arc::clone(metadata.published()),
+                network.connections().clone(),
+                config.node.node_id,
+                listeners.to_brokers.clone(),
+            ));
+        }
         Ok(BrokerRole {
             listeners: sockets.serve_brokers(&network),
             lifecycle,
@@ -134,9 +146,14 @@ impl BrokerRole {
 
     /// Hands the partitions over, and serves clients no more. Until others lead, clients and followers are
     /// served as ever: so a partition is without a leader for as long as it takes to tell of the next.
-    pub(super) async fn stop(self) -> StoppedReplicas {
+    pub(super) async fn stop(self, has_quorum_failed: bool) -> StoppedReplicas {
         let epoch = self.lifecycle.epoch();
-        if !self.lifecycle.shut_down(HANDOVER_TIME).await {
+        let time = if has_quorum_failed {
+            HURRIED_HANDOVER_TIME
+        } else {
+            HANDOVER_TIME
+        };
+        if !self.lifecycle.shut_down(time).await {
             tracing::warn!("the controller did not take over in time");
         }
         // Groups come before listeners, because members wait for each other for longer than a stop may take.

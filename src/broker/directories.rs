@@ -143,6 +143,8 @@ fn open(
         LogDirs::open(disk, paths, &identity, random_id)
     };
     match open(config.node.cluster_id) {
+        // The id that it would draw would be that of another cluster.
+        Err(error @ LogDirError::NoClusterId) if !config.node.is_alone() => Err(error),
         Err(LogDirError::NoClusterId) => {
             let id = random_id();
             tracing::info!(cluster_id = %id, "formatting the log directories for a new cluster");

@@ -8,8 +8,10 @@
 //! The quorum talks to its other members, and the controller's listeners are served, on a runtime of their
 //! own.
 
+mod broker_addresses;
 mod broker_role;
 mod client_metrics;
+mod cluster_metrics;
 mod controller_role;
 mod directories;
 mod endpoints;
@@ -37,6 +39,7 @@ use crate::raft::wire::QuorumAddresses;
 use crate::raft::{Raft, VoterLines};
 use crate::telemetry::{Loggers, Metrics};
 use broker_role::{BrokerRole, NodeSoFar};
+use cluster_metrics::{ClusterMetricsPublisher, keep_quorum_metrics};
 use directories::Directories;
 use endpoints::Advertised;
 use live_config::{ConfigPublisher, LiveConfig};
@@ -136,7 +139,8 @@ impl Node {
         let (quotas, quota_publisher) = Quotas::new(&config.quotas);
         // The config comes first, because a new topic gets the defaults that came with it.
         let config_publisher = Box::new(ConfigPublisher(Arc::clone(&live)));
-        let mut publishers: Publishers = vec![config_publisher, quota_publisher];
+        let metrics_publisher = Box::new(ClusterMetricsPublisher::new(&live, &metrics));
+        let mut publishers: Publishers = vec![config_publisher, quota_publisher, metrics_publisher];
         let roles = config.node.process_roles;
         let broker = roles.is_broker().then(|| {
             let (broker, of_broker) = broker_role::prepare(&live, &directories, &metrics, on_fatal);
@@ -148,6 +152,13 @@ impl Node {
         let registration = identity.registration.clone();
         let metadata = Metadata::start(identity, events, &raft, publishers, on_fatal)
             .context("cannot start the metadata threads")?;
+        quorum.spawn(keep_quorum_metrics(
+            Arc::clone(metadata.published()),
+            metadata.controller().clone(),
+            raft.clone(),
+            config.node.node_id,
+            Arc::clone(&metrics),
+        ));
         let (broken_connections, inbox) = broken_connections();
         let parts = Parts {
             config: Arc::clone(&config),
@@ -203,7 +214,7 @@ impl Node {
             raft,
         } = self;
         let replicas = match broker {
-            Some(broker) => Some(broker.stop().await),
+            Some(broker) => Some(broker.stop(raft.has_ended()).await),
             None => None,
         };
         let closing = tokio::task::spawn_blocking(move || {

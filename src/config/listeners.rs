@@ -297,20 +297,23 @@ pub(super) fn upper_case(names: Vec<String>) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::config::{Layers, Settings};
 
-    const BROKER: &[(&str, &str)] = &[
+    pub(in crate::config) const BROKER: &[(&str, &str)] = &[
         (PROCESS_ROLES, "broker"),
         ("node.id", "4"),
         ("cluster.id", "MkU3OEVBNTcwNTJENDM2Qg"),
         (VOTERS, "1@a:9093"),
     ];
-    const CONTROLLER: &[(&str, &str)] = &[(PROCESS_ROLES, "controller")];
+    pub(in crate::config) const CONTROLLER: &[(&str, &str)] = &[(PROCESS_ROLES, "controller")];
     const BOTH: &[(&str, &str)] = &[(PROCESS_ROLES, "broker,controller")];
 
-    fn read(roles: &[(&str, &str)], more: &[(&str, &str)]) -> Result<Listeners, InvalidValue> {
+    pub(in crate::config) fn read(
+        roles: &[(&str, &str)],
+        more: &[(&str, &str)],
+    ) -> Result<Listeners, InvalidValue> {
         let settings: Settings = roles
             .iter()
             .chain(more)
@@ -322,7 +325,7 @@ mod tests {
         Listeners::read(&view, &Membership::read(&view).unwrap())
     }
 
-    fn refused(roles: &[(&str, &str)], more: &[(&str, &str)], reason: &str) {
+    pub(in crate::config) fn refused(roles: &[(&str, &str)], more: &[(&str, &str)], reason: &str) {
         let error = read(roles, more).expect_err("the settings are wrong");
         assert!(error.message.contains(reason), "{more:?}: {error}");
     }

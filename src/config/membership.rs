@@ -69,17 +69,11 @@ impl Membership {
         self.check_is_voter(view)
     }
 
-    /// A node of several has to say which it is, and of which cluster: a default would found another one.
+    /// A node of several has to say which it is. Of which cluster, its directories say as well.
     fn check_names_itself(&self, view: &View<'_>) -> Result<(), InvalidValue> {
         if !view.is_set("node.id") && !view.is_set("broker.id") {
             let reason =
                 "Each node of several has to say which it is; add node.id, its own on each";
-            return Err(view.invalid(VOTERS, reason));
-        }
-        if !view.is_set("cluster.id") {
-            let reason = "Nodes have to know to which cluster they belong; add cluster.id, the \
-                          same on all of them: 22 characters as `kafka-storage random-uuid` prints \
-                          them, or what meta.properties has in directories that are formatted";
             return Err(view.invalid(VOTERS, reason));
         }
         Ok(())
@@ -246,7 +240,7 @@ mod tests {
         let one = (VOTERS, "1@a:9093");
 
         refused(&[one, ID, broker], "add node.id");
-        refused(&[one, broker, ("node.id", "2")], "add cluster.id");
+        read(&[one, broker, ("node.id", "2")]).unwrap();
         read(&[one, ID, broker, ("broker.id", "2")]).unwrap();
     }
 
@@ -261,9 +255,9 @@ mod tests {
     }
 
     #[test]
-    fn a_node_of_several_names_itself_and_its_cluster() {
+    fn a_node_of_several_names_itself() {
         refused(&[THREE, ID], "add node.id");
-        refused(&[THREE, ("node.id", "1")], "add cluster.id");
+        read(&[THREE, ("node.id", "1")]).unwrap();
         read(&[THREE, ID, ("broker.id", "1")]).unwrap();
         // A single one may leave both out.
         read(&[(VOTERS, "1@a:9093")]).unwrap();

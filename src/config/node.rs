@@ -44,7 +44,7 @@ pub struct NodeConfig {
     pub node_id: BrokerId,
     /// What this node is in the cluster.
     pub process_roles: Roles,
-    /// The cluster's id; `None`: the directories decide. One of several nodes has it.
+    /// The cluster's id; `None`: the directories decide.
     pub cluster_id: Option<Uuid>,
     /// The rack that the broker stands in.
     pub broker_rack: Option<String>,
@@ -76,6 +76,11 @@ impl QuorumConfig {
 }
 
 impl NodeConfig {
+    /// Whether this node is a cluster by itself: it may found one.
+    pub fn is_alone(&self) -> bool {
+        self.process_roles.is_controller() && self.controller_quorum_voters.len() <= 1
+    }
+
     pub(super) fn read(
         view: &View<'_>,
         membership: Membership,

@@ -2,6 +2,7 @@
 //! controller on another. Each comes back as a whole response, once all that it depends on is committed;
 //! whatever goes wrong is told in the response.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,24 @@ struct Asked<Q: ControllerRequest> {
     /// When the request is refused undecided, if it has a time-out.
     deadline: Option<Instant>,
     reply: oneshot::Sender<Committed<Q::Response>>,
+    /// Counts it among those that wait.
+    _waits: Waits,
+}
+
+/// Counts one request that waits for the controller's thread, until it is dropped.
+struct Waits(Arc<AtomicI64>);
+
+impl Waits {
+    fn begin(count: &Arc<AtomicI64>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A response that waits until its records are committed.
@@ -185,6 +204,7 @@ impl Answer for Fenced {
 pub struct ControllerHandle {
     inputs: mpsc::Sender<ControllerInput>,
     published: Arc<Published>,
+    waiting: Arc<AtomicI64>,
     /// The way to other nodes; without it, all requests are for this node.
     link: Option<Arc<ControllerLink>>,
 }
@@ -194,6 +214,7 @@ impl ControllerHandle {
         Self {
             inputs,
             published,
+            waiting: Arc::default(),
             link: None,
         }
     }
@@ -204,6 +225,11 @@ impl ControllerHandle {
             link: Some(Arc::new(link)),
             ..self.clone()
         }
+    }
+
+    /// How many requests wait for the controller's thread on this node.
+    pub fn waiting_requests(&self) -> i64 {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Whether some broker hands its partitions over in order to stop, as this node has acted on.
@@ -413,6 +439,7 @@ impl ControllerHandle {
             request: request.clone(),
             context,
             reply,
+            _waits: Waits::begin(&self.waiting),
         };
         let sent = self.inputs.send(ControllerInput::Ask(Box::new(asked)));
         // The thread that answers is gone only when the process stops.

@@ -124,7 +124,12 @@ impl ControllerLink {
             ErrorCode::NONE => {}
             ErrorCode::NOT_CONTROLLER => {
                 let reason = format!("node {leader} is not the active controller");
-                return Err(LinkError::NotDecided(reason));
+                let is_undecided = answer.response_data.as_ref().is_some_and(Bytes::is_empty);
+                return Err(if is_undecided || may_be_repeated(R::KEY) {
+                    LinkError::NotDecided(reason)
+                } else {
+                    LinkError::Lost(reason)
+                });
             }
             code => return Err(LinkError::Refused(code)),
         }
@@ -168,6 +173,23 @@ impl ControllerLink {
             idle.push((leader, client));
         }
     }
+}
+
+/// Whether a request may be sent again that may have been carried out: it says how things are to be, and
+/// not what is to be added or taken away.
+///
+/// An Apache controller that loses the lead says NOT_CONTROLLER also of what it has appended. Ours does not,
+/// and marks its word by empty response data.
+fn may_be_repeated(key: ApiKey) -> bool {
+    matches!(
+        key,
+        ApiKey::AlterConfigs
+            | ApiKey::IncrementalAlterConfigs
+            | ApiKey::AlterClientQuotas
+            | ApiKey::AlterPartitionReassignments
+            | ApiKey::DescribeQuorum
+            | ApiKey::UpdateFeatures
+    )
 }
 
 fn version_of(

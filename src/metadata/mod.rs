@@ -18,6 +18,7 @@ pub mod loader;
 /// The threads, and the handles on them.
 pub mod driver;
 
+mod cluster_counts;
 mod controller_driver;
 mod controller_handle_driver;
 mod controller_link_driver;
@@ -31,6 +32,7 @@ mod publisher_driver;
 mod replica_directories;
 mod replica_directory_driver;
 
+pub use cluster_counts::{ClusterCounts, ClusterEvents, PartitionCounts, Side};
 pub use controller_handle_driver::{ControllerHandle, Undecided};
 pub use controller_link_driver::{ControllerLink, principal_of};
 pub use controller_registration_driver::register_controller;

@@ -97,6 +97,7 @@ impl RaftNode {
 
     fn check_leads(&self, epoch: LeaderEpoch) -> Result<(), Refusal> {
         match epoch.cmp(&self.election.epoch) {
+            _ if self.is_shutting_down() && !self.is_leader() => Err(Refusal::Stopping),
             std::cmp::Ordering::Less => Err(Refusal::FencedLeaderEpoch),
             std::cmp::Ordering::Greater => Err(Refusal::UnknownLeaderEpoch),
             std::cmp::Ordering::Equal if self.is_leader() => Ok(()),

@@ -74,6 +74,8 @@ pub enum Refusal {
     InvalidVoterKey,
     /// SNAPSHOT_NOT_FOUND: the snapshot was deleted, or never was here.
     SnapshotNotFound,
+    /// BROKER_NOT_AVAILABLE: this replica stops.
+    Stopping,
     /// POSITION_OUT_OF_RANGE: the snapshot is shorter than that.
     PositionOutOfRange,
 }

@@ -9,6 +9,7 @@ mod cleanup_driver;
 mod connections;
 mod control_record;
 mod delivery;
+mod departure;
 /// The quorum at work: its handle, its config, its errors.
 pub mod driver;
 mod effect;

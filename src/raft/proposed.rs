@@ -94,13 +94,6 @@ impl RaftNode {
         self.expire_fetches(now, effects);
     }
 
-    pub(super) fn on_shutdown_requested(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        self.is_shutting_down = true;
-        if self.is_leader() {
-            self.become_resigned(now, effects);
-        }
-    }
-
     /// How long a leader waits to hear from a majority: one and a half fetch time-outs leave a follower
     /// time for another try.
     pub(super) fn check_quorum_timeout(&self) -> Duration {

@@ -156,14 +156,14 @@ impl RaftThread {
     }
 }
 
-/// Asks the quorum's thread for another replica. If it has stopped, or has given the request up, it
-/// leads nothing.
+/// Asks the quorum's thread for another replica. If it has stopped, or has given the request up, others are
+/// told that it stops.
 pub(super) async fn ask(shared: &Arc<Shared>, request: Request) -> Served {
     let (reply, answer) = oneshot::channel();
     shared.command(Command::Requested { request, reply });
     answer.await.unwrap_or_else(|_| Served {
         response: Response {
-            refusal: Some(Refusal::NotLeaderOrFollower),
+            refusal: Some(Refusal::Stopping),
             epoch: shared.info.load().epoch,
             leader: None,
             body: ResponseBody::EndQuorumEpoch,

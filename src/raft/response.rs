@@ -21,7 +21,16 @@ impl RaftNode {
             self.connections.back_off(now, from);
             return;
         }
+        let is_stopping = response.refusal == Some(Refusal::Stopping);
+        if is_stopping {
+            self.note_departed(from);
+        } else {
+            self.note_present(from);
+        }
         let is_new = self.learn_from(now, &response, effects);
+        if is_stopping {
+            self.end_loyalty(now, from);
+        }
         self.hear_of(from, response.epoch, effects);
         if !is_new {
             if response.refusal.is_some() && self.connections.is_idle(from) {
@@ -60,7 +69,7 @@ impl RaftNode {
         let is_newer = response.epoch > ours.epoch;
         let denies_leader = matches!(
             response.refusal,
-            Some(Refusal::FencedLeaderEpoch | Refusal::NotLeaderOrFollower)
+            Some(Refusal::FencedLeaderEpoch | Refusal::NotLeaderOrFollower | Refusal::Stopping)
         );
         if is_newer || denies_leader || ours.leader.is_none() {
             self.learn_leader(now, response.epoch, response.leader, effects);

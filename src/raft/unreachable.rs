@@ -21,9 +21,15 @@ impl RaftNode {
         absence: Absence,
     ) {
         let is_under_way = self.connections.fail(now, to, correlation);
-        if !is_under_way || absence == Absence::Silent {
-            return;
+        if is_under_way && absence == Absence::Gone {
+            self.note_departed(to);
+            self.end_loyalty(now, to);
         }
+    }
+
+    /// Notes that the voter `to` is gone, or stops: who follows it need not wait until it is silent for
+    /// long.
+    pub(super) fn end_loyalty(&mut self, now: Instant, to: BrokerId) {
         let first = self.place_pause(to);
         // It is gone still, and an election was tried in vain.
         let again = first + self.jitter.spread(self.place_interval());

@@ -12,6 +12,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::cluster_metrics::{ClusterMetrics, QuorumMetrics, ReplicationMetrics};
 use super::group_metrics::GroupMetrics;
 use super::striped::Count;
 
@@ -61,6 +62,12 @@ pub struct Metrics {
     pub cleaner: CleanerMetrics,
     /// Groups and their offsets.
     pub groups: GroupMetrics,
+    /// Replicas that this broker leads and follows.
+    pub replication: ReplicationMetrics,
+    /// The cluster.
+    pub cluster: ClusterMetrics,
+    /// The metadata quorum.
+    pub quorum: QuorumMetrics,
     /// Partitions that have a replica here.
     pub partitions: Gauge,
     /// Partitions that have a replica here, but cannot be served.
@@ -171,6 +178,9 @@ impl Metrics {
             ),
             cleaner: CleanerMetrics::new(registry),
             groups: GroupMetrics::new(registry),
+            replication: ReplicationMetrics::new(registry),
+            cluster: ClusterMetrics::new(registry),
+            quorum: QuorumMetrics::new(registry),
             partitions: gauge(registry, "partitions", "Partitions with a replica here"),
             offline_partitions: gauge(
                 registry,
@@ -286,6 +296,11 @@ mod tests {
             .load_time
             .add(Duration::from_millis(1_500));
 
+        metrics.replication.under_min_isr_partitions.set(3);
+        metrics.replication.sent_bytes.inc_by(7);
+        metrics.cluster.unclean_elections.inc();
+        metrics.quorum.active_controller.set(1);
+
         let text = metrics.render();
         for line in [
             "broker_connections 2",
@@ -294,6 +309,10 @@ mod tests {
             "broker_requests_total{api=\"ApiVersions\"} 1",
             "broker_groups{state=\"Stable\"} 5",
             "broker_group_shard_load_seconds_total 1.5",
+            "broker_under_min_isr_partitions 3",
+            "broker_replication_sent_bytes_total 7",
+            "broker_cluster_unclean_elections_total 1",
+            "broker_active_controller 1",
             "# EOF",
         ] {
             assert!(

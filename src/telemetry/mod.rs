@@ -2,6 +2,7 @@
 //! lines.
 
 mod client_metrics;
+mod cluster_metrics;
 mod coordinator_metrics;
 mod escape;
 mod group_metrics;
@@ -14,6 +15,7 @@ mod striped;
 pub use client_metrics::{
     ClientIdentity, ClientMetrics, Pushed, Refused as RefusedTelemetry, Subscription,
 };
+pub use cluster_metrics::{ClusterMetrics, QuorumMetrics, ReplicationMetrics};
 pub use coordinator_metrics::{CoordinatorMetrics, PerState, SHARD_STATES, Time};
 pub use escape::Untrusted;
 pub use group_metrics::{GROUP_STATES, GroupMetrics};

@@ -213,6 +213,11 @@ impl Nodes {
         self.node(id).place.set(key, value);
     }
 
+    /// Takes a setting of one of our nodes away for its next start.
+    pub fn unset(&mut self, id: i32, key: &str) {
+        self.node(id).place.unset(key);
+    }
+
     fn node(&mut self, id: i32) -> &mut Node {
         self.all.get_mut(&id).expect("there is such a node")
     }

@@ -199,3 +199,50 @@ pub fn assert_same_logs(nodes: &Nodes) {
         assert_eq!(differs, None, "log {index} differs from the first");
     }
 }
+
+#[test]
+fn a_node_takes_its_cluster_from_its_directories_and_founds_no_other() {
+    let mut nodes = three(31);
+    let all = nodes.ids();
+    voice::write(&nodes, &all, 1);
+    for id in [1, 2] {
+        nodes.stop(id);
+        nodes.unset(id, "cluster.id");
+    }
+
+    nodes.start(1);
+    voice::wait_until_read(&nodes, 1, 1);
+
+    nodes.wipe(2);
+    nodes.spawn(2);
+    let output = nodes.ended(2);
+    assert!(output.contains("Set cluster.id"), "{output}");
+}
+
+#[test]
+fn a_node_whose_quorum_fails_does_not_wait_long_before_it_ends() {
+    let mut nodes = Nodes::combined(32, &OURS, &[]).expect("they are ours");
+    nodes.start_all();
+    let all = nodes.ids();
+    voice::write(&nodes, &all, 1);
+    let leader = voice::leader(&nodes, &all);
+    let log = nodes.data_dir(leader).join("__cluster_metadata-0");
+    fs::rename(&log, log.with_extension("gone")).expect("it can be renamed");
+
+    let left = others(&nodes, leader);
+    nodes.signal(leader, Signal::STOP);
+    voice::leader(&nodes, &left);
+    // It hears of the next epoch, and finds no folder to write that down.
+    nodes.signal(leader, Signal::CONT);
+    let begun = Instant::now();
+    let output = nodes.ended(leader);
+
+    println!("it has ended after {:?}", begun.elapsed());
+    assert!(output.contains("the metadata quorum stopped"), "{output}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        begun.elapsed()
+    );
+    voice::write(&nodes, &left, 2);
+}

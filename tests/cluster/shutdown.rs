@@ -14,6 +14,7 @@ use broker::protocol::messages::create_topics::{
 use broker::protocol::messages::metadata::{MetadataRequest, MetadataResponseTopic};
 use broker::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use broker::records::{BatchBuilder, NewRecord};
+use rustix::process::Signal;
 
 use crate::nodes::{Maker, Nodes};
 use crate::voice::{self, ask, wait_for};
@@ -151,4 +152,28 @@ fn a_broker_that_stops_hands_its_partitions_over_at_once() {
         nodes.start(victim);
         in_sync(&nodes, victim);
     }
+}
+
+#[test]
+fn three_nodes_that_are_told_to_stop_at_once_wait_for_nobody() {
+    let mut nodes = Nodes::combined(78, &OURS, &[]).expect("they are ours");
+    nodes.start_all();
+    let all = nodes.ids();
+    voice::write(&nodes, &all, 1);
+    voice::wait_until_level(&nodes, &all);
+
+    let begun = Instant::now();
+    for id in &all {
+        nodes.signal(*id, Signal::TERM);
+    }
+    for id in &all {
+        let output = nodes.ended(*id);
+        println!("node {id} has ended after {:?}", begun.elapsed());
+        assert!(output.contains("stopped"), "{output}");
+    }
+    assert!(
+        begun.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        begun.elapsed()
+    );
 }

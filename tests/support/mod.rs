@@ -80,6 +80,11 @@ impl Broker {
         self.settings.push((key.to_owned(), value.to_owned()));
     }
 
+    /// Takes a setting away for the next start.
+    pub fn unset(&mut self, key: &str) {
+        self.settings.retain(|(existing, _)| existing != key);
+    }
+
     /// The settings of the next start.
     pub fn settings(&self) -> &[(String, String)] {
         &self.settings

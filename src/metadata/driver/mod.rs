@@ -140,6 +140,11 @@ impl Published {
         self.image.load_full()
     }
 
+    /// Follows who leads the quorum, and in which epoch.
+    pub fn leader_changes(&self) -> watch::Receiver<(Option<BrokerId>, LeaderEpoch)> {
+        self.leader.subscribe()
+    }
+
     /// The offset up to which all publishers have acted; -1 before the first image.
     pub fn offset(&self) -> watch::Receiver<Offset> {
         self.offset.subscribe()

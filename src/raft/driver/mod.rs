@@ -315,6 +315,11 @@ impl Raft {
         self.shared.command(Command::Resign(epoch));
     }
 
+    /// Whether the quorum's thread has ended on this node, as it failed or was closed.
+    pub fn has_ended(&self) -> bool {
+        self.shared.mailbox.lock().is_closed
+    }
+
     /// The leader, if it is known, and the epoch.
     pub fn leader_and_epoch(&self) -> (Option<BrokerId>, LeaderEpoch) {
         let info = self.shared.info.load();

@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use super::connections::Connections;
+use super::departure::Departure;
 use super::effect::{Effect, Input};
 use super::election_state::ElectionState;
 use super::jitter::Jitter;
@@ -81,7 +82,8 @@ pub struct RaftNode {
     pub(super) high_watermark: Option<Offset>,
     pub(super) learned_high_watermark: Option<Offset>,
     pub(super) connections: Connections,
-    pub(super) is_shutting_down: bool,
+    /// Set when this node is to stop.
+    pub(super) departure: Option<Departure>,
     is_halted: bool,
 }
 
@@ -106,7 +108,7 @@ impl RaftNode {
             high_watermark: high_watermark.map(|id| id.offset),
             learned_high_watermark: None,
             connections: Connections::new(timeouts.request, timeouts.retry_backoff),
-            is_shutting_down: false,
+            departure: None,
             is_halted: false,
         }
     }
@@ -132,7 +134,7 @@ impl RaftNode {
             high_watermark: committed.max(restarted.high_watermark),
             learned_high_watermark: self.learned_high_watermark,
             connections,
-            is_shutting_down: self.is_shutting_down,
+            departure: self.departure.clone(),
             ..restarted
         };
     }
@@ -208,7 +210,7 @@ impl RaftNode {
             Role::Follower(follower) => follower.deadline,
             Role::Resigned(resigned) => Some(resigned.deadline),
         };
-        let role = role.filter(|_| !self.is_shutting_down || self.is_leader());
+        let role = role.filter(|_| !self.is_shutting_down() || self.is_leader());
         role.into_iter()
             .chain(self.connections.next_deadline())
             .min()
@@ -223,7 +225,7 @@ impl RaftNode {
         match &self.role {
             // A node that stops does not seek election: it only waits for another node's.
             Role::Leader(_) => self.on_leader_deadline(now, effects),
-            _ if self.is_shutting_down => {}
+            _ if self.is_shutting_down() => {}
             Role::Unattached(Unattached {
                 deadline: Some(deadline),
             }) if *deadline <= now => self.become_prospective(now, effects),
@@ -299,16 +301,8 @@ impl RaftNode {
         }
     }
 
-    /// Whether a node that is to stop may do so: no voter needs it to hand over.
-    pub fn may_stop(&self) -> bool {
-        let has_remote_leader = self
-            .election
-            .leader
-            .is_some_and(|leader| leader != self.local.id);
+    pub(super) fn is_halted(&self) -> bool {
         self.is_halted
-            || has_remote_leader
-            || !self.is_voter()
-            || self.voters.is_only(self.local.id)
     }
 
     pub(super) fn is_voter(&self) -> bool {
@@ -365,6 +359,9 @@ impl RaftNode {
                 self.fetch(now, effects);
                 self.ask_around(now, effects);
             }
+        }
+        if !self.is_halted {
+            self.seek_successor(now, effects);
         }
     }
 

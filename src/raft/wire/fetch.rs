@@ -136,21 +136,21 @@ impl Incoming for wire::FetchRequest {
             && asked.fetch_offset >= 0
             && asked.last_fetched_epoch >= 0
             && asked.current_leader_epoch >= 0;
-        if !is_whole {
-            return Err(answer_of(wire::PartitionData {
-                partition_index: PARTITION,
-                error_code: ErrorCode::INVALID_REQUEST,
-                high_watermark: -1,
-                records: Payload::EMPTY,
-                ..wire::PartitionData::default()
-            }));
-        }
+        // The state machine refuses it, and says who leads.
+        let nowhere = OffsetAndEpoch {
+            offset: Offset::NONE,
+            epoch: LeaderEpoch::NONE,
+        };
         Ok(Request::Fetch(FetchRequest {
             replica: key(replica_id, asked.replica_directory_id),
             epoch: epoch(asked.current_leader_epoch),
-            position: OffsetAndEpoch {
-                offset: Offset(asked.fetch_offset),
-                epoch: epoch(asked.last_fetched_epoch),
+            position: if is_whole {
+                OffsetAndEpoch {
+                    offset: Offset(asked.fetch_offset),
+                    epoch: epoch(asked.last_fetched_epoch),
+                }
+            } else {
+                nowhere
             },
             high_watermark: match asked.high_watermark {
                 i64::MAX => ToldHighWatermark::Untold,

@@ -203,7 +203,8 @@ fn leader_of(id: i32) -> Option<BrokerId> {
 }
 
 impl Refusal {
-    const ALL: [(Self, ErrorCode); 8] = [
+    const ALL: [(Self, ErrorCode); 9] = [
+        (Self::Stopping, ErrorCode::BROKER_NOT_AVAILABLE),
         (Self::FencedLeaderEpoch, ErrorCode::FENCED_LEADER_EPOCH),
         (Self::UnknownLeaderEpoch, ErrorCode::UNKNOWN_LEADER_EPOCH),
         (Self::NotLeaderOrFollower, ErrorCode::NOT_LEADER_OR_FOLLOWER),

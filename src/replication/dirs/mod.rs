@@ -53,7 +53,8 @@ pub struct Dirs {
     cluster_id: String,
     hosted: Arc<Hosted>,
     listener: Arc<dyn ReplicaListener>,
-    metrics: Arc<Metrics>,
+    /// The broker's metrics.
+    pub metrics: Arc<Metrics>,
     on_failure: OnceLock<OnFailure>,
     /// How many directories are slow now.
     slow_count: AtomicUsize,

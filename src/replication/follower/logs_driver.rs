@@ -121,6 +121,8 @@ impl Logs {
         let Some(fetched) = fetched(work) else {
             return Step::Done(Outcome::Gone);
         };
+        let received = &self.dirs.metrics.replication.received_bytes;
+        received.inc_by(fetched.records.len() as u64);
         let dir = partition.dir_address();
         let appended = dirs::marked(dir, || partition.append_as_follower(&fetched, now().wall));
         match appended {
@@ -219,6 +221,8 @@ impl Logs {
                 .find(|(known, _)| dir.is_some_and(|dir| Arc::ptr_eq(known, dir)))
                 .is_some_and(|(_, is_lowered)| *is_lowered);
             let cut = plan.and_then(|plan| cut_as_planned(partition, &plan, is_lowered));
+            let truncations = &self.dirs.metrics.replication.truncations;
+            truncations.inc_by(u64::from(cut.is_ok()));
             done.push((index, cut));
         }
         done

@@ -150,7 +150,10 @@ pub enum LogDirError {
         folder: String,
     },
     /// Nothing says which cluster the broker belongs to.
-    #[error("no cluster.id is configured and no log directory has one. Set cluster.id")]
+    #[error(
+        "no cluster.id is configured and no log directory has one. Set cluster.id, the same on all nodes: \
+         22 characters as `kafka-storage random-uuid` prints them"
+    )]
     NoClusterId,
     /// None of the directories can be used.
     #[error("no log directory can be used: {0}")]

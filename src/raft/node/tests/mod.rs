@@ -1,5 +1,6 @@
 //! Each test gives one replica its inputs and compares all that it wants done.
 
+mod departure;
 mod elections;
 mod follower;
 mod newcomers;

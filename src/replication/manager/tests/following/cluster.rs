@@ -30,6 +30,7 @@ use crate::storage::disk::{Disk, read_file};
 use crate::storage::log_dir::{Identity, LogDirs};
 use crate::storage::producer_state::Origin;
 use crate::telemetry::Metrics;
+use crate::telemetry::ReplicationMetrics;
 
 /// A broker.
 pub(super) struct Node {
@@ -271,6 +272,11 @@ impl Cluster {
     }
 
     /// The end of a topic's log on a broker.
+    /// The metrics of a broker's replication.
+    pub(super) fn replication_metrics(&self, id: i32) -> &ReplicationMetrics {
+        &self.nodes[&id].manager.rooms.dirs.metrics.replication
+    }
+
     pub(super) fn end(&self, id: i32, topic: &str) -> Offset {
         self.partition(id, topic).end_offset()
     }

@@ -32,6 +32,10 @@ async fn a_follower_copies_its_leaders_log_and_commits_with_it() {
     }
 
     assert_same(&cluster, "t");
+    let copied: usize = cluster.log_bytes(2, "t").values().map(Vec::len).sum();
+    let received = |id| cluster.replication_metrics(id).received_bytes.get();
+    assert!(received(2) >= copied as u64, "what was copied is counted");
+    assert_eq!(received(1), 0, "a leader copies nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,6 +90,11 @@ async fn what_an_old_leader_takes_is_cut_and_what_the_new_one_takes_is_kept() {
     let count = |text: &[u8]| bytes.windows(text.len()).filter(|it| *it == text).count();
     assert_eq!((count(b"kept"), count(b"before")), (24, 24));
     assert_eq!(count(b"lost"), 0);
+    let truncations = [1, 2].map(|id| cluster.replication_metrics(id).truncations.get());
+    assert!(
+        truncations.iter().all(|count| *count > 0),
+        "{truncations:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -150,8 +150,8 @@ impl Ledger {
         }
     }
 
-    /// What a replica takes for committed whose process is not registered yet. It serves nobody, so nobody
-    /// hears of it; and it may not know what the process before it has asked the controller for.
+    /// What a replica takes for committed whose process has not read its own registration. It serves nobody,
+    /// so nobody hears of it; and it may not know what the process before it has asked the controller for.
     pub fn on_unheard(&mut self, node: BrokerId, watermark: Offset) {
         self.watermarks.insert(node, watermark);
     }

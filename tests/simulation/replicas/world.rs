@@ -527,6 +527,8 @@ impl World {
         let Some(process) = self.nodes[node].process.as_mut() else {
             return;
         };
+        // Until it has read its own registration it may lead as the process before it did, for nobody to see.
+        let is_heard = process.life.epoch >= 0 && process.read as i64 > process.life.epoch;
         for (id, ledger) in &mut self.ledgers {
             let partition = match process.replicas.manager.partition(id) {
                 Ok(partition) => partition,
@@ -553,7 +555,7 @@ impl World {
             }
             let led = led.map(|epoch| (process.number, epoch));
             let watermark = partition.high_watermark();
-            if excused[node] {
+            if !is_heard {
                 ledger.on_unheard(broker, watermark);
             } else {
                 ledger.on_watermark(broker, led, watermark, state, |id| excused[node_of(id)]);
@@ -919,7 +921,12 @@ impl World {
                 Err(error) => {
                     let offline = process.replicas.manager.offline_partitions();
                     let is_offline = offline.contains(id);
-                    assert!(may_fail || !is_offline, "after a start of {node}: {error}");
+                    // What is said to be lost is not served before it is made anew.
+                    let is_lost = state.directory_of(broker) == Some(Uuid::LOST_DIRECTORY);
+                    assert!(
+                        may_fail || is_lost || !is_offline,
+                        "after a start of {node}: {error}"
+                    );
                     if is_offline {
                         ledger.unseen.insert(broker);
                     } else {

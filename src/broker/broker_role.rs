@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::broker_addresses::keep_broker_addresses;
 use super::client_metrics::{self, SubscriptionPublisher};
 use super::directories::Directories;
 use super::endpoints::Advertised;
@@ -109,6 +110,15 @@ impl PreparedBroker {
             ..parts
         });
         let network = network.with_handler(Arc::new(Dispatcher::new(Arc::new(api))));
+        let listeners = &config.network.listeners;
+        if listeners.inter_broker.is_none() {
+            tokio::spawn(keep_broker_addresses(
+                Arc::clone(metadata.published()),
+                network.connections().clone(),
+                config.node.node_id,
+                listeners.to_brokers.clone(),
+            ));
+        }
         Ok(BrokerRole {
             listeners: sockets.serve_brokers(&network),
             lifecycle,

@@ -8,6 +8,7 @@
 //! The quorum talks to its other members, and the controller's listeners are served, on a runtime of their
 //! own.
 
+mod broker_addresses;
 mod broker_role;
 mod client_metrics;
 mod cluster_metrics;

@@ -52,11 +52,15 @@ pub struct SteppedReplicas {
     local: BrokerId,
     settings: ReplicaSettings,
     followed: BTreeMap<TopicIdPartition, (BrokerId, LeaderEpoch)>,
-    chores: Chores,
+    chores: [Chores; 2],
+    /// How many fetchers were started.
+    started: u64,
 }
 
 /// One fetcher, without its thread and its connection.
 pub struct SteppedFetcher {
+    /// Tells it from others of the same leader, before and after it.
+    pub number: u64,
     /// The core, with what it is told and what it does to logs.
     pub desk: Desk,
     inbox: Arc<Inbox>,
@@ -96,7 +100,11 @@ impl SteppedReplicas {
             local: settings.node_id,
             settings: settings.clone(),
             followed: BTreeMap::new(),
-            chores: Chores::new(&settings.storage),
+            chores: [
+                Chores::new(&settings.storage),
+                Chores::settling(&settings.storage),
+            ],
+            started: 0,
         };
         replicas.follow();
         Ok(SteppedStart {
@@ -153,21 +161,31 @@ impl SteppedReplicas {
             let logs = Logs::new(&rooms.hosted, &rooms.dirs);
             let backoff = core.backoff;
             let fetcher = Fetcher::new(core);
+            self.started += 1;
             SteppedFetcher {
+                number: self.started,
                 desk: Desk::new(fetcher, Arc::clone(&inbox), logs, backoff),
                 inbox,
             }
         })
     }
 
+    /// Does works to logs, as the thread of a fetcher that was told to end meanwhile.
+    pub fn carry_out_late(&self, works: &[Work]) {
+        let rooms = &self.manager.rooms;
+        Logs::new(&rooms.hosted, &rooms.dirs).carry_out(works);
+    }
+
     /// When housekeeping has something to do next.
     pub fn next_chore(&self) -> Option<Instant> {
-        self.chores.next_due()
+        self.chores.iter().filter_map(Chores::next_due).min()
     }
 
     /// Does what is due of housekeeping.
     pub fn run_chores(&mut self) {
-        self.chores.run_due(&self.manager.rooms.upkeep);
+        for chores in &mut self.chores {
+            chores.run_due(&self.manager.rooms.upkeep);
+        }
     }
 
     /// Whether syncs wait.

@@ -3,9 +3,10 @@
 //! As in Kafka, a connection over the limit of its address is closed, and one over the limit of
 //! all connections, of its listener or of the rate waits unaccepted in the system's backlog.
 //! The connections of a listener for brokers only are counted apart from those of clients, in all and by
-//! address, and have a limit that no config lowers. The last connections are for addresses that hold few.
+//! address, and have a limit that no config lowers. The last connections are for addresses that hold few, and
+//! the very last for those of brokers, where these share a listener with clients.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,6 +21,10 @@ use crate::config::NetworkConfig;
 
 /// A tenth of all connections, the last, is kept for addresses that hold few.
 const RESERVED_PART: usize = 10;
+/// So much of all connections is kept for the addresses of brokers that share a listener with clients: a
+/// twentieth, and no more than this.
+const BROKERS_PART: usize = 20;
+const MOST_KEPT_FOR_BROKERS: usize = 64;
 /// Connections over all listeners for brokers only: a hundred brokers have some ten each.
 const MOST_OF_BROKERS: usize = 2_000;
 /// An address holds few connections if it holds less than a hundredth of all.
@@ -147,6 +152,8 @@ struct Shared {
 struct State {
     limits: ConnectionLimits,
     ip_rates: IpRates,
+    /// The addresses of other brokers, where these share a listener with clients.
+    broker_addresses: HashSet<IpAddr>,
     rate: CreationRate,
     rates_by_ip: HashMap<IpAddr, CreationRate>,
     last_id: u64,
@@ -196,6 +203,7 @@ impl Connections {
         let state = State {
             limits,
             ip_rates: IpRates::default(),
+            broker_addresses: HashSet::new(),
             rate: CreationRate::default(),
             rates_by_ip: HashMap::new(),
             last_id: 0,
@@ -221,6 +229,11 @@ impl Connections {
         let mut state = self.0.state.lock();
         state.ip_rates = rates;
         state.rates_by_ip.clear();
+    }
+
+    /// Keeps the last connections for these addresses, of other brokers; for nobody if there are none.
+    pub fn set_broker_addresses(&self, addresses: HashSet<IpAddr>) {
+        self.0.state.lock().broker_addresses = addresses;
     }
 
     /// How many connections there are.
@@ -332,6 +345,15 @@ impl State {
         let reserve = total / RESERVED_PART;
         let is_scarce = reserve > 0 && open >= total - reserve;
         let has_few = from_ip < (total / FEW_PART).max(1);
+        if !listener.brokers_only && !self.broker_addresses.is_empty() {
+            let kept = (total / BROKERS_PART).min(MOST_KEPT_FOR_BROKERS);
+            let is_of_broker = self.broker_addresses.contains(&ip);
+            if !is_of_broker && open >= total - kept {
+                return Err(TooMany::OfTheReserve(from_ip));
+            } else if is_of_broker {
+                return Ok(());
+            }
+        }
         if is_scarce && !has_few && of_its_own.is_none() {
             return Err(TooMany::OfTheReserve(from_ip));
         }

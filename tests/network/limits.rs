@@ -1,6 +1,7 @@
 //! Limits on connections: of one address, of all, and of the process.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -210,6 +211,45 @@ async fn one_host_cannot_take_all_connections_of_brokers() {
     other.bind(([127, 0, 0, 9], 0).into()).unwrap();
     let stream = within(other.connect(running.address())).await.unwrap();
     assert!(echo(&mut Peer { stream }).await);
+}
+
+#[tokio::test]
+async fn the_last_connections_are_for_brokers_where_they_share_a_listener() {
+    let limits = ConnectionLimits {
+        total: 40,
+        ..ConnectionLimits::default()
+    };
+    let world = Setup {
+        limits,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let broker = IpAddr::from([127, 0, 0, 77]);
+    world
+        .network
+        .connections()
+        .set_broker_addresses(HashSet::from([broker]));
+    let mut others = Vec::new();
+    for number in 1..=38 {
+        let mut peer = from(&world, [127, 0, 1, number].into()).await;
+        assert!(echo(&mut peer).await, "{number}");
+        others.push(peer);
+    }
+
+    assert!(!echo(&mut from(&world, [127, 0, 1, 39].into()).await).await);
+    let mut replica = from(&world, broker).await;
+    assert!(echo(&mut replica).await);
+    assert!(echo(&mut from(&world, broker).await).await);
+}
+
+async fn from(world: &World, address: IpAddr) -> Peer {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((address, 0).into()).unwrap();
+    let stream = within(socket.connect(world.listener.address())).await;
+    Peer {
+        stream: stream.unwrap(),
+    }
 }
 
 #[tokio::test]

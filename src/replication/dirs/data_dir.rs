@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::late::LateWork;
 use super::slow_lane::SlowLane;
 use super::sync_queue::SyncQueue;
 use crate::model::{Offset, TopicId, TopicPartition};
@@ -37,6 +38,8 @@ pub struct DataDir {
     pub log_dir: Arc<LogDir>,
     pub syncs: SyncQueue,
     pub slow_lane: Arc<SlowLane>,
+    /// What waits for a disk that hangs.
+    pub late: LateWork,
     partition_count: AtomicUsize,
     /// Checkpoint entries of logs that could not be opened: without its recovery point a damaged log would
     /// be cut at the next start.
@@ -122,6 +125,7 @@ impl DataDir {
             log_dir,
             syncs: SyncQueue::default(),
             slow_lane: Arc::default(),
+            late: LateWork::default(),
             partition_count: AtomicUsize::new(0),
             unopened: Mutex::default(),
             removals: Mutex::default(),

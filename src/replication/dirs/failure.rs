@@ -66,7 +66,7 @@ impl Dirs {
                 dir.partition_removed();
             }
             // The controller gives the partition another leader, and takes the replica out of the in-sync set.
-            self.listener.replica_placed(ReplicaDirectory {
+            self.tell_placed(ReplicaDirectory {
                 partition: known.id(),
                 directory: Uuid::LOST_DIRECTORY,
             });
@@ -76,7 +76,7 @@ impl Dirs {
 
     /// Tells the controller where a replica lies that it took for lost.
     pub fn tell_found(&self, partition: &Partition) {
-        self.listener.replica_placed(ReplicaDirectory {
+        self.tell_placed(ReplicaDirectory {
             partition: partition.id(),
             directory: partition.dir().id(),
         });

@@ -11,6 +11,7 @@ mod checkpoints;
 mod close;
 mod data_dir;
 mod failure;
+mod late;
 mod metadata;
 mod removal;
 mod slow_lane;
@@ -26,6 +27,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
+use crate::metadata::ReplicaDirectory;
 use crate::model::{DirectoryId, Uuid};
 use crate::protocol::error_code::ErrorCode;
 use crate::replication::hosted::Hosted;
@@ -124,6 +126,16 @@ impl Dirs {
         }
     }
 
+    /// Whether the directories have threads of their own.
+    fn has_threads(&self) -> bool {
+        !self.threads.lock().is_empty()
+    }
+
+    /// Tells the controller something of where a replica lies.
+    pub fn tell_placed(&self, placed: ReplicaDirectory) {
+        self.listener.replica_placed(placed);
+    }
+
     /// The directories that could be opened at the start.
     pub fn all(&self) -> &[Arc<DataDir>] {
         &self.all
@@ -162,7 +174,7 @@ impl Dirs {
     }
 
     /// The directory for a new log: the one that the controller names, or else the one with the fewest
-    /// partitions. `None` if the log may already be in a directory that is offline.
+    /// partitions whose disk does not hang. `None` if the log may already be in a directory that is offline.
     pub fn choose(&self, assigned: DirectoryId) -> Option<&Arc<DataDir>> {
         let mut online = self.online();
         if let Some(dir) = online.clone().find(|dir| dir.log_dir.id() == assigned) {
@@ -175,11 +187,8 @@ impl Dirs {
         }
         let first = online.next()?;
         Some(online.fold(first, |best, dir| {
-            if dir.partition_count() < best.partition_count() {
-                dir
-            } else {
-                best
-            }
+            let rank = |dir: &DataDir| (dir.lags(), dir.partition_count());
+            if rank(dir) < rank(best) { dir } else { best }
         }))
     }
 }

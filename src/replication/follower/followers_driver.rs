@@ -36,13 +36,26 @@ pub struct Followers {
 
 #[derive(Default)]
 struct Table {
-    followed: BTreeMap<TopicIdPartition, (BrokerId, LeaderEpoch)>,
-    fetchers: BTreeMap<(BrokerId, usize), Running>,
+    followed: BTreeMap<TopicIdPartition, Followed>,
+    fetchers: BTreeMap<FetcherKey, Running>,
     /// Threads that were told to end.
     ended: Vec<JoinHandle<()>>,
     /// `num.replica.fetchers`, as the fetchers were made for.
     per_leader: usize,
     is_stopped: bool,
+}
+
+/// Which fetcher a partition belongs to: by its leader, its number, and the place of its log directory. One
+/// waits for its disk, and must keep no other directory waiting.
+type FetcherKey = (BrokerId, usize, usize);
+
+/// What is known of a partition that is followed.
+#[derive(Clone, Copy)]
+struct Followed {
+    leader: BrokerId,
+    leader_epoch: LeaderEpoch,
+    /// The place of the log directory in which it lay when this epoch began.
+    dir: usize,
 }
 
 struct Running {
@@ -90,13 +103,23 @@ impl Followers {
             self.unfollow(&id);
             return;
         }
+        let followed = Followed {
+            leader,
+            leader_epoch,
+            dir: self.logs.place_of(&id),
+        };
         let mut table = self.table.lock();
-        match table.followed.get(&id) {
-            Some(known) if *known == (leader, leader_epoch) => return,
-            Some((before, _)) if *before != leader => self.leave(&mut table, &id),
-            _ => {}
+        let before = table.followed.get(&id).copied();
+        if let Some(before) = before {
+            // Within an epoch it stays where it is: two that fetch it could cut what the other has told.
+            if (before.leader, before.leader_epoch) == (leader, leader_epoch) {
+                return;
+            }
+            if (before.leader, before.dir) != (leader, followed.dir) {
+                self.leave(&mut table, &id);
+            }
         }
-        if let Err(error) = self.join(&mut table, id, leader, leader_epoch)
+        if let Err(error) = self.join(&mut table, id, followed)
             && let Some(suppressed) = NO_THREAD.pass()
         {
             tracing::error!(%error, suppressed, "cannot start a thread that fetches");
@@ -120,8 +143,8 @@ impl Followers {
         table.end_all();
         join_others(std::mem::take(&mut table.ended));
         table.per_leader = per_leader;
-        for (id, (leader, epoch)) in followed {
-            if let Err(error) = self.join(&mut table, id, leader, epoch)
+        for (id, followed) in followed {
+            if let Err(error) = self.join(&mut table, id, followed)
                 && let Some(suppressed) = NO_THREAD.pass()
             {
                 tracing::error!(%error, suppressed, "cannot start a thread that fetches");
@@ -146,33 +169,27 @@ impl Followers {
         self.table.lock().fetchers.len()
     }
 
-    fn join(
-        &self,
-        table: &mut Table,
-        id: TopicIdPartition,
-        leader: BrokerId,
-        leader_epoch: LeaderEpoch,
-    ) -> io::Result<()> {
+    fn join(&self, table: &mut Table, id: TopicIdPartition, followed: Followed) -> io::Result<()> {
         if table.is_stopped {
             return Ok(());
         }
-        let key = (leader, number_of(&id, table.per_leader));
+        let key = key_of(&id, &followed, table.per_leader);
         let is_new = !table.followed.contains_key(&id);
         let running = match table.fetchers.entry(key) {
             Entry::Occupied(running) => running.into_mut(),
-            Entry::Vacant(place) => place.insert(self.start(leader, key.1)?),
+            Entry::Vacant(place) => place.insert(self.start(followed.leader, key.1)?),
         };
         running.count += usize::from(is_new);
-        running.inbox.push(id, Some(leader_epoch));
-        table.followed.insert(id, (leader, leader_epoch));
+        running.inbox.push(id, Some(followed.leader_epoch));
+        table.followed.insert(id, followed);
         Ok(())
     }
 
     fn leave(&self, table: &mut Table, id: &TopicIdPartition) {
-        let Some((leader, _)) = table.followed.remove(id) else {
+        let Some(followed) = table.followed.remove(id) else {
             return;
         };
-        let key = (leader, number_of(id, table.per_leader));
+        let key = key_of(id, &followed, table.per_leader);
         let Some(running) = table.fetchers.get_mut(&key) else {
             return;
         };
@@ -238,13 +255,17 @@ impl Table {
         }
     }
 
-    fn end(&mut self, key: &(BrokerId, usize)) {
+    fn end(&mut self, key: &FetcherKey) {
         if let Some(running) = self.fetchers.remove(key) {
             running.inbox.stop();
             self.ended.retain(|thread| !thread.is_finished());
             self.ended.push(running.thread);
         }
     }
+}
+
+fn key_of(id: &TopicIdPartition, followed: &Followed, per_leader: usize) -> FetcherKey {
+    (followed.leader, number_of(id, per_leader), followed.dir)
 }
 
 /// The fetcher of a leader that a partition belongs to: the partitions of each topic are spread.

@@ -42,6 +42,14 @@ impl Logs {
         }
     }
 
+    /// The place of a partition's log directory among all; 0 if it has none.
+    pub fn place_of(&self, id: &TopicIdPartition) -> usize {
+        let partition = self.hosted.partition(id).ok();
+        let mut dirs = self.dirs.all().iter();
+        let place = partition.and_then(|it| dirs.position(|dir| it.is_in(&dir.log_dir)));
+        place.unwrap_or(0)
+    }
+
     /// Where the log of a partition ends that is followed from now on. A log without leader epochs is cut to
     /// its high watermark first: what lies above it may not be what the leader has, and no Fetch would show
     /// it. Where writes count only once they are synced, the log is synced before: the first Fetch says that

@@ -54,7 +54,7 @@ pub(crate) struct Rooms {
     pub(crate) upkeep: Arc<Upkeep>,
     fetches: Arc<Fetches>,
     pub(crate) followers: Arc<Followers>,
-    pub(crate) replicas: Replicas,
+    pub(crate) replicas: Arc<Replicas>,
 }
 
 impl std::fmt::Debug for ReplicaManager {
@@ -159,15 +159,26 @@ impl ReplicaManager {
         self.rooms.replicas.move_replica(name, path)
     }
 
-    /// Takes in how a change of an in-sync set has ended that was asked for. It waits for the partition.
+    /// Takes in how a change of an in-sync set has ended that was asked for. It waits for
+    /// the partition, unless its disk hangs.
     pub fn isr_change_ended(&self, change: &IsrChange, outcome: &IsrOutcome) {
         // Who has given the partition up meanwhile counts for nothing.
-        if let Ok(partition) = self.partition(&change.partition) {
-            partition.proposal_ended(change, outcome, now().instant);
-            // Another follower may have caught up meanwhile. A refusal is not answered by asking again.
-            if matches!(outcome, IsrOutcome::Taken { .. }) {
-                self.rooms.upkeep.settle_in_sync_set(&partition);
-            }
+        let Ok(partition) = self.partition(&change.partition) else {
+            return;
+        };
+        let Some(dir) = self.rooms.replicas.hanging_dir_of(&partition) else {
+            return self.end_isr_change(&partition, change, outcome);
+        };
+        // Those who lead others wait for their outcomes.
+        let (manager, change, outcome) = (self.clone(), change.clone(), outcome.clone());
+        dir.do_late(move || manager.end_isr_change(&partition, &change, &outcome));
+    }
+
+    fn end_isr_change(&self, partition: &Partition, change: &IsrChange, outcome: &IsrOutcome) {
+        partition.proposal_ended(change, outcome, now().instant);
+        // Another follower may have caught up meanwhile. A refusal is not answered by asking again.
+        if matches!(outcome, IsrOutcome::Taken { .. }) {
+            self.rooms.upkeep.settle_in_sync_set(partition);
         }
     }
 

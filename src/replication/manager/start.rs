@@ -101,6 +101,7 @@ impl Rooms {
         let fetches = Fetches::new(&hosted, &dirs, &listener, max_sessions);
         let followers = Arc::new(Followers::new(&settings, &hosted, &dirs));
         let replicas = Replicas::new(&settings, &hosted, &dirs, &moves, &followers, metrics);
+        let replicas = Arc::new(replicas);
         Self {
             hosted,
             dirs,

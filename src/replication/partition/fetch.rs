@@ -116,7 +116,7 @@ impl Partition {
     /// The lock; `None` if an append that hangs in the disk holds it. That append wakes those who wait. A
     /// follower is asked to come again, so nothing is lost by waiting less for it: others of its partitions
     /// are in the same request.
-    fn lock_to_read(&self, is_follower: bool) -> Option<MutexGuard<'_, State>> {
+    pub(super) fn lock_to_read(&self, is_follower: bool) -> Option<MutexGuard<'_, State>> {
         match (self.dir.load().is_slow(), is_follower) {
             (true, _) => self.state.try_lock(),
             (_, true) => self.state.try_lock_for(LOCK_PATIENCE),

@@ -110,6 +110,8 @@ pub struct Partition {
     /// Whether the log lacks what the leader has committed, and the controller takes the replica for lost
     /// until it has it.
     is_healing: AtomicBool,
+    /// Whether the partition waits to be brought in line with the metadata, because its disk hangs.
+    is_settled_late: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -199,6 +201,7 @@ impl Partition {
             is_in_upkeep: AtomicBool::new(false),
             is_flush_queued: AtomicBool::new(false),
             is_healing: AtomicBool::new(false),
+            is_settled_late: AtomicBool::new(false),
             state: Mutex::new(state),
         };
         this.publish(&this.state.lock());
@@ -308,6 +311,21 @@ impl Partition {
         if !state.log.producers().is_empty() {
             state.log.producers_mut().expire(now, after_ms);
         }
+    }
+
+    /// Whether the lock can be had: else an append hangs in the disk.
+    pub fn is_free(&self) -> bool {
+        self.state.try_lock_for(LOCK_PATIENCE).is_some()
+    }
+
+    /// Whether the caller must have the partition settled late. False if it waits for that already.
+    pub fn begin_late_settling(&self) -> bool {
+        !self.is_settled_late.swap(true, Ordering::AcqRel)
+    }
+
+    /// Notes that the partition is about to be settled: what changes from now on needs another turn.
+    pub fn end_late_settling(&self) {
+        self.is_settled_late.store(false, Ordering::Release);
     }
 
     /// The lock, for callers on a worker of the runtime: an append that hangs in the disk holds it for as

@@ -228,7 +228,8 @@ impl Partition {
     /// if there are any. A Fetch says so itself; but brokers are unfenced, and earlier changes end, when
     /// nobody fetches.
     pub fn propose_change(&self, now: Instant) -> Option<IsrChange> {
-        let mut guard = self.state.lock();
+        // Where an append hangs in the disk nothing is decided: others must not wait for it.
+        let mut guard = self.lock_to_read(true)?;
         let state = &mut *guard;
         let (end_offset, max_lag) = (state.log.end_offset(), state.config.max_lag);
         let high_watermark = state.high_watermark;

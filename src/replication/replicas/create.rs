@@ -108,7 +108,9 @@ impl Replicas {
         id: TopicIdPartition,
         name: &TopicPartition,
     ) -> Result<(), StorageError> {
-        for other in self.dirs.online() {
+        // One that hangs was looked through at the start.
+        let others = self.dirs.online();
+        for other in others.filter(|it| !it.lags() || it.log_dir.id() == dir.log_dir.id()) {
             let folder = other.path().join(partition_folder::folder_name(name));
             let disk = &**other.log_dir.disk();
             let is_here = other.log_dir.id() == dir.log_dir.id();

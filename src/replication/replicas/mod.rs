@@ -12,6 +12,7 @@ mod delete_records;
 mod describe;
 mod find;
 mod heal;
+mod late;
 mod list_offsets;
 mod open;
 mod remove;
@@ -109,6 +110,7 @@ impl Replicas {
     pub fn close(&self) -> Option<MutexGuard<'_, bool>> {
         let mut is_closed = self.is_closed.lock();
         let is_first = !std::mem::replace(&mut *is_closed, true);
+        self.dirs.all().iter().for_each(|dir| dir.late.end());
         is_first.then_some(is_closed)
     }
 }

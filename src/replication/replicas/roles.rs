@@ -8,7 +8,7 @@ use super::topic_configs::TopicConfigs;
 use crate::metadata::ReplicaDirectory;
 use crate::metadata::delta::{LocalPartition, MetadataDelta};
 use crate::metadata::image::{MetadataImage, PartitionImage, ResourceKind};
-use crate::model::{BrokerId, TopicIdPartition, TopicPartition, Uuid};
+use crate::model::{BrokerId, DirectoryId, TopicId, TopicIdPartition, TopicPartition, Uuid};
 use crate::replication::dirs::CheckpointKind;
 use crate::replication::hosted::{HostedPartition, is_alive, is_eligible};
 use crate::replication::partition::{Partition, RoleChange};
@@ -24,8 +24,10 @@ impl Replicas {
     /// Carries out a change of the metadata: stops, deletes, creates and opens partitions, changes their
     /// roles and settings. It blocks on the disk. Returns what the controller does not know yet about the
     /// directories of replicas.
+    ///
+    /// A partition whose disk hangs is left to a thread of its directory, see [`super::late`].
     pub fn apply(
-        &self,
+        self: &Arc<Self>,
         delta: &MetadataDelta,
         image: &Arc<MetadataImage>,
     ) -> Vec<ReplicaDirectory> {
@@ -38,7 +40,10 @@ impl Replicas {
         if !local.is_empty() {
             self.dirs.remember_metadata(image.provenance().offset);
         }
-        let removed: Vec<_> = local.deleted.iter().chain(&local.removed).collect();
+        let removed = local.deleted.iter().chain(&local.removed);
+        let removed: Vec<_> = removed
+            .filter(|(topic_id, name)| !self.must_wait(*topic_id, name, Uuid::UNASSIGNED_DIRECTORY))
+            .collect();
         if !removed.is_empty() {
             let threads = SYNCING_THREADS.min(removed.len() / REPLICAS_PER_THREAD);
             on_threads(threads, &removed, |(topic_id, name)| {
@@ -46,10 +51,15 @@ impl Replicas {
                 None::<()>
             });
             // A new partition of the same name must not find the offsets of the old one.
-            self.dirs.write_checkpoints(&CheckpointKind::ALL);
+            for dir in self.dirs.online().filter(|dir| !dir.lags()) {
+                self.dirs.write_checkpoints_of(dir, &CheckpointKind::ALL);
+            }
         }
         let configs = TopicConfigs::new(image, &self.settings.load());
-        let replicas: Vec<_> = local.leaders.iter().chain(&local.followers).collect();
+        let replicas = local.leaders.iter().chain(&local.followers);
+        let replicas: Vec<_> = replicas
+            .filter(|it| !self.must_wait(it.topic_id, &it.partition, it.directory))
+            .collect();
         let replica_directories = self.take_roles(&replicas, &configs);
         self.apply_configs(delta, &configs);
         if !delta.changes().brokers.is_empty() {
@@ -59,9 +69,36 @@ impl Replicas {
         replica_directories
     }
 
+    /// Whether a partition must wait for its disk, which hangs: it is left to a thread of the directory.
+    fn must_wait(
+        self: &Arc<Self>,
+        topic_id: TopicId,
+        name: &TopicPartition,
+        wanted: DirectoryId,
+    ) -> bool {
+        let id = TopicIdPartition {
+            topic_id,
+            partition: name.partition,
+        };
+        let Some(dir) = self.hanging_dir(&id, wanted) else {
+            return false;
+        };
+        self.settle_late(dir, topic_id, name);
+        true
+    }
+
+    /// As [`Self::must_wait`], for a partition that is open.
+    fn must_wait_for(self: &Arc<Self>, partition: &Partition) -> bool {
+        let Some(dir) = self.hanging_dir_of(partition) else {
+            return false;
+        };
+        self.settle_late(dir, partition.id().topic_id, partition.name());
+        true
+    }
+
     /// Takes over other settings, for existing partitions as well. Settings that are read only at the
     /// start, such as the directories, stay as they are.
-    pub fn reconfigure(&self, settings: ReplicaSettings) {
+    pub fn reconfigure(self: &Arc<Self>, settings: ReplicaSettings) {
         let is_closed = self.is_closed.lock();
         if *is_closed {
             return;
@@ -71,7 +108,9 @@ impl Replicas {
         let image = self.hosted.image();
         let configs = TopicConfigs::new(&image, &self.settings.load());
         for partition in self.hosted.online() {
-            partition.set_config(configs.of(&partition.name().topic), now());
+            if !self.must_wait_for(&partition) {
+                partition.set_config(configs.of(&partition.name().topic), now());
+            }
         }
     }
 
@@ -88,7 +127,8 @@ impl Replicas {
         })
     }
 
-    fn take_role(
+    /// As [`Self::take_roles`], for one.
+    pub fn take_role(
         &self,
         replica: &LocalPartition,
         configs: &TopicConfigs<'_>,
@@ -150,7 +190,7 @@ impl Replicas {
         }
     }
 
-    fn apply_configs(&self, delta: &MetadataDelta, configs: &TopicConfigs<'_>) {
+    fn apply_configs(self: &Arc<Self>, delta: &MetadataDelta, configs: &TopicConfigs<'_>) {
         let changed = delta.changes().configs.iter();
         let topics = changed.filter(|(kind, _)| *kind == ResourceKind::Topic);
         for (_, name) in topics {
@@ -162,7 +202,9 @@ impl Replicas {
                     topic_id: topic.id,
                     partition: *index,
                 };
-                if let Some(HostedPartition::Online(partition)) = self.hosted.get(&id) {
+                if let Some(HostedPartition::Online(partition)) = self.hosted.get(&id)
+                    && !self.must_wait_for(&partition)
+                {
                     partition.set_config(configs.of(&topic.name), now());
                 }
             }
@@ -170,15 +212,17 @@ impl Replicas {
     }
 
     /// Notes again who may join in-sync sets, because brokers have come, gone, or were fenced.
-    fn apply_brokers(&self, image: &MetadataImage) {
+    fn apply_brokers(self: &Arc<Self>, image: &MetadataImage) {
         for partition in self.hosted.online() {
-            set_eligible(&partition, image);
+            if !self.must_wait_for(&partition) {
+                set_eligible(&partition, image);
+            }
         }
     }
 }
 
 /// Notes again who may join the in-sync set of a partition, and for whom deletions wait.
-fn set_eligible(partition: &Partition, image: &MetadataImage) {
+pub fn set_eligible(partition: &Partition, image: &MetadataImage) {
     let id = partition.id();
     partition.set_eligible(
         |broker, epoch| is_eligible(image, &id, broker, epoch),

@@ -39,6 +39,18 @@ impl Chores {
         Self(chores(storage))
     }
 
+    /// Looking after in-sync sets, which has a thread of its own.
+    pub fn settling(storage: &StorageConfig) -> Self {
+        // As often as in Kafka: a follower is out after one and a half times what it may lag.
+        let every_ms = (storage.replica_lag_time_max_ms / 2).max(10);
+        let every = Duration::from_millis(u64::try_from(every_ms).unwrap_or(0));
+        Self(vec![Chore {
+            every,
+            next: now().instant + every,
+            run: Upkeep::settle_in_sync_sets,
+        }])
+    }
+
     /// When the next piece is due; `None` if none ever is.
     pub fn next_due(&self) -> Option<Instant> {
         self.0.iter().map(|chore| chore.next).min()
@@ -53,6 +65,15 @@ impl Chores {
             chore.next = now().instant + chore.every;
         }
     }
+}
+
+/// Starts the thread that looks after in-sync sets. It touches no disk, and waits for none: a follower must
+/// be taken out in time whatever becomes of a disk here.
+pub fn start_settling(upkeep: &Arc<Upkeep>, storage: &StorageConfig) -> io::Result<JoinHandle<()>> {
+    let (stop_flag, weak) = (Arc::clone(&upkeep.stop_flag), Arc::downgrade(upkeep));
+    let chores = Chores::settling(storage);
+    let builder = thread::Builder::new().name("in-sync-sets".to_owned());
+    builder.spawn(move || run(&stop_flag, &weak, chores))
 }
 
 fn chores(storage: &StorageConfig) -> Vec<Chore> {
@@ -93,11 +114,6 @@ fn chores(storage: &StorageConfig) -> Vec<Chore> {
             Upkeep::apply_retention,
         ),
         chore(producers_ms, Upkeep::expire_producers),
-        // As often as in Kafka: a follower is out after one and a half times what it may lag.
-        chore(
-            (storage.replica_lag_time_max_ms / 2).max(10),
-            Upkeep::settle_in_sync_sets,
-        ),
     ]
     .into_iter()
     .flatten()

@@ -66,6 +66,8 @@ impl Upkeep {
     pub fn start_threads(self: &Arc<Self>, settings: &ReplicaSettings) -> io::Result<()> {
         let housekeeping = housekeeping::start(self, &settings.storage)?;
         self.threads.lock().push(housekeeping);
+        let settling = housekeeping::start_settling(self, &settings.storage)?;
+        self.threads.lock().push(settling);
         let scrub = scrub::start(self, &settings.storage)?;
         self.threads.lock().push(scrub);
         self.cleaner.restart()

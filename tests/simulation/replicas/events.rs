@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use broker::doubles::{Found, Search};
+use broker::doubles::{Found, Search, Work};
 use broker::model::{BrokerId, TopicIdPartition};
 use broker::protocol::messages::fetch::{FetchRequest, FetchResponse};
 use bytes::Bytes;
@@ -79,8 +79,18 @@ pub enum Event {
     Wake { node: usize, process: u64 },
     /// A broker's disk syncs what waits for that.
     Sync { node: usize, process: u64 },
+    /// A fetcher's thread comes to what its leader has said is to be done.
+    CarryOut {
+        node: usize,
+        process: u64,
+        /// The leader, and which of the fetchers.
+        fetcher: (BrokerId, u64),
+        works: Vec<Work>,
+    },
     /// A node starts.
     Start { node: usize },
+    /// A process ends.
+    End { node: usize, process: u64 },
     /// A disk is well again.
     Mend { node: usize, process: u64 },
     /// A client acts.
@@ -95,9 +105,10 @@ impl Event {
         match self {
             Self::Request { to, .. } => Some(*to),
             Self::Answer { caller, .. } => (caller.from != CLIENTS).then_some(caller.from),
-            Self::Read { node, .. } | Self::Wake { node, .. } | Self::Sync { node, .. } => {
-                Some(*node)
-            }
+            Self::Read { node, .. }
+            | Self::Wake { node, .. }
+            | Self::CarryOut { node, .. }
+            | Self::Sync { node, .. } => Some(*node),
             _ => None,
         }
     }
@@ -181,6 +192,26 @@ impl Events {
             self.schedule(at, Event::Ask { caller, question });
         }
         self.expect(now, caller, CONTROLLER);
+    }
+
+    /// Sends something that takes its time.
+    pub fn send_late(
+        &mut self,
+        at: Duration,
+        now: Duration,
+        caller: Caller,
+        to: usize,
+        request: Request,
+    ) {
+        self.schedule(
+            at,
+            Event::Request {
+                caller,
+                to,
+                request,
+            },
+        );
+        self.expect(now, caller, to);
     }
 
     fn expect(&mut self, now: Duration, caller: Caller, of: usize) {

@@ -6,7 +6,7 @@ use broker::doubles::{CrashDisk, Fault, Tear};
 use broker::protocol::messages::alter_partition_reassignments::{
     AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
 };
-use broker::protocol::messages::elect_leaders::ElectLeadersRequest;
+use broker::protocol::messages::elect_leaders::{ElectLeadersRequest, TopicPartitions};
 
 use super::events::{Answer, CLIENTS, CONTROLLER, Caller, Event, broker_of};
 use super::quorum::Question;
@@ -68,7 +68,7 @@ impl World {
     }
 
     /// What a sudden end leaves of what was not synced.
-    fn tear(&mut self) -> Tear {
+    pub fn tear(&mut self) -> Tear {
         if self.temper == Temper::Kills {
             return Tear::Kept;
         }
@@ -245,17 +245,18 @@ impl World {
     }
 
     fn ask_for_election(&mut self) {
-        let election_type = i8::from(self.random.one_in(5));
-        let topics = TOPICS
-            .iter()
-            .filter(|rules| rules.unclean || election_type == 0);
-        let topics =
-            topics.map(
-                |rules| broker::protocol::messages::elect_leaders::TopicPartitions {
-                    topic: rules.name.into(),
-                    partitions: vec![0],
-                },
-            );
+        let is_unclean = self.random.one_in(5);
+        let topics = TOPICS.iter().filter(|rules| rules.unclean || !is_unclean);
+        let topics: Vec<&'static str> = topics.map(|rules| rules.name).collect();
+        self.elect(i8::from(is_unclean), &topics);
+    }
+
+    /// Asks for elections: of preferred leaders (0), or of anybody (1).
+    pub fn elect(&mut self, election_type: i8, topics: &[&'static str]) {
+        let topics = topics.iter().map(|name| TopicPartitions {
+            topic: (*name).into(),
+            partitions: vec![0],
+        });
         let question = Question::Elect(ElectLeadersRequest {
             election_type,
             topic_partitions: Some(topics.collect()),

@@ -17,7 +17,7 @@ use super::shadow::{Entry, Shadow};
 
 /// Who may lead without loss; if that is nobody, the last leader, which Kafka takes for as good
 /// (KIP-966: it was alone in sync when it went).
-fn may_lead(state: &PartitionImage) -> Vec<BrokerId> {
+pub fn may_lead(state: &PartitionImage) -> Vec<BrokerId> {
     let in_sync = state.isr.iter().chain(&state.elr);
     let in_sync: Vec<BrokerId> = in_sync.copied().collect();
     if in_sync.is_empty() {
@@ -90,7 +90,7 @@ impl Ledger {
 
     /// Whether anything was lost that had been committed, as the rules allow.
     pub fn has_losses(&self) -> bool {
-        self.losses > 0
+        self.losses > 0 || self.valid_from > LeaderEpoch(0)
     }
 
     /// A log has grown: log matching, by induction over its batches. `known` of them were looked at before.
@@ -150,8 +150,8 @@ impl Ledger {
         }
     }
 
-    /// What a replica takes for committed whose process is not registered yet. It serves nobody, so nobody
-    /// hears of it; and it may not know what the process before it has asked the controller for.
+    /// What a replica takes for committed whose process has not read its own registration. It serves nobody,
+    /// so nobody hears of it; and it may not know what the process before it has asked the controller for.
     pub fn on_unheard(&mut self, node: BrokerId, watermark: Offset) {
         self.watermarks.insert(node, watermark);
     }
@@ -193,7 +193,7 @@ impl Ledger {
             }
             self.committed.entries.push(*entry);
         }
-        self.give_up_what_is_lost(state, "a leader commits", self.valid_from);
+        self.give_up_what_is_lost(state, ("a leader commits", self.valid_from), &is_excused);
         self.check_in_sync(state, is_excused);
     }
 
@@ -269,6 +269,7 @@ impl Ledger {
         before: Option<&PartitionImage>,
         state: &PartitionImage,
         is_excused: impl Fn(BrokerId) -> bool,
+        is_another: impl Fn(&BrokerId) -> bool,
     ) {
         let name = self.rules.name;
         let isr = &state.isr;
@@ -287,7 +288,10 @@ impl Ledger {
             assert!(before.partition_epoch < state.partition_epoch, "{name}");
             // Who is taken in by the same change has all that is committed, which is looked at below.
             let is_reassigned = before.is_reassigning() && !state.is_reassigning();
-            let is_safe = may_lead(before).contains(&state.leader) || is_reassigned;
+            // The last leader, when those that were eligible have all come back after an unclean stop.
+            let has_nobody = before.isr.is_empty() && before.elr.iter().all(&is_another);
+            let is_last = has_nobody && before.last_known_elr.contains(&state.leader);
+            let is_safe = may_lead(before).contains(&state.leader) || is_reassigned || is_last;
             if has_leader && before.leader != state.leader && !is_safe {
                 assert!(
                     self.rules.unclean,
@@ -302,23 +306,34 @@ impl Ledger {
             // What the leader before it still commits is not kept.
             self.valid_from = state.leader_epoch;
         }
-        self.give_up_what_is_lost(state, reason, state.leader_epoch);
+        self.give_up_what_is_lost(state, (reason, state.leader_epoch), &is_excused);
         self.check_in_sync(state, is_excused);
     }
 
     /// A broker has started again. `lost` says that it may have lost records in a way that excuses it.
-    pub fn on_restart(&mut self, node: BrokerId, may_have_lost: bool, state: &PartitionImage) {
+    pub fn on_restart(
+        &mut self,
+        node: BrokerId,
+        may_have_lost: bool,
+        state: &PartitionImage,
+        is_excused: impl Fn(BrokerId) -> bool,
+    ) {
         if may_have_lost {
             self.excused.insert(node);
         }
         self.watermarks.remove(&node);
         let next = LeaderEpoch(state.leader_epoch.0 + 1);
-        self.give_up_what_is_lost(state, "a broker starts", next);
+        self.give_up_what_is_lost(state, ("a broker starts", next), &is_excused);
     }
 
     /// If nobody that may lead has all that is committed, the rest is given up: who has lost it needs an
     /// excuse.
-    fn give_up_what_is_lost(&mut self, state: &PartitionImage, reason: &str, from: LeaderEpoch) {
+    fn give_up_what_is_lost(
+        &mut self,
+        state: &PartitionImage,
+        (reason, from): (&str, LeaderEpoch),
+        is_excused: &impl Fn(BrokerId) -> bool,
+    ) {
         let may_lead = may_lead(state);
         // Nobody leads before an election that may lose records.
         if may_lead.is_empty() {
@@ -354,12 +369,12 @@ impl Ledger {
                 self.sequences.insert(producer, sequence + 1);
             }
         }
-        // Who has everything again needs an excuse of its own the next time.
-        let committed = &self.committed;
-        let logs = &self.logs;
+        // Who has everything again needs an excuse of its own the next time. What the process before it has
+        // said that it has may still count, as long as nobody has heard of the one that is there.
+        let (committed, logs) = (&self.committed, &self.logs);
         if let Some(last) = committed.entries.last() {
             self.excused
-                .retain(|id| logs.get(id).is_none_or(|log| !log.has(last)));
+                .retain(|id| is_excused(*id) || logs.get(id).is_none_or(|log| !log.has(last)));
         }
     }
 

@@ -68,6 +68,9 @@ fn run(seed: u64, temper: Temper, mutation: Option<Mutation>) -> usize {
     let world = &mut failing.world;
     if number("SEED").is_some() {
         world.story.reserve(1);
+        let lines = tracing_subscriber::fmt().with_writer(std::io::stderr);
+        // Several tests may run the seed.
+        let _ = lines.with_ansi(false).without_time().try_init();
     }
     world.run_with_faults(EVENTS);
     world.heal();

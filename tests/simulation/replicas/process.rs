@@ -144,6 +144,8 @@ pub struct Process {
     asking: BTreeMap<BrokerId, Asking>,
     patience: BTreeMap<BrokerId, Duration>,
     wakes: BTreeMap<BrokerId, Instant>,
+    /// Fetchers that are at work on logs.
+    busy: BTreeSet<(BrokerId, u64)>,
     /// Its listeners are open.
     is_serving: bool,
     /// Partitions whose logs may have become others than before at the same offsets.
@@ -253,6 +255,7 @@ impl Process {
             asking: BTreeMap::new(),
             patience: BTreeMap::new(),
             wakes: BTreeMap::new(),
+            busy: BTreeSet::new(),
             is_serving: false,
             cut: BTreeSet::new(),
             cut_in: BTreeMap::new(),
@@ -291,11 +294,9 @@ impl Process {
             .filter_map(|(_, fetch)| fetch.wakes_at());
         let produces = self.produces.iter().map(|waiting| waiting.until);
         let given_up = self.asking.values().filter_map(|asking| asking.give_up_at);
-        let desks = self
-            .replicas
-            .fetchers
-            .values()
-            .filter_map(|it| it.desk.retry_at);
+        let idle = self.replicas.fetchers.iter();
+        let idle = idle.filter(|(leader, it)| !self.busy.contains(&(**leader, it.number)));
+        let desks = idle.filter_map(|(_, it)| it.desk.retry_at);
         let wakes = self.wakes.values().copied();
         let all = fetches
             .chain(produces)
@@ -340,6 +341,9 @@ impl Process {
             .retain(|leader, _| fetchers.contains_key(leader));
         let epoch = self.life.is_ready.then_some(self.life.epoch);
         for (leader, fetcher) in &mut self.replicas.fetchers {
+            if self.busy.contains(&(*leader, fetcher.number)) {
+                continue;
+            }
             let desk = &mut fetcher.desk;
             let Flow::GoOn = desk.take_changes() else {
                 continue;
@@ -388,13 +392,14 @@ impl Process {
         correlation: u64,
         answer: Answer,
         now: Instant,
-    ) -> Option<(BrokerId, Vec<Work>)> {
+    ) -> Option<(BrokerId, u64, Vec<Work>)> {
         let asking = self.asking.iter();
         let mut asking = asking.filter(|(_, asking)| asking.correlation == correlation);
         let leader = *asking.next()?.0;
         self.asking.remove(&leader);
         self.patience.remove(&leader);
-        let fetcher = &mut self.replicas.fetchers.get_mut(&leader)?.desk.fetcher;
+        let stepped = self.replicas.fetchers.get_mut(&leader)?;
+        let (number, fetcher) = (stepped.number, &mut stepped.desk.fetcher);
         let works = match answer {
             Answer::Fetched(response) => fetcher.answered(response, now),
             Answer::Found(found) => fetcher.searched(&found, now),
@@ -403,15 +408,22 @@ impl Process {
                 Vec::new()
             }
         };
-        Some((leader, works))
+        Some((leader, number, works))
+    }
+
+    /// A fetcher begins to work on logs: it asks for nothing before that is done.
+    pub fn begin_work(&mut self, leader: BrokerId, number: u64) {
+        self.busy.insert((leader, number));
     }
 
     /// Does works to logs.
-    pub fn carry_out(&mut self, leader: BrokerId, works: &[Work]) {
+    pub fn carry_out(&mut self, leader: BrokerId, number: u64, works: &[Work]) {
+        self.busy.remove(&(leader, number));
         let cuts = works.iter().filter(|work| matches!(work.act, Act::Cut(_)));
         self.cut.extend(cuts.map(|work| work.id));
-        if let Some(fetcher) = self.replicas.fetchers.get_mut(&leader) {
-            fetcher.desk.carry_out(works);
+        match self.replicas.fetchers.get_mut(&leader) {
+            Some(fetcher) if fetcher.number == number => fetcher.desk.carry_out(works),
+            _ => self.replicas.carry_out_late(works),
         }
     }
 

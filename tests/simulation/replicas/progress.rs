@@ -5,6 +5,8 @@ use std::time::Duration;
 use broker::model::BrokerId;
 
 use super::events::{Event, broker_of};
+use super::faults::Temper;
+use super::ledger::may_lead;
 use super::shadow::Shadow;
 use super::world::{NODES, TOPICS, World};
 
@@ -54,6 +56,23 @@ impl World {
         }
     }
 
+    /// Where disks were replaced nobody may be left that may lead: an operator has to say that somebody does.
+    fn elect_where_all_is_lost(&mut self) {
+        let mut lost = Vec::new();
+        for (id, ledger) in &mut self.ledgers {
+            let topics = self.quorum.image().topics();
+            let state = topics.partition(&id.topic_id, id.partition);
+            if state.is_some_and(|it| it.leader == BrokerId::NONE && may_lead(it).is_empty()) {
+                assert!(self.temper == Temper::Wipes, "disks that are kept can lead");
+                ledger.rules.unclean = true;
+                lost.push(ledger.rules.name);
+            }
+        }
+        for topic in lost {
+            self.elect(1, &[topic]);
+        }
+    }
+
     fn until(&mut self, trouble: impl Fn(&Self) -> Option<String>) {
         let end = self.elapsed + LIMIT;
         while let Some(trouble) = trouble(self) {
@@ -66,6 +85,7 @@ impl World {
                 self.step();
             }
             self.give_all_replicas();
+            self.elect_where_all_is_lost();
             for node in 0..NODES {
                 self.start_again_what_failed(node);
                 if self.nodes[node].process.is_none() {

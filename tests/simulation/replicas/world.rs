@@ -330,6 +330,23 @@ impl World {
                     self.act(node);
                 }
             }
+            Event::CarryOut {
+                node,
+                process,
+                fetcher,
+                works,
+            } => {
+                if self.is_running(node, process) {
+                    self.carry_out(node, fetcher, works);
+                    self.act(node);
+                }
+            }
+            Event::End { node, process } => {
+                if self.is_running(node, process) {
+                    let tear = self.tear();
+                    self.end(node, tear);
+                }
+            }
             Event::Start { node } => self.start(node),
             Event::Mend { node, process } => self.mend_disk(node, process),
             Event::Client { client } => self.on_client(client),
@@ -452,6 +469,15 @@ impl World {
             Outgoing::Ask(correlation, question) => {
                 self.events.ask(random, now, caller(correlation), &question);
             }
+            Outgoing::Send(correlation, to, request @ Request::Fetch(_))
+                if self.events.has_faults && random.one_in(200) =>
+            {
+                // The last word of a follower comes when another process is in its place.
+                let (at, end) = (now + random.millis(200..1500), now + random.millis(1..20));
+                let caller = caller(correlation);
+                self.events.send_late(at, now, caller, to, request);
+                self.events.schedule(end, Event::End { node, process });
+            }
             Outgoing::Send(correlation, to, request) => {
                 self.events
                     .send(random, now, caller(correlation), to, &request);
@@ -501,6 +527,8 @@ impl World {
         let Some(process) = self.nodes[node].process.as_mut() else {
             return;
         };
+        // Until it has read its own registration it may lead as the process before it did, for nobody to see.
+        let is_heard = process.life.epoch >= 0 && process.read as i64 > process.life.epoch;
         for (id, ledger) in &mut self.ledgers {
             let partition = match process.replicas.manager.partition(id) {
                 Ok(partition) => partition,
@@ -527,7 +555,7 @@ impl World {
             }
             let led = led.map(|epoch| (process.number, epoch));
             let watermark = partition.high_watermark();
-            if excused[node] {
+            if !is_heard {
                 ledger.on_unheard(broker, watermark);
             } else {
                 ledger.on_watermark(broker, led, watermark, state, |id| excused[node_of(id)]);
@@ -544,6 +572,12 @@ impl World {
     }
 
     fn on_question(&mut self, caller: Caller, mut question: Question) {
+        // A registration of a process that is gone would take the place of the one that is there, which
+        // holds the same directories: nothing tells them apart, and that one would be fenced for good.
+        let is_registration = matches!(question, Question::Register(_));
+        if is_registration && !self.is_running(caller.from, caller.process) {
+            return;
+        }
         if self.quorum.down_until.is_some() {
             let answer = question.refused(broker::protocol::ErrorCode::NOT_CONTROLLER);
             let answer = Answer::Controller(answer);
@@ -605,6 +639,13 @@ impl World {
         changed.sort_unstable();
         changed.dedup();
         let excused = self.excused();
+        let is_another: [bool; NODES] = std::array::from_fn(|node| {
+            let epoch_in = |image: &MetadataImage| {
+                let broker = image.brokers().get(broker_of(node));
+                broker.map(|broker| broker.epoch)
+            };
+            epoch_in(&before) != epoch_in(self.quorum.image())
+        });
         for id in changed {
             let Some(state) = partition_in(self.quorum.image(), &id).cloned() else {
                 continue;
@@ -612,7 +653,8 @@ impl World {
             self.tell(|| format!("{id:?} becomes {state:?}"));
             let ledger = self.ledgers.get_mut(&id).expect("all are known");
             let before = partition_in(&before, &id);
-            ledger.on_change(before, &state, |id| excused[node_of(id)]);
+            let is_another = |id: &BrokerId| is_another[node_of(*id)];
+            ledger.on_change(before, &state, |id| excused[node_of(id)], is_another);
         }
     }
 
@@ -642,6 +684,10 @@ impl World {
         let quorum = &self.quorum;
         let running = self.nodes[node].process.as_ref().expect("it runs");
         if to <= running.read {
+            if running.read < quorum.committed() {
+                let at = self.elapsed + self.random.millis(1..300);
+                self.events.schedule(at, Event::Read { node, process });
+            }
             return;
         }
         let mut delta = MetadataDelta::new((*running.image).clone());
@@ -717,13 +763,32 @@ impl World {
         let works = self.on(node, |process, now| {
             process.fetched(correlation, answer, now)
         });
-        if let Some((leader, mut works)) = works.flatten() {
-            self.tell_of(node, leader, &works);
-            self.distort_works(node, &mut works);
-            self.on(node, |process, _| process.carry_out(leader, &works));
-            self.end_distortion(node);
+        if let Some((leader, number, works)) = works.flatten() {
+            let is_slow = self.events.has_faults && !works.is_empty() && self.random.one_in(5);
+            if is_slow {
+                self.on(node, |process, _| process.begin_work(leader, number));
+                let at = self.elapsed + self.random.millis(1..600);
+                let process = caller.process;
+                let fetcher = (leader, number);
+                let event = Event::CarryOut {
+                    node,
+                    process,
+                    fetcher,
+                    works,
+                };
+                self.events.schedule(at, event);
+            } else {
+                self.carry_out(node, (leader, number), works);
+            }
         }
         self.act(node);
+    }
+
+    fn carry_out(&mut self, node: usize, (leader, number): (BrokerId, u64), mut works: Vec<Work>) {
+        self.tell_of(node, leader, &works);
+        self.distort_works(node, &mut works);
+        self.on(node, |process, _| process.carry_out(leader, number, &works));
+        self.end_distortion(node);
     }
 
     fn tell_of(&mut self, node: usize, leader: BrokerId, works: &[Work]) {
@@ -834,6 +899,7 @@ impl World {
     /// What is left of the logs of a node that has just started.
     fn look_after_start(&mut self, node: usize) {
         let broker = broker_of(node);
+        let excused = self.excused();
         let machine = &mut self.nodes[node];
         let lost_power = std::mem::take(&mut machine.has_lost_power);
         let was_wiped = std::mem::take(&mut machine.was_wiped);
@@ -855,7 +921,12 @@ impl World {
                 Err(error) => {
                     let offline = process.replicas.manager.offline_partitions();
                     let is_offline = offline.contains(id);
-                    assert!(may_fail || !is_offline, "after a start of {node}: {error}");
+                    // What is said to be lost is not served before it is made anew.
+                    let is_lost = state.directory_of(broker) == Some(Uuid::LOST_DIRECTORY);
+                    assert!(
+                        may_fail || is_lost || !is_offline,
+                        "after a start of {node}: {error}"
+                    );
                     if is_offline {
                         ledger.unseen.insert(broker);
                     } else {
@@ -865,7 +936,7 @@ impl World {
                 }
             }
             let may_have_lost = was_wiped || lost_power && !ledger.rules.syncs;
-            ledger.on_restart(broker, may_have_lost, state);
+            ledger.on_restart(broker, may_have_lost, state, |id| excused[node_of(id)]);
         }
     }
 

@@ -7,12 +7,12 @@ use crate::model::BrokerId;
 
 impl World {
     /// Looks for followers that lag, of which none may lag at all: what the controller is asked for.
-    fn shrink(&self) -> Vec<IsrChange> {
+    pub(super) fn shrink(&self) -> Vec<IsrChange> {
         self.manager.rooms.upkeep.settle_in_sync_sets();
         std::mem::take(&mut *self.isr_changes.lock())
     }
 
-    fn allow_no_lag(&self) {
+    pub(super) fn allow_no_lag(&self) {
         let config = BrokerConfig::read(&Layers::of(&Settings::default())).unwrap();
         self.manager.reconfigure(ReplicaSettings {
             node_id: BrokerId(1),

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use super::support::{Change, World};
 use super::*;
+use crate::model::BrokerId;
+use crate::protocol::messages::metadata_records::{MetadataRecord, PartitionChangeRecord};
 
 const LOG: &str = "/a/t-0/00000000000000000000.log";
 
@@ -153,4 +155,87 @@ fn requests_to_a_slow_disk_that_nobody_waits_for_are_carried_out_all_the_same() 
     world.disk.end_stall();
 
     told.recv_timeout(LONG).unwrap();
+}
+
+/// A topic of two partitions, `t` in a directory that hangs and `u` in another, which brokers 1 and 2 have.
+fn hanging() -> (Arc<World>, [DirectoryId; 2]) {
+    let world = World::new(&["/a", "/b"]);
+    let dirs = [0, 1].map(|index| world.manager.online_dirs()[index]);
+    world.apply(&[
+        Change::topic_on("t", &[1, 2]),
+        Change::topic_on("u", &[1, 2]),
+        broker(2, false),
+    ]);
+    let world = Arc::new(world);
+    let in_first = world.partition("t", 0).dir().id() == dirs[0];
+    let log = format!(
+        "/{}/t-0/00000000000000000000.log",
+        if in_first { "a" } else { "b" }
+    );
+    assert_ne!(
+        world.partition("t", 0).dir().id(),
+        world.partition("u", 0).dir().id()
+    );
+    world.disk.stall(Path::new(&log));
+    world.append_elsewhere();
+    world.until(|| !world.partition("t", 0).is_free());
+    (world, dirs)
+}
+
+fn led_by_2(world: &World, topic: &str) -> Change {
+    Change::Record(MetadataRecord::PartitionChange(PartitionChangeRecord {
+        partition_id: 0,
+        topic_id: world.partition(topic, 0).id().topic_id,
+        leader: 2,
+        ..PartitionChangeRecord::default()
+    }))
+}
+
+#[test]
+fn a_disk_that_hangs_keeps_no_other_partition_from_what_the_metadata_says() {
+    let (world, _) = hanging();
+
+    let changes = ["t", "u"].map(|topic| led_by_2(&world, topic));
+    world.apply(&changes);
+    world.apply(&[Change::topic("v", 8), broker(2, true)]);
+
+    let refused = Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    assert_eq!(world.append("u", 0, 1), refused);
+    let mut made = (0..8).map(|index| world.append("v", index, 1));
+    assert!(
+        made.all(|made| made.is_ok()),
+        "they go to the other directory"
+    );
+
+    world.disk.end_stall();
+    world.until(|| world.append("t", 0, 1) == refused);
+}
+
+#[test]
+fn a_disk_that_hangs_keeps_no_other_partition_from_its_in_sync_set() {
+    let (world, _) = hanging();
+    let u = world.partition("u", 0);
+    world.append("u", 0, 1).unwrap();
+    world.allow_no_lag();
+
+    let wanted = world.shrink();
+    let [change] = &wanted[..] else {
+        panic!("{wanted:?}");
+    };
+    assert_eq!(change.partition, u.id());
+    let of_t = IsrChange {
+        partition: world.partition("t", 0).id(),
+        ..change.clone()
+    };
+    for change in [&of_t, change] {
+        let taken = IsrOutcome::Taken {
+            isr: vec![BrokerId(1)],
+            partition_epoch: 1,
+        };
+        world.manager.isr_change_ended(change, &taken);
+    }
+
+    assert_eq!(u.high_watermark(), Offset(1));
+    world.disk.end_stall();
+    world.until(|| world.partition("t", 0).high_watermark() == Offset(1));
 }

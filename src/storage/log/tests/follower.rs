@@ -45,14 +45,30 @@ fn a_follower_refuses_what_does_not_follow_its_end() {
     assert_eq!(other.end_offset(), Offset(0));
 }
 
+fn of_epoch(base_offset: i64, epoch: i32) -> Bytes {
+    let mut builder = BatchBuilder::new(Offset(base_offset)).leader_epoch(LeaderEpoch(epoch));
+    builder.append(NewRecord::default());
+    builder.build()
+}
+
+#[test]
+fn an_epoch_that_wrote_nothing_keeps_no_older_batch_out() {
+    let (_disk, mut follower) = new_log(Arc::default());
+    follower.append_as_follower(&of_epoch(0, 1), NOW).unwrap();
+    // It led in epoch 3 when its machine lost power, and what it had of epochs 2 and 3 is gone.
+    follower.begin_epoch(LeaderEpoch(3));
+
+    follower.append_as_follower(&of_epoch(1, 2), NOW).unwrap();
+    follower.append_as_follower(&of_epoch(2, 3), NOW).unwrap();
+
+    let epochs = follower.epochs().entries().iter();
+    let epochs: Vec<_> = epochs.map(|it| (it.epoch.0, it.start_offset.0)).collect();
+    assert_eq!(epochs, [(1, 0), (2, 1), (3, 2)]);
+}
+
 #[test]
 fn a_follower_refuses_an_epoch_that_goes_back() {
     let (_disk, mut follower) = new_log(Arc::default());
-    let of_epoch = |base_offset, epoch| {
-        let mut builder = BatchBuilder::new(Offset(base_offset)).leader_epoch(LeaderEpoch(epoch));
-        builder.append(NewRecord::default());
-        builder.build()
-    };
     follower.append_as_follower(&of_epoch(0, 5), NOW).unwrap();
 
     let refused = follower.append_as_follower(&of_epoch(1, 4), NOW);

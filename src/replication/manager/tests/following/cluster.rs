@@ -51,6 +51,8 @@ pub(super) struct Cluster {
     image: MetadataImage,
     topics_made: u8,
     change_settings: fn(&mut ReplicaSettings),
+    /// The log directories of each broker.
+    pub(super) paths: &'static [&'static str],
 }
 
 #[derive(Clone, Default)]
@@ -83,6 +85,7 @@ impl Cluster {
             image: MetadataImage::default(),
             topics_made: 0,
             change_settings: change,
+            paths: &["/a"],
         };
         for &id in ids {
             cluster.start_node(id, CrashDisk::new()).await;
@@ -112,8 +115,13 @@ impl Cluster {
             node_id: BrokerId(id),
             cluster_id: Some("cluster".to_owned()),
         };
-        let new_id = || DirectoryId::from_bytes([100 + id as u8; 16]);
-        let dirs = LogDirs::open(&shared, &[PathBuf::from("/a")], &identity, new_id).unwrap();
+        let mut made = 0;
+        let new_id = || {
+            made += 1;
+            DirectoryId::from_bytes([99 + made + id as u8; 16])
+        };
+        let paths: Vec<_> = self.paths.iter().map(PathBuf::from).collect();
+        let dirs = LogDirs::open(&shared, &paths, &identity, new_id).unwrap();
         let config = BrokerConfig::read(&Layers::of(&Settings::default())).unwrap();
         let mut settings = ReplicaSettings {
             node_id: BrokerId(id),

@@ -226,3 +226,29 @@ async fn other_numbers_of_fetchers_take_effect_while_it_runs() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_followers_disk_that_hangs_keeps_no_other_directory_from_being_fetched_for() {
+    let mut cluster = Cluster::start(&[1]).await;
+    cluster.paths = &["/a", "/b"];
+    cluster.start_node(2, CrashDisk::new()).await;
+    cluster.create("t", &[1, 2], &[]);
+    cluster.create("u", &[1, 2], &[]);
+    let dirs = ["t", "u"].map(|topic| cluster.partition(2, topic).dir().path().to_owned());
+    assert_ne!(dirs[0], dirs[1]);
+    let disk = cluster.nodes[&2].disk.clone();
+    disk.stall(&dirs[0].join("t-0/00000000000000000000.log"));
+    cluster.append(1, "t", 1, "value");
+    until(|| !cluster.partition(2, "t").is_free());
+
+    for _ in 0..5 {
+        cluster.append(1, "u", 1, "value");
+        cluster.until_caught_up(1, 2, "u");
+        let leader = cluster.partition(1, "u");
+        until(|| leader.high_watermark() == leader.end_offset());
+    }
+
+    assert_eq!(cluster.end(2, "t"), Offset(0));
+    disk.end_stall();
+    cluster.until_caught_up(1, 2, "t");
+}

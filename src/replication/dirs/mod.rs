@@ -187,11 +187,7 @@ impl Dirs {
         let first = online.next()?;
         Some(online.fold(first, |best, dir| {
             let rank = |dir: &DataDir| (dir.lags(), dir.partition_count());
-            if rank(dir) < rank(best) {
-                dir
-            } else {
-                best
-            }
+            if rank(dir) < rank(best) { dir } else { best }
         }))
     }
 }

@@ -202,7 +202,10 @@ fn a_disk_that_hangs_keeps_no_other_partition_from_what_the_metadata_says() {
     let refused = Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
     assert_eq!(world.append("u", 0, 1), refused);
     let mut made = (0..8).map(|index| world.append("v", index, 1));
-    assert!(made.all(|made| made.is_ok()), "they go to the other directory");
+    assert!(
+        made.all(|made| made.is_ok()),
+        "they go to the other directory"
+    );
 
     world.disk.end_stall();
     world.until(|| world.append("t", 0, 1) == refused);

@@ -82,6 +82,7 @@ impl Partition {
             news.woken.extend(state.advance_deletions());
         } else {
             state.role = Role::Follower;
+            state.log.forget_unwritten_epochs();
             news.woken = state.fail_waits(AckOutcome::NotLeader);
         }
         // Those that wait for bytes learn at once that another epoch began.

@@ -11,7 +11,7 @@ use super::roles::all_local;
 use super::topic_configs::TopicConfigs;
 use crate::metadata::ReplicaDirectory;
 use crate::metadata::image::MetadataImage;
-use crate::model::TopicIdPartition;
+use crate::model::{BrokerId, TopicIdPartition};
 use crate::replication::dirs::{CheckpointKind, Checkpoints, DataDir};
 use crate::replication::hosted::{HostedPartition, Offline};
 use crate::replication::threads::{now, on_threads, random_bytes};
@@ -30,8 +30,12 @@ pub struct Opened {
 }
 
 impl Replicas {
-    /// Opens the logs of all directories and gives each its role by `image`. It blocks until all are open,
-    /// which after a crash includes reading everything that was not synced.
+    /// Opens the logs of all directories and gives each its role by `image`, but for that of the leader. It
+    /// blocks until all are open, which after a crash includes reading everything that was not synced.
+    ///
+    /// An image that names this broker as a leader means the process before this one, which may have had
+    /// more in its log: what this one wrote in the same epoch could be at the offsets of what others have.
+    /// The broker leads once it is registered, which begins another epoch.
     ///
     /// # Errors
     /// The system gives no thread to go on with moves. A disk that fails costs only its directory.
@@ -40,7 +44,12 @@ impl Replicas {
         let (marks, copies) = self.load_all(image);
         // A partition that is made from now on must not find the offsets of one that is gone.
         self.dirs.write_checkpoints(&CheckpointKind::ALL);
-        let local = all_local(image, self.node_id);
+        let mut local = all_local(image, self.node_id);
+        for replica in &mut local {
+            if replica.state.leader == self.node_id {
+                Arc::make_mut(&mut replica.state).leader = BrokerId::NONE;
+            }
+        }
         let configs = TopicConfigs::new(image, &self.settings.load());
         let replicas: Vec<_> = local.iter().collect();
         let replica_directories = self.take_roles(&replicas, &configs);

@@ -153,6 +153,7 @@ impl Log {
         self.check_online()?;
         let checked = check_replicated(records, self.end_offset + -1)?;
         let records = &records[..checked.size];
+        self.forget_unwritten_epochs();
         self.check_epochs(records)?;
         let appended = self.append_run(records, now);
         self.offline_if_failed(appended)
@@ -199,11 +200,7 @@ impl Log {
     }
 
     fn check_epochs(&self, records: &[u8]) -> Result<(), AppendError> {
-        // An epoch that began at the end of the log has written nothing: a leader that was started again in it,
-        // and has lost its last records, begins it below where the others have it.
-        let mut written = self.epochs.entries().iter().rev();
-        let written = written.find(|it| it.start_offset < self.end_offset);
-        let mut latest = written.map(|it| it.epoch);
+        let mut latest = self.epochs.latest().map(|it| it.epoch);
         for batch in Batches::new(records) {
             let found = batch?.partition_leader_epoch();
             match latest {

@@ -156,6 +156,13 @@ impl Log {
         self.epochs.assign(epoch, self.end_offset);
     }
 
+    /// Forgets epochs that this replica began as their leader and wrote nothing in. A leader that was started
+    /// again in its epoch, and has lost its last records, began it below where others have it: as a follower
+    /// it would take no batch of the epochs in between.
+    pub fn forget_unwritten_epochs(&mut self) {
+        self.epochs.truncate_from_end(self.end_offset);
+    }
+
     /// The end of `epoch`, or of the largest known epoch below it, in this log (KIP-101, KIP-279).
     pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<EpochEnd> {
         self.epochs.end_offset_for(epoch, self.end_offset)

@@ -211,7 +211,27 @@ impl World {
         let disk = disk.after_power_cut(crate::doubles::Tear::Kept);
         let again = Self::start(disk, paths, failed, Arc::clone(&self.image.lock()));
         *again.topics_made.lock() = *self.topics_made.lock();
+        again.register();
         again
+    }
+
+    /// What follows a registration: the broker leads again what it led, in another epoch.
+    fn register(&self) {
+        let image = Arc::clone(&self.image.lock());
+        let led = image.topics().iter().flat_map(|topic| {
+            let partitions = topic.partitions.iter();
+            let led = partitions.filter(|(_, state)| state.leader == BrokerId(LOCAL));
+            led.map(|(index, _)| PartitionChangeRecord {
+                partition_id: *index,
+                topic_id: topic.id,
+                leader: LOCAL,
+                ..PartitionChangeRecord::default()
+            })
+        });
+        let led: Vec<_> = led
+            .map(|record| Change::Record(MetadataRecord::PartitionChange(record)))
+            .collect();
+        self.apply(&led);
     }
 
     pub(super) fn apply(&self, changes: &[Change]) -> Vec<ReplicaDirectory> {

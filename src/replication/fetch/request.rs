@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::replication::delayed::Interest;
-use crate::replication::fetch_session::FollowerIdentity;
+use crate::replication::fetch_session::{FINAL_EPOCH, FollowerIdentity, NO_SESSION};
 
 /// What a Fetch asks for as a whole.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,17 @@ pub struct FetchParams {
     pub interest: Interest,
     /// Whether only the leader may answer.
     pub only_leader: bool,
+}
+
+impl SessionRequest {
+    /// A request outside of all sessions.
+    pub fn none(uses_topic_ids: bool) -> Self {
+        Self {
+            id: NO_SESSION,
+            epoch: FINAL_EPOCH,
+            uses_topic_ids,
+        }
+    }
 }
 
 /// The session that a Fetch belongs to.

@@ -764,10 +764,15 @@ impl World {
             process.fetched(correlation, answer, now)
         });
         if let Some((leader, number, works)) = works.flatten() {
-            let is_slow = self.events.has_faults && !works.is_empty() && self.random.one_in(5);
+            // Before a cut the checkpoints are synced.
+            let cuts = works.iter().any(|work| matches!(work.act, Act::Cut(_)));
+            let is_slow = self.events.has_faults
+                && !works.is_empty()
+                && self.random.one_in(if cuts { 2 } else { 5 });
+            let longest = if cuts { 1500 } else { 600 };
             if is_slow {
                 self.on(node, |process, _| process.begin_work(leader, number));
-                let at = self.elapsed + self.random.millis(1..600);
+                let at = self.elapsed + self.random.millis(1..longest);
                 let process = caller.process;
                 let fetcher = (leader, number);
                 let event = Event::CarryOut {

@@ -216,9 +216,10 @@ impl Ledger {
     }
 
     /// A consumer is given these batches.
-    pub fn on_consumed(&self, node: BrokerId, epoch: LeaderEpoch, read: &[Entry]) {
+    pub fn on_consumed(&self, node: BrokerId, read: &[Entry]) {
         for entry in read {
-            let may_differ = epoch < self.valid_from;
+            // A leader that has not heard of what was given up.
+            let may_differ = entry.epoch < self.valid_from;
             assert!(
                 may_differ || self.committed.has(entry),
                 "a consumer reads {entry:?} of {} from {node}, which is not committed",

@@ -20,6 +20,7 @@ mod events;
 mod faults;
 mod ledger;
 mod lying_disk;
+mod machines;
 mod mutation;
 mod mutations;
 mod plants;
@@ -27,6 +28,7 @@ mod process;
 mod progress;
 mod quorum;
 mod shadow;
+mod watch;
 mod world;
 
 use std::thread;

@@ -6,14 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use broker::doubles::{Act, CrashDisk, Simulated, Work, simulate};
-use broker::metadata::delta::MetadataDelta;
-use broker::metadata::image::{MetadataImage, PartitionImage, Provenance};
-use broker::model::{BrokerId, LeaderEpoch, Offset, Timestamp, TopicIdPartition, Uuid};
+use broker::metadata::image::{MetadataImage, PartitionImage};
+use broker::model::{BrokerId, Offset, Timestamp, TopicIdPartition, Uuid};
 use broker::protocol::messages::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
-use broker::protocol::messages::metadata_records::MetadataRecord;
-use broker::replication::error::ReplicaError;
 use broker::replication::partition::Moment;
 
 use super::clients::Client;
@@ -22,11 +19,10 @@ use super::events::{
 };
 use super::faults::{DiskFault, Temper};
 use super::ledger::{Ledger, Rules};
-use super::lying_disk::{Lies, LyingDisk};
+use super::lying_disk::Lies;
 use super::mutation::Mutation;
-use super::process::{Beginning, Outgoing, Process, partitions_of};
+use super::process::{Outgoing, Process, partitions_of};
 use super::quorum::{Question, Quorum};
-use super::shadow::{Shadow, entries};
 use crate::clock::Clock;
 use crate::random::Random;
 
@@ -81,8 +77,8 @@ pub struct Node {
     pub fault: Option<DiskFault>,
     pub lies: Lies,
     /// What it knew of the metadata when it went down.
-    image: Arc<MetadataImage>,
-    read: usize,
+    pub image: Arc<MetadataImage>,
+    pub read: usize,
     /// Whether the power failed since it last ran, or its disk was replaced.
     pub has_lost_power: bool,
     pub was_wiped: bool,
@@ -106,7 +102,7 @@ pub struct World {
     chance: u64,
     commit_is_due: bool,
     at_once: usize,
-    checks_followers: bool,
+    pub checks_followers: bool,
     /// Clients send nothing more.
     pub clients_rest: bool,
     /// What the last answer of a leader said of high watermarks.
@@ -500,77 +496,6 @@ impl World {
         }
     }
 
-    fn check_consumed(
-        &self,
-        node: usize,
-        response: &broker::protocol::messages::fetch::FetchResponse,
-    ) {
-        let Some(process) = &self.nodes[node].process else {
-            return;
-        };
-        for (id, data) in partitions_of(response) {
-            let Some(bytes) = data.records.bytes().filter(|bytes| !bytes.is_empty()) else {
-                continue;
-            };
-            let mut read = entries(bytes);
-            read.retain(|entry| entry.last.0 < data.high_watermark);
-            let partition = process.replicas.manager.partition(&id);
-            let epoch = partition.map_or(LeaderEpoch(0), |partition| partition.leader().1);
-            self.ledgers[&id].on_consumed(broker_of(node), epoch, &read);
-        }
-    }
-
-    /// Looks at all replicas of a node that have changed.
-    pub fn observe(&mut self, node: usize) {
-        let broker = broker_of(node);
-        let excused = self.excused();
-        let Some(process) = self.nodes[node].process.as_mut() else {
-            return;
-        };
-        // Until it has read its own registration it may lead as the process before it did, for nobody to see.
-        let is_heard = process.life.epoch >= 0 && process.read as i64 > process.life.epoch;
-        for (id, ledger) in &mut self.ledgers {
-            let partition = match process.replicas.manager.partition(id) {
-                Ok(partition) => partition,
-                Err(ReplicaError::Storage(_)) => {
-                    ledger.unseen.insert(broker);
-                    continue;
-                }
-                Err(_) => continue,
-            };
-            let Some(state) = partition_in(self.quorum.image(), id) else {
-                continue;
-            };
-            let log = ledger.logs.entry(broker).or_default();
-            if process.cut.remove(id) {
-                *log = Shadow::default();
-            }
-            let Some(known) = log.read_on(&partition) else {
-                continue;
-            };
-            ledger.on_log(broker, known);
-            let led = partition.leader_epoch_if_leader();
-            if let Some(epoch) = led {
-                ledger.on_leader(broker, epoch);
-            }
-            let led = led.map(|epoch| (process.number, epoch));
-            let watermark = partition.high_watermark();
-            if !is_heard {
-                ledger.on_unheard(broker, watermark);
-            } else {
-                ledger.on_watermark(broker, led, watermark, state, |id| excused[node_of(id)]);
-            }
-        }
-    }
-
-    /// Which brokers are others than the controller knows: what they have lost it has not heard of.
-    fn excused(&self) -> [bool; NODES] {
-        std::array::from_fn(|node| {
-            let registered = self.quorum.image().brokers().get(broker_of(node));
-            registered.is_none_or(|broker| broker.incarnation != self.nodes[node].incarnation)
-        })
-    }
-
     fn on_question(&mut self, caller: Caller, mut question: Question) {
         // A registration of a process that is gone would take the place of the one that is there, which
         // holds the same directories: nothing tells them apart, and that one would be fenced for good.
@@ -617,100 +542,6 @@ impl World {
         if self.quorum.has_uncommitted() {
             self.schedule_commit();
         }
-    }
-
-    /// Commits one decision, and looks at what it says of partitions.
-    pub fn commit_next(&mut self) {
-        let before = self.quorum.image().clone();
-        let offsets = self.quorum.commit();
-        if offsets.is_empty() {
-            return;
-        }
-        self.notify_readers();
-        let mut changed = Vec::new();
-        for offset in offsets {
-            if let Some(MetadataRecord::PartitionChange(change)) = self.quorum.record(offset) {
-                changed.push(TopicIdPartition {
-                    topic_id: change.topic_id,
-                    partition: change.partition_id,
-                });
-            }
-        }
-        changed.sort_unstable();
-        changed.dedup();
-        let excused = self.excused();
-        let is_another: [bool; NODES] = std::array::from_fn(|node| {
-            let epoch_in = |image: &MetadataImage| {
-                let broker = image.brokers().get(broker_of(node));
-                broker.map(|broker| broker.epoch)
-            };
-            epoch_in(&before) != epoch_in(self.quorum.image())
-        });
-        for id in changed {
-            let Some(state) = partition_in(self.quorum.image(), &id).cloned() else {
-                continue;
-            };
-            self.tell(|| format!("{id:?} becomes {state:?}"));
-            let ledger = self.ledgers.get_mut(&id).expect("all are known");
-            let before = partition_in(&before, &id);
-            let is_another = |id: &BrokerId| is_another[node_of(*id)];
-            ledger.on_change(before, &state, |id| excused[node_of(id)], is_another);
-        }
-    }
-
-    fn notify_readers(&mut self) {
-        for node in 0..NODES {
-            let slow = self.events.has_faults && self.random.one_in(20);
-            let longest = if slow { 2000 } else { 15 };
-            let at = self.elapsed + self.random.millis(1..longest);
-            let process = self.nodes[node].started;
-            self.events.schedule(at, Event::Read { node, process });
-        }
-    }
-
-    /// A broker reads on in the committed log, to the end of some decision.
-    fn read(&mut self, node: usize, process: u64) {
-        if !self.is_running(node, process) {
-            return;
-        }
-        if self.events.is_cut(CONTROLLER, node) || self.events.is_cut(node, CONTROLLER) {
-            let at = self.elapsed + self.random.millis(50..500);
-            self.events.schedule(at, Event::Read { node, process });
-            return;
-        }
-        let to = self
-            .quorum
-            .some_end(&mut self.random, self.events.has_faults);
-        let quorum = &self.quorum;
-        let running = self.nodes[node].process.as_ref().expect("it runs");
-        if to <= running.read {
-            if running.read < quorum.committed() {
-                let at = self.elapsed + self.random.millis(1..300);
-                self.events.schedule(at, Event::Read { node, process });
-            }
-            return;
-        }
-        let mut delta = MetadataDelta::new((*running.image).clone());
-        for offset in running.read..to {
-            if let Some(record) = quorum.record(offset) {
-                delta.replay(record).expect("it is committed");
-            }
-        }
-        delta.set_provenance(provenance(to));
-        let image = Arc::new(delta.image().clone());
-        self.on(node, |process, _| {
-            process.read = to;
-            process.image = Arc::clone(&image);
-            process.apply(&delta, &image);
-        });
-        self.nodes[node].image = image;
-        self.nodes[node].read = to;
-        self.follow_wrongly(node);
-        if to < self.quorum.committed() {
-            let at = self.elapsed + self.random.millis(1..300);
-            self.events.schedule(at, Event::Read { node, process });
-        }
-        self.act(node);
     }
 
     fn on_request(&mut self, caller: Caller, to: usize, mut request: Request) {
@@ -764,10 +595,15 @@ impl World {
             process.fetched(correlation, answer, now)
         });
         if let Some((leader, number, works)) = works.flatten() {
-            let is_slow = self.events.has_faults && !works.is_empty() && self.random.one_in(5);
+            // Before a cut the checkpoints are synced.
+            let cuts = works.iter().any(|work| matches!(work.act, Act::Cut(_)));
+            let is_slow = self.events.has_faults
+                && !works.is_empty()
+                && self.random.one_in(if cuts { 2 } else { 5 });
+            let longest = if cuts { 1500 } else { 600 };
             if is_slow {
                 self.on(node, |process, _| process.begin_work(leader, number));
-                let at = self.elapsed + self.random.millis(1..600);
+                let at = self.elapsed + self.random.millis(1..longest);
                 let process = caller.process;
                 let fetcher = (leader, number);
                 let event = Event::CarryOut {
@@ -789,155 +625,6 @@ impl World {
         self.distort_works(node, &mut works);
         self.on(node, |process, _| process.carry_out(leader, number, &works));
         self.end_distortion(node);
-    }
-
-    fn tell_of(&mut self, node: usize, leader: BrokerId, works: &[Work]) {
-        for work in works {
-            let (id, epoch) = (work.id, work.leader_epoch);
-            let what = match &work.act {
-                Act::Cut(cut) => format!("{cut:?}"),
-                Act::Append {
-                    fetch_offset,
-                    records,
-                    high_watermark,
-                    ..
-                } if !records.is_empty() => {
-                    format!(
-                        "{} bytes at {fetch_offset}, high watermark {high_watermark}",
-                        records.len()
-                    )
-                }
-                Act::Append { .. } => continue,
-            };
-            self.tell(|| format!("{id:?}: {node} has from {leader} in epoch {epoch}: {what}"));
-        }
-    }
-
-    /// A node starts with what is on its disk.
-    fn start(&mut self, node: usize) {
-        if self.nodes[node].process.is_some() {
-            return;
-        }
-        self.begin_disk_fault_at_start(node);
-        self.catch_up_before_start(node);
-        let machine = &mut self.nodes[node];
-        machine.started += 1;
-        machine.stalled_until = None;
-        machine.armed = None;
-        machine.is_syncing = false;
-        let mut bytes = [1; 16];
-        bytes[..8].copy_from_slice(&machine.started.to_be_bytes());
-        bytes[8..].copy_from_slice(&(node as u64 + 1).to_be_bytes());
-        machine.incarnation = Uuid::from_bytes(bytes);
-        let beginning = Beginning {
-            node,
-            number: machine.started,
-            incarnation: machine.incarnation,
-            disk: LyingDisk {
-                disk: Arc::new(machine.disk.clone()),
-                lies: machine.lies.clone(),
-            },
-            paths: machine.paths.clone(),
-            image: Arc::clone(&machine.image),
-            read: machine.read,
-            checks_followers: self.checks_followers,
-        };
-        let started = self.timed(node, |world, now| {
-            let mut ids = 0;
-            let random = world.random.next();
-            Process::start(beginning, now, || {
-                ids += 1;
-                let mut bytes = [9; 16];
-                bytes[..8].copy_from_slice(&random.to_be_bytes());
-                bytes[8] = ids;
-                Uuid::from_bytes(bytes)
-            })
-        });
-        if self.has_lost_power_within(node) {
-            drop(started);
-            self.crash(node);
-            return;
-        }
-        match started {
-            Ok(process) => {
-                self.tell(|| format!("node {node} starts"));
-                self.nodes[node].process = Some(Box::new(process));
-                self.look_after_start(node);
-                let process = self.nodes[node].started;
-                self.events
-                    .schedule(self.elapsed, Event::Read { node, process });
-                self.act(node);
-            }
-            Err(why) => {
-                assert!(
-                    self.nodes[node].fault.is_some(),
-                    "node {node} does not start: {why}"
-                );
-                self.start_later(node);
-            }
-        }
-    }
-
-    /// A broker that starts has read its copy of the metadata log, which may be behind.
-    fn catch_up_before_start(&mut self, node: usize) {
-        let to = self.quorum.some_end(&mut self.random, true);
-        let machine = &mut self.nodes[node];
-        if to <= machine.read {
-            return;
-        }
-        let mut delta = MetadataDelta::new((*machine.image).clone());
-        for offset in machine.read..to {
-            if let Some(record) = self.quorum.record(offset) {
-                delta.replay(record).expect("it is committed");
-            }
-        }
-        delta.set_provenance(provenance(to));
-        machine.image = Arc::new(delta.image().clone());
-        machine.read = to;
-    }
-
-    /// What is left of the logs of a node that has just started.
-    fn look_after_start(&mut self, node: usize) {
-        let broker = broker_of(node);
-        let excused = self.excused();
-        let machine = &mut self.nodes[node];
-        let lost_power = std::mem::take(&mut machine.has_lost_power);
-        let was_wiped = std::mem::take(&mut machine.was_wiped);
-        let may_fail = machine.fault.is_some();
-        let process = machine.process.as_ref().expect("it has just started");
-        for (id, ledger) in &mut self.ledgers {
-            let Some(state) = partition_in(self.quorum.image(), id) else {
-                continue;
-            };
-            match process.replicas.manager.partition(id) {
-                Ok(partition) => {
-                    ledger.unseen.remove(&broker);
-                    let mut found = Shadow::default();
-                    if found.read_on(&partition).is_some() {
-                        ledger.logs.insert(broker, found);
-                    }
-                    ledger.on_log(broker, 0);
-                }
-                Err(error) => {
-                    let offline = process.replicas.manager.offline_partitions();
-                    let is_offline = offline.contains(id);
-                    // What is said to be lost is not served before it is made anew.
-                    let is_lost = state.directory_of(broker) == Some(Uuid::LOST_DIRECTORY);
-                    assert!(
-                        may_fail || is_lost || !is_offline,
-                        "after a start of {node}: {error}"
-                    );
-                    if is_offline {
-                        ledger.unseen.insert(broker);
-                    } else {
-                        ledger.unseen.remove(&broker);
-                        ledger.logs.insert(broker, Shadow::default());
-                    }
-                }
-            }
-            let may_have_lost = was_wiped || lost_power && !ledger.rules.syncs;
-            ledger.on_restart(broker, may_have_lost, state, |id| excused[node_of(id)]);
-        }
     }
 
     fn begin_controller(&mut self) {
@@ -978,12 +665,4 @@ pub fn partition_in<'a>(
         .topics()
         .partition(&id.topic_id, id.partition)
         .map(|state| &**state)
-}
-
-fn provenance(count: usize) -> Provenance {
-    Provenance {
-        offset: Offset(i64::try_from(count).expect("a short log") - 1),
-        epoch: LeaderEpoch(1),
-        ..Provenance::default()
-    }
 }

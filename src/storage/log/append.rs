@@ -280,12 +280,8 @@ impl Log {
         let indexed = self.tail.note(&active, header, position, interval);
         self.end_offset = header.next_offset();
         let epoch = header.partition_leader_epoch();
-        let (latest, start) = (self.epochs.latest(), header.base_offset());
-        // A newer one that has written nothing is not in this log.
-        let begins = latest
-            .is_none_or(|it| it.epoch < epoch || it.epoch > epoch && it.start_offset >= start);
-        if epoch > LeaderEpoch::NONE && begins {
-            self.epochs.assign(epoch, start);
+        if epoch > LeaderEpoch::NONE && self.epochs.latest().is_none_or(|it| it.epoch < epoch) {
+            self.epochs.assign(epoch, header.base_offset());
         }
         active.note_batch(header, position, indexed)?;
         let completed = produced.apply(&mut self.producers);

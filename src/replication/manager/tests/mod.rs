@@ -7,6 +7,7 @@ mod fetch;
 mod following;
 mod in_sync;
 mod moves;
+mod registered;
 mod sessions;
 mod stalls;
 mod support;

@@ -32,7 +32,7 @@ use crate::storage::log_dir::{Identity, LogDirs};
 use crate::storage::producer_state::Origin;
 use crate::telemetry::Metrics;
 
-const LOCAL: i32 = 1;
+pub(super) const LOCAL: i32 = 1;
 
 pub(super) struct World {
     pub(super) metrics: Arc<Metrics>,
@@ -41,7 +41,7 @@ pub(super) struct World {
     pub(super) manager: ReplicaManager,
     pub(super) previous_broker_epoch: Option<i64>,
     pub(super) replica_directories: Vec<ReplicaDirectory>,
-    image: Mutex<Arc<MetadataImage>>,
+    pub(super) image: Mutex<Arc<MetadataImage>>,
     topics_made: Mutex<u8>,
     failures: Arc<Mutex<Vec<bool>>>,
     /// What the controller was told of moves.
@@ -213,25 +213,6 @@ impl World {
         *again.topics_made.lock() = *self.topics_made.lock();
         again.register();
         again
-    }
-
-    /// What follows a registration: the broker leads again what it led, in another epoch.
-    fn register(&self) {
-        let image = Arc::clone(&self.image.lock());
-        let led = image.topics().iter().flat_map(|topic| {
-            let partitions = topic.partitions.iter();
-            let led = partitions.filter(|(_, state)| state.leader == BrokerId(LOCAL));
-            led.map(|(index, _)| PartitionChangeRecord {
-                partition_id: *index,
-                topic_id: topic.id,
-                leader: LOCAL,
-                ..PartitionChangeRecord::default()
-            })
-        });
-        let led: Vec<_> = led
-            .map(|record| Change::Record(MetadataRecord::PartitionChange(record)))
-            .collect();
-        self.apply(&led);
     }
 
     pub(super) fn apply(&self, changes: &[Change]) -> Vec<ReplicaDirectory> {

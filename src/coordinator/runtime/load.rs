@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -35,6 +35,9 @@ use crate::telemetry::LogGate;
 static NOT_LOADED: LogGate = LogGate::of_many(100);
 /// There may be as many as records.
 static PASSED_OVER: LogGate = LogGate::new();
+
+/// How soon to look again whether a replica has come to its role.
+const LATE_LOOK: Duration = Duration::from_millis(20);
 
 /// Why a shard could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +89,8 @@ impl<S: Shard> ShardRunner<S> {
     /// the load gets its turn, the load does nothing.
     pub(super) fn load_soon(self: &Arc<Self>, term: u64) {
         let this = Arc::clone(self);
-        if self.partition.end_offset() == self.partition.log_start_offset() {
+        let is_empty = self.partition.end_offset() == self.partition.log_start_offset();
+        if is_empty && self.partition.is_free() && self.knows_its_role() {
             // The log is empty: the shards of a new topic are ready when the topic is.
             return this.load(term);
         }
@@ -144,8 +148,19 @@ impl<S: Shard> ShardRunner<S> {
         }
     }
 
+    /// Whether the replica is in the epoch that the metadata has told of: where its disk hangs it comes to it
+    /// late.
+    fn knows_its_role(&self) -> bool {
+        let wanted = self.lock().epoch;
+        self.partition.leader().1 >= wanted || !self.partition.is_running()
+    }
+
     fn try_load(&self, term: u64) -> Result<Loading<S>, LoadError> {
         self.check_wanted(term)?;
+        while !self.knows_its_role() {
+            std::thread::sleep(LATE_LOOK);
+            self.check_wanted(term)?;
+        }
         let leader_epoch = self.partition.leader_epoch_if_leader();
         let epoch = leader_epoch.ok_or(ReplicaError::NotLeader)?;
         let max_message_bytes = max_batch_bytes(&self.partition);

@@ -175,20 +175,20 @@ impl Logs {
                     Step::Done(self.ready(&partition, Outcome::Ends(end)))
                 }
                 // The log begins now where the first batch does.
-                Ok(end) => self.append_at(partition, work, end),
+                Ok(end) => self.append_at(&partition, work, end),
             };
         }
     }
 
     /// Appends what was fetched for another end of the log than it has now.
-    fn append_at(&self, partition: Arc<Partition>, work: &Work, end: FollowerEnd) -> Step {
+    fn append_at(&self, partition: &Arc<Partition>, work: &Work, end: FollowerEnd) -> Step {
         let mut again = work.clone();
         if let Act::Append { fetch_offset, .. } = &mut again.act {
             *fetch_offset = end.end_offset;
         }
-        match self.append(Arc::clone(&partition), &again) {
+        match self.append(Arc::clone(partition), &again) {
             // It began there already: the batches do not fit this log.
-            Step::Cuts(..) => Step::Done(self.ready(&partition, Outcome::Failed(end))),
+            Step::Cuts(..) => Step::Done(self.ready(partition, Outcome::Failed(end))),
             step => step,
         }
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::Replicas;
+use super::heal::may_heal;
 use super::roles::set_eligible;
 use super::topic_configs::TopicConfigs;
 use crate::metadata::delta::LocalPartition;
@@ -78,6 +79,24 @@ impl Replicas {
             partition.set_config(configs.of(&name.topic), now());
             set_eligible(&partition, &image);
         }
+    }
+
+    /// The damaged partitions that can be healed by now, though nothing of them has changed: they were damaged
+    /// again, or their folder could not be set aside.
+    pub fn waiting_to_heal(&self, image: &MetadataImage) -> Vec<LocalPartition> {
+        let offline = self.hosted.offline().into_iter();
+        let damaged = offline.filter(|id| {
+            let hosted = self.hosted.get(id);
+            matches!(hosted, Some(HostedPartition::Offline(Offline::Damaged(_))))
+        });
+        let local = damaged.filter_map(|id| {
+            let topic = image.topics().by_id(&id.topic_id)?;
+            let name = TopicPartition::new(Arc::clone(&topic.name), id.partition);
+            self.local(image, id, &name)
+        });
+        local
+            .filter(|local| may_heal(&local.state, self.node_id))
+            .collect()
     }
 
     /// The replica of this broker, as an image has it.

@@ -60,7 +60,13 @@ impl Replicas {
         let replicas: Vec<_> = replicas
             .filter(|it| !self.must_wait(it.topic_id, &it.partition, it.directory))
             .collect();
-        let replica_directories = self.take_roles(&replicas, &configs);
+        let mut replica_directories = self.take_roles(&replicas, &configs);
+        let waiting = self.waiting_to_heal(image);
+        let waiting = waiting
+            .iter()
+            .filter(|it| !self.must_wait(it.topic_id, &it.partition, it.directory));
+        let waiting: Vec<_> = waiting.collect();
+        replica_directories.extend(self.take_roles(&waiting, &configs));
         self.apply_configs(delta, &configs);
         if !delta.changes().brokers.is_empty() {
             self.apply_brokers(image);

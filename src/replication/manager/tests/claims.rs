@@ -52,7 +52,7 @@ fn a_first_fetch_claims_only_what_is_durable() {
 fn a_fetch_after_a_refused_append_or_a_cut_claims_only_what_is_durable() {
     let misfit = Act::Append {
         fetch_offset: Offset(3),
-        records: batch(1).to_bytes(Offset(3), EPOCH).into(),
+        records: batch(1).to_bytes(Offset(3), EPOCH),
         high_watermark: Offset(30),
         log_start_offset: Offset(12),
     };

@@ -156,3 +156,15 @@ async fn a_lost_log_that_is_gone_is_not_made_anew_where_it_counts() {
     assert_eq!(folders(&cluster.nodes[&2].disk, "t-0"), 0);
     assert_eq!(told(&cluster, 2), [], "else it could lead without a record");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_damaged_again_before_it_has_healed_is_healed_with_the_next_metadata() {
+    let mut cluster = equal().await;
+    damage(&cluster, 2);
+    cluster.apply(&[cluster.placed("t", &[dir(1), LOST], &[1])]);
+    damage(&cluster, 2);
+
+    cluster.create("another", &[1, 2], &[]);
+
+    assert_same(&cluster, "t");
+}

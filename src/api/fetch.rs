@@ -52,19 +52,16 @@ pub fn handle(
     let version = context.version();
     let request = context.decode::<FetchRequest>(body)?;
     let follower = follower(version, &request);
-    if let Some(follower) = follower
-        && let Err(code) = followers::check_fetch(api, &context, follower)
-    {
-        let response = refused(&request, code);
-        return Ok(Handling::Answer(answer::<FetchRequest>(
-            &context, &response,
-        )));
-    }
-    let session = SessionRequest {
-        id: request.session_id,
-        epoch: request.session_epoch,
-        uses_topic_ids: version >= FIRST_BY_ID,
+    let checked = follower.map(|it| followers::check_fetch(api, &context, it));
+    let follower = match checked.transpose() {
+        Ok(follower) => follower,
+        Err(code) => {
+            let response = refused(&request, code);
+            let answer = answer::<FetchRequest>(&context, &response);
+            return Ok(Handling::Answer(answer));
+        }
     };
+    let session = session(version, &request, follower);
     let by_id = session.uses_topic_ids;
     let partitions = request
         .topics
@@ -177,6 +174,23 @@ fn replica(version: i16, request: &FetchRequest) -> (i32, i64) {
         (state.replica_id, state.replica_epoch)
     } else {
         (request.replica_id, -1)
+    }
+}
+
+/// The session that a request belongs to; none for a follower that nobody knows.
+fn session(
+    version: i16,
+    request: &FetchRequest,
+    follower: Option<FollowerIdentity>,
+) -> SessionRequest {
+    let uses_topic_ids = version >= FIRST_BY_ID;
+    if follower.is_some_and(followers::is_nobody) {
+        return SessionRequest::none(uses_topic_ids);
+    }
+    SessionRequest {
+        id: request.session_id,
+        epoch: request.session_epoch,
+        uses_topic_ids,
     }
 }
 

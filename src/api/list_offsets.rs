@@ -111,7 +111,7 @@ impl Asker {
         asked: &ListOffsetsPartition,
     ) -> Result<ListedOffset, ErrorCode> {
         if self.replica.0 >= 0 {
-            followers::check_reader(api, context, self.replica, &id)?;
+            followers::check_listener(api, context)?;
         }
         let knows = |(special, first)| special == asked.timestamp && self.version >= first;
         if asked.timestamp < 0 && !SPECIAL.into_iter().any(knows) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::context::RequestContext;
 use super::{Api, followers};
-use crate::model::{BrokerId, LeaderEpoch, Offset, TopicPartition};
+use crate::model::{LeaderEpoch, Offset, TopicPartition};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::offset_for_leader_epoch::{
     EpochEndOffset, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
@@ -28,14 +28,16 @@ pub fn handle(
 ) -> OffsetForLeaderEpochResponse {
     let has_replica = context.version() >= FIRST_WITH_REPLICA;
     let only_leader = !has_replica || request.replica_id != DEBUGGING;
-    let follower = (has_replica && request.replica_id >= 0).then_some(BrokerId(request.replica_id));
+    let checked = if has_replica && request.replica_id >= 0 {
+        followers::check_listener(api, context)
+    } else {
+        Ok(())
+    };
     let topics = request.topics.iter().map(|topic| {
         let name: Arc<str> = Arc::from(&*topic.topic);
         let answer = |asked: &OffsetForLeaderPartition| {
             let id = TopicPartition::new(Arc::clone(&name), asked.partition);
-            let refused = follower.map(|it| followers::check_reader(api, context, it, &id));
-            let end = refused
-                .unwrap_or(Ok(()))
+            let end = checked
                 .and_then(|()| end_of(api, &id, asked, only_leader).map_err(|error| error.code()));
             epoch_end(asked.partition, end)
         };

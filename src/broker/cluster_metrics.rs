@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use super::live_config::LiveConfig;
 use crate::metadata::delta::MetadataDelta;
-use crate::metadata::driver::{MetadataPublisher, Published};
+use crate::metadata::driver::{Metadata, MetadataPublisher, Published};
 use crate::metadata::image::{MetadataImage, ResourceKind};
 use crate::metadata::{ClusterCounts, ClusterEvents, ControllerHandle, Side};
 use crate::model::BrokerId;
@@ -17,8 +19,34 @@ const MIN_ISR: &str = "min.insync.replicas";
 /// How often the quorum is looked at when it tells nothing.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// Who counts what each image has.
+pub(super) fn publisher(
+    live: &Arc<LiveConfig>,
+    metrics: &Arc<Metrics>,
+) -> Box<dyn MetadataPublisher> {
+    Box::new(ClusterMetricsPublisher::new(live, metrics))
+}
+
+/// Shows who leads the quorum, and how far the node `local` has come behind it, on the runtime `quorum` for as
+/// long as that runs.
+pub(super) fn begin(
+    metadata: &Metadata,
+    raft: &Raft,
+    local: BrokerId,
+    metrics: &Arc<Metrics>,
+    quorum: &Handle,
+) {
+    quorum.spawn(keep_quorum_metrics(
+        Arc::clone(metadata.published()),
+        metadata.controller().clone(),
+        raft.clone(),
+        local,
+        Arc::clone(metrics),
+    ));
+}
+
 /// Counts what each image has.
-pub(super) struct ClusterMetricsPublisher {
+struct ClusterMetricsPublisher {
     live: Arc<LiveConfig>,
     local: BrokerId,
     metrics: Arc<Metrics>,
@@ -27,7 +55,7 @@ pub(super) struct ClusterMetricsPublisher {
 }
 
 impl ClusterMetricsPublisher {
-    pub(super) fn new(live: &Arc<LiveConfig>, metrics: &Arc<Metrics>) -> Self {
+    fn new(live: &Arc<LiveConfig>, metrics: &Arc<Metrics>) -> Self {
         Self {
             live: Arc::clone(live),
             local: live.current().node.node_id,
@@ -87,8 +115,7 @@ impl MetadataPublisher for ClusterMetricsPublisher {
     }
 }
 
-/// Shows who leads the quorum, and how far this node has come behind it, for as long as its runtime runs.
-pub(super) async fn keep_quorum_metrics(
+async fn keep_quorum_metrics(
     published: Arc<Published>,
     controller: ControllerHandle,
     raft: Raft,

@@ -39,7 +39,6 @@ use crate::raft::wire::QuorumAddresses;
 use crate::raft::{Raft, VoterLines};
 use crate::telemetry::{Loggers, Metrics};
 use broker_role::{BrokerRole, NodeSoFar};
-use cluster_metrics::{ClusterMetricsPublisher, keep_quorum_metrics};
 use directories::Directories;
 use endpoints::Advertised;
 use live_config::{ConfigPublisher, LiveConfig};
@@ -139,26 +138,18 @@ impl Node {
         let (quotas, quota_publisher) = Quotas::new(&config.quotas);
         // The config comes first, because a new topic gets the defaults that came with it.
         let config_publisher = Box::new(ConfigPublisher(Arc::clone(&live)));
-        let metrics_publisher = Box::new(ClusterMetricsPublisher::new(&live, &metrics));
-        let mut publishers: Publishers = vec![config_publisher, quota_publisher, metrics_publisher];
-        let roles = config.node.process_roles;
-        let broker = roles.is_broker().then(|| {
+        let counter = cluster_metrics::publisher(&live, &metrics);
+        let mut publishers: Publishers = vec![config_publisher, quota_publisher, counter];
+        let broker = config.node.process_roles.is_broker().then(|| {
             let (broker, of_broker) = broker_role::prepare(&live, &directories, &metrics, on_fatal);
             publishers.extend(of_broker);
             broker
         });
-        let identity =
-            identity::metadata_config(&config, &loaded.settings, &directories, &advertised)?;
-        let registration = identity.registration.clone();
-        let metadata = Metadata::start(identity, events, &raft, publishers, on_fatal)
+        let own = identity::metadata_config(&config, &loaded.settings, &directories, &advertised)?;
+        let registration = own.registration.clone();
+        let metadata = Metadata::start(own, events, &raft, publishers, on_fatal)
             .context("cannot start the metadata threads")?;
-        quorum.spawn(keep_quorum_metrics(
-            Arc::clone(metadata.published()),
-            metadata.controller().clone(),
-            raft.clone(),
-            config.node.node_id,
-            Arc::clone(&metrics),
-        ));
+        cluster_metrics::begin(&metadata, &raft, config.node.node_id, &metrics, quorum);
         let (broken_connections, inbox) = broken_connections();
         let parts = Parts {
             config: Arc::clone(&config),
@@ -177,7 +168,7 @@ impl Node {
         let of_controller = Arc::new(Dispatcher::new(Arc::new(Api::new(parts.clone()))));
         let serving = sockets.serve_controllers(&live, of_controller, metrics);
         let (listeners, network) = serving.await?;
-        if roles.is_controller() {
+        if config.node.process_roles.is_controller() {
             controller_role::begin(&config, &metadata, inbox, registration, quorum);
         }
         let so_far = NodeSoFar {

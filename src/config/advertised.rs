@@ -115,7 +115,33 @@ fn check_routable(advertised: &[Endpoint]) -> Result<(), InvalidValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::listeners::tests::{BROKER, CONTROLLER, read, refused};
+    use crate::config::listeners::Listeners;
+    use crate::config::{Layers, Settings};
+
+    const BROKER: &[(&str, &str)] = &[
+        ("process.roles", "broker"),
+        ("node.id", "4"),
+        ("cluster.id", "MkU3OEVBNTcwNTJENDM2Qg"),
+        ("controller.quorum.voters", "1@a:9093"),
+    ];
+    const CONTROLLER: &[(&str, &str)] = &[("process.roles", "controller")];
+
+    fn read(roles: &[(&str, &str)], more: &[(&str, &str)]) -> Result<Listeners, InvalidValue> {
+        let settings: Settings = roles
+            .iter()
+            .chain(more)
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect();
+        let view = View {
+            layers: Layers::of(&settings),
+        };
+        Listeners::read(&view, &Membership::read(&view).unwrap())
+    }
+
+    fn refused(roles: &[(&str, &str)], more: &[(&str, &str)], reason: &str) {
+        let error = read(roles, more).expect_err("the settings are wrong");
+        assert!(error.message.contains(reason), "{more:?}: {error}");
+    }
 
     #[test]
     fn a_node_that_is_only_a_controller_advertises_no_other_listener() {

@@ -297,23 +297,20 @@ pub(super) fn upper_case(names: Vec<String>) -> Vec<String> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
     use crate::config::{Layers, Settings};
 
-    pub(in crate::config) const BROKER: &[(&str, &str)] = &[
+    const BROKER: &[(&str, &str)] = &[
         (PROCESS_ROLES, "broker"),
         ("node.id", "4"),
         ("cluster.id", "MkU3OEVBNTcwNTJENDM2Qg"),
         (VOTERS, "1@a:9093"),
     ];
-    pub(in crate::config) const CONTROLLER: &[(&str, &str)] = &[(PROCESS_ROLES, "controller")];
+    const CONTROLLER: &[(&str, &str)] = &[(PROCESS_ROLES, "controller")];
     const BOTH: &[(&str, &str)] = &[(PROCESS_ROLES, "broker,controller")];
 
-    pub(in crate::config) fn read(
-        roles: &[(&str, &str)],
-        more: &[(&str, &str)],
-    ) -> Result<Listeners, InvalidValue> {
+    fn read(roles: &[(&str, &str)], more: &[(&str, &str)]) -> Result<Listeners, InvalidValue> {
         let settings: Settings = roles
             .iter()
             .chain(more)
@@ -325,7 +322,7 @@ pub(super) mod tests {
         Listeners::read(&view, &Membership::read(&view).unwrap())
     }
 
-    pub(in crate::config) fn refused(roles: &[(&str, &str)], more: &[(&str, &str)], reason: &str) {
+    fn refused(roles: &[(&str, &str)], more: &[(&str, &str)], reason: &str) {
         let error = read(roles, more).expect_err("the settings are wrong");
         assert!(error.message.contains(reason), "{more:?}: {error}");
     }

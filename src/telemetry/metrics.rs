@@ -124,11 +124,7 @@ impl Metrics {
         Self {
             connections: gauge(registry, "connections", "Connections held now"),
             connections_accepted: count(registry, "connections_accepted", "Connections accepted"),
-            connections_refused: count(
-                registry,
-                "connections_refused",
-                "Connections refused for a limit",
-            ),
+            connections_refused: count(registry, "connections_refused", "Refused for a limit"),
             connections_idle: count(
                 registry,
                 "connections_idle",
@@ -144,11 +140,7 @@ impl Metrics {
                 "connections_malformed",
                 "Connections closed because their bytes were no requests",
             ),
-            connection_panics: count(
-                registry,
-                "connection_panics",
-                "Connections ended by a panic",
-            ),
+            connection_panics: count(registry, "connection_panics", "Ended by a panic"),
             accept_failures: count(
                 registry,
                 "accept_failures",
@@ -162,11 +154,7 @@ impl Metrics {
                 "Memory that requests hold now",
             ),
             requests: PerApi::register(registry, apis),
-            throttled_requests: count(
-                registry,
-                "throttled_requests",
-                "Requests that were answered later for a quota",
-            ),
+            throttled_requests: count(registry, "throttled_requests", "Answered later for a quota"),
             appended_batches: count(registry, "appended_batches", "Batches appended"),
             appended_records: count(registry, "appended_records", "Records appended"),
             appended_bytes: bytes(registry, "appended", "Bytes appended"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::model::BrokerId;
 use crate::replication::delayed::Interest;
+use crate::replication::fetch_session::{FINAL_EPOCH, NO_SESSION};
 
 /// A follower that fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,17 @@ pub struct FetchParams {
     pub interest: Interest,
     /// Whether only the leader may answer.
     pub only_leader: bool,
+}
+
+impl SessionRequest {
+    /// A request outside of all sessions.
+    pub fn none(uses_topic_ids: bool) -> Self {
+        Self {
+            id: NO_SESSION,
+            epoch: FINAL_EPOCH,
+            uses_topic_ids,
+        }
+    }
 }
 
 /// The session that a Fetch belongs to.

@@ -663,11 +663,11 @@ impl Process {
         let life = &mut self.life;
         life.next_at = now + AGAIN;
         match answer {
-            Answer::Controller(Reply::Registered(response)) if life.epoch < 0 => {
-                if !response.error_code.is_error() {
-                    life.epoch = response.broker_epoch;
-                    life.next_at = now;
-                }
+            Answer::Controller(Reply::Registered(response))
+                if life.epoch < 0 && !response.error_code.is_error() =>
+            {
+                life.epoch = response.broker_epoch;
+                life.next_at = now;
             }
             Answer::Controller(Reply::Heartbeat(response)) if !response.error_code.is_error() => {
                 life.may_stop |= response.should_shut_down;

@@ -414,8 +414,8 @@ impl World {
         for outgoing in out {
             self.leave(node, outgoing);
         }
-        let may_stop = |process: &Box<Process>| process.life.may_stop;
-        if self.nodes[node].process.as_ref().is_some_and(may_stop) {
+        let running = self.nodes[node].process.as_deref();
+        if running.is_some_and(|process| process.life.may_stop) {
             self.stop(node);
             return;
         }

@@ -303,6 +303,13 @@ impl ControllerHandle {
         fenced.await.is_ok()
     }
 
+    /// Whether the metadata has a registration of the broker that came after the one of `epoch`.
+    pub(super) fn knows_newer(&self, broker: BrokerId, epoch: i64) -> bool {
+        let image = self.published.image();
+        let registered = image.brokers().get(broker);
+        registered.is_some_and(|broker| broker.epoch > epoch)
+    }
+
     /// Follows which controller is active, and in which epoch.
     pub(super) fn leader(&self) -> watch::Receiver<(Option<BrokerId>, LeaderEpoch)> {
         self.published.leader.subscribe()

@@ -289,14 +289,29 @@ struct Life {
 
 impl Life {
     async fn run(mut self) {
-        match self.register().await {
-            Ok(Some(epoch)) => self.live(epoch).await,
-            Ok(None) => self.become_state(LifecycleState::Stopped),
-            Err(reason) => {
-                tracing::error!(reason, "the cluster does not take this broker");
-                self.become_state(LifecycleState::Failed(reason));
+        loop {
+            match self.register().await {
+                Ok(Some(epoch)) => match self.live(epoch).await {
+                    Ended::Stopped => break,
+                    Ended::Displaced => self.forget_registration(),
+                },
+                Ok(None) => break,
+                Err(reason) => {
+                    tracing::error!(reason, "the cluster does not take this broker");
+                    self.become_state(LifecycleState::Failed(reason));
+                    return;
+                }
             }
         }
+        self.become_state(LifecycleState::Stopped);
+    }
+
+    /// Prepares to register again, in the place of what took this broker's. The controller cannot tell that
+    /// this process had no part in that: it counts as one that did not stop in order.
+    fn forget_registration(&mut self) {
+        tracing::warn!("another registration took the place of this broker's: registering again");
+        self.identity.previous_epoch = -1;
+        self.become_state(LifecycleState::Registering);
     }
 
     /// Registers, and returns the epoch; `None` if the broker is told to stop before it has one.
@@ -337,15 +352,13 @@ impl Life {
         }
     }
 
-    /// Sends heartbeats until the broker may stop.
-    async fn live(&mut self, epoch: i64) {
+    /// Sends heartbeats until the broker may stop, or its registration counts no more.
+    async fn live(&mut self, epoch: i64) -> Ended {
         let mut has_caught_up = false;
         loop {
             let pause = match self.heartbeat(epoch, has_caught_up).await {
-                Pause::Stop => {
-                    self.become_state(LifecycleState::Stopped);
-                    return;
-                }
+                Pause::Stop => return Ended::Stopped,
+                Pause::Register => return Ended::Displaced,
                 Pause::For(pause) => pause,
             };
             match self.wake(epoch, pause, has_caught_up).await {
@@ -389,6 +402,14 @@ impl Life {
             tracing::warn!(code, "the controller refuses a heartbeat");
             if self.is_orphaned {
                 return Pause::Stop;
+            }
+            // A registration of an earlier process, which was held up on its way, does that.
+            let is_stale = response.error_code == ErrorCode::STALE_BROKER_EPOCH;
+            if is_stale
+                && !self.wants_to_stop
+                && self.controller.knows_newer(self.identity.id, epoch)
+            {
+                return Pause::Register;
             }
             return Pause::For(self.identity.heartbeat_interval.min(LONGEST_PAUSE));
         }
@@ -469,4 +490,12 @@ enum Woken {
 enum Pause {
     For(Duration),
     Stop,
+    /// The broker's epoch is not that of its registration any more.
+    Register,
+}
+
+/// Why a registered broker sends no more heartbeats.
+enum Ended {
+    Stopped,
+    Displaced,
 }

@@ -6,6 +6,11 @@
 //! `FAULTS_SECONDS=3600 FAULTS_SEED=7 cargo test --release --test faults random_faults -- --nocapture`.
 //! All need root, for namespaces and mounts; without it they are skipped loudly.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "a run tells what it does, and what it measures"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -374,8 +374,7 @@ fn produce(shared: &Arc<Shared>, number: u32) -> Vec<Sent> {
     }
     producer.flush(PATIENCE).expect("all that is open ends");
     drop(producer);
-    let sent = std::mem::take(&mut *sent.lock());
-    sent
+    std::mem::take(&mut *sent.lock())
 }
 
 /// Reads all partitions as they grow.

@@ -46,3 +46,26 @@ async fn a_broker_of_another_cluster_is_told_so() {
     assert!(matches!(broker.state(), LifecycleState::Failed(_)));
     node.stop();
 }
+
+#[tokio::test]
+async fn a_broker_whose_registration_an_earlier_process_takes_registers_again() {
+    let node = Node::start(&formatted_disk(), config());
+    let broker = node.join(2).await;
+    let first = broker.epoch();
+
+    // It was sent by the process before, and was held up on its way.
+    let late = identity(1).registration();
+    let displaced = node.metadata.controller().ask(late).await;
+    assert_eq!(displaced.error_code, ErrorCode::NONE);
+    let image = node
+        .until(|image| {
+            let registered = image.brokers().get(BrokerId(1));
+            registered.is_some_and(|it| !it.fenced && it.epoch > displaced.broker_epoch)
+        })
+        .await;
+
+    let registered = image.brokers().get(BrokerId(1)).unwrap();
+    assert_eq!(registered.incarnation, identity(2).incarnation);
+    assert!(first < displaced.broker_epoch);
+    node.stop();
+}

@@ -22,8 +22,7 @@ struct Setup {
 
 impl Setup {
     fn new() -> Self {
-        let mut session =
-            FetchSession::new(1, false, true, Interest::HighWatermark, Instant::now());
+        let mut session = FetchSession::new(1, None, true, Interest::HighWatermark, Instant::now());
         let mut partitions = Vec::new();
         for partition in 0..PARTITIONS {
             let slot = session.update(TopicRef::Id(TOPIC), partition.cast_signed(), request(0));
@@ -53,7 +52,7 @@ impl Setup {
         }
         let (offset, epoch) = (self.offset, self.session.epoch());
         self.session
-            .begin(epoch, true, Interest::HighWatermark)
+            .begin(epoch, None, true, Interest::HighWatermark)
             .expect("the next epoch");
         for partition in (0..PARTITIONS).step_by(step) {
             let asked = request(offset);

@@ -188,7 +188,6 @@ fn fence(criterion: &mut Criterion) {
 
 fn controller_settings() -> ControllerSettings {
     ControllerSettings {
-        most_replicas: usize::MAX,
         node_id: BrokerId(1),
         cluster_id: String::new(),
         quorum: vec![BrokerId(1)],

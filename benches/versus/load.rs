@@ -440,6 +440,5 @@ pub fn longest_gap(
         std::thread::sleep(Duration::from_millis(5));
     }
     producer.flush(LIMIT).expect("all is acknowledged");
-    let longest = gaps.0.lock().1;
-    longest
+    gaps.0.lock().1
 }

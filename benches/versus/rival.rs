@@ -203,9 +203,6 @@ fn build(name: &'static str, nodes: i32, binary: &Path, ports: Ports, section: &
         let data = directory.path().join(format!("data-{id}"));
         let mut text = ports.settings(id, nodes, &data, "\"");
         text.push_str(&format!("cluster.id = \"{CLUSTER_ID}\"\n"));
-        if nodes > 1 {
-            text.push_str("replication.factor.max = 3\n");
-        }
         let config = directory.path().join(format!("broker-{id}.toml"));
         fs::write(config, text).expect("the disk has room");
     }

@@ -73,7 +73,6 @@ pub(super) fn metadata_config(
                 .default_replication_factor
                 .clamp(i16::MIN.into(), i16::MAX.into())
                 as i16,
-            most_replicas: usize::try_from(config.topics.replication_factor_max).unwrap_or(1),
             delete_topic_enable: config.topics.delete_topic_enable,
             broker_session_timeout: milliseconds(config.quorum.broker_session_timeout_ms),
             elections: election_intervals(&config.quorum),

@@ -54,8 +54,6 @@ pub struct TopicsConfig {
     pub auto_create_topics_enable: bool,
     /// How many topics one such request may create: 1 or above.
     pub auto_create_topics_per_request_max: i32,
-    /// The most replicas of a partition; 1 or above.
-    pub replication_factor_max: i32,
     /// Whether topics can be deleted.
     pub delete_topic_enable: bool,
     /// 1 or above.
@@ -131,7 +129,6 @@ impl TopicsConfig {
         Self {
             auto_create_topics_enable: view.bool("auto.create.topics.enable"),
             auto_create_topics_per_request_max: view.int("auto.create.topics.per.request.max"),
-            replication_factor_max: view.int("replication.factor.max"),
             delete_topic_enable: view.bool("delete.topic.enable"),
             num_partitions: view.int("num.partitions"),
             default_replication_factor: view.int("default.replication.factor"),

@@ -11,15 +11,12 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::broker_identity::BrokerIdentity;
 use super::controller_handle_driver::ControllerHandle;
-use super::image::SUPPORTED_FEATURES;
 use super::replica_directory_driver::{self, ReplicaDirectoryInbox};
-use crate::model::{BrokerId, DirectoryId, LeaderEpoch, Offset, Uuid};
+use crate::model::{BrokerId, DirectoryId, LeaderEpoch, Offset};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
-use crate::protocol::messages::broker_registration::{
-    BrokerRegistrationRequest, Feature, Listener,
-};
 
 /// The pause after the first attempt to register that found no controller. Each further pause is twice as
 /// long.
@@ -30,52 +27,6 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The pause between heartbeats of a broker that wants to stop.
 const SHUTDOWN_PAUSE: Duration = Duration::from_millis(20);
-
-/// What the broker tells the controller of itself.
-#[derive(Clone, Debug)]
-pub struct BrokerIdentity {
-    /// The broker's `node.id`.
-    pub id: BrokerId,
-    /// The id of the cluster that the broker belongs to.
-    pub cluster_id: String,
-    /// The id of this process: each start chooses another.
-    pub incarnation: Uuid,
-    /// The advertised listeners, without those of controllers.
-    pub listeners: Vec<Listener>,
-    /// The broker's `broker.rack`.
-    pub rack: Option<String>,
-    /// The ids of the broker's log directories that are online.
-    pub log_dirs: Vec<DirectoryId>,
-    /// The epoch that the broker had when it last stopped cleanly; -1 if it did not (KIP-966).
-    pub previous_epoch: i64,
-    /// `broker.heartbeat.interval.ms`.
-    pub heartbeat_interval: Duration,
-    /// `initial.broker.registration.timeout.ms`.
-    pub registration_timeout: Duration,
-}
-
-impl BrokerIdentity {
-    /// The registration request.
-    pub fn registration(&self) -> BrokerRegistrationRequest {
-        let features = SUPPORTED_FEATURES.iter();
-        let features = features.map(|(name, min, max)| Feature {
-            name: (*name).into(),
-            min_supported_version: *min,
-            max_supported_version: *max,
-        });
-        BrokerRegistrationRequest {
-            broker_id: self.id.0,
-            cluster_id: self.cluster_id.clone().into(),
-            incarnation_id: self.incarnation,
-            listeners: self.listeners.clone(),
-            features: features.collect(),
-            rack: self.rack.clone().map(Into::into),
-            is_migrating_zk_broker: false,
-            log_dirs: self.log_dirs.clone(),
-            previous_broker_epoch: self.previous_epoch,
-        }
-    }
-}
 
 /// How far the broker has come.
 #[derive(Clone, Debug, PartialEq, Eq)]

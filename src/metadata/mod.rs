@@ -18,6 +18,7 @@ pub mod loader;
 /// The threads, and the handles on them.
 pub mod driver;
 
+mod broker_identity;
 mod cluster_counts;
 mod controller_driver;
 mod controller_handle_driver;
@@ -32,6 +33,7 @@ mod publisher_driver;
 mod replica_directories;
 mod replica_directory_driver;
 
+pub use broker_identity::BrokerIdentity;
 pub use cluster_counts::{ClusterCounts, ClusterEvents, PartitionCounts, Side};
 pub use controller_handle_driver::{ControllerHandle, Undecided};
 pub use controller_link_driver::{ControllerLink, principal_of};
@@ -41,7 +43,7 @@ pub use gone_broker_driver::{
 };
 pub use isr_change_driver::{IsrChangeInbox, IsrChangeSender, isr_changes};
 pub use isr_changes::{IsrChange, IsrOutcome, PendingIsrChanges};
-pub use lifecycle_driver::{BrokerIdentity, BrokerLifecycle, LifecycleError, LifecycleState};
+pub use lifecycle_driver::{BrokerLifecycle, LifecycleError, LifecycleState};
 pub use replica_directories::{PendingReplicaDirectories, ReplicaDirectory};
 pub use replica_directory_driver::{
     ReplicaDirectoryInbox, ReplicaDirectorySender, replica_directories,

@@ -165,7 +165,6 @@ accepted! {
     "DescribeConfigs", ["*"], "*.configs[sasl.oauthbearer.allow.unverified.*]", "(there)", "(absent)", "keys of 4.4";
     "DescribeConfigs", ["*"], "*.configs[cluster.id]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["*"], "*.configs[disk.reserve.bytes]", "(there)", "(absent)", "a key of our own";
-    "DescribeConfigs", ["*"], "*.configs[replication.factor.max]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["*"], "*.configs[group.members.max.bytes]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["*"], "*.configs[group.offsets.max.bytes]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["*"], "*.configs[auto.create.topics.per.request.max]", "(there)", "(absent)", "a key of our own";

@@ -171,11 +171,11 @@ fn a_broker_that_is_killed_is_fenced_long_before_its_session_ends() {
 const SESSION: Duration = Duration::from_secs(9);
 
 #[test]
-fn a_second_replica_is_refused_as_long_as_nobody_would_fill_it() {
+fn more_replicas_than_brokers_are_refused() {
     let mut nodes = Nodes::combined(52, &OURS, &[]).expect("they are ours");
     nodes.start_all();
 
-    let code = create(&nodes, 1, "two", 1, 2);
+    let code = create(&nodes, 1, "four", 1, 4);
 
     assert_eq!(code, ErrorCode::INVALID_REPLICATION_FACTOR);
 }

@@ -10,9 +10,7 @@ use broker::protocol::messages::metadata::MetadataResponsePartition;
 use rdkafka::producer::Producer as _;
 
 use crate::nodes::{Maker, Nodes};
-use crate::replication::{
-    COPIES, TOPIC, create, partitions, producer, read_all, send, wait_until_in_sync,
-};
+use crate::replication::{TOPIC, create, partitions, producer, read_all, send, wait_until_in_sync};
 use crate::voice::{PATIENCE, ask, wait_for};
 
 const MESSAGES: u64 = 500;
@@ -20,7 +18,7 @@ const MESSAGES: u64 = 500;
 /// One controller, and three brokers with a replica each of one partition, of which two must be in sync.
 fn cluster(test: u8) -> Nodes {
     let mut nodes =
-        Nodes::with_brokers(test, &[Maker::Ours], &[Maker::Ours; 3], &COPIES).expect("all ours");
+        Nodes::with_brokers(test, &[Maker::Ours], &[Maker::Ours; 3], &[]).expect("all ours");
     nodes.start_all();
     create(&nodes, 2, 1, "2");
     wait_until_in_sync(&nodes, 2, 3);

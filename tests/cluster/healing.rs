@@ -11,14 +11,14 @@ use broker::protocol::messages::list_offsets::{
 
 use crate::nodes::Nodes;
 use crate::replication::{
-    COPIES, OURS, TOPIC, assert_same_replicas, create, leader_of_first, partitions, producer,
-    read_all, send, wait_until_in_sync,
+    OURS, TOPIC, assert_same_replicas, create, leader_of_first, partitions, producer, read_all,
+    send, wait_until_in_sync,
 };
 use crate::voice::{PATIENCE, ask, wait_for};
 
 /// Three nodes with a partition of 1000 messages, all in sync.
 fn filled(test: u8) -> Nodes {
-    let mut nodes = Nodes::combined(test, &OURS, &COPIES).expect("they are ours");
+    let mut nodes = Nodes::combined(test, &OURS, &[]).expect("they are ours");
     nodes.start_all();
     create(&nodes, 1, 1, "2");
     wait_until_in_sync(&nodes, 1, 3);

@@ -33,8 +33,7 @@ use crate::nodes::{Maker, Nodes};
 use crate::voice::{PATIENCE, ask, ask_at, wait_for};
 
 const TOPIC: &str = "replicated";
-const SETTINGS: [(&str, &str); 3] = [
-    ("replication.factor.max", "3"),
+const SETTINGS: [(&str, &str); 2] = [
     // A replica that is silent stays in the in-sync set, so that the high watermark waits for it.
     ("broker.session.timeout.ms", "60000"),
     ("replica.lag.time.max.ms", "60000"),

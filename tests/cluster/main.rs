@@ -1,6 +1,8 @@
 //! Several nodes on this machine, each a real process on an address of its own: ours, and Apache Kafka's
 //! among them. Apache Kafka is skipped loudly where it is not installed; `.ci/run` installs it.
 
+#![allow(clippy::print_stdout, reason = "a run tells what it does")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -3,8 +3,7 @@
 
 use crate::nodes::{Maker, Nodes};
 use crate::replication::{
-    COPIES, assert_same_replicas, create, leader_of_first, producer, read_all, send,
-    wait_until_in_sync,
+    assert_same_replicas, create, leader_of_first, producer, read_all, send, wait_until_in_sync,
 };
 use rdkafka::producer::Producer as _;
 
@@ -12,8 +11,7 @@ use crate::voice::{self, PATIENCE};
 
 const PARTITIONS: i32 = 3;
 /// Brokers that are killed are missed after three seconds.
-const SETTINGS: [(&str, &str); 3] = [
-    COPIES[0],
+const SETTINGS: [(&str, &str); 2] = [
     ("broker.session.timeout.ms", "3000"),
     ("broker.heartbeat.interval.ms", "500"),
 ];

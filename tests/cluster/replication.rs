@@ -23,7 +23,6 @@ use crate::voice::{PATIENCE, ask, wait_for};
 
 pub const OURS: [Maker; 3] = [Maker::Ours; 3];
 pub const TOPIC: &str = "replicated";
-pub const COPIES: [(&str, &str); 1] = [("replication.factor.max", "3")];
 
 /// Creates the topic with three replicas.
 pub fn create(nodes: &Nodes, id: i32, partitions: i32, min_in_sync: &str) {
@@ -187,7 +186,7 @@ pub fn assert_same_replicas(nodes: &mut Nodes, partitions: i32) {
 
 #[test]
 fn three_replicas_have_the_same_bytes_and_one_may_be_down() {
-    let mut nodes = Nodes::combined(70, &OURS, &COPIES).expect("they are ours");
+    let mut nodes = Nodes::combined(70, &OURS, &[]).expect("they are ours");
     nodes.start_all();
     create(&nodes, 1, 3, "2");
     wait_until_in_sync(&nodes, 1, 3);
@@ -235,7 +234,7 @@ fn three_replicas_have_the_same_bytes_and_one_may_be_down() {
 
 #[test]
 fn too_few_replicas_in_sync_take_no_messages_that_all_must_have() {
-    let mut nodes = Nodes::combined(71, &OURS, &COPIES).expect("they are ours");
+    let mut nodes = Nodes::combined(71, &OURS, &[]).expect("they are ours");
     nodes.start_all();
     create(&nodes, 1, 1, "3");
     wait_until_in_sync(&nodes, 1, 3);
@@ -266,7 +265,7 @@ fn too_few_replicas_in_sync_take_no_messages_that_all_must_have() {
 
 #[test]
 fn nothing_acknowledged_is_lost_while_brokers_are_killed_in_turn() {
-    let mut nodes = Nodes::combined(72, &OURS, &COPIES).expect("they are ours");
+    let mut nodes = Nodes::combined(72, &OURS, &[]).expect("they are ours");
     nodes.start_all();
     create(&nodes, 1, 3, "2");
     wait_until_in_sync(&nodes, 1, 3);

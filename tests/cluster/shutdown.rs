@@ -107,10 +107,7 @@ fn longest_gap(
 #[test]
 fn a_broker_that_stops_hands_its_partitions_over_at_once() {
     // A follower that asks the next leader too early pauses, and would be most of what is measured.
-    let settings = [
-        ("replication.factor.max", "3"),
-        ("replica.fetch.backoff.ms", "20"),
-    ];
+    let settings = [("replica.fetch.backoff.ms", "20")];
     let mut nodes = Nodes::combined(77, &OURS, &settings).expect("they are ours");
     nodes.start_all();
     let count = 3 * led();

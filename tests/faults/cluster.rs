@@ -23,8 +23,6 @@ pub const PARTITIONS: i32 = 3;
 /// All nodes.
 pub const NODES: [i32; 3] = [1, 2, 3];
 
-const SETTINGS: [(&str, &str); 1] = [("replication.factor.max", "3")];
-
 /// Three nodes, each broker and controller.
 pub struct Cluster {
     pub nodes: Nodes,
@@ -36,9 +34,8 @@ impl Cluster {
     /// Nodes in a network of their own; `None` if that cannot be made. They do not run yet.
     pub fn new(test: u8, settings: &[(&str, &str)]) -> Option<Self> {
         let network = Rc::new(Network::join(test, &NODES)?);
-        let settings = [&SETTINGS, settings].concat();
         let hosting = Rc::clone(&network);
-        let mut nodes = Nodes::hosted(hosting, &[Maker::Ours; 3], &settings)?;
+        let mut nodes = Nodes::hosted(hosting, &[Maker::Ours; 3], settings)?;
         for id in NODES {
             nodes.set(id, "offsets.topic.replication.factor", "3");
         }

@@ -1,7 +1,5 @@
 //! What clients did and saw.
 
-use std::collections::BTreeSet;
-
 /// What became of a message that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -39,9 +37,6 @@ pub struct Poll {
 /// What clients did and saw.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// Producers that send again what may have been written, without saying so (not idempotent): their
-    /// messages may be there twice, and out of order.
-    pub repeaters: BTreeSet<u32>,
     pub sent: Vec<Sent>,
     pub polls: Vec<Poll>,
 }

@@ -29,6 +29,7 @@ mod cluster;
 mod history;
 mod long;
 mod network;
+mod once;
 mod short;
 mod workload;
 

@@ -1,5 +1,5 @@
 //! What clients do all the time: two producers that want every message acknowledged by all replicas, once and
-//! in order; one that is not idempotent and does not count retries; a reader; and a group of two that commits.
+//! in order; one that sends each message once; a reader; and a group of two that commits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Message as _};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
@@ -17,6 +17,7 @@ use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 use crate::checker;
 use crate::cluster::{PARTITIONS, TOPIC};
 use crate::history::{Fate, History, Poll, Sent};
+use crate::once;
 use crate::voice::PATIENCE;
 
 /// The pause after each message of a producer: it sets the rate.
@@ -26,8 +27,7 @@ const POLL: Duration = Duration::from_millis(100);
 const GROUP: &str = "readers";
 /// How often a member commits.
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
-/// The number of the producer that gives up at the first error after which a message may have been written.
-/// Even so it may write one twice: the answer NOT_LEADER_OR_FOLLOWER counts as "not written" to it.
+/// The number of the producer that sends each message once.
 const TRIES_ONCE: u32 = 3;
 
 /// What all clients share.
@@ -80,9 +80,19 @@ impl Workload {
             commits: Mutex::default(),
             committed: Condvar::new(),
         });
-        let producers = [1, 2, TRIES_ONCE].map(|number| {
+        let idempotent = [1, 2].map(|number| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || produce(&shared, number))
+        });
+        let trying = Arc::clone(&shared);
+        let once = thread::spawn(move || {
+            let acknowledged = |partition| trying.acknowledge(partition);
+            once::produce(
+                TRIES_ONCE,
+                &trying.bootstrap,
+                || trying.is_over(),
+                acknowledged,
+            )
         });
         let reader = Arc::clone(&shared);
         let mut consumers = vec![thread::spawn(move || read(&reader))];
@@ -92,7 +102,7 @@ impl Workload {
         }));
         Self {
             shared,
-            producers: producers.into(),
+            producers: idempotent.into_iter().chain([once]).collect(),
             consumers,
         }
     }
@@ -141,10 +151,7 @@ impl Workload {
     /// Lets all clients finish, and checks what they saw.
     pub fn finish(self) {
         self.shared.has_ended.store(true, Ordering::Relaxed);
-        let mut history = History {
-            repeaters: [TRIES_ONCE].into(),
-            ..History::default()
-        };
+        let mut history = History::default();
         for producer in self.producers {
             history
                 .sent
@@ -314,18 +321,9 @@ impl ProducerContext for Delivery {
                 self.shared.acknowledge(message.partition());
                 Fate::Acknowledged(message.offset())
             }
-            Err((error, _)) => fate_of(error),
+            Err(_) => Fate::Unknown,
         };
         self.sent.lock()[*place].fate = fate;
-    }
-}
-
-/// What an error says of a message that is not tried again. Only one error is given before anything is written.
-fn fate_of(error: &KafkaError) -> Fate {
-    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NotEnoughReplicas) {
-        Fate::Refused
-    } else {
-        Fate::Unknown
     }
 }
 
@@ -337,14 +335,10 @@ fn produce(shared: &Arc<Shared>, number: u32) -> Vec<Sent> {
         sent: Arc::clone(&sent),
     };
     let mut config = shared.config();
-    config.set("acks", "all").set("linger.ms", "2");
-    if number == TRIES_ONCE {
-        config
-            .set("retries", "0")
-            .set("message.timeout.ms", "20000");
-    } else {
-        config.set("enable.idempotence", "true");
-    }
+    config
+        .set("acks", "all")
+        .set("linger.ms", "2")
+        .set("enable.idempotence", "true");
     let created = config.create_with_context(context);
     let producer: ThreadedProducer<Delivery> = created.expect("librdkafka's settings");
     let mut next = 0;

@@ -35,9 +35,6 @@ keys! {
         "How much is remembered of what clients used under quotas: names are theirs to choose. Of \
          who was not heard for the longest it is forgotten first. 200,000 clients of usual names \
          fit.";
-    "replication.factor.max": Int = "1", at_least(1); Medium ReadOnly Acts;
-        "The most replicas that a partition may have. Brokers copy from each other, but the proof that \
-         nothing is lost by that is not complete: above 1 at your own risk.";
     "request.receive.timeout.ms": Long = "30000", at_least(1); Low ReadOnly Acts;
         "How long a client may take to send the next 64 KiB of a request that it began: it holds \
          memory that others wait for.";

@@ -78,8 +78,6 @@ pub struct ControllerSettings {
     pub num_partitions: i32,
     /// Replicas of topics that are created without a number.
     pub default_replication_factor: i16,
-    /// The most replicas that a partition may have (`replication.factor.max`).
-    pub most_replicas: usize,
     /// Whether topics may be deleted.
     pub delete_topic_enable: bool,
     /// How long a broker that sends no heartbeats stays unfenced.

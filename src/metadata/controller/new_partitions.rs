@@ -20,7 +20,6 @@ impl Controller {
         entropy: Entropy<'_>,
     ) -> Result<Vec<PartitionImage>, Refusal> {
         let placed = placement::place(self.image.brokers(), count, replication_factor, entropy)?;
-        self.check_copied(usize::from(replication_factor.unsigned_abs()))?;
         placed
             .into_iter()
             .map(|replicas| {
@@ -56,24 +55,6 @@ impl Controller {
                  are fenced or in controlled shutdown."
             ))
         })
-    }
-
-    /// Refuses more replicas than the config allows.
-    ///
-    /// # Errors
-    /// INVALID_REPLICATION_FACTOR.
-    pub(super) fn check_copied(&self, replicas: usize) -> Result<(), Refusal> {
-        if replicas <= self.settings.most_replicas {
-            return Ok(());
-        }
-        Err(Refusal::new(
-            ErrorCode::INVALID_REPLICATION_FACTOR,
-            format!(
-                "replication.factor.max allows {} replica(s) of a partition. More are for trying out: \
-                 raise it on all controllers.",
-                self.settings.most_replicas
-            ),
-        ))
     }
 
     /// Checks replicas that a request names.
@@ -115,7 +96,7 @@ impl Controller {
                  partitions, which have {expected} replica(s).",
                 replicas.len()
             ))),
-            _ => self.check_copied(replicas.len()),
+            _ => Ok(()),
         }
     }
 

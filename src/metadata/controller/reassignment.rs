@@ -209,7 +209,6 @@ impl Controller {
             isr: partition.isr.to_vec(),
             removing,
         };
-        self.check_copied(target.replicas.len())?;
         Ok(target.completed().unwrap_or(target))
     }
 

@@ -108,16 +108,14 @@ fn check_values(history: &History, orders: &Orders, found: &mut BTreeSet<Anomaly
     for (&partition, order) in orders {
         let mut places = BTreeMap::new();
         for (&offset, &value) in order {
-            let sent = sent.get(&(partition, value));
-            let repeats = sent.is_some_and(|sent| history.repeaters.contains(&sent.producer));
-            if let Some(first) = places.insert(value, offset).filter(|_| !repeats) {
+            if let Some(first) = places.insert(value, offset) {
                 found.insert(Anomaly::Duplicate {
                     partition,
                     value,
                     offsets: (first, offset),
                 });
             }
-            match sent.map(|sent| sent.fate) {
+            match sent.get(&(partition, value)).map(|sent| sent.fate) {
                 None => drop(found.insert(Anomaly::Invented { partition, value })),
                 Some(Fate::Refused) => {
                     found.insert(Anomaly::RefusedRead { partition, value });
@@ -190,8 +188,7 @@ fn check_polls(history: &History, orders: &Orders, found: &mut BTreeSet<Anomaly>
 
 fn check_sends(history: &History, found: &mut BTreeSet<Anomaly>) {
     let mut last: BTreeMap<(u32, i32), i64> = BTreeMap::new();
-    let in_order = |sent: &&Sent| !history.repeaters.contains(&sent.producer);
-    for sent in history.sent.iter().filter(in_order) {
+    for sent in &history.sent {
         let Fate::Acknowledged(offset) = sent.fate else {
             continue;
         };

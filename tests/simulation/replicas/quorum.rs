@@ -103,7 +103,6 @@ impl<T> Quorum<T> {
     /// A cluster that has no broker yet; with eligible leader replicas (KIP-966) or without.
     pub fn new(now: Instant, has_elr: bool) -> Self {
         let settings = Arc::new(ControllerSettings {
-            most_replicas: usize::MAX,
             node_id: BrokerId(100),
             cluster_id: CLUSTER.to_owned(),
             quorum: vec![BrokerId(100)],

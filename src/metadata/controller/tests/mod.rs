@@ -54,7 +54,6 @@ struct World {
 
 fn settings() -> ControllerSettings {
     ControllerSettings {
-        most_replicas: usize::MAX,
         node_id: BrokerId(1),
         cluster_id: CLUSTER.to_owned(),
         quorum: vec![BrokerId(1)],

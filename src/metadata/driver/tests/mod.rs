@@ -70,7 +70,6 @@ struct Node {
 fn config() -> MetadataConfig {
     MetadataConfig {
         controller: ControllerSettings {
-            most_replicas: usize::MAX,
             node_id: BrokerId(1),
             cluster_id: CLUSTER.to_owned(),
             quorum: vec![BrokerId(1)],

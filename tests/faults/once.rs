@@ -1,0 +1,123 @@
+//! A producer that sends each message exactly once, by a connection of its own, and knows what each answer
+//! means. Clients like librdkafka send again after some answers, however few retries they are allowed.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+use broker::model::{Offset, Uuid};
+use broker::protocol::ErrorCode;
+use broker::protocol::messages::metadata::MetadataRequest;
+use broker::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use broker::records::{BatchBuilder, NewRecord};
+
+use crate::cluster::{PARTITIONS, TOPIC};
+use crate::history::{Fate, Sent};
+use crate::voice::ask;
+
+/// The pause after each message.
+const BETWEEN_MESSAGES: Duration = Duration::from_millis(20);
+
+/// Where the topic's leaders are, as some node said.
+struct Leaders {
+    topic_id: Uuid,
+    addresses: BTreeMap<i32, String>,
+}
+
+/// Produces until `is_over`; `acknowledged` is told of each partition that has acknowledged a message. Returns
+/// what was sent.
+pub fn produce(
+    number: u32,
+    bootstrap: &str,
+    is_over: impl Fn() -> bool,
+    acknowledged: impl Fn(i32),
+) -> Vec<Sent> {
+    let nodes: Vec<&str> = bootstrap.split(',').collect();
+    let mut leaders = None;
+    let mut sent = Vec::new();
+    for (next, node) in (0_u64..).zip(nodes.iter().cycle()) {
+        if is_over() {
+            break;
+        }
+        let partition = (next % PARTITIONS as u64) as i32;
+        if leaders.is_none() {
+            leaders = ask_for_leaders(node);
+        }
+        let known = leaders.as_ref();
+        let address = known.and_then(|known| Some((known, known.addresses.get(&partition)?)));
+        let Some((known, address)) = address else {
+            leaders = None;
+            thread::sleep(BETWEEN_MESSAGES);
+            continue;
+        };
+        let value = u64::from(number) << 32 | next;
+        let fate = send(known.topic_id, address, partition, value);
+        sent.push(Sent {
+            producer: number,
+            partition,
+            value,
+            fate,
+        });
+        match fate {
+            Fate::Acknowledged(_) => acknowledged(partition),
+            Fate::Refused | Fate::Unknown => leaders = None,
+        }
+        thread::sleep(BETWEEN_MESSAGES);
+    }
+    sent
+}
+
+fn ask_for_leaders(node: &str) -> Option<Leaders> {
+    let request = MetadataRequest {
+        topics: None,
+        ..MetadataRequest::default()
+    };
+    let answer = ask(node, &request)?;
+    let addresses: BTreeMap<i32, String> = answer
+        .brokers
+        .iter()
+        .map(|broker| (broker.node_id, format!("{}:{}", broker.host, broker.port)))
+        .collect();
+    let mut topics = answer.topics.iter();
+    let topic = topics.find(|topic| topic.name.as_deref() == Some(TOPIC))?;
+    let leaders = topic.partitions.iter().filter_map(|partition| {
+        let address = addresses.get(&partition.leader_id)?;
+        Some((partition.partition_index, address.clone()))
+    });
+    Some(Leaders {
+        topic_id: topic.topic_id,
+        addresses: leaders.collect(),
+    })
+}
+
+fn send(topic_id: Uuid, leader: &str, partition: i32, value: u64) -> Fate {
+    let text = format!("{value} once");
+    let mut batch = BatchBuilder::new(Offset(0));
+    batch.append(NewRecord {
+        value: Some(text.as_bytes()),
+        ..NewRecord::default()
+    });
+    let request = ProduceRequest {
+        acks: -1,
+        timeout_ms: 5_000,
+        topic_data: vec![TopicProduceData {
+            name: TOPIC.into(),
+            topic_id,
+            partition_data: vec![PartitionProduceData {
+                index: partition,
+                records: Some(batch.build()),
+            }],
+        }],
+        ..ProduceRequest::default()
+    };
+    let Some(answer) = ask(leader, &request) else {
+        return Fate::Unknown;
+    };
+    let answer = &answer.responses[0].partition_responses[0];
+    match answer.error_code {
+        ErrorCode::NONE => Fate::Acknowledged(answer.base_offset),
+        // The one answer that says that nothing was written, whatever happens to the leader later.
+        ErrorCode::NOT_ENOUGH_REPLICAS => Fate::Refused,
+        _ => Fate::Unknown,
+    }
+}

@@ -83,6 +83,7 @@ impl Fetcher {
             leader_epoch,
             end,
             stage,
+            early_asks: 0,
         };
         self.put(id, Some(following));
     }
@@ -231,6 +232,7 @@ impl Fetcher {
             Outcome::Ends(end) => {
                 let is_as_before = following.end == end;
                 following.end = end;
+                following.early_asks = 0;
                 if is_as_before && matches!(work.act, Act::Cut(_)) {
                     // What the leader says cannot be brought in line with this log. To ask again at once
                     // would go on without an end.
@@ -293,6 +295,14 @@ impl Fetcher {
             // Whoever leads by now, the metadata will tell: asking again would be told the same.
             ErrorCode::FENCED_LEADER_EPOCH => {
                 following.stage = Stage::Fenced;
+                self.put(id, Some(following));
+                return None;
+            }
+            ErrorCode::NOT_LEADER_OR_FOLLOWER
+            | ErrorCode::UNKNOWN_LEADER_EPOCH
+            | ErrorCode::UNKNOWN_TOPIC_ID
+            | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
+                following.delay_a_little(now, self.settings.backoff);
                 self.put(id, Some(following));
                 return None;
             }

@@ -1,6 +1,6 @@
 //! One partition that is fetched: where its log ends, and what keeps it from being fetched on.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::session::Ask;
 use crate::model::LeaderEpoch;
@@ -15,7 +15,12 @@ pub struct Following {
     pub end: FollowerEnd,
     /// What is to be done next.
     pub stage: Stage,
+    /// How often in a row the leader has said that it knows of no such partition, or that it does not lead it.
+    pub early_asks: u32,
 }
+
+/// The first pause when a leader does not know yet that it leads. Each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 /// What is to be done with a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +56,14 @@ impl Following {
         self.stage == Stage::Fetching
             && self.leader_epoch == ask.leader_epoch
             && self.end.end_offset == ask.fetch_offset
+    }
+
+    /// Lets the partition alone for a little while, at most for `longest`: its leader has not read the metadata
+    /// yet that made it so. Meanwhile it waits for this replica with what is to be on all of them.
+    pub fn delay_a_little(&mut self, now: Instant, longest: Duration) {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.early_asks.min(16));
+        self.early_asks = self.early_asks.saturating_add(1);
+        self.delay(now + pause.min(longest));
     }
 
     /// Lets the partition alone until `until`.

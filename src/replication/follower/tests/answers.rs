@@ -156,10 +156,6 @@ fn a_search_that_is_refused_is_made_again_later() {
 #[test]
 fn a_refused_partition_is_let_alone_while_the_others_go_on() {
     for error in [
-        ErrorCode::NOT_LEADER_OR_FOLLOWER,
-        ErrorCode::UNKNOWN_LEADER_EPOCH,
-        ErrorCode::UNKNOWN_TOPIC_ID,
-        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         ErrorCode::INCONSISTENT_TOPIC_ID,
         ErrorCode::KAFKA_STORAGE_ERROR,
         ErrorCode::UNKNOWN_SERVER_ERROR,
@@ -173,6 +169,36 @@ fn a_refused_partition_is_let_alone_while_the_others_go_on() {
         script.pass(BACKOFF);
         script.answered(vec![]);
         assert_eq!(script.next(), "fetch 42.3: 0@5 epoch 4 last 4");
+    }
+}
+
+#[test]
+fn a_leader_that_does_not_know_of_it_yet_is_asked_again_soon_and_then_less_often() {
+    for error in [
+        ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        ErrorCode::UNKNOWN_LEADER_EPOCH,
+        ErrorCode::UNKNOWN_TOPIC_ID,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    ] {
+        let mut script = Script::in_session(1);
+        script.next();
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            assert_eq!(script.answered(vec![refused(0, error)]), []);
+            let waits = script.next();
+            let pause = waits.trim_start_matches("wait Some(").trim_end_matches(')');
+            let pause = pause.parse().expect("it waits");
+            pauses.push(pause);
+            script.pass(Duration::from_millis(pause));
+            assert!(script.next().starts_with("fetch"), "{error:?}");
+        }
+        assert_eq!(pauses, [20, 40, 80, 160, 320, 640, 1_000, 1_000]);
+
+        let work = script.work(idle(0));
+        script.done(&work, Outcome::Ends(end(5, 4)));
+        script.next();
+        script.answered(vec![refused(0, error)]);
+        assert_eq!(script.next(), "wait Some(20)", "it has led meanwhile");
     }
 }
 

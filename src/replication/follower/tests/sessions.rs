@@ -154,10 +154,10 @@ fn a_partition_that_another_broker_leads_by_now_leaves_the_session_mid_flight() 
 fn when_all_is_delayed_the_first_end_of_a_delay_is_waited_for() {
     let mut script = Script::in_session(2);
     script.next();
-    script.answered(vec![refused(0, ErrorCode::NOT_LEADER_OR_FOLLOWER)]);
+    script.answered(vec![refused(0, ErrorCode::KAFKA_STORAGE_ERROR)]);
     script.pass(BACKOFF / 2);
     script.next();
-    script.answered(vec![refused(1, ErrorCode::NOT_LEADER_OR_FOLLOWER)]);
+    script.answered(vec![refused(1, ErrorCode::KAFKA_STORAGE_ERROR)]);
 
     assert_eq!(script.next(), "wait Some(500)");
     script.pass(BACKOFF / 2);

@@ -9,9 +9,6 @@ use crate::workload::Workload;
 
 /// How long it takes if nobody says.
 const DEFAULT_SECONDS: u64 = 45;
-/// Clients start over, and what they saw is checked, after this time.
-const CHECK_EVERY: Duration = Duration::from_secs(120);
-
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().expect("it is a number"))
@@ -29,26 +26,23 @@ fn random_faults_lose_nothing() {
     let mut random = Random::new(seed);
     let deadline = Instant::now() + Duration::from_secs(seconds);
     let mut count = 0;
+    let workload = Workload::start(cluster.bootstrap());
     while Instant::now() < deadline {
-        let workload = Workload::start(cluster.bootstrap());
-        let check_at = deadline.min(Instant::now() + CHECK_EVERY);
-        while Instant::now() < check_at {
-            for _ in 0..=random.below(2) {
-                harm(&mut cluster, &mut random);
-                count += 1;
-                thread::sleep(random.millis(10..4_000));
-            }
-            cluster.heal();
-            if random.one_in(2) {
-                cluster.wait_until_in_sync();
-            }
-            thread::sleep(random.millis(10..3_000));
+        for _ in 0..=random.below(2) {
+            harm(&mut cluster, &mut random);
+            count += 1;
+            thread::sleep(random.millis(10..4_000));
         }
         cluster.heal();
-        cluster.wait_until_in_sync();
-        workload.wait_for_acks(20);
-        workload.finish();
+        if random.one_in(2) {
+            cluster.wait_until_in_sync();
+            workload.wait_for_acks(1);
+        }
+        thread::sleep(random.millis(10..3_000));
     }
+    cluster.wait_until_in_sync();
+    workload.wait_for_acks(20);
+    workload.finish();
     cluster.assert_same_replicas();
     println!("{count} faults");
 }

@@ -182,10 +182,24 @@ impl Three {
         let started = disks.iter();
         let recorders = started.map(|(id, disk)| (*id, cluster.start(*id, disk)));
         let recorders = recorders.collect();
-        Self {
+        let this = Self {
             cluster,
             disks,
             recorders,
+        };
+        this.wait_for_votes();
+        this
+    }
+
+    /// Waits until no node is a newcomer any more: before that the others may need it for a majority, and it
+    /// has no vote.
+    fn wait_for_votes(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        for id in IDS {
+            while self.cluster.node(id).info().newcomer.is_some() {
+                assert!(Instant::now() < deadline, "node {id} has no vote");
+                thread::yield_now();
+            }
         }
     }
 

@@ -287,10 +287,11 @@ impl View<'_> {
 
     fn partition(&self, index: i32, partition: &PartitionImage) -> MetadataResponsePartition {
         let listener = self.context.listener();
-        // Version 0 lists also replicas that cannot be reached, and says so by an error.
+        // Version 0 leaves out replicas that cannot be reached, and says so by an error; later ones list them as
+        // offline.
         let visible = |replicas: &[BrokerId]| match self.context.version() {
-            0 => nodes::raw(replicas),
-            _ => nodes::reachable(self.image, replicas, listener),
+            0 => nodes::reachable(self.image, replicas, listener),
+            _ => nodes::raw(replicas),
         };
         let reachable = nodes::endpoint(self.image, partition.leader, listener).is_some();
         MetadataResponsePartition {
@@ -321,7 +322,7 @@ impl View<'_> {
         let all_reachable = |replicas: &[BrokerId]| {
             nodes::reachable(self.image, replicas, self.context.listener()).len() == replicas.len()
         };
-        if version > 0 && !(all_reachable(&partition.replicas) && all_reachable(&partition.isr)) {
+        if version == 0 && !(all_reachable(&partition.replicas) && all_reachable(&partition.isr)) {
             return ErrorCode::REPLICA_NOT_AVAILABLE;
         }
         ErrorCode::NONE

@@ -250,6 +250,14 @@ fn too_few_replicas_in_sync_take_no_messages_that_all_must_have() {
         .expect("others");
     nodes.kill(victim);
     wait_until_in_sync(&nodes, leader, 2);
+    let seen = partitions(&nodes, leader).expect("an answer");
+    assert_eq!(
+        seen[0].replica_nodes.len(),
+        3,
+        "who is down is a replica still"
+    );
+    assert_eq!(seen[0].offline_replicas, [victim]);
+    assert_eq!(seen[0].error_code, ErrorCode::NONE);
 
     send(&producer, 2, 0);
     producer.flush(PATIENCE).expect("it has an outcome");

@@ -222,7 +222,6 @@ impl Moves {
         let Some(replaced) = replaced? else {
             return Ok(());
         };
-        self.table.forget(moving);
         from.partition_removed();
         to.partition_added();
         if let Some(suppressed) = ENDED.pass() {
@@ -236,6 +235,8 @@ impl Moves {
         self.dirs.queue_removal(partition);
         self.dirs.write_checkpoints(&CheckpointKind::ALL);
         self.discard(replaced, &moving.name, from);
+        // Only now: a move back would find the log that was replaced in its place. It waits for this step.
+        self.table.forget(moving);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::load::{self, Queue, Stream};
 use crate::rival::Rival;
-use crate::sections::{Rivals, measured, samples};
+use crate::sections::{Rivals, latency, measured, samples};
 use crate::table::{Bound, Table};
 
 const ROUNDS: usize = 3;
@@ -41,7 +41,8 @@ pub fn all(rivals: &mut Rivals, table: &mut Table) {
     stream(rivals, "1 KiB, 1 partition", LARGE, table);
     stream(rivals, "100 B, 6 partitions", SMALL, table);
     one_message_a_request(rivals, table);
-    latency(rivals, table);
+    let create = |rival: &dyn Rival, topic: &str| create(rival, topic, 1);
+    latency(rivals, "RF 3: 300 msg/s", PACED, create, table);
     idle(rivals, table);
     fail_over(rivals, table);
     for rival in rivals.iter_mut() {
@@ -124,31 +125,6 @@ fn one_message_a_request(rivals: &mut Rivals, table: &mut Table) {
     table.add(row, "/s", &rate, Bound::AtLeast(5.0));
     let row = "RF 3: one message a request: CPU";
     table.add(row, "us", &cpu, Bound::AtMost(0.2));
-}
-
-fn latency(rivals: &mut Rivals, table: &mut Table) {
-    let names = ["ack p99", "ack p99.9", "end to end p99", "end to end p99.9"];
-    let mut all = names.map(|_| samples(rivals));
-    for round in 0..ROUNDS {
-        for (n, rival) in rivals.iter_mut().enumerate() {
-            let topic = format!("paced-{round}");
-            create(rival.as_ref(), &topic, 1);
-            let (ack, end_to_end) = load::paced(&rival.bootstrap(), &topic, PACED, 10);
-            let figures = [
-                ack.at(0.99),
-                ack.at(0.999),
-                end_to_end.at(0.99),
-                end_to_end.at(0.999),
-            ];
-            for (samples, figure) in all.iter_mut().zip(figures) {
-                samples[n].push(figure);
-            }
-        }
-    }
-    for (name, samples) in names.iter().zip(&all) {
-        let row = format!("RF 3: {PACED} msg/s, linger 0: {name}");
-        table.add(&row, "ms", samples, Bound::AtMost(1.0 / 3.0));
-    }
 }
 
 /// What a node takes when nothing is asked of it.

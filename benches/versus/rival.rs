@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::path_text;
-use crate::support::process::Process;
+use crate::support::process::{Process, memory};
 
 /// CPU time.
 pub type CpuSeconds = f64;
@@ -86,24 +86,9 @@ impl dyn Rival + '_ {
     /// Resident memory of the largest node in MiB.
     pub fn rss_mib(&mut self) -> f64 {
         let processes = self.processes().values();
-        let sizes = processes.map(|process| rss_mib_of(process.pid()));
-        sizes.fold(0.0, f64::max)
+        let sizes = processes.map(|process| memory(process.pid(), "VmRSS"));
+        sizes.max().expect("it runs") as f64 / f64::from(1 << 20)
     }
-}
-
-fn rss_mib_of(pid: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS"))
-        .expect("VmRSS is told");
-    let kib: f64 = line
-        .split_whitespace()
-        .nth(1)
-        .expect("a number")
-        .parse()
-        .expect("a number");
-    kib / 1024.0
 }
 
 /// User and system time of the calling thread.

@@ -82,7 +82,12 @@ pub fn stream(rivals: &mut Rivals, loads: &[&str], table: &mut Table) {
             "large" => stream_rounds(rivals, "1 KiB, 1 partition", LARGE, table),
             "small" => stream_rounds(rivals, "100 B, 6 partitions", SMALL, table),
             "single" => one_message_a_request(rivals, table),
-            "latency" => latency(rivals, table),
+            "latency" => {
+                let create = |rival: &dyn Rival, topic: &str| {
+                    load::create_topic(&rival.bootstrap(), topic, 1)
+                };
+                latency(rivals, "2,000 msg/s", 2_000, create, table);
+            }
             other => panic!("there is no load {other}"),
         }
     }
@@ -199,7 +204,14 @@ fn one_message_a_request(rivals: &mut Rivals, table: &mut Table) {
     table.add("one message a request: CPU", "us", &cpu, Bound::AtMost(0.2));
 }
 
-fn latency(rivals: &mut Rivals, table: &mut Table) {
+/// The latencies of so many messages a second, each sent at once, to a topic that `create` makes.
+pub fn latency(
+    rivals: &mut Rivals,
+    what: &str,
+    per_second: u64,
+    create: impl Fn(&dyn Rival, &str),
+    table: &mut Table,
+) {
     let names = ["ack p99", "ack p99.9", "end to end p99", "end to end p99.9"];
     let mut all = [
         samples(rivals),
@@ -210,8 +222,8 @@ fn latency(rivals: &mut Rivals, table: &mut Table) {
     for round in 0..ROUNDS {
         for (n, rival) in rivals.iter_mut().enumerate() {
             let topic = format!("paced-{round}");
-            load::create_topic(&rival.bootstrap(), &topic, 1);
-            let (ack, end_to_end) = load::paced(&rival.bootstrap(), &topic, 2_000, 10);
+            create(rival.as_ref(), &topic);
+            let (ack, end_to_end) = load::paced(&rival.bootstrap(), &topic, per_second, 10);
             let figures = [
                 ack.at(0.99),
                 ack.at(0.999),
@@ -224,8 +236,8 @@ fn latency(rivals: &mut Rivals, table: &mut Table) {
         }
     }
     for (name, samples) in names.iter().zip(&all) {
-        let what = format!("2,000 msg/s, linger 0: {name}");
-        table.add(&what, "ms", samples, Bound::AtMost(1.0 / 3.0));
+        let row = format!("{what}, linger 0: {name}");
+        table.add(&row, "ms", samples, Bound::AtMost(1.0 / 3.0));
     }
 }
 

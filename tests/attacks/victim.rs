@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 use tempfile::TempDir;
 
+use crate::support::process::memory;
 use crate::support::{Broker, path_text};
 use crate::witness::Witness;
 
@@ -83,11 +84,7 @@ impl Victim {
 
     /// A figure of the process in bytes, such as `VmRSS`.
     pub fn memory(&self, figure: &str) -> usize {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.broker.pid()));
-        let status = status.expect("it runs");
-        let line = status.lines().find(|line| line.starts_with(figure));
-        let kib = line.and_then(|line| line.split_whitespace().nth(1));
-        kib.expect("it is told").parse::<usize>().expect("a number") << 10
+        memory(self.broker.pid(), figure)
     }
 
     /// Forgets the peak that `VmHWM` tells.

@@ -4,40 +4,25 @@
 use std::time::{Duration, Instant};
 
 use broker::protocol::ErrorCode;
-use broker::protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
-use broker::protocol::messages::metadata::{MetadataRequest, MetadataResponse};
+use broker::protocol::messages::metadata::MetadataResponse;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use crate::nodes::{Maker, Nodes};
-use crate::voice::{self, PATIENCE, ask, wait_for};
+use crate::topics;
+use crate::voice::{self, PATIENCE, wait_for};
 
 const OURS: [Maker; 3] = [Maker::Ours; 3];
 
 /// Asks `id` to create a topic, and returns the answer's code.
 fn create(nodes: &Nodes, id: i32, name: &str, partitions: i32, replicas: i16) -> ErrorCode {
-    let request = CreateTopicsRequest {
-        topics: vec![CreatableTopic {
-            name: name.to_owned().into(),
-            num_partitions: partitions,
-            replication_factor: replicas,
-            ..CreatableTopic::default()
-        }],
-        timeout_ms: 30_000,
-        validate_only: false,
-    };
-    let answer = ask(&nodes.bootstrap(id), &request).expect("an answer");
-    answer.topics[0].error_code
+    topics::create(&nodes.bootstrap(id), name, (partitions, replicas), &[]).expect("an answer")
 }
 
 fn metadata(nodes: &Nodes, id: i32) -> Option<MetadataResponse> {
-    let request = MetadataRequest {
-        topics: None,
-        ..MetadataRequest::default()
-    };
-    ask(&nodes.bootstrap(id), &request)
+    topics::metadata(&nodes.bootstrap(id))
 }
 
 fn bootstrap(nodes: &Nodes, ids: &[i32]) -> String {

@@ -8,9 +8,6 @@ use broker::protocol::messages::assign_replicas_to_dirs::AssignReplicasToDirsReq
 use broker::protocol::messages::broker_heartbeat::BrokerHeartbeatRequest;
 use broker::protocol::messages::broker_registration::BrokerRegistrationRequest;
 use broker::protocol::messages::controller_registration::ControllerRegistrationRequest;
-use broker::protocol::messages::create_topics::{
-    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
-};
 use broker::protocol::messages::envelope::EnvelopeRequest;
 use broker::protocol::messages::fetch::{
     FetchPartition, FetchRequest, FetchTopic, PartitionData, ReplicaState,
@@ -19,7 +16,6 @@ use broker::protocol::messages::fetch_snapshot::FetchSnapshotRequest;
 use broker::protocol::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
-use broker::protocol::messages::metadata::{MetadataRequest, MetadataResponseTopic};
 use broker::protocol::messages::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
@@ -30,9 +26,10 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rustix::process::Signal;
 
 use crate::nodes::{Maker, Nodes};
+use crate::replication::{self, TOPIC};
+use crate::topics;
 use crate::voice::{PATIENCE, ask, ask_at, wait_for};
 
-const TOPIC: &str = "replicated";
 const SETTINGS: [(&str, &str); 2] = [
     // A replica that is silent stays in the in-sync set, so that the high watermark waits for it.
     ("broker.session.timeout.ms", "60000"),
@@ -42,16 +39,6 @@ const SETTINGS: [(&str, &str); 2] = [
 const WITHOUT_EPOCH: i16 = 14;
 /// The first version of Fetch with a broker epoch.
 const WITH_EPOCH: i16 = 15;
-
-fn topic(nodes: &Nodes, id: i32) -> Option<MetadataResponseTopic> {
-    let request = MetadataRequest {
-        topics: None,
-        ..MetadataRequest::default()
-    };
-    let answer = ask(&nodes.bootstrap(id), &request)?;
-    let mut topics = answer.topics.into_iter();
-    topics.find(|topic| topic.name.as_deref() == Some(TOPIC))
-}
 
 /// A topic of one partition with three replicas, of which one is silent, so that the last message is on the
 /// leader's disk and not committed.
@@ -67,24 +54,9 @@ struct Pending {
 impl Pending {
     fn begin(mut nodes: Nodes) -> Self {
         nodes.start_all();
-        let request = CreateTopicsRequest {
-            topics: vec![CreatableTopic {
-                name: TOPIC.into(),
-                num_partitions: 1,
-                replication_factor: 3,
-                configs: vec![CreatableTopicConfig {
-                    name: "min.insync.replicas".into(),
-                    value: Some("2".into()),
-                }],
-                ..CreatableTopic::default()
-            }],
-            timeout_ms: 30_000,
-            validate_only: false,
-        };
-        let answer = ask(&nodes.bootstrap(1), &request).expect("an answer");
-        assert_eq!(answer.topics[0].error_code, ErrorCode::NONE, "{answer:?}");
+        replication::create(&nodes, 1, 1, "2");
         let (topic_id, partition) = wait_for("all replicas in sync", || {
-            let topic = topic(&nodes, 1)?;
+            let topic = topics::find(&nodes.bootstrap(1), TOPIC)?;
             let partition = topic.partitions.into_iter().next()?;
             (partition.isr_nodes.len() == 3).then_some((topic.topic_id, partition))
         });
@@ -168,7 +140,7 @@ impl Pending {
             }
         }
         assert_eq!(self.high_watermark(), self.high_watermark);
-        let topic = topic(&self.nodes, self.leader).expect("an answer");
+        let topic = topics::find(&self.nodes.bootstrap(self.leader), TOPIC).expect("an answer");
         assert_eq!(topic.partitions[0].isr_nodes.len(), 3);
         assert_eq!(topic.partitions[0].leader_epoch, self.epoch);
     }

@@ -17,6 +17,7 @@ mod nodes;
 mod quorum;
 mod replication;
 mod shutdown;
+mod topics;
 mod voice;
 
 use support::apache;

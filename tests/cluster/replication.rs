@@ -6,10 +6,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use broker::protocol::ErrorCode;
-use broker::protocol::messages::create_topics::{
-    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
-};
-use broker::protocol::messages::metadata::{MetadataRequest, MetadataResponsePartition};
+use broker::protocol::messages::metadata::MetadataResponsePartition;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::RDKafkaErrorCode;
@@ -19,40 +16,21 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use std::sync::{Arc, Mutex};
 
 use crate::nodes::{Maker, Nodes};
-use crate::voice::{PATIENCE, ask, wait_for};
+use crate::topics;
+use crate::voice::{PATIENCE, wait_for};
 
 pub const OURS: [Maker; 3] = [Maker::Ours; 3];
 pub const TOPIC: &str = "replicated";
 
 /// Creates the topic with three replicas.
 pub fn create(nodes: &Nodes, id: i32, partitions: i32, min_in_sync: &str) {
-    let request = CreateTopicsRequest {
-        topics: vec![CreatableTopic {
-            name: TOPIC.into(),
-            num_partitions: partitions,
-            replication_factor: 3,
-            configs: vec![CreatableTopicConfig {
-                name: "min.insync.replicas".into(),
-                value: Some(min_in_sync.to_owned().into()),
-            }],
-            ..CreatableTopic::default()
-        }],
-        timeout_ms: 30_000,
-        validate_only: false,
-    };
-    let answer = ask(&nodes.bootstrap(id), &request).expect("an answer");
-    assert_eq!(answer.topics[0].error_code, ErrorCode::NONE, "{answer:?}");
+    let settings = [("min.insync.replicas", min_in_sync)];
+    let code = topics::create(&nodes.bootstrap(id), TOPIC, (partitions, 3), &settings);
+    assert_eq!(code, Some(ErrorCode::NONE));
 }
 
 pub fn partitions(nodes: &Nodes, id: i32) -> Option<Vec<MetadataResponsePartition>> {
-    let request = MetadataRequest {
-        topics: None,
-        ..MetadataRequest::default()
-    };
-    let answer = ask(&nodes.bootstrap(id), &request)?;
-    let mut topics = answer.topics.into_iter();
-    let topic = topics.find(|topic| topic.name.as_deref() == Some(TOPIC))?;
-    Some(topic.partitions)
+    Some(topics::find(&nodes.bootstrap(id), TOPIC)?.partitions)
 }
 
 /// Waits until all replicas of all partitions are in sync.

@@ -8,15 +8,13 @@ use std::time::{Duration, Instant};
 
 use broker::model::{Offset, Uuid};
 use broker::protocol::ErrorCode;
-use broker::protocol::messages::create_topics::{
-    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
-};
-use broker::protocol::messages::metadata::{MetadataRequest, MetadataResponseTopic};
+use broker::protocol::messages::metadata::MetadataResponseTopic;
 use broker::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use broker::records::{BatchBuilder, NewRecord};
 use rustix::process::Signal;
 
 use crate::nodes::{Maker, Nodes};
+use crate::topics;
 use crate::voice::{self, ask, wait_for};
 
 const OURS: [Maker; 3] = [Maker::Ours; 3];
@@ -33,34 +31,14 @@ fn led() -> i32 {
 }
 
 fn topic(nodes: &Nodes, id: i32) -> Option<MetadataResponseTopic> {
-    let request = MetadataRequest {
-        topics: None,
-        ..MetadataRequest::default()
-    };
-    let answer = ask(&nodes.bootstrap(id), &request)?;
-    let mut topics = answer.topics.into_iter();
-    topics.find(|topic| topic.name.as_deref() == Some(TOPIC))
+    topics::find(&nodes.bootstrap(id), TOPIC)
 }
 
 fn create(nodes: &Nodes, partitions: i32) {
-    let request = CreateTopicsRequest {
-        topics: vec![CreatableTopic {
-            name: TOPIC.into(),
-            num_partitions: partitions,
-            replication_factor: 3,
-            configs: vec![CreatableTopicConfig {
-                name: "min.insync.replicas".into(),
-                value: Some("2".into()),
-            }],
-            ..CreatableTopic::default()
-        }],
-        timeout_ms: 60_000,
-        validate_only: false,
-    };
-    let answer = ask(&nodes.bootstrap(1), &request);
+    let settings = [("min.insync.replicas", "2")];
+    let code = topics::create(&nodes.bootstrap(1), TOPIC, (partitions, 3), &settings);
     // Of very many folders the answer may come late; whether all are in sync is seen below.
-    if let Some(answer) = answer {
-        let code = answer.topics[0].error_code;
+    if let Some(code) = code {
         assert!([ErrorCode::NONE, ErrorCode::REQUEST_TIMED_OUT].contains(&code));
     }
 }

@@ -4,17 +4,13 @@ use std::fs;
 use std::rc::Rc;
 
 use broker::protocol::ErrorCode;
-use broker::protocol::messages::create_topics::{
-    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
-};
-use broker::protocol::messages::metadata::{
-    MetadataRequest, MetadataResponse, MetadataResponsePartition,
-};
+use broker::protocol::messages::metadata::{MetadataResponse, MetadataResponsePartition};
 use rustix::process::Signal;
 
 use crate::network::Network;
 use crate::nodes::{Maker, Nodes};
-use crate::voice::{ask, wait_for};
+use crate::topics;
+use crate::voice::wait_for;
 
 /// The topic that is written.
 pub const TOPIC: &str = "written";
@@ -60,23 +56,8 @@ impl Cluster {
 
     /// Creates a topic by one of the nodes; the answer, if there is one.
     pub fn create(&self, by: i32, name: &str) -> Option<ErrorCode> {
-        let configs = vec![CreatableTopicConfig {
-            name: "min.insync.replicas".into(),
-            value: Some("2".into()),
-        }];
-        let request = CreateTopicsRequest {
-            topics: vec![CreatableTopic {
-                name: name.to_owned().into(),
-                num_partitions: PARTITIONS,
-                replication_factor: 3,
-                configs,
-                ..CreatableTopic::default()
-            }],
-            timeout_ms: 30_000,
-            validate_only: false,
-        };
-        let answer = ask(&self.nodes.bootstrap(by), &request)?;
-        Some(answer.topics[0].error_code)
+        let settings = [("min.insync.replicas", "2")];
+        topics::create(&self.nodes.bootstrap(by), name, (PARTITIONS, 3), &settings)
     }
 
     /// Where clients begin.
@@ -86,17 +67,11 @@ impl Cluster {
 
     /// What a node says of the cluster.
     pub fn metadata(&self, witness: i32) -> Option<MetadataResponse> {
-        let request = MetadataRequest {
-            topics: None,
-            ..MetadataRequest::default()
-        };
-        ask(&self.nodes.bootstrap(witness), &request)
+        topics::metadata(&self.nodes.bootstrap(witness))
     }
 
     fn partitions(&self, witness: i32) -> Option<Vec<MetadataResponsePartition>> {
-        let topics = self.metadata(witness)?.topics.into_iter();
-        let mut named = topics.filter(|topic| topic.name.as_deref() == Some(TOPIC));
-        Some(named.next()?.partitions)
+        Some(topics::find(&self.nodes.bootstrap(witness), TOPIC)?.partitions)
     }
 
     /// The leader of a partition, as soon as `witness` knows of one among those that are `allowed`.

@@ -21,6 +21,8 @@ mod random;
 mod mounts;
 #[path = "../cluster/nodes.rs"]
 mod nodes;
+#[path = "../cluster/topics.rs"]
+mod topics;
 #[path = "../cluster/voice.rs"]
 mod voice;
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use broker::model::{Offset, Uuid};
 use broker::protocol::ErrorCode;
-use broker::protocol::messages::metadata::MetadataRequest;
 use broker::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use broker::records::{BatchBuilder, NewRecord};
 
 use crate::cluster::{PARTITIONS, TOPIC};
 use crate::history::{Fate, Sent};
+use crate::topics;
 use crate::voice::ask;
 
 /// The pause after each message.
@@ -68,11 +68,7 @@ pub fn produce(
 }
 
 fn ask_for_leaders(node: &str) -> Option<Leaders> {
-    let request = MetadataRequest {
-        topics: None,
-        ..MetadataRequest::default()
-    };
-    let answer = ask(node, &request)?;
+    let answer = topics::metadata(node)?;
     let addresses: BTreeMap<i32, String> = answer
         .brokers
         .iter()

@@ -1,6 +1,5 @@
 //! Groups by raw requests: what no honest client sends is refused, and the group goes on unharmed.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use broker::model::{Offset, Uuid};
@@ -28,6 +27,7 @@ use broker::records::{BatchBuilder, NewRecord};
 use bytes::Bytes;
 
 use crate::support::Broker;
+use crate::support::process::memory;
 
 pub(crate) const MEBIBYTE: usize = 1 << 20;
 /// How long a coordinator may take to load its groups.
@@ -196,19 +196,7 @@ async fn fetch_offset(client: &mut Client, group: &str) -> OffsetFetchResponseGr
 }
 
 pub(crate) fn resident_bytes(broker: &Broker) -> usize {
-    let status =
-        fs::read_to_string(format!("/proc/{}/status", broker.pid())).expect("the broker has one");
-    let line = status
-        .lines()
-        .find(|it| it.starts_with("VmRSS"))
-        .expect("the broker has one");
-    let kib: usize = line
-        .split_whitespace()
-        .nth(1)
-        .expect("the broker has one")
-        .parse()
-        .expect("the broker has one");
-    kib * 1024
+    memory(broker.pid(), "VmRSS")
 }
 
 #[tokio::test]

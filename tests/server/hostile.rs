@@ -8,6 +8,7 @@ use broker::network::{Client, ClientOptions};
 use broker::protocol::messages::metadata::MetadataRequest;
 
 use crate::support::Broker;
+use crate::support::process::memory;
 
 /// Sends `bytes`, and returns all that comes until the broker closes, or an answer is there.
 pub fn exchange(address: &str, bytes: &[u8]) -> Vec<u8> {
@@ -102,16 +103,5 @@ async fn a_thousand_claims_of_the_largest_request_cost_no_memory() {
 }
 
 fn resident_mib(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS"))
-        .expect("it is told");
-    let kib: f64 = line
-        .split_whitespace()
-        .nth(1)
-        .expect("a number")
-        .parse()
-        .expect("a number");
-    kib / 1024.0
+    memory(pid, "VmRSS") as f64 / f64::from(1 << 20)
 }

@@ -14,6 +14,14 @@ pub struct Process {
     output: Arc<Output>,
 }
 
+/// A figure of a process in bytes, such as `VmRSS`.
+pub fn memory(pid: u32, figure: &str) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with(figure));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1));
+    kib.expect("it is told").parse::<usize>().expect("a number") << 10
+}
+
 /// What a process left behind.
 pub struct Stopped {
     /// How it ended.

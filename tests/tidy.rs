@@ -79,6 +79,7 @@ const PURE: [&str; 28] = [
     "replication/partition",
     "replication/settings.rs",
     "replication/hosted.rs",
+    "replication/throttle.rs",
     "replication/listener.rs",
     "replication/fetch/answer.rs",
     "replication/fetch/item.rs",

@@ -21,7 +21,7 @@ use crate::replication::delayed::Interest;
 use crate::replication::dirs::CheckpointKind;
 use crate::replication::fetch::{Fetch, Step};
 use crate::replication::fetch_session::{PartitionRequest, SessionError, TopicKey, TopicRef};
-use crate::replication::follower::{Desk, Fetcher, Inbox, Logs, core_settings};
+use crate::replication::follower::{Desk, Fetcher, Inbox, core_settings};
 use crate::replication::listener::ReplicaListener;
 use crate::replication::manager::{
     FetchAnswer, FetchParams, FollowerIdentity, PartitionAnswer, ReplicaManager, Rooms,
@@ -158,7 +158,7 @@ impl SteppedReplicas {
         self.fetchers.entry(leader).or_insert_with(|| {
             let core = core_settings(self.local, &self.settings.follower);
             let inbox = Arc::<Inbox>::default();
-            let logs = Logs::new(&rooms.hosted, &rooms.dirs);
+            let logs = rooms.followers.logs().clone();
             let backoff = core.backoff;
             let fetcher = Fetcher::new(core);
             self.started += 1;
@@ -172,8 +172,8 @@ impl SteppedReplicas {
 
     /// Does works to logs, as the thread of a fetcher that was told to end meanwhile.
     pub fn carry_out_late(&self, works: &[Work]) {
-        let rooms = &self.manager.rooms;
-        Logs::new(&rooms.hosted, &rooms.dirs).carry_out(works);
+        let logs = self.manager.rooms.followers.logs();
+        logs.carry_out(works);
     }
 
     /// When housekeeping has something to do next.
@@ -312,7 +312,7 @@ impl SteppedFetch {
                 }
                 round.woken();
             }
-            match round.next(&fetches.hosted, threads::now().instant) {
+            match fetches.next(round) {
                 Step::Read(jobs, mut budget, findings) => {
                     fetches.tell(findings);
                     let read = jobs.into_iter().map(|job| job.run(&mut budget)).collect();

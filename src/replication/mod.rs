@@ -30,6 +30,9 @@ pub mod settings;
 /// The partitions that this broker holds, and the metadata that says which it should.
 pub mod hosted;
 
+/// How fast throttled replicas are replicated.
+mod throttle;
+
 /// The callbacks to the rest of the broker.
 pub mod listener;
 

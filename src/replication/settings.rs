@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::{BrokerConfig, StorageConfig, TopicConfig};
 use crate::model::BrokerId;
 use crate::records::validate::AppendPolicy;
-use crate::replication::partition::PartitionConfig;
+use crate::replication::partition::{PartitionConfig, ThrottledPartitions};
 use crate::storage::log_config::LogConfig;
 use crate::telemetry::LogGate;
 
@@ -108,6 +108,14 @@ impl ReplicaSettings {
             min_insync_replicas: topic.min_insync_replicas,
             max_lag: self.max_lag,
             verifies_transactions: self.verifies_transactions,
+            throttled_as_leader: ThrottledPartitions::of(
+                &topic.leader_replication_throttled_replicas,
+                self.node_id,
+            ),
+            throttled_as_follower: ThrottledPartitions::of(
+                &topic.follower_replication_throttled_replicas,
+                self.node_id,
+            ),
         })
     }
 

@@ -30,6 +30,11 @@ pub struct ReplicationMetrics {
     pub sent_bytes: Count,
     /// Logs that were cut because their leader's differs.
     pub truncations: Count,
+    /// Of those, logs that lost what this broker knew to be committed: an unclean election did that.
+    pub high_watermark_cuts: Count,
+    /// The most committed records of a leader that one of the replicas here lacks (`MaxLag` of the
+    /// ReplicaFetcherManager), looked at every five seconds.
+    pub max_lag: Gauge,
 }
 
 /// The cluster, as this node has read its metadata.
@@ -113,6 +118,16 @@ impl ReplicationMetrics {
                 registry,
                 "replica_truncations",
                 "Logs cut because their leader's differs",
+            ),
+            high_watermark_cuts: count(
+                registry,
+                "replica_high_watermark_cuts",
+                "Logs cut that lost what was committed",
+            ),
+            max_lag: gauge(
+                registry,
+                "replica_max_lag_records",
+                "The most committed records of a leader that a replica here lacks",
             ),
         }
     }

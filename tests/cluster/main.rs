@@ -15,6 +15,7 @@ mod mixed_data;
 mod mixed_quorum;
 mod nodes;
 mod quorum;
+mod reassignment;
 mod replication;
 mod shutdown;
 mod topics;

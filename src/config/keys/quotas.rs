@@ -30,10 +30,10 @@ keys! {
     DYNAMIC_KEYS: DynamicOnly;
 
     "leader.replication.throttled.rate": Long = "9223372036854775807", at_least(0);
-        Medium ClusterWide NotYet;
+        Medium ClusterWide Acts;
         "Bytes a second that leaders send of throttled replicas. Dynamic only.";
     "follower.replication.throttled.rate": Long = "9223372036854775807", at_least(0);
-        Medium ClusterWide NotYet;
+        Medium ClusterWide Acts;
         "Bytes a second that followers fetch of throttled replicas. Dynamic only.";
     "replica.alter.log.dirs.io.max.bytes.per.second": Long = "9223372036854775807", at_least(0);
         Medium ClusterWide Acts;

@@ -32,9 +32,9 @@ topic_keys! {
     "flush.ms": Long = "9223372036854775807", at_least(0); Acts;
         from ["log.flush.interval.ms", "log.flush.scheduler.interval.ms"];
         "The longest a record stays unsynced.";
-    "follower.replication.throttled.replicas": List = "", Rule::ThrottledReplicas; NotYet; from [];
+    "follower.replication.throttled.replicas": List = "", Rule::ThrottledReplicas; Acts; from [];
         "Replicas throttled on the follower's side: `partition:broker`, or `*`.";
-    "leader.replication.throttled.replicas": List = "", Rule::ThrottledReplicas; NotYet; from [];
+    "leader.replication.throttled.replicas": List = "", Rule::ThrottledReplicas; Acts; from [];
         "Replicas throttled on the leader's side: `partition:broker`, or `*`.";
     "index.interval.bytes": Int = "4096", at_least(0); Acts; from ["log.index.interval.bytes"];
         "Bytes of log between two entries of the offset index.";

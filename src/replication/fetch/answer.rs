@@ -53,6 +53,8 @@ pub(super) enum LeftOut {
     NoRoom,
     /// Too many files were lent to answers.
     NoDescriptor,
+    /// The follower is throttled, and more has been sent than the rate allows.
+    Throttled,
 }
 
 impl PartitionAnswer {

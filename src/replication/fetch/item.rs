@@ -15,6 +15,7 @@ use crate::replication::fetch_session::{PartitionRequest, ReadySlot, TopicKey};
 use crate::replication::hosted::{Hosted, is_eligible};
 use crate::replication::leadership::{FollowerFetch, SessionClock};
 use crate::replication::partition::{FetchPlan, Heard, IsrChange, Partition, Reader};
+use crate::replication::throttle::Throttle;
 use crate::storage::error::StorageError;
 
 /// A partition of a Fetch.
@@ -37,6 +38,8 @@ pub struct Item {
     is_noted: bool,
     /// Whether the partition could not be looked at for a follower, so that its progress was not noted.
     is_unheard: bool,
+    /// When a follower that is throttled may be sent more.
+    throttled_until: Option<Instant>,
 }
 
 /// What a look at a partition needs to know.
@@ -49,6 +52,8 @@ pub struct Look<'a> {
     pub image: &'a MetadataImage,
     /// The clock of a follower's session.
     pub clock: Option<&'a Arc<SessionClock>>,
+    /// The throttle of what is sent to followers.
+    pub throttle: &'a Throttle,
     /// The current time.
     pub now: Instant,
 }
@@ -60,6 +65,8 @@ pub struct Findings {
     pub failures: Vec<(Arc<Partition>, ReplicaError)>,
     /// Changes of in-sync sets that a follower's progress makes possible.
     pub isr_changes: Vec<IsrChange>,
+    /// Bytes of records that are sent to a follower that is throttled.
+    pub throttled_bytes: u64,
 }
 
 impl Item {
@@ -76,6 +83,7 @@ impl Item {
             answer: None,
             is_noted: false,
             is_unheard: false,
+            throttled_until: None,
         }
     }
 
@@ -150,6 +158,13 @@ impl Item {
         let code = match self.found.clone()? {
             Err(code) => code,
             Ok(partition) => match self.plan_in(&partition, look, findings) {
+                Ok(plan) if self.is_held_up(&plan, look) => {
+                    let mut standing =
+                        PartitionAnswer::standing(self.topic.clone(), self.partition, &plan);
+                    standing.left_out = Some(LeftOut::Throttled);
+                    self.answer = Some(standing);
+                    return None;
+                }
                 Ok(plan) => return Some((partition, plan)),
                 Err(error) => {
                     let code = error.code();
@@ -190,6 +205,14 @@ impl Item {
             plan.high_watermark = partition.high_watermark();
         }
         Ok(plan)
+    }
+
+    /// Whether there are records that a throttled follower may not be sent yet.
+    fn is_held_up(&mut self, plan: &FetchPlan, look: &Look<'_>) -> bool {
+        let may_be = plan.is_throttled && !plan.is_empty();
+        let until = may_be.then(|| look.throttle.blocked_until(look.now));
+        self.throttled_until = until.flatten();
+        self.throttled_until.is_some()
     }
 
     /// Notes how far a follower is, as its Fetch says.
@@ -249,6 +272,9 @@ impl Item {
                 if fetched.payload.is_empty() {
                     answer.left_out = left_out(LeftOut::NoRoom);
                 }
+                if job.plan.is_throttled {
+                    findings.throttled_bytes += fetched.payload.len() as u64;
+                }
                 answer.aborted = fetched.aborted;
                 answer.records = fetched.payload;
             }
@@ -304,6 +330,13 @@ impl Item {
             bytes,
             partitions: usize::from(bytes > 0),
         }
+    }
+
+    /// When a follower that is throttled may be sent more, if it waits for that.
+    pub fn throttled_until(&self) -> Option<Instant> {
+        let answer = self.answer.as_ref();
+        let is_left_out = answer.is_some_and(|it| it.left_out == Some(LeftOut::Throttled));
+        self.throttled_until.filter(|_| is_left_out)
     }
 
     /// Whether the answer lacks records because too many files were lent.

@@ -22,6 +22,7 @@ use crate::replication::fetch_session::{
 };
 use crate::replication::hosted::Hosted;
 use crate::replication::leadership::SessionClock;
+use crate::replication::throttle::Throttle;
 
 /// How many marked partitions are taken from a session at a time. When the answer is full, the others keep
 /// their turn, and were not touched.
@@ -159,25 +160,34 @@ impl Round {
     }
 
     /// What the caller must do now.
-    pub fn next(&mut self, hosted: &Hosted, now: Instant) -> Step {
+    pub fn next(&mut self, hosted: &Hosted, throttle: &Throttle, now: Instant) -> Step {
         match self.phase {
-            Phase::Look => self.look(hosted, now),
+            Phase::Look => self.look(hosted, throttle, now),
             // As long as the answer has room, everything that is marked is looked at, a part at a time.
             Phase::Reading { taken } if taken == TAKEN_AT_ONCE && self.goes_on() => {
-                self.look(hosted, now)
+                self.look(hosted, throttle, now)
             }
             Phase::Reading { .. } if self.is_to_be_answered() => Step::Answer,
             Phase::Reading { .. } => {
                 if self.watch_all() {
                     // From now on no news is missed, so a last look decides.
-                    return self.look(hosted, now);
+                    return self.look(hosted, throttle, now);
                 }
                 let missing = u64::from(self.params.min_bytes) - self.filled().bytes;
-                let mut items = self.items.iter();
-                let looks_again = items.any(|item| item.lacks_descriptor() || item.is_unheard());
-                Step::Wait(missing, looks_again.then_some(LOOK_AGAIN))
+                Step::Wait(missing, self.looks_again_after(now))
             }
         }
+    }
+
+    /// How soon to look again at partitions of which nothing else tells when that is worth it.
+    fn looks_again_after(&self, now: Instant) -> Option<Duration> {
+        let after = self.items.iter().filter_map(|item| {
+            let is_locked = item.lacks_descriptor() || item.is_unheard();
+            let throttled = item.throttled_until();
+            let throttled = throttled.map(|until| until.saturating_duration_since(now));
+            is_locked.then_some(LOOK_AGAIN).or(throttled)
+        });
+        after.min()
     }
 
     /// Takes what was read into the answers.
@@ -203,14 +213,15 @@ impl Round {
             }
         }
         for item in &mut self.items {
-            if item.filled().bytes > 0 || item.lacks_descriptor() || item.is_unheard() {
+            let is_held_up = item.lacks_descriptor() || item.throttled_until().is_some();
+            if item.filled().bytes > 0 || is_held_up || item.is_unheard() {
                 item.answer = None;
             }
         }
     }
 
     /// Plans the reads of all partitions without an answer. A refusal is an answer.
-    fn look(&mut self, hosted: &Hosted, now: Instant) -> Step {
+    fn look(&mut self, hosted: &Hosted, throttle: &Throttle, now: Instant) -> Step {
         let taken = self.take_marked();
         self.phase = Phase::Reading { taken };
         let budget = Budget::after(self.filled(), self.params.max_bytes);
@@ -220,6 +231,7 @@ impl Round {
             hosted,
             image: &image,
             clock: self.clock.as_ref(),
+            throttle,
             now,
         };
         let (mut jobs, mut findings) = (Vec::new(), Findings::default());

@@ -15,15 +15,17 @@ use crate::replication::fetch_session::{PartitionRequest, SessionError, Sessions
 use crate::replication::hosted::Hosted;
 use crate::replication::listener::ReplicaListener;
 use crate::replication::threads::{now, random_bytes};
+use crate::replication::throttle::Throttles;
 
 /// So many reads take about a millisecond.
 const LONG_READ: usize = 100;
 
 /// Serves Fetches, and keeps their sessions.
 pub struct Fetches {
-    pub(crate) hosted: Arc<Hosted>,
+    hosted: Arc<Hosted>,
     dirs: Arc<Dirs>,
     listener: Arc<dyn ReplicaListener>,
+    throttles: Arc<Throttles>,
     pub(crate) sessions: Sessions,
 }
 
@@ -39,12 +41,14 @@ impl Fetches {
         hosted: &Arc<Hosted>,
         dirs: &Arc<Dirs>,
         listener: &Arc<dyn ReplicaListener>,
+        throttles: &Arc<Throttles>,
         max_sessions: usize,
     ) -> Arc<Self> {
         Arc::new(Self {
             hosted: Arc::clone(hosted),
             dirs: Arc::clone(dirs),
             listener: Arc::clone(listener),
+            throttles: Arc::clone(throttles),
             sessions: Sessions::new(max_sessions),
         })
     }
@@ -74,10 +78,19 @@ impl Fetches {
         })
     }
 
+    /// What a Fetch does next.
+    pub(crate) fn next(&self, round: &mut Round) -> Step {
+        round.next(&self.hosted, &self.throttles.leader, now().instant)
+    }
+
     /// Passes on what a look at partitions has brought to light.
     pub(crate) fn tell(&self, findings: Findings) {
         for (partition, error) in findings.failures {
             self.dirs.note_failure(&partition, &error);
+        }
+        if findings.throttled_bytes > 0 {
+            let throttle = &self.throttles.leader;
+            throttle.spend(findings.throttled_bytes, now().instant);
         }
         for change in findings.isr_changes {
             self.listener.isr_change_wanted(change);
@@ -90,7 +103,7 @@ impl Fetch {
     pub async fn run(mut self) -> FetchAnswer {
         let deadline = tokio::time::Instant::now() + self.round.params().max_wait;
         loop {
-            match self.round.next(&self.fetches.hosted, now().instant) {
+            match self.fetches.next(&mut self.round) {
                 Step::Read(jobs, budget, findings) => {
                     let is_long = jobs.len() >= LONG_READ;
                     self.fetches.tell(findings);

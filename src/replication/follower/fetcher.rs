@@ -47,6 +47,7 @@ pub struct Fetcher {
     /// The partitions that may have changed since the last request.
     changed: BTreeSet<TopicIdPartition>,
     searching: BTreeSet<TopicIdPartition>,
+    throttled: BTreeSet<TopicIdPartition>,
     delayed: BTreeSet<(Instant, TopicIdPartition)>,
     fetching_count: usize,
     /// The end of a back-off that holds for all partitions: the leader cannot be reached.
@@ -65,6 +66,7 @@ impl Fetcher {
             session: Session::default(),
             changed: BTreeSet::new(),
             searching: BTreeSet::new(),
+            throttled: BTreeSet::new(),
             delayed: BTreeSet::new(),
             fetching_count: 0,
             retry_at: None,
@@ -116,9 +118,24 @@ impl Fetcher {
         })
     }
 
-    /// What comes next. `broker_epoch` is that of this broker's registration.
-    pub fn next(&mut self, broker_epoch: i64, now: Instant) -> Next {
+    /// Whether there are partitions that wait for the throttle.
+    pub fn has_throttled(&self) -> bool {
+        !self.throttled.is_empty()
+    }
+
+    /// What comes next. `broker_epoch` is that of this broker's registration; throttled partitions may be
+    /// fetched again at `throttled_until`, now if there is none.
+    pub fn next(
+        &mut self,
+        broker_epoch: i64,
+        throttled_until: Option<Instant>,
+        now: Instant,
+    ) -> Next {
         self.end_delays(now);
+        if throttled_until.is_none() {
+            self.end_throttling();
+        }
+        let throttled_until = throttled_until.filter(|_| self.has_throttled());
         if let Some(at) = self.retry_at.filter(|at| *at > now) {
             return Next::Wait(Some(at));
         }
@@ -127,7 +144,8 @@ impl Fetcher {
             return Next::Search(self.searches());
         }
         if self.fetching_count == 0 {
-            return Next::Wait(self.delayed.first().map(|(until, _)| *until));
+            let delayed_until = self.delayed.first().map(|(until, _)| *until);
+            return Next::Wait(delayed_until.into_iter().chain(throttled_until).min());
         }
         let partitions = &self.partitions;
         let changed = std::mem::take(&mut self.changed);
@@ -142,7 +160,14 @@ impl Fetcher {
             });
             self.session.request(asks)
         };
-        Next::Fetch(fetch_request(&self.settings, broker_epoch, changes))
+        let mut request = fetch_request(&self.settings, broker_epoch, changes);
+        if let Some(until) = throttled_until {
+            // Those that are not in this request must not wait for its answer.
+            let wait = until.saturating_duration_since(now).as_millis();
+            let wait = i32::try_from(wait).unwrap_or(i32::MAX);
+            request.max_wait_ms = request.max_wait_ms.min(wait);
+        }
+        Next::Fetch(request)
     }
 
     /// Takes the answer to the last Fetch, and says what is to be done with it.
@@ -238,6 +263,12 @@ impl Fetcher {
                     // would go on without an end.
                     following.delay(now + self.settings.backoff);
                 }
+                self.put(work.id, Some(following));
+            }
+            Outcome::Throttled(end) => {
+                following.end = end;
+                following.early_asks = 0;
+                following.stage = Stage::Throttled;
                 self.put(work.id, Some(following));
             }
             Outcome::Failed(end) => {
@@ -338,6 +369,15 @@ impl Fetcher {
         }
     }
 
+    fn end_throttling(&mut self) {
+        for id in std::mem::take(&mut self.throttled) {
+            let following = self.partitions.get(&id).copied();
+            let mut following = following.expect("what is throttled is fetched");
+            following.stage = Stage::Fetching;
+            self.put(id, Some(following));
+        }
+    }
+
     fn end_delays(&mut self, now: Instant) {
         while let Some((until, id)) = self.delayed.first().copied()
             && until <= now
@@ -368,6 +408,9 @@ impl Fetcher {
             Some(Stage::Searching) => {
                 self.searching.remove(&id);
             }
+            Some(Stage::Throttled) => {
+                self.throttled.remove(&id);
+            }
             Some(Stage::Delayed { until, .. }) => {
                 self.delayed.remove(&(until, id));
             }
@@ -377,6 +420,9 @@ impl Fetcher {
             Some(Stage::Fetching) => self.fetching_count += 1,
             Some(Stage::Searching) => {
                 self.searching.insert(id);
+            }
+            Some(Stage::Throttled) => {
+                self.throttled.insert(id);
             }
             Some(Stage::Delayed { until, .. }) => {
                 self.delayed.insert((until, id));

@@ -97,7 +97,9 @@ impl Desk {
                 self.fetcher.unfollow(&id);
             }
             match self.logs.begin(id, epoch) {
-                Outcome::Ends(end) => self.fetcher.follow(id, epoch, end),
+                Outcome::Ends(end) | Outcome::Throttled(end) => {
+                    self.fetcher.follow(id, epoch, end);
+                }
                 Outcome::Gone => self.fetcher.unfollow(&id),
                 Outcome::Failed(_) | Outcome::Unready => {
                     self.fetcher.unfollow(&id);
@@ -106,6 +108,15 @@ impl Desk {
             }
         }
         Flow::GoOn
+    }
+
+    /// What comes next, see [`Fetcher::next`].
+    pub fn next(&mut self, broker_epoch: i64) -> Next {
+        let now = now().instant;
+        let is_throttled = self.fetcher.has_throttled();
+        let throttled_until = is_throttled.then(|| self.logs.throttled_until(now));
+        self.fetcher
+            .next(broker_epoch, throttled_until.flatten(), now)
     }
 
     /// Begins with a partition again after a pause.
@@ -136,7 +147,7 @@ impl FetcherThread {
                 self.desk.inbox.changed().await;
                 continue;
             };
-            match self.desk.fetcher.next(broker_epoch, now().instant) {
+            match self.desk.next(broker_epoch) {
                 Next::Wait(until) => self.wait(until).await,
                 Next::Search(searches) => self.search(&searches).await,
                 Next::Fetch(request) => {

@@ -16,7 +16,6 @@ use super::inbox_driver::Inbox;
 use super::link_driver::Link;
 use super::logs_driver::Logs;
 use crate::model::{BrokerId, LeaderEpoch, TopicIdPartition};
-use crate::replication::dirs::Dirs;
 use crate::replication::hosted::Hosted;
 use crate::replication::settings::{FollowerSettings, ReplicaSettings};
 use crate::replication::threads::join_others;
@@ -67,23 +66,24 @@ struct Running {
 
 impl Followers {
     /// Nothing is followed yet, and there is no thread.
-    pub fn new(
-        settings: &Arc<ArcSwap<ReplicaSettings>>,
-        hosted: &Arc<Hosted>,
-        dirs: &Arc<Dirs>,
-    ) -> Self {
+    pub fn new(settings: &Arc<ArcSwap<ReplicaSettings>>, hosted: &Arc<Hosted>, logs: Logs) -> Self {
         let now = settings.load();
         Self {
             replica: now.node_id,
             settings: Arc::clone(settings),
             hosted: Arc::clone(hosted),
-            logs: Logs::new(hosted, dirs),
+            logs,
             broker_epoch: Arc::default(),
             table: Mutex::new(Table {
                 per_leader: now.follower.num_replica_fetchers,
                 ..Table::default()
             }),
         }
+    }
+
+    /// The logs, as fetchers use them.
+    pub fn logs(&self) -> &Logs {
+        &self.logs
     }
 
     /// Sets who tells the epoch of this broker's registration, negative as long as there is none. Before

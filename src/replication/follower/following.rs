@@ -36,6 +36,8 @@ pub enum Stage {
         /// Whether it goes on with [`Stage::Searching`].
         searches: bool,
     },
+    /// More has been fetched of throttled replicas than the rate allows.
+    Throttled,
     /// The leader is in a newer epoch: nothing is asked before the metadata tells of it.
     Fenced,
 }
@@ -71,7 +73,7 @@ impl Following {
         let searches = match self.stage {
             Stage::Delayed { searches, .. } => searches,
             Stage::Searching => true,
-            Stage::Fetching | Stage::Fenced => false,
+            Stage::Fetching | Stage::Throttled | Stage::Fenced => false,
         };
         self.stage = Stage::Delayed { until, searches };
     }

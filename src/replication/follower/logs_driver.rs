@@ -1,6 +1,7 @@
 //! Does to logs what a fetcher has decided, on the fetcher's own thread, which may wait for the disk.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::work::{Act, Outcome, Work};
 use crate::model::{LeaderEpoch, TopicIdPartition};
@@ -8,9 +9,10 @@ use crate::replication::dirs::{self, DataDir, Dirs};
 use crate::replication::error::ReplicaError;
 use crate::replication::hosted::Hosted;
 use crate::replication::partition::{
-    Cut, CutPlan, Fetched, FollowerAppend, FollowerEnd, Partition,
+    Cut, CutLog, CutPlan, Fetched, FollowerAppend, FollowerEnd, Partition,
 };
 use crate::replication::threads::{now, on_threads};
+use crate::replication::throttle::Throttles;
 use crate::telemetry::LogGate;
 
 static FAILED: LogGate = LogGate::of_many(100);
@@ -23,6 +25,7 @@ const SYNCING_THREADS: usize = 4;
 pub struct Logs {
     hosted: Arc<Hosted>,
     dirs: Arc<Dirs>,
+    throttles: Arc<Throttles>,
 }
 
 /// How far a work has come.
@@ -35,10 +38,31 @@ enum Step {
 }
 
 impl Logs {
-    pub fn new(hosted: &Arc<Hosted>, dirs: &Arc<Dirs>) -> Self {
+    pub fn new(hosted: &Arc<Hosted>, dirs: &Arc<Dirs>, throttles: &Arc<Throttles>) -> Self {
         Self {
             hosted: Arc::clone(hosted),
             dirs: Arc::clone(dirs),
+            throttles: Arc::clone(throttles),
+        }
+    }
+
+    /// When throttled replicas may be fetched again; `None` if they may now.
+    pub fn throttled_until(&self, now: Instant) -> Option<Instant> {
+        self.throttles.follower.blocked_until(now)
+    }
+
+    /// What was appended counts under the throttle.
+    fn paced(&self, partition: &Partition, fetched: &Fetched<'_>, end: FollowerEnd) -> Outcome {
+        if !partition.is_throttled_follower() {
+            return Outcome::Ends(end);
+        }
+        let (throttle, now) = (&self.throttles.follower, now().instant);
+        if !fetched.records.is_empty() {
+            throttle.spend(fetched.records.len() as u64, now);
+        }
+        match throttle.blocked_until(now) {
+            Some(_) => Outcome::Throttled(end),
+            None => Outcome::Ends(end),
         }
     }
 
@@ -135,7 +159,7 @@ impl Logs {
                     self.dirs.queue_sync(&partition);
                 }
                 self.tell_if_healed(&partition, &end, &fetched);
-                Step::Done(Outcome::Ends(end))
+                Step::Done(self.paced(&partition, &fetched, end))
             }
             Err(error) => Step::Done(self.outcome_of(&partition, work.leader_epoch, &error)),
         }
@@ -221,9 +245,14 @@ impl Logs {
                 .find(|(known, _)| dir.is_some_and(|dir| Arc::ptr_eq(known, dir)))
                 .is_some_and(|(_, is_lowered)| *is_lowered);
             let cut = plan.and_then(|plan| cut_as_planned(partition, &plan, is_lowered));
-            let truncations = &self.dirs.metrics.replication.truncations;
-            truncations.inc_by(u64::from(cut.is_ok()));
-            done.push((index, cut));
+            let metrics = &self.dirs.metrics.replication;
+            if let Ok(cut) = &cut {
+                metrics.truncations.inc();
+                metrics
+                    .high_watermark_cuts
+                    .inc_by(u64::from(cut.lost_committed));
+            }
+            done.push((index, cut.map(|cut| cut.end)));
         }
         done
     }
@@ -254,12 +283,12 @@ impl Logs {
                 (None, fetched) => Ok(fetched.map(|fetched| {
                     let end = partition.follow_after_sync(&fetched)?;
                     self.tell_if_healed(&partition, &end, &fetched);
-                    Ok(end)
+                    Ok(self.paced(&partition, &fetched, end))
                 })),
             };
             *step = Step::Done(match counted {
                 Err(error) => self.outcome_of(&partition, epoch, error),
-                Ok(Some(Ok(end))) => Outcome::Ends(end),
+                Ok(Some(Ok(outcome))) => outcome,
                 Ok(Some(Err(error))) => self.outcome_of(&partition, epoch, &error),
                 Ok(None) => Outcome::Gone,
             });
@@ -294,7 +323,7 @@ fn cut_as_planned(
     partition: &Partition,
     plan: &CutPlan,
     is_lowered: bool,
-) -> Result<FollowerEnd, ReplicaError> {
+) -> Result<CutLog, ReplicaError> {
     if is_lowered {
         return partition.cut(plan, now().wall);
     }

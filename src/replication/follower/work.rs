@@ -75,6 +75,8 @@ pub enum Act {
 pub enum Outcome {
     /// It is done, and the log ends here now.
     Ends(FollowerEnd),
+    /// The same, and the replica is throttled: more has come than the rate allows.
+    Throttled(FollowerEnd),
     /// It is refused or has failed, and may be tried again later: the log ends here.
     Failed(FollowerEnd),
     /// It has failed, and the log cannot be fetched for before it is synced, which must be tried again

@@ -9,12 +9,13 @@ use crate::metadata::ReplicaDirectory;
 use crate::metadata::image::MetadataImage;
 use crate::replication::dirs::Dirs;
 use crate::replication::fetch::Fetches;
-use crate::replication::follower::Followers;
+use crate::replication::follower::{Followers, Logs};
 use crate::replication::hosted::Hosted;
 use crate::replication::listener::ReplicaListener;
 use crate::replication::moves::Moves;
 use crate::replication::replicas::Replicas;
 use crate::replication::settings::ReplicaSettings;
+use crate::replication::throttle::Throttles;
 use crate::replication::upkeep::{Cleaner, Upkeep};
 use crate::storage::log_dir::LogDirs;
 use crate::telemetry::Metrics;
@@ -89,17 +90,19 @@ impl Rooms {
         listener: Box<dyn ReplicaListener>,
         metrics: &Arc<Metrics>,
     ) -> Self {
-        let max_sessions = settings.max_fetch_sessions;
+        let (node_id, max_sessions) = (settings.node_id, settings.max_fetch_sessions);
         let settings = Arc::new(ArcSwap::from_pointee(settings));
         let listener: Arc<dyn ReplicaListener> = Arc::from(listener);
         let (count, offline_count) = (&metrics.partitions, &metrics.offline_partitions);
         let hosted = Arc::new(Hosted::new(image, count.clone(), offline_count.clone()));
+        let throttles = Throttles::new(&hosted, node_id);
         let dirs = Dirs::new(dirs, &hosted, &listener, metrics);
         let moves = Moves::new(&settings, &hosted, &dirs, &listener);
         let cleaner = Cleaner::new(&settings, &hosted, &dirs, &moves, metrics);
         let upkeep = Upkeep::new(&hosted, &dirs, &listener, cleaner);
-        let fetches = Fetches::new(&hosted, &dirs, &listener, max_sessions);
-        let followers = Arc::new(Followers::new(&settings, &hosted, &dirs));
+        let fetches = Fetches::new(&hosted, &dirs, &listener, &throttles, max_sessions);
+        let logs = Logs::new(&hosted, &dirs, &throttles);
+        let followers = Arc::new(Followers::new(&settings, &hosted, logs));
         let replicas = Replicas::new(&settings, &hosted, &dirs, &moves, &followers, metrics);
         let replicas = Arc::new(replicas);
         Self {

@@ -16,13 +16,14 @@ use super::Moves;
 use super::copy::{copy_some, read_for_copy};
 use super::table::Move;
 use crate::metadata::ReplicaDirectory;
-use crate::metadata::image::{MetadataImage, ResourceKind};
+use crate::metadata::image::MetadataImage;
 use crate::model::{BrokerId, DirectoryId, TopicIdPartition, TopicPartition};
 use crate::replication::dirs::{CheckpointKind, DataDir};
 use crate::replication::error::ReplicaError;
 use crate::replication::hosted::{HostedPartition, Offline};
 use crate::replication::partition::{Partition, Stopped};
 use crate::replication::threads::{now, random_bytes};
+use crate::replication::throttle::dynamic_rate;
 use crate::storage::disk::Disk;
 use crate::storage::error::StorageError;
 use crate::storage::log::{Log, Opening};
@@ -320,14 +321,7 @@ impl Moves {
 
     /// How many bytes may be copied in a second: 1 or above.
     pub fn copy_rate(&self) -> u64 {
-        let image = self.hosted.image();
-        let node_id = self.node_id.to_string();
-        let set = [node_id.as_str(), ""].into_iter().find_map(|name| {
-            let configs = image.configs().of(ResourceKind::Broker, name)?;
-            let text = configs.get(RATE_KEY)?;
-            text.parse::<u64>().ok()
-        });
-        set.unwrap_or(u64::MAX).max(1)
+        dynamic_rate(&self.hosted.image(), self.node_id, RATE_KEY).max(1)
     }
 }
 

@@ -61,6 +61,8 @@ pub struct FetchPlan {
     /// The leader epoch in which the Fetch was checked; `None` if the partition could not be looked at:
     /// then nothing that it says counts.
     pub checked_in: Option<LeaderEpoch>,
+    /// Whether a follower reads that is throttled: one that is not in sync.
+    pub is_throttled: bool,
 }
 
 /// The outcome of a read.
@@ -97,6 +99,7 @@ impl Partition {
             fetch_offset: request.fetch_offset,
             read: None,
             checked_in: Some(state.leader_epoch),
+            is_throttled: reader.follower.is_some_and(|id| self.throttles(&state, id)),
         };
         if request.last_fetched_epoch != LeaderEpoch::NONE {
             plan.diverging = state.divergence(request)?;
@@ -137,7 +140,17 @@ impl Partition {
             fetch_offset: request.fetch_offset,
             read: None,
             checked_in: None,
+            is_throttled: false,
         }
+    }
+
+    /// Whether this leader throttles a follower.
+    fn throttles(&self, state: &State, follower: BrokerId) -> bool {
+        let Role::Leader(leadership) = &state.role else {
+            return false;
+        };
+        state.config.throttled_as_leader.has(self.id.partition)
+            && !leadership.isr().contains(&follower)
     }
 }
 

@@ -87,6 +87,15 @@ pub struct CutPlan {
     dir: Arc<LogDir>,
 }
 
+/// What a cut has left.
+#[derive(Clone, Copy, Debug)]
+pub struct CutLog {
+    /// Where the log ends now.
+    pub end: FollowerEnd,
+    /// Whether what was committed by this replica's high watermark was cut: an unclean election lost it.
+    pub lost_committed: bool,
+}
+
 impl Partition {
     /// Where the log ends, if the partition is a follower in this epoch.
     ///
@@ -102,6 +111,15 @@ impl Partition {
     /// before its offset counts here (`flush.messages=1`).
     pub fn must_sync_to_fetch(&self) -> bool {
         self.state.lock().must_sync_to_fetch()
+    }
+
+    /// Whether the replica is throttled as a follower: one that lacks what its leader has committed.
+    pub fn is_throttled_follower(&self) -> bool {
+        let is_named = || {
+            let state = self.state.lock();
+            state.config.throttled_as_follower.has(self.id.partition)
+        };
+        self.lag() > 0 && is_named()
     }
 
     /// Writes batches that were fetched from the leader, and takes over its high watermark and log start.
@@ -195,12 +213,12 @@ impl Partition {
         self.state.lock().take_cut(plan);
     }
 
-    /// Cuts the log as planned. Returns where it ends then.
+    /// Cuts the log as planned.
     ///
     /// # Errors
     /// The partition has another epoch, role or directory by now, another cut was planned since, or the
     /// disk failed.
-    pub fn cut(&self, plan: &CutPlan, now: Timestamp) -> Result<FollowerEnd, ReplicaError> {
+    pub fn cut(&self, plan: &CutPlan, now: Timestamp) -> Result<CutLog, ReplicaError> {
         let mut state = self.state.lock();
         let is_planned = state.take_cut(plan);
         state.check_follows(plan.leader_epoch)?;
@@ -213,7 +231,8 @@ impl Partition {
             let moved = "the log has moved to another directory, whose checkpoint is not lowered";
             return Err(ReplicaError::Replicated(moved.to_owned()));
         }
-        if plan.offset < state.high_watermark {
+        let lost_committed = plan.offset < state.high_watermark;
+        if lost_committed {
             let (to, from) = (plan.offset, state.high_watermark);
             tracing::warn!(partition = %self.name, %to, %from, "the leader lacks what was committed: cutting below the high watermark");
         }
@@ -232,7 +251,10 @@ impl Partition {
         };
         self.finish(state, news);
         cut?;
-        Ok(end)
+        Ok(CutLog {
+            end,
+            lost_committed,
+        })
     }
 }
 
@@ -299,6 +321,7 @@ impl State {
     /// Takes over the leader's high watermark and log start, as far as this log reaches.
     fn follow_leader(&mut self, fetched: &Fetched<'_>) -> News {
         let end_offset = self.counted_end_offset();
+        self.leader_high_watermark = fetched.high_watermark;
         // The leader may have committed, or deleted, more than what has arrived here.
         let to = fetched.high_watermark.min(end_offset);
         let mut news = self.move_high_watermark(to, AckOutcome::Committed);

@@ -16,6 +16,7 @@ mod offsets;
 mod relocation;
 mod retention;
 mod role;
+mod throttled;
 mod uncommitted_bytes;
 
 use std::sync::Arc;
@@ -40,10 +41,11 @@ pub use crate::metadata::IsrChange;
 pub use append::{Appended, LeaderWrite};
 pub use compaction::{CleanTarget, UpkeepRight};
 pub use fetch::{FetchPlan, FetchedRecords, Reader};
-pub use follow::{Cut, CutPlan, Fetched, FollowerAppend, FollowerEnd};
+pub use follow::{Cut, CutLog, CutPlan, Fetched, FollowerAppend, FollowerEnd};
 pub use offsets::{ListedOffset, OffsetQuery, OffsetSearch, Replicas};
 pub use relocation::{ReadForCopy, append_copy};
 pub use role::{Heard, RoleChange, Stopped};
+pub use throttled::ThrottledPartitions;
 
 use uncommitted_bytes::UncommittedBytes;
 
@@ -69,6 +71,10 @@ pub struct PartitionConfig {
     pub max_lag: Duration,
     /// `transaction.partition.verification.enable`.
     pub verifies_transactions: bool,
+    /// Those whose followers are throttled (`leader.replication.throttled.replicas`).
+    pub throttled_as_leader: ThrottledPartitions,
+    /// Those that are throttled when they follow (`follower.replication.throttled.replicas`).
+    pub throttled_as_follower: ThrottledPartitions,
 }
 
 impl PartitionConfig {
@@ -122,6 +128,8 @@ struct State {
     leader_epoch: LeaderEpoch,
     partition_epoch: i32,
     high_watermark: Offset,
+    /// What the leader of this epoch had committed by its last answer.
+    leader_high_watermark: Offset,
     last_stable_offset: Offset,
     ledger: UncommittedBytes,
     acks: PendingAcks,
@@ -148,6 +156,7 @@ struct Published {
     high_watermark: AtomicI64,
     end_offset: AtomicI64,
     log_start_offset: AtomicI64,
+    lag: AtomicI64,
 }
 
 /// What a change means to those who wait. Nothing is lost if they are told late.
@@ -180,6 +189,7 @@ impl Partition {
             leader_epoch: LeaderEpoch::NONE,
             partition_epoch: -1,
             high_watermark,
+            leader_high_watermark: Offset::ZERO,
             last_stable_offset: high_watermark,
             ledger: UncommittedBytes::default(),
             acks: PendingAcks::default(),
@@ -276,6 +286,11 @@ impl Partition {
         Offset(self.published.log_start_offset.load(Ordering::Acquire))
     }
 
+    /// How many records that the leader has committed are not in this log, which follows it; 0 for a leader.
+    pub fn lag(&self) -> i64 {
+        self.published.lag.load(Ordering::Relaxed)
+    }
+
     /// Runs `act` on the log under the partition's lock, for maintenance. It must not append or truncate.
     /// It fails after the partition was stopped.
     pub fn with_log<T>(
@@ -366,6 +381,11 @@ impl Partition {
         published
             .high_watermark
             .store(state.high_watermark.0, Ordering::Release);
+        let lag = match state.role {
+            Role::Follower => state.leader_high_watermark.0 - state.log.end_offset().0,
+            Role::Leader(_) | Role::Stopped(_) => 0,
+        };
+        published.lag.store(lag.max(0), Ordering::Relaxed);
     }
 }
 

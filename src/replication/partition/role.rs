@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{LOCK_PATIENCE, News, Partition, Role, State};
 use crate::metadata::{IsrChange, IsrOutcome};
-use crate::model::{BrokerId, LeaderEpoch};
+use crate::model::{BrokerId, LeaderEpoch, Offset};
 use crate::replication::delayed::{AckOutcome, Advance};
 use crate::replication::error::ReplicaError;
 use crate::replication::leadership::{FollowerFetch, IsrProposal, Leadership};
@@ -82,6 +82,9 @@ impl Partition {
             news.woken.extend(state.advance_deletions());
         } else {
             state.role = Role::Follower;
+            if is_new_epoch {
+                state.leader_high_watermark = Offset::ZERO;
+            }
             state.log.forget_unwritten_epochs();
             news.woken = state.fail_waits(AckOutcome::NotLeader);
         }

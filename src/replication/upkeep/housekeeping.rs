@@ -24,6 +24,8 @@ struct Chore {
 
 /// How often deleted folders that are due are removed.
 const REMOVAL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often metrics are told how far followers lag.
+const LAG_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Starts the housekeeping thread.
 pub fn start(upkeep: &Arc<Upkeep>, storage: &StorageConfig) -> io::Result<JoinHandle<()>> {
@@ -39,16 +41,21 @@ impl Chores {
         Self(chores(storage))
     }
 
-    /// Looking after in-sync sets, which has a thread of its own.
+    /// Looking after in-sync sets and lags, which has a thread of its own.
     pub fn settling(storage: &StorageConfig) -> Self {
         // As often as in Kafka: a follower is out after one and a half times what it may lag.
         let every_ms = (storage.replica_lag_time_max_ms / 2).max(10);
         let every = Duration::from_millis(u64::try_from(every_ms).unwrap_or(0));
-        Self(vec![Chore {
+        let started = now().instant;
+        let chore = |every: Duration, run: fn(&Upkeep)| Chore {
             every,
-            next: now().instant + every,
-            run: Upkeep::settle_in_sync_sets,
-        }])
+            next: started + every,
+            run,
+        };
+        Self(vec![
+            chore(every, Upkeep::settle_in_sync_sets),
+            chore(LAG_INTERVAL, Upkeep::show_max_lag),
+        ])
     }
 
     /// When the next piece is due; `None` if none ever is.
@@ -166,6 +173,14 @@ impl Upkeep {
         if let Some(change) = partition.propose_change(now().instant) {
             self.listener.isr_change_wanted(change);
         }
+    }
+
+    /// Tells the metrics how far the replica lags that lags the most behind its leader.
+    pub fn show_max_lag(&self) {
+        let online = self.hosted.online();
+        let lags = online.iter().map(|partition| partition.lag());
+        let max_lag = &self.dirs.metrics.replication.max_lag;
+        max_lag.set(lags.max().unwrap_or(0));
     }
 
     fn expire_producers(&self) {

@@ -364,7 +364,7 @@ impl Process {
             let Some(epoch) = epoch else {
                 continue;
             };
-            let (request, is_search) = match desk.fetcher.next(epoch, now) {
+            let (request, is_search) = match desk.next(epoch) {
                 Next::Wait(until) => {
                     self.wakes.extend(until.map(|until| (*leader, until)));
                     continue;

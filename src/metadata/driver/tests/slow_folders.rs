@@ -67,7 +67,9 @@ impl MetadataPublisher for Folders {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_folders_delay_neither_heartbeats_nor_the_answers_of_the_controller() {
-    const SESSION: Duration = Duration::from_millis(500);
+    // All folders take 50 s: a busy machine is far from either limit.
+    const SESSION: Duration = Duration::from_secs(2);
+    const ANSWER_LIMIT: Duration = Duration::from_secs(2);
     let slow = Arc::new(SlowFolders {
         disk: formatted_disk(),
         is_slow: AtomicBool::new(true),
@@ -103,13 +105,13 @@ async fn slow_folders_delay_neither_heartbeats_nor_the_answers_of_the_controller
         let outcome = node.create(&format!("one-{round}")).await;
         let took = asked.elapsed();
         assert_eq!(outcome, ErrorCode::NONE);
-        assert!(took < Duration::from_millis(200), "{took:?}");
+        assert!(took < ANSWER_LIMIT, "{took:?}");
         assert!(
             matches!(broker.state(), LifecycleState::Unfenced(_)),
             "{:?}",
             broker.state()
         );
-        if begun.elapsed() > 3 * SESSION {
+        if begun.elapsed() > SESSION + SESSION / 2 {
             break;
         }
     }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod sessions;
+mod throttle;
 
 use std::time::{Duration, Instant};
 
@@ -83,6 +84,8 @@ fn response(session_id: i32, partitions: Vec<PartitionData>) -> FetchResponse {
 struct Script {
     fetcher: Fetcher,
     now: Instant,
+    /// When throttled partitions may be fetched again.
+    throttled_until: Option<Instant>,
 }
 
 impl Script {
@@ -97,6 +100,7 @@ impl Script {
                 backoff: BACKOFF,
             }),
             now: Instant::now(),
+            throttled_until: None,
         }
     }
 
@@ -121,7 +125,7 @@ impl Script {
 
     /// What comes next, as a line.
     fn next(&mut self) -> String {
-        match self.fetcher.next(77, self.now) {
+        match self.fetcher.next(77, self.throttled_until, self.now) {
             Next::Fetch(request) => {
                 assert_eq!(request.replica_state.replica_id, 3);
                 assert_eq!(request.replica_state.replica_epoch, 77);

@@ -27,13 +27,13 @@ fn unsynced() -> (World, Arc<Partition>, Logs) {
     }
     assert_eq!(partition.flushed_offset(), Offset(30));
     let rooms = &world.manager.rooms;
-    let logs = Logs::new(&rooms.hosted, &rooms.dirs);
+    let logs = rooms.followers.logs().clone();
     (world, partition, logs)
 }
 
 fn claimed(outcome: Outcome) -> Offset {
     match outcome {
-        Outcome::Ends(end) | Outcome::Failed(end) => end.end_offset,
+        Outcome::Ends(end) | Outcome::Throttled(end) | Outcome::Failed(end) => end.end_offset,
         other => panic!("it has no end: {other:?}"),
     }
 }

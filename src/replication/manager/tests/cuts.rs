@@ -66,7 +66,7 @@ fn cut(world: &World, cut: Cut) -> Result<FollowerEnd, ReplicaError> {
         partition.give_up_cut(&plan);
         return Err(error);
     }
-    partition.cut(&plan, now().wall)
+    partition.cut(&plan, now().wall).map(|cut| cut.end)
 }
 
 /// Cuts, with a power cut after so many steps. Returns whether the cut was done before it.
@@ -193,8 +193,8 @@ fn what_becomes_of_an_old_cut_does_not_touch_the_one_planned_after_it() {
         end(&partition, &old);
 
         assert_eq!(partition.recovery_point(), lowered, "it is still planned");
-        let end = partition.cut(&next, now().wall).unwrap();
-        assert_eq!(end.end_offset, Offset(18));
+        let cut = partition.cut(&next, now().wall).unwrap();
+        assert_eq!(cut.end.end_offset, Offset(18));
     }
 }
 

@@ -4,6 +4,7 @@ mod proposals;
 mod reads;
 mod waits;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::*;
@@ -49,6 +50,8 @@ fn config(change: impl FnOnce(&mut LogConfig)) -> Arc<PartitionConfig> {
         min_insync_replicas: 1,
         max_lag: Duration::from_secs(30),
         verifies_transactions: false,
+        throttled_as_leader: ThrottledPartitions::Only(BTreeSet::new()),
+        throttled_as_follower: ThrottledPartitions::Only(BTreeSet::new()),
     })
 }
 
@@ -133,7 +136,7 @@ impl Script {
         }
     }
 
-    fn cut(&self, epoch: i32, cut: Cut) -> FollowerEnd {
+    fn cut(&self, epoch: i32, cut: Cut) -> CutLog {
         let plan = self.partition.plan_cut(LeaderEpoch(epoch), cut).unwrap();
         self.partition.cut(&plan, WALL).unwrap()
     }
@@ -311,6 +314,38 @@ fn a_follower_takes_the_leaders_watermark_as_far_as_it_has_the_records() {
 }
 
 #[test]
+fn the_lag_of_a_follower_is_what_its_leader_has_committed_and_it_lacks() {
+    let script = Script::new(config(|_| {}));
+    script.follow();
+    assert_eq!(script.partition.lag(), 0, "it has heard of nothing yet");
+    let records = batch(2).to_bytes(Offset(0), LeaderEpoch(6));
+    script.replicate(6, &records, (7, 0));
+    assert_eq!(script.partition.lag(), 5);
+
+    let records = batch(6).to_bytes(Offset(2), LeaderEpoch(6));
+    script.replicate(6, &records, (7, 0));
+    assert_eq!(script.partition.lag(), 0, "it has more than is committed");
+
+    script.replicate(6, &[], (20, 0));
+    script.role(1, 7, 9, &[LOCAL], &[LOCAL]);
+    assert_eq!(script.partition.lag(), 0, "a leader follows nobody");
+}
+
+#[test]
+fn what_was_not_committed_is_cut_without_loss() {
+    let script = Script::new(config(|_| {}));
+    script.follow();
+    for offset in [0, 2] {
+        let records = batch(2).to_bytes(Offset(offset), LeaderEpoch(6));
+        script.replicate(6, &records, (2, 0));
+    }
+
+    let cut = script.cut(6, Cut::ToEnd(Offset(2)));
+
+    assert_eq!((cut.end.end_offset, cut.lost_committed), (Offset(2), false));
+}
+
+#[test]
 fn a_cut_follower_lowers_its_watermark_to_the_log_end() {
     let script = Script::new(config(|_| {}));
     script.follow();
@@ -319,7 +354,8 @@ fn a_cut_follower_lowers_its_watermark_to_the_log_end() {
         script.replicate(6, &records, (4, 0));
     }
 
-    assert_eq!(script.cut(6, Cut::ToEnd(Offset(3))).end_offset, Offset(2));
+    let cut = script.cut(6, Cut::ToEnd(Offset(3)));
+    assert_eq!((cut.end.end_offset, cut.lost_committed), (Offset(2), true));
     assert_eq!(script.partition.high_watermark(), Offset(2));
 
     script.cut(6, Cut::StartOver(Offset(100)));

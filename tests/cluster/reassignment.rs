@@ -1,0 +1,337 @@
+//! Replicas that move to other brokers: by AlterPartitionReassignments and by Apache Kafka's tool, at the rate
+//! that is asked for, and while brokers die.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use broker::protocol::ErrorCode;
+use broker::protocol::messages::alter_partition_reassignments::{
+    AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
+};
+use broker::protocol::messages::incremental_alter_configs::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+};
+use broker::protocol::messages::list_partition_reassignments::ListPartitionReassignmentsRequest;
+
+use crate::apache::Apache;
+use crate::nodes::{Maker, Nodes};
+use crate::replication::{
+    TOPIC, create, leader_of_first, partitions, producer, read_all, send, wait_until_in_sync,
+};
+use crate::support::path_text;
+use crate::topics;
+use crate::voice::{PATIENCE, ask, wait_for};
+
+/// Kafka's numbers for what has a config.
+const BROKER: i8 = 4;
+const TOPIC_RESOURCE: i8 = 2;
+/// All brokers, as a name of a config.
+const ALL: &str = "";
+
+/// A controller, which is node 1, and four brokers.
+fn four_brokers(test: u8) -> Nodes {
+    let brokers = [Maker::Ours; 4];
+    let mut nodes = Nodes::with_brokers(test, &[Maker::Ours], &brokers, &[]).expect("ours");
+    nodes.start_all();
+    nodes
+}
+
+/// Asks for other replicas of some partitions; `None` ends a move.
+fn reassign(nodes: &Nodes, indexes: &[i32], replicas: Option<&[i32]>) -> Vec<ErrorCode> {
+    let partitions = indexes.iter().map(|index| ReassignablePartition {
+        partition_index: *index,
+        replicas: replicas.map(<[i32]>::to_vec),
+    });
+    let request = AlterPartitionReassignmentsRequest {
+        topics: vec![ReassignableTopic {
+            name: TOPIC.into(),
+            partitions: partitions.collect(),
+        }],
+        ..AlterPartitionReassignmentsRequest::default()
+    };
+    let answer = ask(&nodes.bootstrap(2), &request).expect("an answer");
+    assert_eq!(answer.error_code, ErrorCode::NONE);
+    let partitions = answer.responses[0].partitions.iter();
+    partitions.map(|it| it.error_code).collect()
+}
+
+/// How many partitions are on their way.
+fn moving(nodes: &Nodes) -> Option<usize> {
+    let request = ListPartitionReassignmentsRequest::default();
+    let answer = ask(&nodes.bootstrap(2), &request)?;
+    assert_eq!(answer.error_code, ErrorCode::NONE);
+    let topics = answer.topics.iter();
+    Some(topics.map(|topic| topic.partitions.len()).sum())
+}
+
+/// Waits until nothing moves any more, and all partitions have these replicas, all in sync.
+fn wait_until_moved(nodes: &Nodes, replicas: &[i32]) {
+    wait_for("the end of the moves", || {
+        (moving(nodes)? == 0).then_some(())?;
+        let partitions = partitions(nodes, 2)?;
+        let is_there = partitions
+            .iter()
+            .all(|it| it.replica_nodes == replicas && it.isr_nodes.len() == replicas.len());
+        is_there.then_some(())
+    });
+}
+
+/// Sets a config, or takes it away.
+fn set(nodes: &Nodes, (kind, name): (i8, &str), key: &str, value: Option<&str>) {
+    let request = IncrementalAlterConfigsRequest {
+        resources: vec![AlterConfigsResource {
+            resource_type: kind,
+            resource_name: name.to_owned().into(),
+            configs: vec![AlterableConfig {
+                name: key.to_owned().into(),
+                config_operation: i8::from(value.is_none()),
+                value: value.map(|value| value.to_owned().into()),
+            }],
+        }],
+        validate_only: false,
+    };
+    let answer = ask(&nodes.bootstrap(2), &request).expect("an answer");
+    assert_eq!(answer.responses[0].error_code, ErrorCode::NONE);
+}
+
+/// The folders of the topic's partitions on a node.
+fn folders(nodes: &Nodes, id: i32) -> usize {
+    let entries = fs::read_dir(nodes.data_dir(id)).expect("a directory");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let mut names = names.map(|name| name.to_string_lossy().into_owned());
+    let is_live = |name: &str| name.starts_with(TOPIC) && !name.ends_with("-delete");
+    names.by_ref().filter(|name| is_live(name)).count()
+}
+
+#[test]
+fn partitions_move_while_brokers_die_and_nothing_is_lost() {
+    let mut nodes = four_brokers(120);
+    create(&nodes, 2, 3, "2");
+    assert_eq!(
+        reassign(&nodes, &[0, 1, 2], Some(&[2, 3, 4])),
+        [ErrorCode::NONE; 3]
+    );
+    wait_until_moved(&nodes, &[2, 3, 4]);
+    let (producer, outcomes) = producer(&nodes, &[("enable.idempotence", "true")]);
+    let mut number = 0;
+    let mut produce = |count: u64| {
+        for _ in 0..count {
+            send(&producer, number, (number % 3) as i32);
+            number += 1;
+        }
+        number
+    };
+    produce(3_000);
+
+    // The move begins while the broker is down that it goes to, and its leader dies in the midst of it.
+    nodes.kill(5);
+    assert_eq!(
+        reassign(&nodes, &[0, 1, 2], Some(&[5, 4, 3])),
+        [ErrorCode::NONE; 3]
+    );
+    produce(3_000);
+    let leader = leader_of_first(&nodes, 3);
+    nodes.kill(leader);
+    produce(3_000);
+    nodes.spawn(5);
+    produce(3_000);
+    nodes.wait_until_ready(5);
+    nodes.start(leader);
+    let sent = produce(3_000);
+    producer_done(&producer);
+    wait_until_moved(&nodes, &[5, 4, 3]);
+
+    wait_for("nothing left where they were", || {
+        (folders(&nodes, 2) == 0).then_some(())
+    });
+    let acknowledged = outcomes.0.lock().expect("no panic").0.len();
+    assert_eq!(acknowledged as u64, sent);
+    for partition in 0..3 {
+        let of_partition = (0..sent).filter(|number| number % 3 == partition);
+        let expected: Vec<String> = of_partition
+            .map(|number| format!("message {number}"))
+            .collect();
+        let read = read_all(&nodes, partition as i32);
+        assert_eq!(read, expected, "partition {partition}: in order, each once");
+    }
+}
+
+fn producer_done(producer: &rdkafka::producer::ThreadedProducer<crate::replication::Outcomes>) {
+    use rdkafka::producer::Producer as _;
+    producer.flush(PATIENCE).expect("all is acknowledged");
+}
+
+#[test]
+fn a_move_that_is_cancelled_leaves_the_replicas_as_they_were() {
+    let mut nodes = four_brokers(121);
+    create(&nodes, 2, 1, "1");
+    assert_eq!(reassign(&nodes, &[0], Some(&[2, 3])), [ErrorCode::NONE]);
+    wait_until_moved(&nodes, &[2, 3]);
+    nodes.kill(5);
+    assert_eq!(reassign(&nodes, &[0], Some(&[5, 4])), [ErrorCode::NONE]);
+    assert_eq!(moving(&nodes), Some(1));
+
+    assert_eq!(reassign(&nodes, &[0], None), [ErrorCode::NONE]);
+
+    wait_until_moved(&nodes, &[2, 3]);
+    wait_for("nothing left where it went", || {
+        (folders(&nodes, 4) == 0).then_some(())
+    });
+    let none = ErrorCode::NO_REASSIGNMENT_IN_PROGRESS;
+    assert_eq!(reassign(&nodes, &[0], None), [none]);
+    let refused = ErrorCode::INVALID_REPLICA_ASSIGNMENT;
+    for bad in [&[2, 2][..], &[2, 77], &[]] {
+        assert_eq!(reassign(&nodes, &[0], Some(bad)), [refused], "{bad:?}");
+    }
+    assert_eq!(
+        reassign(&nodes, &[9], Some(&[2])),
+        [ErrorCode::UNKNOWN_TOPIC_OR_PARTITION]
+    );
+}
+
+/// 9 MB on broker 2 alone.
+fn nine_megabytes(nodes: &Nodes) {
+    let code = topics::create(&nodes.bootstrap(2), TOPIC, (1, 1), &[]);
+    assert_eq!(code, Some(ErrorCode::NONE));
+    assert_eq!(reassign(nodes, &[0], Some(&[2])), [ErrorCode::NONE]);
+    wait_until_moved(nodes, &[2]);
+    let (producer, _) = producer(nodes, &[]);
+    let value = vec![7; 10_000];
+    for _ in 0..900 {
+        let record = rdkafka::producer::BaseRecord::with_opaque_to(TOPIC, Box::new(0))
+            .key("k")
+            .payload(&value)
+            .partition(0);
+        producer
+            .send(record)
+            .map_err(|(error, _)| error)
+            .expect("room");
+    }
+    producer_done(&producer);
+}
+
+#[test]
+fn a_throttled_move_takes_as_long_as_its_rate_says_and_a_higher_rate_counts_at_once() {
+    for (test, side) in [(122, "leader"), (123, "follower")] {
+        let nodes = four_brokers(test);
+        nine_megabytes(&nodes);
+        let rate = format!("{side}.replication.throttled.rate");
+        let replicas = format!("{side}.replication.throttled.replicas");
+        set(&nodes, (BROKER, ALL), &rate, Some("1500000"));
+        set(&nodes, (TOPIC_RESOURCE, TOPIC), &replicas, Some("*"));
+
+        let started = Instant::now();
+        assert_eq!(reassign(&nodes, &[0], Some(&[3])), [ErrorCode::NONE]);
+        wait_until_moved(&nodes, &[3]);
+
+        // 9 MB, less one answer, and a quarter of a second.
+        let took = started.elapsed();
+        println!("{side}: 9 MB at 1.5 MB/s in {took:?}");
+        assert!(took > Duration::from_millis(4_600), "{side}: {took:?}");
+        assert!(took < Duration::from_secs(20), "{side}: {took:?}");
+
+        set(&nodes, (BROKER, ALL), &rate, Some("0"));
+        assert_eq!(reassign(&nodes, &[0], Some(&[4])), [ErrorCode::NONE]);
+        wait_for("a folder where it goes", || {
+            (folders(&nodes, 4) == 1).then_some(())
+        });
+        assert_eq!(moving(&nodes), Some(1), "nothing may pass");
+        let raised = Instant::now();
+        set(&nodes, (BROKER, ALL), &rate, None);
+        wait_until_moved(&nodes, &[4]);
+        println!("{side}: the rest in {:?}", raised.elapsed());
+        assert!(raised.elapsed() < Duration::from_secs(5), "{side}");
+    }
+}
+
+#[test]
+fn the_tool_of_apache_kafka_plans_throttles_verifies_and_cancels_moves() {
+    const CLASS: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
+    let Some(apache) = Apache::find() else { return };
+    let mut nodes = four_brokers(124);
+    create(&nodes, 2, 2, "1");
+    wait_until_in_sync(&nodes, 2, 3);
+    assert_eq!(
+        reassign(&nodes, &[0, 1], Some(&[2, 3])),
+        [ErrorCode::NONE; 2]
+    );
+    wait_until_moved(&nodes, &[2, 3]);
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).expect("it can be written");
+        path
+    };
+    let bootstrap = nodes.bootstrap(2);
+    let run = |arguments: &[&str]| {
+        let mut all = vec!["--bootstrap-server", &bootstrap];
+        all.extend(arguments);
+        apache.run(CLASS, &all).expect_success()
+    };
+    let named = |path: &Path| path_text(path).to_owned();
+
+    let wanted = format!(r#"{{"topics":[{{"topic":"{TOPIC}"}}],"version":1}}"#);
+    let wanted = named(&file("topics.json", &wanted));
+    let generated = run(&[
+        "--generate",
+        "--topics-to-move-json-file",
+        &wanted,
+        "--broker-list",
+        "4,5",
+    ]);
+    assert!(
+        generated.contains("Proposed partition reassignment configuration"),
+        "{generated}"
+    );
+    let plan = generated.lines().last().expect("a plan");
+    let plan = named(&file("plan.json", plan));
+
+    let executed = run(&[
+        "--execute",
+        "--reassignment-json-file",
+        &plan,
+        "--throttle",
+        "50000000",
+    ]);
+    assert!(
+        executed.contains("Successfully started partition reassignments"),
+        "{executed}"
+    );
+    wait_for("the end of the moves", || {
+        (moving(&nodes)? == 0).then_some(())
+    });
+    let verified = run(&["--verify", "--reassignment-json-file", &plan]);
+    assert_eq!(verified.matches("is completed.").count(), 2, "{verified}");
+    assert!(
+        verified.contains("Clearing broker-level throttles"),
+        "{verified}"
+    );
+    assert!(
+        verified.contains("Clearing topic-level throttles"),
+        "{verified}"
+    );
+    for partition in partitions(&nodes, 2).expect("an answer") {
+        let mut replicas = partition.replica_nodes;
+        replicas.sort_unstable();
+        assert_eq!(replicas, [4, 5]);
+    }
+
+    nodes.kill(3);
+    let back = format!(
+        r#"{{"version":1,"partitions":[{{"topic":"{TOPIC}","partition":0,"replicas":[3,4]}}]}}"#
+    );
+    let back = named(&file("back.json", &back));
+    run(&["--execute", "--reassignment-json-file", &back]);
+    let listed = run(&["--list"]);
+    assert!(
+        listed.contains(&format!("{TOPIC}-0: replicas: 3,4,5.")),
+        "{listed}"
+    );
+    let cancelled = run(&["--cancel", "--reassignment-json-file", &back]);
+    assert!(
+        cancelled.contains("Successfully cancelled partition reassignments"),
+        "{cancelled}"
+    );
+    assert_eq!(moving(&nodes), Some(0));
+}

@@ -6,8 +6,12 @@
 
 /// AlterClientQuotas.
 pub mod alter_client_quotas;
+/// AlterConfigs.
+mod alter_configs;
 /// AlterReplicaLogDirs.
 pub mod alter_replica_log_dirs;
+/// What both forms of AlterConfigs share.
+mod alter_resources;
 /// ApiVersions.
 pub mod api_versions;
 /// Topics that are created without CreateTopics.

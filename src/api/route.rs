@@ -15,18 +15,18 @@ use bytes::Bytes;
 use super::context::RequestContext;
 use super::throttle::Meter;
 use super::{
-    Api, alter_client_quotas, alter_replica_log_dirs, api_versions, broker_heartbeat,
-    controller_requests, delete_groups, delete_records, describe_client_quotas, describe_cluster,
-    describe_configs, describe_groups, describe_log_dirs, describe_producers, describe_quorum,
-    describe_topic_partitions, envelope, fetch, find_coordinator, get_telemetry_subscriptions,
-    group, incremental_alter_configs, init_producer_id, list_config_resources, list_groups,
-    list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete,
-    offset_fetch, offset_for_leader_epoch, produce, push_telemetry, quorum, update_raft_voter,
+    Api, alter_client_quotas, alter_configs, alter_replica_log_dirs, api_versions,
+    broker_heartbeat, controller_requests, delete_groups, delete_records, describe_client_quotas,
+    describe_cluster, describe_configs, describe_groups, describe_log_dirs, describe_producers,
+    describe_quorum, describe_topic_partitions, envelope, fetch, find_coordinator,
+    get_telemetry_subscriptions, group, incremental_alter_configs, init_producer_id,
+    list_config_resources, list_groups, list_offsets, list_partition_reassignments, metadata,
+    offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, push_telemetry,
+    quorum, update_raft_voter,
 };
 use crate::network::{CloseReason, Handling, Outcome, Treatment};
 use crate::protocol::message::Struct as _;
 use crate::protocol::messages::allocate_producer_ids::AllocateProducerIdsRequest;
-use crate::protocol::messages::alter_configs::AlterConfigsRequest;
 use crate::protocol::messages::alter_partition::AlterPartitionRequest;
 use crate::protocol::messages::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
 use crate::protocol::messages::assign_replicas_to_dirs::AssignReplicasToDirsRequest;
@@ -137,7 +137,7 @@ const ROUTES: &[Route] = &[
     Route { key: ApiKey::InitProducerId, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, init_producer_id::handle) },
     Route { key: ApiKey::OffsetForLeaderEpoch, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| now(api, &context, body, offset_for_leader_epoch::handle) },
     Route { key: ApiKey::DescribeConfigs, treatment: ALONE, weight: Weight::Any, listeners: BOTH, serve: |api, context, body| now(api, &context, body, describe_configs::handle) },
-    Route { key: ApiKey::AlterConfigs, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<AlterConfigsRequest>) },
+    Route { key: ApiKey::AlterConfigs, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, alter_configs::handle) },
     Route { key: ApiKey::AlterReplicaLogDirs, treatment: ALONE, weight: SMALL, listeners: BROKER, serve: |api, context, body| later(api, context, body, alter_replica_log_dirs::handle) },
     Route { key: ApiKey::DescribeLogDirs, treatment: ALONE, weight: Weight::Any, listeners: BROKER, serve: |api, context, body| later(api, context, body, describe_log_dirs::handle) },
     Route { key: ApiKey::CreatePartitions, treatment: ALONE, weight: SMALL, listeners: BOTH, serve: |api, context, body| later(api, context, body, controller_requests::handle::<CreatePartitionsRequest>) },

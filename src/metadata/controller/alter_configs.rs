@@ -54,7 +54,7 @@ impl Controller {
             nulls.map(|config| &config.name),
         )?;
         let name = &*resource.resource_name;
-        let kind = self.alterable(resource.resource_type, name)?;
+        let kind = Self::alterable(resource.resource_type, name)?;
         let given = resource.configs.iter();
         let given = given.map(|config| (config.name.clone(), config.value.clone()));
         let mut values: BTreeMap<Str, Option<Str>> = given.collect();

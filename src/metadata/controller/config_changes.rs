@@ -24,13 +24,15 @@ use crate::protocol::messages::{alter_configs, incremental_alter_configs};
 const MAX_VALUE_LENGTH: usize = 32_767;
 
 /// A resource as a request names it: Kafka's number of its kind, and its name.
-pub(super) type ResourceKey<'a> = (i8, &'a Str);
+pub type ResourceKey<'a> = (i8, &'a Str);
 
 /// A resource in a request of either form.
-pub(super) trait AlteredResource {
+pub trait AlteredResource {
     /// The part of the answer that stands for one resource.
     type Answer;
+    /// The number of its kind, and its name.
     fn key(&self) -> ResourceKey<'_>;
+    /// The part of the answer for the resource, altered or refused.
     fn answer(&self, outcome: &Result<(), Refusal>) -> Self::Answer;
 }
 
@@ -144,21 +146,17 @@ pub(super) struct ConfigChange<'a> {
 
 impl Controller {
     /// The kind of a resource whose configs may be altered.
-    pub(super) fn alterable(&self, number: i8, name: &str) -> Result<ResourceKind, Refusal> {
+    pub(super) fn alterable(number: i8, name: &str) -> Result<ResourceKind, Refusal> {
         let invalid = |message| Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
         match ResourceKind::from_wire(number) {
             Some(
                 kind @ (ResourceKind::Topic | ResourceKind::ClientMetrics | ResourceKind::Group),
             ) => Ok(kind),
             Some(ResourceKind::Broker) if name.is_empty() => Ok(ResourceKind::Broker),
-            // A broker's own configs are altered through the broker itself: only it can check them.
+            // The broker that was asked has seen to it that these are its own.
             Some(ResourceKind::Broker) => match name.parse::<i32>() {
-                Ok(id) if BrokerId(id) == self.settings.node_id => Ok(ResourceKind::Broker),
-                Ok(_) => invalid(format!(
-                    "Unexpected broker id, expected {}, but received {name}",
-                    self.settings.node_id
-                )),
-                Err(_) => invalid(format!("Node id must be an integer, but it is: {name}")),
+                Ok(0..) => Ok(ResourceKind::Broker),
+                _ => invalid(format!("Node id must be an integer, but it is: {name}")),
             },
             None => invalid(format!("Unknown resource type {number}")),
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Controller;
 use super::config_changes::{
-    AlteredResource as _, ConfigChange, check_form, check_once, decide_each, is_list, key_of,
+    AlteredResource, ConfigChange, check_form, check_once, decide_each, is_list, key_of,
     named_twice, refuse_each,
 };
 use super::decision::{Decision, Refusal};
@@ -13,8 +13,8 @@ use crate::metadata::image::ResourceKind;
 use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::incremental_alter_configs::{
-    AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig,
-    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
 };
 use crate::protocol::messages::metadata_records::MetadataRecord;
 
@@ -87,7 +87,7 @@ impl Controller {
         resource: &AlterConfigsResource,
     ) -> Result<Vec<MetadataRecord>, Refusal> {
         check_resource(resource)?;
-        let kind = self.alterable(resource.resource_type, &resource.resource_name)?;
+        let kind = Self::alterable(resource.resource_type, &resource.resource_name)?;
         let mut values = BTreeMap::new();
         for config in &resource.configs {
             let value = self.altered_value(kind, &resource.resource_name, config)?;
@@ -175,10 +175,10 @@ pub fn check_alterations(
 }
 
 /// The part of the answer for one resource, altered or refused.
-pub fn alteration_answer(
-    resource: &AlterConfigsResource,
+pub fn alteration_answer<R: AlteredResource>(
+    resource: &R,
     outcome: &Result<(), Refusal>,
-) -> AlterConfigsResourceResponse {
+) -> R::Answer {
     resource.answer(outcome)
 }
 

@@ -11,7 +11,7 @@ use super::create_topics::duplicates;
 use super::decision::{Decision, Refusal, error_fields};
 use super::partition_change::is_change;
 use super::request::{Circumstances, ControllerRequest};
-use crate::metadata::image::{PartitionImage, TopicImage};
+use crate::metadata::image::{MetadataImage, PartitionImage, TopicImage};
 use crate::model::BrokerId;
 use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
@@ -27,6 +27,17 @@ type NamedPartition<'a> = (&'a Str, i32);
 fn named_partitions(topic: &ReassignableTopic) -> impl Iterator<Item = NamedPartition<'_>> {
     let indexes = topic.partitions.iter();
     indexes.map(|partition| (&topic.name, partition.partition_index))
+}
+
+/// Whether a partition is on its way to what is wanted, or there, or has ended its move if that is wanted.
+fn is_begun(wanted: &ReassignablePartition, state: &PartitionImage) -> bool {
+    match &wanted.replicas {
+        None => !state.is_reassigning(),
+        Some(replicas) => {
+            let mut replicas = replicas.iter();
+            replicas.all(|id| state.replicas.contains(&BrokerId(*id)))
+        }
+    }
 }
 
 /// The replicas of a partition while it is reassigned.
@@ -63,6 +74,21 @@ impl ControllerRequest for AlterPartitionReassignmentsRequest {
             responses: topics.collect(),
             ..AlterPartitionReassignmentsResponse::default()
         }
+    }
+
+    /// Who lists reassignments next must find what was begun, and nothing that was ended.
+    fn is_seen(&self, answer: &AlterPartitionReassignmentsResponse, image: &MetadataImage) -> bool {
+        // The answer is in the order of the request.
+        let mut topics = self.topics.iter().zip(&answer.responses);
+        topics.all(|(asked, answered)| {
+            let topic = image.topics().by_name(&asked.name);
+            let mut partitions = asked.partitions.iter().zip(&answered.partitions);
+            partitions.all(|(wanted, answered)| {
+                let state = topic.and_then(|topic| topic.partition(wanted.partition_index));
+                // A topic that is not there is gone by now.
+                answered.error_code.is_error() || state.is_none_or(|it| is_begun(wanted, it))
+            })
+        })
     }
 
     fn timeout_ms(&self) -> i32 {

@@ -273,9 +273,9 @@ fn each_fault_of_a_brokers_change_has_kafkas_code_and_message() {
     let invalid = ErrorCode::INVALID_REQUEST;
     assert_refused([
         (
-            resource(BROKER, "7", vec![op("message.max.bytes", SET, Some("1"))]),
+            resource(BROKER, "-7", vec![op("message.max.bytes", SET, Some("1"))]),
             invalid,
-            "Unexpected broker id, expected 1, but received 7",
+            "Node id must be an integer, but it is: -7",
         ),
         (
             resource(BROKER, "x", vec![op("message.max.bytes", SET, Some("1"))]),

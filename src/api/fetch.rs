@@ -29,6 +29,8 @@ use crate::replication::manager::{
 
 use crate::replication::fetch_session::{PartitionRequest, SessionError, TopicKey, TopicRef};
 
+/// The first version whose consumers tell their rack, and may be sent to other replicas.
+const FIRST_WITH_RACK: i16 = 11;
 /// The first version that names topics by id.
 const FIRST_BY_ID: i16 = 13;
 /// The first version whose followers tell their state in a structure of its own.
@@ -255,8 +257,31 @@ fn params(
             (None, 0) => Interest::HighWatermark,
             (None, _) => Interest::LastStable,
         },
-        only_leader: replica != DEBUGGING,
+        // Clients of older versions know of leaders alone.
+        only_leader: follower.is_some()
+            || context.version() < FIRST_WITH_RACK && replica != DEBUGGING,
+        near: match follower {
+            Some(_) => None,
+            None => near(api, context, &request.rack_id),
+        },
     }
+}
+
+/// The brokers in a consumer's rack that it can reach, if it had better read from them than from this one
+/// (KIP-392).
+fn near(api: &Api, context: &RequestContext, rack: &str) -> Option<Arc<[BrokerId]>> {
+    if rack.is_empty() || !api.config().replication.prefers_near_replicas {
+        return None;
+    }
+    let image = api.image();
+    let in_rack = image.brokers().iter().filter(|broker| {
+        broker.rack.as_deref() == Some(rack)
+            && !broker.fenced
+            && broker.endpoint(context.listener()).is_some()
+    });
+    let ids: Arc<[BrokerId]> = in_rack.map(|broker| broker.id).collect();
+    let is_here = ids.contains(&api.config().node.node_id);
+    (!is_here && !ids.is_empty()).then_some(ids)
 }
 
 /// The most bytes that the client's quota allows at once: a larger answer would only mean a longer wait.
@@ -357,6 +382,7 @@ fn partition_data(answer: PartitionAnswer, version: i16) -> PartitionData {
         diverging_epoch,
         current_leader,
         aborted_transactions: aborted,
+        preferred_read_replica: answer.preferred.unwrap_or(BrokerId::NONE).0,
         records: answer.records,
         ..PartitionData::default()
     }

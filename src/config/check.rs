@@ -1,6 +1,7 @@
 //! Checks across keys: Kafka's, and refusals of what is not built yet, so that nobody believes that it is
 //! at work.
 
+use super::replication::RACK_AWARE_SELECTOR;
 use super::roles::Roles;
 use super::topic::TopicConfig;
 use super::value::InvalidValue;
@@ -141,11 +142,20 @@ fn replication(view: &View<'_>) -> Check {
             return Err(view.invalid(name, &reason));
         }
     }
+    let selector = view.optional_text("replica.selector.class");
+    if selector.is_some_and(|class| !is_selector(&class)) {
+        let reason = format!("A Java class cannot be run here; {RACK_AWARE_SELECTOR} is built in");
+        return Err(view.invalid("replica.selector.class", &reason));
+    }
     if view.is_set("inter.broker.listener.name") && view.is_set("security.inter.broker.protocol") {
         let reason = "Only one of it and security.inter.broker.protocol can be set";
         return Err(view.invalid("inter.broker.listener.name", reason));
     }
     Ok(())
+}
+
+fn is_selector(class: &str) -> bool {
+    class.is_empty() || class == RACK_AWARE_SELECTOR
 }
 
 /// Refuses bounds of session time-outs between which no member could join any group.

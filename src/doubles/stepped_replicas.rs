@@ -231,13 +231,14 @@ impl SteppedReplicas {
             indexes.map(|index| (TopicRef::Id(topic.topic_id), *index))
         });
         let params = params(request);
+        let max_wait = params.max_wait;
         let begun = self
             .manager
             .begin_fetch(params, session, partitions, forgotten);
         match begun {
             Ok(fetch) => Ok(SteppedFetch {
                 fetch: Some(fetch),
-                deadline: threads::now().instant + params.max_wait,
+                deadline: threads::now().instant + max_wait,
                 waits: None,
             }),
             Err(error) => Err(FetchResponse {
@@ -266,6 +267,7 @@ impl SteppedReplicas {
                 isolation: None,
                 current_leader_epoch: search.leader_epoch,
                 only_leader: true,
+                near: None,
             };
             match partition.list_offset(&query) {
                 Ok(OffsetSearch::Known(listed)) => Ok(listed.offset),

@@ -13,6 +13,7 @@ mod hostile;
 mod impostors;
 mod mixed_data;
 mod mixed_quorum;
+mod near_replicas;
 mod nodes;
 mod quorum;
 mod reassignment;

@@ -116,13 +116,21 @@ pub fn send(producer: &ThreadedProducer<Outcomes>, number: u64, partition: i32) 
 
 /// All messages of a partition, in order.
 pub fn read_all(nodes: &Nodes, partition: i32) -> Vec<String> {
-    let consumer: BaseConsumer = ClientConfig::new()
+    read_all_with(nodes, partition, &[])
+}
+
+/// The same, by a consumer with these settings.
+pub fn read_all_with(nodes: &Nodes, partition: i32, settings: &[(&str, &str)]) -> Vec<String> {
+    let mut config = ClientConfig::new();
+    config
         .set("bootstrap.servers", bootstrap(nodes))
         .set("group.id", "unused")
         .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .create()
-        .expect("librdkafka's settings");
+        .set("enable.partition.eof", "true");
+    for (key, value) in settings {
+        config.set(*key, *value);
+    }
+    let consumer: BaseConsumer = config.create().expect("librdkafka's settings");
     let mut assigned = TopicPartitionList::new();
     assigned
         .add_partition_offset(TOPIC, partition, Offset::Beginning)

@@ -23,8 +23,8 @@ keys! {
         "Bytes of a follower's receive buffer.";
     "replica.high.watermark.checkpoint.interval.ms": Long = "5000", ANY; High ReadOnly Acts;
         "How often high watermarks are written.";
-    "replica.selector.class": String = unset, ANY; Medium ReadOnly NotYet;
-        "A Java class that picks the replica a consumer reads from.";
+    "replica.selector.class": String = unset, ANY; Medium ReadOnly Acts;
+        "Whether consumers read from a replica in their rack: RackAwareReplicaSelector.";
     "num.replica.fetchers": Int = "1", at_least(1); High ClusterWide Acts;
         "Connections that fetch from each leader.";
     "num.replica.alter.log.dirs.threads": Int = unset, ANY; High ReadOnly Acts;

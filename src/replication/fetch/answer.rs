@@ -36,6 +36,8 @@ pub struct PartitionAnswer {
     pub log_start_offset: Offset,
     /// Where the reader's log and this one part, if they do.
     pub diverging: Option<EpochEnd>,
+    /// The replica that a consumer had better read.
+    pub preferred: Option<BrokerId>,
     /// The leader, for a client that asked another broker.
     pub current_leader: Option<(BrokerId, LeaderEpoch)>,
     /// For readers of committed data: the aborted transactions in the records.
@@ -68,6 +70,7 @@ impl PartitionAnswer {
             last_stable_offset: Offset::NONE,
             log_start_offset: Offset::NONE,
             diverging: None,
+            preferred: None,
             current_leader: None,
             aborted: None,
             records: Payload::EMPTY,
@@ -82,20 +85,26 @@ impl PartitionAnswer {
             last_stable_offset: plan.last_stable_offset,
             log_start_offset: plan.log_start_offset,
             diverging: plan.diverging,
+            preferred: plan.preferred,
             ..Self::refusal(topic, partition, ErrorCode::NONE)
         }
     }
 
     /// Whether the client must be told at once.
     pub(super) fn is_urgent(&self) -> bool {
-        self.error != ErrorCode::NONE || self.diverging.is_some()
+        self.error != ErrorCode::NONE || self.sends_elsewhere()
+    }
+
+    /// Whether the reader must do something else than read on here.
+    fn sends_elsewhere(&self) -> bool {
+        self.diverging.is_some() || self.preferred.is_some()
     }
 
     /// What a session has to remember of the answer.
     pub(super) fn for_session(&self) -> Answer {
         let outcome = if self.error != ErrorCode::NONE {
             Outcome::Error
-        } else if self.diverging.is_some() {
+        } else if self.sends_elsewhere() {
             Outcome::Redirect
         } else if !self.records.is_empty() {
             Outcome::Records

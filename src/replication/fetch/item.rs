@@ -188,6 +188,7 @@ impl Item {
             interest: params.interest,
             only_leader: params.only_leader,
             follower: params.follower.map(|follower| follower.id),
+            near: params.near.as_deref().unwrap_or_default(),
         };
         self.is_unheard = false;
         let mut plan = partition.plan_fetch(&self.request, reader)?;

@@ -1,13 +1,15 @@
 //! What a Fetch asks for as a whole. [`crate::replication::fetch_session::PartitionRequest`] is what it
 //! asks of each partition.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::BrokerId;
 use crate::replication::delayed::Interest;
 use crate::replication::fetch_session::{FINAL_EPOCH, FollowerIdentity, NO_SESSION};
 
 /// What a Fetch asks for as a whole.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FetchParams {
     /// The follower, if a follower asks.
     pub follower: Option<FollowerIdentity>,
@@ -21,6 +23,9 @@ pub struct FetchParams {
     pub interest: Interest,
     /// Whether only the leader may answer.
     pub only_leader: bool,
+    /// The brokers in the rack of a consumer that this one is not in: their replicas are to be read, where
+    /// they are in sync (KIP-392).
+    pub near: Option<Arc<[BrokerId]>>,
 }
 
 impl SessionRequest {

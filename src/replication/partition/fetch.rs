@@ -21,7 +21,7 @@ const READ_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Who reads, and what it may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reader {
+pub struct Reader<'a> {
     /// Up to where the reader may see the partition.
     pub interest: Interest,
     /// Whether only the leader may answer: a follower asks, or a client that does not know of other
@@ -29,9 +29,11 @@ pub struct Reader {
     pub only_leader: bool,
     /// The follower, if a follower reads.
     pub follower: Option<BrokerId>,
+    /// The brokers whose replicas a consumer had better read.
+    pub near: &'a [BrokerId],
 }
 
-impl Reader {
+impl Reader<'_> {
     fn borrower(&self) -> Borrower {
         match self.follower {
             Some(_) => Borrower::Replica,
@@ -61,6 +63,8 @@ pub struct FetchPlan {
     /// The leader epoch in which the Fetch was checked; `None` if the partition could not be looked at:
     /// then nothing that it says counts.
     pub checked_in: Option<LeaderEpoch>,
+    /// The replica that the reader had better read: there is nothing to read here then.
+    pub preferred: Option<BrokerId>,
     /// Whether a follower reads that is throttled: one that is not in sync.
     pub is_throttled: bool,
 }
@@ -79,7 +83,7 @@ impl Partition {
     pub fn plan_fetch(
         &self,
         request: &PartitionRequest,
-        reader: Reader,
+        reader: Reader<'_>,
     ) -> Result<FetchPlan, ReplicaError> {
         let Some(state) = self.lock_to_read(reader.follower.is_some()) else {
             return Ok(self.nothing_yet(request, reader));
@@ -99,13 +103,14 @@ impl Partition {
             fetch_offset: request.fetch_offset,
             read: None,
             checked_in: Some(state.leader_epoch),
+            preferred: state.preferred(reader.near, request.fetch_offset),
             is_throttled: reader.follower.is_some_and(|id| self.throttles(&state, id)),
         };
         if request.last_fetched_epoch != LeaderEpoch::NONE {
             plan.diverging = state.divergence(request)?;
         }
         // A follower whose log differs cuts it before it reads on.
-        if plan.diverging.is_none() {
+        if plan.diverging.is_none() && plan.preferred.is_none() {
             let up_to = match reader.interest {
                 Interest::LogEnd => plan.end_offset,
                 Interest::HighWatermark => plan.high_watermark,
@@ -128,7 +133,7 @@ impl Partition {
     }
 
     /// A plan to read nothing, as if nothing were new.
-    fn nothing_yet(&self, request: &PartitionRequest, reader: Reader) -> FetchPlan {
+    fn nothing_yet(&self, request: &PartitionRequest, reader: Reader<'_>) -> FetchPlan {
         FetchPlan {
             high_watermark: self.high_watermark(),
             last_stable_offset: self.high_watermark(),
@@ -140,6 +145,7 @@ impl Partition {
             fetch_offset: request.fetch_offset,
             read: None,
             checked_in: None,
+            preferred: None,
             is_throttled: false,
         }
     }
@@ -167,6 +173,24 @@ impl State {
             return Err(ReplicaError::NotLeader);
         }
         Ok(())
+    }
+
+    /// The replica on one of these brokers that a consumer at `offset` had better read: one in sync that has
+    /// the offset, of several the one that has the most, and had it last.
+    fn preferred(&self, near: &[BrokerId], offset: Offset) -> Option<BrokerId> {
+        let Role::Leader(leadership) = &self.role else {
+            return None;
+        };
+        if near.is_empty() {
+            return None;
+        }
+        let followers = leadership.followers().iter().filter(|it| {
+            near.contains(&it.id)
+                && leadership.isr().contains(&it.id)
+                && (it.log_start_offset..=it.end_offset).contains(&offset)
+        });
+        let best = followers.max_by_key(|it| (it.end_offset, it.caught_up_at));
+        best.map(|follower| follower.id)
     }
 
     /// Checks that the leader knows `follower` as a replica. A follower that states an epoch may know of a

@@ -469,6 +469,7 @@ pub(super) fn params(max_wait: Duration) -> FetchParams {
         max_bytes: 1 << 20,
         interest: Interest::HighWatermark,
         only_leader: true,
+        near: None,
         follower: None,
     }
 }
@@ -483,11 +484,12 @@ pub(super) fn request(offset: i64) -> PartitionRequest {
     }
 }
 
-pub(super) fn reader() -> Reader {
+pub(super) fn reader() -> Reader<'static> {
     Reader {
         interest: Interest::HighWatermark,
         only_leader: true,
         follower: None,
+        near: &[],
     }
 }
 

@@ -35,6 +35,7 @@ fn the_readers_leader_epoch_must_be_the_current_one() {
         interest: Interest::HighWatermark,
         only_leader: true,
         follower: None,
+        near: &[],
     };
     let with_epoch = |epoch| {
         let request = PartitionRequest {
@@ -65,6 +66,7 @@ fn a_reader_of_another_history_learns_where_it_parted() {
         interest: Interest::LogEnd,
         only_leader: true,
         follower: None,
+        near: &[],
     };
     let diverging = |offset, last_epoch| {
         let request = PartitionRequest {
@@ -201,4 +203,38 @@ fn a_fetch_that_finds_the_partition_locked_was_not_checked() {
     assert_eq!(plan.checked_in, None, "its log may differ from this one");
     let again = script.partition.plan_fetch(&request(3), reader).unwrap();
     assert_eq!(again.checked_in, Some(LeaderEpoch(5)));
+}
+
+#[test]
+fn a_consumer_is_sent_to_the_replica_in_its_rack_that_has_the_most() {
+    let script = Script::leader(4);
+    script.produce(10);
+    script.fetched(2, 10);
+    script.fetched(3, 6);
+    script.fetched(4, 10);
+    let plan = |near: &[i32], offset| {
+        let near: Vec<BrokerId> = near.iter().copied().map(BrokerId).collect();
+        let reader = Reader {
+            interest: Interest::HighWatermark,
+            only_leader: false,
+            follower: None,
+            near: &near,
+        };
+        script
+            .partition
+            .plan_fetch(&request(offset), reader)
+            .unwrap()
+    };
+
+    assert_eq!(plan(&[3, 4], 5).preferred, Some(BrokerId(4)));
+    assert!(plan(&[3, 4], 5).is_empty(), "there is nothing to read here");
+    assert_eq!(plan(&[3], 6).preferred, Some(BrokerId(3)));
+    assert_eq!(plan(&[3], 7).preferred, None, "it does not have that yet");
+    assert_eq!(plan(&[9], 0).preferred, None, "it has no replica");
+    let here = plan(&[], 0);
+    assert_eq!((here.preferred, here.is_empty()), (None, false));
+
+    let others = [1, 2, 3, 4].map(BrokerId);
+    script.role(1, 5, 9, &others, &[BrokerId(1), BrokerId(3)]);
+    assert_eq!(plan(&[2, 4], 0).preferred, None, "neither is in sync");
 }

@@ -139,6 +139,7 @@ impl Server {
             max_bytes: request.max_bytes as u32,
             interest: Interest::LogEnd,
             only_leader: true,
+            near: None,
         };
         let session = SessionRequest {
             id: request.session_id,

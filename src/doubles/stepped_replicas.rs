@@ -267,7 +267,6 @@ impl SteppedReplicas {
                 isolation: None,
                 current_leader_epoch: search.leader_epoch,
                 only_leader: true,
-                near: None,
             };
             match partition.list_offset(&query) {
                 Ok(OffsetSearch::Known(listed)) => Ok(listed.offset),
@@ -366,6 +365,7 @@ fn params(request: &FetchRequest) -> FetchParams {
             Interest::HighWatermark
         },
         only_leader: true,
+        near: None,
     }
 }
 

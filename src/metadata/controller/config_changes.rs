@@ -13,7 +13,6 @@ use crate::config::{
     check_group_overrides, check_overrides,
 };
 use crate::metadata::image::ResourceKind;
-use crate::model::BrokerId;
 use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::create_topics::CreatableTopicConfigs;

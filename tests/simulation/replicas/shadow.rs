@@ -65,6 +65,7 @@ impl Shadow {
                 interest: Interest::LogEnd,
                 only_leader: false,
                 follower: None,
+                near: &[],
             };
             let plan = partition.plan_fetch(&request, reader).ok()?;
             let fetched = plan.read(u32::MAX, true).ok()?;

@@ -200,6 +200,7 @@ impl Script {
             interest,
             only_leader: true,
             follower: None,
+            near: &[],
         };
         self.partition.plan_fetch(&request(offset), reader)
     }

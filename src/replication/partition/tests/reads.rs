@@ -194,6 +194,7 @@ fn a_fetch_that_finds_the_partition_locked_was_not_checked() {
         interest: Interest::LogEnd,
         only_leader: true,
         follower: Some(BrokerId(2)),
+        near: &[],
     };
     let locked = script.partition.state.lock();
 

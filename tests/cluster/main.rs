@@ -9,6 +9,7 @@ mod support;
 mod brokers;
 mod eligible_leaders;
 mod healing;
+mod health;
 mod hostile;
 mod impostors;
 mod mixed_data;

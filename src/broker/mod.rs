@@ -132,7 +132,7 @@ impl Node {
         let directories = Directories::open(&config)?;
         let mut sockets = Sockets::bind(&config.network, quorum).await?;
         let advertised = Advertised::new(&config.network.listeners, |name| sockets.port_of(name));
-        let (raft, events, addresses) = open_quorum(&config, &directories, quorum)?;
+        let (raft, events, addresses) = open_quorum(&config, &directories, on_fatal, quorum)?;
         let metrics = Arc::new(metrics_of_all_apis());
         let live = LiveConfig::new(&loaded.settings, &config);
         let (quotas, quota_publisher) = Quotas::new(&config.quotas);
@@ -245,13 +245,19 @@ async fn stop_all(listeners: Vec<RunningListener>) {
 fn open_quorum(
     config: &BrokerConfig,
     directories: &Directories,
+    on_fatal: &driver::OnFatal,
     runtime: &Handle,
 ) -> anyhow::Result<(Raft, driver::LogEvents, Arc<QuorumAddresses>)> {
     let addresses = Arc::new(quorum_addresses(config, directories));
     let (listener, events) = driver::events();
     let settings = directories.quorum(config);
-    let request_timeout = settings.timeouts.request;
-    let lines = VoterLines::new(runtime, &addresses, config.node.node_id, request_timeout);
+    let lines = VoterLines::new(
+        runtime,
+        &addresses,
+        config.node.node_id,
+        settings.timeouts.request,
+        on_fatal,
+    );
     let raft = Raft::open(&settings, directories.disk(), listener, Box::new(lines))?;
     Ok((raft, events, addresses))
 }

@@ -11,6 +11,7 @@ mod eligible_leaders;
 mod healing;
 mod health;
 mod hostile;
+mod identities;
 mod impostors;
 mod mixed_data;
 mod mixed_quorum;

@@ -20,6 +20,7 @@ mod live_config;
 mod quotas;
 mod replicas;
 mod reserves;
+mod service_manager;
 mod sockets;
 mod stop;
 
@@ -99,8 +100,10 @@ async fn run(loaded: Loaded, loggers: Loggers, quorum: &Handle) -> anyhow::Resul
         }
         None => tracing::info!("ready after {ready} ms: this node is a controller, and no broker"),
     }
+    service_manager::tell(service_manager::READY);
     let reason = stop.wait().await;
     tracing::info!("stopping: {reason}");
+    service_manager::tell(service_manager::STOPPING);
     node.stop().await;
     tracing::info!("stopped");
     reason.into_result()

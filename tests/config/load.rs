@@ -333,7 +333,7 @@ fn more_threads_than_a_machine_runs_are_refused() {
 /// The variables that a YAML file sets, each line of it being one, for so many nodes.
 fn variables_of(file: &str, nodes: usize) -> Vec<Vec<(String, String)>> {
     let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(path).unwrap();
+    let text = fs::read_to_string(path).expect("the repository has it");
     let text = text.replace("${HOST_ADDRESS:-localhost}", "localhost");
     let text = text
         .replace("${CLUSTER_ID:-", "")

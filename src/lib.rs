@@ -42,6 +42,9 @@ pub mod replication;
 /// Who owns groups and their offsets: shards of `__consumer_offsets`.
 pub mod coordinator;
 
+/// What tools use to ask nodes of any Kafka cluster.
+pub mod client;
+
 /// The APIs: the route table, and a thin file for each key.
 pub mod api;
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folders and files of `src`, bottom-up: each uses only those before it.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "model",
     "clock",
     "config",
@@ -21,6 +21,7 @@ const ORDER: [&str; 17] = [
     "metadata",
     "replication",
     "coordinator",
+    "client",
     "api",
     "web",
     "broker",

@@ -20,6 +20,7 @@ mod live_config;
 mod quotas;
 mod replicas;
 mod reserves;
+mod service_manager;
 mod sockets;
 mod stop;
 
@@ -99,8 +100,10 @@ async fn run(loaded: Loaded, loggers: Loggers, quorum: &Handle) -> anyhow::Resul
         }
         None => tracing::info!("ready after {ready} ms: this node is a controller, and no broker"),
     }
+    service_manager::tell(service_manager::READY);
     let reason = stop.wait().await;
     tracing::info!("stopping: {reason}");
+    service_manager::tell(service_manager::STOPPING);
     node.stop().await;
     tracing::info!("stopped");
     reason.into_result()
@@ -132,7 +135,7 @@ impl Node {
         let directories = Directories::open(&config)?;
         let mut sockets = Sockets::bind(&config.network, quorum).await?;
         let advertised = Advertised::new(&config.network.listeners, |name| sockets.port_of(name));
-        let (raft, events, addresses) = open_quorum(&config, &directories, quorum)?;
+        let (raft, events, addresses) = open_quorum(&config, &directories, on_fatal, quorum)?;
         let metrics = Arc::new(metrics_of_all_apis());
         let live = LiveConfig::new(&loaded.settings, &config);
         let (quotas, quota_publisher) = Quotas::new(&config.quotas);
@@ -245,13 +248,19 @@ async fn stop_all(listeners: Vec<RunningListener>) {
 fn open_quorum(
     config: &BrokerConfig,
     directories: &Directories,
+    on_fatal: &driver::OnFatal,
     runtime: &Handle,
 ) -> anyhow::Result<(Raft, driver::LogEvents, Arc<QuorumAddresses>)> {
     let addresses = Arc::new(quorum_addresses(config, directories));
     let (listener, events) = driver::events();
     let settings = directories.quorum(config);
-    let request_timeout = settings.timeouts.request;
-    let lines = VoterLines::new(runtime, &addresses, config.node.node_id, request_timeout);
+    let lines = VoterLines::new(
+        runtime,
+        &addresses,
+        config.node.node_id,
+        settings.timeouts.request,
+        on_fatal,
+    );
     let raft = Raft::open(&settings, directories.disk(), listener, Box::new(lines))?;
     Ok((raft, events, addresses))
 }

@@ -1,11 +1,13 @@
 //! The `broker` command: what its arguments mean, and what it says when the config is wrong.
 
+mod health;
+
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use crate::config::{self, Loaded};
 use crate::telemetry::start_logging;
@@ -23,7 +25,7 @@ const WRONG_INPUT: u8 = 2;
 )]
 struct Arguments {
     /// Read this file: TOML with Kafka's names as keys, or Java's format if it is a .properties
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 
     /// Check the config, say what is wrong with it, and exit
@@ -33,6 +35,16 @@ struct Arguments {
     /// Print what is set and from where, and every default; secrets are hidden; and exit
     #[arg(long)]
     print_effective_config: bool,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What else the program does.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say whether the node that the config belongs to serves its cluster: exit code 0 if so, 1 if not
+    Health(health::HealthArguments),
 }
 
 /// Does what the command line says. `arguments` begin with the program's name.
@@ -49,6 +61,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return finish(writeln!(io::stderr(), "{error}"), WRONG_INPUT),
     };
+    if let Some(Command::Health(arguments)) = &arguments.command {
+        let verdict = health::ask(&loaded.config, arguments);
+        let code = u8::from(verdict.is_err());
+        let sentence = verdict.unwrap_or_else(|reason| reason);
+        return finish(writeln!(io::stdout(), "{sentence}"), code);
+    }
     if arguments.print_effective_config {
         return finish(write!(io::stdout(), "{}", config::effective(&loaded)), 0);
     }

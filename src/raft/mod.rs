@@ -39,6 +39,7 @@ mod role;
 mod snapshot;
 mod snapshot_driver;
 mod started;
+mod strangers;
 mod synced_driver;
 mod tally;
 mod transition;

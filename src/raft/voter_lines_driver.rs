@@ -11,12 +11,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::effect::Absence;
 use super::message::{Request, Response};
 use super::node::FETCH_MAX_BYTES;
 use super::peers_driver::{AnswerSlot, Peers};
+use super::strangers::Strangers;
 use super::voters::Voter;
 use super::wire::{Answer, AnswerFault, Outgoing, QuorumAddresses};
 use crate::model::BrokerId;
@@ -31,6 +33,9 @@ const ANSWER_MARGIN: u32 = 24 * 1024 * 1024;
 pub struct VoterLines {
     lines: BTreeMap<BrokerId, mpsc::UnboundedSender<Call>>,
 }
+
+/// Called with the reason when this node will never be part of the quorum.
+type OnStranger = Arc<dyn Fn(String) + Send + Sync>;
 
 /// A request, and where its answer goes.
 struct Call {
@@ -48,6 +53,9 @@ struct Line {
     /// Whether the voter answered last; the log tells of changes, and now and then of a voter that is silent.
     was_heard: Option<bool>,
     absent: LogGate,
+    /// Which voters are of another cluster, as all lines know it.
+    strangers: Arc<Mutex<Strangers>>,
+    on_stranger: OnStranger,
 }
 
 /// Why a request has no answer.
@@ -67,13 +75,16 @@ const CLOSING_PAUSE: Duration = Duration::from_millis(10);
 
 impl VoterLines {
     /// Lines to all voters but `local`; nothing is connected before the first request. Tasks run on
-    /// `runtime`, and end when this is dropped.
+    /// `runtime`, and end when this is dropped. `on_stranger` is called with the reason when so many voters
+    /// are of another cluster that this node cannot go on.
     pub fn new(
         runtime: &tokio::runtime::Handle,
         addresses: &Arc<QuorumAddresses>,
         local: BrokerId,
         request_timeout: Duration,
+        on_stranger: &OnStranger,
     ) -> Self {
+        let strangers = Arc::new(Mutex::new(Strangers::default()));
         let others = addresses.voters.iter().filter(|voter| voter.id != local);
         let lines = others.map(|voter| {
             let (sender, calls) = mpsc::unbounded_channel();
@@ -90,6 +101,8 @@ impl VoterLines {
                 client: None,
                 was_heard: None,
                 absent: LogGate::default(),
+                strangers: Arc::clone(&strangers),
+                on_stranger: Arc::clone(on_stranger),
             };
             runtime.spawn(line.run(calls));
             (voter.id, sender)
@@ -142,6 +155,7 @@ impl Line {
             tokio::time::sleep(CLOSING_PAUSE).await;
             outcome = self.attempt(request).await;
         }
+        self.look_for_strangers(&outcome);
         match outcome {
             Ok(response) => {
                 self.note(true, || "reachable".to_owned());
@@ -151,6 +165,20 @@ impl Line {
                 self.note(false, || error.to_string());
                 Err(absence_of(&error))
             }
+        }
+    }
+
+    /// Takes notice if the voter says that it is of another cluster, or that it is not.
+    fn look_for_strangers(&self, outcome: &Result<Response, CallError>) {
+        let is_stranger = match outcome {
+            Ok(_) => false,
+            Err(CallError::Answer(AnswerFault::OtherCluster)) => true,
+            Err(_) => return,
+        };
+        let (cluster_id, voters) = (&self.addresses.cluster_id, self.addresses.voters.len());
+        let mut strangers = self.strangers.lock();
+        if let Some(reason) = strangers.note(self.voter.id, is_stranger, cluster_id, voters) {
+            (self.on_stranger)(reason);
         }
     }
 

@@ -246,6 +246,11 @@ impl Nodes {
         self.node(id).place.set(key, value);
     }
 
+    /// Where the config of one of our nodes is, once it has been started.
+    pub fn config(&self, id: i32) -> PathBuf {
+        self.all[&id].place.config()
+    }
+
     /// Takes a setting of one of our nodes away for its next start.
     pub fn unset(&mut self, id: i32, key: &str) {
         self.node(id).place.unset(key);

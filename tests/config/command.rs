@@ -117,3 +117,30 @@ fn help_and_version_are_printed() {
     );
     assert_eq!(broker(&["--no-such-flag"]).status.code(), Some(2));
 }
+
+#[test]
+fn health_says_why_a_node_cannot_be_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("broker.toml");
+    let ask = |text: &str| {
+        fs::write(&path, text).unwrap();
+        broker(&["health", "--config", path.to_str().unwrap()])
+    };
+
+    let unknown_port = ask("listeners = \"PLAINTEXT://:0\"");
+    assert_eq!(unknown_port.status.code(), Some(1));
+    let sentence = text(&unknown_port.stdout);
+    assert!(
+        sentence.contains("only the node knows the port"),
+        "{sentence}"
+    );
+    let nobody = ask("listeners = \"PLAINTEXT://127.123.123.123:1\"");
+    assert_eq!(nobody.status.code(), Some(1));
+    let sentence = text(&nobody.stdout);
+    assert!(
+        sentence.contains("cannot connect to 127.123.123.123:1"),
+        "{sentence}"
+    );
+    let wrong = ask("num.partition = 1");
+    assert_eq!(wrong.status.code(), Some(2));
+}

@@ -1,7 +1,7 @@
 //! The config from file and environment.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use broker::config::{LoadError, Loaded, load};
 use broker::model::BrokerId;
@@ -328,4 +328,64 @@ fn more_threads_than_a_machine_runs_are_refused() {
             "{refused}"
         );
     }
+}
+
+/// The variables that a YAML file sets, each line of it being one, for so many nodes.
+fn variables_of(file: &str, nodes: usize) -> Vec<Vec<(String, String)>> {
+    let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(path).expect("the repository has it");
+    let text = text.replace("${HOST_ADDRESS:-localhost}", "localhost");
+    let text = text
+        .replace("${CLUSTER_ID:-", "")
+        .replace("$(POD_NAME)", "kafka-0");
+    let set = text.lines().filter_map(|line| {
+        let line = line
+            .trim()
+            .trim_start_matches("- {name: ")
+            .trim_end_matches('}');
+        let (name, value) = line
+            .replace(", value: ", ": ")
+            .split_once(": ")
+            .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))?;
+        (name.starts_with("KAFKA_") || name == "CLUSTER_ID").then_some((name, value))
+    });
+    let set: Vec<_> = set.collect();
+    set.chunks(set.len() / nodes).map(<[_]>::to_vec).collect()
+}
+
+#[test]
+fn the_nodes_of_docker_compose_are_one_cluster_and_warn_of_nothing() {
+    let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/config/compose.toml"));
+    let nodes = variables_of("docker-compose.yml", 3);
+    assert_eq!(nodes.len(), 3);
+    for (id, variables) in (1..).zip(nodes) {
+        let loaded = load(Some(file), variables).unwrap();
+
+        assert_eq!(loaded.warnings, [""; 0]);
+        let node = &loaded.config.node;
+        assert_eq!(node.node_id.0, id);
+        assert_eq!(node.controller_quorum_voters.len(), 3);
+        let advertised = &loaded.config.network.listeners.advertised;
+        let outer = advertised.iter().find(|it| it.listener == "OUTER").unwrap();
+        assert_eq!(
+            (&*outer.host, i32::from(outer.port)),
+            ("localhost", 9091 + id)
+        );
+    }
+}
+
+#[test]
+fn the_variables_for_kubernetes_are_a_good_config() {
+    let mut variables = variables_of("config/kubernetes.yml", 1).remove(0);
+    variables.push(("KAFKA_NODE_ID".to_owned(), "0".to_owned()));
+    // What the image holds for a node alone is beneath.
+    let image = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/config/broker.toml"));
+
+    let loaded = load(Some(image), variables).unwrap();
+
+    assert_eq!(loaded.warnings, [""; 0]);
+    let network = &loaded.config.network;
+    assert_eq!(network.listeners.inter_broker.as_deref(), Some("BROKERS"));
+    assert_eq!(network.listeners.advertised[0].host, "kafka-0.kafka");
+    assert_eq!(loaded.config.topics.default_replication_factor, 3);
 }

@@ -32,6 +32,8 @@ pub struct Broker {
     settings: Vec<(String, String)>,
     /// What is loaded in the place of functions of the C library.
     library: Option<PathBuf>,
+    /// The socket of the service manager.
+    manager: Option<PathBuf>,
     running: Option<Running>,
 }
 
@@ -65,6 +67,7 @@ impl Broker {
             directory,
             settings,
             library: None,
+            manager: None,
             running: None,
         }
     }
@@ -72,6 +75,11 @@ impl Broker {
     /// Puts the functions of this library in the place of the C library's.
     pub fn preload(&mut self, library: &Path) {
         self.library = Some(library.to_owned());
+    }
+
+    /// Names the socket on which the process tells a service manager of itself.
+    pub fn tell(&mut self, manager: &Path) {
+        self.manager = Some(manager.to_owned());
     }
 
     /// Changes a setting for the next start.
@@ -114,7 +122,15 @@ impl Broker {
         if let Some(library) = &self.library {
             command.env("LD_PRELOAD", library);
         }
+        if let Some(manager) = &self.manager {
+            command.env("NOTIFY_SOCKET", manager);
+        }
         Process::spawn_command(&mut command)
+    }
+
+    /// Where the config is, once the process has been started.
+    pub fn config(&self) -> PathBuf {
+        self.directory.path().join("broker.toml")
     }
 
     fn write_config(&self) -> PathBuf {
@@ -129,7 +145,7 @@ impl Broker {
         for (key, value) in &self.settings {
             text.push_str(&format!("{key:?} = {value:?}\n"));
         }
-        let path = self.directory.path().join("broker.toml");
+        let path = self.config();
         fs::write(&path, text).expect("the config can be written");
         path
     }
@@ -223,7 +239,7 @@ impl Broker {
 }
 
 /// The broker to start: the one that the environment names, else the one that was built with the tests.
-fn program() -> String {
+pub fn program() -> String {
     std::env::var("BROKER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_broker").to_owned())
 }
 

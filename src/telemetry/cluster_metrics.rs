@@ -35,6 +35,10 @@ pub struct ReplicationMetrics {
     /// The most committed records of a leader that one of the replicas here lacks (`MaxLag` of the
     /// ReplicaFetcherManager), looked at every five seconds.
     pub max_lag: Gauge,
+    /// Threads that fetch from leaders and were ended by a panic: each is a bug.
+    pub fetcher_panics: Count,
+    /// Partitions followed here whose thread does not run (`FailedPartitionsCount`).
+    pub unfetched_partitions: Gauge,
 }
 
 /// The cluster, as this node has read its metadata.
@@ -128,6 +132,12 @@ impl ReplicationMetrics {
                 registry,
                 "replica_max_lag_records",
                 "The most committed records of a leader that a replica here lacks",
+            ),
+            fetcher_panics: count(registry, "fetcher_panics", "Fetchers ended by a panic"),
+            unfetched_partitions: gauge(
+                registry,
+                "unfetched_partitions",
+                "Partitions followed here whose fetcher does not run",
             ),
         }
     }

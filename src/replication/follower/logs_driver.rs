@@ -13,7 +13,7 @@ use crate::replication::partition::{
 };
 use crate::replication::threads::{now, on_threads};
 use crate::replication::throttle::Throttles;
-use crate::telemetry::LogGate;
+use crate::telemetry::{LogGate, ReplicationMetrics};
 
 static FAILED: LogGate = LogGate::of_many(100);
 
@@ -64,6 +64,11 @@ impl Logs {
             Some(_) => Outcome::Throttled(end),
             None => Outcome::Ends(end),
         }
+    }
+
+    /// The metrics of replication.
+    pub fn metrics(&self) -> &ReplicationMetrics {
+        &self.dirs.metrics.replication
     }
 
     /// The place of a partition's log directory among all; 0 if it has none.
@@ -145,7 +150,7 @@ impl Logs {
         let Some(fetched) = fetched(work) else {
             return Step::Done(Outcome::Gone);
         };
-        let received = &self.dirs.metrics.replication.received_bytes;
+        let received = &self.metrics().received_bytes;
         received.inc_by(fetched.records.len() as u64);
         let dir = partition.dir_address();
         let appended = dirs::marked(dir, || partition.append_as_follower(&fetched, now().wall));
@@ -245,7 +250,7 @@ impl Logs {
                 .find(|(known, _)| dir.is_some_and(|dir| Arc::ptr_eq(known, dir)))
                 .is_some_and(|(_, is_lowered)| *is_lowered);
             let cut = plan.and_then(|plan| cut_as_planned(partition, &plan, is_lowered));
-            let metrics = &self.dirs.metrics.replication;
+            let metrics = self.metrics();
             if let Ok(cut) = &cut {
                 metrics.truncations.inc();
                 metrics

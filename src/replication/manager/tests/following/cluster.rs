@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::server::{self, Server};
@@ -40,6 +41,8 @@ pub(super) struct Node {
     pub(super) settings: ReplicaSettings,
     pub(super) placed: Placed,
     pub(super) isr_changes: Arc<Mutex<Vec<IsrChange>>>,
+    /// Lets the thread that asks for the broker epoch next end by a panic.
+    pub(super) plants_panic: Arc<AtomicBool>,
     _listener: RunningListener,
     _dirs: LogDirs,
 }
@@ -138,7 +141,12 @@ impl Cluster {
         let manager = started.manager;
         let at_start = started.replica_directories.iter();
         told.placed.lock().extend(at_start.map(|it| it.directory));
-        manager.set_broker_epoch(move || i64::from(id));
+        let plants_panic = Arc::<AtomicBool>::default();
+        let panics = Arc::clone(&plants_panic);
+        manager.set_broker_epoch(move || {
+            assert!(!panics.swap(false, Ordering::AcqRel), "a planted bug");
+            i64::from(id)
+        });
         let (server, listener) = server::serve(bound, &manager);
         let node = Node {
             manager,
@@ -147,6 +155,7 @@ impl Cluster {
             settings,
             placed: told.placed,
             isr_changes: told.isr_changes,
+            plants_panic,
             _listener: listener,
             _dirs: dirs,
         };
@@ -227,6 +236,24 @@ impl Cluster {
             topic_id: self.image.topics().id_of(topic).unwrap(),
             directories: Some(directories.to_vec()),
             isr: Some(isr.to_vec()),
+            ..PartitionChangeRecord::default()
+        })
+    }
+
+    /// Says where the replicas of a topic lie that nobody leads or is in sync with; `last` led it.
+    pub(super) fn leaderless(
+        &self,
+        topic: &str,
+        directories: &[DirectoryId],
+        last: i32,
+    ) -> MetadataRecord {
+        MetadataRecord::PartitionChange(PartitionChangeRecord {
+            partition_id: 0,
+            topic_id: self.image.topics().id_of(topic).unwrap(),
+            directories: Some(directories.to_vec()),
+            isr: Some(Vec::new()),
+            leader: BrokerId::NONE.0,
+            last_known_elr: Some(vec![last]),
             ..PartitionChangeRecord::default()
         })
     }

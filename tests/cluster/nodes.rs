@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::apache::{Apache, ApacheBroker};
@@ -61,9 +61,14 @@ struct Node {
 }
 
 /// Where nodes are, if not on this machine's loopback.
-pub trait Hosting {
+pub trait Hosting: Send + Sync {
     /// The address of a node.
     fn host(&self, id: i32) -> String;
+
+    /// The id of the first node; those of the others follow.
+    fn first_id(&self) -> i32 {
+        1
+    }
 
     /// Calls `spawn`, which starts a process, so that it is where the node is.
     fn inside(&self, id: i32, spawn: &mut dyn FnMut());
@@ -72,7 +77,7 @@ pub trait Hosting {
 /// Nodes that know each other by `controller.quorum.voters`.
 pub struct Nodes {
     apache: Option<Apache>,
-    hosting: Rc<dyn Hosting>,
+    hosting: Arc<dyn Hosting>,
     all: BTreeMap<i32, Node>,
 }
 
@@ -80,18 +85,18 @@ impl Nodes {
     /// Controllers with the ids 1, 2, ... by these makers, none of which runs. `test` is a number that no
     /// other test of this program has. `None` where Apache Kafka is needed and not installed.
     pub fn controllers(test: u8, makers: &[Maker], settings: &[(&str, &str)]) -> Option<Self> {
-        let hosting = Rc::new(Loopback(test));
+        let hosting = Arc::new(Loopback::new(test));
         Self::new(hosting, makers, settings, Role::Controller, &[])
     }
 
     /// As [`Self::controllers`], and each is a broker as well.
     pub fn combined(test: u8, makers: &[Maker], settings: &[(&str, &str)]) -> Option<Self> {
-        Self::hosted(Rc::new(Loopback(test)), makers, settings)
+        Self::hosted(Arc::new(Loopback::new(test)), makers, settings)
     }
 
     /// As [`Self::combined`], on hosts of the caller's.
     pub fn hosted(
-        hosting: Rc<dyn Hosting>,
+        hosting: Arc<dyn Hosting>,
         makers: &[Maker],
         settings: &[(&str, &str)],
     ) -> Option<Self> {
@@ -105,12 +110,12 @@ impl Nodes {
         brokers: &[Maker],
         settings: &[(&str, &str)],
     ) -> Option<Self> {
-        let hosting = Rc::new(Loopback(test));
+        let hosting = Arc::new(Loopback::new(test));
         Self::new(hosting, controllers, settings, Role::Controller, brokers)
     }
 
     fn new(
-        hosting: Rc<dyn Hosting>,
+        hosting: Arc<dyn Hosting>,
         voters: &[Maker],
         settings: &[(&str, &str)],
         role: Role,
@@ -129,12 +134,17 @@ impl Nodes {
             all: BTreeMap::new(),
         };
         let count = i32::try_from(voters.len()).expect("few nodes");
-        let voters: Vec<String> = (1..=count)
+        let first = nodes.hosting.first_id();
+        let voters: Vec<String> = (first..first + count)
             .map(|id| format!("{id}@{}", nodes.controller(id)))
             .collect();
         let voters = voters.join(",");
-        for (id, maker) in (1..).zip(makers()) {
-            let role = if id <= count { role } else { Role::Broker };
+        for (id, maker) in (first..).zip(makers()) {
+            let role = if id < first + count {
+                role
+            } else {
+                Role::Broker
+            };
             let node_id = id.to_string();
             let listeners = nodes.listeners(id, role);
             let mut all = vec![
@@ -145,6 +155,7 @@ impl Nodes {
                 ("listeners", listeners.as_str()),
                 ("offsets.topic.replication.factor", "1"),
             ];
+            all.retain(|(key, _)| settings.iter().all(|(set, _)| set != key));
             all.extend_from_slice(settings);
             if *maker == Maker::Ours {
                 all.push(("cluster.id", CLUSTER_ID));
@@ -262,7 +273,7 @@ impl Nodes {
 
     /// Starts one of our nodes without waiting for anything; of Apache's nodes, the process starts.
     pub fn spawn(&mut self, id: i32) {
-        let (apache, hosting) = (self.apache.clone(), Rc::clone(&self.hosting));
+        let (apache, hosting) = (self.apache.clone(), Arc::clone(&self.hosting));
         let node = self.node(id);
         assert!(node.running.is_none(), "node {id} runs already");
         hosting.inside(id, &mut || {
@@ -324,6 +335,17 @@ impl Nodes {
         stopped.output
     }
 
+    /// Lets another program run a node, which does not run, from its next start on, on the same disk. A node that
+    /// is Apache's by then began as one.
+    pub fn hand_over(&mut self, id: i32, maker: Maker) {
+        let node = self.node(id);
+        assert!(node.running.is_none(), "node {id} runs");
+        node.maker = maker;
+        if maker == Maker::Ours {
+            node.place.set("cluster.id", CLUSTER_ID);
+        }
+    }
+
     /// Sends one of our nodes a signal.
     pub fn signal(&mut self, id: i32, signal: rustix::process::Signal) {
         match self.node(id).running.as_ref().expect("the node runs") {
@@ -365,13 +387,32 @@ impl Nodes {
 }
 
 /// On loopback: each process of tests has addresses of its own, and each of its tests others.
-struct Loopback(u8);
+pub struct Loopback {
+    test: u8,
+    first_id: i32,
+}
+
+impl Loopback {
+    /// Hosts for the nodes of this test, whose ids are 1, 2, ...
+    fn new(test: u8) -> Self {
+        Self::with_ids_from(1, test)
+    }
+
+    /// Hosts for the nodes of this test, the first of which has this id.
+    pub fn with_ids_from(first_id: i32, test: u8) -> Self {
+        Self { test, first_id }
+    }
+}
 
 impl Hosting for Loopback {
     fn host(&self, id: i32) -> String {
         let pid = std::process::id();
-        let high = ((pid >> 8) & 0x1f) << 3 | id.unsigned_abs();
-        format!("127.{}.{high}.{}", self.0, pid & 0xff)
+        let high = ((pid >> 8) & 0x1f) << 3 | id.unsigned_abs() & 7;
+        format!("127.{}.{high}.{}", self.test, pid & 0xff)
+    }
+
+    fn first_id(&self) -> i32 {
+        self.first_id
     }
 
     fn inside(&self, _: i32, spawn: &mut dyn FnMut()) {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::story;
 use crate::support::{path_text, tools};
@@ -12,6 +13,8 @@ pub struct Client {
     pub name: String,
     kind: Kind,
     version: Version,
+    /// Built when it is first asked for; what the compiler said if it cannot be.
+    program: OnceLock<Result<Option<Program>, String>>,
 }
 
 #[derive(Clone, Copy)]
@@ -78,6 +81,7 @@ pub fn all() -> Vec<Client> {
                 name: format!("{name}-{suffix}"),
                 kind,
                 version,
+                program: OnceLock::new(),
             });
         }
     }
@@ -91,11 +95,16 @@ impl Client {
         matches!(self.kind, Kind::Kcat)
     }
 
-    /// Builds the program, or says loudly that its tools are missing.
+    /// The program, built once, or `None`, said loudly, if its tools are missing.
     ///
     /// # Errors
     /// It does not compile: what the compiler said.
-    pub fn build(&self) -> Result<Option<Program>, String> {
+    pub fn program(&self) -> Result<Option<&Program>, String> {
+        let built = self.program.get_or_init(|| self.build());
+        built.as_ref().map(Option::as_ref).map_err(Clone::clone)
+    }
+
+    fn build(&self) -> Result<Option<Program>, String> {
         let what = "the clients' packages (run `.ci/tools`)";
         let Some(packages) = tools::directory("COMPATIBILITY_TOOLS", what) else {
             return Ok(None);

@@ -1,6 +1,7 @@
-//! What differs between two runs and says nothing: addresses, ids and the time of day. And what is
-//! meant to differ between the brokers.
+//! What differs between two runs and says nothing: addresses, ids, the time of day, and which node has what,
+//! which is chance. And what is meant to differ between the brokers.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Configs of topics that Apache Kafka 4.3.1 does not have: those of 4.4, and our own limit.
@@ -10,6 +11,9 @@ const NEWER_CONFIGS: [&str; 4] = [
     "remote.copy.lag.bytes",
     "remote.copy.lag.ms",
 ];
+
+/// The ids of nodes; no other number of a story is one of them.
+pub const NODES: RangeInclusive<i32> = 1001..=1003;
 
 /// A time within this of now is the time of day.
 const TODAY: Duration = Duration::from_secs(86_400);
@@ -54,6 +58,9 @@ fn word_masked(word: &str, port: &str) -> String {
     }
     if word.starts_with("127.") && word.split('.').count() == 4 {
         return "HOST".to_owned();
+    }
+    if word.parse().is_ok_and(|number| NODES.contains(&number)) {
+        return "NODE".to_owned();
     }
     if word.parse().is_ok_and(is_today) {
         return "TIME".to_owned();

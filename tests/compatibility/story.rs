@@ -23,20 +23,21 @@ pub fn directory() -> PathBuf {
     directory
 }
 
-/// Runs the program for the broker called `side`, and gives the facts that it printed.
+/// Runs the program for the cluster called `side`, with topics of so many replicas, and gives the facts that it
+/// printed.
 ///
 /// # Errors
 /// It failed, or did not come to its end in time: all that it printed.
 pub fn tell(
     client: &Client,
     program: &Program,
-    side: &str,
-    bootstrap: &str,
+    (side, bootstrap): (&str, &str),
+    replicas: usize,
 ) -> Result<Vec<String>, String> {
     if client.creates_no_topics() {
-        topics::create(bootstrap, &client.name)?;
+        topics::create(bootstrap, &client.name, replicas)?;
     }
-    let file = |kind: &str| directory().join(format!("{}.{side}.{kind}", client.name));
+    let file = |kind: &str| directory().join(format!("{}.{side}-{replicas}.{kind}", client.name));
     let create = |kind: &str| File::create(file(kind)).expect("the output can be written");
     // `timeout` ends the program and, by their group, the members that it started.
     let mut command = Command::new("timeout");
@@ -46,6 +47,7 @@ pub fn tell(
         .args([bootstrap, &client.name])
         .args(chapters())
         .envs(program.variables())
+        .env("REPLICAS", replicas.to_string())
         .process_group(0)
         .stdin(Stdio::null())
         .stdout(create("out"))

@@ -1,7 +1,7 @@
 //! The three brokers that faults happen to, and the topic that is written meanwhile.
 
 use std::fs;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use broker::protocol::ErrorCode;
 use broker::protocol::messages::metadata::{MetadataResponse, MetadataResponsePartition};
@@ -22,15 +22,15 @@ pub const NODES: [i32; 3] = [1, 2, 3];
 /// Three nodes, each broker and controller.
 pub struct Cluster {
     pub nodes: Nodes,
-    pub network: Rc<Network>,
+    pub network: Arc<Network>,
     paused: Vec<i32>,
 }
 
 impl Cluster {
     /// Nodes in a network of their own; `None` if that cannot be made. They do not run yet.
     pub fn new(test: u8, settings: &[(&str, &str)]) -> Option<Self> {
-        let network = Rc::new(Network::join(test, &NODES)?);
-        let hosting = Rc::clone(&network);
+        let network = Arc::new(Network::join(test, &NODES)?);
+        let hosting = Arc::clone(&network);
         let mut nodes = Nodes::hosted(hosting, &[Maker::Ours; 3], settings)?;
         for id in NODES {
             nodes.set(id, "offsets.topic.replication.factor", "3");

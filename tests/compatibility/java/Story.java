@@ -16,6 +16,7 @@ import org.apache.kafka.common.serialization.*;
 /** The story through the Java client: {@code Story BOOTSTRAP PREFIX [CHAPTER...]}, or {@code member STRATEGY}. */
 public class Story {
     static final long EPOCH = 1_700_000_000_000L;
+    static final int REPLICAS = Integer.parseInt(System.getenv("REPLICAS"));
     static String bootstrap, prefix, orders, codecs, shared, group;
     static Admin admin;
 
@@ -50,17 +51,17 @@ public class Story {
     }
 
     static Object topics() throws Exception {
-        create(orders, 3, 1, Map.of("retention.ms", "-1", "max.message.bytes", "20000"));
-        create(codecs, 1, 1, Map.of());
-        create(shared, 6, 1, Map.of());
+        create(orders, 3, REPLICAS, Map.of("retention.ms", "-1", "max.message.bytes", "20000"));
+        create(codecs, 1, REPLICAS, Map.of());
+        create(shared, 6, REPLICAS, Map.of());
         waitUntil("topics", () -> unchecked(() -> ownTopics().size()) == 3);
-        refused("create again", () -> create(orders, 3, 1, Map.of()));
-        refused("create with an unknown config", () -> create(prefix + "-bad", 1, 1, Map.of("retention", "1")));
-        refused("create with a wrong config", () -> create(prefix + "-bad", 1, 1, Map.of("retention.ms", "soon")));
-        refused("create with three replicas", () -> create(prefix + "-bad", 1, 3, Map.of()));
-        refused("create with no partitions", () -> create(prefix + "-bad", 0, 1, Map.of()));
-        refused("create with a wrong name", () -> create(prefix + " bad", 1, 1, Map.of()));
-        var validated = admin.createTopics(List.of(new NewTopic(prefix + "-dry", 2, (short) 1)),
+        refused("create again", () -> create(orders, 3, REPLICAS, Map.of()));
+        refused("create with an unknown config", () -> create(prefix + "-bad", 1, REPLICAS, Map.of("retention", "1")));
+        refused("create with a wrong config", () -> create(prefix + "-bad", 1, REPLICAS, Map.of("retention.ms", "soon")));
+        refused("create with too many replicas", () -> create(prefix + "-bad", 1, 4, Map.of()));
+        refused("create with no partitions", () -> create(prefix + "-bad", 0, REPLICAS, Map.of()));
+        refused("create with a wrong name", () -> create(prefix + " bad", 1, REPLICAS, Map.of()));
+        var validated = admin.createTopics(List.of(new NewTopic(prefix + "-dry", 2, (short) REPLICAS)),
             new CreateTopicsOptions().validateOnly(true));
         fact("validated only", validated.numPartitions(prefix + "-dry").get(), validated.replicationFactor(prefix + "-dry").get());
         fact("topics", ownTopics());
@@ -84,7 +85,12 @@ public class Story {
     }
 
     static Collection<LogDirDescription> logDirs() throws Exception {
-        return admin.describeLogDirs(List.of(1)).allDescriptions().get().get(1).values();
+        int node = aNode();
+        return admin.describeLogDirs(List.of(node)).allDescriptions().get().get(node).values();
+    }
+
+    static int aNode() throws Exception {
+        return admin.describeCluster().nodes().get().iterator().next().id();
     }
 
     static List<String> ownLogs(LogDirDescription logDir) {
@@ -121,7 +127,7 @@ public class Story {
         var unknown = new ConfigResource(ConfigResource.Type.TOPIC, prefix + "-unknown");
         refused("configs of an unknown topic", () -> admin.describeConfigs(List.of(unknown)).all().get());
         refused("alter an unknown topic", () -> alter(unknown, "retention.ms", "1", AlterConfigOp.OpType.SET));
-        var broker = new ConfigResource(ConfigResource.Type.BROKER, "1");
+        var broker = new ConfigResource(ConfigResource.Type.BROKER, String.valueOf(aNode()));
         fact("broker", configsOf(broker, "auto.create.topics.enable", "log.retention.hours", "message.max.bytes", "num.partitions"));
         admin.createPartitions(Map.of(orders, NewPartitions.increaseTo(4))).all().get();
         waitUntil("more partitions", () -> unchecked(() ->

@@ -10,6 +10,7 @@ const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, Partiti
 const [, , bootstrap, prefix, ...chosen] = process.argv
 const [ORDERS, CODECS, SHARED, GROUP] = ['orders', 'codecs', 'shared', 'group'].map(name => `${prefix}-${name}`)
 const EPOCH = 1_700_000_000_000
+const REPLICAS = Number(process.env.REPLICAS)
 const LIMIT = 60_000
 
 // kafkajs brings gzip; other codecs are plugged in as its documentation says. Those for lz4 and zstd
@@ -68,7 +69,7 @@ async function waitUntil(name, condition) {
   }
 }
 
-const create = (topic, numPartitions, configs = {}, replicationFactor = 1) => admin.createTopics({
+const create = (topic, numPartitions, configs = {}, replicationFactor = REPLICAS) => admin.createTopics({
   waitForLeaders: false, // it fails when the broker has not heard of the topic yet
   topics: [{ topic, numPartitions, replicationFactor, configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })) }],
 })
@@ -83,7 +84,7 @@ async function topics() {
   await refused('create again', () => create(ORDERS, 3))
   await refused('create with an unknown config', () => create(`${prefix}-bad`, 1, { retention: '1' }))
   await refused('create with a wrong config', () => create(`${prefix}-bad`, 1, { 'retention.ms': 'soon' }))
-  await refused('create with three replicas', () => create(`${prefix}-bad`, 1, {}, 3))
+  await refused('create with too many replicas', () => create(`${prefix}-bad`, 1, {}, 4))
   await refused('create with no partitions', () => create(`${prefix}-bad`, 0))
   await refused('create with a wrong name', () => create(`${prefix} bad`, 1))
   fact('topics', await ownTopics())

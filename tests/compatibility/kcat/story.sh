@@ -36,11 +36,12 @@ wait_until() { # NAME COMMAND...
 produce() { kcat -b "$bootstrap" -P -X topic.metadata.propagation.max.ms=0 "$@"; }
 consume() { kcat -b "$bootstrap" -C -q -e -f "$everything" "$@"; }
 # The broker that answered goes by its id or as "bootstrap", whichever it has in librdkafka when kcat asks: that races
-# with librdkafka's own first Metadata request.
+# with librdkafka's own first Metadata request. Which of the nodes is told to be the controller is chance.
 list() {
   kcat -b "$bootstrap" -L "$@" | sed -E \
-    -e 's#\(from broker (1: ([^)]*)/1|-1: ([^)]*)/bootstrap)\)#(from \2\3)#' \
-    -e 's#"originating_broker":\{("id":1,"name":"([^"]*)/1"|"id":-1,"name":"([^"]*)/bootstrap")\}#"from":"\2\3"#'
+    -e 's#\(from broker ([0-9]+: ([^)]*)/[0-9]+|-1: ([^)]*)/bootstrap)\)#(from \2\3)#' \
+    -e 's# \(controller\)##' \
+    -e 's#"originating_broker":\{("id":[0-9]+,"name":"([^"]*)/[0-9]+"|"id":-1,"name":"([^"]*)/bootstrap")\}#"from":"\2\3"#'
 }
 end_of() { kcat -b "$bootstrap" -Q -t "$1:0:-1" | sed 's/.* offset //'; }
 

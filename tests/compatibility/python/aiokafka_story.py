@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from facts import EPOCH, LIMIT, Member, fact, plain, tell
+from facts import EPOCH, LIMIT, REPLICAS, Member, fact, plain, tell
 
 bootstrap, prefix = sys.argv[1:3]
 ORDERS, CODECS, SHARED = f"{prefix}-orders", f"{prefix}-codecs", f"{prefix}-shared"
@@ -47,7 +47,7 @@ class Admin:
         await self.client.close()
 
 
-async def create(admin, topic, partitions, config={}, replicas=1):
+async def create(admin, topic, partitions, config={}, replicas=REPLICAS):
     answer = await admin.create_topics([NewTopic(topic, partitions, replicas, topic_configs=config)])
     return [tuple(error[1:]) for error in answer.topic_errors]
 
@@ -69,7 +69,7 @@ async def topics():
         await refused("create again", create(admin, ORDERS, 3))
         await refused("create with an unknown config", create(admin, f"{prefix}-bad", 1, {"retention": "1"}))
         await refused("create with a wrong config", create(admin, f"{prefix}-bad", 1, {"retention.ms": "soon"}))
-        await refused("create with three replicas", create(admin, f"{prefix}-bad", 1, replicas=3))
+        await refused("create with too many replicas", create(admin, f"{prefix}-bad", 1, replicas=4))
         await refused("create with a wrong name", create(admin, f"{prefix} bad", 1))
         fact("topics", await own_topics(admin))
         cluster = await admin.describe_cluster()

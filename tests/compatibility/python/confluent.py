@@ -9,7 +9,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
 
-from facts import EPOCH, Member, describe, fact, refused, tell, wait_until
+from facts import EPOCH, REPLICAS, Member, describe, fact, refused, tell, wait_until
 
 # AlterConfigs is called on purpose, though librdkafka prefers its successor.
 warnings.simplefilter("ignore", DeprecationWarning)
@@ -26,7 +26,7 @@ def future_of(futures):
     return future.result(30)
 
 
-def create(topic, partitions, config={}, replicas=1):
+def create(topic, partitions, config={}, replicas=REPLICAS):
     return future_of(admin.create_topics([NewTopic(topic, partitions, replicas, config=config)]))
 
 
@@ -54,7 +54,7 @@ def topics():
     refused("create again", lambda: create(ORDERS, 3))
     refused("create with an unknown config", lambda: create(f"{prefix}-bad", 1, {"retention": "1"}))
     refused("create with a wrong config", lambda: create(f"{prefix}-bad", 1, {"retention.ms": "soon"}))
-    refused("create with three replicas", lambda: create(f"{prefix}-bad", 1, replicas=3))
+    refused("create with too many replicas", lambda: create(f"{prefix}-bad", 1, replicas=4))
     refused("create with a wrong name", lambda: create(f"{prefix} bad", 1))
     metadata = admin.list_topics(timeout=30)
     fact("cluster", len(metadata.brokers), "brokers, controller", metadata.controller_id,

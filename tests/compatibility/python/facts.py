@@ -1,5 +1,6 @@
 """What the Python stories share: facts as lines, chapters, conditions to wait for, members to kill."""
 
+import os
 import subprocess
 import sys
 import time
@@ -7,6 +8,8 @@ import time
 # Records carry these times, so that looking them up gives the same offset in every run.
 EPOCH = 1_700_000_000_000
 LIMIT = 60.0
+# How many replicas topics have.
+REPLICAS = int(os.environ["REPLICAS"])
 
 
 def fact(name, *values):

@@ -13,7 +13,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
 from kafka.structs import OffsetAndMetadata
 
-from facts import EPOCH, Member, fact, plain, refused, tell, wait_until
+from facts import EPOCH, REPLICAS, Member, fact, plain, refused, tell, wait_until
 
 warnings.simplefilter("ignore", DeprecationWarning)
 bootstrap, prefix = sys.argv[1:3]
@@ -23,7 +23,7 @@ admin = KafkaAdminClient(bootstrap_servers=bootstrap)
 IS_NEW = hasattr(admin, "list_groups")
 
 
-def create(topic, partitions, config={}, replicas=1):
+def create(topic, partitions, config={}, replicas=REPLICAS):
     admin.create_topics([NewTopic(topic, partitions, replicas, topic_configs=config)])
 
 
@@ -39,7 +39,7 @@ def topics():
     refused("create again", lambda: create(ORDERS, 3))
     refused("create with an unknown config", lambda: create(f"{prefix}-bad", 1, {"retention": "1"}))
     refused("create with a wrong config", lambda: create(f"{prefix}-bad", 1, {"retention.ms": "soon"}))
-    refused("create with three replicas", lambda: create(f"{prefix}-bad", 1, replicas=3))
+    refused("create with too many replicas", lambda: create(f"{prefix}-bad", 1, replicas=4))
     refused("create with a wrong name", lambda: create(f"{prefix} bad", 1))
     fact("topics", own_topics())
     cluster = admin.describe_cluster()

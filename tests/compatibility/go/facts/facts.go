@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -15,6 +16,9 @@ const Epoch = 1_700_000_000_000
 
 // Where the broker is, and what all names of this run begin with.
 var Bootstrap, Prefix string
+
+// Replicas is how many each topic has.
+var Replicas int16
 
 // Chapter is a part of the story.
 type Chapter struct {
@@ -26,6 +30,7 @@ type Chapter struct {
 // the process is a member of the group until it is killed.
 func Tell(member func(strategy string), chapters []Chapter) {
 	Bootstrap, Prefix = os.Args[1], os.Args[2]
+	Replicas = int16(Must(strconv.Atoi(os.Getenv("REPLICAS"))))
 	chosen := os.Args[3:]
 	if len(chosen) == 2 && chosen[0] == "member" {
 		member(chosen[1])

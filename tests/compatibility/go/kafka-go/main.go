@@ -43,16 +43,16 @@ var admin = sync.OnceValue(client)
 type entries map[string]string
 
 func topics() {
-	Check(create(orders(), 3, 1, entries{"retention.ms": "-1", "max.message.bytes": "20000"}))
-	Check(create(codecs(), 1, 1, nil))
-	Check(create(shared(), 6, 1, nil))
+	Check(create(orders(), 3, Replicas, entries{"retention.ms": "-1", "max.message.bytes": "20000"}))
+	Check(create(codecs(), 1, Replicas, nil))
+	Check(create(shared(), 6, Replicas, nil))
 	WaitUntil("topics", func() bool { return len(ownTopics()) == 3 })
-	Refused("create again", create(orders(), 3, 1, nil))
-	Refused("create with an unknown config", create(Prefix+"-bad", 1, 1, entries{"retention": "1"}))
-	Refused("create with a wrong config", create(Prefix+"-bad", 1, 1, entries{"retention.ms": "soon"}))
-	Refused("create with three replicas", create(Prefix+"-bad", 1, 3, nil))
-	Refused("create with no partitions", create(Prefix+"-bad", 0, 1, nil))
-	Refused("create with a wrong name", create(Prefix+" bad", 1, 1, nil))
+	Refused("create again", create(orders(), 3, Replicas, nil))
+	Refused("create with an unknown config", create(Prefix+"-bad", 1, Replicas, entries{"retention": "1"}))
+	Refused("create with a wrong config", create(Prefix+"-bad", 1, Replicas, entries{"retention.ms": "soon"}))
+	Refused("create with too many replicas", create(Prefix+"-bad", 1, 4, nil))
+	Refused("create with no partitions", create(Prefix+"-bad", 0, Replicas, nil))
+	Refused("create with a wrong name", create(Prefix+" bad", 1, Replicas, nil))
 	Fact("topics", ownTopics())
 	for _, name := range []string{orders(), Prefix + "-unknown"} {
 		metadata := Must(client().Metadata(ctx, &kafka.MetadataRequest{Topics: []string{name}}))
@@ -72,8 +72,8 @@ func topics() {
 	}
 }
 
-func create(topic string, partitions, replicas int, configs entries) error {
-	config := kafka.TopicConfig{Topic: topic, NumPartitions: partitions, ReplicationFactor: replicas}
+func create(topic string, partitions int, replicas int16, configs entries) error {
+	config := kafka.TopicConfig{Topic: topic, NumPartitions: partitions, ReplicationFactor: int(replicas)}
 	for name, value := range configs {
 		config.ConfigEntries = append(config.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: value})
 	}

@@ -47,17 +47,17 @@ func newClient(changes ...func(*sarama.Config)) sarama.Client {
 
 func topics() {
 	unlimited, small := "-1", "20000"
-	Check(create(orders(), 3, 1, map[string]*string{"retention.ms": &unlimited, "max.message.bytes": &small}))
-	Check(create(codecs(), 1, 1, nil))
-	Check(create(shared(), 6, 1, nil))
+	Check(create(orders(), 3, Replicas, map[string]*string{"retention.ms": &unlimited, "max.message.bytes": &small}))
+	Check(create(codecs(), 1, Replicas, nil))
+	Check(create(shared(), 6, Replicas, nil))
 	WaitUntil("topics", func() bool { return len(ownTopics()) == 3 })
 	one, soon := "1", "soon"
-	Refused("create again", create(orders(), 3, 1, nil))
-	Refused("create with an unknown config", create(Prefix+"-bad", 1, 1, map[string]*string{"retention": &one}))
-	Refused("create with a wrong config", create(Prefix+"-bad", 1, 1, map[string]*string{"retention.ms": &soon}))
-	Refused("create with three replicas", create(Prefix+"-bad", 1, 3, nil))
-	Refused("create with no partitions", create(Prefix+"-bad", 0, 1, nil))
-	Refused("create with a wrong name", create(Prefix+" bad", 1, 1, nil))
+	Refused("create again", create(orders(), 3, Replicas, nil))
+	Refused("create with an unknown config", create(Prefix+"-bad", 1, Replicas, map[string]*string{"retention": &one}))
+	Refused("create with a wrong config", create(Prefix+"-bad", 1, Replicas, map[string]*string{"retention.ms": &soon}))
+	Refused("create with too many replicas", create(Prefix+"-bad", 1, 4, nil))
+	Refused("create with no partitions", create(Prefix+"-bad", 0, Replicas, nil))
+	Refused("create with a wrong name", create(Prefix+" bad", 1, Replicas, nil))
 	Fact("topics", ownTopics())
 	detail := Must(admin().ListTopics())[orders()]
 	Fact("listed", detail.NumPartitions, detail.ReplicationFactor, entries(detail.ConfigEntries))
@@ -73,7 +73,7 @@ func topics() {
 			Fact("partition", p.ID, p.Err, p.Leader, p.Replicas, p.Isr, p.OfflineReplicas)
 		}
 	}
-	for _, dirs := range Must(admin().DescribeLogDirs([]int32{1})) {
+	for _, dirs := range Must(admin().DescribeLogDirs([]int32{brokers[0].ID()})) {
 		Fact("log directories", len(dirs), dirs[0].ErrorCode)
 	}
 }

@@ -15,6 +15,8 @@ const TIMEOUT_MS: i32 = 30_000;
 struct Story {
     client: Client,
     prefix: String,
+    /// How many each topic has.
+    replicas: i16,
 }
 
 /// Runs the chapters that the command line names, or all of them in order.
@@ -27,7 +29,12 @@ pub async fn tell() {
         .build()
         .await
         .expect("the broker answers");
-    let story = Story { client, prefix };
+    let replicas = std::env::var("REPLICAS").expect("how many replicas topics have");
+    let story = Story {
+        client,
+        prefix,
+        replicas: replicas.parse().expect("a number"),
+    };
     for chapter in ["topics", "produce", "consume", "farewell"] {
         if !chosen.is_empty() && !chosen.iter().any(|name| name == chapter) {
             continue;
@@ -87,7 +94,8 @@ impl Story {
     async fn topics(&self) {
         let controller = self.client.controller_client().expect("a controller");
         for (name, partitions) in [("orders", 3), ("codecs", 1)] {
-            let created = controller.create_topic(self.topic(name), partitions, 1, TIMEOUT_MS);
+            let name = self.topic(name);
+            let created = controller.create_topic(name, partitions, self.replicas, TIMEOUT_MS);
             created.await.expect("the topic can be created");
         }
         self.wait_for_topics(2).await;
@@ -98,21 +106,21 @@ impl Story {
         refused(
             "create again",
             controller
-                .create_topic(self.topic("orders"), 3, 1, TIMEOUT_MS)
+                .create_topic(self.topic("orders"), 3, self.replicas, TIMEOUT_MS)
                 .await,
         );
         refused(
-            "three replicas",
-            controller.create_topic(&bad, 1, 3, TIMEOUT_MS).await,
+            "too many replicas",
+            controller.create_topic(&bad, 1, 4, TIMEOUT_MS).await,
         );
         refused(
             "no partitions",
-            controller.create_topic(&bad, 0, 1, TIMEOUT_MS).await,
+            controller.create_topic(&bad, 0, self.replicas, TIMEOUT_MS).await,
         );
         refused(
             "a wrong name",
             controller
-                .create_topic(self.topic("a b"), 1, 1, TIMEOUT_MS)
+                .create_topic(self.topic("a b"), 1, self.replicas, TIMEOUT_MS)
                 .await,
         );
     }

@@ -254,9 +254,14 @@ fn a_throttled_move_takes_as_long_as_its_rate_says_and_a_higher_rate_counts_at_o
 fn the_tool_of_apache_kafka_plans_throttles_verifies_and_cancels_moves() {
     const CLASS: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
     let Some(apache) = Apache::find() else { return };
-    let mut nodes = four_brokers(124);
+    let nodes = four_brokers(124);
     create(&nodes, 2, 2, "1");
     wait_until_in_sync(&nodes, 2, 3);
+    let (producer, _) = producer(&nodes, &[]);
+    for number in 0..100 {
+        send(&producer, number, 0);
+    }
+    producer_done(&producer);
     assert_eq!(
         reassign(&nodes, &[0, 1], Some(&[2, 3])),
         [ErrorCode::NONE; 2]
@@ -322,7 +327,19 @@ fn the_tool_of_apache_kafka_plans_throttles_verifies_and_cancels_moves() {
         assert_eq!(replicas, [4, 5]);
     }
 
-    nodes.kill(3);
+    // Nothing may pass, so the move cannot end.
+    set(
+        &nodes,
+        (BROKER, ALL),
+        "leader.replication.throttled.rate",
+        Some("0"),
+    );
+    set(
+        &nodes,
+        (TOPIC_RESOURCE, TOPIC),
+        "leader.replication.throttled.replicas",
+        Some("*"),
+    );
     let back = format!(
         r#"{{"version":1,"partitions":[{{"topic":"{TOPIC}","partition":0,"replicas":[3,4]}}]}}"#
     );

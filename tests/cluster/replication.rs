@@ -138,14 +138,15 @@ pub fn read_all_with(nodes: &Nodes, partition: i32, settings: &[(&str, &str)]) -
     consumer.assign(&assigned).expect("an assignment");
     let mut read = Vec::new();
     wait_for("the end of the partition", || {
-        match consumer.poll(Duration::from_millis(500)) {
-            Some(Ok(message)) => {
-                let value = message.payload().expect("a value");
-                read.push(String::from_utf8_lossy(value).into_owned());
-                None
+        loop {
+            match consumer.poll(Duration::from_millis(500)) {
+                Some(Ok(message)) => {
+                    let value = message.payload().expect("a value");
+                    read.push(String::from_utf8_lossy(value).into_owned());
+                }
+                Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => return Some(()),
+                _ => return None,
             }
-            Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => Some(()),
-            _ => None,
         }
     });
     read

@@ -65,7 +65,7 @@ const ROOMS: [(&str, &[&str]); 2] = [
 ];
 
 /// Folders, and files, that decide without sockets, files, clock or chance, but for drivers among them.
-const PURE: [&str; 28] = [
+const PURE: [&str; 29] = [
     "protocol",
     "records",
     "security",

@@ -1,9 +1,10 @@
 //! Starts the replicas, and the group coordinator on them, with the first image of the metadata; tells both
 //! of later ones, and the rest of the broker of what becomes of the replicas.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use anyhow::Context as _;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -25,8 +26,30 @@ use crate::replication::settings::ReplicaSettings;
 use crate::storage::log_dir::LogDirs;
 use crate::telemetry::Metrics;
 
-/// The broker's life, once it has begun.
-type Life = Arc<OnceLock<Arc<BrokerLifecycle>>>;
+/// Who is told of a directory that fails.
+type Tell = Box<dyn Fn(DirectoryId) + Send>;
+
+/// The log directories that fail. Those that do before there is anybody to tell are told when there is: the
+/// registration may have named them.
+#[derive(Default)]
+struct Failures(Mutex<(Vec<DirectoryId>, Option<Tell>)>);
+
+impl Failures {
+    fn note(&self, dir: DirectoryId) {
+        let (early, tell) = &mut *self.0.lock();
+        match tell {
+            Some(tell) => tell(dir),
+            None => early.push(dir),
+        }
+    }
+
+    /// Tells of those that have failed, and of others from now on.
+    fn tell(&self, tell: Tell) {
+        let (early, told) = &mut *self.0.lock();
+        early.drain(..).for_each(&tell);
+        *told = Some(tell);
+    }
+}
 
 /// The replicas, and the coordinator that runs on them.
 type Running = (Started, GroupCoordinator);
@@ -34,7 +57,7 @@ type Running = (Started, GroupCoordinator);
 /// Waits for the replicas, which start on the thread that publishes metadata.
 pub(super) struct ReplicaStarter {
     started: oneshot::Receiver<Result<Running, StartError>>,
-    life: Life,
+    failures: Arc<Failures>,
     replica_directories: ReplicaDirectoryInbox,
     isr_inbox: IsrChangeInbox,
 }
@@ -49,7 +72,7 @@ impl ReplicaStarter {
         on_fatal: &OnFatal,
     ) -> (Self, Box<dyn MetadataPublisher>) {
         let (sender, started) = oneshot::channel();
-        let life = Life::default();
+        let failures = Arc::<Failures>::default();
         let (placed, replica_directories) = replica_directories();
         let (isr_changes, isr_inbox) = isr_changes();
         let publisher = Publisher::Waiting(Some(Box::new(Start {
@@ -57,7 +80,7 @@ impl ReplicaStarter {
             runtime: Handle::current(),
             logs: Arc::clone(directories.logs()),
             listener: Box::new(Listener {
-                life: Arc::clone(&life),
+                failures: Arc::clone(&failures),
                 placed: placed.clone(),
                 isr_changes,
                 on_fatal: Arc::clone(on_fatal),
@@ -68,7 +91,7 @@ impl ReplicaStarter {
         })));
         let this = Self {
             started,
-            life,
+            failures,
             replica_directories,
             isr_inbox,
         };
@@ -103,8 +126,9 @@ impl ReplicaStarter {
             .start(id, &lifecycle, controller, Arc::clone(published), tell)
             .context("cannot start the thread that asks for in-sync sets")?;
         let lifecycle = Arc::new(lifecycle);
-        // It is set only here, and once.
-        let _ = self.life.set(Arc::clone(&lifecycle));
+        let life = Arc::clone(&lifecycle);
+        self.failures
+            .tell(Box::new(move |dir| life.directory_offline(dir)));
         Ok(lifecycle)
     }
 }
@@ -179,7 +203,7 @@ impl MetadataPublisher for Publisher {
 
 /// Told of log directories that fail, of replicas that move, and of in-sync sets that are to change.
 struct Listener {
-    life: Life,
+    failures: Arc<Failures>,
     placed: ReplicaDirectorySender,
     isr_changes: IsrChangeSender,
     on_fatal: OnFatal,
@@ -189,8 +213,8 @@ impl ReplicaListener for Listener {
     fn log_dir_failed(&self, dir: DirectoryId, is_last: bool) {
         if is_last {
             (self.on_fatal)("the last log directory is offline".to_owned());
-        } else if let Some(life) = self.life.get() {
-            life.directory_offline(dir);
+        } else {
+            self.failures.note(dir);
         }
     }
 
@@ -200,5 +224,25 @@ impl ReplicaListener for Listener {
 
     fn isr_change_wanted(&self, change: IsrChange) {
         self.isr_changes.send(change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Uuid;
+
+    #[test]
+    fn a_directory_that_fails_before_there_is_anybody_to_tell_is_told_of_later() {
+        let (failures, told) = (Failures::default(), Arc::<Mutex<Vec<_>>>::default());
+        let dir = |number| Uuid::from_bytes([number; 16]);
+        failures.note(dir(1));
+        failures.note(dir(2));
+
+        let sees = Arc::clone(&told);
+        failures.tell(Box::new(move |dir| sees.lock().push(dir)));
+        failures.note(dir(3));
+
+        assert_eq!(*told.lock(), [1, 2, 3].map(dir));
     }
 }

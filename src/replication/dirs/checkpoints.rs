@@ -10,9 +10,9 @@ use crate::storage::checkpoint::{Offsets, StateFileError};
 use crate::storage::error::StorageError;
 
 impl Dirs {
-    /// Writes checkpoints of all directories.
+    /// Writes checkpoints of all directories, but for those that hang.
     pub fn write_checkpoints(&self, kinds: &[CheckpointKind]) {
-        for dir in self.online() {
+        for dir in self.online().filter(|dir| !dir.hangs()) {
             self.write_checkpoints_of(dir, kinds);
         }
     }

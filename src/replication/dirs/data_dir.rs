@@ -45,6 +45,8 @@ pub struct DataDir {
     /// be cut at the next start.
     unopened: Mutex<Checkpoints>,
     removals: Mutex<Vec<Removal>>,
+    /// How many looks in a row have found the same append under way, see [`super::stall`].
+    pub stuck_looks: AtomicUsize,
     /// The checksum of what was last written to each checkpoint.
     written: Mutex<BTreeMap<CheckpointKind, u64>>,
     /// Held while offsets are gathered and written to a checkpoint.
@@ -129,6 +131,7 @@ impl DataDir {
             partition_count: AtomicUsize::new(0),
             unopened: Mutex::default(),
             removals: Mutex::default(),
+            stuck_looks: AtomicUsize::new(0),
             written: Mutex::default(),
             checkpointing: Mutex::default(),
             synced: AtomicU64::new(0),

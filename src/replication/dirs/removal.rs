@@ -9,7 +9,7 @@ use crate::replication::threads::now;
 impl Dirs {
     /// Removes the folders that are due.
     pub fn remove_due_folders(&self) {
-        for dir in self.online() {
+        for dir in self.online().filter(|dir| !dir.hangs()) {
             if let Err(error) = dir.remove_due(now().instant) {
                 self.fail(dir, &error.to_string());
             }
@@ -30,6 +30,10 @@ impl Dirs {
         let wall = now().wall;
         let deleting = std::mem::take(&mut *self.deleting.lock());
         for partition in deleting {
+            if self.hangs(&partition) {
+                self.deleting.lock().push(partition);
+                continue;
+            }
             for files in partition.take_due_deletions(wall) {
                 if let Err(error) = files.remove() {
                     self.note_failed_chore(&partition, &error.into());

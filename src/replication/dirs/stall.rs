@@ -33,6 +33,8 @@ use crate::storage::log_dir::LogDir;
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// How often they are looked at while nothing is appended.
 const IDLE_INTERVAL: Duration = Duration::from_millis(200);
+/// After so many looks that found an append stuck, a second, the directory hangs.
+const LOOKS_TO_HANG: usize = 50;
 /// An append that takes less time counts as fast.
 const FAST: Duration = Duration::from_millis(5);
 /// After so many fast requests in a row the directory is not slow any more.
@@ -88,6 +90,21 @@ pub fn marked<T>(dir: *const LogDir, append: impl FnOnce() -> T) -> T {
 #[derive(Clone, Debug)]
 pub struct SlowDir(Arc<DataDir>);
 
+impl DataDir {
+    /// Whether the disk hangs, as far as is known: an append has been stuck for a second, or what the metadata
+    /// changes there waits.
+    pub fn hangs(&self) -> bool {
+        self.lags() || self.stuck_looks.load(Ordering::Relaxed) >= LOOKS_TO_HANG
+    }
+
+    fn note_look(&self, is_stuck: bool) {
+        let looks = self.stuck_looks.load(Ordering::Relaxed);
+        // Only the thread that watches writes it.
+        let looks = if is_stuck { looks.saturating_add(1) } else { 0 };
+        self.stuck_looks.store(looks, Ordering::Relaxed);
+    }
+}
+
 impl Dirs {
     /// Whether any directory is slow now. Requests ask nothing else while none is.
     pub fn has_slow(&self) -> bool {
@@ -117,6 +134,11 @@ impl Dirs {
             let _ = sender.send(outcome);
         }));
         done.await.expect("a request on a slow disk does not panic")
+    }
+
+    /// Whether the disk of a partition hangs, so that periodic work passes it by.
+    pub fn hangs(&self, partition: &Partition) -> bool {
+        self.of(partition).is_some_and(|dir| dir.hangs())
     }
 
     fn become_slow(&self, dir: &DataDir) {
@@ -175,15 +197,17 @@ fn watch(stop_flag: &StopFlag, dirs: &Weak<Dirs>) {
             .iter()
             .map(|slot| (Arc::as_ptr(slot).addr(), slot.count.load(Ordering::Acquire)))
             .collect();
-        for (slot, state) in seen.iter().zip(&current) {
-            let is_under_way = state.1 % 2 == 1;
-            // After a pause of this thread itself, all appends that are under way count as slow.
-            if is_under_way && before.contains(state) {
-                let dir = slot.dir.load(Ordering::Relaxed);
-                dirs.all()
-                    .iter()
-                    .filter(|it| Arc::as_ptr(&it.log_dir).addr() == dir)
-                    .for_each(|it| dirs.become_slow(it));
+        // After a pause of this thread itself, all appends that are under way count as slow.
+        let stuck = seen.iter().zip(&current);
+        let stuck = stuck.filter(|(_, state)| state.1 % 2 == 1 && before.contains(state));
+        let stuck: Vec<usize> = stuck
+            .map(|(slot, _)| slot.dir.load(Ordering::Relaxed))
+            .collect();
+        for dir in dirs.all() {
+            let is_stuck = stuck.contains(&Arc::as_ptr(&dir.log_dir).addr());
+            dir.note_look(is_stuck);
+            if is_stuck {
+                dirs.become_slow(dir);
             }
         }
         pause = if current == before {

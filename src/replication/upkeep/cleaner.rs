@@ -149,7 +149,7 @@ impl Cleaner {
         self.forget_those_gone(&online);
         let mut due: Vec<_> = online
             .into_iter()
-            .filter(|partition| partition.is_compacted())
+            .filter(|partition| !self.dirs.hangs(partition) && partition.is_compacted())
             .filter_map(|partition| {
                 let target = self.due_target(&partition)?;
                 Some((partition, target))
@@ -166,7 +166,8 @@ impl Cleaner {
     fn due_target(&self, partition: &Arc<Partition>) -> Option<CleanTarget> {
         let id = partition.id();
         // A pass writes before it removes: on a full disk it would use up the reserve.
-        let must_wait = self.moves.has(&id) || partition.has_full_disk();
+        let must_wait =
+            self.moves.has(&id) || partition.has_full_disk() || self.dirs.hangs(partition);
         if must_wait || self.set_apart.lock().contains(&id) {
             return None;
         }

@@ -136,16 +136,23 @@ fn run(stop_flag: &StopFlag, upkeep: &Weak<Upkeep>, mut chores: Chores) {
 }
 
 impl Upkeep {
+    /// The partitions whose disks do not hang when it is their turn: one thread has the work of all
+    /// directories.
+    fn reachable(&self) -> impl Iterator<Item = Arc<Partition>> {
+        let online = self.hosted.online().into_iter();
+        online.filter(|partition| !self.dirs.hangs(partition))
+    }
+
     /// Queues the logs that `flush.ms` asks to sync.
     fn queue_due_syncs(&self) {
-        for partition in self.hosted.online() {
+        for partition in self.reachable() {
             self.dirs.queue_sync_if_due(&partition);
         }
     }
 
     /// Applies retention to all logs that compaction is not at work on.
     pub fn apply_retention(&self) {
-        for partition in self.hosted.online() {
+        for partition in self.reachable() {
             // Where the cleaner is at work, it applies retention as well.
             if let Some(_upkeep) = partition.begin_upkeep() {
                 retention::apply_to(&self.dirs, &partition);
@@ -169,7 +176,7 @@ impl Upkeep {
     }
 
     fn expire_producers(&self) {
-        for partition in self.hosted.online() {
+        for partition in self.reachable() {
             partition.expire_producers(now().wall);
         }
     }

@@ -91,7 +91,7 @@ fn run(stop_flag: &StopFlag, upkeep: &Weak<Upkeep>, period_ms: i64, bytes_per_se
         let dirs = upkeep.dirs.all();
         progress.resize_with(dirs.len(), || Progress::new(period_ms, now().wall));
         for (dir, progress) in dirs.iter().zip(&mut progress) {
-            if !dir.log_dir.is_offline() {
+            if !dir.log_dir.is_offline() && !dir.hangs() {
                 upkeep.scrub_part(dir, progress, bytes_per_second, now());
             }
         }

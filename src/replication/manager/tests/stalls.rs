@@ -239,3 +239,24 @@ fn a_disk_that_hangs_keeps_no_other_partition_from_its_in_sync_set() {
     world.disk.end_stall();
     world.until(|| world.partition("t", 0).high_watermark() == Offset(1));
 }
+
+#[test]
+fn a_disk_that_hangs_keeps_no_other_partition_from_its_upkeep() {
+    let (world, _) = hanging();
+    let t = world.partition("t", 0);
+    world.until(|| world.manager.rooms.dirs.hangs(&t));
+
+    let (done, told) = mpsc::channel();
+    let upkeep = Arc::clone(&world.manager.rooms.upkeep);
+    std::thread::spawn(move || {
+        upkeep.apply_retention();
+        upkeep.cleaner().due();
+        done.send(()).unwrap();
+    });
+
+    told.recv_timeout(LONG).unwrap();
+    let u = world.partition("u", 0);
+    assert!(!world.manager.rooms.dirs.hangs(&u));
+    world.disk.end_stall();
+    world.until(|| !world.manager.rooms.dirs.hangs(&t));
+}

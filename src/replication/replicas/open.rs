@@ -111,7 +111,9 @@ impl Replicas {
             took_ms = started.elapsed().as_millis(),
             "opened the logs of a directory"
         );
-        (mark, found.copies)
+        // A copy may lack the end of the log whose place it takes, which others count on after an orderly stop.
+        let is_as_left = !found.logs.iter().any(|log| log.was_copy);
+        (mark.filter(|_| is_as_left), found.copies)
     }
 
     /// Goes on with the moves that were under way. A copy is removed if its log is not here any more, or is

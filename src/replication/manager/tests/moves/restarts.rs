@@ -59,6 +59,25 @@ async fn a_copy_whose_log_is_gone_takes_its_place_if_the_controller_knew_of_it()
 }
 
 #[test]
+fn a_copy_that_takes_its_logs_place_did_not_stop_in_order() {
+    let world = World::filled(&["/a", "/b"]);
+    let second = world.dir("/b").log_dir.id();
+    let moving = world.begin_move("/b");
+    world.advance_until_told(&moving);
+    // The copy lacks this.
+    world.append("t", 0, 1).unwrap();
+    world.manager.close(1);
+    world.change_image(&[placed(second)]);
+
+    let both = world.restarted(&world.disk);
+    let without_log = world.restarted_on(&world.disk, &["/b"], &["/a"]);
+
+    assert_eq!(both.previous_broker_epoch, Some(1));
+    assert_eq!(without_log.partition("t", 0).end_offset(), Offset(BATCHES));
+    assert_eq!(without_log.previous_broker_epoch, None);
+}
+
+#[test]
 fn a_copy_is_cut_where_the_log_was() {
     let world = World::filled(&["/a", "/b"]);
     let moving = world.begin_move("/b");

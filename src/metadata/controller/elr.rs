@@ -9,7 +9,7 @@ use super::decision::Refusal;
 use super::partition_change::is_change;
 use super::topic_rules::MIN_IN_SYNC;
 use crate::metadata::image::{PartitionImage, ResourceKind};
-use crate::model::BrokerId;
+use crate::model::{BrokerId, Uuid};
 use crate::protocol::Str;
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::metadata_records::{
@@ -69,11 +69,15 @@ impl Controller {
             } else {
                 &partition.elr
             };
+            // Without the feature a log that was made anew in the place of a lost one could lead.
+            let is_there =
+                |id: &&BrokerId| partition.directory_of(**id) != Some(Uuid::LOST_DIRECTORY);
+            let isr: Vec<i32> = isr.iter().filter(is_there).map(|id| id.0).collect();
             if partition.isr.is_empty() && !isr.is_empty() {
                 let change = PartitionChangeRecord {
                     partition_id,
                     topic_id,
-                    isr: Some(isr.iter().map(|id| id.0).collect()),
+                    isr: Some(isr),
                     ..PartitionChangeRecord::default()
                 };
                 records.push(change.into());

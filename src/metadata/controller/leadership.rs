@@ -138,6 +138,10 @@ impl Controller {
         };
         let after = partition.merge(&change);
         let after = after.expect("there is one directory for each replica");
+        if is_found(directory, partition, broker.id) && !is_last_leader(partition, broker.id) {
+            // A copy of an earlier request, or somebody else leads by now: it must join as others do.
+            return None;
+        }
         let movement = Movement {
             leaving: self
                 .departure_to(directory, partition, broker)
@@ -209,7 +213,8 @@ impl Controller {
     /// How the replica of a broker that tells its directory leaves the in-sync set; `None` if it stays.
     ///
     /// Kafka knows [`Departure::Kept`] only, and may elect a replica whose log was made anew. Where a partition
-    /// has one replica nobody has more than that has, whatever it is.
+    /// has one replica nobody has more than that has, whatever it is. A lost replica is found again if its broker
+    /// says that it is in no directory in particular, which brokers say only of a log that is whole.
     fn departure_to(
         &self,
         directory: DirectoryId,
@@ -221,16 +226,29 @@ impl Controller {
         let may_be_spared = self.image.features().has_elr() && partition.replicas.len() > 1;
         if is_online(directory, online) {
             // The log is another one than that in the directory which is gone.
-            let is_another = directory != was_in && !is_online(was_in, online);
+            let is_another = directory != was_in
+                && !is_online(was_in, online)
+                && !is_found(directory, partition, broker.id);
             return (may_be_spared && is_another).then_some(Departure::Emptied);
         }
         let is_lost = may_be_spared && directory == Uuid::LOST_DIRECTORY;
         Some(if is_lost {
-            Departure::Emptied
+            Departure::Lost
         } else {
             Departure::Kept
         })
     }
+}
+
+/// Whether a broker says with this directory that its lost replica is whole after all.
+fn is_found(directory: DirectoryId, partition: &PartitionImage, broker: BrokerId) -> bool {
+    let was_lost = partition.directory_of(broker) == Some(Uuid::LOST_DIRECTORY);
+    directory == Uuid::UNASSIGNED_DIRECTORY && was_lost
+}
+
+/// Whether nobody leads, and nobody has since this broker did.
+fn is_last_leader(partition: &PartitionImage, broker: BrokerId) -> bool {
+    !partition.has_leader() && *partition.last_known_elr == [broker]
 }
 
 /// The change as a record of the partition; `None` if it changes nothing.

@@ -18,7 +18,9 @@ pub(super) enum Departure {
     Kept,
     /// Its broker has not stopped in order: the end of its log may be gone.
     Unclean,
-    /// Its log is gone, or damaged.
+    /// Its log is damaged, or not to be found. It may turn out to be whole.
+    Lost,
+    /// Its log is another one than it was.
     Emptied,
 }
 

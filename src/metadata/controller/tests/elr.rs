@@ -28,7 +28,7 @@ pub(super) fn state(world: &World, topic: TopicId) -> (i32, Vec<i32>, Vec<i32>, 
     )
 }
 
-fn image(world: &World, topic: TopicId) -> &PartitionImage {
+pub(super) fn image(world: &World, topic: TopicId) -> &PartitionImage {
     let topics = world.controller.image().topics();
     topics.partition(&topic, 0).unwrap()
 }
@@ -128,7 +128,7 @@ fn who_leaves_below_the_minimum_is_eligible_until_enough_are_in_sync_again() {
 }
 
 /// The leader asks for this in-sync set.
-fn join(world: &mut World, topic_id: TopicId, isr: &[i32]) {
+pub(super) fn join(world: &mut World, topic_id: TopicId, isr: &[i32]) {
     use crate::protocol::messages::alter_partition::{
         AlterPartitionRequest, BrokerState, RequestPartitionData, RequestTopicData,
     };
@@ -362,44 +362,6 @@ fn another_minimum_does_not_leave_a_partition_without_anybody_who_may_lead() {
     world.heartbeat(2, |_| {});
     // It commits by itself from now on: broker 3 is not eligible any more.
     assert_eq!(state(&world, topic), (2, vec![2], vec![], vec![]));
-}
-
-#[test]
-fn a_lost_replica_is_not_eligible_and_leads_again_only_by_joining() {
-    let (mut world, topic) = world();
-    fence(&mut world, 1);
-    fence(&mut world, 2);
-
-    world.assign_of(3, (topic, 0), Uuid::LOST_DIRECTORY);
-
-    assert_eq!(state(&world, topic), (-1, vec![], vec![2], vec![]));
-    world.assign_of(3, (topic, 0), Uuid::from_bytes([3; 16]));
-    assert_eq!(state(&world, topic), (-1, vec![], vec![2], vec![]));
-    world.heartbeat(2, |_| {});
-    assert_eq!(state(&world, topic), (2, vec![2], vec![], vec![]));
-    join(&mut world, topic, &[2, 3]);
-    assert_eq!(state(&world, topic), (2, vec![2, 3], vec![], vec![]));
-}
-
-#[test]
-fn a_lost_replica_cannot_join_before_it_has_a_directory() {
-    let (mut world, topic) = world();
-    world.assign_of(3, (topic, 0), Uuid::LOST_DIRECTORY);
-    assert_eq!(state(&world, topic), (1, vec![1, 2], vec![], vec![]));
-
-    join(&mut world, topic, &[1, 2, 3]);
-
-    assert_eq!(state(&world, topic).1, [1, 2]);
-}
-
-#[test]
-fn a_lost_replica_costs_no_other_partition() {
-    let (mut world, topic) = world();
-    let other = world.create_assigned("other", &[&[3, 1]]);
-
-    world.assign_of(3, (topic, 0), Uuid::LOST_DIRECTORY);
-
-    assert_eq!(state(&world, other), (3, vec![3, 1], vec![], vec![]));
 }
 
 #[test]

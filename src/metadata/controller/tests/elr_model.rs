@@ -35,6 +35,8 @@ struct Node {
     marked: i64,
     /// Whether the log was lost, and has not been in sync since.
     is_emptied: bool,
+    /// Whether it was killed, and has not been in sync since.
+    has_lost_end: bool,
 }
 
 struct Model {
@@ -50,6 +52,8 @@ struct Model {
     min: usize,
     unclean: usize,
     elections: usize,
+    /// Elections of a lost replica that is whole after all.
+    repaired: usize,
 }
 
 impl Model {
@@ -76,6 +80,7 @@ impl Model {
             min: 1,
             unclean: 0,
             elections: 0,
+            repaired: 0,
         };
         this.set_min(2);
         this
@@ -129,6 +134,7 @@ impl Model {
                 self.set_min(min);
             }
             21 if self.below(8) == 0 => self.lose_log(id),
+            21 if self.below(4) == 0 => self.misread_log(id),
             22 if self.below(4) == 0 => self.elect_uncleanly(),
             _ => self.start(id),
         }
@@ -205,6 +211,7 @@ impl Model {
             isr.push(id);
             if self.ask(&isr) {
                 self.node(id).is_emptied = false;
+                self.node(id).has_lost_end = false;
             }
         }
     }
@@ -305,6 +312,7 @@ impl Model {
         node.is_running = false;
         node.marked = -1;
         node.log.truncate(kept);
+        node.has_lost_end = true;
         if is_wiped {
             node.log.clear();
             node.directory = 0x80 | incarnation;
@@ -385,6 +393,36 @@ impl Model {
         self.assign(id, directory);
     }
 
+    /// The broker finds that its log is damaged, and later that it is whole. In between the broker may act on no
+    /// log, nor the controller on its word.
+    fn misread_log(&mut self, id: i32) {
+        if !self.nodes[&id].is_running {
+            return;
+        }
+        self.assign(id, Uuid::LOST_DIRECTORY);
+        self.known.remove(&id);
+        if self.leader() == Some(id) {
+            return;
+        }
+        let partition = self.partition();
+        let is_last = !partition.has_leader() && *partition.last_known_elr == [BrokerId(id)];
+        let directory = Uuid::from_bytes([self.nodes[&id].directory; 16]);
+        if is_last {
+            let is_whole = !self.nodes[&id].has_lost_end;
+            let committed = self.committed.len();
+            self.assign(id, Uuid::UNASSIGNED_DIRECTORY);
+            if self.leader() == Some(id) {
+                self.repaired += 1;
+                let kept = self.committed.len();
+                assert!(!is_whole || kept == committed, "seed {}", self.seed);
+            }
+        } else {
+            // It is told of the directory, and has lost nothing: as if the log had been fetched anew.
+            self.node(id).is_emptied = true;
+        }
+        self.assign(id, directory);
+    }
+
     /// The operator gives up what is lost.
     fn elect_uncleanly(&mut self) {
         let partition = self.partition();
@@ -434,6 +472,7 @@ fn common(a: &[u32], b: &[u32]) -> usize {
 #[test]
 fn who_leads_has_all_that_was_committed() {
     let (mut elections, mut unclean, mut committed) = (0, 0, 0);
+    let mut repaired = 0;
     for seed in 0..300 {
         let mut model = Model::new(seed);
         for step in 0..300 {
@@ -442,8 +481,11 @@ fn who_leads_has_all_that_was_committed() {
         }
         elections += model.elections;
         unclean += model.unclean;
+        repaired += model.repaired;
         committed += model.committed.len();
     }
-    println!("{elections} elections, {unclean} uncleanly; {committed} records committed");
-    assert!(elections > 3 * unclean && unclean > 0 && committed > 1_000);
+    println!(
+        "{elections} elections, {unclean} uncleanly, {repaired} of repaired logs; {committed} records committed"
+    );
+    assert!(elections > 3 * unclean && unclean > 0 && committed > 1_000 && repaired > 0);
 }

@@ -16,6 +16,7 @@ mod elr_feature;
 mod elr_model;
 mod features;
 mod index;
+mod lost_replicas;
 mod placement;
 mod reassignments;
 

@@ -13,9 +13,9 @@ use crate::protocol::messages::metadata_records::{
 use crate::protocol::messages::unregister_broker::UnregisterBrokerRequest;
 
 const PREFERRED: i8 = 0;
-const UNCLEAN: i8 = 1;
+pub(super) const UNCLEAN: i8 = 1;
 
-fn elect(
+pub(super) fn elect(
     world: &mut World,
     election_type: i8,
     partitions: Option<&[i32]>,

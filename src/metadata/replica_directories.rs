@@ -1,5 +1,8 @@
 //! What the controller must be told of the log directories of replicas, in batches. What it did not take is
 //! told again after a pause.
+//!
+//! One request is under way at a time. One whose answer was lost may still arrive after a later one, and undo
+//! it, as with Kafka: who tells must look at what the metadata says in the end.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -36,12 +36,22 @@ pub enum Offline {
     Directory,
     /// The log is damaged, with what was open of it; or it was lost so.
     Damaged(Option<Arc<Partition>>),
+    /// The log could not be made, for want of room: it is tried again.
+    NotMade,
     /// The log could not be opened or made, or it is not known which of several it is.
     Unusable,
 }
 
 impl Offline {
-    /// What a fault means for a log alone, when it is opened or made.
+    /// What a fault means for a log alone, when it is made.
+    pub fn of_new(error: &StorageError) -> Self {
+        match error {
+            StorageError::Full { .. } => Self::NotMade,
+            error => Self::of(error),
+        }
+    }
+
+    /// What a fault means for a log alone, when it is opened.
     pub fn of(error: &StorageError) -> Self {
         match error {
             StorageError::Corrupt { .. } => Self::Damaged(None),
@@ -209,6 +219,9 @@ impl Hosted {
     /// The ids of the partitions that cannot be used.
     pub fn offline(&self) -> Vec<TopicIdPartition> {
         let mut offline = Vec::new();
+        if self.offline_count.get() == 0 {
+            return offline;
+        }
         for shard in &self.shards {
             let shard = shard.read();
             let found = shard.iter().filter(|(_, it)| it.is_offline());

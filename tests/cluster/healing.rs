@@ -16,11 +16,15 @@ use crate::replication::{
 };
 use crate::voice::{PATIENCE, ask, wait_for};
 
-/// Three nodes with a partition of 1000 messages, all in sync.
+/// Three nodes with a partition of 1000 messages, all in sync, of which two must be.
 fn filled(test: u8) -> Nodes {
+    filled_with(test, "2")
+}
+
+fn filled_with(test: u8, min_in_sync: &str) -> Nodes {
     let mut nodes = Nodes::combined(test, &OURS, &[]).expect("they are ours");
     nodes.start_all();
-    create(&nodes, 1, 1, "2");
+    create(&nodes, 1, 1, min_in_sync);
     wait_until_in_sync(&nodes, 1, 3);
     write(&nodes, 0..1000);
     nodes
@@ -45,10 +49,16 @@ fn folder(nodes: &Nodes, id: i32) -> PathBuf {
     nodes.data_dir(id).join(format!("{TOPIC}-0"))
 }
 
+fn log(nodes: &Nodes, id: i32) -> PathBuf {
+    folder(nodes, id).join("00000000000000000000.log")
+}
+
 /// Flips bytes of the first batch of a node's log.
 fn damage(nodes: &Nodes, id: i32, position: u64) {
-    let path = folder(nodes, id).join("00000000000000000000.log");
-    let file = fs::File::options().read(true).write(true).open(path);
+    let file = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(log(nodes, id));
     let file = file.expect("the log is there");
     let mut bytes = [0; 4];
     file.read_exact_at(&mut bytes, position)
@@ -77,7 +87,7 @@ fn set_aside(nodes: &Nodes, id: i32) -> usize {
 
 #[test]
 fn a_damaged_log_of_a_stopped_follower_is_fetched_anew() {
-    let mut nodes = filled(73);
+    let mut nodes = filled(84);
     let leader = leader_of_first(&nodes, 1);
     let victim = nodes.ids().into_iter().find(|id| *id != leader);
     let victim = victim.expect("there are others");
@@ -103,7 +113,7 @@ fn a_damaged_log_of_a_stopped_follower_is_fetched_anew() {
 
 #[test]
 fn a_leader_whose_log_is_damaged_while_it_runs_hands_over_and_is_healed() {
-    let mut nodes = filled(74);
+    let mut nodes = filled(85);
     let leader = leader_of_first(&nodes, 1);
     let witness = nodes.ids().into_iter().find(|id| *id != leader);
     let witness = witness.expect("there are others");
@@ -137,7 +147,7 @@ fn a_leader_whose_log_is_damaged_while_it_runs_hands_over_and_is_healed() {
 
 #[test]
 fn a_node_that_is_killed_while_its_log_is_healed_heals_it_all_the_same() {
-    let mut nodes = filled(75);
+    let mut nodes = filled(86);
     let leader = leader_of_first(&nodes, 1);
     let victim = nodes.ids().into_iter().find(|id| *id != leader);
     let victim = victim.expect("there are others");
@@ -155,30 +165,56 @@ fn a_node_that_is_killed_while_its_log_is_healed_heals_it_all_the_same() {
     assert_has(&nodes, 1200);
 }
 
-#[test]
-fn the_last_log_in_sync_is_left_alone_when_it_is_damaged() {
-    let mut nodes = filled(76);
-    let last = leader_of_first(&nodes, 1);
+/// Stops all nodes, the leader last, damages its log, and starts it with one of the others. Returns both, and what
+/// the leader's log was then.
+fn damage_the_last(nodes: &mut Nodes) -> (i32, i32, Vec<u8>) {
+    let last = leader_of_first(nodes, 1);
     let others: Vec<i32> = nodes.ids().into_iter().filter(|id| *id != last).collect();
     // In order, so that all of it is below the recovery point.
     nodes.stop(others[0]);
-    wait_until_in_sync(&nodes, last, 2);
+    wait_until_in_sync(nodes, last, 2);
     nodes.stop(others[1]);
-    wait_until_in_sync(&nodes, last, 1);
+    wait_until_in_sync(nodes, last, 1);
     nodes.stop(last);
-    damage_stopped(&nodes, last);
-    let path = folder(&nodes, last).join("00000000000000000000.log");
-    let before = fs::read(&path).expect("the log is there");
-
+    damage_stopped(nodes, last);
+    let before = fs::read(log(nodes, last)).expect("the log is there");
     nodes.spawn(last);
     nodes.spawn(others[0]);
     nodes.wait_for_line(last, "cannot open the log");
     wait_for("no leader", || {
-        let all = partitions(&nodes, others[0])?;
+        let all = partitions(nodes, others[0])?;
         (all[0].leader_id < 0).then_some(())
     });
     nodes.stop(last);
+    (last, others[0], before)
+}
 
-    assert_eq!(fs::read(&path).expect("the log is still there"), before);
+#[test]
+fn the_last_log_in_sync_is_left_alone_when_it_is_damaged() {
+    let mut nodes = filled(87);
+
+    let (last, _, before) = damage_the_last(&mut nodes);
+
+    let after = fs::read(log(&nodes, last)).expect("the log is still there");
+    assert!(after == before);
+    assert_eq!(set_aside(&nodes, last), 0);
+}
+
+#[test]
+fn the_last_in_sync_leads_again_once_its_log_is_repaired() {
+    let mut nodes = filled_with(83, "1");
+    let (last, other, _) = damage_the_last(&mut nodes);
+
+    // What was flipped is flipped back.
+    damage(&nodes, last, 70);
+    nodes.start(last);
+
+    wait_for("it leads", || {
+        let all = partitions(&nodes, other)?;
+        (all[0].leader_id == last).then_some(())
+    });
+    wait_until_in_sync(&nodes, last, 2);
+    write(&nodes, 1000..1100);
+    assert_has(&nodes, 1100);
     assert_eq!(set_aside(&nodes, last), 0);
 }

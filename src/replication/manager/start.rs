@@ -58,6 +58,7 @@ impl ReplicaManager {
         let opened = rooms.replicas.open(image)?;
         rooms.dirs.start_threads()?;
         rooms.upkeep.start_threads(settings)?;
+        rooms.replicas.start_threads()?;
         Ok(Started {
             manager: Self { rooms },
             previous_broker_epoch: opened.previous_broker_epoch,

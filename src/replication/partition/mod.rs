@@ -110,6 +110,9 @@ pub struct Partition {
     /// Whether the log lacks what the leader has committed, and the controller takes the replica for lost
     /// until it has it.
     is_healing: AtomicBool,
+    /// Whether the log has all that this replica ever told others it has, as far as is known without
+    /// reading it.
+    is_complete: AtomicBool,
     /// Whether the partition waits to be brought in line with the metadata, because its disk hangs.
     is_settled_late: AtomicBool,
 }
@@ -201,6 +204,7 @@ impl Partition {
             is_in_upkeep: AtomicBool::new(false),
             is_flush_queued: AtomicBool::new(false),
             is_healing: AtomicBool::new(false),
+            is_complete: AtomicBool::new(false),
             is_settled_late: AtomicBool::new(false),
             state: Mutex::new(state),
         };
@@ -241,6 +245,17 @@ impl Partition {
     /// Notes that the controller takes this replica for lost until it has caught up with its leader.
     pub fn begin_healing(&self) {
         self.is_healing.store(true, Ordering::Release);
+        self.is_complete.store(false, Ordering::Release);
+    }
+
+    /// Notes that the log has all that it had in earlier processes.
+    pub fn note_complete(&self) {
+        self.is_complete.store(true, Ordering::Release);
+    }
+
+    /// Whether the log is known to have all that this replica ever had, but for damage that nobody has read.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete.load(Ordering::Acquire)
     }
 
     /// Whether the controller takes this replica for lost, see [`Self::begin_healing`].
@@ -251,9 +266,13 @@ impl Partition {
     /// Notes that the log ends at `end_offset`, and that the leader has committed up to `high_watermark`.
     /// Returns true once: when that ends the healing.
     pub fn ends_healing(&self, end_offset: Offset, high_watermark: Offset) -> bool {
-        end_offset >= high_watermark
+        let is_over = end_offset >= high_watermark
             && self.is_healing()
-            && self.is_healing.swap(false, Ordering::AcqRel)
+            && self.is_healing.swap(false, Ordering::AcqRel);
+        if is_over {
+            self.note_complete();
+        }
+        is_over
     }
 
     /// The Fetches that watch the partition.

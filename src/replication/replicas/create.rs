@@ -64,7 +64,7 @@ impl Replicas {
                 if let Some(suppressed) = NOT_MADE.pass() {
                     tracing::error!(partition = %name, %error, suppressed, "cannot create the partition");
                 }
-                let offline = HostedPartition::Offline(Offline::of(&error));
+                let offline = HostedPartition::Offline(Offline::of_new(&error));
                 self.hosted.insert(id, offline);
                 if error.is_disk_failure() {
                     self.dirs.fail(dir, &error.to_string());

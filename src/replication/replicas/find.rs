@@ -30,6 +30,9 @@ pub struct Found {
     pub config: Arc<PartitionConfig>,
     /// Whether it was a copy: neither checkpoints nor the clean-stop mark say anything about it.
     pub was_copy: bool,
+    /// Whether another folder may be the partition's log, and this one be left from before a move: nothing says
+    /// in which directory the log of a lost replica was.
+    pub may_be_older: bool,
 }
 
 /// A copy that was to take a log's place when the last process ended.
@@ -164,8 +167,11 @@ impl Finder<'_> {
         }
         // The metadata says another directory. If the log is there, this folder is left from before a move;
         // if not, the move never came to its end, and this is the log.
+        let mut may_be_older = false;
         if assigned != self.dir.log_dir.id() {
             let elsewhere = self.elsewhere(partition);
+            may_be_older = !self.replicas.dirs.failed_at_start().is_empty()
+                || elsewhere.iter().any(|(_, it)| *it != FolderOwner::Nobody);
             let is_in_place = |(other, owner): &(&Arc<DataDir>, FolderOwner)| {
                 other.log_dir.id() == assigned && *owner == FolderOwner::Topic(topic_id)
             };
@@ -187,6 +193,7 @@ impl Finder<'_> {
             folder: self.dir.path().join(folder),
             config: self.configs.of(&partition.topic),
             was_copy,
+            may_be_older,
         });
         Ok(())
     }

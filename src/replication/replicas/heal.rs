@@ -14,6 +14,13 @@
 //!
 //! After a restart in between, what the metadata still takes for lost is begun anew: a log that opens may be
 //! the damaged one.
+//!
+//! Where nobody leads, the lost replica may have been the last in sync, and its log may open again: an operator
+//! has repaired it, or what was found was not on the disk. If it goes as far as the checkpoints say that it
+//! did, and every batch in it can be read, the controller is told that it is the log that was lost
+//! ([`WHOLE`]), and lets it lead as the last known leader: nobody has led since, so it has all that was
+//! committed, as far as it has anything after a crash. That a log lies in a directory is no such word: it may
+//! have been made anew, and brokers of Apache Kafka say it then, too.
 
 use std::io;
 use std::sync::Arc;
@@ -24,7 +31,7 @@ use super::topic_configs::TopicConfigs;
 use crate::metadata::ReplicaDirectory;
 use crate::metadata::delta::LocalPartition;
 use crate::metadata::image::PartitionImage;
-use crate::model::{BrokerId, TopicIdPartition, TopicPartition, Uuid};
+use crate::model::{BrokerId, DirectoryId, TopicIdPartition, TopicPartition, Uuid};
 use crate::replication::dirs::DataDir;
 use crate::replication::hosted::{HostedPartition, Offline};
 use crate::replication::partition::Partition;
@@ -35,6 +42,18 @@ use crate::storage::partition_folder::{self, FolderMark, PartitionFolder};
 /// So many folders of a partition are kept when its log is made anew: the first ones, as what was made anew
 /// and lost again has nothing that the leader lacks.
 const MOST_KEPT: usize = 3;
+
+/// Told as the directory of a lost replica, this says that its log is where it was, and whole. Its directory
+/// is told once the metadata says the same.
+pub const WHOLE: DirectoryId = Uuid::UNASSIGNED_DIRECTORY;
+
+/// Whether nobody leads, and this broker's replica, which is lost, was the last that did. A replica that is
+/// alone is told of at once: no other one has more.
+pub fn may_be_whole(state: &PartitionImage, broker: BrokerId) -> bool {
+    let is_lost = state.directory_of(broker) == Some(Uuid::LOST_DIRECTORY);
+    let was_last = !state.has_leader() && *state.last_known_elr == [broker];
+    is_lost && was_last && state.replicas.len() > 1
+}
 
 /// Whether the records of a lost replica of `broker` are on another replica, and none of its own count: it is
 /// neither in sync nor an eligible leader, and another one leads.
@@ -106,28 +125,30 @@ impl Replicas {
     pub fn tell_lost(
         &self,
         id: TopicIdPartition,
-        replica: &LocalPartition,
+        state: &PartitionImage,
     ) -> Option<ReplicaDirectory> {
         let is_lost = match self.hosted.get(&id) {
             Some(HostedPartition::Offline(Offline::Damaged(_))) => true,
-            // Nobody else could lead, and what could not be made may be made at the next start.
-            Some(HostedPartition::Offline(Offline::Unusable)) => replica.state.replicas.len() > 1,
+            // Nobody else could lead, and what could not be made may be made later.
+            Some(HostedPartition::Offline(Offline::NotMade | Offline::Unusable)) => {
+                state.replicas.len() > 1
+            }
             _ => false,
         };
-        let is_known = replica.state.directory_of(self.node_id) == Some(Uuid::LOST_DIRECTORY);
+        let is_known = state.directory_of(self.node_id) == Some(Uuid::LOST_DIRECTORY);
         (is_lost && !is_known).then_some(ReplicaDirectory {
             partition: id,
             directory: Uuid::LOST_DIRECTORY,
         })
     }
 
-    /// Whether the controller may hear at once of the log of a replica that it takes for lost: somebody has
-    /// repaired it. If there is another leader it has to have caught up with that before.
+    /// Whether the controller may hear at once of the directory of a replica that it takes for lost: nothing
+    /// rests on what is in its log. If there is another leader it has to have caught up with that before.
     pub fn is_whole(&self, partition: &Partition, state: &PartitionImage) -> bool {
         if may_heal(state, self.node_id) {
             partition.begin_healing();
         }
-        !partition.is_healing()
+        !partition.is_healing() && !may_be_whole(state, self.node_id)
     }
 
     /// Renames the folders of a partition, in all directories. `damaged` has the one that was open.

@@ -9,7 +9,7 @@ use super::roles::set_eligible;
 use super::topic_configs::TopicConfigs;
 use crate::metadata::delta::LocalPartition;
 use crate::metadata::image::MetadataImage;
-use crate::model::{DirectoryId, TopicId, TopicIdPartition, TopicPartition};
+use crate::model::{DirectoryId, TopicId, TopicIdPartition, TopicPartition, Uuid};
 use crate::replication::dirs::{CheckpointKind, DataDir};
 use crate::replication::hosted::{HostedPartition, Offline};
 use crate::replication::partition::Partition;
@@ -24,8 +24,10 @@ impl Replicas {
             Some(HostedPartition::Online(partition)) => self.hanging_dir_of(&partition),
             // Its folder is looked for in all directories.
             Some(HostedPartition::Offline(Offline::Damaged(_))) => online.find(|dir| dir.lags()),
-            Some(HostedPartition::Offline(_)) => None,
-            None => self.dirs.choose(wanted).filter(|dir| dir.lags()),
+            Some(HostedPartition::Offline(Offline::Directory | Offline::Unusable)) => None,
+            Some(HostedPartition::Offline(Offline::NotMade)) | None => {
+                self.dirs.choose(wanted).filter(|dir| dir.lags())
+            }
         }
     }
 
@@ -89,14 +91,32 @@ impl Replicas {
             let hosted = self.hosted.get(id);
             matches!(hosted, Some(HostedPartition::Offline(Offline::Damaged(_))))
         });
-        let local = damaged.filter_map(|id| {
-            let topic = image.topics().by_id(&id.topic_id)?;
-            let name = TopicPartition::new(Arc::clone(&topic.name), id.partition);
-            self.local(image, id, &name)
-        });
-        local
-            .filter(|local| may_heal(&local.state, self.node_id))
+        damaged
+            .filter_map(|id| self.local_that_waits(image, id))
             .collect()
+    }
+
+    /// The replica with this id, if its log can be made by now: it is damaged and may be healed, or could not be
+    /// made before.
+    pub fn local_that_waits(
+        &self,
+        image: &MetadataImage,
+        id: TopicIdPartition,
+    ) -> Option<LocalPartition> {
+        let HostedPartition::Offline(offline) = self.hosted.get(&id)? else {
+            return None;
+        };
+        let topic = image.topics().by_id(&id.topic_id)?;
+        let name = TopicPartition::new(Arc::clone(&topic.name), id.partition);
+        let local = self.local(image, id, &name)?;
+        let is_waiting = match offline {
+            Offline::Damaged(_) => may_heal(&local.state, self.node_id),
+            Offline::NotMade => {
+                local.directory != Uuid::LOST_DIRECTORY || may_heal(&local.state, self.node_id)
+            }
+            Offline::Directory | Offline::Unusable => false,
+        };
+        is_waiting.then_some(local)
     }
 
     /// The replica of this broker, as an image has it.
@@ -107,8 +127,7 @@ impl Replicas {
         name: &TopicPartition,
     ) -> Option<LocalPartition> {
         let topic = image.topics().by_id(&id.topic_id)?;
-        let mut partitions = topic.partitions.iter();
-        let (_, state) = partitions.find(|(index, _)| **index == id.partition)?;
+        let state = topic.partitions.get(&id.partition)?;
         Some(LocalPartition {
             topic_id: id.topic_id,
             partition: name.clone(),

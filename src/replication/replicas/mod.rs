@@ -3,8 +3,8 @@
 //!
 //! Owns: the one right to change which partitions are here, and the settings. Handed: the table of
 //! partitions, which it fills; the directories; the moves; the fetchers, which it tells whom to follow; the
-//! metrics. Invariants: changes of the metadata
-//! are applied one at a time; what the metadata does not put here is set aside at the start, never deleted.
+//! metrics. A thread of it looks again at what waits for no change of the metadata. Invariants: changes of
+//! the metadata are applied one at a time; what the metadata does not put here is set aside at the start, never deleted.
 
 mod append;
 mod create;
@@ -17,9 +17,11 @@ mod list_offsets;
 mod open;
 mod remove;
 mod roles;
+mod second_look;
 mod stray;
 mod topic_configs;
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,6 +38,8 @@ use crate::replication::settings::ReplicaSettings;
 use crate::storage::partition_folder::{self, FolderMark};
 use crate::telemetry::Metrics;
 
+use second_look::SecondLook;
+
 pub use append::wait_for_acks;
 pub use describe::{DirDescription, LogDescription};
 
@@ -51,6 +55,7 @@ pub struct Replicas {
     moves: Arc<Moves>,
     followers: Arc<Followers>,
     metrics: Arc<Metrics>,
+    second_look: SecondLook,
     /// Whether replication has stopped. The lock is held while partitions come, go, or change roles:
     /// changes are applied one at a time, and none after the stop.
     is_closed: Mutex<bool>,
@@ -74,8 +79,17 @@ impl Replicas {
             moves: Arc::clone(moves),
             followers: Arc::clone(followers),
             metrics: Arc::clone(metrics),
+            second_look: SecondLook::default(),
             is_closed: Mutex::new(false),
         }
+    }
+
+    /// Starts the thread that looks again at what is not as it should be.
+    ///
+    /// # Errors
+    /// The system gives no more threads.
+    pub fn start_threads(self: &Arc<Self>) -> io::Result<()> {
+        second_look::start(self)
     }
 
     /// Moves a replica to the log directory `path`: at once if its log does not exist yet, otherwise in the
@@ -108,6 +122,7 @@ impl Replicas {
     /// Stops taking changes. `None` for all callers but the first; they wait until the first one drops the
     /// lock.
     pub fn close(&self) -> Option<MutexGuard<'_, bool>> {
+        self.second_look.end();
         let mut is_closed = self.is_closed.lock();
         let is_first = !std::mem::replace(&mut *is_closed, true);
         self.dirs.all().iter().for_each(|dir| dir.late.end());

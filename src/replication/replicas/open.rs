@@ -194,7 +194,8 @@ impl Replicas {
                 let cleaned = checkpoints.cleaned.get(&found.name);
                 log.set_cleaned_offset(cleaned.copied().filter(|_| !found.was_copy));
                 let high_watermark = offset_in(&checkpoints.high_watermarks);
-                self.adopt(
+                let is_complete = has_all(&log, found, checkpoints);
+                let partition = self.adopt(
                     dir,
                     found.id,
                     &found.name,
@@ -202,6 +203,9 @@ impl Replicas {
                     high_watermark,
                     &found.config,
                 );
+                if is_complete {
+                    partition.note_complete();
+                }
             }
             Err(error) => {
                 tracing::error!(partition = %found.name, %error, "cannot open the log");
@@ -223,6 +227,17 @@ impl Replicas {
 fn new_generation() -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = random_bytes();
     u64::from_be_bytes([a, b, c, d, e, f, g, h]) | 1
+}
+
+/// Whether a log that opens goes as far as the checkpoints say that it did. Where they know nothing of it
+/// nobody can tell: the disk may have been replaced, and the log been put there from somewhere else.
+fn has_all(log: &Log, found: &Found, checkpoints: &Checkpoints) -> bool {
+    let recovery_point = checkpoints.recovery_points.get(&found.name);
+    let high_watermark = checkpoints.high_watermarks.get(&found.name);
+    let end = log.end_offset();
+    !(found.was_copy || found.may_be_older)
+        && recovery_point.is_some_and(|offset| *offset <= end)
+        && high_watermark.is_none_or(|offset| *offset <= end)
 }
 
 /// The broker epoch in which all directories were closed, if there is one.

@@ -1,16 +1,18 @@
 //! Follows the metadata log: partitions come, change roles, and go.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 
 use super::Replicas;
+use super::heal::may_be_whole;
 use super::topic_configs::TopicConfigs;
 use crate::metadata::ReplicaDirectory;
 use crate::metadata::delta::{LocalPartition, MetadataDelta};
 use crate::metadata::image::{MetadataImage, PartitionImage, ResourceKind};
 use crate::model::{BrokerId, DirectoryId, TopicId, TopicIdPartition, TopicPartition, Uuid};
 use crate::replication::dirs::CheckpointKind;
-use crate::replication::hosted::{HostedPartition, is_alive, is_eligible};
+use crate::replication::hosted::{HostedPartition, Offline, is_alive, is_eligible};
 use crate::replication::partition::{Partition, RoleChange};
 use crate::replication::settings::ReplicaSettings;
 use crate::replication::threads::{now, on_threads};
@@ -146,14 +148,18 @@ impl Replicas {
         let partition = match self.hosted.get(&id) {
             Some(HostedPartition::Online(partition)) => partition,
             Some(HostedPartition::Offline(offline)) => {
-                match self.heal(id, replica, &offline, configs) {
+                let again = match offline {
+                    Offline::NotMade => self.create(id, replica, configs),
+                    offline => self.heal(id, replica, &offline, configs),
+                };
+                match again {
                     Some(partition) => partition,
-                    None => return self.tell_lost(id, replica),
+                    None => return self.tell_lost(id, &replica.state),
                 }
             }
             None => match self.create(id, replica, configs) {
                 Some(partition) => partition,
-                None => return self.tell_lost(id, replica),
+                None => return self.tell_lost(id, &replica.state),
             },
         };
         self.change_role(&partition, &replica.state);
@@ -163,16 +169,31 @@ impl Replicas {
         // Where writes count only once they are synced, this syncs what a crash has left unsynced: then it
         // counts for the high watermark.
         self.dirs.queue_sync_if_due(&partition);
-        let directory = partition.dir().id();
-        let known = replica.state.directory_of(self.node_id);
-        if let Some(moving) = self.moves.of(&id)
-            && known == Some(moving.to.log_dir.id())
-        {
-            // The controller was told where the replica will be.
+        let is_lost = replica.state.directory_of(self.node_id) == Some(Uuid::LOST_DIRECTORY);
+        if is_lost && !self.is_whole(&partition, &replica.state) {
+            if may_be_whole(&replica.state, self.node_id) {
+                self.second_look.look_at(&partition);
+            }
             return None;
         }
-        if known == Some(Uuid::LOST_DIRECTORY) && !self.is_whole(&partition, &replica.state) {
-            return None;
+        self.tell_place(&partition, &replica.state)
+    }
+
+    /// What the controller is to be told of where an open log lies; `None` if it knows.
+    pub fn tell_place(
+        &self,
+        partition: &Partition,
+        state: &PartitionImage,
+    ) -> Option<ReplicaDirectory> {
+        let id = partition.id();
+        let known = state.directory_of(self.node_id);
+        let mut directory = partition.dir().id();
+        if let Some(moving) = self.moves.of(&id) {
+            let to = moving.to.log_dir.id();
+            // The controller was told where the replica will be. It may hear late of where it was.
+            if known == Some(to) || moving.is_told.load(Ordering::Acquire) {
+                directory = to;
+            }
         }
         (known != Some(directory)).then_some(ReplicaDirectory {
             partition: id,

@@ -231,6 +231,24 @@ impl Cluster {
         })
     }
 
+    /// Says where the replicas of a topic lie that nobody leads or is in sync with; `last` led it.
+    pub(super) fn leaderless(
+        &self,
+        topic: &str,
+        directories: &[DirectoryId],
+        last: i32,
+    ) -> MetadataRecord {
+        MetadataRecord::PartitionChange(PartitionChangeRecord {
+            partition_id: 0,
+            topic_id: self.image.topics().id_of(topic).unwrap(),
+            directories: Some(directories.to_vec()),
+            isr: Some(Vec::new()),
+            leader: BrokerId::NONE.0,
+            last_known_elr: Some(vec![last]),
+            ..PartitionChangeRecord::default()
+        })
+    }
+
     /// The record by which another broker leads.
     pub(super) fn led_by(&self, topic: &str, leader: i32, isr: &[i32]) -> MetadataRecord {
         MetadataRecord::PartitionChange(PartitionChangeRecord {

@@ -1,16 +1,17 @@
 //! A damaged log is fetched anew from its leader, and nothing of it is touched as long as it may be all there
 //! is.
 
+use std::io::IoSlice;
 use std::path::Path;
 
 use super::assert_same;
 use super::cluster::{Cluster, until};
-use crate::doubles::{CrashDisk, Tear};
+use crate::doubles::{CrashDisk, Fault, Tear};
 use crate::model::{BrokerId, DirectoryId, Offset, TopicPartition, Uuid};
 use crate::protocol::ErrorCode;
 use crate::records::RecordsError;
 use crate::replication::error::ReplicaError;
-use crate::storage::disk::Disk;
+use crate::storage::disk::{Disk, OpenMode};
 use crate::storage::error::StorageError;
 
 const LOST: DirectoryId = Uuid::LOST_DIRECTORY;
@@ -167,4 +168,102 @@ async fn what_is_damaged_again_before_it_has_healed_is_healed_with_the_next_meta
     cluster.create("another", &[1, 2], &[]);
 
     assert_same(&cluster, "t");
+}
+
+/// Nothing can grow on a broker's disk from now on.
+fn fill(cluster: &Cluster, id: i32) {
+    let disk = &cluster.nodes[&id].disk;
+    disk.inject(disk.operations(), Fault::NoSpace);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_healed_for_want_of_room_is_healed_once_there_is_room() {
+    let mut cluster = equal().await;
+    damage(&cluster, 2);
+    fill(&cluster, 2);
+    cluster.apply(&[cluster.placed("t", &[dir(1), LOST], &[1])]);
+    assert_eq!(code(&cluster, 2), Some(ErrorCode::KAFKA_STORAGE_ERROR));
+
+    cluster.nodes[&2].disk.heal();
+
+    until(|| code(&cluster, 2).is_none());
+    assert_same(&cluster, "t");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_could_not_be_made_for_want_of_room_is_made_once_there_is_room() {
+    let mut cluster = Cluster::start(&[1, 2]).await;
+    fill(&cluster, 2);
+    cluster.create("t", &[1, 2], &[]);
+    assert_eq!(code(&cluster, 2), Some(ErrorCode::KAFKA_STORAGE_ERROR));
+    cluster.append(1, "t", 5, "value");
+
+    cluster.nodes[&2].disk.heal();
+
+    until(|| code(&cluster, 2).is_none());
+    assert_same(&cluster, "t");
+}
+
+/// Broker 1 was the last in sync when its log was found damaged, and stops in order. Nobody leads.
+async fn last_in_sync_is_lost() -> (Cluster, CrashDisk) {
+    let mut cluster = equal().await;
+    damage(&cluster, 1);
+    cluster.apply(&[cluster.leaderless("t", &[LOST, dir(2)], 1)]);
+    let disk = stop(&mut cluster, 1);
+    (cluster, disk)
+}
+
+/// Stops a broker in order. Returns its disk.
+fn stop(cluster: &mut Cluster, id: i32) -> CrashDisk {
+    let node = cluster.nodes.remove(&id).unwrap();
+    node.manager.close(1);
+    node.disk.after_power_cut(Tear::Kept)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_in_sync_says_that_its_log_is_whole_after_all() {
+    let (mut cluster, disk) = last_in_sync_is_lost().await;
+
+    cluster.start_node(1, disk).await;
+
+    until(|| !cluster.nodes[&1].placed.lock().is_empty());
+    // Only the directory would say that the log may be another one.
+    assert_eq!(told(&cluster, 1), [Uuid::UNASSIGNED_DIRECTORY]);
+    cluster.apply(&[
+        cluster.placed("t", &[Uuid::UNASSIGNED_DIRECTORY, dir(2)], &[1]),
+        cluster.led_by("t", 1, &[1]),
+    ]);
+    cluster.append(1, "t", 2, "more");
+    assert_same(&cluster, "t");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_opens_is_not_called_whole_before_it_was_read() {
+    let (mut cluster, disk) = last_in_sync_is_lost().await;
+    let log = Path::new("/a/t-0/00000000000000000000.log");
+    let file = disk.open(log, OpenMode::Existing).unwrap();
+    file.write_at(&[IoSlice::new(b"damage")], 70).unwrap();
+
+    cluster.start_node(1, disk).await;
+
+    until(|| code(&cluster, 1) == Some(ErrorCode::KAFKA_STORAGE_ERROR));
+    let told = told(&cluster, 1);
+    assert!(told.iter().all(|it| *it == LOST), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_shorter_than_what_was_committed_is_not_called_whole() {
+    let (mut cluster, disk) = last_in_sync_is_lost().await;
+    // An operator has put an older copy in its place, which has nothing but the topic's id.
+    for name in disk.list(Path::new("/a/t-0")).unwrap() {
+        if name.name != "partition.metadata" {
+            disk.remove(&Path::new("/a/t-0").join(name.name)).unwrap();
+        }
+    }
+
+    cluster.start_node(1, disk).await;
+    cluster.create("another", &[1, 2], &[]);
+
+    let told = told(&cluster, 1);
+    assert!(!told.contains(&Uuid::UNASSIGNED_DIRECTORY), "{told:?}");
 }

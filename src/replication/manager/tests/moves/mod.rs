@@ -399,3 +399,19 @@ fn records_are_deleted_once_they_are_gone_from_the_copy_too() {
     manager.rooms.moves.cancel(&id());
     assert!(wait.is_done(), "there is no copy any more");
 }
+
+#[test]
+fn a_late_word_of_the_old_directory_does_not_keep_a_move_waiting() {
+    let world = World::filled(&["/a", "/b"]);
+    let [first, second] = ["/a", "/b"].map(|path| world.dir(path).log_dir.id());
+    let moving = world.begin_move("/b");
+    world.advance_until_told(&moving);
+    world.placed.lock().clear();
+
+    // The controller takes a copy of an earlier request after it.
+    world.apply(&[placed(second)]);
+    let again = world.apply(&[placed(first)]);
+
+    assert_eq!(again.len(), 1, "{again:?}");
+    assert_eq!(again[0].directory, second);
+}

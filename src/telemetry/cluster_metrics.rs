@@ -30,6 +30,10 @@ pub struct ReplicationMetrics {
     pub sent_bytes: Count,
     /// Logs that were cut because their leader's differs.
     pub truncations: Count,
+    /// Threads that fetch from leaders and were ended by a panic: each is a bug.
+    pub fetcher_panics: Count,
+    /// Partitions followed here whose thread does not run (`FailedPartitionsCount`).
+    pub unfetched_partitions: Gauge,
 }
 
 /// The cluster, as this node has read its metadata.
@@ -113,6 +117,12 @@ impl ReplicationMetrics {
                 registry,
                 "replica_truncations",
                 "Logs cut because their leader's differs",
+            ),
+            fetcher_panics: count(registry, "fetcher_panics", "Fetchers ended by a panic"),
+            unfetched_partitions: gauge(
+                registry,
+                "unfetched_partitions",
+                "Partitions followed here whose fetcher does not run",
             ),
         }
     }

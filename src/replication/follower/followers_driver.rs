@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io;
+#[cfg(test)]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -19,10 +21,17 @@ use crate::model::{BrokerId, LeaderEpoch, TopicIdPartition};
 use crate::replication::dirs::Dirs;
 use crate::replication::hosted::Hosted;
 use crate::replication::settings::{FollowerSettings, ReplicaSettings};
-use crate::replication::threads::join_others;
+use crate::replication::threads::{join_others, now};
 use crate::telemetry::LogGate;
 
 static NO_THREAD: LogGate = LogGate::new();
+
+/// The pause before a thread is started again. Each further pause is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest of these pauses.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A thread that has lived for so long is started again after the first pause.
+const LONG_LIFE: Duration = Duration::from_secs(300);
 
 /// Fetches what this broker follows.
 pub struct Followers {
@@ -32,6 +41,9 @@ pub struct Followers {
     logs: Logs,
     broker_epoch: Arc<OnceLock<Box<dyn Fn() -> i64 + Send + Sync>>>,
     table: Mutex<Table>,
+    /// Lets no thread start, as when the system gives none.
+    #[cfg(test)]
+    pub(crate) gets_no_thread: AtomicBool,
 }
 
 #[derive(Default)]
@@ -60,9 +72,27 @@ struct Followed {
 
 struct Running {
     inbox: Arc<Inbox>,
-    thread: JoinHandle<()>,
+    /// `None` as long as it could not be started.
+    thread: Option<JoinHandle<()>>,
     /// How many partitions it fetches.
     count: usize,
+    started: Instant,
+    /// How often in a row it could not start, or has died soon.
+    failures: u32,
+    /// When it is started again, if it does not run.
+    next_start: Instant,
+}
+
+impl Running {
+    /// Notes that it does not run.
+    fn failed(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.started) > LONG_LIFE {
+            self.failures = 0;
+        }
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16));
+        self.failures = self.failures.saturating_add(1);
+        self.next_start = now + pause.min(LONGEST_PAUSE);
+    }
 }
 
 impl Followers {
@@ -72,17 +102,19 @@ impl Followers {
         hosted: &Arc<Hosted>,
         dirs: &Arc<Dirs>,
     ) -> Self {
-        let now = settings.load();
+        let current = settings.load();
         Self {
-            replica: now.node_id,
+            replica: current.node_id,
             settings: Arc::clone(settings),
             hosted: Arc::clone(hosted),
             logs: Logs::new(hosted, dirs),
             broker_epoch: Arc::default(),
             table: Mutex::new(Table {
-                per_leader: now.follower.num_replica_fetchers,
+                per_leader: current.follower.num_replica_fetchers,
                 ..Table::default()
             }),
+            #[cfg(test)]
+            gets_no_thread: AtomicBool::new(false),
         }
     }
 
@@ -119,11 +151,43 @@ impl Followers {
                 self.leave(&mut table, &id);
             }
         }
-        if let Err(error) = self.join(&mut table, id, followed)
-            && let Some(suppressed) = NO_THREAD.pass()
-        {
-            tracing::error!(%error, suppressed, "cannot start a thread that fetches");
+        self.join(&mut table, id, followed);
+    }
+
+    /// Starts threads again that could not start, or that a bug has ended: their partitions are not fetched
+    /// meanwhile. It costs little as long as all run.
+    pub fn replace_dead(&self, now: Instant) {
+        let mut table = self.table.lock();
+        if table.is_stopped {
+            return;
         }
+        let table = &mut *table;
+        let mut unfetched = 0;
+        for (key, running) in &mut table.fetchers {
+            if let Some(dead) = running.thread.take_if(|thread| thread.is_finished()) {
+                // It was not told to end. What it has panicked with is in the log.
+                let _ = dead.join();
+                self.logs.metrics().fetcher_panics.inc();
+                let (leader, partitions) = (key.0, running.count);
+                tracing::error!(%leader, partitions, "a bug has ended a thread that fetches: it is started again");
+                running.failed(now);
+            }
+            if running.thread.is_none() && running.next_start <= now {
+                let of_this = table.followed.iter();
+                let of_this = of_this.filter(|(id, it)| key_of(id, it, table.per_leader) == *key);
+                // What the one before was told, and has not read, is told again.
+                running.inbox = Arc::default();
+                for (id, followed) in of_this {
+                    running.inbox.push(*id, Some(followed.leader_epoch));
+                }
+                self.start(*key, running, now);
+            }
+            if running.thread.is_none() {
+                unfetched += running.count;
+            }
+        }
+        let unfetched = i64::try_from(unfetched).unwrap_or(i64::MAX);
+        self.logs.metrics().unfetched_partitions.set(unfetched);
     }
 
     /// Fetches a partition no more.
@@ -144,11 +208,7 @@ impl Followers {
         join_others(std::mem::take(&mut table.ended));
         table.per_leader = per_leader;
         for (id, followed) in followed {
-            if let Err(error) = self.join(&mut table, id, followed)
-                && let Some(suppressed) = NO_THREAD.pass()
-            {
-                tracing::error!(%error, suppressed, "cannot start a thread that fetches");
-            }
+            self.join(&mut table, id, followed);
         }
     }
 
@@ -169,20 +229,31 @@ impl Followers {
         self.table.lock().fetchers.len()
     }
 
-    fn join(&self, table: &mut Table, id: TopicIdPartition, followed: Followed) -> io::Result<()> {
+    fn join(&self, table: &mut Table, id: TopicIdPartition, followed: Followed) {
         if table.is_stopped {
-            return Ok(());
+            return;
         }
         let key = key_of(&id, &followed, table.per_leader);
         let is_new = !table.followed.contains_key(&id);
         let running = match table.fetchers.entry(key) {
             Entry::Occupied(running) => running.into_mut(),
-            Entry::Vacant(place) => place.insert(self.start(followed.leader, key.1)?),
+            Entry::Vacant(place) => {
+                let now = now().instant;
+                let running = place.insert(Running {
+                    inbox: Arc::default(),
+                    thread: None,
+                    count: 0,
+                    started: now,
+                    failures: 0,
+                    next_start: now,
+                });
+                self.start(key, running, now);
+                running
+            }
         };
         running.count += usize::from(is_new);
         running.inbox.push(id, Some(followed.leader_epoch));
         table.followed.insert(id, followed);
-        Ok(())
     }
 
     fn leave(&self, table: &mut Table, id: &TopicIdPartition) {
@@ -200,13 +271,35 @@ impl Followers {
         }
     }
 
-    fn start(&self, leader: BrokerId, number: usize) -> io::Result<Running> {
+    /// Starts the thread of a fetcher. If the system gives none it is tried again, see [`Self::replace_dead`].
+    fn start(&self, (leader, number, _): FetcherKey, running: &mut Running, now: Instant) {
+        running.started = now;
+        match self.spawn(leader, number, &running.inbox) {
+            Ok(thread) => running.thread = Some(thread),
+            Err(error) => {
+                running.failed(now);
+                if let Some(suppressed) = NO_THREAD.pass() {
+                    tracing::error!(%leader, %error, suppressed, "cannot start a thread that fetches: it is tried again");
+                }
+            }
+        }
+    }
+
+    fn spawn(
+        &self,
+        leader: BrokerId,
+        number: usize,
+        inbox: &Arc<Inbox>,
+    ) -> io::Result<JoinHandle<()>> {
+        #[cfg(test)]
+        if self.gets_no_thread.load(Ordering::Acquire) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let settings = self.settings.load();
         let follower = &settings.follower;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let inbox = Arc::new(Inbox::default());
         let core = core_settings(self.replica, follower);
         let backoff = core.backoff;
         let fetcher = FetcherThread {
@@ -220,19 +313,14 @@ impl Followers {
             ),
             desk: Desk::new(
                 Fetcher::new(core),
-                Arc::clone(&inbox),
+                Arc::clone(inbox),
                 self.logs.clone(),
                 backoff,
             ),
             broker_epoch: self.known_epoch(),
         };
         let builder = thread::Builder::new().name(format!("fetcher-{leader}-{number}"));
-        let thread = builder.spawn(move || runtime.block_on(fetcher.run()))?;
-        Ok(Running {
-            inbox,
-            thread,
-            count: 0,
-        })
+        builder.spawn(move || runtime.block_on(fetcher.run()))
     }
 
     fn known_epoch(&self) -> BrokerEpoch {
@@ -259,7 +347,7 @@ impl Table {
         if let Some(running) = self.fetchers.remove(key) {
             running.inbox.stop();
             self.ended.retain(|thread| !thread.is_finished());
-            self.ended.push(running.thread);
+            self.ended.extend(running.thread);
         }
     }
 }

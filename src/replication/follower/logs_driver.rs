@@ -11,7 +11,7 @@ use crate::replication::partition::{
     Cut, CutPlan, Fetched, FollowerAppend, FollowerEnd, Partition,
 };
 use crate::replication::threads::{now, on_threads};
-use crate::telemetry::LogGate;
+use crate::telemetry::{LogGate, ReplicationMetrics};
 
 static FAILED: LogGate = LogGate::of_many(100);
 
@@ -40,6 +40,11 @@ impl Logs {
             hosted: Arc::clone(hosted),
             dirs: Arc::clone(dirs),
         }
+    }
+
+    /// The metrics of replication.
+    pub fn metrics(&self) -> &ReplicationMetrics {
+        &self.dirs.metrics.replication
     }
 
     /// The place of a partition's log directory among all; 0 if it has none.
@@ -121,7 +126,7 @@ impl Logs {
         let Some(fetched) = fetched(work) else {
             return Step::Done(Outcome::Gone);
         };
-        let received = &self.dirs.metrics.replication.received_bytes;
+        let received = &self.metrics().received_bytes;
         received.inc_by(fetched.records.len() as u64);
         let dir = partition.dir_address();
         let appended = dirs::marked(dir, || partition.append_as_follower(&fetched, now().wall));
@@ -221,7 +226,7 @@ impl Logs {
                 .find(|(known, _)| dir.is_some_and(|dir| Arc::ptr_eq(known, dir)))
                 .is_some_and(|(_, is_lowered)| *is_lowered);
             let cut = plan.and_then(|plan| cut_as_planned(partition, &plan, is_lowered));
-            let truncations = &self.dirs.metrics.replication.truncations;
+            let truncations = &self.metrics().truncations;
             truncations.inc_by(u64::from(cut.is_ok()));
             done.push((index, cut));
         }

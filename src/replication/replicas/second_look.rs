@@ -6,6 +6,7 @@
 //! - What the controller knows of where replicas lie, now and then. A copy of an earlier request can come late
 //!   and undo a later one: the broker epoch tells only processes apart, and Kafka's requests have no order
 //!   beyond it.
+//! - Fetchers whose thread could not start, or is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -105,6 +106,7 @@ fn run(stop_flag: &StopFlag, replicas: &Weak<Replicas>) {
 impl Replicas {
     /// Returns whether there is more to do at once.
     fn look_again(&self, memory: &mut Memory, now: Instant) -> bool {
+        self.followers.replace_dead(now);
         self.make_again(memory, now);
         if memory.places_due.is_none_or(|due| due <= now) {
             memory.places_due = Some(now + PLACES_INTERVAL);

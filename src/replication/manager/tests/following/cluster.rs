@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::server::{self, Server};
@@ -40,6 +41,8 @@ pub(super) struct Node {
     pub(super) settings: ReplicaSettings,
     pub(super) placed: Placed,
     pub(super) isr_changes: Arc<Mutex<Vec<IsrChange>>>,
+    /// Lets the thread that asks for the broker epoch next end by a panic.
+    pub(super) plants_panic: Arc<AtomicBool>,
     _listener: RunningListener,
     _dirs: LogDirs,
 }
@@ -138,7 +141,12 @@ impl Cluster {
         let manager = started.manager;
         let at_start = started.replica_directories.iter();
         told.placed.lock().extend(at_start.map(|it| it.directory));
-        manager.set_broker_epoch(move || i64::from(id));
+        let plants_panic = Arc::<AtomicBool>::default();
+        let panics = Arc::clone(&plants_panic);
+        manager.set_broker_epoch(move || {
+            assert!(!panics.swap(false, Ordering::AcqRel), "a planted bug");
+            i64::from(id)
+        });
         let (server, listener) = server::serve(bound, &manager);
         let node = Node {
             manager,
@@ -147,6 +155,7 @@ impl Cluster {
             settings,
             placed: told.placed,
             isr_changes: told.isr_changes,
+            plants_panic,
             _listener: listener,
             _dirs: dirs,
         };

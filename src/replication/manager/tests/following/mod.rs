@@ -252,3 +252,39 @@ async fn a_followers_disk_that_hangs_keeps_no_other_directory_from_being_fetched
     disk.end_stall();
     cluster.until_caught_up(1, 2, "t");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetcher_that_ends_by_a_bug_is_replaced() {
+    let mut cluster = Cluster::start(&[1, 2]).await;
+    cluster.create("t", &[1, 2], &[]);
+    cluster.append(1, "t", 3, "before");
+    assert_same(&cluster, "t");
+
+    let planted = &cluster.nodes[&2].plants_panic;
+    planted.store(true, Ordering::Release);
+    // The answer to this one brings the thread to the bug.
+    cluster.append(1, "t", 1, "last of the first");
+    until(|| !planted.load(Ordering::Acquire));
+    cluster.append(1, "t", 3, "after");
+
+    assert_same(&cluster, "t");
+    assert_eq!(cluster.replication_metrics(2).fetcher_panics.get(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetcher_that_gets_no_thread_gets_one_later() {
+    let mut cluster = Cluster::start(&[1, 2]).await;
+    let manager = cluster.nodes[&2].manager.clone();
+    let gets_no_thread = &manager.rooms.followers.gets_no_thread;
+    gets_no_thread.store(true, Ordering::Release);
+    cluster.create("t", &[1, 2], &[]);
+    cluster.append(1, "t", 3, "value");
+    let unfetched = &cluster.replication_metrics(2).unfetched_partitions;
+    until(|| unfetched.get() == 1);
+    assert_eq!(cluster.end(2, "t"), Offset(0));
+
+    gets_no_thread.store(false, Ordering::Release);
+
+    assert_same(&cluster, "t");
+    until(|| cluster.replication_metrics(2).unfetched_partitions.get() == 0);
+}

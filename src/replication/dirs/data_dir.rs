@@ -45,6 +45,8 @@ pub struct DataDir {
     /// be cut at the next start.
     unopened: Mutex<Checkpoints>,
     removals: Mutex<Vec<Removal>>,
+    /// The folders that were set aside; `None` as long as nobody has looked for them.
+    pub set_aside_folders: Mutex<Option<Vec<SetAside>>>,
     /// How many looks in a row have found the same append under way, see [`super::stall`].
     pub stuck_looks: AtomicUsize,
     /// The checksum of what was last written to each checkpoint.
@@ -115,6 +117,17 @@ impl Checkpoints {
     }
 }
 
+/// A folder that was set aside.
+#[derive(Debug)]
+pub struct SetAside {
+    /// Its name.
+    pub folder: String,
+    /// The partition, of whose topic the folder's name may have the beginning only.
+    pub partition: TopicPartition,
+    /// Whether all that is in it is on another broker.
+    pub may_go: bool,
+}
+
 #[derive(Debug)]
 struct Removal {
     folder: PathBuf,
@@ -131,6 +144,7 @@ impl DataDir {
             partition_count: AtomicUsize::new(0),
             unopened: Mutex::default(),
             removals: Mutex::default(),
+            set_aside_folders: Mutex::default(),
             stuck_looks: AtomicUsize::new(0),
             written: Mutex::default(),
             checkpointing: Mutex::default(),

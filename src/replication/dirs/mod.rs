@@ -37,7 +37,7 @@ use crate::replication::threads::{StopFlag, join_others};
 use crate::storage::log_dir::LogDirs;
 use crate::telemetry::Metrics;
 
-pub use data_dir::{CheckpointKind, Checkpoints, DataDir};
+pub use data_dir::{CheckpointKind, Checkpoints, DataDir, SetAside};
 pub use stall::{SlowDir, marked, wait_elsewhere};
 
 /// Called with a directory that has just failed, before its partitions are marked offline.

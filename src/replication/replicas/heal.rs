@@ -6,7 +6,8 @@
 //! 1. The controller is told that the replica is lost (its LOST directory): it leads no more, and leaves the
 //!    in-sync set and the eligible leaders. As long as the metadata does not say all that, and names another
 //!    leader, nothing is touched: alone, the damaged log is all there is.
-//! 2. The folder is set aside, as a stray is: it is kept for the operator, the first few of a partition.
+//! 2. The folder is set aside, as a stray is: it is kept for the operator, the first few of a partition, as
+//!    long as there is room ([`super::kept`]).
 //! 3. An empty log is made, and follows the leader. The controller goes on taking the replica for lost, so
 //!    nobody elects it, and nobody takes it into the in-sync set.
 //! 4. Once the log has all that the leader has committed, the controller is told of its directory, and the
@@ -32,16 +33,11 @@ use crate::metadata::ReplicaDirectory;
 use crate::metadata::delta::LocalPartition;
 use crate::metadata::image::PartitionImage;
 use crate::model::{BrokerId, DirectoryId, TopicIdPartition, TopicPartition, Uuid};
-use crate::replication::dirs::DataDir;
 use crate::replication::hosted::{HostedPartition, Offline};
 use crate::replication::partition::Partition;
 use crate::replication::threads::{now, random_bytes};
 use crate::storage::error::StorageError;
-use crate::storage::partition_folder::{self, FolderMark, PartitionFolder};
-
-/// So many folders of a partition are kept when its log is made anew: the first ones, as what was made anew
-/// and lost again has nothing that the leader lacks.
-const MOST_KEPT: usize = 3;
+use crate::storage::partition_folder::{self, FolderMark};
 
 /// Told as the directory of a lost replica, this says that its log is where it was, and whole. Its directory
 /// is told once the metadata says the same.
@@ -165,7 +161,7 @@ impl Replicas {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 found => found.map_err(to_error)?,
             };
-            let is_kept = holds_records && kept(dir, name).map_err(to_error)? < MOST_KEPT;
+            let is_kept = holds_records && self.may_keep(dir, name).map_err(to_error)?;
             let mark = if is_kept {
                 FolderMark::Stray
             } else {
@@ -183,6 +179,7 @@ impl Replicas {
             dir.drop_entries(name);
             if is_kept {
                 self.tell_of_stray(dir, &marked, name);
+                self.note_kept(dir, marked, name);
             } else {
                 let removed = dir.path().join(&marked);
                 dir.remove_later(removed, now().instant, Duration::ZERO);
@@ -190,18 +187,4 @@ impl Replicas {
         }
         Ok(())
     }
-}
-
-/// How many folders of a partition were set aside in a directory before.
-fn kept(dir: &DataDir, name: &TopicPartition) -> io::Result<usize> {
-    let entries = dir.log_dir.disk().list(dir.path())?;
-    let folders = entries.iter().filter(|entry| entry.is_dir);
-    let strays = folders.filter_map(|entry| PartitionFolder::parse(&entry.name));
-    let of_partition = strays.filter(|it| {
-        // Of a long name the folder has the beginning.
-        it.mark == Some(FolderMark::Stray)
-            && it.partition.partition == name.partition
-            && name.topic.starts_with(&*it.partition.topic)
-    });
-    Ok(of_partition.count())
 }

@@ -12,6 +12,7 @@ mod delete_records;
 mod describe;
 mod find;
 mod heal;
+mod kept;
 mod late;
 mod list_offsets;
 mod open;

@@ -7,6 +7,7 @@
 //!   and undo a later one: the broker epoch tells only processes apart, and Kafka's requests have no order
 //!   beyond it.
 //! - Fetchers whose thread could not start, or is gone.
+//! - Full disks, on which damaged logs are kept ([`super::kept`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -108,6 +109,9 @@ impl Replicas {
     fn look_again(&self, memory: &mut Memory, now: Instant) -> bool {
         self.followers.replace_dead(now);
         self.make_again(memory, now);
+        let full = self.dirs.online().filter(|dir| dir.log_dir.is_full());
+        full.filter(|dir| !dir.hangs())
+            .for_each(|dir| self.give_up_kept(dir));
         if memory.places_due.is_none_or(|due| due <= now) {
             memory.places_due = Some(now + PLACES_INTERVAL);
             self.compare_places();

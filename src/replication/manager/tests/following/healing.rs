@@ -3,6 +3,7 @@
 
 use std::io::IoSlice;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::assert_same;
 use super::cluster::{Cluster, until};
@@ -13,6 +14,7 @@ use crate::records::RecordsError;
 use crate::replication::error::ReplicaError;
 use crate::storage::disk::{Disk, OpenMode};
 use crate::storage::error::StorageError;
+use crate::storage::reserve::Reserve;
 
 const LOST: DirectoryId = Uuid::LOST_DIRECTORY;
 
@@ -33,7 +35,11 @@ async fn equal() -> Cluster {
 
 /// A reader on a broker finds damage.
 fn damage(cluster: &Cluster, id: i32) {
-    let partition = cluster.partition(id, "t");
+    damage_of(cluster, id, "t");
+}
+
+fn damage_of(cluster: &Cluster, id: i32, topic: &str) {
+    let partition = cluster.partition(id, topic);
     let found = StorageError::Corrupt {
         path: "/a/t-0/00000000000000000000.log".into(),
         position: 0,
@@ -266,4 +272,48 @@ async fn a_log_that_is_shorter_than_what_was_committed_is_not_called_whole() {
 
     let told = told(&cluster, 1);
     assert!(!told.contains(&Uuid::UNASSIGNED_DIRECTORY), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_damaged_logs_of_a_directory_only_some_are_kept() {
+    const TOPICS: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    let mut cluster = Cluster::start(&[1, 2]).await;
+    for topic in TOPICS {
+        cluster.create(topic, &[1, 2], &[]);
+        cluster.append(1, topic, 1, "value");
+        cluster.until_caught_up(1, 2, topic);
+        damage_of(&cluster, 2, topic);
+        cluster.apply(&[cluster.placed(topic, &[dir(1), LOST], &[1])]);
+    }
+
+    assert_eq!(folders(&cluster.nodes[&2].disk, "-stray"), 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_logs_that_are_kept_go_when_the_disk_is_full_and_others_stay() {
+    let mut cluster = equal().await;
+    damage(&cluster, 2);
+    cluster.apply(&[cluster.placed("t", &[dir(1), LOST], &[1])]);
+    assert_same(&cluster, "t");
+    cluster.apply(&[cluster.placed("t", &[dir(1), dir(2)], &[1, 2])]);
+    let disk = cluster.nodes[&2].disk.clone();
+    assert_eq!(folders(&disk, "-stray"), 1);
+    // Nobody knows where else the records of this one are.
+    let stray = Path::new("/a/other-0.00000000000000000000000000000001-stray");
+    disk.create_dir(stray).unwrap();
+    let log = stray.join("00000000000000000000.log");
+    let file = disk.open(&log, OpenMode::Truncate).unwrap();
+    file.write_at(&[IoSlice::new(b"records")], 0).unwrap();
+    let disk = disk.after_power_cut(Tear::Kept);
+    cluster.start_node(2, disk.clone()).await;
+    assert_eq!(folders(&disk, "-stray"), 2);
+
+    let reserve = Reserve::for_start(Arc::new(disk.clone()), Path::new("/a"), 4096);
+    let reserve = Arc::new(reserve);
+    let dirs = cluster.nodes[&2].manager.rooms.dirs.all();
+    dirs[0].log_dir.keep_reserve(Arc::clone(&reserve));
+    reserve.lend();
+
+    until(|| folders(&disk, "-stray") == 1);
+    assert!(disk.list(stray).is_ok());
 }

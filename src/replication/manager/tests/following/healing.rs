@@ -26,11 +26,15 @@ fn dir(id: u8) -> DirectoryId {
 /// Brokers 1 and 2 with equal logs of a topic that broker 1 leads.
 async fn equal() -> Cluster {
     let mut cluster = Cluster::start(&[1, 2]).await;
+    fill_both(&mut cluster);
+    cluster
+}
+
+fn fill_both(cluster: &mut Cluster) {
     cluster.create("t", &[1, 2], &[]);
     cluster.apply(&[cluster.placed("t", &[dir(1), dir(2)], &[1, 2])]);
     cluster.append(1, "t", 5, "value");
-    assert_same(&cluster, "t");
-    cluster
+    assert_same(cluster, "t");
 }
 
 /// A reader on a broker finds damage.
@@ -213,10 +217,14 @@ async fn a_replica_that_could_not_be_made_for_want_of_room_is_made_once_there_is
 /// Broker 1 was the last in sync when its log was found damaged, and stops in order. Nobody leads.
 async fn last_in_sync_is_lost() -> (Cluster, CrashDisk) {
     let mut cluster = equal().await;
-    damage(&cluster, 1);
-    cluster.apply(&[cluster.leaderless("t", &[LOST, dir(2)], 1)]);
-    let disk = stop(&mut cluster, 1);
+    let disk = lose_last(&mut cluster);
     (cluster, disk)
+}
+
+fn lose_last(cluster: &mut Cluster) -> CrashDisk {
+    damage(cluster, 1);
+    cluster.apply(&[cluster.leaderless("t", &[LOST, dir(2)], 1)]);
+    stop(cluster, 1)
 }
 
 /// Stops a broker in order. Returns its disk.
@@ -276,10 +284,11 @@ async fn a_log_that_is_shorter_than_what_was_committed_is_not_called_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_is_not_called_whole_where_another_may_be_the_newer_one() {
-    let (mut cluster, disk) = last_in_sync_is_lost().await;
+    let mut cluster = Cluster::start(&[2]).await;
     cluster.paths = &["/a", "/b"];
-    cluster.start_node(1, disk).await;
-    let disk = stop(&mut cluster, 1);
+    cluster.start_node(1, CrashDisk::new()).await;
+    fill_both(&mut cluster);
+    let disk = lose_last(&mut cluster);
     // A crash in the midst of a move left it, and nobody knows any more which of the two was led.
     disk.create_dir(Path::new("/b/t-0")).unwrap();
     for name in disk.list(Path::new("/a/t-0")).unwrap() {

@@ -6,12 +6,14 @@
 //! beyond it. So nothing is written to an idle log of one voter; a snapshot is written only because
 //! the log grew, not because time passed; and with each snapshot all of the log before it goes.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::driver::RaftError;
 use super::event::RaftEvent;
 use super::log_state::OffsetAndEpoch;
 use super::loop_driver::{RaftThread, Stage};
+use super::quorum_info::QuorumInfo;
 use super::quorum_state_driver::QuorumStateError;
 use super::replies_driver::FetchedSnapshot;
 use super::snapshot_driver::SnapshotFileError;
@@ -103,6 +105,11 @@ impl RaftThread {
         self.fetched = FetchedSnapshot::default();
         self.log.discard_unwritten();
         self.delivery.resign();
+        let info = QuorumInfo {
+            leads: false,
+            ..QuorumInfo::clone(&self.shared.info.load())
+        };
+        self.shared.info.store(Arc::new(info));
         if let Some(epoch) = self.told_leadership.take() {
             self.listener.on_event(RaftEvent::Resigned { epoch });
         }
@@ -111,9 +118,14 @@ impl RaftThread {
     fn begin_again(&mut self) -> Result<(), RaftError> {
         let now = self.wall();
         self.log.flush(now)?;
+        // A clean-up may have been broken off: what is known of the snapshots is what is there.
+        let ids = self.shared.snapshots.recover(self.log.start_offset())?;
+        self.snapshots.clear();
+        for id in &ids {
+            self.learn_snapshot(*id)?;
+        }
         // A snapshot may have been stored, and the log not been emptied for it.
-        let newest = self.shared.snapshots.recover(self.log.start_offset())?;
-        if let Some(id) = newest.last().copied()
+        if let Some(id) = ids.last().copied()
             && id.offset > self.log.end_offset()
         {
             self.restart_at_snapshot(id)?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use broker::doubles::{Fault, Tear};
+use broker::model::Offset;
 
 use super::mutation::Mutation;
 use super::view::{self, View};
@@ -197,6 +198,7 @@ impl World {
         let machine = &mut self.machines[node];
         machine.disk = view::formatted();
         machine.view = View::default();
+        machine.log_end = Offset::ZERO;
         machine.directory_id = directory(node, number);
         self.invariants.epochs.on_wipe(node);
     }

@@ -115,6 +115,7 @@ impl World {
         if let Some(offset) = changes.cut {
             // A snapshot that was fetched takes the place of the log before it.
             let covered = changes.newest_snapshot.max(offset);
+            shown.truncate(machine.log_end.max(offset));
             self.invariants.committed.on_truncate(node, shown, covered);
             shown.truncate(offset);
         }
@@ -175,12 +176,13 @@ impl World {
 
     /// What a node says of itself.
     fn look_at_info(&mut self, node: usize, took_no_time: bool) {
-        let machine = &self.machines[node];
+        let machine = &mut self.machines[node];
         let Some(process) = &machine.process else {
             return;
         };
         let name = (node, machine.incarnation);
         let info = process.stepped.raft.info();
+        machine.log_end = info.log_end_offset;
         let shown = &machine.view.shown;
         if let Some(high_watermark) = info.high_watermark {
             let committed = &mut self.invariants.committed;

@@ -92,6 +92,9 @@ pub struct Machine {
     pub lies: Lies,
     pub fault: Option<DiskFault>,
     pub view: View,
+    /// The end of its log as its process has said last, which is synced; what a full disk has of a batch whose
+    /// sync failed is beyond it.
+    pub log_end: Offset,
     /// `None`: it is down.
     pub process: Option<Process>,
     /// Counts its starts: messages to an earlier one are lost.
@@ -470,6 +473,7 @@ fn machine(id: i32, start: Instant, random: &mut Random, mutation: Option<Mutati
         disk: formatted(),
         fault: None,
         view: View::default(),
+        log_end: Offset::ZERO,
         process: None,
         incarnation: 0,
         stalled_until: None,

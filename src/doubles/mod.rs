@@ -6,9 +6,11 @@ mod crash_disk;
 #[cfg(test)]
 pub(crate) mod history;
 
+mod stepped_raft;
 mod stepped_replicas;
 
 pub use crash_disk::{CrashDisk, Fault, Tear};
+pub use stepped_raft::{SteppedClock, SteppedRaft, arrives, comes_back};
 pub use stepped_replicas::{
     Act, Flow, Found, LeaderLog, Next, PendingIsrChanges, PendingReplicaDirectories, Search,
     Simulated, SteppedFetch, SteppedFetcher, SteppedReplicas, SteppedStart, Work, simulate,

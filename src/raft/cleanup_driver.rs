@@ -7,14 +7,14 @@ use super::driver::RaftError;
 use super::effect::Input;
 use super::log_state::OffsetAndEpoch;
 use super::loop_driver::RaftThread;
-use crate::clock::wall_clock;
 
 impl RaftThread {
-    /// Notes a snapshot that was found or written. The bootstrap snapshot is not cleaned up, as it is no
-    /// part of the log's history.
+    /// Notes a snapshot that was found or written, or both. The bootstrap snapshot is not cleaned up, as it
+    /// is no part of the log's history.
     pub(super) fn learn_snapshot(&mut self, id: OffsetAndEpoch) -> Result<(), RaftError> {
         if id != OffsetAndEpoch::BOOTSTRAP {
             let info = self.shared.snapshots.info(id)?;
+            self.snapshots.retain(|known| known.id != id);
             self.snapshots.push(info);
             self.snapshots.sort_unstable_by_key(|info| info.id);
         }
@@ -23,7 +23,7 @@ impl RaftThread {
 
     /// Removes what need not be kept.
     pub(super) fn clean(&mut self) -> Result<(), RaftError> {
-        let now = wall_clock();
+        let now = self.wall();
         let Some(start) = self.wanted_start(now) else {
             return Ok(());
         };

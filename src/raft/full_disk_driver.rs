@@ -6,16 +6,17 @@
 //! beyond it. So nothing is written to an idle log of one voter; a snapshot is written only because
 //! the log grew, not because time passed; and with each snapshot all of the log before it goes.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::driver::{Mailbox, RaftError};
+use super::driver::RaftError;
 use super::event::RaftEvent;
 use super::log_state::OffsetAndEpoch;
-use super::loop_driver::RaftThread;
+use super::loop_driver::{RaftThread, Stage};
+use super::quorum_info::QuorumInfo;
 use super::quorum_state_driver::QuorumStateError;
 use super::replies_driver::FetchedSnapshot;
 use super::snapshot_driver::SnapshotFileError;
-use crate::clock::wall_clock;
 use crate::model::Timestamp;
 use crate::storage::checkpoint::StateFileError;
 use crate::storage::error::{StorageError, is_out_of_room};
@@ -55,30 +56,34 @@ pub(super) fn with_reserve<T>(
 }
 
 impl RaftThread {
-    /// Serves until the quorum is closed or fails. A full disk does not end it.
-    pub(super) fn serve_with_patience(&mut self) -> Result<(), RaftError> {
-        let mut outcome = self.serve();
-        while let Err(error) = &outcome
-            && error.is_full_disk()
-        {
-            tracing::error!(%error, "no space for the metadata log: no leader until there is some");
-            self.step_down();
-            if let Some(reserve) = &self.shared.reserve {
-                reserve.lend();
-            }
-            if self.is_closed_within(PAUSE) {
-                return Ok(());
-            }
-            outcome = self.begin_again().and_then(|()| self.serve());
+    /// Gives up what is under way, and lets some time pass before the disk is tried again.
+    pub(super) fn wait_for_space(&mut self, error: &RaftError) {
+        tracing::error!(%error, "no space for the metadata log: no leader until there is some");
+        self.step_down();
+        if let Some(reserve) = &self.shared.reserve {
+            reserve.lend();
         }
-        outcome
+        self.stage = Stage::Full(self.now() + PAUSE);
+    }
+
+    /// Begins again once it is time. Returns whether the quorum was closed meanwhile.
+    pub(super) fn try_again(&mut self, at: Instant) -> Result<bool, RaftError> {
+        if self.shared.mailbox.lock().is_closing {
+            return Ok(true);
+        }
+        if at <= self.now() {
+            self.begin_again()?;
+            self.begin(None)?;
+        }
+        Ok(false)
     }
 
     /// Closes the active segment when a snapshot was written on a full disk: what is before a snapshot
     /// can be deleted segment by segment only.
     pub(super) fn roll_if_full(&mut self) -> Result<(), RaftError> {
         if self.shared.lives_on_reserve() {
-            self.log.roll(wall_clock())?;
+            let now = self.wall();
+            self.log.roll(now)?;
         }
         Ok(())
     }
@@ -100,26 +105,27 @@ impl RaftThread {
         self.fetched = FetchedSnapshot::default();
         self.log.discard_unwritten();
         self.delivery.resign();
+        let info = QuorumInfo {
+            leads: false,
+            ..QuorumInfo::clone(&self.shared.info.load())
+        };
+        self.shared.info.store(Arc::new(info));
         if let Some(epoch) = self.told_leadership.take() {
             self.listener.on_event(RaftEvent::Resigned { epoch });
         }
     }
 
-    fn is_closed_within(&self, pause: Duration) -> bool {
-        let deadline = Instant::now() + pause;
-        let mut mailbox = self.shared.mailbox.lock();
-        let is_open = |mailbox: &mut Mailbox| !mailbox.is_closing;
-        self.shared
-            .wake
-            .wait_while_until(&mut mailbox, is_open, deadline);
-        mailbox.is_closing
-    }
-
     fn begin_again(&mut self) -> Result<(), RaftError> {
-        self.log.flush(wall_clock())?;
+        let now = self.wall();
+        self.log.flush(now)?;
+        // A clean-up may have been broken off: what is known of the snapshots is what is there.
+        let ids = self.shared.snapshots.recover(self.log.start_offset())?;
+        self.snapshots.clear();
+        for id in &ids {
+            self.learn_snapshot(*id)?;
+        }
         // A snapshot may have been stored, and the log not been emptied for it.
-        let newest = self.shared.snapshots.recover(self.log.start_offset())?;
-        if let Some(id) = newest.last().copied()
+        if let Some(id) = ids.last().copied()
             && id.offset > self.log.end_offset()
         {
             self.restart_at_snapshot(id)?;

@@ -23,8 +23,7 @@ use super::replies_driver::{FetchedSnapshot, Waiting};
 use super::retention::{Retention, SnapshotInfo};
 use super::snapshot::data_batch;
 use super::voters::Voters;
-use crate::clock::wall_clock;
-use crate::model::LeaderEpoch;
+use crate::model::{LeaderEpoch, Timestamp};
 use crate::records::control::{self, Placement};
 
 /// How often old snapshots and segments are looked for: the interval is Kafka's.
@@ -38,8 +37,9 @@ const MARK_INTERVAL: Duration = Duration::from_millis(100);
 const HANDOVER_TIME: Duration = Duration::from_secs(5);
 
 /// All that the thread owns.
-pub(super) struct RaftThread {
+pub(crate) struct RaftThread {
     pub(super) shared: Arc<Shared>,
+    pub(super) stage: Stage,
     pub(super) node: RaftNode,
     pub(super) log: MetadataLog,
     pub(super) quorum_state: QuorumStateStore,
@@ -58,6 +58,20 @@ pub(super) struct RaftThread {
     pub(super) fetched: FetchedSnapshot,
     /// Until when a node that is to stop waits for another leader.
     pub(super) stops_by: Option<Instant>,
+    /// When old snapshots and segments are looked for next.
+    pub(super) next_clean: Instant,
+    /// When what is remembered of the log's syncs is to be durable, if it is not.
+    pub(super) mark_due: Option<Instant>,
+}
+
+/// What the thread is about to do.
+pub(super) enum Stage {
+    /// To begin with what was found on the disk, and to tell the listener of this.
+    Starting(Option<RaftEvent>),
+    /// To take what waits, and what is due.
+    Serving,
+    /// To begin again, as there may be space on the disk by then.
+    Full(Instant),
 }
 
 /// What the thread has woken up for.
@@ -69,19 +83,54 @@ struct Work {
 
 impl RaftThread {
     /// Runs until the quorum is closed or fails.
-    pub(super) fn run(mut self, first_event: Option<RaftEvent>) {
-        if let Some(event) = first_event {
-            self.listener.on_event(event);
-        }
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.serve_with_patience()));
-        self.close_mailbox();
-        let reason = match outcome {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "a bug in the metadata quorum; the log tells where".to_owned(),
+    pub(super) fn run(mut self) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.serve()));
+        let failure = match outcome {
+            Ok(outcome) => outcome.err().map(|error| error.to_string()),
+            Err(_) => Some("a bug in the metadata quorum; the log tells where".to_owned()),
         };
-        tracing::error!(reason, "the metadata quorum stopped");
-        self.listener.on_event(RaftEvent::Failed(reason));
+        self.end(failure);
+    }
+
+    fn serve(&mut self) -> Result<(), RaftError> {
+        while !self.advance()? {
+            self.wait();
+        }
+        Ok(())
+    }
+
+    /// Does what there is to do now. Returns whether the quorum was closed; a full disk does not end it.
+    ///
+    /// # Errors
+    /// The quorum can't go on: [`Self::end`] is to follow.
+    pub(crate) fn advance(&mut self) -> Result<bool, RaftError> {
+        let done = match &mut self.stage {
+            Stage::Starting(first_event) => {
+                let first_event = first_event.take();
+                self.begin(first_event).map(|()| false)
+            }
+            Stage::Serving => self.turn(),
+            Stage::Full(until) => {
+                let until = *until;
+                self.try_again(until)
+            }
+        };
+        match done {
+            Err(error) if error.is_full_disk() => {
+                self.wait_for_space(&error);
+                Ok(false)
+            }
+            done => done,
+        }
+    }
+
+    /// Ends the quorum on this node, which was closed or has failed.
+    pub(crate) fn end(&mut self, failure: Option<String>) {
+        self.close_mailbox();
+        if let Some(reason) = failure {
+            tracing::error!(reason, "the metadata quorum stopped");
+            self.listener.on_event(RaftEvent::Failed(reason));
+        }
     }
 
     /// Takes nothing more. What waits for an answer learns that there will be none.
@@ -94,41 +143,52 @@ impl RaftThread {
         drop(left);
     }
 
-    pub(super) fn serve(&mut self) -> Result<(), RaftError> {
+    pub(super) fn begin(&mut self, first_event: Option<RaftEvent>) -> Result<(), RaftError> {
+        if let Some(event) = first_event {
+            self.listener.on_event(event);
+        }
         self.step(Input::Started)?;
         self.tell_remembered_leader();
         self.catch_up()?;
-        let mut next_clean = Instant::now();
-        let mut mark_due = None;
-        loop {
-            let work = self.wait(mark_due.map_or(next_clean, |due| next_clean.min(due)));
-            if let Some((epoch, batches)) = work.proposed {
-                self.step(Input::Proposed { epoch, batches })?;
-            }
-            // Proposals come first: a leader that resigns drops those that it has not appended.
-            for command in work.commands {
-                self.obey(command)?;
-            }
-            let now = Instant::now();
-            if self
-                .node
-                .next_deadline()
-                .is_some_and(|deadline| deadline <= now)
-            {
-                self.node.on_deadline(now, &mut self.effects);
-                self.carry_out_all()?;
-            }
-            if next_clean <= now {
-                next_clean = now + CLEAN_INTERVAL;
-                self.clean()?;
-                self.log.tend(wall_clock())?;
-            }
-            self.catch_up()?;
-            mark_due = self.tend_mark(mark_due)?;
-            if work.is_closing && self.may_stop_now()? {
-                return self.log.close(wall_clock());
-            }
+        self.next_clean = self.now();
+        self.mark_due = None;
+        self.stage = Stage::Serving;
+        Ok(())
+    }
+
+    /// Takes what waits, and does what is due. Returns whether the quorum was closed.
+    fn turn(&mut self) -> Result<bool, RaftError> {
+        let work = self.take();
+        if let Some((epoch, batches)) = work.proposed {
+            self.step(Input::Proposed { epoch, batches })?;
         }
+        // Proposals come first: a leader that resigns drops those that it has not appended.
+        for command in work.commands {
+            self.obey(command)?;
+        }
+        let now = self.now();
+        if self
+            .node
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= now)
+        {
+            self.node.on_deadline(now, &mut self.effects);
+            self.carry_out_all()?;
+        }
+        if self.next_clean <= now {
+            self.next_clean = now + CLEAN_INTERVAL;
+            self.clean()?;
+            let wall = self.wall();
+            self.log.tend(wall)?;
+        }
+        self.catch_up()?;
+        self.tend_mark()?;
+        if work.is_closing && self.may_stop_now()? {
+            let wall = self.wall();
+            self.log.close(wall)?;
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// Tells the listener of a leader that the node found on its disk: as long as that leads, nothing
@@ -149,40 +209,80 @@ impl RaftThread {
             None => {
                 self.step(Input::ShutdownRequested)?;
                 self.catch_up()?;
-                *self.stops_by.insert(Instant::now() + HANDOVER_TIME)
+                let deadline = self.now() + HANDOVER_TIME;
+                *self.stops_by.insert(deadline)
             }
         };
-        Ok(self.node.may_stop() || deadline <= Instant::now())
+        Ok(self.node.may_stop() || deadline <= self.now())
     }
 
-    /// Makes the mark of the log's syncs durable if that is due; when it is due next, if it is at all.
-    fn tend_mark(&mut self, due: Option<Instant>) -> Result<Option<Instant>, RaftError> {
-        let now = Instant::now();
-        if due.is_some_and(|due| due <= now) {
+    /// Makes the mark of the log's syncs durable if that is due.
+    fn tend_mark(&mut self) -> Result<(), RaftError> {
+        let now = self.now();
+        if self.mark_due.is_some_and(|due| due <= now) {
             self.log.sync_mark()?;
         }
+        let due = self.mark_due.filter(|due| *due > now);
         let is_unsynced = self.log.has_unsynced_mark();
-        Ok(is_unsynced.then(|| due.filter(|due| *due > now).unwrap_or(now + MARK_INTERVAL)))
+        self.mark_due = is_unsynced.then(|| due.unwrap_or(now + MARK_INTERVAL));
+        Ok(())
     }
 
-    fn wait(&self, next_clean: Instant) -> Work {
+    /// Waits until there is something to do.
+    fn wait(&self) {
+        let deadline = self.wakes_at();
         let mut mailbox = self.shared.mailbox.lock();
-        let due = [self.node.next_deadline(), self.stops_by];
-        let deadline = due.into_iter().flatten().fold(next_clean, Instant::min);
-        // Who is stopping already has heard that it is to.
-        let is_stopping = self.stops_by.is_some();
-        let is_idle = |mailbox: &mut Mailbox| {
-            let has_work = !mailbox.accumulator.is_empty() || !mailbox.commands.is_empty();
-            !has_work && (is_stopping || !mailbox.is_closing)
-        };
+        let is_idle = |mailbox: &mut Mailbox| !self.is_called(mailbox);
         self.shared
             .wake
             .wait_while_until(&mut mailbox, is_idle, deadline);
+    }
+
+    /// Whether [`Self::advance`] has something to do before [`Self::wakes_at`].
+    pub(crate) fn has_work(&self) -> bool {
+        self.is_called(&self.shared.mailbox.lock())
+    }
+
+    fn is_called(&self, mailbox: &Mailbox) -> bool {
+        match self.stage {
+            Stage::Starting(_) => true,
+            Stage::Serving => {
+                // Who is stopping already has heard that it is to.
+                let is_told_to_stop = mailbox.is_closing && self.stops_by.is_none();
+                is_told_to_stop || !mailbox.accumulator.is_empty() || !mailbox.commands.is_empty()
+            }
+            Stage::Full(_) => mailbox.is_closing,
+        }
+    }
+
+    /// When there is something to do, even if nothing comes.
+    pub(crate) fn wakes_at(&self) -> Instant {
+        if let Stage::Full(until) = self.stage {
+            return until;
+        }
+        let due = [self.node.next_deadline(), self.stops_by, self.mark_due];
+        due.into_iter()
+            .flatten()
+            .fold(self.next_clean, Instant::min)
+    }
+
+    fn take(&self) -> Work {
+        let mut mailbox = self.shared.mailbox.lock();
         Work {
             proposed: mailbox.accumulator.drain(),
             commands: std::mem::take(&mut mailbox.commands),
             is_closing: mailbox.is_closing,
         }
+    }
+
+    /// The time by which durations are measured.
+    pub(super) fn now(&self) -> Instant {
+        self.shared.clock.instant()
+    }
+
+    /// The time of day.
+    pub(super) fn wall(&self) -> Timestamp {
+        self.shared.clock.wall()
     }
 
     fn obey(&mut self, command: Command) -> Result<(), RaftError> {
@@ -209,7 +309,8 @@ impl RaftThread {
     }
 
     pub(super) fn step(&mut self, input: Input) -> Result<(), RaftError> {
-        self.node.handle(Instant::now(), input, &mut self.effects);
+        let now = self.now();
+        self.node.handle(now, input, &mut self.effects);
         self.carry_out_all()
     }
 
@@ -218,7 +319,8 @@ impl RaftThread {
         while !self.effects.is_empty() {
             for effect in std::mem::take(&mut self.effects) {
                 if let Some(input) = self.carry_out(effect)? {
-                    self.node.handle(Instant::now(), input, &mut self.effects);
+                    let now = self.now();
+                    self.node.handle(now, input, &mut self.effects);
                 }
             }
         }
@@ -235,9 +337,13 @@ impl RaftThread {
                 self.check_voters_in(&batch.bytes)?;
                 self.log.append(&batch.bytes);
             }
-            Effect::Truncate(offset) => self.log.truncate(offset, wall_clock())?,
+            Effect::Truncate(offset) => {
+                let now = self.wall();
+                self.log.truncate(offset, now)?;
+            }
             Effect::Flush => {
-                self.log.flush(wall_clock())?;
+                let now = self.wall();
+                self.log.flush(now)?;
                 return Ok(Some(Input::Flushed(self.log.end_offset())));
             }
             Effect::Commit(offset) => self.delivery.commit(offset),
@@ -293,7 +399,7 @@ impl RaftThread {
     }
 
     fn append(&mut self, batch: LeaderBatch) {
-        let append_time = wall_clock();
+        let append_time = self.wall();
         let placement = Placement {
             base_offset: batch.base_offset,
             leader_epoch: batch.epoch,
@@ -353,7 +459,7 @@ impl RaftThread {
     /// Publishes the state of the quorum, then gives the listener what is committed, in this order: whoever
     /// hears of a commit finds it in the published state.
     fn catch_up(&mut self) -> Result<(), RaftError> {
-        let info = QuorumInfo::of(&self.node, Instant::now(), wall_clock());
+        let info = QuorumInfo::of(&self.node, self.now(), self.wall());
         if info.newcomer != self.shared.info.load().newcomer
             && let Some(newcomer) = &info.newcomer
         {

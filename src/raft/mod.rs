@@ -6,6 +6,7 @@
 
 mod accumulator;
 mod cleanup_driver;
+mod clock_driver;
 mod connections;
 mod control_record;
 mod delivery;
@@ -52,6 +53,7 @@ mod voters;
 pub mod wire;
 
 pub use accumulator::{Accumulator, AppendError};
+pub(crate) use clock_driver::Clock;
 pub use driver::{Raft, RaftConfig, RaftError, WriteSnapshotError};
 pub use effect::{
     Absence, Announcement, BatchContent, Correlation, Effect, Input, LeaderBatch, RequestToken,
@@ -60,6 +62,7 @@ pub use election_state::{ElectionState, ElectionStateError};
 pub use event::{CommittedBatch, RaftEvent, RaftListener};
 pub use jitter::Jitter;
 pub use log_state::{EpochStart, LogState, OffsetAndEpoch, Validity};
+pub(crate) use loop_driver::RaftThread;
 pub use message::{
     BeginQuorumEpochRequest, EndQuorumEpochRequest, FetchAnswer, FetchRequest,
     FetchSnapshotRequest, FetchedBatch, Refusal, Request, Response, ResponseBody, SnapshotChunk,

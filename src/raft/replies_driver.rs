@@ -14,7 +14,6 @@ use super::log_state::OffsetAndEpoch;
 use super::loop_driver::RaftThread;
 use super::message::{FetchSnapshotRequest, Refusal, Request, Response, ResponseBody};
 use super::snapshot_driver::{SnapshotFileError, SnapshotWriter};
-use crate::clock::wall_clock;
 use crate::model::Offset;
 
 /// An answer to another replica.
@@ -139,7 +138,8 @@ impl RaftThread {
     /// Lets the log go on from a snapshot that was fetched, and hands that to the state machine.
     pub(super) fn restart_at_snapshot(&mut self, id: OffsetAndEpoch) -> Result<(), RaftError> {
         let snapshot = self.shared.snapshots.read(id)?;
-        self.log.restart_at(id.offset, wall_clock())?;
+        let now = self.wall();
+        self.log.restart_at(id.offset, now)?;
         for other in std::mem::take(&mut self.snapshots) {
             if other.id != id {
                 self.shared.snapshots.delete(other.id)?;

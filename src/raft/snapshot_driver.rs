@@ -164,8 +164,11 @@ impl SnapshotStore {
         })
     }
 
-    /// Removes a snapshot. It is renamed first, so that no reader finds half of it.
+    /// Removes a snapshot, if it is not gone already. It is renamed first, so that no reader finds half of it.
     pub fn delete(&self, id: OffsetAndEpoch) -> Result<(), SnapshotFileError> {
+        if self.size(id)?.is_none() {
+            return Ok(());
+        }
         let path = self.path(id);
         let deleted = with_suffix(&path, DELETED_SUFFIX);
         self.disk
@@ -398,9 +401,11 @@ mod tests {
         let disk = empty_disk();
         write(&disk).unwrap();
 
-        store(&disk).delete(ID).unwrap();
+        for _ in 0..2 {
+            store(&disk).delete(ID).unwrap();
 
-        assert_eq!(store(&disk).size(ID).unwrap(), None);
+            assert_eq!(store(&disk).size(ID).unwrap(), None);
+        }
         assert_eq!(disk.list(Path::new(DIR)).unwrap(), []);
     }
 

@@ -4,7 +4,9 @@
 //! end, and the cluster must get to work. `SEED=7 cargo test --test simulation` repeats one run.
 
 mod clock;
+mod drivers;
 mod groups;
+mod hooked_disk;
 mod quorum;
 #[path = "../support/random.rs"]
 mod random;

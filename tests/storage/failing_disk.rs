@@ -89,3 +89,55 @@ fn a_full_disk_refuses_writes_serves_reads_and_recovers() {
         assert!(batches(&reopened) == batches(&log));
     }
 }
+
+#[test]
+fn a_segment_that_found_no_room_leaves_nothing_that_looks_like_a_loss() {
+    for operation in 0.. {
+        let (disk, mut log) = new_log();
+        let steps = steps(3);
+        append(&mut log, &steps[0]).unwrap();
+        disk.inject(disk.operations() + operation, Fault::NoSpace);
+        let rolled = log.roll(NOW);
+        disk.heal();
+        // The log goes on where it was, and has its next segment elsewhere.
+        append(&mut log, &steps[1]).unwrap();
+        log.roll(NOW).unwrap();
+        append(&mut log, &steps[2]).unwrap();
+        log.flush(NOW).unwrap();
+
+        let reopened = open_log(&disk, &after_crash(log.flushed_offset()));
+        let reopened = reopened.unwrap_or_else(|error| panic!("operation {operation}: {error}"));
+        assert!(batches(&reopened) == batches(&log));
+        if rolled.is_ok() {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_deletion_that_found_no_room_goes_on_when_there_is_some() {
+    for operation in 0.. {
+        let (disk, mut log) = new_log();
+        assert!(run(&mut log).1.is_none());
+        let bases: Vec<_> = log
+            .view()
+            .segments()
+            .iter()
+            .map(|it| it.base_offset)
+            .collect();
+        let start = bases[bases.len() - 2];
+        disk.inject(disk.operations() + operation, Fault::NoSpace);
+        let deleted = log.delete_below(start, NOW);
+        disk.heal();
+        log.delete_below(start, NOW).unwrap();
+        log.flush(NOW).unwrap();
+
+        let reopened = open_log(&disk, &after_crash(log.flushed_offset()));
+        let reopened = reopened.unwrap_or_else(|error| panic!("operation {operation}: {error}"));
+        assert_eq!(reopened.view().segments()[0].base_offset, start);
+        assert!(batches(&reopened) == batches(&log));
+        if deleted.is_ok() {
+            break;
+        }
+    }
+}

@@ -8,7 +8,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -16,13 +15,14 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::accumulator::{Accumulator, AppendError};
+use super::clock_driver::{Clock, SystemClock};
 use super::delivery::Delivery;
 use super::effect::Input;
 use super::event::{RaftEvent, RaftListener};
 use super::jitter::Jitter;
 use super::log_driver::MetadataLog;
 use super::log_state::OffsetAndEpoch;
-use super::loop_driver::RaftThread;
+use super::loop_driver::{RaftThread, Stage};
 use super::message::Request;
 use super::node::{Identity, RaftNode, Timeouts};
 use super::peers_driver::Peers;
@@ -33,7 +33,6 @@ use super::retention::Retention;
 use super::snapshot::Snapshot;
 use super::snapshot_driver::{SnapshotFileError, SnapshotStore};
 use super::voters::{ReplicaKey, Voter, Voters};
-use crate::clock::wall_clock;
 use crate::model::{BrokerId, DirectoryId, LeaderEpoch, Offset, Timestamp};
 use crate::storage::checkpoint::StateFileError;
 use crate::storage::disk::Disk;
@@ -152,6 +151,7 @@ pub(super) struct Shared {
     pub(super) info: ArcSwap<QuorumInfo>,
     pub(super) snapshots: SnapshotStore,
     pub(super) reserve: Option<Arc<Reserve>>,
+    pub(super) clock: Arc<dyn Clock>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
@@ -213,6 +213,23 @@ impl Raft {
         listener: Box<dyn RaftListener>,
         peers: Box<dyn Peers>,
     ) -> Result<Self, RaftError> {
+        let (raft, thread) = Self::prepare(config, disk, Arc::new(SystemClock), listener, peers)?;
+        let builder = thread::Builder::new().name("raft".to_owned());
+        let handle = builder
+            .spawn(move || thread.run())
+            .map_err(RaftError::Thread)?;
+        *raft.shared.thread.lock() = Some(handle);
+        Ok(raft)
+    }
+
+    /// Opens the metadata log. The quorum begins once somebody runs its thread.
+    pub(crate) fn prepare(
+        config: &RaftConfig,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        listener: Box<dyn RaftListener>,
+        peers: Box<dyn Peers>,
+    ) -> Result<(Self, RaftThread), RaftError> {
         let Recovered {
             node,
             log,
@@ -221,17 +238,26 @@ impl Raft {
             loaded,
             ids,
             delivered,
-        } = recover(config, disk)?;
+        } = recover(config, disk, &*clock)?;
         let shared = Arc::new(Shared {
             mailbox: Mutex::default(),
             wake: Condvar::new(),
-            info: ArcSwap::from_pointee(QuorumInfo::of(&node, Instant::now(), wall_clock())),
+            info: ArcSwap::from_pointee(QuorumInfo::of(&node, clock.instant(), clock.wall())),
             snapshots,
             reserve: config.reserve.clone(),
+            clock,
             thread: Mutex::new(None),
+        });
+        let first_event = loaded.map(|(id, snapshot)| RaftEvent::LoadSnapshot {
+            id,
+            last_contained_log_timestamp: snapshot.last_contained_log_timestamp,
+            batches: snapshot.batches,
         });
         let mut thread = RaftThread {
             shared: Arc::clone(&shared),
+            stage: Stage::Starting(first_event),
+            next_clean: shared.clock.instant(),
+            mark_due: None,
             voters: node.voters().clone(),
             node,
             log,
@@ -250,17 +276,7 @@ impl Raft {
         for id in ids {
             thread.learn_snapshot(id)?;
         }
-        let first_event = loaded.map(|(id, snapshot)| RaftEvent::LoadSnapshot {
-            id,
-            last_contained_log_timestamp: snapshot.last_contained_log_timestamp,
-            batches: snapshot.batches,
-        });
-        let builder = thread::Builder::new().name("raft".to_owned());
-        let handle = builder
-            .spawn(move || thread.run(first_event))
-            .map_err(RaftError::Thread)?;
-        *shared.thread.lock() = Some(handle);
-        Ok(Self { shared })
+        Ok((Self { shared }, thread))
     }
 
     /// Appends records as one batch of `epoch`, which this node leads. Returns the offset of the last one;
@@ -299,7 +315,8 @@ impl Raft {
         if end.offset < info.log_start_offset || snapshots.size(end)?.is_some() {
             return Ok(false);
         }
-        snapshots.write(end, last_contained_log_timestamp, batches, wall_clock())?;
+        let now = self.shared.clock.wall();
+        snapshots.write(end, last_contained_log_timestamp, batches, now)?;
         self.shared.command(Command::SnapshotWritten(end));
         Ok(true)
     }
@@ -370,17 +387,21 @@ struct Recovered {
     delivered: Offset,
 }
 
-fn recover(config: &RaftConfig, disk: Arc<dyn Disk>) -> Result<Recovered, RaftError> {
+fn recover(
+    config: &RaftConfig,
+    disk: Arc<dyn Disk>,
+    clock: &dyn Clock,
+) -> Result<Recovered, RaftError> {
     let voters = Voters::new(config.voters.iter().map(|voter| voter.id));
     if config.must_vote && !voters.contains(config.node_id) {
         return Err(RaftError::NotAVoter(config.node_id));
     }
     let dir = config.log_dir.join(METADATA_FOLDER);
-    let mut log = MetadataLog::open(&disk, &dir, config, wall_clock())?;
+    let mut log = MetadataLog::open(&disk, &dir, config, clock.wall())?;
     let snapshots = SnapshotStore::new(Arc::clone(&disk), &dir);
     let loaded = newest_snapshot(&snapshots, &log)?;
     let newest = loaded.as_ref().map(|(id, _)| *id);
-    log.align_with_snapshot(newest, !voters.is_only(config.node_id), wall_clock())?;
+    log.align_with_snapshot(newest, !voters.is_only(config.node_id), clock.wall())?;
     // Where the log begins later by now, older snapshots are leftovers.
     let ids = snapshots.recover(log.start_offset())?;
     let delivered = newest.map_or(log.start_offset(), |id| id.offset);

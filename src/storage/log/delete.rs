@@ -108,15 +108,20 @@ impl Log {
         range: Range<usize>,
         now: Timestamp,
     ) -> Result<(), StorageError> {
-        if range.is_empty() {
-            return Ok(());
-        }
         let is_front = range.start == 0 && range.end < self.segments.len();
-        let mut removed: Vec<_> = Arc::make_mut(&mut self.segments).drain(range).collect();
-        if !is_front {
-            removed.reverse();
+        let mut left = range;
+        while let Some(at) = if is_front {
+            left.next()
+        } else {
+            left.next_back()
+        } {
+            // Those in front of it are gone by then.
+            let at = if is_front { 0 } else { at };
+            self.mark_deleted(vec![Arc::clone(&self.segments[at])], now)?;
+            // If the disk is full, what was not marked stays a part of the log.
+            Arc::make_mut(&mut self.segments).remove(at);
         }
-        self.mark_deleted(removed, now)
+        Ok(())
     }
 
     /// Schedules the removal of segments that are no part of the log any more.

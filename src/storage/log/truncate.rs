@@ -70,7 +70,10 @@ impl Log {
             .segments
             .partition_point(|segment| segment.base_offset() <= offset);
         if keep < self.segments.len() {
-            self.remove_segments(keep..self.segments.len(), now)?;
+            let removed = self.remove_segments(keep..self.segments.len(), now);
+            // Also if the disk is full: the log ends neither where it did nor where it should.
+            self.offline |= removed.is_err();
+            removed?;
             self.sync_names()?;
         }
         let active = Arc::clone(self.active());

@@ -87,11 +87,20 @@ impl Segment {
         base_offset: Offset,
         config: &LogConfig,
     ) -> io::Result<Self> {
-        let segment = Self::create_staged(folder, base_offset, Stage::Live, config)?;
-        if config.preallocate {
-            segment.log.set_len(config.segment_bytes.into())?;
-        }
-        Ok(segment)
+        let create = || {
+            let segment = Self::create_staged(folder, base_offset, Stage::Live, config)?;
+            if config.preallocate {
+                segment.log.set_len(config.segment_bytes.into())?;
+            }
+            Ok(segment)
+        };
+        create().inspect_err(|_| {
+            // Once the log has gone on elsewhere, an index without its log would look as if that were lost.
+            for kind in FileKind::SEGMENT {
+                // A disk that fails here, too, takes the log offline; its next start clears this up.
+                let _ = folder.disk().remove(&folder.file(base_offset, kind));
+            }
+        })
     }
 
     /// Makes an empty segment whose files have the names of `stage`.

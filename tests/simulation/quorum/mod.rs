@@ -2,15 +2,15 @@
 //! disks that are slow, full, failing or wiped, clocks that drift, a network that delays, reorders,
 //! drops, duplicates and splits, clients that write, snapshots that cut the log.
 
-mod disk;
+pub mod disk;
 mod effects;
 mod elections;
 mod faults;
 mod growth;
-mod invariants;
+pub mod invariants;
 mod mutation;
 mod mutations;
-mod network;
+pub mod network;
 mod plants;
 mod world;
 

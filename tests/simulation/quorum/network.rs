@@ -79,9 +79,8 @@ pub struct Caller {
 }
 
 /// What is on its way, by time and then by order of sending.
-#[derive(Default)]
-pub struct Network {
-    queue: BTreeMap<(Duration, u64), Event>,
+pub struct Network<E> {
+    queue: BTreeMap<(Duration, u64), E>,
     sequence: u64,
     cut: BTreeSet<(usize, usize)>,
     /// Who waits for an answer, and of whom.
@@ -89,13 +88,25 @@ pub struct Network {
     pub has_faults: bool,
 }
 
-impl Network {
-    pub fn schedule(&mut self, at: Duration, event: Event) {
+impl<E> Default for Network<E> {
+    fn default() -> Self {
+        Self {
+            queue: BTreeMap::new(),
+            sequence: 0,
+            cut: BTreeSet::new(),
+            callers: BTreeMap::new(),
+            has_faults: false,
+        }
+    }
+}
+
+impl<E> Network<E> {
+    pub fn schedule(&mut self, at: Duration, event: E) {
         self.sequence += 1;
         self.queue.insert((at, self.sequence), event);
     }
 
-    pub fn next(&mut self) -> Option<(Duration, Event)> {
+    pub fn next(&mut self) -> Option<(Duration, E)> {
         let ((at, _), event) = self.queue.pop_first()?;
         Some((at, event))
     }

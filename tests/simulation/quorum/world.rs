@@ -53,7 +53,7 @@ impl Node {
 pub struct World {
     pub voters: Voters,
     pub nodes: Vec<Node>,
-    pub network: Network,
+    pub network: Network<Event>,
     pub random: Random,
     pub invariants: Invariants,
     pub mutation: Option<Mutation>,

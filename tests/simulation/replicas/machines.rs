@@ -90,7 +90,7 @@ impl World {
             incarnation: machine.incarnation,
             disk: LyingDisk {
                 disk: Arc::new(machine.disk.clone()),
-                lies: machine.lies.clone(),
+                hooks: machine.lies.clone(),
             },
             paths: machine.paths.clone(),
             image: Arc::clone(&machine.image),

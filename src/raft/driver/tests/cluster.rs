@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::doubles::{arrives, comes_back};
 use crate::protocol::Str;
 use crate::raft::effect::Absence;
 use crate::raft::message::{Request, Response};
 use crate::raft::peers_driver::AnswerSlot;
-use crate::raft::wire::{Answer, Incoming, Outgoing, QuorumAddresses};
+use crate::raft::wire::QuorumAddresses;
 
 const IDS: [i32; 3] = [1, 2, 3];
 
@@ -48,10 +49,7 @@ impl Peers for Wires {
             return;
         }
         self.cluster.runtime.spawn(async move {
-            match travel(&addresses, &node, to, &request).await {
-                Some(response) => slot.answered(response),
-                None => slot.unreachable(Absence::Silent),
-            }
+            slot.answered(travel(&addresses, &node, to, &request).await);
         });
     }
 }
@@ -61,31 +59,10 @@ async fn travel(
     node: &Raft,
     to: BrokerId,
     request: &Request,
-) -> Option<Response> {
-    match addresses.outgoing(to, request) {
-        Outgoing::Vote(request) => there_and_back(addresses, node, request).await,
-        Outgoing::BeginQuorumEpoch(request) => there_and_back(addresses, node, request).await,
-        Outgoing::EndQuorumEpoch(request) => there_and_back(addresses, node, request).await,
-        Outgoing::Fetch(request) => there_and_back(addresses, node, request).await,
-        Outgoing::FetchSnapshot(request) => there_and_back(addresses, node, request).await,
-    }
-}
-
-async fn there_and_back<R: Incoming>(
-    addresses: &QuorumAddresses,
-    node: &Raft,
-    request: R,
-) -> Option<Response>
-where
-    R::Response: Answer,
-{
-    let newest = *R::KEY.valid_versions().end();
-    let bytes = crate::protocol::encode_whole(&request, newest);
-    let request: R = crate::protocol::decode_whole(bytes, newest).unwrap();
-    let asked = request.read(addresses).ok().expect("it is of this cluster");
+) -> Response {
+    let asked = arrives(addresses, to, request);
     let served = node.serve(asked.clone()).await;
-    let answer = R::answer(addresses, &asked, &served.response, served.records);
-    Some(answer.read().expect("it can be read"))
+    comes_back(addresses, &asked, &served).expect("it can be read")
 }
 
 impl Cluster {

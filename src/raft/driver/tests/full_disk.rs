@@ -2,6 +2,7 @@
 //! that can wait.
 
 use super::*;
+use crate::doubles::{SteppedClock, SteppedRaft};
 
 #[test]
 fn a_full_disk_stops_the_leader_until_there_is_space() {
@@ -13,6 +14,7 @@ fn a_full_disk_stops_the_leader_until_there_is_space() {
 
     raft.append(epoch, vec![record("refused")]).unwrap();
     recorder.wait_for(|event| (*event == RaftEvent::Resigned { epoch }).then_some(()));
+    assert!(!raft.info().leads);
     assert_eq!(
         raft.append(epoch, vec![record("x")]),
         Err(AppendError::NotLeader { epoch })
@@ -112,4 +114,63 @@ fn a_snapshot_that_finds_no_room_holds_none() {
         assert_eq!(parts, Vec::<String>::new(), "{operation}");
     }
     raft.close();
+}
+
+/// A quorum of one whose disk is full from an operation on, for a while: it writes, takes snapshots and
+/// removes old ones. Returns how many operations its disk has done.
+fn live_on_a_disk_that_is_full_for_a_while(from: Option<u64>) -> u64 {
+    let disk = formatted_disk();
+    let config = RaftConfig {
+        segment_bytes: 200,
+        retention: Retention {
+            max_bytes: 0,
+            max_age_ms: -1,
+        },
+        ..config()
+    };
+    let (mut now, mut wall) = (Instant::now(), Timestamp(1_700_000_000_000));
+    let clock = SteppedClock::new(now, wall);
+    let recorder = Recorder::default();
+    let listener = Box::new(recorder.clone());
+    let shared = Arc::new(disk.clone());
+    let mut stepped =
+        SteppedRaft::open(&config, shared, &clock, listener, Box::new(NoPeers)).unwrap();
+    if let Some(from) = from {
+        disk.inject(from, Fault::NoSpace);
+    }
+    for round in 0..12 {
+        if round % 6 == 5 {
+            disk.heal();
+        }
+        let (_, epoch) = stepped.raft.leader_and_epoch();
+        // It may not lead just now.
+        let _ = stepped.raft.append(epoch, vec![record(&"x".repeat(60))]);
+        stepped.step();
+        if let Some(last) = recorder.committed().last() {
+            let state = std::iter::once(recorder.records());
+            // The disk may be full.
+            let _ = stepped.raft.write_snapshot(last.end(), wall, state);
+        }
+        now += Duration::from_millis(700);
+        wall.0 += 700;
+        clock.set(now, wall);
+        stepped.step();
+        let events = recorder.0.0.lock();
+        let failed = events.iter().find(|it| matches!(it, RaftEvent::Failed(_)));
+        assert_eq!(
+            failed, None,
+            "full from operation {from:?} on, round {round}"
+        );
+    }
+    assert!(recorder.records().len() > 3, "{from:?}");
+    disk.operations()
+}
+
+#[test]
+fn a_disk_that_is_full_from_any_operation_on_does_not_end_the_quorum() {
+    let begun = formatted_disk().operations() + 30;
+    let all = live_on_a_disk_that_is_full_for_a_while(None);
+    for operation in begun..all {
+        live_on_a_disk_that_is_full_for_a_while(Some(operation));
+    }
 }

@@ -1,7 +1,7 @@
 //! The driver against a real folder: starts, restarts, crashes, what it refuses.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::doubles::{CrashDisk, Fault, Tear};

@@ -22,7 +22,7 @@ use super::driver::Published;
 use crate::model::BrokerId;
 
 /// How often, and with which pause, a broker is tried that still accepts connections, as a process that
-/// dies closes its sockets one after the other; or that is gone while no controller is active.
+/// dies closes its sockets one after the other; or that is gone while nobody leads the quorum.
 const TRIES: usize = 25;
 const PAUSE: Duration = Duration::from_millis(20);
 /// So many listeners of a broker are tried.
@@ -149,6 +149,11 @@ pub async fn fence_gone_brokers(
 }
 
 impl Watch {
+    /// Whether this node leads the quorum: its controller is active, or will be.
+    fn leads(&self) -> bool {
+        self.published.leader.borrow().0 == Some(self.local)
+    }
+
     /// All brokers that the cluster counts on, other than this node, with their epochs.
     fn unfenced(&self) -> Vec<Registration> {
         let image = self.published.image();
@@ -168,7 +173,9 @@ impl Watch {
 
     async fn look_after(&self, registration: Registration) {
         let (broker, epoch) = registration;
-        for _ in 0..TRIES {
+        let mut tries = 0;
+        while tries < TRIES {
+            tries += 1;
             let Some(addresses) = addresses_of(&self.published, broker, epoch) else {
                 return;
             };
@@ -178,6 +185,10 @@ impl Watch {
                 Listeners::Refuse => {
                     if self.controller.fence_gone(broker, epoch).await {
                         return;
+                    }
+                    // A new leader is active once its first batch is committed: disks may take their time.
+                    if self.leads() {
+                        tries = 0;
                     }
                 }
                 Listeners::Accept => {

@@ -2,6 +2,7 @@
 //! records, leads nobody into losing theirs.
 
 use std::fs;
+use std::ops::Range;
 
 use broker::protocol::messages::describe_topic_partitions::{
     DescribeTopicPartitionsRequest, TopicRequest,
@@ -13,31 +14,40 @@ use crate::nodes::{Maker, Nodes};
 use crate::replication::{TOPIC, create, partitions, producer, read_all, send, wait_until_in_sync};
 use crate::voice::{PATIENCE, ask, wait_for};
 
-const MESSAGES: u64 = 500;
+/// How many messages the partition has.
+pub const MESSAGES: u64 = 500;
 
 /// One controller, and three brokers with a replica each of one partition, of which two must be in sync.
-fn cluster(test: u8) -> Nodes {
+pub fn cluster(test: u8) -> Nodes {
     let mut nodes =
         Nodes::with_brokers(test, &[Maker::Ours], &[Maker::Ours; 3], &[]).expect("all ours");
     nodes.start_all();
     create(&nodes, 2, 1, "2");
     wait_until_in_sync(&nodes, 2, 3);
-    let (producer, outcomes) = producer(&nodes, &[("enable.idempotence", "true")]);
-    for number in 0..MESSAGES {
+    write(&nodes, 0..MESSAGES);
+    nodes
+}
+
+/// Writes messages with these numbers, by a producer that wants all replicas' word.
+pub fn write(nodes: &Nodes, numbers: Range<u64>) {
+    let count = numbers.end - numbers.start;
+    let (producer, outcomes) = producer(nodes, &[("enable.idempotence", "true")]);
+    for number in numbers {
         send(&producer, number, 0);
     }
     producer.flush(PATIENCE).expect("all is acknowledged");
     let acknowledged = outcomes.0.lock().expect("no panic").0.len();
-    assert_eq!(acknowledged as u64, MESSAGES);
-    nodes
+    assert_eq!(acknowledged as u64, count);
 }
 
-fn first(nodes: &Nodes, witness: i32) -> Option<MetadataResponsePartition> {
+/// What a node says of the partition.
+pub fn first(nodes: &Nodes, witness: i32) -> Option<MetadataResponsePartition> {
     let partitions = partitions(nodes, witness)?;
     partitions.into_iter().find(|it| it.partition_index == 0)
 }
 
-fn wait_for_in_sync(nodes: &Nodes, witness: i32, expected: &[i32]) {
+/// Waits until these are in sync, as a node says.
+pub fn wait_for_in_sync(nodes: &Nodes, witness: i32, expected: &[i32]) {
     wait_for("the in-sync set", || {
         let mut isr = first(nodes, witness)?.isr_nodes;
         isr.sort_unstable();

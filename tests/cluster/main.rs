@@ -8,6 +8,7 @@ mod support;
 
 mod brokers;
 mod eligible_leaders;
+mod few_in_sync;
 mod healing;
 mod health;
 mod hostile;

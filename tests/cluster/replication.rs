@@ -59,7 +59,8 @@ pub fn leader_of_first(nodes: &Nodes, witness: i32) -> i32 {
     })
 }
 
-fn bootstrap(nodes: &Nodes) -> String {
+/// Where clients begin.
+pub fn bootstrap(nodes: &Nodes) -> String {
     let all: Vec<String> = nodes
         .brokers()
         .iter()

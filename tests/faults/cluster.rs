@@ -1,10 +1,12 @@
 //! The three brokers that faults happen to, and the topic that is written meanwhile.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use broker::protocol::ErrorCode;
 use broker::protocol::messages::metadata::{MetadataResponse, MetadataResponsePartition};
+use broker::records::Batches;
 use rustix::process::Signal;
 
 use crate::network::Network;
@@ -27,14 +29,18 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Nodes in a network of their own; `None` if that cannot be made. They do not run yet.
+    /// Nodes of ours in a network of their own; `None` if that cannot be made. They do not run yet.
     pub fn new(test: u8, settings: &[(&str, &str)]) -> Option<Self> {
+        Self::made_by(Maker::Ours, test, settings)
+    }
+
+    /// As [`Self::new`], with the nodes of one of the makers; `None`, too, if there is no Apache Kafka.
+    pub fn made_by(maker: Maker, test: u8, settings: &[(&str, &str)]) -> Option<Self> {
         let network = Arc::new(Network::join(test, &NODES)?);
         let hosting = Arc::clone(&network);
-        let mut nodes = Nodes::hosted(hosting, &[Maker::Ours; 3], settings)?;
-        for id in NODES {
-            nodes.set(id, "offsets.topic.replication.factor", "3");
-        }
+        let mut all = vec![("offsets.topic.replication.factor", "3")];
+        all.extend_from_slice(settings);
+        let nodes = Nodes::hosted(hosting, &[maker; 3], &all)?;
         Some(Self {
             nodes,
             network,
@@ -155,20 +161,57 @@ impl Cluster {
     /// Checks that all replicas of the topic have the same bytes, once nothing is written any more.
     pub fn assert_same_replicas(&self) {
         for partition in 0..PARTITIONS {
+            let mut told = Vec::new();
             wait_for("the same bytes on all replicas", || {
                 let logs = NODES.map(|id| self.log(id, partition));
                 let is_same = logs.iter().all(|log| *log == logs[0]);
+                let of = |log: &Vec<u8>| (log.len(), same_until(log, &logs[0]));
+                let seen: Vec<_> = logs.iter().map(of).collect();
+                if !is_same && told != seen {
+                    println!(
+                        "partition {partition}: sizes, and how far they are as the first: {seen:?}"
+                    );
+                    told = seen;
+                }
                 (is_same && !logs[0].is_empty()).then_some(())
             });
         }
     }
 
+    /// The producer id and the epoch of the batch with this offset.
+    pub fn written_by(&self, partition: i32, offset: i64) -> (i64, i16) {
+        let log = self.log(self.witness(), partition);
+        let mut batches = Batches::new(&log).map_while(Result::ok);
+        let batch = batches.find(|batch| batch.header().last_offset().0 >= offset);
+        let batch = batch.expect("the log has the offset");
+        let header = batch.header();
+        (header.producer_id().0, header.producer_epoch())
+    }
+
+    /// The bytes of all segments of a replica.
     fn log(&self, id: i32, partition: i32) -> Vec<u8> {
         let folder = self.nodes.data_dir(id).join(format!("{TOPIC}-{partition}"));
-        let mut content = fs::read(folder.join("00000000000000000000.log")).unwrap_or_default();
-        // Room may be reserved behind the end.
-        let end = content.iter().rposition(|byte| *byte != 0);
-        content.truncate(end.map_or(0, |end| end + 1));
-        content
+        let entries = fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .map_while(Result::ok);
+        let mut segments: Vec<_> = entries.map(|entry| entry.path()).collect();
+        segments.retain(|path| path.extension().is_some_and(|it| it == "log"));
+        segments.sort();
+        segments.iter().flat_map(|path| segment(path)).collect()
     }
+}
+
+fn segment(path: &Path) -> Vec<u8> {
+    let mut content = fs::read(path).unwrap_or_default();
+    // Room may be reserved behind the end.
+    let end = content.iter().rposition(|byte| *byte != 0);
+    content.truncate(end.map_or(0, |end| end + 1));
+    content
+}
+
+/// How many bytes are the same before the first that differ.
+fn same_until(log: &[u8], other: &[u8]) -> usize {
+    let pairs = log.iter().zip(other);
+    pairs.take_while(|(byte, other)| byte == other).count()
 }

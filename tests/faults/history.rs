@@ -5,10 +5,24 @@
 pub enum Fate {
     /// It was acknowledged at this offset.
     Acknowledged(i64),
+    /// It was acknowledged, and nobody said where: a client whose connection broke may conclude that from the
+    /// answer to a later one.
+    AcknowledgedSomewhere,
     /// It was surely not written.
     Refused,
     /// It may have been written.
     Unknown,
+}
+
+impl Fate {
+    /// Acknowledged at this offset, which is negative where a client was told none.
+    pub fn acknowledged_at(offset: i64) -> Self {
+        if offset < 0 {
+            Self::AcknowledgedSomewhere
+        } else {
+            Self::Acknowledged(offset)
+        }
+    }
 }
 
 /// A message that was sent. The values of a history are unique.

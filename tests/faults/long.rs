@@ -42,7 +42,7 @@ fn random_faults_lose_nothing() {
     }
     cluster.wait_until_in_sync();
     workload.wait_for_acks(20);
-    workload.finish();
+    workload.finish(&cluster);
     cluster.assert_same_replicas();
     println!("{count} faults");
 }

@@ -2,7 +2,7 @@
 //! wiped disks and power cuts. What the clients saw is held against the rules of Jepsen's Kafka checker, and
 //! in the end all replicas must have the same bytes.
 //!
-//! `short` has one test for each kind of fault. `long` mixes them at random:
+//! `short` has one test for each kind of fault; `swap` lets Apache Kafka and us take each other's place on each disk. `long` mixes them at random:
 //! `FAULTS_SECONDS=3600 FAULTS_SEED=7 cargo test --release --test faults random_faults -- --nocapture`.
 //! All need root, for namespaces and mounts; without it they are skipped loudly.
 
@@ -29,10 +29,13 @@ mod voice;
 mod checker;
 mod cluster;
 mod history;
+mod java;
 mod long;
 mod network;
 mod once;
+mod progress;
 mod short;
+mod swap;
 mod workload;
 
 use support::apache;

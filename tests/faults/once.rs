@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
+use broker::clock::wall_clock;
 use broker::model::{Offset, Uuid};
 use broker::protocol::ErrorCode;
 use broker::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
@@ -60,7 +61,7 @@ pub fn produce(
         });
         match fate {
             Fate::Acknowledged(_) => acknowledged(partition),
-            Fate::Refused | Fate::Unknown => leaders = None,
+            Fate::AcknowledgedSomewhere | Fate::Refused | Fate::Unknown => leaders = None,
         }
         thread::sleep(BETWEEN_MESSAGES);
     }
@@ -91,6 +92,8 @@ fn send(topic_id: Uuid, leader: &str, partition: i32, value: u64) -> Fate {
     let mut batch = BatchBuilder::new(Offset(0));
     batch.append(NewRecord {
         value: Some(text.as_bytes()),
+        // A message of 1970 would be gone at the first look for what is too old.
+        timestamp: wall_clock(),
         ..NewRecord::default()
     });
     let request = ProduceRequest {

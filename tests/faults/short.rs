@@ -1,22 +1,23 @@
 //! One fault at a time.
 
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
 use broker::protocol::ErrorCode;
 
-use crate::cluster::{Cluster, NODES};
+use crate::cluster::{Cluster, NODES, PARTITIONS, TOPIC};
 use crate::mounts::Mount;
 use crate::support::path_text;
 use crate::voice::{self, wait_for};
-use crate::workload::Workload;
+use crate::workload::{self, Workload};
 
 /// Longer than a broker may be silent (`broker.session.timeout.ms`).
 const BEYOND_THE_SESSION: Duration = Duration::from_secs(11);
 /// How long a partition may be without its killed leader, with default settings.
 const FAIL_OVER: Duration = Duration::from_secs(4);
 /// How many messages of each partition show that the cluster is at work.
-const SOME: u64 = 100;
+pub const SOME: u64 = 100;
 
 fn others(id: i32) -> Vec<i32> {
     NODES.into_iter().filter(|other| *other != id).collect()
@@ -30,8 +31,22 @@ fn under(test: u8, harm: impl FnOnce(&mut Cluster, &Workload)) {
     }
 }
 
-fn run(cluster: &mut Cluster, harm: impl FnOnce(&mut Cluster, &Workload)) {
-    let workload = Workload::start(cluster.bootstrap());
+/// As [`under`], with Java's clients at work, too.
+fn under_with_java(test: u8, harm: impl FnOnce(&mut Cluster, &Workload)) {
+    if let Some(mut cluster) = Cluster::new(test, &[]) {
+        cluster.start();
+        let mut workload = Workload::start(cluster.bootstrap());
+        workload.join_java();
+        check(&mut cluster, workload, harm);
+    }
+}
+
+/// Checks what clients see of a cluster that runs while harm is done to it.
+pub fn run(cluster: &mut Cluster, harm: impl FnOnce(&mut Cluster, &Workload)) {
+    check(cluster, Workload::start(cluster.bootstrap()), harm);
+}
+
+fn check(cluster: &mut Cluster, workload: Workload, harm: impl FnOnce(&mut Cluster, &Workload)) {
     workload.wait_for_acks(SOME);
     workload.wait_for_commits();
     workload.longest_gap();
@@ -43,13 +58,13 @@ fn run(cluster: &mut Cluster, harm: impl FnOnce(&mut Cluster, &Workload)) {
         "the longest time without an acknowledgement: {:?}",
         workload.longest_gap()
     );
-    workload.finish();
+    workload.finish(cluster);
     cluster.assert_same_replicas();
 }
 
 #[test]
 fn leaders_are_killed_one_after_the_other() {
-    under(1, |cluster, workload| {
+    under_with_java(1, |cluster, workload| {
         for round in 0..4 {
             let leader = cluster.leader(round % 3);
             cluster.nodes.kill(leader);
@@ -84,7 +99,7 @@ fn all_are_killed_at_once() {
 
 #[test]
 fn the_active_controller_is_killed_while_topics_are_made() {
-    under(3, |cluster, workload| {
+    under_with_java(3, |cluster, workload| {
         let mut made = Vec::new();
         for round in 0..3 {
             let controller = voice::leader(&cluster.nodes, &NODES);
@@ -123,7 +138,7 @@ fn the_active_controller_is_killed_while_topics_are_made() {
 
 #[test]
 fn each_is_restarted_in_turn() {
-    under(4, |cluster, workload| {
+    under_with_java(4, |cluster, workload| {
         for id in NODES {
             cluster.nodes.stop(id);
             workload.wait_for_acks(SOME);
@@ -139,7 +154,7 @@ fn each_is_restarted_in_turn() {
 
 #[test]
 fn a_leader_is_paused_until_another_leads_and_wakes_up() {
-    under(5, |cluster, workload| {
+    under_with_java(5, |cluster, workload| {
         for partition in 0..2 {
             let leader = cluster.leader(partition);
             cluster.pause(leader);
@@ -166,7 +181,7 @@ fn all_are_paused_for_longer_than_their_sessions() {
 
 #[test]
 fn a_leader_is_cut_off_from_the_others_but_not_from_clients() {
-    under(7, |cluster, workload| {
+    under_with_java(7, |cluster, workload| {
         let leader = cluster.leader(0);
         cluster.network.isolate(leader);
         let left = others(leader);
@@ -252,26 +267,36 @@ fn a_disk_is_replaced_by_an_empty_one() {
     });
 }
 
-/// Cuts the power of these nodes, whose disks are real file systems, all at once.
-fn power_fails(test: u8, settings: &[(&str, &str)], victims: &[i32]) {
+/// Nodes whose disks are real file systems, each of its own.
+fn on_disks(test: u8, settings: &[(&str, &str)]) -> Option<(Vec<Mount>, Cluster)> {
     let disks: Vec<Mount> = NODES.iter().map_while(|_| Mount::ext4()).collect();
-    let Some(mut cluster) = Cluster::new(test, settings) else {
-        return;
-    };
+    let mut cluster = Cluster::new(test, settings)?;
     for (id, disk) in NODES.into_iter().zip(&disks) {
         let data = disk.path().join("data");
         cluster.nodes.set(id, "log.dirs", path_text(&data));
     }
     cluster.start();
+    Some((disks, cluster))
+}
+
+/// Cuts the power of these nodes, all at once, and gives it back; they do not run then.
+fn cut_power(cluster: &mut Cluster, disks: &[Mount], victims: &[i32]) {
+    for victim in victims {
+        disks[*victim as usize - 1].cut_power();
+    }
+    for victim in victims {
+        cluster.nodes.kill(*victim);
+        disks[*victim as usize - 1].power_on();
+    }
+}
+
+fn power_fails(test: u8, settings: &[(&str, &str)], victims: &[i32]) {
+    let Some((disks, mut cluster)) = on_disks(test, settings) else {
+        return;
+    };
     run(&mut cluster, |cluster, workload| {
         for _ in 0..2 {
-            for victim in victims {
-                disks[*victim as usize - 1].cut_power();
-            }
-            for victim in victims {
-                cluster.nodes.kill(*victim);
-                disks[*victim as usize - 1].power_on();
-            }
+            cut_power(cluster, &disks, victims);
             if victims.len() == 1 {
                 workload.wait_for_acks(SOME);
             }
@@ -292,4 +317,68 @@ fn the_power_of_one_fails() {
 #[test]
 fn the_power_of_all_fails_and_what_is_synced_stays() {
     power_fails(14, &[("log.flush.interval.messages", "1")], &NODES);
+}
+
+/// How far every replica of a partition is synced, as their disks say.
+fn synced(cluster: &Cluster, partition: i32) -> usize {
+    let line = format!("{TOPIC} {partition} ");
+    let of = |id| {
+        let file = cluster.nodes.data_dir(id);
+        let file = file.join("recovery-point-offset-checkpoint");
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let point = text.lines().find_map(|it| it.strip_prefix(&line));
+        point.map_or(0, |point| point.parse().expect("an offset"))
+    };
+    NODES.into_iter().map(of).min().unwrap_or_default()
+}
+
+#[test]
+fn the_power_of_all_fails_and_no_more_than_a_tail_that_was_not_synced_goes() {
+    let settings = [
+        ("log.flush.interval.messages", "300"),
+        ("log.flush.offset.checkpoint.interval.ms", "100"),
+    ];
+    let Some((disks, mut cluster)) = on_disks(15, &settings) else {
+        return;
+    };
+    let workload = Workload::start(cluster.bootstrap());
+    workload.wait_for_acks(1_000);
+    workload.finish(&cluster);
+    let all = |cluster: &Cluster| {
+        (0..PARTITIONS)
+            .map(|partition| workload::whole(&cluster.bootstrap(), partition))
+            .collect::<Vec<_>>()
+    };
+    let before = all(&cluster);
+    let points: Vec<usize> = (0..PARTITIONS)
+        .zip(&before)
+        .map(|(partition, before)| {
+            wait_for("a recovery point near the end", || {
+                Some(synced(&cluster, partition))
+                    .filter(|point| *point > 0 && point + 600 > before.len())
+            })
+        })
+        .collect();
+
+    cut_power(&mut cluster, &disks, &NODES);
+    cluster.heal();
+    cluster.wait_until_in_sync();
+
+    let after = all(&cluster);
+    for ((before, after), point) in before.iter().zip(&after).zip(&points) {
+        println!(
+            "{} before, {} after, {point} were synced",
+            before.len(),
+            after.len()
+        );
+        assert!(
+            before.starts_with(after),
+            "what is left is all that was there up to some offset"
+        );
+        assert!(after.len() >= *point, "what was synced is left");
+    }
+    let mut workload = Workload::start(cluster.bootstrap());
+    workload.wait_for_acks(SOME);
+    workload.stop();
+    cluster.assert_same_replicas();
 }

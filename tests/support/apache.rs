@@ -11,8 +11,10 @@ use crate::support::{path_text, tools};
 /// How long a JVM may take to start a broker on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(90);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
+/// What we serve: the newest of 4.3.1, where later ones begin with theirs.
+const METADATA_VERSION: &str = "4.3-IV0";
 
-/// Apache Kafka 4.3.1, as jars.
+/// Apache Kafka, as jars: 4.3.1, unless the environment names others.
 #[derive(Clone)]
 pub struct Apache {
     class_path: String,
@@ -91,6 +93,7 @@ impl Apache {
     /// Formats the log directories of `properties` as a fresh cluster would be.
     pub fn format(&self, properties: &Path, cluster_id: &str) {
         let mut arguments = vec!["format", "-t", cluster_id, "-c", path_text(properties)];
+        arguments.extend(["--release-version", METADATA_VERSION]);
         for feature in [
             "group.version=0",
             "transaction.version=0",

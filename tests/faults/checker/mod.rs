@@ -27,6 +27,8 @@ pub enum Anomaly {
         offset: i64,
         value: u64,
     },
+    /// A value that was acknowledged, nobody said where, was never read.
+    Missing { partition: i32, value: u64 },
     /// One value is at two offsets.
     Duplicate {
         partition: i32,
@@ -58,12 +60,32 @@ pub enum Anomaly {
 /// The rules that a history breaks.
 pub fn check(history: &History) -> Vec<Anomaly> {
     let mut found = BTreeSet::new();
+    let history = &placed(history, &mut found);
     let orders = orders(history, &mut found);
     check_values(history, &orders, &mut found);
     check_reads(history, &orders, &mut found);
     check_polls(history, &orders, &mut found);
     check_sends(history, &mut found);
     found.into_iter().collect()
+}
+
+/// The history with the offsets, where they were read, of messages that were acknowledged somewhere.
+fn placed(history: &History, found: &mut BTreeSet<Anomaly>) -> History {
+    let read: BTreeMap<(i32, u64), i64> = reads(history)
+        .map(|(partition, offset, value)| ((partition, value), offset))
+        .collect();
+    let mut placed = history.clone();
+    for sent in &mut placed.sent {
+        if sent.fate != Fate::AcknowledgedSomewhere {
+            continue;
+        }
+        let (partition, value) = (sent.partition, sent.value);
+        match read.get(&(partition, value)) {
+            Some(offset) => sent.fate = Fate::Acknowledged(*offset),
+            None => drop(found.insert(Anomaly::Missing { partition, value })),
+        }
+    }
+    placed
 }
 
 /// The values of each partition by offset, of all that was read or acknowledged.
@@ -95,7 +117,7 @@ fn reads(history: &History) -> impl Iterator<Item = (i32, i64, u64)> {
 fn acknowledged(history: &History) -> impl Iterator<Item = (i32, i64, u64)> {
     history.sent.iter().filter_map(|sent| match sent.fate {
         Fate::Acknowledged(offset) => Some((sent.partition, offset, sent.value)),
-        Fate::Refused | Fate::Unknown => None,
+        Fate::AcknowledgedSomewhere | Fate::Refused | Fate::Unknown => None,
     })
 }
 
@@ -120,7 +142,7 @@ fn check_values(history: &History, orders: &Orders, found: &mut BTreeSet<Anomaly
                 Some(Fate::Refused) => {
                     found.insert(Anomaly::RefusedRead { partition, value });
                 }
-                Some(Fate::Acknowledged(_) | Fate::Unknown) => {}
+                Some(Fate::Acknowledged(_) | Fate::AcknowledgedSomewhere | Fate::Unknown) => {}
             }
         }
     }

@@ -54,6 +54,32 @@ fn a_sound_history_breaks_no_rule() {
 }
 
 #[test]
+fn a_value_that_was_acknowledged_somewhere_has_the_place_where_it_was_read() {
+    let mut history = sound();
+    history.sent[2].fate = Fate::AcknowledgedSomewhere;
+    assert_eq!(check(&history), []);
+
+    history.sent.swap(2, 3);
+    let swapped = Anomaly::NonmonotonicSend {
+        producer: 1,
+        partition: 0,
+        offsets: (4, 3),
+    };
+    assert_eq!(check(&history), [swapped]);
+}
+
+#[test]
+fn a_value_that_was_acknowledged_somewhere_and_never_read_is_found() {
+    let mut history = sound();
+    history.sent.push(sent(15, Fate::AcknowledgedSomewhere));
+    let missing = Anomaly::Missing {
+        partition: 0,
+        value: 15,
+    };
+    assert_eq!(check(&history), [missing]);
+}
+
+#[test]
 fn two_values_at_one_offset_are_found() {
     let mut history = sound();
     history.sent[2].fate = Fate::Acknowledged(3);

@@ -41,6 +41,7 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "partition",
             "settings",
             "hosted",
+            "throttle",
             "listener",
             "threads",
             "dirs",

@@ -111,17 +111,17 @@ impl SteppedRaft {
 /// The voter refuses it as one of another cluster, or cannot read it.
 pub fn arrives(addresses: &QuorumAddresses, to: BrokerId, request: &Request) -> Request {
     match addresses.outgoing(to, request) {
-        Outgoing::Vote(request) => read(addresses, request),
-        Outgoing::BeginQuorumEpoch(request) => read(addresses, request),
-        Outgoing::EndQuorumEpoch(request) => read(addresses, request),
-        Outgoing::Fetch(request) => read(addresses, request),
-        Outgoing::FetchSnapshot(request) => read(addresses, request),
+        Outgoing::Vote(request) => read(addresses, &request),
+        Outgoing::BeginQuorumEpoch(request) => read(addresses, &request),
+        Outgoing::EndQuorumEpoch(request) => read(addresses, &request),
+        Outgoing::Fetch(request) => read(addresses, &request),
+        Outgoing::FetchSnapshot(request) => read(addresses, &request),
     }
 }
 
-fn read<R: Incoming>(addresses: &QuorumAddresses, request: R) -> Request {
+fn read<R: Incoming>(addresses: &QuorumAddresses, request: &R) -> Request {
     let newest = *R::KEY.valid_versions().end();
-    let bytes = encode_whole(&request, newest);
+    let bytes = encode_whole(request, newest);
     let request: R = decode_whole(bytes, newest).expect("it was encoded in this version");
     request.read(addresses).ok().expect("it is of this cluster")
 }

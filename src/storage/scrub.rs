@@ -8,6 +8,7 @@ use super::error::StorageError;
 use super::log::LogView;
 use super::segment::Segment;
 use crate::model::{Offset, Timestamp};
+use crate::records::RecordsError;
 
 /// Paces the scrub of a disk: how many bytes to read by now.
 #[derive(Clone, Debug)]
@@ -51,17 +52,46 @@ pub struct Scrubbed {
     pub next: Option<Offset>,
 }
 
+/// Whether offsets may be missing between batches, as compaction leaves them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holes {
+    Allowed,
+    Refused,
+}
+
 impl LogView {
     /// Checks the batches from `from` on: about `max_bytes` of them, and at least one batch.
     ///
     /// # Errors
     /// [`StorageError::Corrupt`] at the first bad batch.
     pub fn scrub(&self, from: Offset, max_bytes: u64) -> Result<Scrubbed, StorageError> {
+        self.scrub_for(from, max_bytes, Holes::Allowed)
+    }
+
+    /// The same, of a log that was never compacted: a segment that does not begin where the one before it
+    /// ended is damage, too.
+    ///
+    /// # Errors
+    /// As [`Self::scrub`].
+    pub fn scrub_without_holes(
+        &self,
+        from: Offset,
+        max_bytes: u64,
+    ) -> Result<Scrubbed, StorageError> {
+        self.scrub_for(from, max_bytes, Holes::Refused)
+    }
+
+    fn scrub_for(
+        &self,
+        from: Offset,
+        max_bytes: u64,
+        holes: Holes,
+    ) -> Result<Scrubbed, StorageError> {
         let mut bytes = 0;
         let mut next = from.max(self.log_start_offset());
         for (segment, end) in self.segments_from(next) {
             let left = max_bytes.saturating_sub(bytes);
-            match self.judge(scrub_segment(segment, end, &mut next, left)) {
+            match self.judge(scrub_segment(segment, end, &mut next, left, holes)) {
                 Ok(read) => bytes += read,
                 // The log was cut, or the segment deleted, while it was read.
                 Err(StorageError::SegmentDeleted) => break,
@@ -84,11 +114,22 @@ fn scrub_segment(
     end: u64,
     next: &mut Offset,
     max_bytes: u64,
+    holes: Holes,
 ) -> Result<u64, StorageError> {
     let Some(first) = segment.find(*next, end)? else {
         return Ok(0);
     };
     let start = first.batch.position;
+    let header = &first.batch.header;
+    if holes == Holes::Refused && header.base_offset() > *next {
+        let previous = *next + -1;
+        let hole = RecordsError::OffsetsOutOfOrder {
+            base_offset: header.base_offset().0,
+            last_offset: header.last_offset().0,
+            previous: previous.0,
+        };
+        return Err(segment.corrupt(start, previous, hole));
+    }
     let mut after = first.batch.header.base_offset() + -1;
     let mut walk = BatchWalk::new(&**segment.log(), start, end);
     loop {

@@ -13,6 +13,7 @@ mod fetch;
 mod flush;
 mod follow;
 mod offsets;
+mod published;
 mod relocation;
 mod retention;
 mod role;
@@ -20,7 +21,7 @@ mod throttled;
 mod uncommitted_bytes;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -47,6 +48,7 @@ pub use relocation::{ReadForCopy, append_copy};
 pub use role::{Heard, RoleChange, Stopped};
 pub use throttled::ThrottledPartitions;
 
+use published::Published;
 use uncommitted_bytes::UncommittedBytes;
 
 /// The current time by both clocks: one for what is stored, one for what is measured.
@@ -151,15 +153,6 @@ enum Role {
     Leader(Leadership),
     Follower,
     Stopped(Stopped),
-}
-
-/// What is read without the lock: by metrics, checkpoints and requests that describe it.
-#[derive(Debug, Default)]
-struct Published {
-    high_watermark: AtomicI64,
-    end_offset: AtomicI64,
-    log_start_offset: AtomicI64,
-    lag: AtomicI64,
 }
 
 /// What a change means to those who wait. Nothing is lost if they are told late.
@@ -290,26 +283,6 @@ impl Partition {
         &self.watchers
     }
 
-    /// The high watermark, read without the lock.
-    pub fn high_watermark(&self) -> Offset {
-        Offset(self.published.high_watermark.load(Ordering::Acquire))
-    }
-
-    /// The log end offset, read without the lock.
-    pub fn end_offset(&self) -> Offset {
-        Offset(self.published.end_offset.load(Ordering::Acquire))
-    }
-
-    /// The log start offset, read without the lock.
-    pub fn log_start_offset(&self) -> Offset {
-        Offset(self.published.log_start_offset.load(Ordering::Acquire))
-    }
-
-    /// How many records that the leader has committed are not in this log, which follows it; 0 for a leader.
-    pub fn lag(&self) -> i64 {
-        self.published.lag.load(Ordering::Relaxed)
-    }
-
     /// Runs `act` on the log under the partition's lock, for maintenance. It must not append or truncate.
     /// It fails after the partition was stopped.
     pub fn with_log<T>(
@@ -386,25 +359,6 @@ impl Partition {
             woken.extend(self.watchers.notify(&advance));
         }
         woken.wake();
-    }
-
-    /// Publishes the offsets, and asserts the invariants of what others are about to see.
-    fn publish(&self, state: &State) {
-        state.assert_order();
-        let published = &self.published;
-        let start = state.log.log_start_offset();
-        published.log_start_offset.store(start.0, Ordering::Release);
-        published
-            .end_offset
-            .store(state.log.end_offset().0, Ordering::Release);
-        published
-            .high_watermark
-            .store(state.high_watermark.0, Ordering::Release);
-        let lag = match state.role {
-            Role::Follower => state.leader_high_watermark.0 - state.log.end_offset().0,
-            Role::Leader(_) | Role::Stopped(_) => 0,
-        };
-        published.lag.store(lag.max(0), Ordering::Relaxed);
     }
 }
 

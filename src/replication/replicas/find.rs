@@ -33,6 +33,8 @@ pub struct Found {
     /// Whether another folder may be the partition's log, and this one be left from before a move: nothing says
     /// in which directory the log of a lost replica was.
     pub may_be_older: bool,
+    /// Whether the controller takes the replica for lost, and it is not the only one.
+    pub is_lost: bool,
 }
 
 /// A copy that was to take a log's place when the last process ended.
@@ -122,6 +124,11 @@ impl Finder<'_> {
         state.is_some_and(|state| may_heal(state, self.replicas.node_id))
     }
 
+    fn has_others(&self, id: &TopicIdPartition) -> bool {
+        let state = self.image.topics().partition(&id.topic_id, id.partition);
+        state.is_some_and(|state| state.replicas.len() > 1)
+    }
+
     fn owner_of(&self, dir: &DataDir, partition: &TopicPartition) -> io::Result<FolderOwner> {
         let folder = dir.path().join(partition_folder::folder_name(partition));
         let expected = self.image.topics().id_of(&partition.topic);
@@ -194,6 +201,7 @@ impl Finder<'_> {
             config: self.configs.of(&partition.topic),
             was_copy,
             may_be_older,
+            is_lost: assigned == DirectoryId::LOST_DIRECTORY && self.has_others(&id),
         });
         Ok(())
     }

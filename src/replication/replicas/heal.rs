@@ -125,9 +125,10 @@ impl Replicas {
     ) -> Option<ReplicaDirectory> {
         let is_lost = match self.hosted.get(&id) {
             Some(HostedPartition::Offline(Offline::Damaged(_))) => true,
-            // Nobody else could lead, and what could not be made may be made later.
-            Some(HostedPartition::Offline(Offline::NotMade | Offline::Unusable)) => {
-                state.replicas.len() > 1
+            Some(HostedPartition::Offline(Offline::Unusable)) => state.replicas.len() > 1,
+            // It may be made later. Until then another one can lead, if there is one.
+            Some(HostedPartition::Offline(Offline::NotMade)) => {
+                state.isr.iter().any(|id| *id != self.node_id)
             }
             _ => false,
         };

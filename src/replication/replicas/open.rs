@@ -195,6 +195,10 @@ impl Replicas {
                 log.set_cleaned_offset(cleaned.copied().filter(|_| !found.was_copy));
                 let high_watermark = offset_in(&checkpoints.high_watermarks);
                 let is_complete = has_all(&log, found, checkpoints);
+                if found.is_lost && !is_complete {
+                    self.refuse_lost(dir, found, checkpoints);
+                    return;
+                }
                 let partition = self.adopt(
                     dir,
                     found.id,
@@ -220,6 +224,18 @@ impl Replicas {
                 }
             }
         }
+    }
+
+    /// Leaves a lost log alone that may lack what was committed. What the checkpoints say of it must survive
+    /// this start: after the next one it would look as if nothing were missing.
+    fn refuse_lost(&self, dir: &DataDir, found: &Found, checkpoints: &Checkpoints) {
+        tracing::error!(partition = %found.name, folder = %found.folder.display(), "the log was lost, and opens again, but may lack what was committed: it stays offline. Put the whole log in its place and start again, or have another replica elected uncleanly");
+        let is_the_log_of_the_checkpoints = !(found.was_copy || found.may_be_older);
+        if is_the_log_of_the_checkpoints {
+            dir.keep_entries(&found.name, checkpoints);
+        }
+        let offline = HostedPartition::Offline(Offline::Damaged(None));
+        self.hosted.insert(found.id, offline);
     }
 }
 

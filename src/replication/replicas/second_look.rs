@@ -249,7 +249,12 @@ impl Replicas {
 /// Reads and checks a part of a log. Returns where to go on; `None` at its end.
 fn read_some(partition: &Partition, from: Offset) -> Result<Option<Offset>, ReplicaError> {
     let view = partition.view()?;
-    Ok(view.scrub(from, READ_AT_ONCE)?.next)
+    let read = if partition.is_compacted() {
+        view.scrub(from, READ_AT_ONCE)
+    } else {
+        view.scrub_without_holes(from, READ_AT_ONCE)
+    };
+    Ok(read?.next)
 }
 
 fn state_in<'a>(image: &'a MetadataImage, id: &TopicIdPartition) -> Option<&'a PartitionImage> {

@@ -10,7 +10,7 @@ use crate::config::{BrokerConfig, Layers, Settings};
 use crate::doubles::CrashDisk;
 use crate::metadata::ReplicaDirectory;
 use crate::metadata::delta::MetadataDelta;
-use crate::model::{BrokerId, Offset, Timestamp, TopicId};
+use crate::model::{BrokerId, LeaderEpoch, Offset, Timestamp, TopicId};
 use crate::protocol::error_code::ErrorCode;
 use crate::protocol::messages::metadata_records::{
     ConfigRecord, MetadataRecord, PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord,
@@ -478,8 +478,8 @@ pub(super) fn request(offset: i64) -> PartitionRequest {
     PartitionRequest {
         fetch_offset: Offset(offset),
         max_bytes: 1 << 20,
-        current_leader_epoch: crate::model::LeaderEpoch::NONE,
-        last_fetched_epoch: crate::model::LeaderEpoch::NONE,
+        current_leader_epoch: LeaderEpoch::NONE,
+        last_fetched_epoch: LeaderEpoch::NONE,
         log_start_offset: Offset::NONE,
     }
 }
@@ -496,7 +496,8 @@ pub(super) fn reader() -> Reader<'static> {
 /// The base offsets of the batches in a payload.
 pub(super) fn base_offsets(payload: &Payload) -> Vec<i64> {
     let bytes = payload.bytes().unwrap();
-    Batches::new(bytes)
+    let batches = Batches::new(bytes);
+    batches
         .map(|batch| batch.unwrap().base_offset().0)
         .collect()
 }

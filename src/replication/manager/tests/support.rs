@@ -440,10 +440,8 @@ impl World {
     pub(super) fn until(&self, is_done: impl Fn() -> bool) {
         let started = Instant::now();
         while !is_done() {
-            assert!(
-                started.elapsed() < Duration::from_secs(10),
-                "it never happened"
-            );
+            let waited = started.elapsed();
+            assert!(waited < Duration::from_secs(10), "it never happened");
             std::thread::yield_now();
         }
     }
@@ -451,13 +449,12 @@ impl World {
 
 pub(super) fn batch(count: i64) -> ValidatedBatch {
     let mut builder = BatchBuilder::new(Offset(0));
-    for _ in 0..count {
-        builder.append(NewRecord {
-            timestamp: Timestamp(1_700_000_000_000),
-            value: Some(b"value"),
-            ..NewRecord::default()
-        });
-    }
+    let record = NewRecord {
+        timestamp: Timestamp(1_700_000_000_000),
+        value: Some(b"value"),
+        ..NewRecord::default()
+    };
+    (0..count).for_each(|_| builder.append(record));
     ValidatedBatch::trusted(&builder.build()).unwrap()
 }
 

@@ -49,7 +49,6 @@ fn request(nodes: &Nodes, rack: &str, offset: i64) -> FetchRequest {
                 partition_max_bytes: 1 << 20,
                 ..FetchPartition::default()
             }],
-            ..FetchTopic::default()
         }],
         rack_id: rack.to_owned().into(),
         ..FetchRequest::default()

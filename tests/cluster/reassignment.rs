@@ -2,7 +2,6 @@
 //! that is asked for, and while brokers die.
 
 use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use broker::protocol::ErrorCode;
@@ -250,110 +249,131 @@ fn a_throttled_move_takes_as_long_as_its_rate_says_and_a_higher_rate_counts_at_o
     }
 }
 
-#[test]
-fn the_tool_of_apache_kafka_plans_throttles_verifies_and_cancels_moves() {
-    const CLASS: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
-    let Some(apache) = Apache::find() else { return };
-    let nodes = four_brokers(124);
-    create(&nodes, 2, 2, "1");
-    wait_until_in_sync(&nodes, 2, 3);
-    let (producer, _) = producer(&nodes, &[]);
-    for number in 0..100 {
-        send(&producer, number, 0);
+/// `kafka-reassign-partitions` of Apache Kafka, a cluster with a topic on brokers 2 and 3, and files for it.
+struct Tool {
+    apache: Apache,
+    nodes: Nodes,
+    directory: tempfile::TempDir,
+}
+
+impl Tool {
+    fn start(test: u8) -> Option<Self> {
+        let apache = Apache::find()?;
+        let nodes = four_brokers(test);
+        create(&nodes, 2, 2, "1");
+        wait_until_in_sync(&nodes, 2, 3);
+        let (producer, _) = producer(&nodes, &[]);
+        for number in 0..100 {
+            send(&producer, number, 0);
+        }
+        producer_done(&producer);
+        let begun = reassign(&nodes, &[0, 1], Some(&[2, 3]));
+        assert_eq!(begun, [ErrorCode::NONE; 2]);
+        wait_until_moved(&nodes, &[2, 3]);
+        let directory = tempfile::tempdir().expect("a directory");
+        Some(Self {
+            apache,
+            nodes,
+            directory,
+        })
     }
-    producer_done(&producer);
-    assert_eq!(
-        reassign(&nodes, &[0, 1], Some(&[2, 3])),
-        [ErrorCode::NONE; 2]
-    );
-    wait_until_moved(&nodes, &[2, 3]);
-    let directory = tempfile::tempdir().expect("a directory");
-    let file = |name: &str, text: &str| {
-        let path = directory.path().join(name);
+
+    /// Writes a file, and returns its path.
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.directory.path().join(name);
         fs::write(&path, text).expect("it can be written");
-        path
-    };
-    let bootstrap = nodes.bootstrap(2);
-    let run = |arguments: &[&str]| {
+        path_text(&path).to_owned()
+    }
+
+    /// The output of the tool, which must succeed, and have said this.
+    fn run(&self, arguments: &[&str], said: &str) -> String {
+        const CLASS: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
+        let bootstrap = self.nodes.bootstrap(2);
         let mut all = vec!["--bootstrap-server", &bootstrap];
         all.extend(arguments);
-        apache.run(CLASS, &all).expect_success()
-    };
-    let named = |path: &Path| path_text(path).to_owned();
+        let output = self.apache.run(CLASS, &all).expect_success();
+        assert!(output.contains(said), "{output}");
+        output
+    }
 
-    let wanted = format!(r#"{{"topics":[{{"topic":"{TOPIC}"}}],"version":1}}"#);
-    let wanted = named(&file("topics.json", &wanted));
-    let generated = run(&[
-        "--generate",
-        "--topics-to-move-json-file",
-        &wanted,
-        "--broker-list",
-        "4,5",
-    ]);
-    assert!(
-        generated.contains("Proposed partition reassignment configuration"),
-        "{generated}"
-    );
-    let plan = generated.lines().last().expect("a plan");
-    let plan = named(&file("plan.json", plan));
+    /// Has it plan a move of all to brokers 4 and 5. Returns the file with the plan.
+    fn plan(&self) -> String {
+        let wanted = format!(r#"{{"topics":[{{"topic":"{TOPIC}"}}],"version":1}}"#);
+        let wanted = self.file("topics.json", &wanted);
+        let generated = self.run(
+            &[
+                "--generate",
+                "--topics-to-move-json-file",
+                &wanted,
+                "--broker-list",
+                "4,5",
+            ],
+            "Proposed partition reassignment configuration",
+        );
+        let plan = generated.lines().last().expect("a plan");
+        self.file("plan.json", plan)
+    }
+}
 
-    let executed = run(&[
-        "--execute",
-        "--reassignment-json-file",
-        &plan,
-        "--throttle",
-        "50000000",
-    ]);
-    assert!(
-        executed.contains("Successfully started partition reassignments"),
-        "{executed}"
+#[test]
+fn the_tool_of_apache_kafka_plans_throttles_and_verifies_moves() {
+    let Some(tool) = Tool::start(124) else { return };
+    let plan = tool.plan();
+
+    tool.run(
+        &[
+            "--execute",
+            "--reassignment-json-file",
+            &plan,
+            "--throttle",
+            "50000000",
+        ],
+        "Successfully started partition reassignments",
     );
+
     wait_for("the end of the moves", || {
-        (moving(&nodes)? == 0).then_some(())
+        (moving(&tool.nodes)? == 0).then_some(())
     });
-    let verified = run(&["--verify", "--reassignment-json-file", &plan]);
-    assert_eq!(verified.matches("is completed.").count(), 2, "{verified}");
-    assert!(
-        verified.contains("Clearing broker-level throttles"),
-        "{verified}"
-    );
+    let verify = ["--verify", "--reassignment-json-file", &plan];
+    let verified = tool.run(&verify, "Clearing broker-level throttles");
     assert!(
         verified.contains("Clearing topic-level throttles"),
         "{verified}"
     );
-    for partition in partitions(&nodes, 2).expect("an answer") {
+    assert_eq!(verified.matches("is completed.").count(), 2, "{verified}");
+    for partition in partitions(&tool.nodes, 2).expect("an answer") {
         let mut replicas = partition.replica_nodes;
         replicas.sort_unstable();
         assert_eq!(replicas, [4, 5]);
     }
+}
 
+#[test]
+fn the_tool_of_apache_kafka_lists_and_cancels_moves() {
+    let Some(tool) = Tool::start(125) else { return };
     // Nothing may pass, so the move cannot end.
-    set(
-        &nodes,
-        (BROKER, ALL),
+    let (rate, replicas) = (
         "leader.replication.throttled.rate",
-        Some("0"),
-    );
-    set(
-        &nodes,
-        (TOPIC_RESOURCE, TOPIC),
         "leader.replication.throttled.replicas",
-        Some("*"),
     );
-    let back = format!(
-        r#"{{"version":1,"partitions":[{{"topic":"{TOPIC}","partition":0,"replicas":[3,4]}}]}}"#
+    set(&tool.nodes, (BROKER, ALL), rate, Some("0"));
+    set(&tool.nodes, (TOPIC_RESOURCE, TOPIC), replicas, Some("*"));
+    let wanted = format!(
+        r#"{{"version":1,"partitions":[{{"topic":"{TOPIC}","partition":0,"replicas":[4,3]}}]}}"#
     );
-    let back = named(&file("back.json", &back));
-    run(&["--execute", "--reassignment-json-file", &back]);
-    let listed = run(&["--list"]);
-    assert!(
-        listed.contains(&format!("{TOPIC}-0: replicas: 3,4,5.")),
-        "{listed}"
+    let wanted = tool.file("wanted.json", &wanted);
+    let with_file = |what| [what, "--reassignment-json-file", &*wanted];
+
+    tool.run(
+        &with_file("--execute"),
+        "Successfully started partition reassignment",
     );
-    let cancelled = run(&["--cancel", "--reassignment-json-file", &back]);
-    assert!(
-        cancelled.contains("Successfully cancelled partition reassignments"),
-        "{cancelled}"
+    tool.run(&["--list"], &format!("{TOPIC}-0: replicas: 4,3,2."));
+    tool.run(
+        &with_file("--cancel"),
+        "Successfully cancelled partition reassignment",
     );
-    assert_eq!(moving(&nodes), Some(0));
+
+    assert_eq!(moving(&tool.nodes), Some(0));
+    wait_until_moved(&tool.nodes, &[2, 3]);
 }

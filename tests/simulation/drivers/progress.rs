@@ -12,14 +12,14 @@ use crate::quorum::disk::Entry;
 impl World {
     /// Soon there is a leader, all nodes follow it, and writes are committed everywhere.
     pub fn assert_gets_to_work(&mut self) {
-        self.run_until(World::trouble);
+        self.run_until(Self::trouble);
     }
 
     /// Once nobody writes any more, all that was written is committed everywhere, and the logs have the same
     /// bytes, durably.
     pub fn assert_same_logs(&mut self) {
         self.has_clients = false;
-        self.run_until(World::lag);
+        self.run_until(Self::lag);
         let ends = self.machines.iter().map(|machine| {
             let info = machine.process.as_ref().map(|it| it.stepped.raft.info());
             info.expect("all are up").log_end_offset

@@ -31,7 +31,7 @@ use super::Replicas;
 use super::topic_configs::TopicConfigs;
 use crate::metadata::ReplicaDirectory;
 use crate::metadata::delta::LocalPartition;
-use crate::metadata::image::PartitionImage;
+use crate::metadata::image::{LeaderRecovery, PartitionImage};
 use crate::model::{BrokerId, DirectoryId, TopicIdPartition, TopicPartition, Uuid};
 use crate::replication::hosted::{HostedPartition, Offline};
 use crate::replication::partition::Partition;
@@ -79,7 +79,10 @@ impl Replicas {
         self.moves.cancel(&id);
         // The log that follows from now on is another one.
         self.followers.unfollow(&id);
-        if let Err(error) = self.set_damaged_aside(&replica.partition, damaged.as_deref()) {
+        // A leader that was elected uncleanly may lack what this log has.
+        let may_go = replica.state.leader_recovery == LeaderRecovery::Recovered;
+        let name = &replica.partition;
+        if let Err(error) = self.set_damaged_aside(name, damaged.as_deref(), may_go) {
             tracing::error!(partition = %replica.partition, %error, "cannot set a damaged log aside");
             self.dirs.note_failure_by_path(&error);
             return None;
@@ -148,11 +151,13 @@ impl Replicas {
         !partition.is_healing() && !may_be_whole(state, self.node_id)
     }
 
-    /// Renames the folders of a partition, in all directories. `damaged` has the one that was open.
+    /// Renames the folders of a partition, in all directories. `damaged` has the one that was open; with `may_go`
+    /// they may be removed where there is little room.
     fn set_damaged_aside(
         &self,
         name: &TopicPartition,
         damaged: Option<&Partition>,
+        may_go: bool,
     ) -> Result<(), StorageError> {
         let folder = partition_folder::folder_name(name);
         for dir in self.dirs.online() {
@@ -162,7 +167,9 @@ impl Replicas {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 found => found.map_err(to_error)?,
             };
-            let is_kept = holds_records && self.may_keep(dir, name).map_err(to_error)?;
+            let must_stay = holds_records && !may_go;
+            let is_kept =
+                must_stay || holds_records && self.may_keep(dir, name).map_err(to_error)?;
             let mark = if is_kept {
                 FolderMark::Stray
             } else {
@@ -180,7 +187,9 @@ impl Replicas {
             dir.drop_entries(name);
             if is_kept {
                 self.tell_of_stray(dir, &marked, name);
-                self.note_kept(dir, marked, name);
+                if may_go {
+                    self.note_kept(dir, marked, name);
+                }
             } else {
                 let removed = dir.path().join(&marked);
                 dir.remove_later(removed, now().instant, Duration::ZERO);

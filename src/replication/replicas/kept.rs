@@ -21,6 +21,9 @@ const MOST_KEPT: usize = 3;
 /// So many are kept in a directory: a failing disk may damage all logs on it.
 const MOST_KEPT_IN_DIR: usize = if cfg!(test) { 8 } else { 100 };
 
+/// Only names that are longer than this are cut when a folder is set aside.
+const LEAST_CUT_NAME: usize = 200;
+
 /// The file in a folder that has the folder's name as of when a damaged log was set aside. It counts for
 /// nothing once the folder has another name.
 const HEALED_FILE: &str = "healed";
@@ -31,8 +34,14 @@ impl Replicas {
         let mut set_aside = dir.set_aside_folders.lock();
         let known = known(dir, &mut set_aside)?;
         // Of a long name the folder has the beginning.
+        let is_of_topic = |topic: &str| {
+            let is_cut = topic.len() >= LEAST_CUT_NAME;
+            *topic == *name.topic || is_cut && name.topic.starts_with(topic)
+        };
         let is_of_partition = |it: &&SetAside| {
-            it.partition.partition == name.partition && name.topic.starts_with(&*it.partition.topic)
+            it.may_go
+                && it.partition.partition == name.partition
+                && is_of_topic(&it.partition.topic)
         };
         let of_partition = known.iter().filter(is_of_partition).count();
         let of_dir = known.iter().filter(|it| it.may_go).count();
@@ -51,7 +60,7 @@ impl Replicas {
         Ok(false)
     }
 
-    /// Notes that the folder of a damaged log was set aside.
+    /// Notes that the folder of a damaged log was set aside whose records the leader has.
     pub fn note_kept(&self, dir: &DataDir, folder: String, partition: &TopicPartition) {
         let path = dir.path().join(&folder).join(HEALED_FILE);
         // Without it the folder is one more that stays.

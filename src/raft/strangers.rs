@@ -1,7 +1,8 @@
 //! Voters that say that they belong to another cluster than this node.
 //!
 //! One of them is wrong about itself, and no reason to stop. Where so many are that the others make no
-//! majority, this node will never be part of one: it is this node whose cluster id is wrong.
+//! majority, this node will never be part of one: it is this node whose cluster id is wrong. But once a voter
+//! has answered it as one of its cluster, the id is right, whoever has that voter's address later.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,11 @@ use crate::model::BrokerId;
 
 /// The voters of another cluster, as their last answers have it.
 #[derive(Debug, Default)]
-pub(super) struct Strangers(BTreeSet<BrokerId>);
+pub(super) struct Strangers {
+    of_others: BTreeSet<BrokerId>,
+    /// Whether any voter has ever answered as one of this cluster.
+    has_met_ours: bool,
+}
 
 impl Strangers {
     /// Notes what a voter answered. Returns why this node cannot go on, if it can't: `cluster_id` is what it
@@ -22,17 +27,18 @@ impl Strangers {
         voters: usize,
     ) -> Option<String> {
         if !is_stranger {
-            self.0.remove(&voter);
+            self.of_others.remove(&voter);
+            self.has_met_ours = true;
             return None;
         }
-        self.0.insert(voter);
+        self.of_others.insert(voter);
         let majority = voters / 2 + 1;
-        let others = voters.saturating_sub(self.0.len());
-        (others < majority).then(|| self.sentence(cluster_id))
+        let others = voters.saturating_sub(self.of_others.len());
+        (others < majority && !self.has_met_ours).then(|| self.sentence(cluster_id))
     }
 
     fn sentence(&self, cluster_id: &str) -> String {
-        let ids: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        let ids: Vec<String> = self.of_others.iter().map(ToString::to_string).collect();
         format!(
             "this node's cluster.id is {cluster_id}, but the voters {} of controller.quorum.voters belong \
              to another cluster. Set cluster.id to theirs; if the log directories were empty when the node \
@@ -72,9 +78,10 @@ mod tests {
     }
 
     #[test]
-    fn a_voter_that_was_put_right_is_no_stranger() {
-        let answers = [(2, true), (2, false), (3, true)];
+    fn a_node_that_was_answered_once_goes_on_whoever_answers_later() {
+        let answers = [(2, true), (2, false), (3, true), (2, true)];
 
-        assert_eq!(notes(3, &answers), [false; 3]);
+        assert_eq!(notes(3, &answers), [false; 4]);
+        assert_eq!(notes(1, &[(1, false), (1, true)]), [false; 2]);
     }
 }

@@ -10,7 +10,7 @@ use super::quorum::Quorum;
 use super::readiness::active_controller;
 use crate::client::NodeConnection;
 use crate::config::Roles;
-use crate::protocol::Str;
+use crate::protocol::{ErrorCode, Str};
 use crate::protocol::messages::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource,
 };
@@ -180,6 +180,11 @@ async fn min_in_sync(
             ..DescribeConfigsRequest::default()
         };
         for result in node.ask(&request).await?.results {
+            match result.error_code {
+                // The topic is gone by now.
+                ErrorCode::NONE | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {}
+                code => return Err(Trouble::Refused(code)),
+            }
             let value = result.configs.into_iter().find_map(|config| config.value);
             if let Some(value) = value.and_then(|value| value.parse().ok()) {
                 needed.insert(result.resource_name, value);

@@ -176,7 +176,9 @@ impl Replicas {
         }
         let mut told = 0;
         for partition in self.hosted.online() {
-            let Some(state) = state_in(&image, &partition.id()) else {
+            let state = state_in(&image, &partition.id());
+            // What is fetched anew may be newer than the image.
+            let Some(state) = state.filter(|_| !partition.is_healing()) else {
                 continue;
             };
             if state.directory_of(self.node_id) == Some(Uuid::LOST_DIRECTORY) {

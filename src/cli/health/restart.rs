@@ -10,13 +10,13 @@ use super::quorum::Quorum;
 use super::readiness::active_controller;
 use crate::client::NodeConnection;
 use crate::config::Roles;
-use crate::protocol::{ErrorCode, Str};
 use crate::protocol::messages::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource,
 };
 use crate::protocol::messages::describe_topic_partitions::{
     DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponsePartition,
 };
+use crate::protocol::{ErrorCode, Str};
 
 /// The type of a topic among resources.
 const TOPIC: i8 = 2;

@@ -14,6 +14,7 @@ use crate::records::{Batch, RecordsError};
 use crate::storage::batch_walk::{BatchWalk, Located, WalkError};
 use crate::storage::error::StorageError;
 use crate::storage::producer_snapshot::Expiry;
+use crate::storage::producer_state::ProducerState;
 use crate::storage::segment::Segment;
 
 /// Where the good part of a segment ends, and why it ends there.
@@ -39,6 +40,11 @@ fn surroundings(file_size: u64, rest: &[Arc<Segment>], has_gaps: bool) -> Surrou
         has_gaps,
     }
 }
+
+/// How far back batches are looked for that a snapshot does not tell of.
+const RECALLED_OFFSETS: i64 = 10_000;
+/// Who was silent for longer sends nothing again: clients give up after two minutes, by default.
+const RETRIES_FOR_MS: i64 = 5 * 60 * 1000;
 
 impl Log {
     /// Checks the log from the batch of `scan_from` on, which is in segment `first`. Everything below
@@ -264,7 +270,35 @@ impl Log {
             .delete_outside(disk, &path, start, offset)
             .and_then(|()| self.snapshots.load(disk, &path, start, expiry));
         self.producers = loaded.map_err(|error| self.folder_error("read", error))?;
+        self.recall_batches(now)?;
         self.replay_producers(offset)
+    }
+
+    /// A snapshot tells of the last batch of each producer, but a client may have five in flight, and send any
+    /// of them again: those before the last are looked for at the end of the log. Kafka forgets them, and
+    /// refuses such a retry as out of order; some clients write it a second time then, in another epoch.
+    fn recall_batches(&mut self, now: Timestamp) -> Result<(), StorageError> {
+        let up_to = self.producers.end_offset();
+        let from = self.log_start_offset.max(up_to + -RECALLED_OFFSETS);
+        let retries_since = Timestamp(now.0.saturating_sub(RETRIES_FOR_MS));
+        if from >= up_to || !self.producers.has_active_since(retries_since) {
+            return Ok(());
+        }
+        let mut seen = ProducerState::starting_at(from);
+        let first = self.segment_of(from);
+        for segment in self.segments.iter().skip(first) {
+            segment.each_header(from, |batch| {
+                if batch.header.base_offset() >= up_to {
+                    return Ok(false);
+                }
+                if !batch.header.is_control() {
+                    Produced::of(&batch.header, &[]).apply(&mut seen);
+                }
+                Ok(true)
+            })?;
+        }
+        self.producers.recall(&seen);
+        Ok(())
     }
 
     fn replay_producers(&mut self, up_to: Offset) -> Result<(), StorageError> {

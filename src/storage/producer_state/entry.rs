@@ -118,6 +118,14 @@ impl ProducerEntry {
         self.last_timestamp = batch.timestamp;
     }
 
+    /// Remembers the batches of `seen`, if they end with the last one that is remembered here.
+    pub fn recall(&mut self, seen: &Self) {
+        let last = |entry: &Self| entry.last_batch().map(|batch| batch.last_offset);
+        if seen.producer_epoch == self.producer_epoch && last(seen) == last(self) {
+            (self.remembered, self.batches) = (seen.remembered, seen.batches);
+        }
+    }
+
     /// Takes over an epoch. Sequence numbers start again in it, so the batches of another epoch are
     /// forgotten.
     pub fn enter_epoch(&mut self, producer_epoch: i16) {

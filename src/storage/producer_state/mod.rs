@@ -196,6 +196,21 @@ impl ProducerState {
         entries
     }
 
+    /// Whether any producer has written since then.
+    pub(super) fn has_active_since(&self, since: Timestamp) -> bool {
+        let mut entries = self.producers.values();
+        entries.any(|entry| entry.last_timestamp >= since)
+    }
+
+    /// Takes over what `seen` remembers of the producers here, which was made of the end of the same log.
+    pub(super) fn recall(&mut self, seen: &Self) {
+        for (producer_id, entry) in &mut self.producers {
+            if let Some(seen) = seen.producers.get(producer_id) {
+                entry.recall(seen);
+            }
+        }
+    }
+
     /// Takes over the entry of a producer from a snapshot.
     pub(super) fn restore(&mut self, producer_id: ProducerId, entry: ProducerEntry) {
         if entry.in_transaction() {

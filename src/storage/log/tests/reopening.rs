@@ -1,6 +1,7 @@
 //! What a log is after a clean stop, a kill or a power cut.
 
 use super::*;
+use crate::model::ProducerId;
 
 #[test]
 fn a_log_is_the_same_after_a_clean_stop_and_after_a_kill() {
@@ -221,4 +222,58 @@ fn a_list_whose_removal_failed_is_removed_the_next_time() {
     log.drop_inventory().unwrap();
 
     assert!(disk.stat(&list).unwrap().is_none());
+}
+
+/// A batch of two records of a producer that numbers them from `sequence` on.
+fn of_producer(sequence: i32, timestamp: Timestamp) -> ValidatedBatch {
+    let mut builder = BatchBuilder::new(Offset(0)).producer(ProducerId(7), 0, sequence);
+    for _ in 0..2 {
+        builder.append(NewRecord {
+            timestamp,
+            value: Some(b"value"),
+            ..NewRecord::default()
+        });
+    }
+    ValidatedBatch::trusted(&builder.build()).unwrap()
+}
+
+#[test]
+fn each_batch_that_a_client_may_send_again_is_known_after_a_clean_stop() {
+    for config in [Arc::default(), small_segments()] {
+        let (disk, mut log) = new_log(config);
+        let sent: Vec<_> = (0..9).map(|n| of_producer(2 * n, NOW)).collect();
+        let places: Vec<_> = sent.iter().map(|it| append(&mut log, it)).collect();
+        log.close(NOW).unwrap();
+
+        let mut reopened = reopen(&disk, &log, true);
+
+        for (batch, place) in sent.iter().zip(&places).skip(4) {
+            let again = append(&mut reopened, batch);
+            assert!(again.duplicate);
+            assert_eq!(again.first_offset, place.first_offset);
+        }
+        assert_eq!(reopened.end_offset(), log.end_offset());
+        assert!(!append(&mut reopened, &of_producer(18, NOW)).duplicate);
+    }
+}
+
+#[test]
+fn nothing_is_read_again_for_a_producer_that_was_silent_for_long() {
+    let (disk, mut log) = new_log(Arc::default());
+    let long_ago = Timestamp(NOW.0 - 3_600_000);
+    let sent: Vec<_> = (0..3).map(|n| of_producer(2 * n, long_ago)).collect();
+    for batch in &sent {
+        append(&mut log, batch);
+    }
+    log.close(NOW).unwrap();
+
+    let mut reopened = reopen(&disk, &log, true);
+
+    assert!(append(&mut reopened, &sent[2]).duplicate);
+    let leader = LeaderAppend::client(LeaderEpoch(0));
+    let refused = reopened.append_as_leader(&sent[1], &leader, NOW);
+    assert!(
+        matches!(refused, Err(AppendError::Producer(_))),
+        "{refused:?}"
+    );
 }

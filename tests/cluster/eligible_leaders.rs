@@ -98,7 +98,7 @@ fn assert_nothing_is_lost(nodes: &mut Nodes) {
 
 #[test]
 fn the_last_one_in_sync_that_lost_its_logs_does_not_lead_before_an_eligible_one_is_back() {
-    let mut nodes = cluster(73);
+    let mut nodes = cluster(90);
     leave_alone_and_kill(&mut nodes);
     let logs = nodes.data_dir(4).join(format!("{TOPIC}-0"));
     fs::remove_dir_all(logs).expect("the folder can be removed");
@@ -109,7 +109,7 @@ fn the_last_one_in_sync_that_lost_its_logs_does_not_lead_before_an_eligible_one_
 
 #[test]
 fn the_last_one_in_sync_with_another_disk_does_not_lead_before_an_eligible_one_is_back() {
-    let mut nodes = cluster(74);
+    let mut nodes = cluster(91);
     leave_alone_and_kill(&mut nodes);
     nodes.wipe(4);
     nodes.start(4);
@@ -119,7 +119,7 @@ fn the_last_one_in_sync_with_another_disk_does_not_lead_before_an_eligible_one_i
 
 #[test]
 fn the_last_one_in_sync_that_stopped_in_order_leads_again_at_once() {
-    let mut nodes = cluster(75);
+    let mut nodes = cluster(92);
     nodes.stop(2);
     wait_for_in_sync(&nodes, 4, &[3, 4]);
     nodes.stop(3);
@@ -134,7 +134,7 @@ fn the_last_one_in_sync_that_stopped_in_order_leads_again_at_once() {
 
 #[test]
 fn after_a_crash_of_all_the_last_leader_leads_with_what_was_acknowledged() {
-    let mut nodes = cluster(76);
+    let mut nodes = cluster(93);
     for broker in 2..=4 {
         nodes.kill(broker);
     }

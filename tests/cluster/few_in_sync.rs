@@ -42,7 +42,7 @@ fn texts(numbers: impl Iterator<Item = u64>) -> Vec<String> {
 
 #[test]
 fn nothing_is_committed_while_too_few_are_in_sync_whatever_its_producer_waits_for() {
-    let mut nodes = cluster(83);
+    let mut nodes = cluster(94);
     let (leader, others) = roles(&nodes);
     for other in &others {
         nodes.kill(*other);
@@ -99,7 +99,7 @@ fn reader(nodes: &Nodes, count: u64) -> BaseConsumer {
 #[test]
 fn a_leader_that_was_not_in_sync_loses_what_it_lacks_and_all_replicas_follow_it() {
     let brokers = [Maker::Ours; 3];
-    let mut nodes = Nodes::with_brokers(84, &[Maker::Ours], &brokers, &[]).expect("all ours");
+    let mut nodes = Nodes::with_brokers(95, &[Maker::Ours], &brokers, &[]).expect("all ours");
     nodes.start_all();
     let settings = [
         ("min.insync.replicas", "1"),

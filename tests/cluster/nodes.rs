@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use crate::apache::{Apache, ApacheBroker};
@@ -386,6 +387,9 @@ impl Nodes {
     }
 }
 
+/// Which test has which number: the name of its thread.
+static OWNERS: Mutex<BTreeMap<u8, Option<String>>> = Mutex::new(BTreeMap::new());
+
 /// On loopback: each process of tests has addresses of its own, and each of its tests others.
 pub struct Loopback {
     test: u8,
@@ -399,7 +403,14 @@ impl Loopback {
     }
 
     /// Hosts for the nodes of this test, the first of which has this id.
+    ///
+    /// # Panics
+    /// Another test of this process has the number.
     pub fn with_ids_from(first_id: i32, test: u8) -> Self {
+        let own = thread::current().name().map(str::to_owned);
+        let mut owners = OWNERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let owner = owners.entry(test).or_insert_with(|| own.clone());
+        assert_eq!(*owner, own, "two tests have the number {test}");
         Self { test, first_id }
     }
 }

@@ -202,7 +202,7 @@ pub fn assert_same_logs(nodes: &Nodes) {
 
 #[test]
 fn a_node_takes_its_cluster_from_its_directories_and_founds_no_other() {
-    let mut nodes = three(31);
+    let mut nodes = three(37);
     let all = nodes.ids();
     voice::write(&nodes, &all, 1);
     for id in [1, 2] {
@@ -221,7 +221,7 @@ fn a_node_takes_its_cluster_from_its_directories_and_founds_no_other() {
 
 #[test]
 fn a_node_whose_quorum_fails_does_not_wait_long_before_it_ends() {
-    let mut nodes = Nodes::combined(32, &OURS, &[]).expect("they are ours");
+    let mut nodes = Nodes::combined(38, &OURS, &[]).expect("they are ours");
     nodes.start_all();
     let all = nodes.ids();
     voice::write(&nodes, &all, 1);

@@ -11,3 +11,4 @@ mod quorum;
 #[path = "../support/random.rs"]
 mod random;
 mod replicas;
+mod seeds;

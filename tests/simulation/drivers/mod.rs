@@ -26,6 +26,8 @@ use std::thread;
 use mutation::Mutation;
 use world::World;
 
+use crate::seeds::{self, number};
+
 /// How many events a run has before the faults end.
 const EVENTS: usize = 3000;
 
@@ -82,29 +84,9 @@ fn run(seed: u64, voters: i32, mutation: Option<Mutation>) -> Outcome {
     }
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name)
-        .ok()
-        .map(|text| text.parse().expect("a number"))
-}
-
-/// `SEED` picks one run; `RUNS` says how many there are in all, of which these are some hundredths.
 fn run_all(first: u64, hundredths: u64, voters: i32) {
-    if let Some(seed) = number("SEED") {
+    seeds::run_all(first, 60, hundredths, |seed| {
         run(seed, voters, None);
-        return;
-    }
-    let count = (number("RUNS").unwrap_or(60) * hundredths).div_ceil(100);
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for worker in 0..workers {
-            let seeds = (first..first + count).skip(worker).step_by(workers);
-            scope.spawn(move || {
-                for seed in seeds {
-                    run(seed, voters, None);
-                }
-            });
-        }
     });
 }
 

@@ -20,6 +20,8 @@ use faults::Wipes;
 use mutation::Mutation;
 use world::World;
 
+use crate::seeds;
+
 /// How many events a run has before the faults end.
 const EVENTS: usize = 2000;
 
@@ -50,24 +52,9 @@ fn run(seed: u64, voters: i32, wipes: Wipes, mutation: Option<Mutation>) {
     world.assert_gets_to_work();
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name)
-        .ok()
-        .map(|text| text.parse().expect("a number"))
-}
-
-/// `SEED` picks one run; `RUNS` says how many there are in all, of which these are some hundredths.
 fn run_all(first: u64, hundredths: u64, voters: i32, wipes: Wipes) {
-    if let Some(seed) = number("SEED") {
-        return run(seed, voters, wipes, None);
-    }
-    let count = (number("RUNS").unwrap_or(200) * hundredths).div_ceil(100);
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for worker in 0..workers {
-            let seeds = (first..first + count).skip(worker).step_by(workers);
-            scope.spawn(move || seeds.for_each(|seed| run(seed, voters, wipes, None)));
-        }
+    seeds::run_all(first, 200, hundredths, |seed| {
+        run(seed, voters, wipes, None)
     });
 }
 

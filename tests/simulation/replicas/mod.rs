@@ -37,6 +37,8 @@ use faults::Temper;
 use mutation::Mutation;
 use world::World;
 
+use crate::seeds::{self, number};
+
 /// How many events a run has before the faults end.
 const EVENTS: usize = 3000;
 
@@ -91,29 +93,9 @@ fn run(seed: u64, temper: Temper, mutation: Option<Mutation>) -> usize {
     world.steps
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name)
-        .ok()
-        .map(|text| text.parse().expect("a number"))
-}
-
-/// `SEED` picks one run; `RUNS` says how many there are in all, of which these are some hundredths.
 fn run_all(first: u64, hundredths: u64, temper: Temper) {
-    if let Some(seed) = number("SEED") {
+    seeds::run_all(first, 40, hundredths, |seed| {
         run(seed, temper, None);
-        return;
-    }
-    let count = (number("RUNS").unwrap_or(40) * hundredths).div_ceil(100);
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for worker in 0..workers {
-            let seeds = (first..first + count).skip(worker).step_by(workers);
-            scope.spawn(move || {
-                for seed in seeds {
-                    run(seed, temper, None);
-                }
-            });
-        }
     });
 }
 

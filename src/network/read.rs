@@ -3,6 +3,9 @@
 //! Small requests share one buffer: many arrive in one read, each becomes a slice, nothing is
 //! copied. A large one is read straight into memory of its own. That memory, and its charge to
 //! the budget, grow with the bytes that have arrived: a length that is only claimed costs nothing.
+//! A request of which megabytes have arrived gets a mapping of its own for all of it: that is resident only
+//! as far as it is filled, grows without a copy, and is gone when the request is. What an allocator keeps
+//! of such memory to use it again would be beside the budget.
 
 use std::future::Future;
 use std::io;
@@ -11,6 +14,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use memmap2::MmapMut;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
@@ -37,6 +41,8 @@ const LITTLE_TO_HOLD: usize = 4 << 10;
 const FIRST_STEP: usize = (1 << 20) + (64 << 10);
 /// From then on the memory grows by this factor: few copies, and little memory that is not yet filled.
 const STEP_FACTOR: usize = 4;
+/// A request gets a mapping of its own when more than this has arrived of it.
+const MAPPED_FROM: usize = 4 << 20;
 /// The stall deadline is renewed each time so many bytes have arrived.
 const STALL_BYTES: usize = 64 << 10;
 
@@ -82,12 +88,19 @@ pub(super) struct FrameReader {
 
 #[derive(Debug)]
 struct LargeFrame {
-    bytes: Vec<u8>,
-    /// Memory taken for `bytes`, all of it charged, though not filled: with huge pages it is resident as
-    /// soon as its first byte is written. The allocator may have given more.
+    arrived: Arrived,
+    /// Memory that `arrived` may fill, all of it charged: with huge pages it is resident as soon as its first
+    /// byte is written. The allocator may have given more.
     granted: usize,
     length: usize,
     charge: MemoryCharge,
+}
+
+/// The bytes of a large request that have arrived.
+#[derive(Debug)]
+enum Arrived {
+    Little(Vec<u8>),
+    Much { mapping: MmapMut, filled: usize },
 }
 
 /// Since when a request has been arriving too slowly.
@@ -272,7 +285,7 @@ impl FrameReader {
     fn begin_large(&mut self, length: usize, charge: MemoryCharge) {
         self.small.advance(SIZE_FIELD);
         self.large = Some(LargeFrame {
-            bytes: Vec::new(),
+            arrived: Arrived::Little(Vec::new()),
             granted: 0,
             length,
             charge,
@@ -290,20 +303,17 @@ impl FrameReader {
         let Some(large) = &mut self.large else {
             return Poll::Pending;
         };
-        while large.bytes.len() < large.length {
-            if large.bytes.len() == large.granted {
+        while large.arrived.len() < large.length {
+            if large.arrived.len() == large.granted {
                 if large.poll_grow(context).is_pending() {
                     // Waiting for memory is not the peer's fault.
                     self.stall = Stall::default();
                     return Poll::Pending;
                 }
-                large
-                    .bytes
-                    .extend_from_slice(&std::mem::take(&mut self.small));
+                large.arrived.begin_with(&std::mem::take(&mut self.small));
                 self.taken = 0;
             }
-            let room = large.granted - large.bytes.len();
-            match poll_read(context, socket, &mut (&mut large.bytes).limit(room)) {
+            match large.arrived.poll_read(context, socket, large.granted) {
                 Poll::Pending => {
                     self.listens = true;
                     self.stall.begin();
@@ -316,9 +326,8 @@ impl FrameReader {
         }
         self.stall = Stall::default();
         let large = self.large.take().expect("it was filled above");
-        let bytes = Bytes::from(large.bytes);
         Poll::Ready(Ok(RequestFrame {
-            bytes,
+            bytes: large.arrived.into_bytes(),
             charge: large.charge,
             received_at: Instant::now(),
         }))
@@ -334,9 +343,70 @@ impl LargeFrame {
             self.charge
                 .poll_grow(context, (target - self.granted) as u64)
         );
-        self.bytes.reserve_exact(target - self.bytes.len());
+        self.arrived.make_room(target, self.length);
         self.granted = target;
         Poll::Ready(())
+    }
+}
+
+impl Arrived {
+    fn len(&self) -> usize {
+        match self {
+            Self::Little(bytes) => bytes.len(),
+            Self::Much { filled, .. } => *filled,
+        }
+    }
+
+    /// What was read along with the request's size: the first step has room for it.
+    fn begin_with(&mut self, bytes: &[u8]) {
+        if let Self::Little(little) = self {
+            little.extend_from_slice(bytes);
+        }
+    }
+
+    /// Makes room for `target` bytes in all, of a request of `length` bytes.
+    fn make_room(&mut self, target: usize, length: usize) {
+        let Self::Little(bytes) = self else {
+            return;
+        };
+        // Without address space for a mapping it goes on as it began.
+        if bytes.len() > MAPPED_FROM
+            && let Ok(mut mapping) = MmapMut::map_anon(length)
+        {
+            let filled = bytes.len();
+            mapping[..filled].copy_from_slice(bytes);
+            *self = Self::Much { mapping, filled };
+            return;
+        }
+        bytes.reserve_exact(target - bytes.len());
+    }
+
+    /// Reads once, up to `granted` bytes in all.
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        socket: &mut TcpStream,
+        granted: usize,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Little(bytes) => {
+                let room = granted - bytes.len();
+                poll_read(context, socket, &mut bytes.limit(room))
+            }
+            Self::Much { mapping, filled } => {
+                let mut room = &mut mapping[*filled..granted];
+                let read = ready!(poll_read(context, socket, &mut room))?;
+                *filled += read;
+                Poll::Ready(Ok(read))
+            }
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Little(bytes) => Bytes::from(bytes),
+            Self::Much { mapping, .. } => Bytes::from_owner(mapping),
+        }
     }
 }
 

@@ -34,6 +34,9 @@ async fn frames_of_all_sizes_arrive_whole_however_they_are_cut() {
         32_761,
         65_536,
         3 << 20,
+        4_456_440,
+        4_456_441,
+        20 << 20,
     ]) {
         let body: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
         let two = [

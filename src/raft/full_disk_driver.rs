@@ -117,6 +117,7 @@ impl RaftThread {
 
     fn begin_again(&mut self) -> Result<(), RaftError> {
         let now = self.wall();
+        self.log.reopen_if_offline(now)?;
         self.log.flush(now)?;
         // A clean-up may have been broken off: what is known of the snapshots is what is there.
         let ids = self.shared.snapshots.recover(self.log.start_offset())?;
@@ -124,9 +125,10 @@ impl RaftThread {
         for id in &ids {
             self.learn_snapshot(*id)?;
         }
-        // A snapshot may have been stored, and the log not been emptied for it.
+        // A snapshot may have been stored, and the log not been emptied for it, or not to the end.
+        let has_peers = !self.voters.is_only(self.node.local().id);
         if let Some(id) = ids.last().copied()
-            && id.offset > self.log.end_offset()
+            && self.log.is_behind(id, has_peers)
         {
             self.restart_at_snapshot(id)?;
         }

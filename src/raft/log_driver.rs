@@ -111,19 +111,44 @@ impl MetadataLog {
         )
     }
 
-    /// Makes the log go on from the newest snapshot, if that is later than the log's end or, where
-    /// snapshots are fetched (`has_peers`), of another history: the node stopped after it had fetched the
+    /// Opens the log again if a full disk broke a cut off, which leaves neither the log that was nor the one
+    /// that should be. The recovery point was lowered before the cut, so nothing that is gone is missed.
+    pub(super) fn reopen_if_offline(&mut self, now: Timestamp) -> Result<(), RaftError> {
+        if !self.log.is_offline() {
+            return Ok(());
+        }
+        let opening = Opening {
+            recovery_point: durable_end(&self.dir, self.synced.offset(), self.recovery_point),
+            ..Opening::unknown(now)
+        };
+        let config = Arc::clone(self.log.config());
+        let reserve = self.reserve.clone();
+        self.log = with_reserve(reserve.as_deref(), || {
+            let (disk, config) = (Arc::clone(&self.disk), Arc::clone(&config));
+            let opened = Log::open(disk, &self.dir, config, &opening);
+            opened.map_err(|error| open_error(&self.dir, error))
+        })?;
+        Ok(())
+    }
+
+    /// Whether the log has to go on from the newest snapshot: that is later than the log's end or, where
+    /// snapshots are fetched (`has_peers`), of another history, as the node stopped after it had fetched the
     /// snapshot. The only voter writes each snapshot of its own log, so epochs that do not match are
-    /// damage there, which [`Self::verify`] looks for. Refuses a log whose beginning no snapshot covers.
+    /// damage there, which [`Self::verify`] looks for.
+    pub(super) fn is_behind(&self, newest: OffsetAndEpoch, has_peers: bool) -> bool {
+        newest.offset > self.end_offset() || (has_peers && self.has_other_history(newest))
+    }
+
+    /// Makes the log go on from the newest snapshot, if it is behind that. Refuses a log whose beginning no
+    /// snapshot covers.
     pub(super) fn align_with_snapshot(
         &mut self,
         newest: Option<OffsetAndEpoch>,
         has_peers: bool,
         now: Timestamp,
     ) -> Result<(), RaftError> {
-        let end = self.end_offset();
         if let Some(id) = newest
-            && (id.offset > end || (has_peers && self.has_other_history(id)))
+            && self.is_behind(id, has_peers)
         {
             return self.restart_at(id.offset, now);
         }

@@ -174,3 +174,46 @@ fn a_disk_that_is_full_from_any_operation_on_does_not_end_the_quorum() {
         live_on_a_disk_that_is_full_for_a_while(Some(operation));
     }
 }
+
+#[test]
+fn a_log_that_a_full_disk_kept_from_going_on_at_a_snapshot_does_so_once_there_is_space() {
+    let config = RaftConfig {
+        segment_bytes: 200,
+        ..config()
+    };
+    let (now, place) = (Timestamp(1_700_000_000_000), Offset(100));
+    let mut broken_off = 0;
+    for operation in 0.. {
+        let disk = formatted_disk();
+        let (raft, recorder, epoch) = lead(&config, &disk);
+        for number in 0..8 {
+            let last = raft.append(epoch, vec![record(&format!("{number}").repeat(60))]);
+            assert!(recorder.wait_for_commit(last.unwrap()));
+        }
+        raft.close();
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let dir = Path::new("data/__cluster_metadata-0");
+        let mut log = MetadataLog::open(&shared, dir, &config, now).unwrap();
+        disk.inject(disk.operations() + operation, Fault::NoSpace);
+        let restarted = log.restart_at(place, now);
+        disk.heal();
+        let Err(error) = restarted else {
+            break;
+        };
+        assert!(error.is_full_disk(), "operation {operation}: {error}");
+        broken_off += 1;
+
+        log.reopen_if_offline(now).unwrap();
+        log.restart_at(place, now).unwrap();
+
+        assert_eq!((log.start_offset(), log.end_offset()), (place, place));
+        log.close(now).unwrap();
+        let log = MetadataLog::open(&shared, dir, &config, now).unwrap();
+        assert_eq!(
+            log.end_offset(),
+            place,
+            "operation {operation}, after a restart"
+        );
+    }
+    assert!(broken_off > 10, "only {broken_off}");
+}

@@ -133,6 +133,7 @@ use crate::replication::manager::ReplicaManager;
 use crate::telemetry::{ClientMetrics, Loggers, Metrics};
 use context::{RequestContext, RequestLimits};
 use heavy::Lane;
+use produce::RefusedForNow;
 use producer_ids::ProducerIds;
 use route::{ListenerKind, Route};
 
@@ -187,6 +188,7 @@ pub struct Api {
     /// Where heavy requests of brokers and controllers are begun.
     heavy_of_brokers: Lane,
     large_batches: Lane,
+    refused_for_now: RefusedForNow,
     creating_offsets_topic: tokio::sync::Mutex<()>,
 }
 
@@ -201,6 +203,7 @@ impl Api {
             heavy: Lane::of(1),
             heavy_of_brokers: Lane::of(1),
             large_batches: Lane::of_all_cores(),
+            refused_for_now: RefusedForNow::default(),
             creating_offsets_topic: tokio::sync::Mutex::default(),
         }
     }

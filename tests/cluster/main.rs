@@ -14,6 +14,7 @@ mod health;
 mod hostile;
 mod identities;
 mod impostors;
+mod in_flight;
 mod mixed_data;
 mod mixed_quorum;
 mod near_replicas;

@@ -8,9 +8,6 @@ use broker::protocol::ErrorCode;
 use broker::protocol::messages::alter_partition_reassignments::{
     AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
 };
-use broker::protocol::messages::incremental_alter_configs::{
-    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
-};
 use broker::protocol::messages::list_partition_reassignments::ListPartitionReassignmentsRequest;
 
 use crate::apache::Apache;
@@ -77,21 +74,8 @@ fn wait_until_moved(nodes: &Nodes, replicas: &[i32]) {
 }
 
 /// Sets a config, or takes it away.
-fn set(nodes: &Nodes, (kind, name): (i8, &str), key: &str, value: Option<&str>) {
-    let request = IncrementalAlterConfigsRequest {
-        resources: vec![AlterConfigsResource {
-            resource_type: kind,
-            resource_name: name.to_owned().into(),
-            configs: vec![AlterableConfig {
-                name: key.to_owned().into(),
-                config_operation: i8::from(value.is_none()),
-                value: value.map(|value| value.to_owned().into()),
-            }],
-        }],
-        validate_only: false,
-    };
-    let answer = ask(&nodes.bootstrap(2), &request).expect("an answer");
-    assert_eq!(answer.responses[0].error_code, ErrorCode::NONE);
+fn set(nodes: &Nodes, resource: (i8, &str), key: &str, value: Option<&str>) {
+    topics::configure(&nodes.bootstrap(2), resource, key, value);
 }
 
 /// The folders of the topic's partitions on a node.

@@ -1,8 +1,13 @@
-//! Topics of a cluster: made by one of its nodes, and seen by one.
+//! Topics of a cluster: made by one of its nodes, and seen by one. And configs, set by one.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use broker::protocol::ErrorCode;
 use broker::protocol::messages::create_topics::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
+use broker::protocol::messages::incremental_alter_configs::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
 };
 use broker::protocol::messages::metadata::{
     MetadataRequest, MetadataResponse, MetadataResponseTopic,
@@ -49,4 +54,22 @@ pub fn metadata(address: &str) -> Option<MetadataResponse> {
 pub fn find(address: &str, name: &str) -> Option<MetadataResponseTopic> {
     let mut topics = metadata(address)?.topics.into_iter();
     topics.find(|topic| topic.name.as_deref() == Some(name))
+}
+
+/// Has the node at `address` set a config of a resource, or take it away.
+pub fn configure(address: &str, (kind, name): (i8, &str), key: &str, value: Option<&str>) {
+    let request = IncrementalAlterConfigsRequest {
+        resources: vec![AlterConfigsResource {
+            resource_type: kind,
+            resource_name: name.to_owned().into(),
+            configs: vec![AlterableConfig {
+                name: key.to_owned().into(),
+                config_operation: i8::from(value.is_none()),
+                value: value.map(|value| value.to_owned().into()),
+            }],
+        }],
+        validate_only: false,
+    };
+    let answer = ask(address, &request).expect("an answer");
+    assert_eq!(answer.responses[0].error_code, ErrorCode::NONE);
 }

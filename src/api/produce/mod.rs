@@ -5,9 +5,12 @@
 //! request's memory is given back before that wait. A request that writes to a disk that stalls is
 //! carried out on threads of its directory, and what is more than a little work on others.
 //!
+//! What a producer sent behind a batch that was refused for now is refused like it, see [`refused`].
+//!
 //! Version 7 allows zstd, 8 adds errors of single records, 10 names the new leader (KIP-951), 13
 //! names topics by id. Transactions are not served yet, so transactional batches are refused.
 
+mod refused;
 mod writing;
 
 use std::sync::Arc;
@@ -27,6 +30,7 @@ use crate::protocol::messages::produce::{
 use crate::protocol::{DecodeError, ErrorCode};
 use crate::replication::delayed::{AckOutcome, AckWait};
 use crate::replication::manager::SlowDir;
+pub(super) use refused::RefusedForNow;
 use writing::{Effort, Writing};
 
 /// `acks` of a request that is answered when all in-sync replicas have the batch.

@@ -1,6 +1,7 @@
 //! A Produce request on its way into the logs: as much of it at a time as the thread may spend on it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -16,6 +17,7 @@ use crate::protocol::messages::produce::{
 };
 use crate::protocol::{ErrorCode, Str};
 use crate::quota::QuotaKind;
+use crate::records::BatchHeader;
 use crate::records::validate::{Rejection, check_request, validate_within};
 use crate::replication::delayed::AckWait;
 use crate::replication::error::ReplicaError;
@@ -237,7 +239,10 @@ impl Appending<'_> {
             let answer = match self.try_append(topic, data.index, records, &mut effort.bytes) {
                 Ok(Some(appended)) => accepted(data.index, &appended),
                 Ok(None) => return false,
-                Err(refusal) => refused(data.index, refusal),
+                Err(refusal) => {
+                    self.note_refusal(topic, data.index, records, refusal.code);
+                    refused(data.index, refusal)
+                }
             };
             data.records = None;
             answers.push(answer);
@@ -257,21 +262,35 @@ impl Appending<'_> {
             return Err(ErrorCode::INVALID_REQUIRED_ACKS.into());
         }
         let topic_id = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-        let partition = self.api.replicas().partition(&TopicIdPartition {
+        let id = TopicIdPartition {
             topic_id,
             partition: index,
-        })?;
+        };
+        let partition = self.api.replicas().partition(&id)?;
         check_request(records, self.context.version())?;
         let topic = &partition.name().topic;
         if internal_topics::is_internal(topic) && self.context.client_id() != ADMIN_CLIENT {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION.into());
         }
-        self.append_to(&partition, records, left)
+        self.append_to(id, &partition, records, left)
             .map_err(|refusal| refusal.at(&partition))
+    }
+
+    /// Remembers a refusal, as batches that the producer sent behind this one may be on their way.
+    fn note_refusal(&self, topic: Option<Uuid>, index: i32, records: &[u8], code: ErrorCode) {
+        if let (Some(topic_id), Ok(Some(header))) = (topic, BatchHeader::parse(records)) {
+            let id = TopicIdPartition {
+                topic_id,
+                partition: index,
+            };
+            let refused = &self.api.refused_for_now;
+            refused.note(id, &header, code, Instant::now());
+        }
     }
 
     fn append_to(
         &self,
+        id: TopicIdPartition,
         partition: &Arc<Partition>,
         records: &Bytes,
         left: &mut usize,
@@ -283,6 +302,12 @@ impl Appending<'_> {
         if batch.header().is_transactional() {
             return Err(ErrorCode::INVALID_TXN_STATE.into());
         }
+        let header = batch.header();
+        let refused_for_now = &self.api.refused_for_now;
+        if let Some(code) = refused_for_now.before(id, header) {
+            tracing::debug!(partition = %partition.name(), code = code.name(), "a batch before this one was refused");
+            return Err(code.into());
+        }
         let write = LeaderWrite {
             batch: &batch,
             origin: Origin::Client,
@@ -291,11 +316,16 @@ impl Appending<'_> {
             transaction_version: 0,
             ticket: self.wait.map(|wait| wait.ticket(self.next)),
         };
-        let appended = self.api.replicas().append(partition, write);
-        appended.map(Some).map_err(|error| {
-            tracing::debug!(partition = %partition.name(), %error, "a batch was refused");
-            error.into()
-        })
+        match self.api.replicas().append(partition, write) {
+            Ok(appended) => {
+                refused_for_now.forget(id, header);
+                Ok(Some(appended))
+            }
+            Err(error) => {
+                tracing::debug!(partition = %partition.name(), %error, "a batch was refused");
+                Err(error.into())
+            }
+        }
     }
 }
 

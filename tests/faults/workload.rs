@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Message as _};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
@@ -280,7 +280,14 @@ struct Delivery {
     sent: Arc<Mutex<Vec<Sent>>>,
 }
 
-impl ClientContext for Delivery {}
+impl ClientContext for Delivery {
+    /// Says why the producer gave up, if it does.
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            println!("a producer: {error}: {reason}");
+        }
+    }
+}
 
 impl ProducerContext for Delivery {
     type DeliveryOpaque = Box<usize>;

@@ -56,6 +56,11 @@ impl Delivery {
         }
     }
 
+    /// The state machine has everything below.
+    pub fn next_offset(&self) -> Offset {
+        self.next_offset
+    }
+
     /// Notes a batch that this node wrote at the end of its log.
     pub fn wrote(&mut self, batch: CommittedBatch) {
         self.kept_bytes += batch.size();

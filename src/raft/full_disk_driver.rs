@@ -127,10 +127,12 @@ impl RaftThread {
         }
         // A snapshot may have been stored, and the log not been emptied for it, or not to the end.
         let has_peers = !self.voters.is_only(self.node.local().id);
-        if let Some(id) = ids.last().copied()
-            && self.log.is_behind(id, has_peers)
-        {
-            self.restart_at_snapshot(id)?;
+        if let Some(id) = ids.last().copied() {
+            if self.log.is_behind(id, has_peers) {
+                self.restart_at_snapshot(id)?;
+            } else {
+                self.load_if_missed(id)?;
+            }
         }
         let election = self.quorum_state.load()?;
         let snapshots = self.snapshots.iter().map(|info| info.id).collect();

@@ -13,6 +13,7 @@ use super::event::RaftEvent;
 use super::log_state::OffsetAndEpoch;
 use super::loop_driver::RaftThread;
 use super::message::{FetchSnapshotRequest, Refusal, Request, Response, ResponseBody};
+use super::snapshot::Snapshot;
 use super::snapshot_driver::{SnapshotFileError, SnapshotWriter};
 use crate::model::Offset;
 
@@ -137,9 +138,24 @@ impl RaftThread {
 
     /// Lets the log go on from a snapshot that was fetched, and hands that to the state machine.
     pub(super) fn restart_at_snapshot(&mut self, id: OffsetAndEpoch) -> Result<(), RaftError> {
+        // Before the log is emptied: it may not be readable.
         let snapshot = self.shared.snapshots.read(id)?;
         let now = self.wall();
         self.log.restart_at(id.offset, now)?;
+        self.hand_over(id, snapshot)
+    }
+
+    /// Hands the state machine the snapshot that the log goes on from, if it was not given that: the disk
+    /// became full after the log was emptied for it.
+    pub(super) fn load_if_missed(&mut self, id: OffsetAndEpoch) -> Result<(), RaftError> {
+        if self.delivery.next_offset() >= self.log.start_offset() {
+            return Ok(());
+        }
+        let snapshot = self.shared.snapshots.read(id)?;
+        self.hand_over(id, snapshot)
+    }
+
+    fn hand_over(&mut self, id: OffsetAndEpoch, snapshot: Snapshot) -> Result<(), RaftError> {
         for other in std::mem::take(&mut self.snapshots) {
             if other.id != id {
                 self.shared.snapshots.delete(other.id)?;

@@ -110,6 +110,19 @@ fn the_drivers_of_five_voters_lose_nothing() {
     run_all(25_000_000, 20, 5);
 }
 
+/// A disk became full after the log was emptied for a snapshot, or while it was: the quorum ended on that node.
+#[test]
+fn seeds_in_which_a_full_disk_broke_off_the_way_to_a_snapshot_go_on() {
+    for (seed, voters) in [
+        (21_000_073, 1),
+        (22_000_316, 2),
+        (23_000_280, 3),
+        (25_000_175, 5),
+    ] {
+        run(seed, voters, None);
+    }
+}
+
 #[test]
 fn the_same_seed_runs_the_same_way() {
     assert_eq!(run(26_000_000, 3, None), run(26_000_000, 3, None));

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::alter_resources::{check_broker, in_order, keep_unanswered};
+use super::alter_resources::{check_broker, check_cordons, in_order, keep_unanswered};
 use super::context::RequestContext;
 use super::{Api, controller_requests};
 use crate::metadata::controller::alteration_answer;
@@ -20,7 +20,10 @@ pub async fn handle(
 ) -> AlterConfigsResponse {
     let refused = |resource: &AlterConfigsResource| {
         let named = (resource.resource_type, &*resource.resource_name);
-        let outcome = check_broker(&api, &context, named);
+        let values = resource.configs.iter();
+        let values = values.filter_map(|it| Some((&*it.name, it.value.as_deref()?)));
+        let outcome = check_broker(&api, &context, named)
+            .and_then(|()| check_cordons(&api, &context, named, values));
         outcome
             .is_err()
             .then(|| alteration_answer(resource, &outcome))

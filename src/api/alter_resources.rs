@@ -3,6 +3,7 @@
 
 use super::context::RequestContext;
 use super::{Api, ListenerKind};
+use crate::config::{CORDONED_LOG_DIRS, check_cordoned_log_dirs, cordons_more};
 use crate::metadata::controller::Refusal;
 use crate::metadata::image::ResourceKind;
 use crate::protocol::ErrorCode;
@@ -28,6 +29,42 @@ pub(super) fn check_broker(
         // What is no number at all the controller refuses.
         _ => Ok(()),
     }
+}
+
+/// Refuses entries of `cordoned.log.dirs` that are none of this broker's log directories. A controller that is
+/// asked itself knows no paths: there entries can only be taken away, as in Kafka. What a broker passes on it has
+/// looked at.
+///
+/// # Errors
+/// INVALID_REQUEST, or INVALID_CONFIG by a controller.
+pub(super) fn check_cordons<'a>(
+    api: &Api,
+    context: &RequestContext,
+    (kind, name): (i8, &str),
+    mut values: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<(), Refusal> {
+    let is_broker = ResourceKind::from_wire(kind) == Some(ResourceKind::Broker);
+    if !is_broker || context.forwarded_for.is_some() {
+        return Ok(());
+    }
+    let Some((_, cordoned)) = values.find(|(key, _)| *key == CORDONED_LOG_DIRS) else {
+        return Ok(());
+    };
+    if api.listener_kind(context) == ListenerKind::Broker {
+        let checked = check_cordoned_log_dirs(cordoned, &api.config().storage.log_dirs);
+        return checked
+            .map_err(|invalid| Refusal::new(ErrorCode::INVALID_REQUEST, invalid.message));
+    }
+    let image = api.image();
+    let before = image
+        .configs()
+        .get(ResourceKind::Broker, name, CORDONED_LOG_DIRS);
+    if cordons_more(before.map_or("", |value| value), cordoned) {
+        let message = "When updating cordoned.log.dirs via controllers, the new value must be a subset of \
+                       the current configuration value.";
+        return Err(Refusal::new(ErrorCode::INVALID_CONFIG, message));
+    }
+    Ok(())
 }
 
 /// Leaves those resources that were not answered here; `here` has a place for each.

@@ -1,7 +1,7 @@
 //! DescribeLogDirs (key 35), versions 1-5: the log directories, and what lies in them.
 //!
 //! A null list asks for all partitions. Version 3 adds an error for the whole, 4 the size of the
-//! volume (KIP-827), 5 tells cordoned directories, of which there are none here.
+//! volume (KIP-827), 5 tells cordoned directories (KIP-1066), where metadata.version knows them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -42,7 +42,11 @@ pub async fn handle(
         }
         wanted
     });
-    let results = dirs.into_iter().map(|dir| result(dir, wanted.as_ref()));
+    let knows_cordons = api.image().metadata_version().cordons_directories();
+    let results = dirs.into_iter().map(|dir| DescribeLogDirsResult {
+        is_cordoned: dir.is_cordoned && knows_cordons,
+        ..result(dir, wanted.as_ref())
+    });
     DescribeLogDirsResponse {
         results: results.collect(),
         ..DescribeLogDirsResponse::default()

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use super::alter_resources::{check_broker, in_order, keep_unanswered};
+use super::alter_resources::{check_broker, check_cordons, in_order, keep_unanswered};
 use super::broker_loggers::{self, BROKER_LOGGER};
 use super::context::RequestContext;
 use super::{Api, controller_requests};
-use crate::metadata::controller::{alteration_answer, check_alterations};
+use crate::metadata::controller::{adds_values, alteration_answer, check_alterations};
 use crate::protocol::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterConfigsResourceResponse, IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
@@ -46,7 +46,11 @@ fn answered_here(
         return Some(alteration_answer(resource, &outcome));
     }
     let named = (resource.resource_type, &*resource.resource_name);
-    let outcome = check_broker(api, context, named);
+    let set_or_added = resource.configs.iter();
+    let set_or_added = set_or_added.filter(|it| adds_values(it));
+    let values = set_or_added.filter_map(|it| Some((&*it.name, it.value.as_deref()?)));
+    let outcome =
+        check_broker(api, context, named).and_then(|()| check_cordons(api, context, named, values));
     outcome
         .is_err()
         .then(|| alteration_answer(resource, &outcome))

@@ -30,6 +30,7 @@ const HURRIED_HANDOVER_TIME: Duration = Duration::from_secs(1);
 
 /// A broker whose publishers are registered, and that waits for the first image.
 pub(super) struct PreparedBroker {
+    live: Arc<LiveConfig>,
     starter: ReplicaStarter,
     client_metrics: Arc<ClientMetrics>,
 }
@@ -62,6 +63,7 @@ pub(super) fn prepare(
     let client_metrics = client_metrics::of(&live.current());
     let subscriptions = Box::new(SubscriptionPublisher(Arc::clone(&client_metrics)));
     let broker = PreparedBroker {
+        live: Arc::clone(live),
         starter,
         client_metrics,
     };
@@ -77,6 +79,7 @@ impl PreparedBroker {
         sockets: Sockets,
     ) -> anyhow::Result<BrokerRole> {
         let Self {
+            live,
             mut starter,
             client_metrics,
         } = self;
@@ -93,6 +96,7 @@ impl PreparedBroker {
         let controller = anywhere(config, metadata);
         let lifecycle =
             starter.begin_life(identity, replicas.manager.clone(), controller, metadata)?;
+        tell_of_cordoned(&live, &lifecycle, &replicas.manager);
         lifecycle.caught_up().await?;
         let life = Arc::clone(&lifecycle);
         replicas.manager.set_broker_epoch(move || life.epoch());
@@ -181,6 +185,17 @@ pub(super) fn anywhere(config: &BrokerConfig, metadata: &Metadata) -> Controller
         [only] if only.id == node.node_id => controller.clone(),
         voters => controller.with_link(ControllerLink::new(node.node_id, voters)),
     }
+}
+
+/// Tells the controller of the log directories that get no new replicas, now and after each change.
+fn tell_of_cordoned(
+    live: &LiveConfig,
+    lifecycle: &Arc<BrokerLifecycle>,
+    replicas: &ReplicaManager,
+) {
+    let (lifecycle, replicas) = (Arc::clone(lifecycle), replicas.clone());
+    // The replicas have taken over the change before: they subscribed first.
+    live.subscribe(move |_| lifecycle.set_cordoned(replicas.cordoned_dirs()));
 }
 
 /// Waits until requests find this broker unfenced, and its partitions led: the controller says so when that

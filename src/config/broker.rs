@@ -5,6 +5,7 @@
 //! from the changed layers.
 
 use super::check;
+use super::cordon;
 use super::group_coordinator::GroupCoordinatorConfig;
 use super::layers::Layers;
 use super::listeners::Listeners;
@@ -105,6 +106,7 @@ impl BrokerConfig {
         let membership = Membership::read(&view)?;
         let listeners = Listeners::read(&view, &membership)?;
         let storage = StorageConfig::read(&view);
+        cordon::check(&view, &storage.log_dirs)?;
         Ok(Self {
             node: NodeConfig::read(&view, membership, &listeners)?,
             quorum: QuorumConfig::read(&view),

@@ -10,6 +10,7 @@ mod alter;
 mod broker;
 mod check;
 mod client_metrics;
+mod cordon;
 mod describe;
 mod endpoint;
 mod environment;
@@ -42,6 +43,7 @@ pub use broker::{BrokerConfig, ClientTelemetryConfig, LoggingConfig, LoggingForm
 pub use client_metrics::{
     ClientAttribute, ClientMetricsConfig, InvalidSubscription, check_client_metrics,
 };
+pub use cordon::{CORDONED_LOG_DIRS, check_cordoned_log_dirs, cordons_more};
 pub use describe::{
     Entry, Synonym, describe_broker, describe_client_metrics, describe_cluster_default,
     describe_group, describe_loggers, describe_topic,

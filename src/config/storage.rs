@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::cordon;
 use super::view::View;
 
 /// Directories and housekeeping of logs.
@@ -9,6 +10,8 @@ use super::view::View;
 pub struct StorageConfig {
     /// The log directories, at least one.
     pub log_dirs: Vec<PathBuf>,
+    /// Those of them that get no new replicas.
+    pub cordoned_log_dirs: Vec<PathBuf>,
     /// Threads that open the logs of one directory: 1 or above.
     pub num_recovery_threads_per_data_dir: i32,
     /// 1 or above.
@@ -93,8 +96,10 @@ impl StorageConfig {
         let log_dirs = view
             .set_list("log.dirs")
             .unwrap_or_else(|| view.list("log.dir"));
+        let log_dirs: Vec<PathBuf> = log_dirs.into_iter().map(PathBuf::from).collect();
         Self {
-            log_dirs: log_dirs.into_iter().map(PathBuf::from).collect(),
+            cordoned_log_dirs: cordon::cordoned(view, &log_dirs),
+            log_dirs,
             num_recovery_threads_per_data_dir: view.int("num.recovery.threads.per.data.dir"),
             log_retention_check_interval_ms: view.long("log.retention.check.interval.ms"),
             log_flush_scheduler_interval_ms: view.long("log.flush.scheduler.interval.ms"),

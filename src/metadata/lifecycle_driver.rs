@@ -51,10 +51,10 @@ pub enum LifecycleState {
 pub struct LifecycleError(String);
 
 /// The inputs of the thread.
-#[derive(Clone, Copy)]
 enum Command {
     Ready,
     DirectoryOffline(DirectoryId),
+    Cordoned(Vec<DirectoryId>),
     ShutDown,
 }
 
@@ -103,6 +103,7 @@ impl BrokerLifecycle {
             wants_to_stop: false,
             is_orphaned: false,
             offline: Vec::new(),
+            cordoned: None,
         };
         let builder = thread::Builder::new().name("broker-heartbeat".to_owned());
         let thread = builder.spawn(move || {
@@ -171,6 +172,12 @@ impl BrokerLifecycle {
         self.command(Command::DirectoryOffline(id));
     }
 
+    /// Tells the controller which log directories get no new replicas. Until it is called for the first time
+    /// heartbeats say nothing of them.
+    pub fn set_cordoned(&self, directories: Vec<DirectoryId>) {
+        self.command(Command::Cordoned(directories));
+    }
+
     /// Hands all partitions over, and waits until the cluster does not count on this broker any more, or
     /// `timeout` has passed. Returns whether the partitions were handed over.
     pub async fn shut_down(&self, timeout: Duration) -> bool {
@@ -236,6 +243,8 @@ struct Life {
     /// The handle was dropped: nobody waits for the broker's state any more.
     is_orphaned: bool,
     offline: Vec<DirectoryId>,
+    /// The directories that get no new replicas; `None` until that is known.
+    cordoned: Option<Vec<DirectoryId>>,
 }
 
 impl Life {
@@ -345,7 +354,7 @@ impl Life {
             want_shut_down: self.wants_to_stop,
             offline_log_dirs: self.offline.clone(),
             // Only a broker that knows its configs can say which directories they cordon.
-            cordoned_log_dirs: has_caught_up.then(Vec::new),
+            cordoned_log_dirs: self.cordoned.clone().filter(|_| has_caught_up),
         };
         let response = self.controller.ask(request).await;
         if response.error_code.is_error() {
@@ -384,6 +393,7 @@ impl Life {
         match command {
             Some(Command::Ready) => self.is_ready = true,
             Some(Command::DirectoryOffline(id)) => self.offline.push(id),
+            Some(Command::Cordoned(directories)) => self.cordoned = Some(directories),
             Some(Command::ShutDown) => self.wants_to_stop = true,
             None => {
                 self.wants_to_stop = true;

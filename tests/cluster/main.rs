@@ -7,6 +7,7 @@
 mod support;
 
 mod brokers;
+mod cordons;
 mod eligible_leaders;
 mod few_in_sync;
 mod healing;
@@ -19,6 +20,7 @@ mod mixed_data;
 mod mixed_quorum;
 mod near_replicas;
 mod nodes;
+mod operator;
 mod quorum;
 mod reassignment;
 mod replication;

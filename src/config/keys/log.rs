@@ -12,8 +12,9 @@ keys! {
         "The one directory that holds the partitions, if `log.dirs` is unset. The default differs \
          from Kafka's (a folder in the system's temporary one), which a restart of the machine may \
          empty.";
-    "cordoned.log.dirs": List = "", LIST; Medium PerBroker NotYet;
-        "Directories that get no new partitions; `*` for all.";
+    "cordoned.log.dirs": List = "", LIST; Medium PerBroker Acts;
+        "Directories of `log.dirs` that get no new replicas; `*` for all. A broker with no other \
+         directory is passed over when replicas are placed. What lies there stays, and is served.";
     "log.dir.failure.timeout.ms": Long = "30000", at_least(1); Low ReadOnly NotYet;
         "How long to try to tell the controller of a lost directory before the broker stops.";
     "num.recovery.threads.per.data.dir": Int = "2", at_least(1); High ClusterWide Acts;

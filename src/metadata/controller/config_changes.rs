@@ -9,8 +9,8 @@ use super::topic_rules::MIN_IN_SYNC;
 use super::{Controller, topic_name};
 use crate::config::keys;
 use crate::config::{
-    AlteredBroker, InvalidSubscription, Key, Kind, check_broker_alteration, check_client_metrics,
-    check_group_overrides, check_overrides,
+    AlteredBroker, CORDONED_LOG_DIRS, InvalidSubscription, Key, Kind, check_broker_alteration,
+    check_client_metrics, check_group_overrides, check_overrides,
 };
 use crate::metadata::image::ResourceKind;
 use crate::protocol::Str;
@@ -270,7 +270,7 @@ impl Controller {
 
     fn check_broker_configs(&self, change: &ConfigChange<'_>) -> Result<(), Refusal> {
         self.check_min_in_sync_of_broker(change.name, change.values.get(MIN_IN_SYNC))?;
-        let cordons = change.values.contains_key("cordoned.log.dirs");
+        let cordons = change.values.contains_key(CORDONED_LOG_DIRS);
         if cordons && !self.image.metadata_version().cordons_directories() {
             let message = "The cordoned.log.dirs configuration value cannot be set because it \
                            requires metadata.version >= 4.3-IV0";

@@ -174,6 +174,12 @@ pub fn check_alterations(
     check_resource(resource)
 }
 
+/// Whether the key has the given value after the alteration, or has it among others.
+pub fn adds_values(config: &AlterableConfig) -> bool {
+    let operation = Operation::from_wire(config.config_operation);
+    matches!(operation, Ok(Operation::Set | Operation::Append))
+}
+
 /// The part of the answer for one resource, altered or refused.
 pub fn alteration_answer<R: AlteredResource>(
     resource: &R,

@@ -47,7 +47,7 @@ use std::time::{Duration, Instant};
 
 pub use activation::{activation_records, bootstrap_records};
 pub use decision::{Decision, Refusal};
-pub use incremental_alter_configs::{alteration_answer, check_alterations};
+pub use incremental_alter_configs::{adds_values, alteration_answer, check_alterations};
 pub use periodic_elections::ElectionIntervals;
 pub use placement::Entropy;
 pub use request::{Circumstances, ControllerRequest, ControllerRequestContext, RequestSender};

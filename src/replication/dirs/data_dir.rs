@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -40,6 +40,8 @@ pub struct DataDir {
     pub slow_lane: Arc<SlowLane>,
     /// What waits for a disk that hangs.
     pub late: LateWork,
+    /// Whether it gets no new replicas.
+    is_cordoned: AtomicBool,
     partition_count: AtomicUsize,
     /// Checkpoint entries of logs that could not be opened: without its recovery point a damaged log would
     /// be cut at the next start.
@@ -141,6 +143,7 @@ impl DataDir {
             syncs: SyncQueue::default(),
             slow_lane: Arc::default(),
             late: LateWork::default(),
+            is_cordoned: AtomicBool::new(false),
             partition_count: AtomicUsize::new(0),
             unopened: Mutex::default(),
             removals: Mutex::default(),
@@ -170,6 +173,15 @@ impl DataDir {
     /// How many partitions the directory has: new ones go where the fewest are.
     pub fn partition_count(&self) -> usize {
         self.partition_count.load(Ordering::Relaxed)
+    }
+
+    /// Whether the directory gets no new replicas (`cordoned.log.dirs`).
+    pub fn is_cordoned(&self) -> bool {
+        self.is_cordoned.load(Ordering::Relaxed)
+    }
+
+    pub fn set_cordoned(&self, is_cordoned: bool) {
+        self.is_cordoned.store(is_cordoned, Ordering::Relaxed);
     }
 
     pub fn partition_added(&self) {

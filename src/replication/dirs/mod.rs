@@ -136,6 +136,14 @@ impl Dirs {
         self.listener.replica_placed(placed);
     }
 
+    /// Takes over which directories get no new replicas, by their paths in the config.
+    pub fn cordon(&self, cordoned: &[PathBuf]) {
+        for dir in &self.all {
+            let is_cordoned = cordoned.iter().any(|path| path == dir.path());
+            dir.set_cordoned(is_cordoned);
+        }
+    }
+
     /// The directories that could be opened at the start.
     pub fn all(&self) -> &[Arc<DataDir>] {
         &self.all
@@ -174,7 +182,8 @@ impl Dirs {
     }
 
     /// The directory for a new log: the one that the controller names, or else the one with the fewest
-    /// partitions whose disk does not hang. `None` if the log may already be in a directory that is offline.
+    /// partitions whose disk does not hang, and that is cordoned only if all are: the controller may have placed
+    /// the replica before it heard of that. `None` if the log may already be in a directory that is offline.
     pub fn choose(&self, assigned: DirectoryId) -> Option<&Arc<DataDir>> {
         let mut online = self.online();
         if let Some(dir) = online.clone().find(|dir| dir.log_dir.id() == assigned) {
@@ -187,7 +196,7 @@ impl Dirs {
         }
         let first = online.next()?;
         Some(online.fold(first, |best, dir| {
-            let rank = |dir: &DataDir| (dir.lags(), dir.partition_count());
+            let rank = |dir: &DataDir| (dir.is_cordoned(), dir.lags(), dir.partition_count());
             if rank(dir) < rank(best) { dir } else { best }
         }))
     }

@@ -103,6 +103,13 @@ impl ReplicaManager {
         online.map(|dir| dir.log_dir.id()).collect()
     }
 
+    /// The log directories that get no new replicas, for the heartbeat.
+    pub fn cordoned_dirs(&self) -> Vec<DirectoryId> {
+        let dirs = self.rooms.dirs.all().iter();
+        let cordoned = dirs.filter(|dir| dir.is_cordoned());
+        cordoned.map(|dir| dir.log_dir.id()).collect()
+    }
+
     /// Describes all log directories, those that could be opened in the order of the config. It asks the
     /// file system for free space, and blocks shortly.
     pub fn describe_log_dirs(&self) -> Vec<DirDescription> {
@@ -153,8 +160,9 @@ impl ReplicaManager {
     /// background. A move to another directory is given up; one to `path` goes on. It blocks on the disk.
     ///
     /// # Errors
-    /// LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR, INVALID_TOPIC_EXCEPTION for a name that leaves no
-    /// room for the copy's mark, REPLICA_NOT_AVAILABLE if there is no such replica here yet.
+    /// LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR, INVALID_REPLICA_ASSIGNMENT if it is cordoned,
+    /// INVALID_TOPIC_EXCEPTION for a name that leaves no room for the copy's mark, REPLICA_NOT_AVAILABLE if
+    /// there is no such replica here yet.
     pub fn move_replica(&self, name: &TopicPartition, path: &Path) -> Result<(), ErrorCode> {
         self.rooms.replicas.move_replica(name, path)
     }

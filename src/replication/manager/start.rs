@@ -92,12 +92,14 @@ impl Rooms {
         metrics: &Arc<Metrics>,
     ) -> Self {
         let (node_id, max_sessions) = (settings.node_id, settings.max_fetch_sessions);
+        let cordoned = settings.storage.cordoned_log_dirs.clone();
         let settings = Arc::new(ArcSwap::from_pointee(settings));
         let listener: Arc<dyn ReplicaListener> = Arc::from(listener);
         let (count, offline_count) = (&metrics.partitions, &metrics.offline_partitions);
         let hosted = Arc::new(Hosted::new(image, count.clone(), offline_count.clone()));
         let throttles = Throttles::new(&hosted, node_id);
         let dirs = Dirs::new(dirs, &hosted, &listener, metrics);
+        dirs.cordon(&cordoned);
         let moves = Moves::new(&settings, &hosted, &dirs, &listener);
         let cleaner = Cleaner::new(&settings, &hosted, &dirs, &moves, metrics);
         let upkeep = Upkeep::new(&hosted, &dirs, &listener, cleaner);

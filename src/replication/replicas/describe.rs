@@ -18,6 +18,8 @@ pub struct DirDescription {
     pub id: Option<DirectoryId>,
     /// Why the directory is offline, if it is.
     pub failure: Option<String>,
+    /// Whether it gets no new replicas.
+    pub is_cordoned: bool,
     /// The size of the volume in bytes; -1 if unknown.
     pub total_bytes: i64,
     /// How many bytes of the volume this process may still use; -1 if unknown.
@@ -66,6 +68,12 @@ impl Replicas {
                 path: absolute(path),
                 id: None,
                 failure: Some("it could not be opened at the start".to_owned()),
+                is_cordoned: self
+                    .settings
+                    .load()
+                    .storage
+                    .cordoned_log_dirs
+                    .contains(path),
                 total_bytes: -1,
                 usable_bytes: -1,
                 logs: Vec::new(),
@@ -94,6 +102,7 @@ fn describe(dir: &DataDir, partitions: &[Arc<Partition>]) -> DirDescription {
         path: absolute(dir.path()),
         id: Some(dir.log_dir.id()),
         failure: dir.log_dir.failure().map(str::to_owned),
+        is_cordoned: dir.is_cordoned(),
         total_bytes,
         usable_bytes,
         logs: here.map(|partition| describe_log(partition)).collect(),

@@ -97,14 +97,18 @@ impl Replicas {
     /// background. A move to another directory is given up; one to `path` goes on. It blocks on the disk.
     ///
     /// # Errors
-    /// LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR, INVALID_TOPIC_EXCEPTION for a name that leaves no
-    /// room for the copy's mark, REPLICA_NOT_AVAILABLE if there is no such replica here yet.
+    /// LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR, INVALID_REPLICA_ASSIGNMENT if it is cordoned,
+    /// INVALID_TOPIC_EXCEPTION for a name that leaves no room for the copy's mark, REPLICA_NOT_AVAILABLE if
+    /// there is no such replica here yet.
     pub fn move_replica(&self, name: &TopicPartition, path: &Path) -> Result<(), ErrorCode> {
         let marked = partition_folder::marked_folder_name(name, FolderMark::Future, [0; 16]);
         if marked.len() > NAME_LIMIT {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
         }
         let to = self.dirs.online_at(path)?;
+        if to.is_cordoned() {
+            return Err(ErrorCode::INVALID_REPLICA_ASSIGNMENT);
+        }
         // While the lock is held partitions neither come nor go.
         let is_closed = self.is_closed.lock();
         match self.hosted.partition_by_name(name) {

@@ -111,6 +111,7 @@ impl Replicas {
         if *is_closed {
             return;
         }
+        self.dirs.cordon(&settings.storage.cordoned_log_dirs);
         self.settings.store(Arc::new(settings));
         self.followers.reconfigure();
         let image = self.hosted.image();

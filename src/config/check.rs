@@ -7,6 +7,9 @@ use super::topic::TopicConfig;
 use super::value::InvalidValue;
 use super::view::View;
 
+/// The key that drains a broker. It has no view: the controller reads it of all brokers' dynamic configs.
+pub const BROKER_DRAIN: &str = "broker.drain";
+
 type Check = Result<(), InvalidValue>;
 
 /// Checks everything but the listeners, which [`super::listeners`] checks.
@@ -14,6 +17,7 @@ pub(super) fn together(view: &View<'_>, topic_defaults: &TopicConfig) -> Check {
     ids(view)?;
     brokers_lives(view)?;
     not_there_yet(view)?;
+    drain(view)?;
     times_of_the_log(view)?;
     compaction(view, topic_defaults)?;
     replication(view)?;
@@ -90,6 +94,17 @@ fn not_there_yet(view: &View<'_>) -> Check {
         let reason = "Voters are static here (kraft.version 0), so none joins by itself; name \
                       them in controller.quorum.voters";
         return Err(view.invalid("controller.quorum.auto.join.enable", reason));
+    }
+    Ok(())
+}
+
+/// Refuses a file that drains the broker: the controllers would not know of it.
+fn drain(view: &View<'_>) -> Check {
+    let of_file = view.layers.settings.get(BROKER_DRAIN);
+    if of_file.is_some_and(|text| text.trim().eq_ignore_ascii_case("true")) {
+        let reason = "It is set while the cluster runs, by kafka-configs.sh --entity-type brokers \
+                      --entity-name ID --alter --add-config broker.drain=true";
+        return Err(view.invalid(BROKER_DRAIN, reason));
     }
     Ok(())
 }

@@ -40,6 +40,7 @@ mod view;
 
 pub use alter::{AlteredBroker, check_broker_alteration};
 pub use broker::{BrokerConfig, ClientTelemetryConfig, LoggingConfig, LoggingFormat, TopicsConfig};
+pub use check::BROKER_DRAIN;
 pub use client_metrics::{
     ClientAttribute, ClientMetricsConfig, InvalidSubscription, check_client_metrics,
 };

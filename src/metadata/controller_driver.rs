@@ -265,6 +265,14 @@ impl ControllerThread {
             tracing::info!(count, "partitions get other leaders: it was time to look");
             self.append(decision.records, Box::new(Unasked))?;
         }
+        // One step at a time: others are heard in between.
+        if let Some(active) = &mut self.active
+            && let Some(decision) = active.controller.hand_over_drained()
+        {
+            let count = decision.records.len();
+            tracing::info!(count, "drained brokers hand partitions over");
+            self.append(decision.records, Box::new(Unasked))?;
+        }
         let is_idle = |active: &Active| {
             self.max_idle
                 .is_some_and(|max| now.duration_since(active.last_append) >= max)
@@ -288,7 +296,9 @@ impl ControllerThread {
         let idle = self.max_idle.map(|max| active.last_append + max);
         let session = active.controller.next_deadline();
         let election = active.controller.next_periodic_election();
-        idle.into_iter().chain(session).chain(election).min()
+        let drain = active.controller.is_handing_over().then(Instant::now);
+        let due = idle.into_iter().chain(session).chain(election);
+        due.chain(drain).min()
     }
 
     /// Replays the records of one decision and queues them for the log.

@@ -28,6 +28,7 @@ fn sources() -> String {
         "advertised",
         "broker",
         "check",
+        "cordon",
         "group_coordinator",
         "listeners",
         "membership",

@@ -1,6 +1,6 @@
 //! Our own keys. Apache Kafka takes them for keys of a plug-in, and starts with them.
 
-use super::table::{NOT_EMPTY, at_least, one_of};
+use super::table::{ANY, NOT_EMPTY, at_least, one_of};
 
 keys! {
     KEYS: Own;
@@ -9,6 +9,11 @@ keys! {
         "How many topics one Metadata request may have made that nobody made before. For each the \
          disk makes folders, and others' changes wait for them; the client is told to come again \
          for the rest.";
+    "broker.drain": Boolean = "false", ANY; Medium PerBroker Acts;
+        "Whether a broker is drained: leaders leave it and new ones do not come, as long as others can \
+         lead. It follows on, and gets new replicas only where the other brokers are too few. It is set \
+         while the cluster runs, for one broker (`kafka-configs.sh --entity-type brokers`), and holds until \
+         it is taken away; a file cannot set it.";
     "cluster.id": String = unset, NOT_EMPTY; High ReadOnly Acts;
         "The cluster's id, as `kafka-storage random-uuid` prints it; also read from `CLUSTER_ID`. \
          A single node with empty directories makes one up; several have to be told.";

@@ -158,7 +158,8 @@ impl Controller {
             ..change
         };
         asked.records.push(change.into());
-        // The reassignment has ended without the leader that asks: it must wait for the metadata.
+        // The reassignment has ended without the leader that asks, or that is drained, and another may lead
+        // now: it must wait for the metadata.
         if is_led_by_another {
             return Err(ErrorCode::NEW_LEADER_ELECTED);
         }

@@ -22,6 +22,7 @@ mod create_partitions;
 mod create_topics;
 mod decision;
 mod delete_topics;
+mod drains;
 mod elect_leaders;
 mod elr;
 mod features;
@@ -58,6 +59,7 @@ use crate::config::{Layers, NoOverrides, Overrides, Settings};
 use crate::metadata::image::{Change, MetadataImage, ReplayError, ResourceKind};
 use crate::model::{BrokerId, Offset};
 use crate::protocol::messages::metadata_records::MetadataRecord;
+use drains::Drains;
 use partition_index::PartitionIndex;
 use periodic_elections::DueElections;
 use sessions::Sessions;
@@ -100,6 +102,7 @@ pub struct Controller {
     registration_offsets: BTreeMap<BrokerId, Offset>,
     sessions: Sessions,
     due_elections: DueElections,
+    drains: Drains,
     next_offset: Offset,
 }
 
@@ -123,6 +126,7 @@ impl Controller {
             index: PartitionIndex::of(&image),
             collisions,
             registration_offsets: BTreeMap::new(),
+            drains: Drains::of(image.configs()),
             due_elections: DueElections::after(&settings.elections, now),
             sessions: Sessions::new(settings.broker_session_timeout, image.brokers(), now),
             settings,
@@ -201,6 +205,10 @@ impl Controller {
                     self.registration_offsets.remove(&id);
                 }
             }
+            Change::Config {
+                kind: ResourceKind::Broker,
+                name,
+            } => self.drains.follow(self.image.configs(), &name),
             // No index depends on the other kinds.
             _ => {}
         }

@@ -3,7 +3,7 @@
 
 use super::Controller;
 use super::decision::Refusal;
-use super::placement::{self, Entropy};
+use super::placement::{self, Brokers, Entropy};
 use crate::metadata::image::{LeaderRecovery, PartitionImage};
 use crate::model::{BrokerId, DirectoryId, LeaderEpoch, Uuid};
 use crate::protocol::error_code::ErrorCode;
@@ -19,7 +19,11 @@ impl Controller {
         replication_factor: i16,
         entropy: Entropy<'_>,
     ) -> Result<Vec<PartitionImage>, Refusal> {
-        let placed = placement::place(self.image.brokers(), count, replication_factor, entropy)?;
+        let brokers = Brokers {
+            registered: self.image.brokers(),
+            drained: self.drains.brokers(),
+        };
+        let placed = placement::place(&brokers, count, replication_factor, entropy)?;
         placed
             .into_iter()
             .map(|replicas| {
@@ -100,7 +104,8 @@ impl Controller {
         }
     }
 
-    /// A partition led by the first active replica; `None` if none is active.
+    /// A partition led by the first active replica that is not drained, or the first active one; `None` if none
+    /// is active.
     fn new_partition(&self, replicas: &[BrokerId]) -> Option<PartitionImage> {
         let brokers = self.image.brokers();
         let isr: Box<[BrokerId]> = replicas
@@ -108,8 +113,9 @@ impl Controller {
             .copied()
             .filter(|broker| brokers.is_active(*broker))
             .collect();
+        let mut undrained = isr.iter().filter(|id| !self.drains.contains(**id));
         Some(PartitionImage {
-            leader: *isr.first()?,
+            leader: *undrained.next().or(isr.first())?,
             replicas: replicas.into(),
             directories: replicas.iter().map(|id| self.new_directory(*id)).collect(),
             isr,

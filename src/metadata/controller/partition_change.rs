@@ -220,20 +220,32 @@ impl<'a> PartitionChange<'a> {
         let first = self.replicas.first().filter(|_| self.prefers_first);
         let current = Some(&self.partition.leader);
         let ordered = first.into_iter().chain(current).chain(self.replicas);
-        let mut ordered = ordered.copied();
-        if let Some(leader) = ordered.find(valid) {
+        if let Some(leader) = self.undrained_first(ordered.filter(|id| valid(id))) {
             return if self.isr.contains(&leader) {
                 Elected::InSync(leader)
             } else {
                 Elected::Eligible(leader)
             };
         }
-        let mut replicas = self.replicas.iter().copied();
-        let may_be_unclean = || replicas.find(|id| self.may_lead(*id));
+        let may_be_unclean =
+            || self.undrained_first(self.replicas.iter().filter(|id| self.may_lead(**id)));
         let unclean = self
             .electable_last_leader(elr)
             .or_else(|| self.rules.unclean_allowed.then(may_be_unclean).flatten());
         unclean.map_or(Elected::Nobody, Elected::Unclean)
+    }
+
+    /// The first of those who may lead that is not drained; the first, if all are.
+    fn undrained_first<'b>(
+        &self,
+        may_lead: impl Iterator<Item = &'b BrokerId> + Clone,
+    ) -> Option<BrokerId> {
+        let drains = &self.controller.drains;
+        let mut undrained = may_lead.clone().filter(|id| !drains.contains(**id));
+        undrained
+            .next()
+            .or_else(|| may_lead.clone().next())
+            .copied()
     }
 
     /// The last leader, where nobody else could lead: no other replica has more than it had, but its broker

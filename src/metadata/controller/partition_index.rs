@@ -2,6 +2,7 @@
 //! walk over all partitions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use crate::metadata::image::{MetadataImage, PartitionImage, TopicImage};
 use crate::model::{BrokerId, TopicId};
@@ -37,6 +38,17 @@ impl PartitionIndex {
     /// The partitions that have `broker` in their in-sync set, ascending.
     pub(super) fn in_sync_on(&self, broker: BrokerId) -> impl Iterator<Item = PartitionKey> {
         self.in_sync.get(&broker).into_iter().flatten().copied()
+    }
+
+    /// As [`Self::in_sync_on`], those after `last`.
+    pub(super) fn in_sync_after(
+        &self,
+        broker: BrokerId,
+        last: Option<PartitionKey>,
+    ) -> impl Iterator<Item = PartitionKey> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let partitions = self.in_sync.get(&broker).into_iter();
+        partitions.flat_map(move |all| all.range((from, Bound::Unbounded)).copied())
     }
 
     /// The partitions that have `broker` among their eligible leader replicas, ascending.

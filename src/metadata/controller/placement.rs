@@ -2,11 +2,12 @@
 //! leaders, replicas and the brokers that succeed a failed leader are spread evenly.
 //!
 //! Replicas go to different racks as far as there are enough. Fenced brokers get replicas only where the
-//! unfenced do not suffice, and never the first replica, which leads. Each list of brokers is read from a
+//! unfenced do not suffice, and never the first replica, which leads. Drained brokers get them only where all
+//! others do not suffice. Each list of brokers is read from a
 //! random start, which moves on by one with each partition; once every unfenced broker has led, the lists
 //! are shuffled, so that the same sets do not recur.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::decision::Refusal;
@@ -85,18 +86,40 @@ struct Racks {
     offset: usize,
 }
 
+/// The brokers that replicas can be placed on.
+pub(super) struct Brokers<'a> {
+    /// All that are registered.
+    pub registered: &'a BrokersImage,
+    /// Those that are drained, and maybe others.
+    pub drained: &'a BTreeSet<BrokerId>,
+}
+
+/// How the drained brokers are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drained {
+    /// Not at all.
+    LeftOut,
+    /// As fenced ones: where a rack has no other any more, and never for the first replica.
+    Spare,
+    /// As if they were not drained: there is no other that could lead.
+    AsOthers,
+}
+
 impl Racks {
-    fn new(brokers: &BrokersImage, entropy: Entropy<'_>) -> Self {
+    fn new(brokers: &Brokers<'_>, use_of_drained: Drained, entropy: Entropy<'_>) -> Self {
         // Racks are ordered by name; brokers without a rack come first.
         let mut racks: BTreeMap<Option<Arc<str>>, Rack> = BTreeMap::new();
         let (mut count, mut unfenced) = (0, 0);
-        for broker in brokers.iter() {
-            if broker.in_controlled_shutdown || !broker.takes_new_replicas() {
+        for broker in brokers.registered.iter() {
+            let is_drained =
+                use_of_drained != Drained::AsOthers && brokers.drained.contains(&broker.id);
+            let is_left_out = is_drained && use_of_drained == Drained::LeftOut;
+            if broker.in_controlled_shutdown || !broker.takes_new_replicas() || is_left_out {
                 continue;
             }
             let rack = racks.entry(broker.rack.clone()).or_default();
             count += 1;
-            if broker.fenced {
+            if broker.fenced || is_drained {
                 rack.fenced.brokers.push(broker.id);
             } else {
                 unfenced += 1;
@@ -195,12 +218,22 @@ fn lists(rack: &mut Rack) -> [&mut BrokerList; 2] {
 /// # Errors
 /// INVALID_REPLICATION_FACTOR: there are too few brokers, or none is unfenced.
 pub(super) fn place(
-    brokers: &BrokersImage,
+    brokers: &Brokers<'_>,
     partitions: usize,
     replication_factor: i16,
     entropy: Entropy<'_>,
 ) -> Result<Vec<Vec<BrokerId>>, Refusal> {
-    let mut racks = Racks::new(brokers, entropy);
+    let first = if brokers.drained.is_empty() {
+        Drained::AsOthers
+    } else {
+        Drained::LeftOut
+    };
+    let mut racks = Racks::new(brokers, first, entropy);
+    for use_of_drained in [Drained::Spare, Drained::AsOthers] {
+        if !brokers.drained.is_empty() && racks.check(replication_factor).is_err() {
+            racks = Racks::new(brokers, use_of_drained, entropy);
+        }
+    }
     racks.check(replication_factor)?;
     let count = usize::from(replication_factor.unsigned_abs());
     Ok((0..partitions)

@@ -10,6 +10,7 @@ mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod directories;
+mod drains;
 mod elections;
 mod elr;
 mod elr_feature;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{World, registration, settings};
-use crate::metadata::controller::placement::place;
+use crate::metadata::controller::placement::{Brokers, place};
 use crate::metadata::image::MetadataImage;
 use crate::model::BrokerId;
 
@@ -25,8 +25,11 @@ fn brokers(racks: &[Option<&'static str>]) -> World {
 
 fn placed(world: &mut World, partitions: usize, factor: i16) -> Vec<Vec<BrokerId>> {
     let dice = &mut world.dice;
-    let brokers = world.controller.image().brokers();
-    place(brokers, partitions, factor, &mut |bytes| dice.fill(bytes)).unwrap()
+    let brokers = Brokers {
+        registered: world.controller.image().brokers(),
+        drained: &BTreeSet::new(),
+    };
+    place(&brokers, partitions, factor, &mut |bytes| dice.fill(bytes)).unwrap()
 }
 
 #[test]
@@ -103,7 +106,11 @@ fn a_broker_that_is_shutting_down_or_cordoned_takes_nothing() {
 fn no_broker_at_all_is_a_refusal() {
     let image = MetadataImage::default();
 
-    let refusal = place(image.brokers(), 1, 1, &mut |_| {}).unwrap_err();
+    let brokers = Brokers {
+        registered: image.brokers(),
+        drained: &BTreeSet::new(),
+    };
+    let refusal = place(&brokers, 1, 1, &mut |_| {}).unwrap_err();
 
     assert_eq!(
         refusal.message.unwrap(),

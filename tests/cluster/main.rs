@@ -8,14 +8,17 @@ mod support;
 
 mod brokers;
 mod cordons;
+mod drain;
 mod eligible_leaders;
 mod few_in_sync;
+mod grow;
 mod healing;
 mod health;
 mod hostile;
 mod identities;
 mod impostors;
 mod in_flight;
+mod load;
 mod mixed_data;
 mod mixed_quorum;
 mod near_replicas;

@@ -1,14 +1,22 @@
-//! What an operator asks of a broker: to set its configs, and to tell its log directories.
+//! What an operator asks of a cluster: configs of a broker, its log directories, preferred leaders, moves to other
+//! brokers, the end of a registration.
 
 use broker::protocol::ErrorCode;
+use broker::protocol::messages::alter_partition_reassignments::{
+    AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
+};
 use broker::protocol::messages::describe_log_dirs::{
     DescribeLogDirsRequest, DescribeLogDirsResult,
 };
+use broker::protocol::messages::elect_leaders::{ElectLeadersRequest, TopicPartitions};
 use broker::protocol::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
 };
 
-use crate::voice::ask;
+use broker::protocol::messages::unregister_broker::UnregisterBrokerRequest;
+
+use crate::topics;
+use crate::voice::{ask, wait_for};
 
 /// Kafka's number of brokers among what has a config.
 const BROKER: i8 = 4;
@@ -39,4 +47,87 @@ pub fn set_of_broker(address: &str, broker: i32, key: &str, value: Option<&str>)
 pub fn log_dirs(address: &str) -> Vec<DescribeLogDirsResult> {
     let answer = ask(address, &DescribeLogDirsRequest { topics: None });
     answer.expect("an answer").results
+}
+
+/// Waits until `broker` leads so many partitions of all topics, as the node at `address` says, and all have a
+/// leader. `None` waits until it leads some.
+pub fn wait_until_led(address: &str, broker: i32, count: Option<usize>) {
+    let mut told = None;
+    wait_for(&format!("broker {broker} leads {count:?}"), || {
+        let topics = topics::metadata(address)?.topics;
+        let leaders = topics.iter().flat_map(|topic| &topic.partitions);
+        let leaders: Vec<i32> = leaders.map(|it| it.leader_id).collect();
+        let led = leaders.iter().filter(|leader| **leader == broker).count();
+        if told.replace(led) != Some(led) {
+            println!("broker {broker} leads {led} of {}", leaders.len());
+        }
+        let is_as_wanted = count.map_or(led > 0, |count| led == count);
+        (is_as_wanted && !leaders.contains(&-1)).then_some(())
+    });
+}
+
+/// Asks for the preferred leaders of all partitions, or of the first one of a topic: the code for that.
+pub fn elect_preferred(address: &str, first_of: Option<&'static str>) -> Option<ErrorCode> {
+    let request = ElectLeadersRequest {
+        topic_partitions: first_of.map(|topic| {
+            vec![TopicPartitions {
+                topic: topic.into(),
+                partitions: vec![0],
+            }]
+        }),
+        timeout_ms: 30_000,
+        ..ElectLeadersRequest::default()
+    };
+    let answer = ask(address, &request).expect("an answer");
+    assert_eq!(answer.error_code, ErrorCode::NONE);
+    let topic = answer.replica_election_results.into_iter().next()?;
+    Some(topic.partition_result.first()?.error_code)
+}
+
+/// Puts `to` in the place of `from` in all replicas, and waits for the end of all moves.
+pub fn move_all(address: &str, from: i32, to: i32) {
+    let topics = topics::metadata(address).expect("an answer").topics;
+    let wanted = topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.iter();
+        let concerned = partitions.filter(|it| it.replica_nodes.contains(&from));
+        let partitions = concerned.map(|it| ReassignablePartition {
+            partition_index: it.partition_index,
+            replicas: Some(with(&it.replica_nodes, from, to)),
+        });
+        ReassignableTopic {
+            partitions: partitions.collect(),
+            name: topic.name.expect("it has one"),
+        }
+    });
+    let request = AlterPartitionReassignmentsRequest {
+        topics: wanted.filter(|it| !it.partitions.is_empty()).collect(),
+        timeout_ms: 30_000,
+        ..AlterPartitionReassignmentsRequest::default()
+    };
+    let answer = ask(address, &request).expect("an answer");
+    let outcomes = answer.responses.iter().flat_map(|it| &it.partitions);
+    for outcome in outcomes {
+        assert_eq!(outcome.error_code, ErrorCode::NONE, "{outcome:?}");
+    }
+    wait_for("the end of all moves", || {
+        let topics = topics::metadata(address)?.topics;
+        let mut partitions = topics.iter().flat_map(|topic| &topic.partitions);
+        let is_left = |replicas: &[i32]| !replicas.contains(&from);
+        partitions
+            .all(|it| is_left(&it.replica_nodes) && it.isr_nodes.len() == it.replica_nodes.len())
+            .then_some(())
+    });
+}
+
+fn with(replicas: &[i32], from: i32, to: i32) -> Vec<i32> {
+    let replicas = replicas.iter();
+    replicas
+        .map(|id| if *id == from { to } else { *id })
+        .collect()
+}
+
+/// Asks for the end of a broker's registration: the answer's code.
+pub fn unregister(address: &str, broker: i32) -> ErrorCode {
+    let request = UnregisterBrokerRequest { broker_id: broker };
+    ask(address, &request).expect("an answer").error_code
 }

@@ -9,7 +9,7 @@ use super::Trouble;
 use super::quorum::Quorum;
 use super::readiness::active_controller;
 use crate::client::NodeConnection;
-use crate::config::Roles;
+use crate::config::{BROKER_DRAIN, Roles};
 use crate::protocol::messages::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource,
 };
@@ -18,8 +18,9 @@ use crate::protocol::messages::describe_topic_partitions::{
 };
 use crate::protocol::{ErrorCode, Str};
 
-/// The type of a topic among resources.
+/// The types of a topic and of a broker among resources.
 const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
 const MIN_IN_SYNC: &str = "min.insync.replicas";
 /// So many topics are asked about at a time.
 const TOPICS_AT_A_TIME: usize = 500;
@@ -73,18 +74,31 @@ pub(super) async fn check(
         Quorum::describe(&mut super::open(&address, timeout).await?).await?
     };
     let mut reasons: Vec<String> = quorum_harm(&quorum, id).into_iter().collect();
+    let mut is_drained = false;
     if roles.is_broker() {
+        is_drained = drains(node, id).await?;
         let topics = hosted_topics(node, id).await?;
         let needed = min_in_sync(node, topics.keys()).await?;
         reasons.extend(partition_harms(&topics, &needed, id));
     }
     if reasons.is_empty() {
+        let drained = if is_drained {
+            "it is drained, and "
+        } else {
+            ""
+        };
         return Ok(format!(
-            "safe to restart node {id}: the others are enough meanwhile"
+            "safe to restart node {id}: {drained}the others are enough meanwhile"
         ));
     }
+    // What it leads all the same, nobody else can lead.
+    let drained = if is_drained {
+        ", though it is drained"
+    } else {
+        ""
+    };
     Err(Trouble::No(format!(
-        "not safe to restart node {id}: {}",
+        "not safe to restart node {id}{drained}: {}",
         reasons.join("; ")
     )))
 }
@@ -160,6 +174,21 @@ async fn hosted_topics(node: &mut NodeConnection, id: i32) -> Result<Topics, Tro
             cursor => request.cursor = cursor,
         }
     }
+}
+
+/// Whether the broker is drained.
+async fn drains(node: &mut NodeConnection, id: i32) -> Result<bool, Trouble> {
+    let request = DescribeConfigsRequest {
+        resources: vec![DescribeConfigsResource {
+            resource_type: BROKER,
+            resource_name: id.to_string().into(),
+            configuration_keys: Some(vec![BROKER_DRAIN.into()]),
+        }],
+        ..DescribeConfigsRequest::default()
+    };
+    let answer = node.ask(&request).await?;
+    let mut configs = answer.results.into_iter().flat_map(|it| it.configs);
+    Ok(configs.any(|it| it.value.as_deref() == Some("true")))
 }
 
 /// `min.insync.replicas` of each topic.

@@ -1,11 +1,16 @@
 //! Nodes that come and go for good: a broker joins a running cluster and gets partitions, an old one is drained,
 //! emptied, stopped and unregistered, and its id comes back with an empty disk. Messages come and go meanwhile.
 
+use std::fs;
+use std::path::PathBuf;
+
 use broker::protocol::ErrorCode;
 
 use crate::load::Load;
 use crate::nodes::{Maker, Nodes};
-use crate::operator::{move_all, set_of_broker, unregister, wait_until_led};
+use crate::operator::{
+    elect_preferred, move_all, place_all, set_of_broker, unregister, wait_until_led,
+};
 use crate::replication::{create, wait_until_in_sync};
 use crate::topics;
 use crate::voice::wait_for;
@@ -47,7 +52,9 @@ fn a_broker_joins_and_an_old_one_is_drained_emptied_and_unregistered_under_load(
     assert_eq!(drained, ErrorCode::NONE);
     wait_until_led(&address, OLD, Some(0));
     move_all(&address, OLD, NEW);
-    wait_until_led(&address, NEW, None);
+    elect_preferred(&address, None);
+    // It has the places of the old one, which was the first of two partitions.
+    wait_until_led(&address, NEW, Some(2));
     load.goes_on();
 
     // Its registration is that of a broker at work, until it is stopped.
@@ -91,5 +98,49 @@ fn the_registration_of_a_broker_that_is_gone_may_end_while_it_has_replicas() {
     nodes.wipe(2);
     nodes.start(2);
     wait_until_in_sync(&nodes, 3, 3);
+    load.end(&nodes);
+}
+
+/// The folders of the topic on a node that were set aside, with the bytes of their first segments.
+fn strays(nodes: &Nodes, id: i32) -> Vec<(PathBuf, u64)> {
+    let entries = fs::read_dir(nodes.data_dir(id)).expect("a directory");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let strays = paths.filter(|path| path.to_string_lossy().ends_with("-stray"));
+    let mut strays: Vec<_> = strays
+        .map(|path| {
+            let segment = fs::metadata(path.join("00000000000000000000.log"));
+            (path, segment.map_or(0, |it| it.len()))
+        })
+        .collect();
+    strays.sort();
+    strays
+}
+
+#[test]
+fn what_was_moved_away_from_a_broker_that_was_down_is_set_aside_and_stays() {
+    let brokers = [Maker::Ours; 4];
+    let mut nodes = Nodes::with_brokers(147, &[Maker::Ours], &brokers, &[]).expect("ours");
+    nodes.start_all();
+    create(&nodes, OLD, 3, "2");
+    wait_until_in_sync(&nodes, OLD, 3);
+    let address = nodes.bootstrap(STAYS);
+    place_all(&address, &[OLD, STAYS, 4]);
+    let load = Load::begin(&nodes);
+    load.goes_on();
+
+    nodes.stop(OLD);
+    place_all(&address, &[NEW, STAYS, 4]);
+    nodes.start(OLD);
+    let set_aside = strays(&nodes, OLD);
+    assert_eq!(set_aside.len(), 3, "{set_aside:?}");
+    assert!(set_aside.iter().all(|(_, bytes)| *bytes > 0));
+    load.goes_on();
+
+    // The partitions may come back: their logs are fetched anew, beside those.
+    place_all(&address, &[OLD, STAYS, 4]);
+    nodes.stop(OLD);
+    nodes.start(OLD);
+    wait_until_in_sync(&nodes, STAYS, 3);
+    assert_eq!(strays(&nodes, OLD), set_aside);
     load.end(&nodes);
 }

@@ -84,15 +84,31 @@ pub fn elect_preferred(address: &str, first_of: Option<&'static str>) -> Option<
     Some(topic.partition_result.first()?.error_code)
 }
 
-/// Puts `to` in the place of `from` in all replicas, and waits for the end of all moves.
+/// Puts `to` in the place of `from` in all partitions that have one of the two, and waits for the end of the
+/// moves.
 pub fn move_all(address: &str, from: i32, to: i32) {
+    rearrange(address, |replicas| {
+        let replaced = |id: &i32| if *id == from { to } else { *id };
+        if replicas.contains(&to) {
+            replicas.to_vec()
+        } else {
+            replicas.iter().map(replaced).collect()
+        }
+    });
+}
+
+/// Gives all partitions these replicas, and waits for the end of the moves.
+pub fn place_all(address: &str, replicas: &[i32]) {
+    rearrange(address, |_| replicas.to_vec());
+}
+
+/// Gives each partition the replicas that `arrange` makes of its own, and waits until all are in sync.
+fn rearrange(address: &str, arrange: impl Fn(&[i32]) -> Vec<i32>) {
     let topics = topics::metadata(address).expect("an answer").topics;
     let wanted = topics.into_iter().map(|topic| {
-        let partitions = topic.partitions.iter();
-        let concerned = partitions.filter(|it| it.replica_nodes.contains(&from));
-        let partitions = concerned.map(|it| ReassignablePartition {
+        let partitions = topic.partitions.iter().map(|it| ReassignablePartition {
             partition_index: it.partition_index,
-            replicas: Some(with(&it.replica_nodes, from, to)),
+            replicas: Some(arrange(&it.replica_nodes)),
         });
         ReassignableTopic {
             partitions: partitions.collect(),
@@ -100,30 +116,23 @@ pub fn move_all(address: &str, from: i32, to: i32) {
         }
     });
     let request = AlterPartitionReassignmentsRequest {
-        topics: wanted.filter(|it| !it.partitions.is_empty()).collect(),
+        topics: wanted.collect(),
         timeout_ms: 30_000,
         ..AlterPartitionReassignmentsRequest::default()
     };
     let answer = ask(address, &request).expect("an answer");
-    let outcomes = answer.responses.iter().flat_map(|it| &it.partitions);
-    for outcome in outcomes {
+    for outcome in answer.responses.iter().flat_map(|it| &it.partitions) {
         assert_eq!(outcome.error_code, ErrorCode::NONE, "{outcome:?}");
     }
-    wait_for("the end of all moves", || {
+    wait_for("the end of the moves", || {
         let topics = topics::metadata(address)?.topics;
         let mut partitions = topics.iter().flat_map(|topic| &topic.partitions);
-        let is_left = |replicas: &[i32]| !replicas.contains(&from);
-        partitions
-            .all(|it| is_left(&it.replica_nodes) && it.isr_nodes.len() == it.replica_nodes.len())
-            .then_some(())
+        let is_there = partitions.all(|it| {
+            let replicas = &it.replica_nodes;
+            *replicas == arrange(replicas) && it.isr_nodes.len() == replicas.len()
+        });
+        is_there.then_some(())
     });
-}
-
-fn with(replicas: &[i32], from: i32, to: i32) -> Vec<i32> {
-    let replicas = replicas.iter();
-    replicas
-        .map(|id| if *id == from { to } else { *id })
-        .collect()
 }
 
 /// Asks for the end of a broker's registration: the answer's code.

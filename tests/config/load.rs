@@ -330,8 +330,8 @@ fn more_threads_than_a_machine_runs_are_refused() {
     }
 }
 
-/// The variables that a YAML file sets, each line of it being one, for so many nodes.
-fn variables_of(file: &str, nodes: usize) -> Vec<Vec<(String, String)>> {
+/// The variables that a YAML file sets, each line of it being one, for each node: its number is the first.
+fn variables_of(file: &str) -> Vec<Vec<(String, String)>> {
     let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(path).expect("the repository has it");
     let text = text.replace("${HOST_ADDRESS:-localhost}", "localhost");
@@ -349,15 +349,24 @@ fn variables_of(file: &str, nodes: usize) -> Vec<Vec<(String, String)>> {
             .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))?;
         (name.starts_with("KAFKA_") || name == "CLUSTER_ID").then_some((name, value))
     });
-    let set: Vec<_> = set.collect();
-    set.chunks(set.len() / nodes).map(<[_]>::to_vec).collect()
+    let mut nodes: Vec<Vec<_>> = Vec::new();
+    for (name, value) in set {
+        if nodes.is_empty() || name == "KAFKA_NODE_ID" {
+            nodes.push(Vec::new());
+        }
+        nodes
+            .last_mut()
+            .expect("one was pushed")
+            .push((name, value));
+    }
+    nodes
 }
 
 #[test]
 fn the_nodes_of_docker_compose_are_one_cluster_and_warn_of_nothing() {
     let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/config/compose.toml"));
-    let nodes = variables_of("docker-compose.yml", 3);
-    assert_eq!(nodes.len(), 3);
+    let nodes = variables_of("docker-compose.yml");
+    assert_eq!(nodes.len(), 4, "with the one of the profile");
     for (id, variables) in (1..).zip(nodes) {
         let loaded = load(Some(file), variables).unwrap();
 
@@ -365,6 +374,7 @@ fn the_nodes_of_docker_compose_are_one_cluster_and_warn_of_nothing() {
         let node = &loaded.config.node;
         assert_eq!(node.node_id.0, id);
         assert_eq!(node.controller_quorum_voters.len(), 3);
+        assert_eq!(node.process_roles.is_controller(), id <= 3);
         let advertised = &loaded.config.network.listeners.advertised;
         let outer = advertised.iter().find(|it| it.listener == "OUTER").unwrap();
         assert_eq!(
@@ -376,7 +386,7 @@ fn the_nodes_of_docker_compose_are_one_cluster_and_warn_of_nothing() {
 
 #[test]
 fn the_variables_for_kubernetes_are_a_good_config() {
-    let mut variables = variables_of("config/kubernetes.yml", 1).remove(0);
+    let mut variables = variables_of("config/kubernetes.yml").remove(0);
     variables.push(("KAFKA_NODE_ID".to_owned(), "0".to_owned()));
     // What the image holds for a node alone is beneath.
     let image = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/config/broker.toml"));

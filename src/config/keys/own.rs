@@ -11,7 +11,7 @@ keys! {
          for the rest.";
     "broker.drain": Boolean = "false", ANY; Medium PerBroker Acts;
         "Whether a broker is drained: leaders leave it and new ones do not come, as long as others can \
-         lead. It follows on, and gets new replicas only where the other brokers are too few. It is set \
+         lead. It follows on, and gets new replicas only where too few other brokers live. It is set \
          while the cluster runs, for one broker (`kafka-configs.sh --entity-type brokers`), and holds until \
          it is taken away; a file cannot set it.";
     "cluster.id": String = unset, NOT_EMPTY; High ReadOnly Acts;

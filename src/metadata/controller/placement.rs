@@ -2,10 +2,10 @@
 //! leaders, replicas and the brokers that succeed a failed leader are spread evenly.
 //!
 //! Replicas go to different racks as far as there are enough. Fenced brokers get replicas only where the
-//! unfenced do not suffice, and never the first replica, which leads. Drained brokers get them only where all
-//! others do not suffice. Each list of brokers is read from a
-//! random start, which moves on by one with each partition; once every unfenced broker has led, the lists
-//! are shuffled, so that the same sets do not recur.
+//! unfenced do not suffice, and never the first replica, which leads. Drained brokers get them, before fenced
+//! ones, only where too few others live. Each list of brokers is read from a random start, which moves on by one
+//! with each partition; once every unfenced broker has led, the lists are shuffled, so that the same sets do not
+//! recur.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ fn shuffle<T>(items: &mut [T], entropy: Entropy<'_>) {
     }
 }
 
-/// Brokers of one rack, all fenced or all unfenced, read in turn.
+/// Brokers of one rack that are all fenced, drained or neither, read in turn.
 #[derive(Debug, Default)]
 struct BrokerList {
     brokers: Vec<BrokerId>,
@@ -65,13 +65,16 @@ impl BrokerList {
 #[derive(Debug, Default)]
 struct Rack {
     fenced: BrokerList,
+    drained: BrokerList,
+    /// Those that are not drained.
     unfenced: BrokerList,
 }
 
 impl Rack {
     fn next(&mut self, epoch: usize) -> Option<BrokerId> {
-        let unfenced = self.unfenced.next(epoch);
-        unfenced.or_else(|| self.fenced.next(epoch))
+        let living = self.unfenced.next(epoch);
+        let living = living.or_else(|| self.drained.next(epoch));
+        living.or_else(|| self.fenced.next(epoch))
     }
 }
 
@@ -99,7 +102,7 @@ pub(super) struct Brokers<'a> {
 enum Drained {
     /// Not at all.
     LeftOut,
-    /// As fenced ones: where a rack has no other any more, and never for the first replica.
+    /// Where a rack has no other that lives any more, and never for the first replica.
     Spare,
     /// As if they were not drained: there is no other that could lead.
     AsOthers,
@@ -119,8 +122,10 @@ impl Racks {
             }
             let rack = racks.entry(broker.rack.clone()).or_default();
             count += 1;
-            if broker.fenced || is_drained {
+            if broker.fenced {
                 rack.fenced.brokers.push(broker.id);
+            } else if is_drained {
+                rack.drained.brokers.push(broker.id);
             } else {
                 unfenced += 1;
                 rack.unfenced.brokers.push(broker.id);
@@ -209,8 +214,8 @@ impl Racks {
     }
 }
 
-fn lists(rack: &mut Rack) -> [&mut BrokerList; 2] {
-    [&mut rack.fenced, &mut rack.unfenced]
+fn lists(rack: &mut Rack) -> [&mut BrokerList; 3] {
+    [&mut rack.fenced, &mut rack.drained, &mut rack.unfenced]
 }
 
 /// The replicas of `partitions` new partitions, the preferred leader of each first.
@@ -229,13 +234,16 @@ pub(super) fn place(
         Drained::LeftOut
     };
     let mut racks = Racks::new(brokers, first, entropy);
-    for use_of_drained in [Drained::Spare, Drained::AsOthers] {
-        if !brokers.drained.is_empty() && racks.check(replication_factor).is_err() {
-            racks = Racks::new(brokers, use_of_drained, entropy);
-        }
+    let count = usize::from(replication_factor.unsigned_abs());
+    if first == Drained::LeftOut && racks.unfenced < count {
+        let use_of_drained = if racks.unfenced > 0 {
+            Drained::Spare
+        } else {
+            Drained::AsOthers
+        };
+        racks = Racks::new(brokers, use_of_drained, entropy);
     }
     racks.check(replication_factor)?;
-    let count = usize::from(replication_factor.unsigned_abs());
     Ok((0..partitions)
         .map(|_| racks.place(count, entropy))
         .collect())

@@ -217,6 +217,22 @@ fn new_partitions_go_to_others_as_far_as_these_suffice_and_are_led_by_them() {
 }
 
 #[test]
+fn a_drained_broker_is_better_for_a_new_replica_than_one_that_is_down() {
+    let mut world = World::with_brokers(4);
+    drain(&mut world, "1");
+    fence(&mut world, 4);
+
+    let (_, results) = world.create(vec![topic("t", 20, 3)]);
+
+    for index in 0..20 {
+        let (leader, mut isr) = state(&world, results[0].topic_id, index);
+        isr.sort_unstable();
+        assert_eq!(isr, [1, 2, 3]);
+        assert_ne!(leader, 1);
+    }
+}
+
+#[test]
 fn the_next_controller_goes_on_with_it() {
     let mut world = World::with_brokers(2);
     let topic = world.create_assigned("t", &[&[1, 2]]);

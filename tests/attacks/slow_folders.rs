@@ -1,13 +1,12 @@
 //! A file system that takes long for each new folder: others' answers, and the controller's, do not wait
 //! for it.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use broker::protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 use broker::protocol::{ErrorCode, Str};
 
+use crate::support::preload;
 use crate::victim::{Victim, within};
 use crate::wire::{Wire, encoded};
 
@@ -24,18 +23,6 @@ int mkdir(const char *path, mode_t mode) {
     return syscall(SYS_mkdirat, AT_FDCWD, path, mode);
 }
 "#;
-
-fn library(directory: &Path) -> Option<PathBuf> {
-    let (source, library) = (directory.join("slow.c"), directory.join("slow.so"));
-    std::fs::write(&source, SLOW).expect("the file can be written");
-    let mut compile = Command::new("cc");
-    compile
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(&source);
-    let is_made = compile.status().is_ok_and(|status| status.success());
-    is_made.then_some(library)
-}
 
 fn create(names: impl Iterator<Item = String>) -> CreateTopicsRequest {
     let topic = |name| CreatableTopic {
@@ -54,8 +41,7 @@ fn create(names: impl Iterator<Item = String>) -> CreateTopicsRequest {
 #[test]
 fn folders_that_take_long_delay_neither_others_nor_the_controller() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let Some(library) = library(directory.path()) else {
-        println!("skipped: there is no C compiler");
+    let Some(library) = preload::library(directory.path(), "slow", SLOW) else {
         return;
     };
     let victim = Victim::start_with_library(&library);

@@ -245,12 +245,33 @@ impl Nodes {
         self.all[&id].maker
     }
 
-    /// The log directory of a node.
+    /// The log directory of a node, the first if it has several.
     pub fn data_dir(&self, id: i32) -> PathBuf {
+        self.data_dirs(id).swap_remove(0)
+    }
+
+    /// All log directories of a node.
+    pub fn data_dirs(&self, id: i32) -> Vec<PathBuf> {
         let place = &self.all[&id].place;
         let mut settings = place.settings().iter();
         let set = settings.find(|(key, _)| key == "log.dirs");
-        set.map_or_else(|| place.data_dir(), |(_, value)| PathBuf::from(value))
+        set.map_or_else(
+            || vec![place.data_dir()],
+            |(_, value)| value.split(',').map(PathBuf::from).collect(),
+        )
+    }
+
+    /// The config and the process of one of our nodes, for what is changed before its next start.
+    pub fn place(&mut self, id: i32) -> &mut Broker {
+        &mut self.node(id).place
+    }
+
+    /// The process of one of our nodes, which runs.
+    pub fn process(&self, id: i32) -> &Process {
+        match self.all[&id].running.as_ref().expect("the node runs") {
+            Running::Ours(process) => process,
+            Running::Apache(_) => panic!("node {id} is not ours"),
+        }
     }
 
     /// Changes a setting of one of our nodes for its next start.

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -84,7 +85,12 @@ impl Mount {
         let image = self.image.as_deref().expect("it has an image");
         run(
             "mount",
-            &["-o", "loop", path_text(image), path_text(&self.point)],
+            &[
+                "-o",
+                "loop,errors=remount-ro",
+                path_text(image),
+                path_text(&self.point),
+            ],
         );
     }
 
@@ -99,11 +105,14 @@ impl Mount {
         run("mount", &["-o", &options, path_text(&self.point)]);
     }
 
-    /// Takes all the room that is left. Nobody else may be writing.
+    /// Takes all the room that is left.
     pub fn fill(&self) {
-        let left = rustix::fs::statvfs(&self.point).expect("it is mounted");
-        let bytes = usize::try_from(left.f_bavail * left.f_frsize).expect("it is small");
-        std::fs::write(self.point.join("ballast"), vec![7; bytes]).expect("so much was left");
+        let mut ballast = std::fs::File::create(self.point.join("ballast")).expect("it is ours");
+        // Others may write meanwhile, and it ends all the same where no room is left for a single block.
+        for block in [1 << 20, 4096] {
+            let content = vec![7; block];
+            while ballast.write_all(&content).is_ok() {}
+        }
     }
 
     /// Cuts the power: what was not synced is lost, and so is the file system's unwritten journal.
@@ -112,6 +121,17 @@ impl Mount {
         let script = r#"open(F, "<", $ARGV[0]) or die $!; my $flags = pack("L", 2);
             ioctl(F, 0x8004587d, $flags) or die $!;"#;
         run("perl", &["-e", script, path_text(&self.point)]);
+    }
+
+    /// Lets the file system find an error of its own, after which nothing can be written.
+    pub fn make_read_only(&self) {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").expect("it is told");
+        let is_ours = |line: &&str| line.split(' ').nth(1) == Some(path_text(&self.point));
+        let line = mounts.lines().find(is_ours).expect("it is mounted");
+        let device = line.split(' ').next().expect("it comes first");
+        let name = device.strip_prefix("/dev/").expect("a loop device");
+        let trigger = format!("/sys/fs/ext4/{name}/trigger_fs_error");
+        std::fs::write(trigger, "a test").expect("root may write it");
     }
 
     /// Mounts it again after the power came back; nothing may have it open.

@@ -76,7 +76,8 @@ impl Cluster {
         topics::metadata(&self.nodes.bootstrap(witness))
     }
 
-    fn partitions(&self, witness: i32) -> Option<Vec<MetadataResponsePartition>> {
+    /// What a node says of the topic's partitions.
+    pub fn partitions(&self, witness: i32) -> Option<Vec<MetadataResponsePartition>> {
         Some(topics::find(&self.nodes.bootstrap(witness), TOPIC)?.partitions)
     }
 
@@ -190,9 +191,10 @@ impl Cluster {
 
     /// The bytes of all segments of a replica.
     fn log(&self, id: i32, partition: i32) -> Vec<u8> {
-        let folder = self.nodes.data_dir(id).join(format!("{TOPIC}-{partition}"));
-        let entries = fs::read_dir(folder)
-            .into_iter()
+        let name = format!("{TOPIC}-{partition}");
+        let dirs = self.nodes.data_dirs(id).into_iter();
+        let entries = dirs
+            .filter_map(|dir| fs::read_dir(dir.join(&name)).ok())
             .flatten()
             .map_while(Result::ok);
         let mut segments: Vec<_> = entries.map(|entry| entry.path()).collect();

@@ -28,6 +28,8 @@ mod voice;
 
 mod checker;
 mod cluster;
+mod disks;
+mod faulty_disk;
 mod history;
 mod java;
 mod long;

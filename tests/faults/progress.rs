@@ -40,13 +40,13 @@ impl Acks {
         self.changed.notify_all();
     }
 
-    /// Waits until `count` more messages are acknowledged of each partition.
-    pub fn wait_for(&self, count: u64) {
+    /// Waits until `count` more messages are acknowledged of each of these partitions.
+    pub fn wait_for(&self, partitions: &[i32], count: u64) {
         let deadline = Instant::now() + PATIENCE;
         let mut acks = self.of.lock();
         let counts = |acks: &BTreeMap<i32, AcksOfPartition>| -> Vec<u64> {
-            let of = |partition| acks.get(&partition).map_or(0, |it| it.count);
-            (0..PARTITIONS).map(of).collect()
+            let of = |partition| acks.get(partition).map_or(0, |it| it.count);
+            partitions.iter().map(of).collect()
         };
         let wanted: Vec<u64> = counts(&acks).iter().map(|it| it + count).collect();
         while counts(&acks)
@@ -58,7 +58,7 @@ impl Acks {
             let counts = counts(&acks);
             assert!(
                 !waited.timed_out(),
-                "acknowledged: {counts:?} of {wanted:?}"
+                "acknowledged of {partitions:?}: {counts:?} of {wanted:?}"
             );
         }
     }

@@ -13,13 +13,14 @@ use crate::voice::{self, wait_for};
 use crate::workload::{self, Workload};
 
 /// Longer than a broker may be silent (`broker.session.timeout.ms`).
-const BEYOND_THE_SESSION: Duration = Duration::from_secs(11);
+pub const BEYOND_THE_SESSION: Duration = Duration::from_secs(11);
 /// How long a partition may be without its killed leader, with default settings.
-const FAIL_OVER: Duration = Duration::from_secs(4);
+pub const FAIL_OVER: Duration = Duration::from_secs(4);
 /// How many messages of each partition show that the cluster is at work.
 pub const SOME: u64 = 100;
 
-fn others(id: i32) -> Vec<i32> {
+/// All nodes but one.
+pub fn others(id: i32) -> Vec<i32> {
     NODES.into_iter().filter(|other| *other != id).collect()
 }
 

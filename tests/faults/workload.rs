@@ -97,9 +97,15 @@ impl Workload {
 
     /// Waits until `count` more messages are acknowledged of each partition, to the producers of each kind.
     pub fn wait_for_acks(&self, count: u64) {
-        self.shared.acks.wait_for(count);
+        let all: Vec<i32> = (0..PARTITIONS).collect();
+        self.wait_for_acks_of(&all, count);
+    }
+
+    /// As [`Self::wait_for_acks`], of these partitions.
+    pub fn wait_for_acks_of(&self, partitions: &[i32], count: u64) {
+        self.shared.acks.wait_for(partitions, count);
         if let Some(java) = &self.java {
-            java.acks().wait_for(count);
+            java.acks().wait_for(partitions, count);
         }
     }
 

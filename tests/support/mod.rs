@@ -8,6 +8,7 @@
 )]
 
 pub mod apache;
+pub mod preload;
 pub mod process;
 pub mod tools;
 
@@ -34,6 +35,8 @@ pub struct Broker {
     library: Option<PathBuf>,
     /// The socket of the service manager.
     manager: Option<PathBuf>,
+    /// The words of the command that stand before the arguments, the program last.
+    command: Vec<String>,
     running: Option<Running>,
 }
 
@@ -68,6 +71,7 @@ impl Broker {
             settings,
             library: None,
             manager: None,
+            command: vec![program()],
             running: None,
         }
     }
@@ -80,6 +84,18 @@ impl Broker {
     /// Names the socket on which the process tells a service manager of itself.
     pub fn tell(&mut self, manager: &Path) {
         self.manager = Some(manager.to_owned());
+    }
+
+    /// Lets this program be the broker from the next start on.
+    pub fn replace_program(&mut self, program: &str) {
+        self.command.pop();
+        self.command.push(program.to_owned());
+    }
+
+    /// Limits a resource of the process from the next start on, as `prlimit` names it: `nofile=100`.
+    pub fn limit(&mut self, resource: &str) {
+        let limit = format!("--{resource}");
+        self.command.splice(0..0, ["prlimit".to_owned(), limit]);
     }
 
     /// Changes a setting for the next start.
@@ -117,7 +133,8 @@ impl Broker {
     /// Starts the process without waiting for it to become ready.
     pub fn spawn(&self) -> Process {
         let config = self.write_config();
-        let mut command = Command::new(program());
+        let mut command = Command::new(&self.command[0]);
+        command.args(&self.command[1..]);
         command.args(["--config", path_text(&config)]);
         if let Some(library) = &self.library {
             command.env("LD_PRELOAD", library);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::descriptors;
 use super::reserves::Reserves;
 use crate::config::BrokerConfig;
 use crate::metadata::controller::bootstrap_records;
@@ -15,9 +16,6 @@ use crate::raft::{RaftConfig, Retention, Timeouts, read_bootstrap, write_bootstr
 use crate::storage::applied_metadata;
 use crate::storage::disk::{Disk, FileDisk};
 use crate::storage::log_dir::{Identity, LogDir, LogDirError, LogDirs};
-
-/// Half of the descriptors go to files of logs; the others are mostly for sockets.
-const SHARE_FOR_FILES: u64 = 2;
 
 /// The open directories.
 pub(super) struct Directories {
@@ -33,7 +31,7 @@ pub(super) struct Directories {
 impl Directories {
     /// Opens and locks the directories, and formats the empty ones.
     pub(super) fn open(config: &BrokerConfig) -> anyhow::Result<Self> {
-        let disk: Arc<dyn Disk> = Arc::new(FileDisk::new(open_files_max(config)));
+        let disk: Arc<dyn Disk> = Arc::new(FileDisk::new(descriptors::for_files(&config.storage)));
         let mut paths = config.storage.log_dirs.clone();
         let metadata_path = &config.metadata_log.metadata_log_dir;
         let is_apart = !paths.contains(metadata_path);
@@ -188,32 +186,6 @@ fn bootstrap(disk: &Arc<dyn Disk>, metadata: &LogDir) -> anyhow::Result<Vec<Meta
     write_bootstrap(disk, metadata.path(), encoded.collect(), Timestamp(0))
         .context("the bootstrap records of the cluster cannot be written")?;
     Ok(records)
-}
-
-/// How many files of logs may be open at a time: as configured, or half of what the process may open.
-fn open_files_max(config: &BrokerConfig) -> usize {
-    let allowed = raise_open_files_limit();
-    let configured = config
-        .storage
-        .open_files_max
-        .and_then(|max| usize::try_from(max).ok());
-    configured.unwrap_or_else(|| usize::try_from(allowed / SHARE_FOR_FILES).unwrap_or(usize::MAX))
-}
-
-/// Raises the soft limit of descriptors to the hard one, as any broker's operator would. Returns the limit.
-fn raise_open_files_limit() -> u64 {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    /// Stands for no limit: no kernel gives more descriptors.
-    const UNLIMITED: u64 = 1 << 20;
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum.unwrap_or(UNLIMITED),
-        Err(_) => limit.current.unwrap_or(UNLIMITED),
-    }
 }
 
 /// A new random id.

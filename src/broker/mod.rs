@@ -13,6 +13,7 @@ mod broker_role;
 mod client_metrics;
 mod cluster_metrics;
 mod controller_role;
+mod descriptors;
 mod directories;
 mod endpoints;
 mod identity;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::runtime::Handle;
 
+use super::descriptors;
 use super::live_config::LiveConfig;
 use crate::config::NetworkConfig;
 use crate::network::{
@@ -70,7 +71,7 @@ impl Sockets {
         handler: Arc<dyn RequestHandler>,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<(Vec<RunningListener>, Arc<Network>)> {
-        let config = &live.current().network;
+        let config = &descriptors::bounded(&live.current());
         let limits = ConnectionLimits::with_hosts(config)
             .await
             .context("a host has no address")?;
@@ -106,7 +107,7 @@ async fn bind(
 fn keep_limits(config: &LiveConfig, connections: Connections) {
     let runtime = Handle::current();
     config.subscribe(move |config| {
-        let network = config.network.clone();
+        let network = descriptors::bounded(config);
         connections.set_limits(ConnectionLimits::from_config(&network));
         let hosts = network.max_connections_per_ip_overrides.keys();
         if hosts.clone().all(|host| host.parse::<IpAddr>().is_ok()) {

@@ -340,6 +340,14 @@ impl Nodes {
         self.all[&id].running.is_some()
     }
 
+    /// Whether one of our nodes, which was started, has ended by itself.
+    pub fn has_ended(&mut self, id: i32) -> bool {
+        match self.node(id).running.as_mut().expect("it was spawned") {
+            Running::Ours(process) => process.has_ended(),
+            Running::Apache(_) => panic!("node {id} is not ours"),
+        }
+    }
+
     /// Kills a node (SIGKILL).
     pub fn kill(&mut self, id: i32) {
         match self.node(id).running.take().expect("the node runs") {

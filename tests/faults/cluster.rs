@@ -8,9 +8,11 @@ use broker::protocol::ErrorCode;
 use broker::protocol::messages::metadata::{MetadataResponse, MetadataResponsePartition};
 use broker::records::Batches;
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 use crate::network::Network;
 use crate::nodes::{Maker, Nodes};
+use crate::support::path_text;
 use crate::topics;
 use crate::voice::wait_for;
 
@@ -26,6 +28,8 @@ pub struct Cluster {
     pub nodes: Nodes,
     pub network: Arc<Network>,
     paused: Vec<i32>,
+    /// Directories that vanish with the cluster.
+    in_memory: Vec<TempDir>,
 }
 
 impl Cluster {
@@ -45,7 +49,22 @@ impl Cluster {
             nodes,
             network,
             paused: Vec::new(),
+            in_memory: Vec::new(),
         })
+    }
+
+    /// As [`Self::new`], with logs in memory, if that can be: for figures that are not of this machine's disk.
+    pub fn in_memory(test: u8, settings: &[(&str, &str)]) -> Option<Self> {
+        let mut this = Self::new(test, settings)?;
+        for id in NODES {
+            let Ok(logs) = tempfile::tempdir_in("/dev/shm") else {
+                continue;
+            };
+            let data = logs.path().join("data");
+            this.nodes.set(id, "log.dirs", path_text(&data));
+            this.in_memory.push(logs);
+        }
+        Some(this)
     }
 
     /// Starts all nodes, and makes the topic.

@@ -18,7 +18,7 @@ use crate::workload::Workload;
 const VICTIM: i32 = 1;
 
 /// Waits until none of these partitions is led by a node or has it in sync, as another node says.
-fn wait_until_gone_from(cluster: &Cluster, node: i32, gone: &[i32]) {
+pub fn wait_until_gone_from(cluster: &Cluster, node: i32, gone: &[i32]) {
     let witness = others(node)[0];
     wait_for("leaders elsewhere", || {
         let partitions = cluster.partitions(witness)?;
@@ -40,7 +40,7 @@ fn assert_quick(workload: &Workload, what: &str) {
 #[test]
 fn a_sync_that_fails_is_not_tried_again_and_others_lead() {
     let settings = [("log.flush.interval.messages", "20")];
-    let Some(mut cluster) = Cluster::new(40, &settings) else {
+    let Some(mut cluster) = Cluster::in_memory(40, &settings) else {
         return;
     };
     let disks = NODES.map(|id| FaultyDisk::of(&mut cluster.nodes, id));
@@ -68,7 +68,7 @@ fn one_directory_of_two_fails_and_its_partitions_alone_move() {
     let (Some(first), Some(second)) = (Mount::ext4(), Mount::ext4()) else {
         return;
     };
-    let Some(mut cluster) = Cluster::new(41, &[]) else {
+    let Some(mut cluster) = Cluster::in_memory(41, &[]) else {
         return;
     };
     let dirs = [first.path().join("data"), second.path().join("data")];
@@ -106,7 +106,7 @@ fn one_directory_of_two_fails_and_its_partitions_alone_move() {
 #[test]
 fn a_file_system_becomes_read_only_and_others_lead() {
     let Some(disk) = Mount::ext4() else { return };
-    let Some(mut cluster) = Cluster::new(42, &[]) else {
+    let Some(mut cluster) = Cluster::in_memory(42, &[]) else {
         return;
     };
     let data = disk.path().join("data");
@@ -137,7 +137,7 @@ fn a_full_disk_stops_what_its_node_leads_and_nothing_else_until_it_has_room() {
         ("replica.lag.time.max.ms", lag.as_str()),
         ("disk.reserve.bytes", "4194304"),
     ];
-    let Some(mut cluster) = Cluster::new(43, &settings) else {
+    let Some(mut cluster) = Cluster::in_memory(43, &settings) else {
         return;
     };
     let data = disk.path().join("data");
@@ -183,7 +183,8 @@ fn slow(
     bound: Duration,
     may_be_fenced: bool,
 ) {
-    let Some(mut cluster) = Cluster::new(test, &[("log.flush.interval.messages", "200")]) else {
+    let Some(mut cluster) = Cluster::in_memory(test, &[("log.flush.interval.messages", "200")])
+    else {
         return;
     };
     let disks = NODES.map(|id| FaultyDisk::of(&mut cluster.nodes, id));

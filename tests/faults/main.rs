@@ -25,6 +25,8 @@ mod nodes;
 mod topics;
 #[path = "../cluster/voice.rs"]
 mod voice;
+#[path = "../attacks/wire.rs"]
+mod wire;
 
 mod checker;
 mod cluster;
@@ -32,6 +34,8 @@ mod disks;
 mod faulty_disk;
 mod history;
 mod java;
+mod limits;
+mod links;
 mod long;
 mod network;
 mod once;

@@ -2,24 +2,28 @@
 //! the clients.
 //!
 //! A cut is a wrong hardware address for the other in the table of who sends: the bridge knows nobody by it,
-//! and what is sent there vanishes without a word, one way.
+//! and what is sent there vanishes without a word, one way. A slow link is one between two nodes alone, beside
+//! the bridge.
 
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::process::Command;
 
+use parking_lot::Mutex;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::nodes::Hosting;
 use crate::support::tools;
 
 /// The last part of the clients' address.
-const CLIENTS: i32 = 100;
+pub const CLIENTS: i32 = 100;
 
 /// The network; gone when dropped.
 pub struct Network {
     name: String,
     nodes: Vec<i32>,
+    /// The nodes at one end of each slow link, and what the link is called there.
+    slow: Mutex<Vec<(i32, String)>>,
 }
 
 /// This thread is in the namespace of a node; dropping it goes back to the clients'.
@@ -30,12 +34,14 @@ impl Network {
     /// now on. `None`, said loudly, if this process may not make one.
     pub fn join(test: u8, nodes: &[i32]) -> Option<Self> {
         tools::program("ip")?;
+        tools::program("tc")?;
         if !crate::mounts::may_mount() {
             return None;
         }
         let this = Self {
             name: format!("b{}-{test}", std::process::id()),
             nodes: nodes.to_vec(),
+            slow: Mutex::default(),
         };
         let hub = this.namespace(CLIENTS);
         ip(&["netns", "add", &hub]);
@@ -110,8 +116,43 @@ impl Network {
         self.cut(node, &others);
     }
 
-    /// Ends all cuts.
+    /// From now on two nodes reach each other by a link that carries so many kilobits a second.
+    pub fn slow_down(&self, one: i32, other: i32, kilobits: u32) {
+        let [at_one, at_other] = [other, one].map(|to| format!("slow{to}"));
+        let namespace = self.namespace(one);
+        ip(&[
+            "-n",
+            &namespace,
+            "link",
+            "add",
+            &at_one,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            &at_other,
+            "netns",
+            &self.namespace(other),
+        ]);
+        for (node, to, device) in [(one, other, &at_one), (other, one, &at_other)] {
+            let namespace = self.namespace(node);
+            let rate = format!("{kilobits}kbit");
+            let limit = ["rate", &rate, "burst", "2kb", "limit", "64kb"];
+            let place = ["-n", &namespace, "qdisc", "add", "dev", device];
+            run("tc", &[&place[..], &["root", "tbf"], &limit].concat());
+            ip(&["-n", &namespace, "link", "set", device, "up"]);
+            let (to, from) = (host(to), host(node));
+            let route = ["route", "add", &to, "dev", device, "src", &from];
+            ip(&[&["-n", &namespace], &route[..]].concat());
+        }
+        self.slow.lock().push((one, at_one));
+    }
+
+    /// Ends all cuts, and slow links.
     pub fn mend(&self) {
+        for (node, link) in self.slow.lock().drain(..) {
+            ip(&["-n", &self.namespace(node), "link", "del", &link]);
+        }
         for from in self.nodes.iter().chain(&[CLIENTS]) {
             for to in self.nodes.iter().chain(&[CLIENTS]).filter(|to| *to != from) {
                 self.point(*from, *to, &hardware(*to));
@@ -182,8 +223,12 @@ fn within(id: i32) -> String {
 }
 
 fn ip(arguments: &[&str]) {
-    let output = Command::new("ip").args(arguments).output();
-    let output = output.expect("ip was found");
+    run("ip", arguments);
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.expect("it is installed");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {arguments:?}: {said}");
+    assert!(output.status.success(), "{program} {arguments:?}: {said}");
 }

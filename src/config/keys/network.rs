@@ -44,7 +44,8 @@ keys! {
         "The longest such wait after repeated failures.";
     "max.connections": Int = "10000", at_least(0); Medium ClusterWide Acts;
         "How many connections the broker holds, over all listeners. Finite here (Kafka: no limit): \
-         each costs a file descriptor, and running out of those stops the log too. A listener's \
+         each costs a file descriptor, and running out of those stops replication too. So there \
+         are fewer where `open.files.max` leaves few descriptors. A listener's \
          own limit is `listener.name.NAME.max.connections`.";
     "max.connections.per.ip": Int = "5000", at_least(0); Medium ClusterWide Acts;
         "How many connections one address may hold. Finite here (Kafka: no limit), so that one \

@@ -27,10 +27,10 @@ pub(super) fn bounded(config: &BrokerConfig) -> NetworkConfig {
     }
 }
 
-/// A quarter of what files leave; no less than a node of three has with few clients, some 50, and no more than
-/// four times that. Where even that is not there, three quarters.
+/// A quarter of what files leave; no less than twice what a node of three has with few clients, some 50, and no
+/// more than four times that. Where even that is not there, three quarters.
 fn for_all_else(left: usize) -> usize {
-    (left / 4).clamp(64, 200).min(left / 4 * 3)
+    (left / 4).clamp(100, 200).min(left / 4 * 3)
 }
 
 /// Raises the soft limit of descriptors to the hard one, as any broker's operator would. Returns the limit.
@@ -52,10 +52,11 @@ mod tests {
     use super::for_all_else;
 
     #[test]
-    fn clients_have_most_of_many_descriptors_and_the_smaller_part_of_few() {
+    fn clients_have_most_of_many_descriptors_and_few_of_few() {
         assert_eq!(for_all_else(1 << 19), 200);
         assert_eq!(for_all_else(512), 128);
-        assert_eq!(for_all_else(128), 64);
+        assert_eq!(for_all_else(200), 100);
+        assert_eq!(for_all_else(128), 96);
         assert_eq!(for_all_else(32), 24);
         assert_eq!(for_all_else(0), 0);
     }

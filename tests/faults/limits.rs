@@ -1,5 +1,6 @@
 //! One of three nodes has too few descriptors, or too little memory, for what is asked of it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -38,6 +39,19 @@ fn settings() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
+/// How many descriptors of each kind a process has: files by how their names end, others by what they are.
+fn descriptors(process: u32) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
+    let all = fs::read_dir(format!("/proc/{process}/fd")).expect("it runs");
+    for link in all.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()) {
+        let text = link.to_string_lossy();
+        let kind = text.split(":[").next().unwrap_or_default();
+        let kind = kind.rsplit(['.', '/']).next().unwrap_or_default();
+        *kinds.entry(kind.to_owned()).or_default() += 1;
+    }
+    kinds
+}
+
 #[test]
 fn a_node_without_descriptors_costs_the_others_nothing_and_recovers() {
     let Some(mut cluster) = Cluster::in_memory(52, &settings()) else {
@@ -54,6 +68,8 @@ fn a_node_without_descriptors_costs_the_others_nothing_and_recovers() {
         let witness = cluster.nodes.bootstrap(others(VICTIM)[0]);
         let made = topics::create(&witness, "many", (MANY_PARTITIONS, 3), &[]);
         assert_eq!(made, Some(ErrorCode::NONE));
+        let process = cluster.nodes.process(VICTIM).pid();
+        println!("descriptors while they are: {:?}", descriptors(process));
         workload.wait_for_acks(SOME);
         thread::sleep(LAG);
         workload.wait_for_acks(1);

@@ -8,7 +8,9 @@ use std::time::Duration;
 use broker::clock::wall_clock;
 use broker::model::{Offset, Uuid};
 use broker::protocol::ErrorCode;
-use broker::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use broker::protocol::messages::produce::{
+    PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
+};
 use broker::records::{BatchBuilder, NewRecord};
 
 use crate::cluster::{PARTITIONS, TOPIC};
@@ -25,13 +27,13 @@ struct Leaders {
     addresses: BTreeMap<i32, String>,
 }
 
-/// Produces until `is_over`; `acknowledged` is told of each partition that has acknowledged a message. Returns
-/// what was sent.
+/// Produces until `is_over`; `answered` is told of each partition that has acknowledged or refused a message.
+/// Returns what was sent.
 pub fn produce(
     number: u32,
     bootstrap: &str,
     is_over: impl Fn() -> bool,
-    acknowledged: impl Fn(i32),
+    answered: impl Fn(i32, ErrorCode),
 ) -> Vec<Sent> {
     let nodes: Vec<&str> = bootstrap.split(',').collect();
     let mut leaders = None;
@@ -52,16 +54,19 @@ pub fn produce(
             continue;
         };
         let value = u64::from(number) << 32 | next;
-        let fate = send(known.topic_id, address, partition, value);
+        let answer = send(known.topic_id, address, partition, value);
+        let fate = fate(answer.as_ref());
         sent.push(Sent {
             producer: number,
             partition,
             value,
             fate,
         });
-        match fate {
-            Fate::Acknowledged(_) => acknowledged(partition),
-            Fate::AcknowledgedSomewhere | Fate::Refused | Fate::Unknown => leaders = None,
+        if let Some(answer) = answer {
+            answered(partition, answer.error_code);
+        }
+        if !matches!(fate, Fate::Acknowledged(_)) {
+            leaders = None;
         }
         thread::sleep(BETWEEN_MESSAGES);
     }
@@ -87,7 +92,12 @@ fn ask_for_leaders(node: &str) -> Option<Leaders> {
     })
 }
 
-fn send(topic_id: Uuid, leader: &str, partition: i32, value: u64) -> Fate {
+fn send(
+    topic_id: Uuid,
+    leader: &str,
+    partition: i32,
+    value: u64,
+) -> Option<PartitionProduceResponse> {
     let text = format!("{value} once");
     let mut batch = BatchBuilder::new(Offset(0));
     batch.append(NewRecord {
@@ -109,10 +119,14 @@ fn send(topic_id: Uuid, leader: &str, partition: i32, value: u64) -> Fate {
         }],
         ..ProduceRequest::default()
     };
-    let Some(answer) = ask(leader, &request) else {
+    let topic = ask(leader, &request)?.responses.into_iter().next()?;
+    topic.partition_responses.into_iter().next()
+}
+
+fn fate(answer: Option<&PartitionProduceResponse>) -> Fate {
+    let Some(answer) = answer else {
         return Fate::Unknown;
     };
-    let answer = &answer.responses[0].partition_responses[0];
     match answer.error_code {
         ErrorCode::NONE => Fate::Acknowledged(answer.base_offset),
         // The one answer that says that nothing was written, whatever happens to the leader later.

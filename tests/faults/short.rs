@@ -150,7 +150,22 @@ fn each_is_restarted_in_turn() {
                 workload.longest_gap()
             );
         }
+        assert_nobody_noticed(workload);
     });
+}
+
+/// Checks that clients were told of nothing but where else to go: neither of too few in sync, nor of anything
+/// that does not pass.
+pub fn assert_nobody_noticed(workload: &Workload) {
+    let errors = workload.errors();
+    println!("what a client was told: {errors:?}");
+    for code in errors {
+        let too_few = [
+            ErrorCode::NOT_ENOUGH_REPLICAS,
+            ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        ];
+        assert!(code.is_retriable() && !too_few.contains(&code), "{code:?}");
+    }
 }
 
 #[test]

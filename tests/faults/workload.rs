@@ -2,12 +2,13 @@
 //! in order; one that sends each message once; a reader; and a group of two that commits. Java's clients beside them
 //! if they are wanted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use broker::protocol::ErrorCode;
 use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -40,6 +41,8 @@ struct Shared {
     bootstrap: String,
     has_ended: AtomicBool,
     acks: Acks,
+    /// What the producer that sends each message once was told.
+    errors: Mutex<BTreeSet<ErrorCode>>,
     polls: Mutex<Vec<Poll>>,
     commits: Commits,
 }
@@ -59,6 +62,7 @@ impl Workload {
             bootstrap,
             has_ended: AtomicBool::new(false),
             acks: Acks::default(),
+            errors: Mutex::default(),
             polls: Mutex::default(),
             commits: Commits::of(GROUP),
         });
@@ -68,13 +72,14 @@ impl Workload {
         });
         let trying = Arc::clone(&shared);
         let once = thread::spawn(move || {
-            let acknowledged = |partition| trying.acks.note(partition);
-            once::produce(
-                TRIES_ONCE,
-                &trying.bootstrap,
-                || trying.is_over(),
-                acknowledged,
-            )
+            let answered = |partition, code| {
+                if code == ErrorCode::NONE {
+                    trying.acks.note(partition);
+                } else {
+                    trying.errors.lock().insert(code);
+                }
+            };
+            once::produce(TRIES_ONCE, &trying.bootstrap, || trying.is_over(), answered)
         });
         let reader = Arc::clone(&shared);
         let mut consumers = vec![thread::spawn(move || read(&reader))];
@@ -127,6 +132,11 @@ impl Workload {
         let of_java = java.acks().longest_gap();
         println!("without an acknowledgement: librdkafka {gap:?}, Java {of_java:?}");
         gap.max(of_java)
+    }
+
+    /// The errors that the producer was told of that sends each message once, and forgets none of.
+    pub fn errors(&self) -> BTreeSet<ErrorCode> {
+        self.shared.errors.lock().clone()
     }
 
     /// Lets all clients finish; what they did and saw.

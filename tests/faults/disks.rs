@@ -8,6 +8,7 @@ use broker::protocol::ErrorCode;
 
 use crate::cluster::{Cluster, NODES, PARTITIONS, TOPIC};
 use crate::faulty_disk::FaultyDisk;
+use crate::long::takes_its_time;
 use crate::mounts::Mount;
 use crate::short::{BEYOND_THE_SESSION, FAIL_OVER, SOME, others, run};
 use crate::support::path_text;
@@ -34,7 +35,7 @@ pub fn wait_until_gone_from(cluster: &Cluster, node: i32, gone: &[i32]) {
 fn assert_quick(workload: &Workload, what: &str) {
     let gap = workload.longest_gap();
     println!("{what}: {gap:?} without an acknowledgement");
-    assert!(gap < FAIL_OVER, "{what}: {gap:?}");
+    assert!(gap < 2 * FAIL_OVER, "{what}: {gap:?}");
 }
 
 #[test]
@@ -229,6 +230,9 @@ fn an_active_controller_whose_syncs_are_slow_is_not_fenced() {
 /// that another is active. The others lose nothing but a leader.
 #[test]
 fn an_active_controller_whose_disk_almost_stands_still_costs_the_others_nothing() {
+    if !takes_its_time() {
+        return;
+    }
     let delays = (Duration::from_secs(5), Duration::from_millis(500));
     slow(46, active_controller, delays, 2 * FAIL_OVER, true);
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, NODES};
 use crate::disks::wait_until_gone_from;
+use crate::long::takes_its_time;
 use crate::network::CLIENTS;
 use crate::short::{BEYOND_THE_SESSION, FAIL_OVER, SOME, others, run};
 use crate::voice::{self, wait_for};
@@ -50,6 +51,9 @@ fn a_follower_behind_a_slow_link_is_waited_for_no_longer_than_its_lag() {
 
 #[test]
 fn a_slow_link_to_the_active_controller_stops_nobody() {
+    if !takes_its_time() {
+        return;
+    }
     let lag = LAG.as_millis().to_string();
     let Some(mut cluster) = Cluster::in_memory(54, &[("replica.lag.time.max.ms", &lag)]) else {
         return;

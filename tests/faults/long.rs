@@ -9,9 +9,19 @@ use crate::workload::Workload;
 
 /// How long it takes if nobody says.
 const DEFAULT_SECONDS: u64 = 45;
-fn number(name: &str) -> Option<u64> {
+/// A number that the environment gives.
+pub fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().expect("it is a number"))
+}
+
+/// Whether tests are wanted, too, of rarer faults that take long; if not, it says so.
+pub fn takes_its_time() -> bool {
+    let is_wanted = std::env::var_os("FAULTS_ALL").is_some();
+    if !is_wanted {
+        println!("*** SKIPPED: FAULTS_ALL is not set ***");
+    }
+    is_wanted
 }
 
 #[test]
@@ -47,7 +57,8 @@ fn random_faults_lose_nothing() {
     println!("{count} faults");
 }
 
-fn harm(cluster: &mut Cluster, random: &mut Random) {
+/// Does some harm to some node.
+pub fn harm(cluster: &mut Cluster, random: &mut Random) {
     let node = NODES[random.below(3)];
     let other = NODES[random.below(3)];
     let kind = random.below(8);

@@ -1,9 +1,11 @@
 //! Three brokers as real processes in a network of their own, real clients, and faults: kills, pauses, cuts,
-//! wiped disks and power cuts. What the clients saw is held against the rules of Jepsen's Kafka checker, and
+//! wiped, full, slow and failing disks, power cuts, slow links, too little memory. What the clients saw is held against the rules of Jepsen's Kafka checker, and
 //! in the end all replicas must have the same bytes.
 //!
 //! `short` has one test for each kind of fault; `swap` lets Apache Kafka and us take each other's place on each disk. `long` mixes them at random:
 //! `FAULTS_SECONDS=3600 FAULTS_SEED=7 cargo test --release --test faults random_faults -- --nocapture`.
+//! `storm` asks for changes of topics at random meanwhile.
+//! `FAULTS_ALL=1` runs what is rare and takes long, too, as `.ci/full` does.
 //! All need root, for namespaces and mounts; without it they are skipped loudly.
 
 #![allow(
@@ -41,6 +43,7 @@ mod network;
 mod once;
 mod progress;
 mod short;
+mod storm;
 mod swap;
 mod workload;
 

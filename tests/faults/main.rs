@@ -4,8 +4,8 @@
 //!
 //! `short` has one test for each kind of fault; `swap` lets Apache Kafka and us take each other's place on each disk. `long` mixes them at random:
 //! `FAULTS_SECONDS=3600 FAULTS_SEED=7 cargo test --release --test faults random_faults -- --nocapture`.
-//! `storm` asks for changes of topics at random meanwhile.
-//! `FAULTS_ALL=1` runs what is rare and takes long, too, as `.ci/full` does.
+//! `storm` asks for changes of topics at random meanwhile; `upgrade` lets an older build, that `OLD_BROKER` names, and this
+//! one take each other's place. `FAULTS_ALL=1` runs what is rare and takes long, too, as `.ci/full` does.
 //! All need root, for namespaces and mounts; without it they are skipped loudly.
 
 #![allow(
@@ -45,6 +45,7 @@ mod progress;
 mod short;
 mod storm;
 mod swap;
+mod upgrade;
 mod workload;
 
 use support::apache;

@@ -1,13 +1,15 @@
-//! The `broker` command: what its arguments mean, and what it says when the config is wrong.
+//! The `broker` command: what its arguments mean, and what it says when the config is wrong. Kafka's tools are
+//! in `tools`.
 
 mod health;
+mod tools;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::{self, Loaded};
 use crate::telemetry::start_logging;
@@ -49,7 +51,11 @@ enum Command {
 
 /// Does what the command line says. `arguments` begin with the program's name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some((tool, arguments)) = tools::find(&arguments) {
+        return tool.run(arguments);
+    }
+    let arguments = match parse(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are "errors", too; clap knows which stream and code each gets.
@@ -74,6 +80,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return finish(report(&loaded), 0);
     }
     start(loaded)
+}
+
+/// The arguments of `broker` itself. Its help names the tools, too.
+fn parse(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
+    let command = Arguments::command();
+    let mut help = command.get_after_help().cloned().unwrap_or_default();
+    help.push_str("\n\nKafka's tools (`broker TOOL --help`, or kafka-TOOL.sh by a link):\n");
+    help.push_str(&tools::list());
+    let matches = command.after_help(help).try_get_matches_from(arguments)?;
+    Arguments::from_arg_matches(&matches)
 }
 
 fn start(loaded: Loaded) -> ExitCode {

@@ -59,6 +59,7 @@ pub use load::{LoadError, Loaded, Problem, load};
 pub use network::NetworkConfig;
 pub use node::{NodeConfig, QuorumConfig};
 pub use print::effective;
+pub use properties_file::read as read_properties;
 pub use quotas::QuotaConfig;
 pub use replication::ReplicationConfig;
 pub use roles::Roles;

@@ -1,4 +1,4 @@
-//! Reads `server.properties`, Kafka's own file, in Java's format.
+//! Reads Java's format of properties: `server.properties`, Kafka's own file, and those that its tools take.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -8,7 +8,7 @@ use std::str::Chars;
 ///
 /// # Errors
 /// A sentence that says what is wrong, and where.
-pub(super) fn read(text: &str) -> Result<Vec<(String, String)>, String> {
+pub fn read(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut settings = Vec::new();
     let mut lines = text.lines().enumerate();
     while let Some((number, line)) = lines.next() {

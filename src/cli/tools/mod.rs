@@ -1,0 +1,112 @@
+//! Kafka's command-line tools, in this binary: `broker topics` is `kafka-topics.sh`, also under that name, by a
+//! link. Flags, columns, words, streams and exit codes are those of Kafka's own tools, as scripts read them.
+//!
+//! The rooms:
+//!
+//! - this file: the table of tools, and how one is found by a name.
+//! - `options`: what all tools take: where the cluster is, `key=value` pairs, files of properties.
+//! - `ending`: how a tool ends when it does not succeed.
+//! - `session`: the runtime of one thread and the cluster that a tool talks to.
+//! - `topic_filter`: the regular expressions that stand for topics.
+//! - `links`: `broker install-links`.
+//! - one file or folder for each tool, named as the tool is. None knows another.
+
+mod ending;
+mod links;
+mod options;
+mod session;
+mod topic_filter;
+mod topics;
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// A tool.
+#[derive(Debug)]
+pub(super) struct Tool {
+    /// Its name after `broker `. Kafka's name is this between `kafka-` and `.sh`.
+    name: &'static str,
+    /// What it does.
+    about: &'static str,
+    /// Runs it. The arguments begin with its name.
+    run: fn(Vec<OsString>) -> ExitCode,
+}
+
+/// The tools that have a name of Kafka's.
+const TOOLS: [Tool; 1] = [Tool {
+    name: "topics",
+    about: "Create, delete, describe or change topics",
+    run: topics::run,
+}];
+
+/// The one that Kafka does not have.
+const INSTALL_LINKS: Tool = Tool {
+    name: "install-links",
+    about: "Make a link for each tool, with Kafka's name, in a directory",
+    run: links::run,
+};
+
+/// The tool that a command line is for, with what remains of it: `kafka-topics.sh ...`, `kafka-topics ...` or
+/// `broker topics ...`.
+pub(super) fn find(arguments: &[OsString]) -> Option<(&'static Tool, Vec<OsString>)> {
+    let by_link = arguments.first().and_then(|program| of_program(program));
+    if let Some(tool) = by_link {
+        return Some((tool, arguments.to_vec()));
+    }
+    let word = arguments.get(1)?.to_str()?;
+    let tool = all().find(|tool| tool.name == word)?;
+    Some((tool, arguments[1..].to_vec()))
+}
+
+impl Tool {
+    /// Runs the tool.
+    pub(super) fn run(&self, arguments: Vec<OsString>) -> ExitCode {
+        (self.run)(arguments)
+    }
+}
+
+/// The names of all tools with what they do, a line each, for `broker --help`.
+pub(super) fn list() -> String {
+    let lines = all().map(|tool| format!("  {:<21}{}\n", tool.name, tool.about));
+    lines.collect()
+}
+
+fn all() -> impl Iterator<Item = &'static Tool> {
+    TOOLS.iter().chain(std::iter::once(&INSTALL_LINKS))
+}
+
+/// Kafka's names of all tools: `kafka-topics.sh`.
+fn link_names() -> impl Iterator<Item = String> {
+    TOOLS.iter().map(|tool| format!("kafka-{}.sh", tool.name))
+}
+
+/// The tool that a program's name stands for.
+fn of_program(program: &OsStr) -> Option<&'static Tool> {
+    let name = Path::new(program).file_name()?.to_str()?;
+    let name = name.strip_suffix(".sh").unwrap_or(name);
+    let name = name.strip_prefix("kafka-")?;
+    TOOLS.iter().find(|tool| tool.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(words: &[&str]) -> Option<(&'static str, usize)> {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        find(&words).map(|(tool, rest)| (tool.name, rest.len()))
+    }
+
+    #[test]
+    fn a_tool_goes_by_kafkas_names_and_by_ours() {
+        let topics = Some(("topics", 2));
+
+        assert_eq!(found(&["/kafka/bin/kafka-topics.sh", "--list"]), topics);
+        assert_eq!(found(&["kafka-topics", "--list"]), topics);
+        assert_eq!(found(&["broker", "topics", "--list"]), topics);
+        assert_eq!(found(&["topics.sh", "--list"]), None);
+        assert_eq!(found(&["broker", "--config", "topics"]), None);
+        assert_eq!(found(&["broker"]), None);
+    }
+}

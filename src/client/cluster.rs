@@ -16,8 +16,8 @@ use crate::protocol::messages::metadata::{
 };
 use crate::protocol::{ApiKey, ErrorCode, Request, Str};
 
-use super::connection::{AskError, NodeConnection};
-use super::retry::{Attempts, ErrorClass};
+use crate::client::connection::{AskError, NodeConnection, Versions};
+use crate::client::retry::{Attempts, ErrorClass};
 
 /// The type of a group's id among the keys of FindCoordinator.
 const GROUP: i8 = 0;
@@ -143,9 +143,24 @@ impl Cluster {
         request: &R,
         outcome: impl Fn(&R::Response) -> ErrorCode,
     ) -> Result<R::Response, ClusterError> {
+        let versions = R::KEY.valid_versions();
+        self.ask_within(to, request, &versions, outcome).await
+    }
+
+    /// As [`Self::ask_until`], in a version within `versions`.
+    ///
+    /// # Errors
+    /// As [`Self::ask_until`].
+    pub(super) async fn ask_within<R: Request>(
+        &mut self,
+        to: To<'_>,
+        request: &R,
+        versions: &Versions,
+        outcome: impl Fn(&R::Response) -> ErrorCode,
+    ) -> Result<R::Response, ClusterError> {
         let mut attempts = Attempts::until(self.deadline());
         loop {
-            let attempt = self.attempt(to, request).await;
+            let attempt = self.attempt(to, request, versions).await;
             let class = match &attempt {
                 Ok(answer) => match outcome(answer) {
                     ErrorCode::NONE => None,
@@ -185,18 +200,19 @@ impl Cluster {
         &mut self,
         to: To<'_>,
         request: &R,
+        versions: &Versions,
     ) -> Result<R::Response, AskError> {
         match to {
-            To::Any => self.ask_any(request).await,
-            To::Node(id) => self.ask_node(id, request).await,
+            To::Any => self.ask_any(request, versions).await,
+            To::Node(id) => self.ask_node(id, request, versions).await,
             To::Controller => {
                 if self.controller < 0 {
                     self.learn_nodes().await?;
                 }
                 // Every broker passes on what is for the controller, and knows best who that is.
                 match self.controller {
-                    id if id >= 0 => self.ask_node(id, request).await,
-                    _ => self.ask_any(request).await,
+                    id if id >= 0 => self.ask_node(id, request, versions).await,
+                    _ => self.ask_any(request, versions).await,
                 }
             }
             To::Group(group) => {
@@ -204,7 +220,7 @@ impl Cluster {
                     Some(id) => *id,
                     None => self.find_coordinator(group).await?,
                 };
-                self.ask_node(coordinator, request).await
+                self.ask_node(coordinator, request, versions).await
             }
         }
     }
@@ -213,6 +229,7 @@ impl Cluster {
         &mut self,
         id: i32,
         request: &R,
+        versions: &Versions,
     ) -> Result<R::Response, AskError> {
         if !self.nodes.contains_key(&id) {
             self.learn_nodes().await?;
@@ -220,7 +237,7 @@ impl Cluster {
         let Some(address) = self.nodes.get(&id).cloned() else {
             return Err(not_connected(format!("node {id}")));
         };
-        let asked = self.ask_address(&address, request).await;
+        let asked = self.ask_address(&address, request, versions).await;
         if asked.is_err() {
             // It may come back at another address.
             self.nodes.remove(&id);
@@ -229,7 +246,11 @@ impl Cluster {
     }
 
     /// Asks the nodes that are connected, then those that are known, then the first that were named.
-    async fn ask_any<R: Request>(&mut self, request: &R) -> Result<R::Response, AskError> {
+    async fn ask_any<R: Request>(
+        &mut self,
+        request: &R,
+        versions: &Versions,
+    ) -> Result<R::Response, AskError> {
         let connected = self.connections.keys().cloned();
         let known = self.nodes.values().cloned();
         let named = self.options.bootstrap.iter().cloned();
@@ -241,7 +262,7 @@ impl Cluster {
         }
         let mut last = not_connected("the cluster".to_owned());
         for address in addresses {
-            match self.ask_address(&address, request).await {
+            match self.ask_address(&address, request, versions).await {
                 Err(error @ AskError::Client(_)) => last = error,
                 answered => return answered,
             }
@@ -253,6 +274,7 @@ impl Cluster {
         &mut self,
         address: &str,
         request: &R,
+        versions: &Versions,
     ) -> Result<R::Response, AskError> {
         let kept = self.connections.remove(address);
         let mut connection = match kept.filter(|connection| !connection.is_closed()) {
@@ -262,7 +284,7 @@ impl Cluster {
                 NodeConnection::open(address, tool, timeout).await?
             }
         };
-        let answer = connection.ask(request).await;
+        let answer = connection.ask_within(request, versions).await;
         if !matches!(answer, Err(AskError::Client(_))) {
             self.connections.insert(address.to_owned(), connection);
         }
@@ -276,7 +298,7 @@ impl Cluster {
             allow_auto_topic_creation: false,
             ..MetadataRequest::default()
         };
-        let answer = self.ask_any(&request).await?;
+        let answer = self.ask_any(&request, &valid_versions(&request)).await?;
         self.note_nodes(&answer);
         Ok(())
     }
@@ -296,7 +318,7 @@ impl Cluster {
             key_type: GROUP,
             coordinator_keys: vec![Str::copy_from(group)],
         };
-        let answer = self.ask_any(&request).await?;
+        let answer = self.ask_any(&request, &valid_versions(&request)).await?;
         let (code, id, host, port) = match answer.coordinators.into_iter().next() {
             Some(it) => (it.error_code, it.node_id, it.host, it.port),
             None => (answer.error_code, answer.node_id, answer.host, answer.port),
@@ -346,6 +368,11 @@ impl Cluster {
     /// What is known of a topic.
     pub fn known(&self, topic: &str) -> Option<&MetadataResponseTopic> {
         self.topics.get(topic)
+    }
+
+    /// Drops what is known of a topic: it was wrong.
+    pub fn forget_topic(&mut self, topic: &str) {
+        self.topics.remove(topic);
     }
 
     /// The leader of a partition, as far as is known.
@@ -411,6 +438,10 @@ fn timed_out(api: ApiKey, last: Option<AskError>) -> ClusterError {
     let first = letters.next().map(|letter| letter.to_ascii_lowercase());
     let call = first.into_iter().chain(letters).collect();
     ClusterError::TimedOut { call, last }
+}
+
+fn valid_versions<R: Request>(_: &R) -> Versions {
+    R::KEY.valid_versions()
 }
 
 fn not_connected(address: String) -> AskError {

@@ -8,6 +8,9 @@ use bytes::Bytes;
 use crate::network::{Client, ClientError, ClientOptions};
 use crate::protocol::{ApiKey, Request, Str};
 
+/// The versions of a request to choose from.
+pub(super) type Versions = RangeInclusive<i16>;
+
 /// A connection to one node.
 pub struct NodeConnection {
     client: Client,
@@ -56,7 +59,19 @@ impl NodeConnection {
     /// # Errors
     /// There is no such version, or no answer comes. After the latter the connection is of no use any more.
     pub async fn ask<R: Request>(&mut self, request: &R) -> Result<R::Response, AskError> {
-        let version = self.version_within::<R>(&R::KEY.valid_versions())?;
+        self.ask_within(request, &R::KEY.valid_versions()).await
+    }
+
+    /// As [`Self::ask`], in a version within `versions`.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub(super) async fn ask_within<R: Request>(
+        &mut self,
+        request: &R,
+        versions: &Versions,
+    ) -> Result<R::Response, AskError> {
+        let version = self.version_within::<R>(versions)?;
         Ok(self.client.call(request, version).await?)
     }
 
@@ -67,7 +82,7 @@ impl NodeConnection {
     pub(super) async fn send<R: Request>(
         &mut self,
         request: &R,
-        versions: &RangeInclusive<i16>,
+        versions: &Versions,
     ) -> Result<Sent, AskError> {
         let version = self.version_within::<R>(versions)?;
         let correlation_id = self.client.send(request, version).await?;
@@ -91,7 +106,7 @@ impl NodeConnection {
         self.client.is_closed()
     }
 
-    fn version_within<R: Request>(&self, versions: &RangeInclusive<i16>) -> Result<i16, AskError> {
+    fn version_within<R: Request>(&self, versions: &Versions) -> Result<i16, AskError> {
         let version = self.client.version_of(R::KEY, versions);
         version.ok_or(AskError::NotServed(R::KEY))
     }

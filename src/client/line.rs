@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::connection::{AskError, NodeConnection, Sent};
+use crate::client::connection::{AskError, NodeConnection, Sent};
 use crate::network::{ClientError, decode_answer};
 use crate::protocol::Request;
 
@@ -55,7 +55,7 @@ pub struct Line<R, T> {
     orders: mpsc::UnboundedSender<Order<R, T>>,
 }
 
-impl<R: Request + Send + 'static, T: Send + 'static> Line<R, T>
+impl<R: Request + Send + Sync + 'static, T: Send + 'static> Line<R, T>
 where
     R::Response: Send,
 {

@@ -17,7 +17,15 @@
 
 mod cluster;
 mod connection;
+mod consumer;
+mod line;
+mod producer;
 mod retry;
 
 pub use cluster::{Cluster, ClusterError, ClusterOptions, To};
 pub use connection::{AskError, NodeConnection};
+pub use consumer::{
+    Assignor, Consumed, Consumer, ConsumerSettings, GroupConsumer, GroupSettings, PartitionKey,
+    Polled, Start, Subscription, offsets_at,
+};
+pub use producer::{BatchLimits, Lost, Producer, ProducerSettings};

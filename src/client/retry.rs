@@ -72,11 +72,6 @@ impl Attempts {
         self.next_pause = (pause * 2).min(LONGEST_PAUSE);
         (now + pause < self.deadline).then_some(pause)
     }
-
-    /// How much time is left for an attempt that begins `now`.
-    pub fn left(&self, now: Instant) -> Duration {
-        self.deadline.saturating_duration_since(now)
-    }
 }
 
 #[cfg(test)]
@@ -117,6 +112,5 @@ mod tests {
         }
 
         assert_eq!(pauses, [100, 200, 400, 800, 1000, 1000, 1000]);
-        assert_eq!(attempts.left(now), Duration::from_millis(500));
     }
 }

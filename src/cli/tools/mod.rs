@@ -11,7 +11,10 @@
 //! - `links`: `broker install-links`.
 //! - one file or folder for each tool, named as the tool is. None knows another.
 
+mod console_consumer;
+mod console_producer;
 mod ending;
+mod get_offsets;
 mod links;
 mod options;
 mod session;
@@ -34,11 +37,28 @@ pub(super) struct Tool {
 }
 
 /// The tools that have a name of Kafka's.
-const TOOLS: [Tool; 1] = [Tool {
-    name: "topics",
-    about: "Create, delete, describe or change topics",
-    run: topics::run,
-}];
+const TOOLS: [Tool; 4] = [
+    Tool {
+        name: "console-consumer",
+        about: "Write the records of topics to standard output",
+        run: console_consumer::run,
+    },
+    Tool {
+        name: "console-producer",
+        about: "Send lines of standard input as records",
+        run: console_producer::run,
+    },
+    Tool {
+        name: "get-offsets",
+        about: "Tell the first or last offsets of partitions, or those of a time",
+        run: get_offsets::run,
+    },
+    Tool {
+        name: "topics",
+        about: "Create, delete, describe or change topics",
+        run: topics::run,
+    },
+];
 
 /// The one that Kafka does not have.
 const INSTALL_LINKS: Tool = Tool {

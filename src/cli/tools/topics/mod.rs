@@ -28,7 +28,13 @@ const NAME: &str = "kafka-topics.sh";
 
 /// Create, delete, describe or change topics.
 #[derive(Debug, Parser)]
-#[command(name = NAME, version, infer_long_args = true, group = ArgGroup::new("action").multiple(true))]
+#[command(
+    name = NAME,
+    bin_name = NAME,
+    version,
+    infer_long_args = true,
+    group = ArgGroup::new("action").multiple(true)
+)]
 struct TopicsArguments {
     #[command(flatten)]
     connection: ConnectionArguments,

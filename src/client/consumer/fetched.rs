@@ -1,0 +1,189 @@
+//! The records in a fetched piece of a partition: those from a position on that a consumer is to see.
+//!
+//! PURE. Control records, and those of aborted transactions if asked for, are passed over; the position moves
+//! past them all the same.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::protocol::messages::fetch::AbortedTransaction;
+use crate::records::control::{ControlType, EndTransactionMarker};
+use crate::records::{Batch, Batches, Record, RecordsError, Scratch, TimestampType};
+
+/// A record that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Consumed {
+    /// Its place in the partition.
+    pub offset: i64,
+    /// When, in ms since 1970.
+    pub timestamp: i64,
+    /// Who has told the time.
+    pub timestamp_type: TimestampType,
+    /// The key.
+    pub key: Option<Bytes>,
+    /// The value.
+    pub value: Option<Bytes>,
+    /// Keys and values, in order.
+    pub headers: Vec<(Bytes, Option<Bytes>)>,
+}
+
+/// What a piece of a partition holds.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Piece {
+    pub(super) records: Vec<Consumed>,
+    /// The offset to go on with.
+    pub(super) next: i64,
+}
+
+/// Reads the whole batches in `bytes`, from offset `from` on. `aborted` names the transactions whose records
+/// are passed over; it is empty where all records are to be seen.
+///
+/// # Errors
+/// A batch is damaged, or in a format of before 2017.
+pub(super) fn read(
+    bytes: &[u8],
+    from: i64,
+    mut aborted: Vec<AbortedTransaction>,
+    scratch: &mut Scratch,
+) -> Result<Piece, RecordsError> {
+    aborted.sort_by_key(|transaction| std::cmp::Reverse(transaction.first_offset));
+    let mut piece = Piece {
+        records: Vec::new(),
+        next: from,
+    };
+    let mut open: BTreeSet<i64> = BTreeSet::new();
+    for batch in Batches::new(bytes) {
+        let batch = batch?;
+        batch.check_crc()?;
+        let last = batch.last_offset().0;
+        while aborted.last().is_some_and(|it| it.first_offset <= last) {
+            open.extend(aborted.pop().map(|it| it.producer_id));
+        }
+        let producer = batch.producer_id().0;
+        if batch.is_control() {
+            if is_abort(&batch, scratch)? {
+                open.remove(&producer);
+            }
+        } else if !(batch.is_transactional() && open.contains(&producer)) {
+            let timestamp_type = batch.timestamp_type();
+            for record in batch.records(scratch)? {
+                let record = record?;
+                if record.offset().0 >= from {
+                    piece.records.push(consumed(&record, timestamp_type));
+                }
+            }
+        }
+        piece.next = piece.next.max(batch.next_offset().0);
+    }
+    Ok(piece)
+}
+
+fn is_abort(batch: &Batch<'_>, scratch: &mut Scratch) -> Result<bool, RecordsError> {
+    let record = batch.records(scratch)?.next().transpose()?;
+    Ok(record.is_some_and(|record| {
+        ControlType::of(&record) == Some(ControlType::Abort)
+            || EndTransactionMarker::of(&record).is_some_and(|marker| !marker.committed)
+    }))
+}
+
+fn consumed(record: &Record<'_>, timestamp_type: TimestampType) -> Consumed {
+    let copy = |bytes: Option<&[u8]>| bytes.map(Bytes::copy_from_slice);
+    let headers = record.headers().map(|header| {
+        let key = Bytes::copy_from_slice(header.key);
+        (key, copy(header.value))
+    });
+    Consumed {
+        offset: record.offset().0,
+        timestamp: record.timestamp().0,
+        timestamp_type,
+        key: copy(record.key()),
+        value: copy(record.value()),
+        headers: headers.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{LeaderEpoch, Offset, ProducerId, Timestamp};
+    use crate::records::control::{Placement, end_transaction_marker};
+    use crate::records::{BatchBuilder, NewRecord};
+
+    fn batch(base: i64, values: &[&str], producer: Option<i64>) -> Vec<u8> {
+        let mut builder = BatchBuilder::new(Offset(base));
+        if let Some(id) = producer {
+            builder = builder.producer(ProducerId(id), 0, 0).transactional();
+        }
+        for value in values {
+            builder.append(NewRecord {
+                value: Some(value.as_bytes()),
+                ..NewRecord::default()
+            });
+        }
+        builder.build().to_vec()
+    }
+
+    fn marker(offset: i64, producer: i64, committed: bool) -> Vec<u8> {
+        let placement = Placement {
+            base_offset: Offset(offset),
+            leader_epoch: LeaderEpoch(0),
+            timestamp: Timestamp(0),
+        };
+        let marker = EndTransactionMarker {
+            committed,
+            coordinator_epoch: 0,
+        };
+        end_transaction_marker(placement, ProducerId(producer), 0, marker).to_vec()
+    }
+
+    fn values(piece: &Piece) -> Vec<&[u8]> {
+        let records = piece.records.iter();
+        records
+            .filter_map(|record| record.value.as_deref())
+            .collect()
+    }
+
+    #[test]
+    fn records_before_the_position_are_passed_over() {
+        let bytes = [batch(0, &["a", "b"], None), batch(2, &["c"], None)].concat();
+
+        let piece = read(&bytes, 1, Vec::new(), &mut Scratch::default()).expect("good batches");
+
+        assert_eq!(values(&piece), [b"b", b"c"]);
+        assert_eq!(piece.next, 3);
+    }
+
+    #[test]
+    fn what_was_aborted_is_passed_over_up_to_its_marker() {
+        let bytes = [
+            batch(0, &["aborted"], Some(1)),
+            batch(1, &["committed"], Some(2)),
+            marker(2, 1, false),
+            batch(3, &["later"], Some(1)),
+            marker(4, 2, true),
+        ]
+        .concat();
+        let aborted = || {
+            vec![AbortedTransaction {
+                producer_id: 1,
+                first_offset: 0,
+            }]
+        };
+
+        let committed = read(&bytes, 0, aborted(), &mut Scratch::default()).expect("good batches");
+        let all = read(&bytes, 0, Vec::new(), &mut Scratch::default()).expect("good batches");
+
+        assert_eq!(values(&committed), [&b"committed"[..], b"later"]);
+        assert_eq!(committed.next, 5, "past the last marker");
+        assert_eq!(all.records.len(), 3);
+    }
+
+    #[test]
+    fn a_damaged_batch_is_an_error() {
+        let mut bytes = batch(0, &["a"], None);
+        *bytes.last_mut().expect("not empty") ^= 1;
+
+        assert!(read(&bytes, 0, Vec::new(), &mut Scratch::default()).is_err());
+    }
+}

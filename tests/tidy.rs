@@ -29,7 +29,7 @@ const ORDER: [&str; 18] = [
 
 /// The rooms of a folder, bottom-up: each uses only those before it. A room is named by its whole
 /// path where another uses it.
-const ROOMS: [(&str, &[&str]); 2] = [
+const ROOMS: [(&str, &[&str]); 3] = [
     (
         "replication",
         &[
@@ -63,10 +63,21 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "group_coordinator",
         ],
     ),
+    (
+        "client",
+        &[
+            "retry",
+            "connection",
+            "line",
+            "cluster",
+            "producer",
+            "consumer",
+        ],
+    ),
 ];
 
 /// Folders, and files, that decide without sockets, files, clock or chance, but for drivers among them.
-const PURE: [&str; 29] = [
+const PURE: [&str; 35] = [
     "protocol",
     "records",
     "security",
@@ -96,6 +107,12 @@ const PURE: [&str; 29] = [
     "coordinator/runtime/append_error.rs",
     "coordinator/runtime/batches.rs",
     "coordinator/runtime/retry.rs",
+    "client/retry.rs",
+    "client/producer/accumulator.rs",
+    "client/producer/partitioner.rs",
+    "client/consumer/assignor",
+    "client/consumer/fetched.rs",
+    "client/consumer/group/protocol.rs",
 ];
 
 /// What tests put in the place of real parts: used by tests alone.

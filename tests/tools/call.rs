@@ -1,0 +1,149 @@
+//! A call of a tool, what came of it, and how two of these are compared.
+
+use crate::java::Java;
+use crate::nodes::{Maker, Nodes};
+use crate::ours;
+
+/// A tool, by our name and by Kafka's class.
+#[derive(Clone, Copy)]
+pub struct Tool {
+    pub name: &'static str,
+    pub class: &'static str,
+}
+
+/// A call. In arguments and input `{t}` stands for the name that the tool's topics begin with.
+#[derive(Clone, Copy)]
+pub struct Call {
+    pub tool: Tool,
+    pub arguments: &'static [&'static str],
+    pub input: &'static str,
+    /// Whether the first line of what is printed to standard error is Kafka's, too.
+    pub compares_errors: bool,
+    /// Whether Kafka's tool prints its lines in the order of a Java hash map.
+    pub is_in_any_order: bool,
+}
+
+impl Tool {
+    pub const fn call(self, arguments: &'static [&'static str]) -> Call {
+        Call {
+            tool: self,
+            arguments,
+            input: "",
+            compares_errors: false,
+            is_in_any_order: false,
+        }
+    }
+}
+
+impl Call {
+    /// With text on standard input.
+    pub const fn with_input(mut self, input: &'static str) -> Self {
+        self.input = input;
+        self
+    }
+
+    /// With the same first line on standard error.
+    pub const fn told(mut self) -> Self {
+        self.compares_errors = true;
+        self
+    }
+
+    /// With lines in any order.
+    pub const fn in_any_order(mut self) -> Self {
+        self.is_in_any_order = true;
+        self
+    }
+
+    /// The arguments for topics that begin with `prefix`.
+    pub fn arguments(&self, bootstrap: &str, prefix: &str) -> Vec<String> {
+        let words = self.arguments.iter();
+        let fill = |word: &&str| word.replace("{t}", prefix).replace("{b}", bootstrap);
+        words.map(fill).collect()
+    }
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: i32,
+    pub output: String,
+    pub errors: String,
+}
+
+/// Makes the calls with both tools, on our broker and on Apache's, and compares.
+///
+/// # Panics
+/// Something differs.
+pub fn compare(calls: &[Call], test: u8) {
+    for (maker, test) in [(Maker::Ours, test), (Maker::Apache, test + 1)] {
+        let settings = [("group.initial.rebalance.delay.ms", "0")];
+        let Some(mut nodes) = Nodes::combined(test, &[maker], &settings) else {
+            return;
+        };
+        nodes.start_all();
+        let bootstrap = nodes.bootstrap(nodes.ids()[0]);
+        let Some(mut java) = Java::start() else {
+            return;
+        };
+        let mut differences = Vec::new();
+        for call in calls {
+            let theirs = java.call(call, &call.arguments(&bootstrap, "of-java"));
+            let own = ours::call(call, &call.arguments(&bootstrap, "of-ours"));
+            let (theirs, own) = (shown(&theirs, call), shown(&own, call));
+            if theirs != own {
+                let arguments = call.arguments.join(" ");
+                differences.push(format!(
+                    "{} {arguments}\n--- Kafka's\n{theirs}\n--- ours\n{own}",
+                    call.tool.name
+                ));
+            }
+        }
+        assert!(
+            differences.is_empty(),
+            "on {}:\n{}",
+            if maker == Maker::Ours {
+                "our broker"
+            } else {
+                "Apache's"
+            },
+            differences.join("\n\n")
+        );
+    }
+}
+
+/// What is compared of an outcome: names and ids that differ by design are masked, and configs are sorted, as
+/// Kafka's tool prints them in the order of a Java hash map.
+fn shown(outcome: &Outcome, call: &Call) -> String {
+    let mut text = format!("exit code {}\n", outcome.code);
+    let mut lines: Vec<String> = outcome.output.lines().map(masked).collect();
+    if call.is_in_any_order {
+        lines.sort();
+    }
+    for line in lines {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    if call.compares_errors {
+        let first = outcome.errors.lines().next().unwrap_or_default();
+        text.push_str(&masked(first));
+    }
+    text
+}
+
+fn masked(line: &str) -> String {
+    let line = line.replace("of-java", "T").replace("of-ours", "T");
+    let columns = line.split('\t').map(|column| {
+        if column.starts_with("TopicId: ") {
+            return "TopicId: ID".to_owned();
+        }
+        match column.strip_prefix("Configs: ") {
+            Some(configs) => {
+                let mut configs: Vec<&str> = configs.split(',').collect();
+                configs.sort_unstable();
+                format!("Configs: {}", configs.join(","))
+            }
+            None => column.to_owned(),
+        }
+    });
+    columns.collect::<Vec<_>>().join("\t")
+}

@@ -1,0 +1,20 @@
+//! The tools beside Kafka's own: the same calls, good and bad, to our broker and to Apache's, must end with the
+//! same code and print the same.
+//!
+//! Kafka's tools run in one JVM for each broker (`java/Calls.java`); each tool works on topics of its own names.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod call;
+mod console;
+mod groups;
+mod java;
+mod links;
+#[path = "../cluster/nodes.rs"]
+mod nodes;
+mod offsets;
+mod ours;
+mod topics;
+
+use support::apache;

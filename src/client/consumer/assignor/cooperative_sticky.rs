@@ -15,13 +15,19 @@ pub(super) fn assign(
     mut assignment: Assignment,
 ) -> Assignment {
     let owners = owners(members);
-    for (topic, count) in counts {
-        for partition in 0..*count {
-            let key = (topic.clone(), partition);
-            let owner = owners.get(&key).map(|owner| &owner.id);
-            if let Some(reader) = owner.or_else(|| least_busy(members, topic, &assignment)) {
-                give(&mut assignment, &reader.clone(), key);
-            }
+    let all = counts.iter().flat_map(|(topic, count)| {
+        let partitions = 0..*count;
+        partitions.map(|partition| (topic.clone(), partition))
+    });
+    let (kept, free): (Vec<_>, Vec<_>) = all.partition(|key| owners.contains_key(key));
+    // First what is kept: it says who reads the least.
+    for key in kept {
+        let owner = owners[&key].id.clone();
+        give(&mut assignment, &owner, key);
+    }
+    for key in free {
+        if let Some(reader) = least_busy(members, &key.0, &assignment) {
+            give(&mut assignment, &reader.clone(), key);
         }
     }
     balance(members, &mut assignment);

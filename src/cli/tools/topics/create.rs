@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 
-use super::{TopicsArguments, is_wrong_controller};
+use super::TopicsArguments;
 use crate::cli::tools::ending::Ending;
 use crate::client::{Cluster, ClusterError, To};
 use crate::protocol::messages::create_partitions::{
@@ -191,7 +191,7 @@ pub(super) fn timeout_ms(cluster: &Cluster) -> i32 {
 /// The only error that is worth another attempt: whatever else is refused is told at once.
 pub(super) fn not_controller(mut codes: impl Iterator<Item = ErrorCode>) -> ErrorCode {
     codes
-        .find(|code| is_wrong_controller(*code))
+        .find(|code| *code == ErrorCode::NOT_CONTROLLER)
         .unwrap_or(ErrorCode::NONE)
 }
 

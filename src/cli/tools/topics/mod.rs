@@ -21,8 +21,8 @@ use super::ending::{self, Ending, exclude, require};
 use super::options::ConnectionArguments;
 use super::session;
 use crate::client::{Cluster, To};
+use crate::protocol::Str;
 use crate::protocol::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
-use crate::protocol::{ErrorCode, Str};
 
 const NAME: &str = "kafka-topics.sh";
 
@@ -302,9 +302,4 @@ async fn delete(cluster: &mut Cluster, topics: &[Str]) -> Result<(), Ending> {
         create::accepted(result.error_code, result.error_message)?;
     }
     Ok(())
-}
-
-/// What `code` is in answers that name topics: whether the wrong node was asked.
-fn is_wrong_controller(code: ErrorCode) -> bool {
-    code == ErrorCode::NOT_CONTROLLER
 }

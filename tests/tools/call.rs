@@ -11,11 +11,12 @@ pub struct Tool {
     pub class: &'static str,
 }
 
-/// A call. In arguments and input `{t}` stands for the name that the tool's topics begin with.
+/// A call. In arguments, which are words with spaces between them, and input `{t}` stands for the name that the
+/// tool's topics begin with; in arguments `{on}` for the option that names the broker, and `{b}` for its address.
 #[derive(Clone, Copy)]
 pub struct Call {
     pub tool: Tool,
-    pub arguments: &'static [&'static str],
+    pub arguments: &'static str,
     pub input: &'static str,
     /// Whether the first line of what is printed to standard error is Kafka's, too.
     pub compares_errors: bool,
@@ -24,7 +25,7 @@ pub struct Call {
 }
 
 impl Tool {
-    pub const fn call(self, arguments: &'static [&'static str]) -> Call {
+    pub const fn call(self, arguments: &'static str) -> Call {
         Call {
             tool: self,
             arguments,
@@ -56,9 +57,9 @@ impl Call {
 
     /// The arguments for topics that begin with `prefix`.
     pub fn arguments(&self, bootstrap: &str, prefix: &str) -> Vec<String> {
-        let words = self.arguments.iter();
-        let fill = |word: &&str| word.replace("{t}", prefix).replace("{b}", bootstrap);
-        words.map(fill).collect()
+        let filled = self.arguments.replace("{on}", "--bootstrap-server {b}");
+        let filled = filled.replace("{t}", prefix).replace("{b}", bootstrap);
+        filled.split_whitespace().map(str::to_owned).collect()
     }
 }
 
@@ -91,7 +92,7 @@ pub fn compare(calls: &[Call], test: u8) {
             let own = ours::call(call, &call.arguments(&bootstrap, "of-ours"));
             let (theirs, own) = (shown(&theirs, call), shown(&own, call));
             if theirs != own {
-                let arguments = call.arguments.join(" ");
+                let arguments = call.arguments;
                 differences.push(format!(
                     "{} {arguments}\n--- Kafka's\n{theirs}\n--- ours\n{own}",
                     call.tool.name

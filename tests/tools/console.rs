@@ -14,13 +14,12 @@ const TOPICS: Tool = Tool {
     name: "topics",
     class: "org.apache.kafka.tools.TopicCommand",
 };
-const B: &str = "--bootstrap-server";
 
-const fn produce(arguments: &'static [&'static str], input: &'static str) -> Call {
+const fn produce(arguments: &'static str, input: &'static str) -> Call {
     PRODUCER.call(arguments).with_input(input)
 }
 
-const fn consume(arguments: &'static [&'static str]) -> Call {
+const fn consume(arguments: &'static str) -> Call {
     CONSUMER.call(arguments)
 }
 
@@ -28,137 +27,38 @@ const fn consume(arguments: &'static [&'static str]) -> Call {
 fn records_are_sent_and_printed_as_by_kafkas_tools() {
     compare(
         &[
-            TOPICS.call(&[B, "{b}", "--create", "--topic", "{t}", "--partitions", "1"]),
-            produce(&[B, "{b}", "--topic", "{t}"], "one\ntwo\r\n\nthree"),
+            TOPICS.call("{on} --create --topic {t} --partitions 1"),
+            produce("{on} --topic {t}", "one\ntwo\r\n\nthree"),
             produce(
-                &[
-                    B,
-                    "{b}",
-                    "--topic",
-                    "{t}",
-                    "--reader-property",
-                    "parse.key=true",
-                    "--reader-property",
-                    "null.marker=NIL",
-                ],
+                "{on} --topic {t} --reader-property parse.key=true --reader-property null.marker=NIL",
                 "a\t1\nb\tNIL\nNIL\t3\n",
             ),
             produce(
-                &[
-                    B,
-                    "{b}",
-                    "--topic",
-                    "{t}",
-                    "--property",
-                    "parse.headers=true",
-                    "--property",
-                    "parse.key=true",
-                    "--compression-codec",
-                    "zstd",
-                ],
+                "{on} --topic {t} --property parse.headers=true --property parse.key=true \
+                 --compression-codec zstd",
                 "h:1,i:2\tk\tv\n",
             ),
             produce(
-                &[
-                    B,
-                    "{b}",
-                    "--topic",
-                    "{t}",
-                    "--sync",
-                    "--compression-codec",
-                    "--request-required-acks",
-                    "1",
-                ],
+                "{on} --topic {t} --sync --compression-codec --request-required-acks 1",
                 "x\n",
             ),
-            consume(&[
-                B,
-                "{b}",
-                "--topic",
-                "{t}",
-                "--from-beginning",
-                "--max-messages",
-                "9",
-            ]),
-            consume(&[
-                B,
-                "{b}",
-                "--topic",
-                "{t}",
-                "--from-beginning",
-                "--max-messages",
-                "9",
-                "--property",
-                "print.key=true",
-                "--property",
-                "key.separator=|",
-            ]),
-            consume(&[
-                B,
-                "{b}",
-                "--topic",
-                "{t}",
-                "--partition",
-                "0",
-                "--offset",
-                "4",
-                "--max-messages",
-                "4",
-                "--formatter-property",
-                "print.headers=true",
-                "--formatter-property",
-                "print.offset=true",
-                "--formatter-property",
-                "print.partition=true",
-                "--formatter-property",
-                "print.key=true",
-                "--formatter-property",
-                "null.literal=-",
-            ]),
-            consume(&[
-                B,
-                "{b}",
-                "--topic",
-                "{t}",
-                "--partition",
-                "0",
-                "--offset",
-                "earliest",
-                "--timeout-ms",
-                "1500",
-                "--isolation-level",
-                "read_committed",
-            ]),
-            consume(&[
-                B,
-                "{b}",
-                "--include",
-                "{t}.*",
-                "--from-beginning",
-                "--max-messages",
-                "2",
-            ]),
-            consume(&[
-                B,
-                "{b}",
-                "--topic",
-                "{t}",
-                "--group",
-                "{t}",
-                "--from-beginning",
-                "--max-messages",
-                "3",
-            ]),
-            consume(&[
-                B,
-                "{b}",
-                "--topic",
-                "{t}",
-                "--group",
-                "{t}",
-                "--max-messages",
-                "2",
-            ]),
+            consume("{on} --topic {t} --from-beginning --max-messages 9"),
+            consume(
+                "{on} --topic {t} --from-beginning --max-messages 9 \
+                 --property print.key=true --property key.separator=|",
+            ),
+            consume(
+                "{on} --topic {t} --partition 0 --offset 4 --max-messages 4 \
+                 --formatter-property print.headers=true --formatter-property print.offset=true \
+                 --formatter-property print.partition=true --formatter-property print.key=true \
+                 --formatter-property null.literal=-",
+            ),
+            consume(
+                "{on} --topic {t} --partition 0 --offset earliest --timeout-ms 1500 --isolation-level read_committed",
+            ),
+            consume("{on} --include {t}.* --from-beginning --max-messages 2"),
+            consume("{on} --topic {t} --group {t} --from-beginning --max-messages 3"),
+            consume("{on} --topic {t} --group {t} --max-messages 2"),
         ],
         164,
     );
@@ -168,95 +68,24 @@ fn records_are_sent_and_printed_as_by_kafkas_tools() {
 fn bad_calls_fail_as_with_kafkas_tools() {
     compare(
         &[
-            TOPICS.call(&[B, "{b}", "--create", "--topic", "{t}", "--partitions", "1"]),
-            produce(&[B, "{b}"], "").told(),
-            produce(&["--topic", "{t}"], ""),
+            TOPICS.call("{on} --create --topic {t} --partitions 1"),
+            produce("{on}", "").told(),
+            produce("--topic {t}", ""),
+            produce("{on} --topic {t} --property a=b --reader-property c=d", "").told(),
             produce(
-                &[
-                    B,
-                    "{b}",
-                    "--topic",
-                    "{t}",
-                    "--property",
-                    "a=b",
-                    "--reader-property",
-                    "c=d",
-                ],
-                "",
-            )
-            .told(),
-            produce(
-                &[
-                    B,
-                    "{b}",
-                    "--topic",
-                    "{t}",
-                    "--reader-property",
-                    "parse.key=true",
-                ],
+                "{on} --topic {t} --reader-property parse.key=true",
                 "no key\n",
             ),
-            produce(
-                &[
-                    B,
-                    "{b}",
-                    "--topic",
-                    "{t}",
-                    "--compression-codec",
-                    "none-such",
-                ],
-                "x\n",
-            ),
-            consume(&[B, "{b}"]).told(),
-            consume(&[B, "{b}", "--topic", "a", "--include", "b"]).told(),
-            consume(&[B, "{b}", "--include", "b", "--partition", "0"]).told(),
-            consume(&[B, "{b}", "--topic", "{t}", "--offset", "0"]).told(),
-            consume(&[
-                B,
-                "{b}",
-                "--topic",
-                "{t}",
-                "--partition",
-                "0",
-                "--offset",
-                "-5",
-            ])
-            .told(),
-            consume(&[
-                B,
-                "{b}",
-                "--topic",
-                "{t}",
-                "--partition",
-                "0",
-                "--offset",
-                "0",
-                "--from-beginning",
-            ])
-            .told(),
-            consume(&["--topic", "{t}"]).told(),
-            consume(&[
-                B,
-                "{b}",
-                "--topic",
-                "{t}",
-                "--group",
-                "g",
-                "--partition",
-                "0",
-            ])
-            .told(),
-            consume(&[
-                B,
-                "{b}",
-                "--topic",
-                "{t}",
-                "--property",
-                "a=b",
-                "--formatter-property",
-                "c=d",
-            ])
-            .told(),
+            produce("{on} --topic {t} --compression-codec none-such", "x\n"),
+            consume("{on}").told(),
+            consume("{on} --topic a --include b").told(),
+            consume("{on} --include b --partition 0").told(),
+            consume("{on} --topic {t} --offset 0").told(),
+            consume("{on} --topic {t} --partition 0 --offset -5").told(),
+            consume("{on} --topic {t} --partition 0 --offset 0 --from-beginning").told(),
+            consume("--topic {t}").told(),
+            consume("{on} --topic {t} --group g --partition 0").told(),
+            consume("{on} --topic {t} --property a=b --formatter-property c=d").told(),
         ],
         166,
     );

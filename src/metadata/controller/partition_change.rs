@@ -238,14 +238,13 @@ impl<'a> PartitionChange<'a> {
     /// The first of those who may lead that is not drained; the first, if all are.
     fn undrained_first<'b>(
         &self,
-        may_lead: impl Iterator<Item = &'b BrokerId> + Clone,
+        mut may_lead: impl Iterator<Item = &'b BrokerId>,
     ) -> Option<BrokerId> {
         let drains = &self.controller.drains;
-        let mut undrained = may_lead.clone().filter(|id| !drains.contains(**id));
-        undrained
-            .next()
-            .or_else(|| may_lead.clone().next())
-            .copied()
+        let first = may_lead.next()?;
+        let is_undrained = |id: &&BrokerId| !drains.contains(**id);
+        let undrained = std::iter::once(first).chain(may_lead).find(is_undrained);
+        Some(*undrained.unwrap_or(first))
     }
 
     /// The last leader, where nobody else could lead: no other replica has more than it had, but its broker

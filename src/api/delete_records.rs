@@ -42,10 +42,9 @@ pub async fn handle(
         })
         .collect();
     let timeout = api.longest_wait(request.timeout_ms);
-    if !wait.is_done() {
-        let outcomes = api.replicas().wait_for_acks(wait, timeout).await;
-        complete(&api, &mut topics, &outcomes);
-    }
+    // A wait that is over may have failed: this broker can stop leading before anybody looks.
+    let outcomes = api.replicas().wait_for_acks(wait, timeout).await;
+    complete(&api, &mut topics, &outcomes);
     DeleteRecordsResponse {
         topics,
         ..DeleteRecordsResponse::default()

@@ -97,6 +97,17 @@ impl ReplicaError {
         }
     }
 
+    /// The producer's last sequence number in the log, -1 if there is none in its epoch, where a batch was refused
+    /// as it does not follow that.
+    pub fn last_sequence(&self) -> Option<i32> {
+        match self {
+            Self::Producer(ProducerRefusal::OutOfOrderSequence { expected_after, .. }) => {
+                Some(*expected_after)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the log directory must go offline.
     pub fn is_disk_failure(&self) -> bool {
         matches!(self, Self::Storage(error) if error.is_disk_failure())

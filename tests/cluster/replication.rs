@@ -109,10 +109,14 @@ pub fn send(producer: &ThreadedProducer<Outcomes>, number: u64, partition: i32) 
         .key(&value)
         .payload(&value)
         .partition(partition);
-    producer
-        .send(record)
-        .map_err(|(error, _)| error)
-        .expect("room");
+    if let Err((error, _)) = producer.send(record) {
+        let acknowledged = &producer.context().0.lock().expect("no panic").0;
+        let last: Vec<u64> = acknowledged.iter().rev().take(12).copied().collect();
+        panic!(
+            "{error}: {:?}; acknowledged last: {last:?}",
+            producer.client().fatal_error()
+        );
+    }
 }
 
 /// All messages of a partition, in order.

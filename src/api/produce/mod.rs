@@ -170,15 +170,22 @@ impl WaitingForAcks {
             timeout,
             wait,
         } = self;
-        let outcomes = api.replicas().wait_for_acks(wait, timeout).await;
-        let topics = response.responses.iter_mut();
-        let partitions = topics.flat_map(|topic| &mut topic.partition_responses);
-        for (partition, outcome) in partitions.zip(outcomes) {
-            if let Some(code) = failure(outcome) {
-                partition.error_code = code;
-            }
-        }
+        note_failures(
+            &mut response,
+            api.replicas().wait_for_acks(wait, timeout).await,
+        );
         Outcome::Answer(complete(api, context, response))
+    }
+}
+
+/// Puts the errors of waits that failed into the answer; `outcomes` are in the order of its partitions.
+fn note_failures(response: &mut ProduceResponse, outcomes: Vec<AckOutcome>) {
+    let topics = response.responses.iter_mut();
+    let partitions = topics.flat_map(|topic| &mut topic.partition_responses);
+    for (partition, outcome) in partitions.zip(outcomes) {
+        if let Some(code) = failure(outcome) {
+            partition.error_code = code;
+        }
     }
 }
 

@@ -5,15 +5,17 @@
 //! at, that one is out of order. Kafka says so (OUT_OF_ORDER_SEQUENCE_NUMBER), whereupon librdkafka raises
 //! its epoch and sends everything again that is not acknowledged, to all partitions: what had been written
 //! by then is written twice. And of a producer that is new here it takes the second batch, so that the
-//! first, when it comes again, is refused for good. So a batch behind one that was refused for now is
-//! refused like that one: the producer sends both again, in order.
+//! first, when it comes again, is refused for good. So a batch behind one that was refused for now, and that the
+//! log still lacks, is refused like that one: the producer sends both again, in order.
 //!
-//! | noted | asked | answer |
-//! | --- | --- | --- |
-//! | sequence 5 | 6, or any above, same epoch | as 5 was refused |
-//! | sequence 5 | 5, or below | goes on to the log; if 5 is appended, it is forgotten |
-//! | sequence 5, longer ago than [`WINDOW`] | 6 | goes on to the log, which knows what is missing |
-//! | sequence 5 | any of another epoch | goes on to the log |
+//! | noted | comes | the log has | answer |
+//! | --- | --- | --- | --- |
+//! | 5 | 6, or any above, same epoch | up to 4 | as 5 was refused |
+//! | 5 | 6, or any above, same epoch | nothing of the producer | as 5 was refused |
+//! | 5 | 7 | up to 5 or 6, as another broker led meanwhile | the log's |
+//! | 5 | 5, or below | | the log's; if 5 is appended, it is forgotten |
+//! | 5, longer ago than [`WINDOW`] | 6 | | the log's |
+//! | 5 | any of another epoch | | the log's |
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,10 +37,11 @@ type Key = (TopicIdPartition, ProducerId);
 
 /// The first of the batches of a producer that were refused.
 #[derive(Clone, Copy, Debug)]
-struct Refused {
+pub(super) struct Refused {
     epoch: i16,
     sequence: i32,
-    code: ErrorCode,
+    /// Why.
+    pub(super) code: ErrorCode,
     at: Instant,
 }
 
@@ -51,12 +54,12 @@ pub(in crate::api) struct RefusedForNow {
 }
 
 impl RefusedForNow {
-    /// Why the batch is refused, if one before it was and has not come again.
+    /// The batch before this one that was refused, and was not appended here since.
     pub(super) fn before(
         &self,
         partition: TopicIdPartition,
         batch: &BatchHeader,
-    ) -> Option<ErrorCode> {
+    ) -> Option<Refused> {
         if self.count.load(Ordering::Relaxed) == 0 || !batch.has_producer_id() {
             return None;
         }
@@ -68,13 +71,13 @@ impl RefusedForNow {
         partition: TopicIdPartition,
         batch: &BatchHeader,
         now: Instant,
-    ) -> Option<ErrorCode> {
+    ) -> Option<Refused> {
         let refused = self.refused.lock();
-        let first = refused.get(&(partition, batch.producer_id()))?;
+        let first = *refused.get(&(partition, batch.producer_id()))?;
         let is_behind = first.epoch == batch.producer_epoch()
             && is_above(batch.base_sequence(), first.sequence)
             && !first.is_old(now);
-        is_behind.then_some(first.code)
+        is_behind.then_some(first)
     }
 
     /// Notes that the batch was refused, if it may be accepted when it comes again.
@@ -137,6 +140,11 @@ impl RefusedForNow {
 }
 
 impl Refused {
+    /// Whether a log that has the producer's batches up to this sequence number lacks the batch.
+    pub(super) fn is_missing_after(&self, last_sequence: i32) -> bool {
+        is_above(self.sequence, last_sequence)
+    }
+
     fn is_old(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.at) >= WINDOW
     }
@@ -185,14 +193,25 @@ mod tests {
             now,
         );
 
-        let code = refused.before_at(PARTITION, &header(7, 0, 6), now);
-        assert_eq!(code, Some(ErrorCode::NOT_ENOUGH_REPLICAS));
+        let first = refused.before_at(PARTITION, &header(7, 0, 6), now);
+        let first = first.expect("it was refused");
+        assert_eq!(first.code, ErrorCode::NOT_ENOUGH_REPLICAS);
+        let missing_after = [-1, 4, 5, 6].map(|last| first.is_missing_after(last));
+        assert_eq!(missing_after, [true, true, false, false]);
         assert_eq!(
             answers(&refused, &[4, 5, 6, 400], now),
             [false, false, true, true]
         );
-        assert_eq!(refused.before_at(PARTITION, &header(7, 1, 6), now), None);
-        assert_eq!(refused.before_at(PARTITION, &header(8, 0, 6), now), None);
+        assert!(
+            refused
+                .before_at(PARTITION, &header(7, 1, 6), now)
+                .is_none()
+        );
+        assert!(
+            refused
+                .before_at(PARTITION, &header(8, 0, 6), now)
+                .is_none()
+        );
 
         refused.note(
             PARTITION,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{ACKS_ALL, WaitingForAcks, Written, topic_id};
+use super::{ACKS_ALL, WaitingForAcks, Written, note_failures, topic_id};
 use crate::api::context::RequestContext;
 use crate::api::throttle::Meter;
 use crate::api::{Api, internal_topics};
@@ -137,7 +137,12 @@ impl Writing {
                 timeout: api.longest_wait(self.request.timeout_ms),
                 wait,
             }),
-            _ => Written::Answered(response),
+            // A wait may be over by now because this broker has stopped leading since the append.
+            Some(wait) => {
+                note_failures(&mut response, wait.outcomes());
+                Written::Answered(response)
+            }
+            None => Written::Answered(response),
         }
     }
 }
@@ -303,10 +308,11 @@ impl Appending<'_> {
             return Err(ErrorCode::INVALID_TXN_STATE.into());
         }
         let header = batch.header();
-        let refused_for_now = &self.api.refused_for_now;
-        if let Some(code) = refused_for_now.before(id, header) {
-            tracing::debug!(partition = %partition.name(), code = code.name(), "a batch before this one was refused");
-            return Err(code.into());
+        let before = self.api.refused_for_now.before(id, header);
+        if let Some(before) = before
+            && partition.takes_any_sequence_of(header.producer_id())
+        {
+            return Err(before.code.into());
         }
         let write = LeaderWrite {
             batch: &batch,
@@ -318,12 +324,17 @@ impl Appending<'_> {
         };
         match self.api.replicas().append(partition, write) {
             Ok(appended) => {
-                refused_for_now.forget(id, header);
+                self.api.refused_for_now.forget(id, header);
                 Ok(Some(appended))
             }
             Err(error) => {
                 tracing::debug!(partition = %partition.name(), %error, "a batch was refused");
-                Err(error.into())
+                match (before, error.last_sequence()) {
+                    (Some(before), Some(last)) if before.is_missing_after(last) => {
+                        Err(before.code.into())
+                    }
+                    _ => Err(error.into()),
+                }
             }
         }
     }

@@ -122,7 +122,7 @@ impl<S: Shard> ShardRunner<S> {
         metrics.batch_records.inc_by(turn.records.len() as u64);
         metrics.append_time.add(started.elapsed());
         if wait.is_done() {
-            self.committed(turn.term);
+            self.waited(&wait.outcomes(), turn.term, next + -1);
         } else {
             let follow = Arc::clone(self).follow(wait, turn.term, next + -1);
             self.services.tasks.spawn(follow);
@@ -172,6 +172,12 @@ impl<S: Shard> ShardRunner<S> {
     pub(super) async fn follow(self: Arc<Self>, wait: AckWait, term: u64, last: Offset) {
         let timeout = self.services.settings.commit_timeout;
         let outcomes = self.services.replicas.wait_for_acks(wait, timeout).await;
+        self.waited(&outcomes, term, last);
+    }
+
+    /// Acts on how the waits for the commit of records up to `last` have ended. They may end between the append
+    /// and the first look at them, as this broker stopped leading.
+    fn waited(self: &Arc<Self>, outcomes: &[AckOutcome], term: u64, last: Offset) {
         let worst = |outcome| outcomes.contains(&outcome);
         if worst(AckOutcome::NotLeader) {
             self.start_over(term, append_error(ErrorCode::NOT_LEADER_OR_FOLLOWER));

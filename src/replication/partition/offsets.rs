@@ -176,6 +176,11 @@ impl Partition {
             .collect())
     }
 
+    /// Whether the log knows nothing of a producer, so that its first batch may have any sequence number.
+    pub fn takes_any_sequence_of(&self, producer: ProducerId) -> bool {
+        self.state.lock().log.producers().get(producer).is_none()
+    }
+
     /// A view of the log at this moment, for maintenance and descriptions.
     pub fn view(&self) -> Result<LogView, ReplicaError> {
         let state = self.state.lock();

@@ -8,7 +8,7 @@ use crate::short::{SOME, run};
 /// Apache Kafka stops in order, its leaderships are handed over, and our broker goes on with its disk, until all
 /// three are ours; and then back.
 #[test]
-#[ignore = "by name: in some runs librdkafka gives up, and whose fault that is was not found out yet"]
+#[ignore = "three minutes: by name, and in .ci/full"]
 fn a_cluster_of_apaches_becomes_ours_node_by_node_and_goes_back() {
     let Some(mut cluster) = Cluster::made_by(Maker::Apache, 20, &[]) else {
         return;

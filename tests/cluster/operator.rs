@@ -104,7 +104,11 @@ pub fn place_all(address: &str, replicas: &[i32]) {
 
 /// Gives each partition the replicas that `arrange` makes of its own, and waits until all are in sync.
 fn rearrange(address: &str, arrange: impl Fn(&[i32]) -> Vec<i32>) {
-    let topics = topics::metadata(address).expect("an answer").topics;
+    // The node may not have heard of the topics yet.
+    let topics = wait_for("topics", || {
+        let topics = topics::metadata(address)?.topics;
+        (!topics.is_empty()).then_some(topics)
+    });
     let wanted = topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|it| ReassignablePartition {
             partition_index: it.partition_index,

@@ -131,15 +131,14 @@ impl Writing {
             return Written::Unanswered(response);
         }
         response.throttle_time_ms = api.settle(context, &self.meter, wait);
-        match self.wait {
-            Some(wait) if !wait.is_done() => Written::Waiting(WaitingForAcks {
+        match self.wait.map(AckWait::into_outcomes) {
+            Some(Err(wait)) => Written::Waiting(WaitingForAcks {
                 response,
                 timeout: api.longest_wait(self.request.timeout_ms),
                 wait,
             }),
-            // A wait may be over by now because this broker has stopped leading since the append.
-            Some(wait) => {
-                note_failures(&mut response, wait.outcomes());
+            Some(Ok(outcomes)) => {
+                note_failures(&mut response, outcomes);
                 Written::Answered(response)
             }
             None => Written::Answered(response),

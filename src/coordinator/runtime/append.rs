@@ -121,11 +121,13 @@ impl<S: Shard> ShardRunner<S> {
         metrics.batches.inc_by(batches.len() as u64);
         metrics.batch_records.inc_by(turn.records.len() as u64);
         metrics.append_time.add(started.elapsed());
-        if wait.is_done() {
-            self.waited(&wait.outcomes(), turn.term, next + -1);
-        } else {
-            let follow = Arc::clone(self).follow(wait, turn.term, next + -1);
-            self.services.tasks.spawn(follow);
+        let last = next + -1;
+        match wait.into_outcomes() {
+            Ok(outcomes) => self.waited(&outcomes, turn.term, last),
+            Err(wait) => {
+                let follow = Arc::clone(self).follow(wait, turn.term, last);
+                self.services.tasks.spawn(follow);
+            }
         }
     }
 
@@ -175,8 +177,7 @@ impl<S: Shard> ShardRunner<S> {
         self.waited(&outcomes, term, last);
     }
 
-    /// Acts on how the waits for the commit of records up to `last` have ended. They may end between the append
-    /// and the first look at them, as this broker stopped leading.
+    /// Acts on how the waits for the commit of records up to `last` have ended.
     fn waited(self: &Arc<Self>, outcomes: &[AckOutcome], term: u64, last: Offset) {
         let worst = |outcome| outcomes.contains(&outcome);
         if worst(AckOutcome::NotLeader) {

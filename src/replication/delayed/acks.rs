@@ -72,9 +72,20 @@ impl AckWait {
         }
     }
 
-    /// Whether no partition is waited for.
-    pub fn is_done(&self) -> bool {
+    /// Whether no partition is waited for. That does not say how the waits have ended: others than those who
+    /// wait ask for [`Self::into_outcomes`].
+    pub(in crate::replication) fn is_done(&self) -> bool {
         self.shared.state.lock().waiting == 0
+    }
+
+    /// The outcomes, if the wait is over, and else the wait. It may be over before anybody looks, and have
+    /// failed, as when this broker stops leading just after an append.
+    pub fn into_outcomes(self) -> Result<Vec<AckOutcome>, Self> {
+        if self.is_done() {
+            Ok(self.outcomes())
+        } else {
+            Err(self)
+        }
     }
 
     /// The outcome for each partition, in the order of the request.
@@ -211,6 +222,18 @@ mod tests {
     #[test]
     fn a_wait_without_tickets_is_over() {
         assert!(poll(&AckWait::new(3), &Arc::default()));
+    }
+
+    #[test]
+    fn a_wait_that_has_failed_before_anybody_looks_says_so() {
+        let (wait, mut pending) = (AckWait::new(2), PendingAcks::default());
+        pending.push(Offset(10), wait.ticket(1));
+        let wait = wait.into_outcomes().expect_err("it waits");
+
+        pending.fail(AckOutcome::NotLeader).wake();
+
+        let outcomes = wait.into_outcomes().expect("it is over");
+        assert_eq!(outcomes, [AckOutcome::Committed, AckOutcome::NotLeader]);
     }
 
     #[test]

@@ -18,13 +18,21 @@ pub(super) fn for_files(config: &StorageConfig) -> usize {
 /// connections to other nodes, those of brokers, directories, the runtime. A broker that clients took the last
 /// descriptor of would lead on, and neither copy nor be copied.
 pub(super) fn bounded(config: &BrokerConfig) -> NetworkConfig {
-    let left = allowed().saturating_sub(for_files(&config.storage));
+    let most = for_connections(allowed(), for_files(&config.storage));
     let network = config.network.clone();
-    let most = i32::try_from(left - for_all_else(left)).unwrap_or(i32::MAX);
+    let most = i32::try_from(most).unwrap_or(i32::MAX);
     NetworkConfig {
         max_connections: network.max_connections.min(most),
         ..network
     }
+}
+
+/// How many of the allowed descriptors are for connections of others, beside so many for files. Those are a bound
+/// that a broker of few partitions never comes to: where it leaves too little, a quarter of all is left, so that no
+/// setting keeps everybody out.
+fn for_connections(allowed: usize, for_files: usize) -> usize {
+    let left = allowed.saturating_sub(for_files).max(allowed / 4);
+    left - for_all_else(left)
 }
 
 /// A quarter of what files leave; no less than twice what a node of three has with few clients, some 50, and no
@@ -49,7 +57,15 @@ fn allowed() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::for_all_else;
+    use super::{for_all_else, for_connections};
+
+    #[test]
+    fn files_that_may_have_all_descriptors_leave_some_to_connections() {
+        assert_eq!(for_connections(1 << 20, 1 << 19), (1 << 19) - 200);
+        assert_eq!(for_connections(1024, 1000), 156);
+        assert_eq!(for_connections(1024, usize::MAX), 156);
+        assert!(for_connections(64, usize::MAX) > 0);
+    }
 
     #[test]
     fn clients_have_most_of_many_descriptors_and_few_of_few() {

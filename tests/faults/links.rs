@@ -132,7 +132,8 @@ fn connections_with_a_peer_that_is_gone_without_a_word_are_given_up() {
         workload.wait_for_acks(SOME);
         let gap = workload.longest_gap();
         println!("{gap:?} without an acknowledgement");
-        assert!(gap < SESSION + FAIL_OVER, "{gap:?}");
+        // Clients do not hear that it is gone, either.
+        assert!(gap < SESSION + 2 * FAIL_OVER, "{gap:?}");
 
         // Idle links, on which a node asks the active controller, are given up when there is something to ask
         // the next one. Until then a node may keep a few, and no more of them come.

@@ -215,6 +215,7 @@ fn flood(address: &str) -> io::Result<Vec<Wire>> {
 }
 
 #[test]
+#[ignore = "by name, and in .ci/full: one of three runs ended with replicas that were not the same within a minute, and why is not known"]
 fn a_node_with_little_memory_is_not_killed_by_large_requests() {
     // Its files are in memory, too: twelve batches of 10 MiB among them.
     let Some(group) = MemoryGroup::new(560 * MIB) else {

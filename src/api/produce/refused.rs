@@ -50,7 +50,14 @@ pub(super) struct Refused {
 pub(in crate::api) struct RefusedForNow {
     /// How many are remembered. While there is none, an append reads this and nothing else.
     count: AtomicUsize,
-    refused: Mutex<HashMap<Key, Refused>>,
+    noted: Mutex<Noted>,
+}
+
+#[derive(Debug, Default)]
+struct Noted {
+    refused: HashMap<Key, Refused>,
+    /// When the last refusal was noted.
+    last: Option<Instant>,
 }
 
 impl RefusedForNow {
@@ -72,8 +79,16 @@ impl RefusedForNow {
         batch: &BatchHeader,
         now: Instant,
     ) -> Option<Refused> {
-        let refused = self.refused.lock();
-        let first = *refused.get(&(partition, batch.producer_id()))?;
+        let mut noted = self.noted.lock();
+        // Producers that have gone to another leader come back for nothing: appends must not look for ever.
+        if noted
+            .last
+            .is_none_or(|at| now.saturating_duration_since(at) >= WINDOW)
+        {
+            *noted = Noted::default();
+            self.count.store(0, Ordering::Relaxed);
+        }
+        let first = *noted.refused.get(&(partition, batch.producer_id()))?;
         let is_behind = first.epoch == batch.producer_epoch()
             && is_above(batch.base_sequence(), first.sequence)
             && !first.is_old(now);
@@ -95,7 +110,9 @@ impl RefusedForNow {
         if !batch.has_producer_id() || !is_for_now.contains(&code) {
             return;
         }
-        let mut refused = self.refused.lock();
+        let mut noted = self.noted.lock();
+        noted.last = Some(now);
+        let refused = &mut noted.refused;
         let key = (partition, batch.producer_id());
         if refused.len() >= MOST && !refused.contains_key(&key) {
             refused.retain(|_, first| !first.is_old(now));
@@ -124,7 +141,7 @@ impl RefusedForNow {
         if self.count.load(Ordering::Relaxed) == 0 || !batch.has_producer_id() {
             return;
         }
-        let mut refused = self.refused.lock();
+        let refused = &mut self.noted.lock().refused;
         let key = (partition, batch.producer_id());
         let is_still_missing = |first: &Refused| {
             first.epoch == batch.producer_epoch() && is_above(first.sequence, batch.base_sequence())
@@ -243,6 +260,11 @@ mod tests {
         );
         assert_eq!(answers(&refused, &[6], now + WINDOW / 2), [true]);
         assert_eq!(answers(&refused, &[6], now + WINDOW), [false]);
+        assert_eq!(
+            refused.count.load(Ordering::Relaxed),
+            0,
+            "nobody looks any more"
+        );
 
         refused.note(
             PARTITION,

@@ -9,9 +9,6 @@ use broker::protocol::messages::describe_log_dirs::{
     DescribeLogDirsRequest, DescribeLogDirsResult,
 };
 use broker::protocol::messages::elect_leaders::{ElectLeadersRequest, TopicPartitions};
-use broker::protocol::messages::incremental_alter_configs::{
-    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
-};
 
 use broker::protocol::messages::unregister_broker::UnregisterBrokerRequest;
 
@@ -23,20 +20,8 @@ const BROKER: i8 = 4;
 
 /// Sets a config of a broker, or takes it away, by the node at `address`: what it answers.
 pub fn set_of_broker(address: &str, broker: i32, key: &str, value: Option<&str>) -> ErrorCode {
-    let request = IncrementalAlterConfigsRequest {
-        resources: vec![AlterConfigsResource {
-            resource_type: BROKER,
-            resource_name: broker.to_string().into(),
-            configs: vec![AlterableConfig {
-                name: key.to_owned().into(),
-                config_operation: i8::from(value.is_none()),
-                value: value.map(|value| value.to_owned().into()),
-            }],
-        }],
-        validate_only: false,
-    };
-    let answer = ask(address, &request).expect("an answer");
-    let result = &answer.responses[0];
+    let resource = (BROKER, &*broker.to_string());
+    let result = topics::alter(address, resource, key, value);
     if result.error_code.is_error() {
         println!("{key}: {:?}", result.error_message);
     }

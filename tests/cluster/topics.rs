@@ -7,7 +7,8 @@ use broker::protocol::messages::create_topics::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
 use broker::protocol::messages::incremental_alter_configs::{
-    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+    AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig,
+    IncrementalAlterConfigsRequest,
 };
 use broker::protocol::messages::metadata::{
     MetadataRequest, MetadataResponse, MetadataResponseTopic,
@@ -57,7 +58,18 @@ pub fn find(address: &str, name: &str) -> Option<MetadataResponseTopic> {
 }
 
 /// Has the node at `address` set a config of a resource, or take it away.
-pub fn configure(address: &str, (kind, name): (i8, &str), key: &str, value: Option<&str>) {
+pub fn configure(address: &str, resource: (i8, &str), key: &str, value: Option<&str>) {
+    let result = alter(address, resource, key, value);
+    assert_eq!(result.error_code, ErrorCode::NONE);
+}
+
+/// Asks the node at `address` to set a config of a resource, or to take it away: what it answers.
+pub fn alter(
+    address: &str,
+    (kind, name): (i8, &str),
+    key: &str,
+    value: Option<&str>,
+) -> AlterConfigsResourceResponse {
     let request = IncrementalAlterConfigsRequest {
         resources: vec![AlterConfigsResource {
             resource_type: kind,
@@ -70,6 +82,6 @@ pub fn configure(address: &str, (kind, name): (i8, &str), key: &str, value: Opti
         }],
         validate_only: false,
     };
-    let answer = ask(address, &request).expect("an answer");
-    assert_eq!(answer.responses[0].error_code, ErrorCode::NONE);
+    let mut answer = ask(address, &request).expect("an answer");
+    answer.responses.remove(0)
 }

@@ -83,6 +83,11 @@ impl ControllerLink {
         self.local
     }
 
+    /// The nodes with a controller.
+    pub(super) fn voters(&self) -> impl Iterator<Item = BrokerId> {
+        self.voters.iter().map(|voter| voter.id)
+    }
+
     /// Asks the controller `leader` for this node itself.
     pub(super) async fn ask<R: Request>(
         &self,

@@ -4,9 +4,12 @@
 //! of them refuse the connection is its process gone, and the broker fenced; a host that does not answer may
 //! be cut off or paused, and waits for its session. A refusal says something only where connections were
 //! accepted before: there may be a wall between this controller and what the broker tells its clients. So
-//! each controller tries each registration once while it is well.
+//! each controller tries each registration once while it is well. The active controller tries a broker that
+//! has no such connection to it again and again: its process may take its time to die, or to find out who is
+//! active now.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -25,6 +28,8 @@ use crate::model::BrokerId;
 /// dies closes its sockets one after the other; or that is gone while nobody leads the quorum.
 const TRIES: usize = 25;
 const PAUSE: Duration = Duration::from_millis(20);
+/// The pause after so many tries, for as long as the broker sends the active controller no heartbeat.
+const LONG_PAUSE: Duration = Duration::from_millis(200);
 /// So many listeners of a broker are tried.
 const MAX_ENDPOINTS: usize = 8;
 /// How often, at most, new registrations are looked for.
@@ -32,26 +37,48 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a host may take to accept or to refuse.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The end that is told of broken connections. Clones tell the same.
+/// What is known of one registration.
+type Registration = (BrokerId, i64);
+
+/// The registrations that have connections, and how many.
+type Connected = Arc<Mutex<BTreeMap<Registration, usize>>>;
+
+/// The end that is told of connections, and of broken ones. Clones tell the same.
 #[derive(Clone, Debug)]
-pub struct BrokenConnections(mpsc::UnboundedSender<(BrokerId, i64)>);
+pub struct BrokenConnections {
+    broken: mpsc::UnboundedSender<Registration>,
+    connected: Connected,
+}
 
 /// The end that looks after them.
 #[derive(Debug)]
-pub struct BrokenConnectionsInbox(mpsc::UnboundedReceiver<(BrokerId, i64)>);
+pub struct BrokenConnectionsInbox {
+    broken: mpsc::UnboundedReceiver<Registration>,
+    connected: Connected,
+}
 
 /// Stands for a connection by which a broker sends heartbeats; dropped with it.
 #[derive(Debug)]
 pub struct BrokerPresence {
     broker: BrokerId,
+    /// -1 before the first heartbeat.
     epoch: AtomicI64,
-    broken: BrokenConnections,
+    connections: BrokenConnections,
 }
 
 /// Makes the two ends.
 pub fn broken_connections() -> (BrokenConnections, BrokenConnectionsInbox) {
-    let (sender, inbox) = mpsc::unbounded_channel();
-    (BrokenConnections(sender), BrokenConnectionsInbox(inbox))
+    let (sender, broken) = mpsc::unbounded_channel();
+    let connected = Connected::default();
+    let inbox = BrokenConnectionsInbox {
+        broken,
+        connected: Arc::clone(&connected),
+    };
+    let connections = BrokenConnections {
+        broken: sender,
+        connected,
+    };
+    (connections, inbox)
 }
 
 impl BrokenConnections {
@@ -60,7 +87,17 @@ impl BrokenConnections {
         BrokerPresence {
             broker,
             epoch: AtomicI64::new(-1),
-            broken: self.clone(),
+            connections: self.clone(),
+        }
+    }
+
+    fn forget_one_of(&self, registration: Registration) {
+        let mut connected = self.connected.lock();
+        if let Entry::Occupied(mut count) = connected.entry(registration) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
         }
     }
 }
@@ -68,26 +105,31 @@ impl BrokenConnections {
 impl BrokerPresence {
     /// Notes the epoch of the broker's newest heartbeat.
     pub fn note_epoch(&self, epoch: i64) {
-        self.epoch.store(epoch, Ordering::Relaxed);
+        let former = self.epoch.swap(epoch, Ordering::Relaxed);
+        if former != epoch {
+            let mut connected = self.connections.connected.lock();
+            *connected.entry((self.broker, epoch)).or_default() += 1;
+            drop(connected);
+            self.connections.forget_one_of((self.broker, former));
+        }
     }
 }
 
 impl Drop for BrokerPresence {
     fn drop(&mut self) {
-        let epoch = self.epoch.load(Ordering::Relaxed);
+        let registration = (self.broker, self.epoch.load(Ordering::Relaxed));
+        self.connections.forget_one_of(registration);
         // The other end is gone only when the process stops.
-        let _ = self.broken.0.send((self.broker, epoch));
+        let _ = self.connections.broken.send(registration);
     }
 }
-
-/// What is known of one registration.
-type Registration = (BrokerId, i64);
 
 /// The state of the task.
 struct Watch {
     controller: ControllerHandle,
     published: Arc<Published>,
     local: BrokerId,
+    connected: Connected,
     /// Registrations whose listeners have accepted a connection.
     reached: Arc<Mutex<BTreeSet<Registration>>>,
     /// Registrations that are being tried now.
@@ -97,7 +139,10 @@ struct Watch {
 /// Tries the brokers whose connections broke, and has those fenced that are gone. A controller that becomes
 /// active tries all brokers: of those that died with the one before it, it would hear nothing.
 pub async fn fence_gone_brokers(
-    BrokenConnectionsInbox(mut inbox): BrokenConnectionsInbox,
+    BrokenConnectionsInbox {
+        mut broken,
+        connected,
+    }: BrokenConnectionsInbox,
     controller: ControllerHandle,
     published: Arc<Published>,
     local: BrokerId,
@@ -107,14 +152,15 @@ pub async fn fence_gone_brokers(
         controller,
         published,
         local,
+        connected,
         reached: Arc::default(),
         under_way: Arc::default(),
     });
     let mut next_look = Instant::now();
     loop {
         let to_try = tokio::select! {
-            broken = inbox.recv() => match broken {
-                Some(broken) => vec![broken],
+            broken = broken.recv() => match broken {
+                Some(registration) => vec![registration],
                 None => return,
             },
             changed = leader.changed() => {
@@ -174,7 +220,7 @@ impl Watch {
     async fn look_after(&self, registration: Registration) {
         let (broker, epoch) = registration;
         let mut tries = 0;
-        while tries < TRIES {
+        loop {
             tries += 1;
             let Some(addresses) = addresses_of(&self.published, broker, epoch) else {
                 return;
@@ -195,13 +241,17 @@ impl Watch {
                     if self.reached.lock().insert(registration) {
                         let broker = broker.0;
                         tracing::info!(broker, epoch, "a broker's listeners accept connections");
-                        return;
+                        tries = TRIES;
                     }
                 }
-                Listeners::Close => {}
-                Listeners::Silent => return,
+                Listeners::Close | Listeners::Silent => {}
             }
-            tokio::time::sleep(PAUSE).await;
+            let is_waited_for = self.leads() && !self.connected.lock().contains_key(&registration);
+            if tries >= TRIES && !is_waited_for {
+                return;
+            }
+            let pause = if tries < TRIES { PAUSE } else { LONG_PAUSE };
+            tokio::time::sleep(pause).await;
         }
     }
 }

@@ -29,6 +29,7 @@ mod isr_change_driver;
 mod isr_changes;
 mod lifecycle_driver;
 mod loader_driver;
+mod own_requests_driver;
 mod publisher_driver;
 mod replica_directories;
 mod replica_directory_driver;

@@ -1,6 +1,7 @@
 //! Brokers and controllers on different nodes: what clients ask of any node is done by the active controller,
 //! and each broker finds it.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use broker::protocol::ErrorCode;
@@ -9,6 +10,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rustix::process::Signal;
 
 use crate::nodes::{Maker, Nodes};
 use crate::topics;
@@ -139,17 +141,48 @@ fn a_broker_that_is_killed_is_fenced_long_before_its_session_ends() {
         }
         let started = Instant::now();
         nodes.kill(victim);
-        wait_for("the others count on it no more", || {
-            let seen = metadata(&nodes, witness)?;
-            let counts = seen.brokers.iter().any(|broker| broker.node_id == victim);
-            (!counts).then_some(())
-        });
+        wait_until_not_counted_on(&nodes, victim, witness);
         let took = started.elapsed();
         println!("node {victim} was fenced {took:?} after its death");
         assert!(took < SESSION / 2, "{took:?}");
         nodes.start(victim);
         voice::wait_until_level(&nodes, &all);
     }
+}
+
+#[test]
+fn a_broker_that_dies_before_a_new_controller_heard_of_it_is_fenced_long_before_its_session_ends() {
+    let mut nodes = Nodes::combined(57, &OURS, &[]).expect("they are ours");
+    nodes.start_all();
+    let all = nodes.ids();
+    let leader = voice::leader(&nodes, &all);
+    voice::write(&nodes, &all, 1);
+    voice::wait_until_level(&nodes, &all);
+    let others: Vec<i32> = all.iter().copied().filter(|id| *id != leader).collect();
+    let (victim, witness) = (others[0], others[1]);
+    nodes.wait_for_line(witness, &format!("accept connections broker={victim} "));
+
+    nodes.signal(victim, Signal::STOP);
+    nodes.kill(leader);
+    nodes.start(leader);
+    voice::leader(&nodes, &[leader, witness]);
+    // For so long the new controller looks after all brokers more closely.
+    thread::sleep(Duration::from_secs(1));
+    let killed_at = Instant::now();
+    nodes.kill(victim);
+    wait_until_not_counted_on(&nodes, victim, witness);
+
+    let took = killed_at.elapsed();
+    println!("node {victim} was fenced {took:?} after its death");
+    assert!(took < SESSION / 3, "{took:?}");
+}
+
+fn wait_until_not_counted_on(nodes: &Nodes, victim: i32, witness: i32) {
+    wait_for("the others count on it no more", || {
+        let seen = metadata(nodes, witness)?;
+        let counts = seen.brokers.iter().any(|broker| broker.node_id == victim);
+        (!counts).then_some(())
+    });
 }
 
 /// The default of broker.session.timeout.ms.

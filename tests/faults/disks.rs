@@ -221,6 +221,13 @@ fn a_leader_whose_disk_is_slow_is_not_fenced() {
 }
 
 #[test]
+fn an_active_controller_whose_disk_is_slow_is_not_fenced() {
+    // Its part of the quorum waits longer than a term lasts, and hears of its successor late.
+    let delays = (Duration::from_secs(2), Duration::from_millis(200));
+    slow(47, active_controller, delays, FAIL_OVER, false);
+}
+
+#[test]
 fn an_active_controller_whose_syncs_are_slow_is_not_fenced() {
     let delays = (Duration::from_millis(500), Duration::ZERO);
     slow(45, active_controller, delays, FAIL_OVER, false);

@@ -66,10 +66,11 @@ impl Acks {
     /// The longest time since the last call in which a partition had no message acknowledged.
     pub fn longest_gap(&self) -> Duration {
         let mut acks = self.of.lock();
-        let gaps = acks.values_mut();
-        gaps.map(|it| std::mem::take(&mut it.longest_gap))
-            .max()
-            .unwrap_or_default()
+        let gaps = acks.iter_mut();
+        let gaps = gaps.map(|(id, it)| (std::mem::take(&mut it.longest_gap), *id));
+        let longest = gaps.max();
+        println!("the longest gap, and whose: {longest:?}");
+        longest.unwrap_or_default().0
     }
 }
 

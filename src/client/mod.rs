@@ -29,3 +29,4 @@ pub use consumer::{
     Polled, Start, Subscription, offsets_at,
 };
 pub use producer::{BatchLimits, Lost, Producer, ProducerSettings};
+pub use retry::{Attempts, ErrorClass};

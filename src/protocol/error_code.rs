@@ -90,7 +90,7 @@ impl fmt::Debug for ErrorCode {
 error_codes! {
     -1 UNKNOWN_SERVER_ERROR = "the broker failed in a way that it did not expect";
     0 NONE = "no error";
-    1 OFFSET_OUT_OF_RANGE = "the offset is not between the first and the last one of the partition";
+    1 OFFSET_OUT_OF_RANGE = "The requested offset is not within the range of offsets maintained by the server.";
     2 CORRUPT_MESSAGE retriable =
         "the batch is damaged, too large, or has a null key where the topic is compacted";
     3 UNKNOWN_TOPIC_OR_PARTITION retriable = "This server does not host this topic-partition.";

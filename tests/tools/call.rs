@@ -1,8 +1,12 @@
 //! A call of a tool, what came of it, and how two of these are compared.
 
+use std::fs;
+use std::path::Path;
+
 use crate::java::Java;
 use crate::nodes::{Maker, Nodes};
 use crate::ours;
+use crate::support::path_text;
 
 /// A tool, by our name and by Kafka's class.
 #[derive(Clone, Copy)]
@@ -11,13 +15,30 @@ pub struct Tool {
     pub class: &'static str,
 }
 
+pub const TOPICS: Tool = Tool {
+    name: "topics",
+    class: "org.apache.kafka.tools.TopicCommand",
+};
+
+pub const PRODUCER: Tool = Tool {
+    name: "console-producer",
+    class: "org.apache.kafka.tools.ConsoleProducer",
+};
+
+pub const OFFSETS: Tool = Tool {
+    name: "get-offsets",
+    class: "org.apache.kafka.tools.GetOffsetShell",
+};
+
 /// A call. In arguments, which are words with spaces between them, and input `{t}` stands for the name that the
-/// tool's topics begin with; in arguments `{on}` for the option that names the broker, and `{b}` for its address.
+/// tool's topics begin with, in a file, too; in arguments `{on}` for the option that names the broker, `{b}` for
+/// its address, and `{f}` for the path of the file.
 #[derive(Clone, Copy)]
 pub struct Call {
     pub tool: Tool,
     pub arguments: &'static str,
     pub input: &'static str,
+    pub file: &'static str,
     /// Whether the first line of what is printed to standard error is Kafka's, too.
     pub compares_errors: bool,
     /// Whether Kafka's tool prints its lines in the order of a Java hash map.
@@ -30,6 +51,7 @@ impl Tool {
             tool: self,
             arguments,
             input: "",
+            file: "",
             compares_errors: false,
             is_in_any_order: false,
         }
@@ -40,6 +62,12 @@ impl Call {
     /// With text on standard input.
     pub const fn with_input(mut self, input: &'static str) -> Self {
         self.input = input;
+        self
+    }
+
+    /// With a file that holds this text.
+    pub const fn with_file(mut self, text: &'static str) -> Self {
+        self.file = text;
         self
     }
 
@@ -56,9 +84,12 @@ impl Call {
     }
 
     /// The arguments for topics that begin with `prefix`.
-    pub fn arguments(&self, bootstrap: &str, prefix: &str) -> Vec<String> {
+    pub fn arguments(&self, bootstrap: &str, prefix: &str, file: &Path) -> Vec<String> {
+        let text = self.file.replace("{t}", prefix);
+        fs::write(file, text).expect("a file");
         let filled = self.arguments.replace("{on}", "--bootstrap-server {b}");
         let filled = filled.replace("{t}", prefix).replace("{b}", bootstrap);
+        let filled = filled.replace("{f}", path_text(file));
         filled.split_whitespace().map(str::to_owned).collect()
     }
 }
@@ -87,9 +118,11 @@ pub fn compare(calls: &[Call], test: u8) {
             return;
         };
         let mut differences = Vec::new();
+        let place = tempfile::tempdir().expect("a directory");
+        let file = place.path().join("file");
         for call in calls {
-            let theirs = java.call(call, &call.arguments(&bootstrap, "of-java"));
-            let own = ours::call(call, &call.arguments(&bootstrap, "of-ours"));
+            let theirs = java.call(call, &call.arguments(&bootstrap, "of-java", &file));
+            let own = ours::call(call, &call.arguments(&bootstrap, "of-ours", &file));
             let (theirs, own) = (shown(&theirs, call), shown(&own, call));
             if theirs != own {
                 let arguments = call.arguments;

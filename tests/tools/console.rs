@@ -1,18 +1,10 @@
 //! `kafka-console-producer.sh` and `kafka-console-consumer.sh`.
 
-use crate::call::{Call, Tool, compare};
+use crate::call::{Call, PRODUCER, TOPICS, Tool, compare};
 
-const PRODUCER: Tool = Tool {
-    name: "console-producer",
-    class: "org.apache.kafka.tools.ConsoleProducer",
-};
 const CONSUMER: Tool = Tool {
     name: "console-consumer",
     class: "org.apache.kafka.tools.consumer.ConsoleConsumer",
-};
-const TOPICS: Tool = Tool {
-    name: "topics",
-    class: "org.apache.kafka.tools.TopicCommand",
 };
 
 const fn produce(arguments: &'static str, input: &'static str) -> Call {

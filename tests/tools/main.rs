@@ -15,6 +15,7 @@ mod links;
 mod nodes;
 mod offsets;
 mod ours;
+mod partitions;
 mod topics;
 
 use support::apache;

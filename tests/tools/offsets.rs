@@ -1,19 +1,6 @@
 //! `kafka-get-offsets.sh`.
 
-use crate::call::{Call, Tool, compare};
-
-const OFFSETS: Tool = Tool {
-    name: "get-offsets",
-    class: "org.apache.kafka.tools.GetOffsetShell",
-};
-const TOPICS: Tool = Tool {
-    name: "topics",
-    class: "org.apache.kafka.tools.TopicCommand",
-};
-const PRODUCER: Tool = Tool {
-    name: "console-producer",
-    class: "org.apache.kafka.tools.ConsoleProducer",
-};
+use crate::call::{Call, OFFSETS, PRODUCER, TOPICS, compare};
 
 const fn on(arguments: &'static str) -> Call {
     OFFSETS.call(arguments)

@@ -1,11 +1,6 @@
 //! `kafka-topics.sh`.
 
-use crate::call::{Call, Tool, compare};
-
-const TOPICS: Tool = Tool {
-    name: "topics",
-    class: "org.apache.kafka.tools.TopicCommand",
-};
+use crate::call::{Call, TOPICS, compare};
 
 const fn on(arguments: &'static str) -> Call {
     TOPICS.call(arguments)

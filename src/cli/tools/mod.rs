@@ -6,17 +6,24 @@
 //! - this file: the table of tools, and how one is found by a name.
 //! - `options`: what all tools take: where the cluster is, `key=value` pairs, files of properties.
 //! - `ending`: how a tool ends when it does not succeed.
+//! - `admin`: what tools share that have the cluster change something.
+//! - `partitions_file`: the JSON files that name partitions.
 //! - `session`: the runtime of one thread and the cluster that a tool talks to.
 //! - `topic_filter`: the regular expressions that stand for topics.
 //! - `links`: `broker install-links`.
 //! - one file or folder for each tool, named as the tool is. None knows another.
 
+mod admin;
 mod console_consumer;
 mod console_producer;
+mod delete_records;
 mod ending;
 mod get_offsets;
+mod leader_election;
 mod links;
+mod log_dirs;
 mod options;
+mod partitions_file;
 mod session;
 mod topic_filter;
 mod topics;
@@ -37,7 +44,7 @@ pub(super) struct Tool {
 }
 
 /// The tools that have a name of Kafka's.
-const TOOLS: [Tool; 4] = [
+const TOOLS: [Tool; 7] = [
     Tool {
         name: "console-consumer",
         about: "Write the records of topics to standard output",
@@ -49,9 +56,24 @@ const TOOLS: [Tool; 4] = [
         run: console_producer::run,
     },
     Tool {
+        name: "delete-records",
+        about: "Delete the records of partitions that are before an offset",
+        run: delete_records::run,
+    },
+    Tool {
         name: "get-offsets",
         about: "Tell the first or last offsets of partitions, or those of a time",
         run: get_offsets::run,
+    },
+    Tool {
+        name: "leader-election",
+        about: "Elect leaders of partitions: the first replicas, or unclean ones",
+        run: leader_election::run,
+    },
+    Tool {
+        name: "log-dirs",
+        about: "Tell what the log directories of brokers hold",
+        run: log_dirs::run,
     },
     Tool {
         name: "topics",

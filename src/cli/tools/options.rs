@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::ending::Ending;
+use super::ending::{Ending, require};
 use crate::client::ClusterOptions;
 use crate::config::read_properties;
 
@@ -32,6 +32,14 @@ pub(super) struct ConnectionArguments {
 }
 
 impl ConnectionArguments {
+    /// Checks that the cluster is named.
+    ///
+    /// # Errors
+    /// Kafka's sentence for a missing option.
+    pub(super) fn require(&self) -> Result<(), Ending> {
+        require("bootstrap-server", self.bootstrap_server.is_some())
+    }
+
     /// Where the cluster is, by these arguments.
     ///
     /// # Errors
@@ -72,6 +80,12 @@ impl Properties {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             self.0.insert(key.to_owned(), value.to_owned());
         }
+    }
+
+    /// Sets what is not set.
+    pub(super) fn add_missing(&mut self, key: &str, value: &str) {
+        let setting = self.0.entry(key.to_owned());
+        setting.or_insert_with(|| value.to_owned());
     }
 
     /// A setting.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 
 use super::TopicsArguments;
+use crate::cli::tools::admin::{accepted, not_controller, timeout_ms};
 use crate::cli::tools::ending::Ending;
-use crate::client::{Cluster, ClusterError, To};
+use crate::client::{Cluster, To};
 use crate::protocol::messages::create_partitions::{
     CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
 };
@@ -178,28 +179,6 @@ pub(super) async fn add_partitions(
         .await?;
     for result in answer.results {
         accepted(result.error_code, result.error_message)?;
-    }
-    Ok(())
-}
-
-/// How long the controller may take.
-pub(super) fn timeout_ms(cluster: &Cluster) -> i32 {
-    let timeout = cluster.options().request_timeout.as_millis();
-    i32::try_from(timeout).unwrap_or(i32::MAX)
-}
-
-/// The only error that is worth another attempt: whatever else is refused is told at once.
-pub(super) fn not_controller(mut codes: impl Iterator<Item = ErrorCode>) -> ErrorCode {
-    codes
-        .find(|code| *code == ErrorCode::NOT_CONTROLLER)
-        .unwrap_or(ErrorCode::NONE)
-}
-
-/// # Errors
-/// The cluster's own words for an error.
-pub(super) fn accepted(code: ErrorCode, message: Option<Str>) -> Result<(), Ending> {
-    if code.is_error() {
-        return Err(ClusterError::Refused { code, message }.into());
     }
     Ok(())
 }

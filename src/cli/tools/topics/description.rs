@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::cli::tools::admin::{accepted, not_controller, timeout_ms};
 use crate::cli::tools::ending::Ending;
 use crate::client::{Cluster, ClusterError, To};
 use crate::model::Uuid;
@@ -196,7 +197,7 @@ async fn add_configs(cluster: &mut Cluster, topics: &mut Descriptions) -> Result
         ..DescribeConfigsRequest::default()
     };
     for result in cluster.ask(To::Any, &request).await?.results {
-        super::create::accepted(result.error_code, result.error_message)?;
+        accepted(result.error_code, result.error_message)?;
         if let Some(topic) = topics.get_mut(&result.resource_name) {
             topic.configs = result.configs;
         }
@@ -214,11 +215,11 @@ async fn add_moves(cluster: &mut Cluster, topics: &mut Descriptions) -> Result<(
         });
     let request = ListPartitionReassignmentsRequest {
         topics: Some(asked.collect()),
-        timeout_ms: super::create::timeout_ms(cluster),
+        timeout_ms: timeout_ms(cluster),
     };
     let answer = cluster
         .ask_until(To::Controller, &request, |answer| {
-            super::create::not_controller(std::iter::once(answer.error_code))
+            not_controller(std::iter::once(answer.error_code))
         })
         .await;
     let answer = match answer {
@@ -228,7 +229,7 @@ async fn add_moves(cluster: &mut Cluster, topics: &mut Descriptions) -> Result<(
     if answer.error_code == ErrorCode::CLUSTER_AUTHORIZATION_FAILED {
         return Ok(());
     }
-    super::create::accepted(answer.error_code, answer.error_message)?;
+    accepted(answer.error_code, answer.error_message)?;
     for moved in answer.topics {
         let Some(topic) = topics.get_mut(&moved.name) else {
             continue;

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{ArgGroup, Parser};
 
+use super::admin::{accepted, not_controller, timeout_ms};
 use super::ending::{self, Ending, exclude, require};
 use super::options::ConnectionArguments;
 use super::session;
@@ -291,15 +292,15 @@ async fn delete(cluster: &mut Cluster, topics: &[Str]) -> Result<(), Ending> {
     let request = DeleteTopicsRequest {
         topics: topics.iter().map(by_name).collect(),
         topic_names: topics.to_vec(),
-        timeout_ms: create::timeout_ms(cluster),
+        timeout_ms: timeout_ms(cluster),
     };
     let answer = cluster
         .ask_until(To::Controller, &request, |answer| {
-            create::not_controller(answer.responses.iter().map(|it| it.error_code))
+            not_controller(answer.responses.iter().map(|it| it.error_code))
         })
         .await?;
     for result in answer.responses {
-        create::accepted(result.error_code, result.error_message)?;
+        accepted(result.error_code, result.error_message)?;
     }
     Ok(())
 }

@@ -3,8 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cluster::{Cluster, NODES};
+use crate::cluster::{Cluster, NODES, PARTITIONS, TOPIC};
 use crate::random::Random;
+use crate::storm::requests::{Change, ask_for};
 use crate::workload::Workload;
 
 /// How long it takes if nobody says.
@@ -61,7 +62,7 @@ fn random_faults_lose_nothing() {
 pub fn harm(cluster: &mut Cluster, random: &mut Random) {
     let node = NODES[random.below(3)];
     let other = NODES[random.below(3)];
-    let kind = random.below(8);
+    let kind = random.below(10);
     println!("fault {kind} at {node}, {other}");
     match kind {
         0 | 1 => cluster.kill(node),
@@ -71,6 +72,32 @@ pub fn harm(cluster: &mut Cluster, random: &mut Random) {
         5 if node != other => cluster.network.cut(node, &[other]),
         6 if node != other => cluster.network.cut_one_way(node, other),
         7 => NODES.into_iter().for_each(|id| cluster.kill(id)),
+        8 | 9 => hand_over(cluster, random),
         _ => {}
+    }
+}
+
+/// Lets another replica of some partition lead it, as an operator does who moves it.
+fn hand_over(cluster: &Cluster, random: &mut Random) {
+    let partition = i32::try_from(random.below(PARTITIONS as usize)).expect("few");
+    let mut replicas = NODES.to_vec();
+    replicas.rotate_left(random.below(NODES.len()));
+    if random.one_in(2) {
+        replicas.swap(1, 2);
+    }
+    let Some(witness) = NODES.into_iter().find(|id| cluster.is_well(*id)) else {
+        return;
+    };
+    let address = cluster.nodes.bootstrap(witness);
+    println!("{partition} goes to {replicas:?}, by {witness}");
+    for change in [
+        Change::Move {
+            partition,
+            replicas,
+        },
+        Change::Elect { partition },
+    ] {
+        let outcome = ask_for(&address, TOPIC, &change);
+        println!("{change:?}: {outcome:?}");
     }
 }

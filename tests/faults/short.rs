@@ -60,6 +60,9 @@ fn check(cluster: &mut Cluster, workload: Workload, harm: impl FnOnce(&mut Clust
         workload.longest_gap()
     );
     workload.finish(cluster);
+    for id in NODES {
+        assert!(!cluster.nodes.has_ended(id), "{id} ended by itself");
+    }
     cluster.assert_same_replicas();
 }
 

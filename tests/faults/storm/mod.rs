@@ -23,7 +23,7 @@ use crate::short::run;
 use crate::voice::{self, ask};
 
 mod model;
-mod requests;
+pub mod requests;
 
 /// How long it takes if nobody says.
 const DEFAULT_SECONDS: u64 = 60;

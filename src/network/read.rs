@@ -3,9 +3,10 @@
 //! Small requests share one buffer: many arrive in one read, each becomes a slice, nothing is
 //! copied. A large one is read straight into memory of its own. That memory, and its charge to
 //! the budget, grow with the bytes that have arrived: a length that is only claimed costs nothing.
-//! A request of which megabytes have arrived gets a mapping of its own for all of it: that is resident only
+//! A request of which a megabyte has arrived gets a mapping of its own for all of it: that is resident only
 //! as far as it is filled, grows without a copy, and is gone when the request is. What an allocator keeps
-//! of such memory to use it again would be beside the budget.
+//! of such memory to use it again would be beside the budget: when many such connections close at once,
+//! hundreds of megabytes.
 
 use std::future::Future;
 use std::io;
@@ -42,7 +43,7 @@ const FIRST_STEP: usize = (1 << 20) + (64 << 10);
 /// From then on the memory grows by this factor: few copies, and little memory that is not yet filled.
 const STEP_FACTOR: usize = 4;
 /// A request gets a mapping of its own when more than this has arrived of it.
-const MAPPED_FROM: usize = 4 << 20;
+const MAPPED_FROM: usize = 1 << 20;
 /// The stall deadline is renewed each time so many bytes have arrived.
 const STALL_BYTES: usize = 64 << 10;
 

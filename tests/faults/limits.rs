@@ -215,10 +215,10 @@ fn flood(address: &str) -> io::Result<Vec<Wire>> {
 }
 
 #[test]
-#[ignore = "by name, and in .ci/full: one of three runs ended with replicas that were not the same within a minute, and why is not known"]
 fn a_node_with_little_memory_is_not_killed_by_large_requests() {
-    // Its files are in memory, too: twelve batches of 10 MiB among them.
-    let Some(group) = MemoryGroup::new(560 * MIB) else {
+    // Its files are in memory, too: twelve batches of 10 MiB among them. What was read of the requests of peers
+    // that all leave at once must not add up to more than the requests were charged for.
+    let Some(group) = MemoryGroup::new(500 * MIB) else {
         return;
     };
     let Some(mut cluster) = Cluster::in_memory(53, &settings()) else {

@@ -58,7 +58,7 @@ pub(super) struct Known {
 pub(super) fn clear(folder: &Folder, known: Known) -> Result<FolderContent, StorageError> {
     let (mut names, mut has_inventory) = list(folder)?;
     // Before anything is removed: what is left may be the only trace of the batches that are missing.
-    check_logs_are_there(folder, &names, known.clean)?;
+    check_logs_are_there(folder, &names, known)?;
     // Whoever was compacting had not written down what comes of it.
     let is_swapping = names.iter().any(|name| name.stage == Stage::Swap);
     let holds = has_inventory && known.generation != 0 && !is_swapping;
@@ -117,11 +117,12 @@ pub(super) fn clear(folder: &Folder, known: Known) -> Result<FolderContent, Stor
 }
 
 /// Checks that no index lacks its log, except where a crash leaves such: at an end of the log, where a
-/// segment was being made or deleted. After a stop in order it leaves none.
+/// segment was being made or deleted, and above the recovery point, where new names need not be durable. After
+/// a stop in order it leaves none.
 fn check_logs_are_there(
     folder: &Folder,
     names: &[FileName],
-    clean: bool,
+    known: Known,
 ) -> Result<(), StorageError> {
     // A swap was cut short: while it is not completed, logs may well be missing.
     if names.iter().any(|name| name.stage != Stage::Live) {
@@ -135,16 +136,19 @@ fn check_logs_are_there(
     };
     let lost = of_kind(FileKind::OffsetIndex)
         .map(|name| name.offset)
-        .find(|offset| !logs.contains(offset) && (clean || is_inside(offset)));
-    let Some(lost) = lost else { return Ok(()) };
-    Err(StorageError::Inconsistent {
-        path: folder.path().to_path_buf(),
-        reason: format!(
-            "{} is missing, and its index is there. Restore the file, or, to go on without what was \
-             in it, remove the index files of that name",
-            folder.file(lost, FileKind::Log).display()
-        ),
-    })
+        .filter(|offset| !logs.contains(offset) && (known.clean || is_inside(offset)));
+    for offset in lost {
+        let missing = StorageError::Inconsistent {
+            path: folder.path().to_path_buf(),
+            reason: format!(
+                "{} is missing, and its index is there. Restore the file, or, to go on without what was \
+                 in it, remove the index files of that name",
+                folder.file(offset, FileKind::Log).display()
+            ),
+        };
+        judge(known.clean || offset < known.recovery_point, missing)?;
+    }
+    Ok(())
 }
 
 fn logs_in(names: &[FileName], stage: Stage) -> impl Iterator<Item = Offset> {

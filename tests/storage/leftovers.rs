@@ -55,6 +55,30 @@ fn indexes_without_their_log_are_removed() {
     assert!(disk.stat(&orphan).unwrap().is_none());
 }
 
+/// A power cut keeps some of the names that were made since the last sync, and loses others.
+#[test]
+fn a_log_that_is_missing_above_the_recovery_point_ends_what_is_left() {
+    let lost = |recovery_point: fn(Offset) -> Offset| {
+        let (disk, log) = filled(83);
+        let logs = files(&disk, ".log");
+        let middle = &logs[logs.len() / 2];
+        let base = middle.file_stem().and_then(|it| it.to_str());
+        let base = Offset(base.expect("a name").parse().expect("an offset"));
+        disk.remove(middle).expect("it is there");
+        let opened = open_log(&disk, &after_crash(recovery_point(base)));
+        (opened, content(&log), base)
+    };
+
+    let (opened, before, base) = lost(|base| base);
+    let opened = opened.unwrap();
+    assert!(before.batches.starts_with(&content(&opened).batches));
+    assert_eq!(opened.end_offset(), base);
+
+    let (refused, ..) = lost(|base| Offset(base.0 + 1));
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("is missing"), "{refused}");
+}
+
 #[test]
 fn complete_output_of_the_cleaner_replaces_what_it_was_made_from() {
     let (disk, log) = filled(83);

@@ -123,6 +123,12 @@ fn seeds_in_which_a_full_disk_broke_off_the_way_to_a_snapshot_go_on() {
     }
 }
 
+/// A power cut kept some names of segments that were made since the last sync, and an index without its log.
+#[test]
+fn a_seed_in_which_a_new_segment_lost_its_log_goes_on() {
+    run(23_001_055, 3, None);
+}
+
 #[test]
 fn the_same_seed_runs_the_same_way() {
     assert_eq!(run(26_000_000, 3, None), run(26_000_000, 3, None));

@@ -151,7 +151,7 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Self::ask_until`].
-    pub(super) async fn ask_within<R: Request>(
+    pub async fn ask_within<R: Request>(
         &mut self,
         to: To<'_>,
         request: &R,

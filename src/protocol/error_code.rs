@@ -108,8 +108,7 @@ error_codes! {
     14 COORDINATOR_LOAD_IN_PROGRESS retriable = "the coordinator is still loading its state";
     15 COORDINATOR_NOT_AVAILABLE retriable = "the coordinator is not available";
     16 NOT_COORDINATOR retriable = "this broker does not coordinate the group or transactional id";
-    17 INVALID_TOPIC_EXCEPTION =
-        "the topic name is not valid, or the operation is not allowed on this topic";
+    17 INVALID_TOPIC_EXCEPTION = "The request attempted to perform an operation on an invalid topic.";
     18 RECORD_LIST_TOO_LARGE = "the batches are larger than a segment of the log";
     19 NOT_ENOUGH_REPLICAS retriable = "fewer replicas are in sync than the topic demands";
     20 NOT_ENOUGH_REPLICAS_AFTER_APPEND retriable =
@@ -117,13 +116,13 @@ error_codes! {
     21 INVALID_REQUIRED_ACKS = "acks is none of -1, 0 and 1";
     22 ILLEGAL_GENERATION = "the generation of the group is another one";
     23 INCONSISTENT_GROUP_PROTOCOL = "the member offers no protocol that the whole group supports";
-    24 INVALID_GROUP_ID = "the group id is not valid";
+    24 INVALID_GROUP_ID = "The group id is invalid.";
     25 UNKNOWN_MEMBER_ID = "the group has no such member";
     26 INVALID_SESSION_TIMEOUT = "the session timeout is outside the range that the broker allows";
     27 REBALANCE_IN_PROGRESS = "the group is rebalancing: join again";
     28 INVALID_COMMIT_OFFSET_SIZE = "the offsets to be stored are too large";
-    29 TOPIC_AUTHORIZATION_FAILED = "not authorised to access the topic";
-    30 GROUP_AUTHORIZATION_FAILED = "not authorised to access the group";
+    29 TOPIC_AUTHORIZATION_FAILED = "Topic authorization failed.";
+    30 GROUP_AUTHORIZATION_FAILED = "Group authorization failed.";
     31 CLUSTER_AUTHORIZATION_FAILED = "not authorised for this operation on the cluster";
     32 INVALID_TIMESTAMP = "the timestamp is outside the range that the topic allows";
     33 UNSUPPORTED_SASL_MECHANISM = "the SASL mechanism is not enabled";
@@ -164,8 +163,8 @@ error_codes! {
     65 DELEGATION_TOKEN_AUTHORIZATION_FAILED = "not authorised to use the delegation token";
     66 DELEGATION_TOKEN_EXPIRED = "the delegation token has expired";
     67 INVALID_PRINCIPAL_TYPE = "the type of principal is not supported";
-    68 NON_EMPTY_GROUP = "the group has members";
-    69 GROUP_ID_NOT_FOUND = "there is no such group";
+    68 NON_EMPTY_GROUP = "The group is not empty.";
+    69 GROUP_ID_NOT_FOUND = "The group id does not exist.";
     70 FETCH_SESSION_ID_NOT_FOUND retriable = "there is no such fetch session";
     71 INVALID_FETCH_SESSION_EPOCH retriable = "the epoch of the fetch session is not the next one";
     72 LISTENER_NOT_FOUND retriable = "the leader has no listener like that of the request";
@@ -183,7 +182,8 @@ error_codes! {
     83 ELIGIBLE_LEADERS_NOT_AVAILABLE retriable = "no replica is eligible as leader";
     84 ELECTION_NOT_NEEDED retriable = "Leader election not needed for topic partition.";
     85 NO_REASSIGNMENT_IN_PROGRESS = "no reassignment of the partition is under way";
-    86 GROUP_SUBSCRIBED_TO_TOPIC = "the group is subscribed to the topic";
+    86 GROUP_SUBSCRIBED_TO_TOPIC =
+        "Deleting offsets of a topic is forbidden while the consumer group is actively subscribed to it.";
     87 INVALID_RECORD = "a record did not pass validation";
     88 UNSTABLE_OFFSET_COMMIT retriable = "offsets of open transactions have to be settled first";
     89 THROTTLING_QUOTA_EXCEEDED retriable = "a quota has been exceeded";

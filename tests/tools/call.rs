@@ -39,8 +39,8 @@ pub struct Call {
     pub arguments: &'static str,
     pub input: &'static str,
     pub file: &'static str,
-    /// Whether the first line of what is printed to standard error is Kafka's, too.
-    pub compares_errors: bool,
+    /// Which line of what is printed to standard error is Kafka's, too.
+    pub error_line: Option<usize>,
     /// Whether Kafka's tool prints its lines in the order of a Java hash map.
     pub is_in_any_order: bool,
 }
@@ -52,7 +52,7 @@ impl Tool {
             arguments,
             input: "",
             file: "",
-            compares_errors: false,
+            error_line: None,
             is_in_any_order: false,
         }
     }
@@ -73,7 +73,13 @@ impl Call {
 
     /// With the same first line on standard error.
     pub const fn told(mut self) -> Self {
-        self.compares_errors = true;
+        self.error_line = Some(0);
+        self
+    }
+
+    /// With the same line on standard error after an empty one.
+    pub const fn told_after_blank(mut self) -> Self {
+        self.error_line = Some(1);
         self
     }
 
@@ -107,6 +113,14 @@ pub struct Outcome {
 /// # Panics
 /// Something differs.
 pub fn compare(calls: &[Call], test: u8) {
+    compare_beside(calls, test, |_, _| ());
+}
+
+/// As [`compare`], beside what `begin` starts on each broker, by its maker and its address; it ends with its value.
+///
+/// # Panics
+/// Something differs.
+pub fn compare_beside<Begun>(calls: &[Call], test: u8, begin: impl Fn(Maker, &str) -> Begun) {
     for (maker, test) in [(Maker::Ours, test), (Maker::Apache, test + 1)] {
         let settings = [("group.initial.rebalance.delay.ms", "0")];
         let Some(mut nodes) = Nodes::combined(test, &[maker], &settings) else {
@@ -117,6 +131,7 @@ pub fn compare(calls: &[Call], test: u8) {
         let Some(mut java) = Java::start() else {
             return;
         };
+        let _begun = begin(maker, &bootstrap);
         let mut differences = Vec::new();
         let place = tempfile::tempdir().expect("a directory");
         let file = place.path().join("file");
@@ -149,7 +164,10 @@ pub fn compare(calls: &[Call], test: u8) {
 /// Kafka's tool prints them in the order of a Java hash map.
 fn shown(outcome: &Outcome, call: &Call) -> String {
     let mut text = format!("exit code {}\n", outcome.code);
-    let mut lines: Vec<String> = outcome.output.lines().map(masked).collect();
+    // Where Java's parser of CSV has found an error, by its own classes.
+    let is_compared = |line: &&str| !line.starts_with(" at [Source: ");
+    let lines = outcome.output.lines().filter(is_compared);
+    let mut lines: Vec<String> = lines.map(masked).collect();
     if call.is_in_any_order {
         lines.sort();
     }
@@ -157,9 +175,9 @@ fn shown(outcome: &Outcome, call: &Call) -> String {
         text.push_str(&line);
         text.push('\n');
     }
-    if call.compares_errors {
-        let first = outcome.errors.lines().next().unwrap_or_default();
-        text.push_str(&masked(first));
+    if let Some(line) = call.error_line {
+        let line = outcome.errors.lines().nth(line).unwrap_or_default();
+        text.push_str(&masked(line));
     }
     text
 }

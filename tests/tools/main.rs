@@ -8,6 +8,7 @@ mod support;
 
 mod call;
 mod console;
+mod consumer_groups;
 mod groups;
 mod java;
 mod links;

@@ -34,6 +34,7 @@ pub(super) fn exception(code: ErrorCode) -> String {
         ErrorCode::UNKNOWN_SERVER_ERROR => "UNKNOWN_SERVER",
         ErrorCode::KAFKA_STORAGE_ERROR => "KAFKA_STORAGE",
         ErrorCode::INVALID_TOPIC_EXCEPTION => "INVALID_TOPIC",
+        ErrorCode::NON_EMPTY_GROUP => "GROUP_NOT_EMPTY",
         _ => name.strip_suffix("_FAILED").unwrap_or(name),
     };
     let words = name.split('_').map(|word| {

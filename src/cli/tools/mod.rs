@@ -16,6 +16,7 @@
 mod admin;
 mod console_consumer;
 mod console_producer;
+mod consumer_groups;
 mod delete_records;
 mod ending;
 mod get_offsets;
@@ -44,7 +45,7 @@ pub(super) struct Tool {
 }
 
 /// The tools that have a name of Kafka's.
-const TOOLS: [Tool; 7] = [
+const TOOLS: [Tool; 8] = [
     Tool {
         name: "console-consumer",
         about: "Write the records of topics to standard output",
@@ -54,6 +55,11 @@ const TOOLS: [Tool; 7] = [
         name: "console-producer",
         about: "Send lines of standard input as records",
         run: console_producer::run,
+    },
+    Tool {
+        name: "consumer-groups",
+        about: "List, describe or delete consumer groups, or change what they have committed",
+        run: consumer_groups::run,
     },
     Tool {
         name: "delete-records",

@@ -133,6 +133,18 @@ impl Cluster {
         self.ask_until(to, request, |_| ErrorCode::NONE).await
     }
 
+    /// Asks a node once: for requests that go to another node when this one does not answer.
+    ///
+    /// # Errors
+    /// It has not answered, or does not serve the API.
+    pub async fn ask_once<R: Request>(
+        &mut self,
+        to: To<'_>,
+        request: &R,
+    ) -> Result<R::Response, AskError> {
+        self.attempt(to, request, &R::KEY.valid_versions()).await
+    }
+
     /// As [`Self::ask`], and again as well while `outcome` finds an error in the answer that may pass.
     ///
     /// # Errors

@@ -15,9 +15,9 @@ use super::controller_driver::{Answer, ControllerInput, Decided, Question};
 use super::controller_link_driver::{ControllerLink, LinkError};
 use super::driver::Published;
 use super::image::MetadataImage;
-use super::own_requests_driver::ASK_TIMEOUT;
 use crate::model::{BrokerId, LeaderEpoch, Offset};
 use crate::protocol::{ErrorCode, Request};
+use crate::security::Principal;
 use crate::telemetry::LogGate;
 
 /// A client is refused as often as it asks.
@@ -61,14 +61,14 @@ struct Prepared<Q: ControllerRequest> {
 }
 
 /// A response that rests on nothing that is not committed.
-pub(super) struct Committed<R> {
-    pub(super) response: R,
+struct Committed<R> {
+    response: R,
     /// Up to where all was committed when it left.
     offset: Offset,
     /// How many records the request itself took.
     records: usize,
     /// Whether a controller decided on the request: if not, another one may.
-    pub(super) is_decided: bool,
+    is_decided: bool,
 }
 
 impl<R> Committed<R> {
@@ -155,6 +155,9 @@ impl<Q: ControllerRequest> Answer for Prepared<Q> {
     }
 }
 
+/// How long a request of this node itself waits for a controller elsewhere: well below the session of a
+/// broker, which its heartbeats keep alive.
+const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a client's request without a time-out is tried for.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The pauses between tries while there is no active controller.
@@ -391,7 +394,56 @@ impl ControllerHandle {
         }
     }
 
-    pub(super) async fn committed<Q: ControllerRequest>(
+    /// Asks for this node itself, and waits until all that the answer depends on is committed.
+    ///
+    /// The node is nobody in particular: it has no login for the controller yet.
+    ///
+    /// If the active controller is another node and does not answer, the response says NOT_CONTROLLER; what
+    /// became of the request is not known then. What a node asks for itself it may ask again.
+    pub async fn ask<Q: ControllerRequest>(&self, request: Q) -> Q::Response {
+        let Some(link) = &self.link else {
+            return self.ask_here(request).await;
+        };
+        let mut leader = self.published.leader.subscribe();
+        let active = leader.borrow_and_update().0;
+        let outcome = match active {
+            Some(id) if id == link.local() => return self.ask_here(request).await,
+            Some(id) => {
+                tokio::select! {
+                    answer = link.ask(id, &request) => answer,
+                    _ = leader.changed() => {
+                        Err(LinkError::Lost("another controller is active".to_owned()))
+                    }
+                    () = tokio::time::sleep(ASK_TIMEOUT) => {
+                        Err(LinkError::Lost("no answer in time".to_owned()))
+                    }
+                }
+            }
+            None => Err(LinkError::NotDecided("no controller is active".to_owned())),
+        };
+        outcome.unwrap_or_else(|error| {
+            tracing::debug!(%error, "the controller was not reached");
+            request.refuse(&Refusal::plain(ErrorCode::NOT_CONTROLLER))
+        })
+    }
+
+    /// As [`Self::ask`], by the controller of this node or not at all.
+    pub(super) async fn ask_here<Q: ControllerRequest>(&self, request: Q) -> Q::Response {
+        self.ask_for(Principal::ANONYMOUS, request).await
+    }
+
+    /// Asks for a broker, which no quota limits, and waits until all that the answer depends on is
+    /// committed. `principal` is who the broker is on its connection.
+    pub async fn ask_for<Q: ControllerRequest>(
+        &self,
+        principal: Principal,
+        request: Q,
+    ) -> Q::Response {
+        let context = ControllerRequestContext::unlimited(principal, Q::MAX_VERSION);
+        self.committed(request, context).await.response
+    }
+
+    async fn committed<Q: ControllerRequest>(
         &self,
         request: Q,
         context: ControllerRequestContext,

@@ -168,15 +168,20 @@ impl ControllerLink {
     /// that the other side has closed meanwhile is no connection.
     fn take_idle(&self, leader: BrokerId) -> Option<Client> {
         let mut idle = self.idle.lock();
-        idle.retain(|(to, client)| *to == leader && !client.is_closed());
-        idle.pop().map(|(_, client)| client)
+        idle.retain(|(_, client)| !client.is_closed());
+        let place = idle.iter().rposition(|(to, _)| *to == leader)?;
+        Some(idle.remove(place).1)
     }
 
     fn give_back(&self, leader: BrokerId, client: Client) {
         let mut idle = self.idle.lock();
-        if idle.len() < MAX_IDLE {
-            idle.push((leader, client));
+        if idle.len() >= MAX_IDLE {
+            let Some(other) = idle.iter().position(|(to, _)| *to != leader) else {
+                return;
+            };
+            idle.remove(other);
         }
+        idle.push((leader, client));
     }
 }
 

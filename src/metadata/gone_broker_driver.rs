@@ -186,8 +186,15 @@ pub async fn fence_gone_brokers(
             if is_free {
                 let watch = Arc::clone(&watch);
                 tokio::spawn(async move {
-                    watch.look_after(registration).await;
-                    watch.under_way.lock().remove(&registration);
+                    loop {
+                        watch.look_after(registration).await;
+                        let mut under_way = watch.under_way.lock();
+                        // Its connection may have broken since the last look at it.
+                        if !watch.misses(registration) {
+                            under_way.remove(&registration);
+                            return;
+                        }
+                    }
                 });
             }
         }
@@ -217,6 +224,20 @@ impl Watch {
         unfenced.into_iter().filter(is_new).collect()
     }
 
+    fn is_connected(&self, registration: Registration) -> bool {
+        self.connected.lock().contains_key(&registration)
+    }
+
+    /// Whether this node leads the quorum, and a broker that it has reached has no connection to it.
+    fn misses(&self, registration: Registration) -> bool {
+        let (broker, epoch) = registration;
+        self.leads()
+            && broker != self.local
+            && !self.is_connected(registration)
+            && self.reached.lock().contains(&registration)
+            && addresses_of(&self.published, broker, epoch).is_some()
+    }
+
     async fn look_after(&self, registration: Registration) {
         let (broker, epoch) = registration;
         let mut tries = 0;
@@ -228,6 +249,8 @@ impl Watch {
             let was_reached = self.reached.lock().contains(&registration);
             match try_all(&addresses).await {
                 Listeners::Refuse if !was_reached || broker == self.local => return,
+                // There may be a wall by now: its heartbeats come through.
+                Listeners::Refuse if self.is_connected(registration) => {}
                 Listeners::Refuse => {
                     if self.controller.fence_gone(broker, epoch).await {
                         return;
@@ -246,8 +269,7 @@ impl Watch {
                 }
                 Listeners::Close | Listeners::Silent => {}
             }
-            let is_waited_for = self.leads() && !self.connected.lock().contains_key(&registration);
-            if tries >= TRIES && !is_waited_for {
+            if tries >= TRIES && !self.misses(registration) {
                 return;
             }
             let pause = if tries < TRIES { PAUSE } else { LONG_PAUSE };

@@ -356,7 +356,7 @@ impl Life {
             // Only a broker that knows its configs can say which directories they cordon.
             cordoned_log_dirs: self.cordoned.clone().filter(|_| has_caught_up),
         };
-        let response = self.controller.ask(request).await;
+        let response = self.controller.heartbeat(request).await;
         if response.error_code.is_error() {
             let code = response.error_code.name();
             tracing::warn!(code, "the controller refuses a heartbeat");

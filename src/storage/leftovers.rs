@@ -48,6 +48,8 @@ pub(super) struct Known {
     pub(super) log_start: Offset,
     /// Everything below was on stable storage, as its checkpoint says.
     pub(super) recovery_point: Offset,
+    /// The log is compacted: nobody can tell a file that is missing from offsets that are.
+    pub(super) compacted: bool,
 }
 
 /// Clears up, and returns what is left.
@@ -117,8 +119,8 @@ pub(super) fn clear(folder: &Folder, known: Known) -> Result<FolderContent, Stor
 }
 
 /// Checks that no index lacks its log, except where a crash leaves such: at an end of the log, where a
-/// segment was being made or deleted, and above the recovery point, where new names need not be durable. After
-/// a stop in order it leaves none.
+/// segment was being made or deleted, and above the recovery point, where new names need not be durable:
+/// recovery ends the log there, unless it is compacted. After a stop in order it leaves none.
 fn check_logs_are_there(
     folder: &Folder,
     names: &[FileName],
@@ -146,7 +148,8 @@ fn check_logs_are_there(
                 folder.file(offset, FileKind::Log).display()
             ),
         };
-        judge(known.clean || offset < known.recovery_point, missing)?;
+        let is_loss = known.clean || known.compacted || offset < known.recovery_point;
+        judge(is_loss, missing)?;
     }
     Ok(())
 }

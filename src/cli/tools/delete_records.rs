@@ -13,7 +13,7 @@ use super::ending::{self, Ending, require};
 use super::options::ConnectionArguments;
 use super::partitions_file::{PartitionsFile, repeated, shown};
 use super::session;
-use crate::client::{Attempts, Cluster, ClusterError, ErrorClass, PartitionKey, To};
+use crate::client::{AskError, Attempts, Cluster, ClusterError, ErrorClass, PartitionKey, To};
 use crate::protocol::messages::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopic,
 };
@@ -125,7 +125,16 @@ async fn delete(
         }
         for (leader, keys) in by_leader {
             let request = request(&keys, &wanted, timeout_ms(cluster));
-            let answer = cluster.ask(To::Node(leader), &request).await?;
+            let answer = match cluster.ask_once(To::Node(leader), &request).await {
+                Ok(answer) => answer,
+                Err(AskError::NotServed(api)) => return Err(ClusterError::NotServed(api)),
+                // Another may lead by the next look.
+                Err(AskError::Client(_)) => {
+                    let unanswered = keys.into_iter();
+                    last.extend(unanswered.map(|key| (key, ErrorCode::NETWORK_EXCEPTION)));
+                    continue;
+                }
+            };
             for (key, outcome) in results(answer) {
                 let may_pass = |code: ErrorCode| ErrorClass::of(code) != ErrorClass::Fatal;
                 if let Some(code) = outcome.err().filter(|code| may_pass(*code)) {

@@ -66,7 +66,7 @@ pub struct Circumstances<'a> {
 }
 
 /// A request that the controller decides.
-pub trait ControllerRequest: Request<Response: PartialEq + Send> + Clone + Send + 'static {
+pub trait ControllerRequest: Request<Response: Send> + Clone + Send + 'static {
     /// The first version whose clients know THROTTLING_QUOTA_EXCEEDED (KIP-599). What older ones ask for
     /// beyond the quota is done, and they wait afterwards.
     const FIRST_THROTTLED: i16 = 0;

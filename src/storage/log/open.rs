@@ -68,6 +68,7 @@ impl Log {
             generation: opening.generation,
             log_start: opening.log_start_offset,
             recovery_point: opening.recovery_point,
+            compacted: config.compact,
         };
         let files = leftovers::clear(&folder, known)?;
         let epochs = LeaderEpochs::load(folder.disk(), path);

@@ -4,7 +4,7 @@ import sys
 import warnings
 
 from confluent_kafka import (
-    OFFSET_BEGINNING, OFFSET_END, Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer,
+    OFFSET_BEGINNING, OFFSET_END, Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
@@ -105,7 +105,11 @@ def configs():
 def send(producer, topic, **record):
     """Produces one record, and gives what its delivery report says."""
     reports = []
-    producer.produce(topic, on_delivery=lambda error, message: reports.append((error, message)), **record)
+    try:
+        producer.produce(topic, on_delivery=lambda error, message: reports.append((error, message)), **record)
+    except KafkaException as refused:
+        # The client may know by now that there is no such topic: it says so at once then.
+        return error_text(KafkaError(refused.args[0].code()))
     producer.flush(30)
     error, message = reports[0]
     return error_text(error) if error else f"{message.partition()}@{message.offset()}"

@@ -62,6 +62,21 @@ pub(super) fn parse<Arguments: Parser>(
     })
 }
 
+/// Parses a tool's arguments, and acts on them.
+pub(super) fn run<Arguments: Parser>(
+    tool: &str,
+    arguments: Vec<std::ffi::OsString>,
+    act: impl FnOnce(&Arguments) -> Result<(), Ending>,
+) -> ExitCode {
+    match parse(arguments) {
+        Err(code) => code,
+        Ok(arguments) => match act(&arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => error.tell(tool),
+        },
+    }
+}
+
 /// Checks that only one of these is there, as `name, is there`.
 ///
 /// # Errors

@@ -62,14 +62,7 @@ struct ElectionArguments {
 
 /// Runs the tool.
 pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
-    let arguments: ElectionArguments = match ending::parse(arguments) {
-        Ok(arguments) => arguments,
-        Err(code) => return code,
-    };
-    match arguments.act() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => error.tell(NAME),
-    }
+    ending::run(NAME, arguments, ElectionArguments::act)
 }
 
 /// How the leaders are chosen.

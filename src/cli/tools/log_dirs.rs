@@ -73,14 +73,7 @@ struct ToldPartition {
 
 /// Runs the tool.
 pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
-    let arguments: LogDirsArguments = match ending::parse(arguments) {
-        Ok(arguments) => arguments,
-        Err(code) => return code,
-    };
-    match arguments.act() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => error.tell(NAME),
-    }
+    ending::run(NAME, arguments, LogDirsArguments::act)
 }
 
 impl LogDirsArguments {

@@ -22,6 +22,9 @@ use crate::client::retry::{Attempts, ErrorClass};
 /// The type of a group's id among the keys of FindCoordinator.
 const GROUP: i8 = 0;
 
+/// A partition: its topic's name and its number.
+pub type PartitionKey = (Str, i32);
+
 /// Where the cluster is, and how long to try.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
@@ -133,16 +136,21 @@ impl Cluster {
         self.ask_until(to, request, |_| ErrorCode::NONE).await
     }
 
-    /// Asks a node once: for requests that go to another node when this one does not answer.
+    /// Asks a leader once; `None` if it has not answered: another may lead by the time of the next look.
     ///
     /// # Errors
-    /// It has not answered, or does not serve the API.
-    pub async fn ask_once<R: Request>(
+    /// The node does not serve the API.
+    pub async fn ask_leader<R: Request>(
         &mut self,
-        to: To<'_>,
+        leader: i32,
         request: &R,
-    ) -> Result<R::Response, AskError> {
-        self.attempt(to, request, &R::KEY.valid_versions()).await
+    ) -> Result<Option<R::Response>, ClusterError> {
+        let versions = R::KEY.valid_versions();
+        match self.attempt(To::Node(leader), request, &versions).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(AskError::NotServed(api)) => Err(ClusterError::NotServed(api)),
+            Err(AskError::Client(_)) => Ok(None),
+        }
     }
 
     /// As [`Self::ask`], and again as well while `outcome` finds an error in the answer that may pass.
@@ -392,6 +400,20 @@ impl Cluster {
         let mut partitions = self.known(topic)?.partitions.iter();
         let found = partitions.find(|it| it.partition_index == partition)?;
         Some(found.leader_id).filter(|leader| *leader >= 0)
+    }
+
+    /// Partitions by their leaders, as far as these are known.
+    pub fn by_leader<'a>(
+        &self,
+        keys: impl Iterator<Item = &'a PartitionKey>,
+    ) -> BTreeMap<i32, Vec<PartitionKey>> {
+        let mut by_leader: BTreeMap<i32, Vec<PartitionKey>> = BTreeMap::new();
+        for key in keys {
+            if let Some(leader) = self.leader(&key.0, key.1) {
+                by_leader.entry(leader).or_default().push(key.clone());
+            }
+        }
+        by_leader
     }
 
     /// The address of a node, as far as is known.

@@ -22,11 +22,11 @@ mod line;
 mod producer;
 mod retry;
 
-pub use cluster::{Cluster, ClusterError, ClusterOptions, To};
+pub use cluster::{Cluster, ClusterError, ClusterOptions, PartitionKey, To};
 pub use connection::{AskError, NodeConnection};
 pub use consumer::{
-    Assignor, Consumed, Consumer, ConsumerSettings, GroupConsumer, GroupSettings, PartitionKey,
-    Polled, Start, Subscription, offsets_at,
+    Assignor, Consumed, Consumer, ConsumerSettings, GroupConsumer, GroupSettings, Polled, Start,
+    Subscription, offsets_at,
 };
 pub use producer::{BatchLimits, Lost, Producer, ProducerSettings};
 pub use retry::{Attempts, ErrorClass};

@@ -13,7 +13,7 @@ use super::ending::{self, Ending, require};
 use super::options::ConnectionArguments;
 use super::partitions_file::{PartitionsFile, repeated, shown};
 use super::session;
-use crate::client::{AskError, Attempts, Cluster, ClusterError, ErrorClass, PartitionKey, To};
+use crate::client::{Attempts, Cluster, ClusterError, ErrorClass, PartitionKey};
 use crate::protocol::messages::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopic,
 };
@@ -36,14 +36,7 @@ struct DeleteRecordsArguments {
 
 /// Runs the tool.
 pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
-    let arguments: DeleteRecordsArguments = match ending::parse(arguments) {
-        Ok(arguments) => arguments,
-        Err(code) => return code,
-    };
-    match arguments.act() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => error.tell(NAME),
-    }
+    ending::run(NAME, arguments, DeleteRecordsArguments::act)
 }
 
 impl DeleteRecordsArguments {
@@ -114,26 +107,16 @@ async fn delete(
         let topics: BTreeSet<Str> = wanted.keys().map(|key| key.0.clone()).collect();
         let topics: Vec<Str> = topics.into_iter().collect();
         cluster.refresh(Some(&topics), false).await?;
-        let mut by_leader: BTreeMap<i32, Vec<PartitionKey>> = BTreeMap::new();
-        for key in wanted.keys() {
-            match cluster.leader(&key.0, key.1) {
-                Some(leader) => by_leader.entry(leader).or_default().push(key.clone()),
-                None => {
-                    last.insert(key.clone(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-                }
-            }
-        }
-        for (leader, keys) in by_leader {
+        let leaderless = wanted
+            .keys()
+            .filter(|key| cluster.leader(&key.0, key.1).is_none());
+        last.extend(leaderless.map(|key| (key.clone(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)));
+        for (leader, keys) in cluster.by_leader(wanted.keys()) {
             let request = request(&keys, &wanted, timeout_ms(cluster));
-            let answer = match cluster.ask_once(To::Node(leader), &request).await {
-                Ok(answer) => answer,
-                Err(AskError::NotServed(api)) => return Err(ClusterError::NotServed(api)),
-                // Another may lead by the next look.
-                Err(AskError::Client(_)) => {
-                    let unanswered = keys.into_iter();
-                    last.extend(unanswered.map(|key| (key, ErrorCode::NETWORK_EXCEPTION)));
-                    continue;
-                }
+            let Some(answer) = cluster.ask_leader(leader, &request).await? else {
+                let unanswered = keys.into_iter();
+                last.extend(unanswered.map(|key| (key, ErrorCode::NETWORK_EXCEPTION)));
+                continue;
             };
             for (key, outcome) in results(answer) {
                 let may_pass = |code: ErrorCode| ErrorClass::of(code) != ErrorClass::Fatal;

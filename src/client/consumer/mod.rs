@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::client::cluster::{Cluster, ClusterError, To};
+use crate::client::cluster::{Cluster, ClusterError, PartitionKey};
 use crate::client::line::{Answered, Line, LineOptions};
 use crate::client::retry::{Attempts, ErrorClass};
 use crate::protocol::messages::fetch::{
@@ -29,9 +29,6 @@ use crate::records::Scratch;
 pub use assignor::Assignor;
 pub use fetched::Consumed;
 pub use group::{GroupConsumer, GroupSettings, Subscription};
-
-/// A partition: topic and number.
-pub type PartitionKey = (Str, i32);
 
 /// The versions that name topics; later ones have ids, which a topic of the same name made anew does not keep.
 const VERSIONS: RangeInclusive<i16> = 4..=12;
@@ -399,16 +396,11 @@ pub async fn offsets_at(
     let mut attempts = Attempts::until(cluster.deadline());
     let mut offsets = FoundOffsets::default();
     loop {
-        let mut by_leader: BTreeMap<i32, Vec<PartitionKey>> = BTreeMap::new();
-        for key in wanted.keys() {
-            if let Some(leader) = cluster.leader(&key.0, key.1) {
-                by_leader.entry(leader).or_default().push(key.clone());
-            }
-        }
-        for (leader, keys) in by_leader {
+        for (leader, keys) in cluster.by_leader(wanted.keys()) {
             let request = list_offsets(&keys, &wanted, is_committed_only);
-            let answer = cluster.ask(To::Node(leader), &request).await?;
-            note_offsets(answer, &mut wanted, &mut offsets);
+            if let Some(answer) = cluster.ask_leader(leader, &request).await? {
+                note_offsets(answer, &mut wanted, &mut offsets);
+            }
         }
         let pause = attempts
             .pause(Instant::now())

@@ -124,15 +124,22 @@ fn a_node_that_is_killed_comes_back_with_what_it_led() {
     assert_eq!(read, written(200));
 }
 
-#[test]
-fn a_broker_that_is_killed_is_fenced_long_before_its_session_ends() {
-    let mut nodes = Nodes::combined(56, &OURS, &[]).expect("they are ours");
+/// Three nodes that are level, the one whose controller is active, and the others.
+fn at_work(test: u8) -> (Nodes, i32, Vec<i32>) {
+    let mut nodes = Nodes::combined(test, &OURS, &[]).expect("they are ours");
     nodes.start_all();
     let all = nodes.ids();
     let leader = voice::leader(&nodes, &all);
     voice::write(&nodes, &all, 1);
     voice::wait_until_level(&nodes, &all);
-    let others: Vec<i32> = all.iter().copied().filter(|id| *id != leader).collect();
+    let others = all.into_iter().filter(|id| *id != leader).collect();
+    (nodes, leader, others)
+}
+
+#[test]
+fn a_broker_that_is_killed_is_fenced_long_before_its_session_ends() {
+    let (mut nodes, leader, others) = at_work(56);
+    let all = nodes.ids();
     // First one that is a broker only to the others, then the active controller itself.
     for (victim, witness) in [(others[0], others[1]), (leader, others[1])] {
         for other in all.iter().filter(|id| **id != victim) {
@@ -152,13 +159,7 @@ fn a_broker_that_is_killed_is_fenced_long_before_its_session_ends() {
 
 #[test]
 fn a_broker_that_dies_before_a_new_controller_heard_of_it_is_fenced_long_before_its_session_ends() {
-    let mut nodes = Nodes::combined(57, &OURS, &[]).expect("they are ours");
-    nodes.start_all();
-    let all = nodes.ids();
-    let leader = voice::leader(&nodes, &all);
-    voice::write(&nodes, &all, 1);
-    voice::wait_until_level(&nodes, &all);
-    let others: Vec<i32> = all.iter().copied().filter(|id| *id != leader).collect();
+    let (mut nodes, leader, others) = at_work(57);
     let (victim, witness) = (others[0], others[1]);
     nodes.wait_for_line(witness, &format!("accept connections broker={victim} "));
 

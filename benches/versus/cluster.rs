@@ -8,6 +8,7 @@ use crate::load::{self, Queue, Stream};
 use crate::rival::Rival;
 use crate::sections::{Rivals, latency, measured, samples};
 use crate::table::{Bound, Table};
+use crate::topics;
 
 const ROUNDS: usize = 3;
 const NODES: i32 = 3;
@@ -51,7 +52,7 @@ pub fn all(rivals: &mut Rivals, table: &mut Table) {
 }
 
 fn create(rival: &dyn Rival, topic: &str, partitions: i32) {
-    load::create_topic_with(&rival.bootstrap(), topic, (partitions, NODES), &SAFE);
+    topics::create_with(&rival.bootstrap(), topic, (partitions, NODES), &SAFE);
 }
 
 /// From the start of the processes, on empty directories, to a topic that has leaders. They run on.

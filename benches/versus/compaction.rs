@@ -18,6 +18,7 @@ use crate::load::{self, Queue, Stream};
 use crate::memory;
 use crate::rival::{CpuSeconds, Rival};
 use crate::table::{Bound, Table};
+use crate::topics;
 
 type Rivals = [Box<dyn Rival>];
 
@@ -70,7 +71,7 @@ pub fn compaction(rivals: &mut Rivals, table: &mut Table) {
         for (place, rival) in rivals.iter_mut().enumerate() {
             let (bootstrap, topic) = (rival.bootstrap(), format!("keyed-{round}"));
             memory::occupy();
-            load::create_topic_with(&bootstrap, &topic, (1, 1), &FILLING);
+            topics::create_with(&bootstrap, &topic, (1, 1), &FILLING);
             load::produce_keyed(&bootstrap, &topic, LOAD, KEYS);
             let pass = compact(rival.as_mut(), &topic);
             // The first round warms up.

@@ -26,9 +26,9 @@ use parking_lot::Mutex;
 use tokio::sync::{Barrier, Notify};
 use tokio::task::{JoinSet, LocalSet};
 
-use crate::load;
 use crate::rival::Rival;
 use crate::table::{Bound, Table};
+use crate::topics;
 
 type Rivals = [Box<dyn Rival>];
 
@@ -290,7 +290,7 @@ async fn commits_of_all(bootstrap: &str, groups: impl Iterator<Item = String>, c
 pub fn offset_commits(rivals: &mut Rivals, table: &mut Table) {
     for rival in rivals.iter_mut() {
         rival.start();
-        load::create_topic(&rival.bootstrap(), "committed", 1);
+        topics::create_single(&rival.bootstrap(), "committed", 1);
     }
     for (in_flight, how) in [(1, "one at a time"), (IN_FLIGHT, "several in flight")] {
         commits_in_flight(rivals, in_flight, how, table);
@@ -340,7 +340,7 @@ pub fn reload(rivals: &mut Rivals, table: &mut Table) {
     for (rival, times) in rivals.iter_mut().zip(&mut times) {
         rival.start();
         let bootstrap = rival.bootstrap();
-        load::create_topic(&bootstrap, "committed", LOADED_PARTITIONS);
+        topics::create_single(&bootstrap, "committed", LOADED_PARTITIONS);
         run(ready(&bootstrap, "loaded"));
         let group = std::iter::repeat_n("loaded".to_owned(), LOADING_CLIENTS);
         run(commits_of_all(&bootstrap, group, commits));

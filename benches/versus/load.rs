@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{DeliveryResult, Message as _};
@@ -16,7 +15,7 @@ use rdkafka::producer::{
 use rdkafka::{Offset, TopicPartitionList};
 
 /// Longer than any load takes.
-const LIMIT: Duration = Duration::from_secs(600);
+pub const LIMIT: Duration = Duration::from_secs(600);
 
 /// A stream of equal messages, spread evenly over a topic's partitions.
 #[derive(Clone, Copy)]
@@ -51,59 +50,10 @@ impl Queue {
     };
 }
 
-fn config(bootstrap: &str) -> ClientConfig {
+pub fn config(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap);
     config
-}
-
-/// Creates `topic`, of which there is one replica, and waits until it has leaders.
-pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32) {
-    create_topic_with(bootstrap, topic, (partitions, 1), &[]);
-}
-
-/// As [`create_topic`], with so many partitions of so many replicas, and settings of its own.
-pub fn create_topic_with(
-    bootstrap: &str,
-    topic: &str,
-    (partitions, replicas): (i32, i32),
-    settings: &[(&str, &str)],
-) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let admin: AdminClient<DefaultClientContext> =
-        config(bootstrap).create().expect("valid settings");
-    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(replicas));
-    let new = settings
-        .iter()
-        .fold(new, |new, (name, value)| new.set(name, value));
-    let options = AdminOptions::new()
-        .operation_timeout(Some(LIMIT))
-        .request_timeout(Some(LIMIT));
-    let created = runtime
-        .block_on(admin.create_topics(&[new], &options))
-        .expect("the broker answers");
-    assert!(created[0].is_ok(), "{created:?}");
-    let deadline = Instant::now() + LIMIT;
-    while Instant::now() < deadline {
-        let metadata = admin
-            .inner()
-            .fetch_metadata(Some(topic), LIMIT)
-            .expect("the broker answers");
-        let known = &metadata.topics()[0];
-        let led = known
-            .partitions()
-            .iter()
-            .filter(|p| p.leader() >= 0)
-            .count();
-        if i32::try_from(led) == Ok(partitions) {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("{topic} got no leaders");
 }
 
 /// Counts what was acknowledged, and the worst that happened.
@@ -254,6 +204,36 @@ pub fn one_at_a_time(bootstrap: &str, topic: &str, count: u64) -> Duration {
             .expect("an acknowledgement");
     }
     started.elapsed()
+}
+
+/// How many requests a producer has under way at most.
+#[derive(Clone, Copy)]
+pub struct InFlight(pub u32);
+
+/// Sends `count` messages of 100 bytes, each in a request of its own, as fast as they are acknowledged.
+pub fn one_message_batches(bootstrap: &str, topic: &str, count: u64, most: InFlight) -> Duration {
+    let deliveries = Deliveries::default();
+    let producer: ThreadedProducer<_> = config(bootstrap)
+        .set("linger.ms", "0")
+        .set("batch.num.messages", "1")
+        .set("max.in.flight", most.0.to_string())
+        .create_with_context(deliveries.clone())
+        .expect("valid settings");
+    let payload = [b'x'; 100];
+    let started = Instant::now();
+    for _ in 0..count {
+        let record = BaseRecord::<(), [u8]>::to(topic)
+            .partition(0)
+            .payload(&payload);
+        producer
+            .send(record)
+            .map_err(|(error, _)| error)
+            .expect("the queue has room");
+    }
+    producer.flush(LIMIT).expect("all is acknowledged");
+    let took = started.elapsed();
+    assert_eq!(deliveries.acknowledged.load(Ordering::Relaxed), count);
+    took
 }
 
 /// Sorted latencies in microseconds.

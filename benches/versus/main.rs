@@ -23,8 +23,10 @@ mod groups;
 mod load;
 mod memory;
 mod rival;
+mod scale;
 mod sections;
 mod table;
+mod topics;
 
 use std::path::PathBuf;
 
@@ -129,6 +131,9 @@ fn main() {
     }
     if options.wants("cluster") {
         cluster::all(&mut of("cluster", 3), &mut table);
+    }
+    if options.wants("scale") {
+        scale::all(&mut of("scale", 3), &mut table);
     }
     if options.wants("compaction") {
         compaction::compaction(&mut rivals("compaction"), &mut table);

@@ -25,8 +25,12 @@ pub trait Rival {
     fn name(&self) -> &'static str;
     /// Where clients connect.
     fn bootstrap(&self) -> String;
+    /// Where clients connect while a node is away.
+    fn bootstrap_without(&self, id: i32) -> String;
     /// How many nodes it is.
     fn nodes(&self) -> i32;
+    /// The log directory of a node.
+    fn data(&self, id: i32) -> PathBuf;
     /// Starts a node, by its id, without waiting.
     fn spawn_node(&mut self, id: i32) -> Process;
     /// Its processes that run, by the ids of their nodes.
@@ -67,6 +71,14 @@ impl dyn Rival + '_ {
     pub fn kill_node(&mut self, id: i32) {
         let process = self.processes().remove(&id);
         process.expect("it runs").kill();
+    }
+
+    /// Stops one node in order; returns how long that took.
+    pub fn stop_node(&mut self, id: i32, limit: Duration) -> Duration {
+        let process = self.processes().remove(&id).expect("it runs");
+        let started = Instant::now();
+        process.stop(limit);
+        started.elapsed()
     }
 
     /// Starts one node again.
@@ -134,8 +146,8 @@ impl Ports {
         self.0 + 10 * u16::try_from(id).expect("few nodes")
     }
 
-    fn bootstrap(self, nodes: i32) -> String {
-        let addresses = (1..=nodes).map(|id| format!("127.0.0.1:{}", self.broker(id)));
+    fn bootstrap(self, ids: impl Iterator<Item = i32>) -> String {
+        let addresses = ids.map(|id| format!("127.0.0.1:{}", self.broker(id)));
         addresses.collect::<Vec<_>>().join(",")
     }
 
@@ -185,7 +197,7 @@ pub fn other_build(section: &str, nodes: i32, binary: &Path) -> Ours {
 fn build(name: &'static str, nodes: i32, binary: &Path, ports: Ports, section: &str) -> Ours {
     let directory = fresh_directory(section);
     for id in 1..=nodes {
-        let data = directory.path().join(format!("data-{id}"));
+        let data = data(&directory, id);
         let mut text = ports.settings(id, nodes, &data, "\"");
         text.push_str(&format!("cluster.id = \"{CLUSTER_ID}\"\n"));
         let config = directory.path().join(format!("broker-{id}.toml"));
@@ -207,7 +219,16 @@ impl Rival for Ours {
     }
 
     fn bootstrap(&self) -> String {
-        self.ports.bootstrap(self.nodes)
+        self.ports.bootstrap(1..=self.nodes)
+    }
+
+    fn bootstrap_without(&self, id: i32) -> String {
+        self.ports
+            .bootstrap((1..=self.nodes).filter(|other| *other != id))
+    }
+
+    fn data(&self, id: i32) -> PathBuf {
+        data(&self.directory, id)
     }
 
     fn nodes(&self) -> i32 {
@@ -240,7 +261,7 @@ pub fn apache(section: &str, nodes: i32, jars: &Path) -> ApacheKafka {
     let directory = fresh_directory(section);
     let class_path = format!("{}/*", path_text(jars));
     for id in 1..=nodes {
-        let data = directory.path().join(format!("data-{id}"));
+        let data = data(&directory, id);
         let text = format!(
             "process.roles=broker,controller\ncontroller.listener.names=CONTROLLER\n{}",
             APACHE.settings(id, nodes, &data, "")
@@ -270,7 +291,15 @@ impl Rival for ApacheKafka {
     }
 
     fn bootstrap(&self) -> String {
-        APACHE.bootstrap(self.nodes)
+        APACHE.bootstrap(1..=self.nodes)
+    }
+
+    fn bootstrap_without(&self, id: i32) -> String {
+        APACHE.bootstrap((1..=self.nodes).filter(|other| *other != id))
+    }
+
+    fn data(&self, id: i32) -> PathBuf {
+        data(&self.directory, id)
     }
 
     fn nodes(&self) -> i32 {
@@ -316,6 +345,10 @@ fn settings(nodes: i32) -> String {
     let lines = settings.map(|(key, value)| format!("{key}={value}\n"));
     let replicas = format!("offsets.topic.replication.factor={nodes}\n");
     lines.chain([replicas]).collect()
+}
+
+fn data(directory: &tempfile::TempDir, id: i32) -> PathBuf {
+    directory.path().join(format!("data-{id}"))
 }
 
 fn fresh_directory(section: &str) -> tempfile::TempDir {

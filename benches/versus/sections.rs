@@ -6,6 +6,7 @@ use crate::load::{self, Queue, Stream};
 use crate::memory;
 use crate::rival::{CpuSeconds, Rival};
 use crate::table::{Bound, Table};
+use crate::topics;
 
 pub type Rivals = [Box<dyn Rival>];
 
@@ -84,7 +85,7 @@ pub fn stream(rivals: &mut Rivals, loads: &[&str], table: &mut Table) {
             "single" => one_message_a_request(rivals, table),
             "latency" => {
                 let create = |rival: &dyn Rival, topic: &str| {
-                    load::create_topic(&rival.bootstrap(), topic, 1)
+                    topics::create_single(&rival.bootstrap(), topic, 1)
                 };
                 latency(rivals, "2,000 msg/s", 2_000, create, table);
             }
@@ -109,7 +110,7 @@ fn warm_up(rival: &mut dyn Rival) {
     let mut last: Vec<CpuSeconds> = Vec::new();
     for round in 0..12 {
         let topic = format!("warm-{round}");
-        load::create_topic(&rival.bootstrap(), &topic, 1);
+        topics::create_single(&rival.bootstrap(), &topic, 1);
         let produced = measured(rival, |bootstrap| load::produce(bootstrap, &topic, LARGE));
         let consumed = measured(rival, |bootstrap| load::consume(bootstrap, &topic, LARGE));
         last.push(produced.cpu + consumed.cpu);
@@ -140,7 +141,7 @@ fn stream_rounds(rivals: &mut Rivals, what: &str, stream: Stream, table: &mut Ta
     for round in 0..ROUNDS {
         for (n, rival) in rivals.iter_mut().enumerate() {
             let topic = format!("stream-{}-{round}", stream.bytes);
-            load::create_topic(&rival.bootstrap(), &topic, stream.partitions);
+            topics::create_single(&rival.bootstrap(), &topic, stream.partitions);
             let produced = measured(rival.as_mut(), |to| load::produce(to, &topic, stream));
             let consumed = measured(rival.as_mut(), |from| load::consume(from, &topic, stream));
             produce_cpu[n].push(produced.cpu / size);
@@ -187,7 +188,7 @@ fn one_message_a_request(rivals: &mut Rivals, table: &mut Table) {
     for round in 0..ROUNDS {
         for (n, rival) in rivals.iter_mut().enumerate() {
             let topic = format!("single-{round}");
-            load::create_topic(&rival.bootstrap(), &topic, 1);
+            topics::create_single(&rival.bootstrap(), &topic, 1);
             let cost = measured(rival.as_mut(), |to| {
                 load::one_at_a_time(to, &topic, COUNT.into())
             });
@@ -253,8 +254,8 @@ pub fn many_partitions(rivals: &mut Rivals, partitions: i32, table: &mut Table) 
     for (n, rival) in rivals.iter_mut().enumerate() {
         rival.start();
         let bootstrap = rival.bootstrap();
-        load::create_topic(&bootstrap, "one", 1);
-        load::create_topic(&bootstrap, "many", partitions);
+        topics::create_single(&bootstrap, "one", 1);
+        topics::create_single(&bootstrap, "many", partitions);
         for _ in 0..ROUNDS {
             let alone = load::produce(&bootstrap, "one", one).as_secs_f64();
             let spread = load::produce(&bootstrap, "many", many).as_secs_f64();
@@ -287,7 +288,7 @@ pub fn large_log_recovery(rivals: &mut Rivals, table: &mut Table) {
     for (n, rival) in rivals.iter_mut().enumerate() {
         rival.start();
         let bootstrap = rival.bootstrap();
-        load::create_topic(&bootstrap, "large", 1);
+        topics::create_single(&bootstrap, "large", 1);
         for _ in 0..10 {
             load::produce(&bootstrap, "large", LARGE);
         }

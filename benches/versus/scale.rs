@@ -14,8 +14,8 @@ const NODES: i32 = 3;
 /// The node that is stopped or killed; it leads the topics of [`Layout::led_by`].
 const VICTIM: i32 = 1;
 const FEW: i32 = 1_000;
-/// In each of two topics.
-const MANY: i32 = 10_000;
+/// In each of two topics: with 10,000 Apache Kafka refuses the request, as its records are more than that.
+const MANY: i32 = 9_900;
 const STOP_LIMIT: Duration = Duration::from_secs(300);
 /// 1 GiB in messages of 1 KiB.
 const LARGE: Stream = Stream {
@@ -50,20 +50,20 @@ const ROWS: [Row; 10] = [
         "s",
         Bound::AtMost(1.0),
     ),
-    ("20,000 partitions created", "s", Bound::AtMost(1.0)),
+    ("19,800 partitions created", "s", Bound::AtMost(1.0)),
     (
-        "20,000 partitions: CPU of an idle node",
+        "19,800 partitions: CPU of an idle node",
         "% of a core",
         Bound::AtMost(0.5),
     ),
-    ("20,000 partitions: stop of a node", "s", Bound::AtMost(1.0)),
+    ("19,800 partitions: stop of a node", "s", Bound::AtMost(1.0)),
     (
-        "20,000 partitions: start of a node until all are in sync",
+        "19,800 partitions: start of a node until all are in sync",
         "s",
         Bound::AtMost(1.0),
     ),
     (
-        "kill -9 of the leader of 10,000 until all are led",
+        "kill -9 of the leader of 9,900 until all are led",
         "s",
         Bound::AtMost(1.0 / 3.0),
     ),
@@ -135,7 +135,7 @@ fn few(rival: &mut dyn Rival, mut note: impl FnMut(f64)) {
     topics::wait_until_in_sync(&bootstrap, &["few"], NODES);
 }
 
-/// 20,000 partitions, of which one node leads 10,000 and a third of the others.
+/// 19,800 partitions, of which one node leads 9,900 and a third of the others.
 fn many(rival: &mut dyn Rival, mut note: impl FnMut(f64)) {
     let bootstrap = rival.bootstrap();
     let started = Instant::now();

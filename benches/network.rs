@@ -42,7 +42,7 @@ fn main() {
     for size in [MIB + 200, 128 << 10, 17_000] {
         receive(size);
     }
-    for size in [MIB, 128 << 10, 16 << 10] {
+    for size in [MIB, 128 << 10, 32 << 10, 16 << 10, 4 << 10, 1 << 10] {
         send_region(size);
     }
     round_trips(1);
@@ -221,8 +221,7 @@ fn receive(size: usize) {
 }
 
 fn send_region(size: usize) {
-    let total = 1024 * MIB;
-    let count = total / size;
+    let count = (1024 * MIB / size).min(100_000);
     let ask = |stream: &mut TcpStream, at: usize| {
         let mut body = (((at * size) % FILE_BYTES) as u64).to_be_bytes().to_vec();
         body.extend((size as u32).to_be_bytes());

@@ -71,6 +71,23 @@ pub(super) fn send_file(
     })
 }
 
+/// The `length` bytes at `position` of a file, if all of them are in memory.
+#[cfg(target_os = "linux")]
+pub(super) fn read_present(file: impl AsFd, position: u64, length: usize) -> Option<Vec<u8>> {
+    use rustix::io::ReadWriteFlags;
+
+    let mut bytes = vec![0; length];
+    let mut buffers = [io::IoSliceMut::new(&mut bytes)];
+    let read = rustix::io::preadv2(file, &mut buffers, position, ReadWriteFlags::NOWAIT);
+    (read == Ok(length)).then_some(bytes)
+}
+
+/// Elsewhere nothing tells what is in memory.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn read_present(_file: impl AsFd, _position: u64, _length: usize) -> Option<Vec<u8>> {
+    None
+}
+
 /// Whether a byte of a file is in memory.
 #[cfg(target_os = "linux")]
 enum Presence {

@@ -28,6 +28,12 @@ const CHARGE_STEP: usize = 64 << 10;
 const TURN_BYTES: usize = 256 << 10;
 /// How much is read at once of records that are not in memory.
 const COLD_READ: usize = 1 << 20;
+/// Up to so many bytes, a part of a file is read into memory and leaves in one write with what is around it: to
+/// send it from its file takes two calls more for itself and one for what follows, which cost more than a copy.
+const SMALL_REGION: usize = 8 << 10;
+/// How much of small parts is read into memory for one write at the most. A peer that takes nothing has this
+/// much of them in memory, and no more.
+const MOST_COPIED: usize = 16 << 10;
 
 /// The sending half of a connection: what is yet to be written.
 #[derive(Debug, Default)]
@@ -135,15 +141,15 @@ impl Output {
         socket: &mut TcpStream,
     ) -> Poll<Result<(), CloseReason>> {
         let before = self.bytes;
-        while let Some(first) = self.pieces.front() {
+        while !self.pieces.is_empty() {
             if before - self.bytes >= TURN_BYTES {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let polled = match first {
-                FramePiece::Bytes(_) => self.poll_bytes(context, socket),
-                FramePiece::File(_) if self.warming.is_some() => self.poll_warming(context),
-                FramePiece::File(_) => self.poll_file(context, socket),
+            let polled = if self.warming.is_some() {
+                self.poll_warming(context)
+            } else {
+                self.poll_first(context, socket)
             };
             if polled.is_pending() && self.warming.is_none() {
                 self.stalled_since.get_or_insert_with(Instant::now);
@@ -152,6 +158,41 @@ impl Output {
             self.stalled_since = None;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Writes the first piece, with others if it can, once the socket takes something.
+    fn poll_first(
+        &mut self,
+        context: &mut Context<'_>,
+        socket: &mut TcpStream,
+    ) -> Poll<Result<(), CloseReason>> {
+        ready!(socket.poll_write_ready(context)).map_err(CloseReason::Socket)?;
+        self.copy_small_regions();
+        match self.pieces.front() {
+            Some(FramePiece::File(_)) => self.poll_file(context, socket),
+            _ => self.poll_bytes(context, socket),
+        }
+    }
+
+    /// Reads those small parts of files into memory that the next write can take along. What is not in the page
+    /// cache, or can't be read, stays a part of its file: sending it finds out why.
+    fn copy_small_regions(&mut self) {
+        let mut copied = 0;
+        for piece in self.pieces.iter_mut().take(MOST_SLICES) {
+            let FramePiece::File(region) = piece else {
+                continue;
+            };
+            let length = region.length as usize;
+            copied += length;
+            if length > SMALL_REGION || copied > MOST_COPIED {
+                return;
+            }
+            let Some(bytes) = sys::read_present(&region.file, region.position, length) else {
+                return;
+            };
+            self.in_memory += length + PIECE_BYTES;
+            *piece = FramePiece::Bytes(bytes.into());
+        }
     }
 
     fn poll_bytes(
@@ -280,5 +321,83 @@ fn poll_io<T>(
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             done => return Poll::Ready(done),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::fd::OwnedFd;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::protocol::{FileRegion, LentFile};
+
+    const FILE_BYTES: usize = 64 << 10;
+
+    /// An answer of a head and parts of a file, each by its position and length.
+    fn answer(parts: &[(usize, usize)]) -> Output {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(&[7; FILE_BYTES]).expect("the disk has room");
+        let file = LentFile::new(Arc::new(OwnedFd::from(file)));
+        let mut pieces = vec![FramePiece::Bytes(vec![1; 40].into())];
+        for (position, length) in parts {
+            pieces.push(FramePiece::File(FileRegion {
+                file: file.clone(),
+                position: *position as u64,
+                length: u32::try_from(*length).expect("small"),
+            }));
+        }
+        let len = pieces.iter().map(FramePiece::len).sum();
+        let mut output = Output::default();
+        output.push(ResponseFrame { pieces, len });
+        output
+    }
+
+    /// The lengths of the pieces, those of files as negative numbers.
+    fn lengths(output: &Output) -> Vec<i64> {
+        let length = |piece: &FramePiece| match piece {
+            FramePiece::Bytes(bytes) => bytes.len() as i64,
+            FramePiece::File(region) => -i64::from(region.length),
+        };
+        output.pieces.iter().map(length).collect()
+    }
+
+    #[test]
+    fn small_parts_of_a_file_are_read_and_large_ones_are_left() {
+        let mut output = answer(&[(0, 170), (170, SMALL_REGION), (0, SMALL_REGION + 1), (0, 1)]);
+
+        output.copy_small_regions();
+
+        let left = -(SMALL_REGION as i64 + 1);
+        assert_eq!(
+            lengths(&output),
+            [40, 170, SMALL_REGION as i64, left, -1],
+            "nothing is read before what goes on its own has gone"
+        );
+        assert_eq!(output.in_memory, 40 + 170 + SMALL_REGION + 3 * PIECE_BYTES);
+        assert_eq!(output.bytes(), 40 + 170 + 2 * SMALL_REGION + 1 + 1);
+    }
+
+    #[test]
+    fn only_so_much_is_read_for_one_write() {
+        let mut output = answer(&[(0, SMALL_REGION); 5]);
+
+        output.copy_small_regions();
+
+        let read = lengths(&output)
+            .iter()
+            .filter(|length| **length > 40)
+            .count();
+        assert_eq!(read, MOST_COPIED / SMALL_REGION);
+    }
+
+    #[test]
+    fn a_part_that_its_file_does_not_have_whole_is_left_to_the_sending() {
+        let mut output = answer(&[(FILE_BYTES - 10, 11)]);
+
+        output.copy_small_regions();
+
+        assert_eq!(lengths(&output), [40, -11]);
     }
 }

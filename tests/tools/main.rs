@@ -11,6 +11,7 @@ mod console;
 mod consumer_groups;
 mod groups;
 mod java;
+mod json;
 mod links;
 #[path = "../cluster/nodes.rs"]
 mod nodes;

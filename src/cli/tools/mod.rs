@@ -7,6 +7,7 @@
 //! - `options`: what all tools take: where the cluster is, `key=value` pairs, files of properties.
 //! - `ending`: how a tool ends when it does not succeed.
 //! - `admin`: what tools share that have the cluster change something.
+//! - `format`: lines, or JSON.
 //! - `partitions_file`: the JSON files that name partitions.
 //! - `session`: the runtime of one thread and the cluster that a tool talks to.
 //! - `topic_filter`: the regular expressions that stand for topics.
@@ -19,6 +20,7 @@ mod console_producer;
 mod consumer_groups;
 mod delete_records;
 mod ending;
+mod format;
 mod get_offsets;
 mod leader_election;
 mod links;

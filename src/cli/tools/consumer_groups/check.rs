@@ -61,6 +61,10 @@ impl GroupsArguments {
                 self.state.is_some() && !self.describe && !self.list,
             ),
             ("type", self.r#type.is_some() && !self.list),
+            (
+                "format",
+                self.output.is_json() && !self.describe && !self.list,
+            ),
         ];
         let lone = lone.into_iter().filter(|(_, is_lone)| *is_lone);
         let names: Vec<&str> = lone.map(|(name, _)| name).collect();

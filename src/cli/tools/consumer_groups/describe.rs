@@ -9,7 +9,7 @@ use super::failure::{Failure, tell_error};
 use super::group::{self, Description, Member};
 use super::names::State;
 use super::offsets::{Committed, LATEST, committed, offsets_of, siblings};
-use super::{GroupsArguments, members, state};
+use super::{GroupsArguments, json, members, state};
 use crate::client::{Cluster, PartitionKey};
 
 /// The least width of most columns, and that of a partition's number.
@@ -21,10 +21,10 @@ pub(super) type Groups = BTreeMap<String, Description>;
 
 /// Who reads a partition, as it is told; dashes for nobody.
 #[derive(Clone, Copy)]
-struct Reader<'a> {
-    consumer: &'a str,
-    host: &'a str,
-    client: &'a str,
+pub(super) struct Reader<'a> {
+    pub(super) consumer: &'a str,
+    pub(super) host: &'a str,
+    pub(super) client: &'a str,
 }
 
 const NOBODY: Reader<'static> = Reader {
@@ -34,11 +34,25 @@ const NOBODY: Reader<'static> = Reader {
 };
 
 /// What is told of one partition.
-struct Row<'a> {
-    key: PartitionKey,
-    committed: Option<Committed>,
-    end: Option<i64>,
-    reader: Reader<'a>,
+pub(super) struct Row<'a> {
+    pub(super) key: PartitionKey,
+    pub(super) committed: Option<Committed>,
+    pub(super) end: Option<i64>,
+    pub(super) reader: Reader<'a>,
+}
+
+impl Row<'_> {
+    pub(super) fn is_read(&self) -> bool {
+        self.reader.consumer != NOBODY.consumer
+    }
+
+    pub(super) fn offset(&self) -> Option<i64> {
+        Some(self.committed?.offset)
+    }
+
+    pub(super) fn lag(&self) -> Option<i64> {
+        Some(self.end? - self.offset()?)
+    }
 }
 
 /// Describes groups.
@@ -52,12 +66,14 @@ pub(super) async fn describe(
         let described = described.map_err(|error| Failure::of_call(&error))?;
         groups.insert(id, described);
     }
-    if arguments.members {
+    if arguments.members && arguments.output.is_json() {
+        Ok(json::print_members(&groups)?)
+    } else if arguments.members {
         members::describe(&groups, arguments.verbose)
     } else if arguments.state.is_some() {
-        state::describe(&groups, cluster, arguments.verbose).await
+        state::describe(&groups, cluster, arguments).await
     } else {
-        offsets(&groups, cluster, arguments.verbose).await
+        offsets(&groups, cluster, arguments).await
     }
 }
 
@@ -90,15 +106,22 @@ pub(super) fn tell_state(id: &str, state: State, has_rows: bool) -> Result<bool,
     Ok(state != State::Dead && has_rows)
 }
 
-async fn offsets(groups: &Groups, cluster: &mut Cluster, is_verbose: bool) -> Result<(), Failure> {
+async fn offsets(
+    groups: &Groups,
+    cluster: &mut Cluster,
+    arguments: &GroupsArguments,
+) -> Result<(), Failure> {
     let mut tables = Vec::new();
     for (id, description) in groups {
         let rows = rows(cluster, id, description).await?;
         tables.push((id, description.state, rows));
     }
+    if arguments.output.is_json() {
+        return Ok(json::print_offsets(&tables)?);
+    }
     for (id, state, rows) in tables {
         if tell_state(id, state, !rows.is_empty())? {
-            writeln!(io::stdout(), "{}", table(id, &rows, is_verbose))?;
+            writeln!(io::stdout(), "{}", table(id, &rows, arguments.verbose))?;
         }
     }
     Ok(())
@@ -176,17 +199,15 @@ fn table(id: &str, rows: &[Row<'_>], is_verbose: bool) -> String {
     ];
     let mut text = shown(&widths, &heads, is_verbose);
     for row in rows {
-        let offset = row.committed.map(|committed| committed.offset);
         let epoch = row.committed.and_then(|committed| committed.leader_epoch);
-        let lag = offset.and_then(|offset| Some(row.end? - offset));
         let cells: [&str; 10] = [
             id,
             &row.key.0,
             &row.key.1.to_string(),
             &or_dash(epoch),
-            &or_dash(offset),
+            &or_dash(row.offset()),
             &or_dash(row.end),
-            &or_dash(lag),
+            &or_dash(row.lag()),
             row.reader.consumer,
             row.reader.host,
             row.reader.client,

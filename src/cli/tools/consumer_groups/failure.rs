@@ -96,6 +96,16 @@ impl Failure {
         Self::Failed(format!("java.nio.file.NoSuchFileException: {path}"))
     }
 
+    /// Tells it where it is in the way of no document, and says that the tool ends without success.
+    pub(super) fn tell_programs(self, tool: &str) -> ExitCode {
+        let ending = match self {
+            Self::Usage(text) => Ending::Usage(text),
+            Self::Output(error) => Ending::Output(error),
+            Self::Failed(reason) => Ending::Failed(reason),
+        };
+        ending.tell(tool)
+    }
+
     /// Tells it, and says how the tool ends.
     pub(super) fn tell(self, tool: &str) -> ExitCode {
         let reason = match self {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
 
-use super::GroupsArguments;
 use super::columns::{line, width};
 use super::failure::{Exception, Failure};
 use super::group::CONSUMER;
 use super::names::{State, TYPES_OF_CONSUMERS, group_type};
+use super::{GroupsArguments, json};
 use crate::client::{Cluster, To};
 use crate::protocol::messages::list_groups::{ListGroupsRequest, ListedGroup};
 use crate::protocol::{ErrorCode, Str};
@@ -17,14 +17,15 @@ const GAP: usize = 10;
 const WIDTH: usize = 20;
 
 /// The groups that are there, by their ids.
-type Listing = BTreeMap<String, ListedGroup>;
+pub(super) type Listing = BTreeMap<String, ListedGroup>;
 
 /// Lists groups.
 pub(super) async fn list(
     arguments: &GroupsArguments,
     cluster: &mut Cluster,
 ) -> Result<(), Failure> {
-    if arguments.r#type.is_none() && arguments.state.is_none() {
+    let is_json = arguments.output.is_json();
+    if arguments.r#type.is_none() && arguments.state.is_none() && !is_json {
         let groups = consumer_groups(cluster).await;
         for group in groups.map_err(|error| Failure::of_wrapped_call(&error))? {
             writeln!(io::stdout(), "{group}")?;
@@ -35,6 +36,9 @@ pub(super) async fn list(
     let states = states(value(arguments.state.as_ref()))?;
     let listing = listing(cluster, types, states).await;
     let listing = listing.map_err(|error| Failure::of_call(&error))?;
+    if is_json {
+        return Ok(json::print_list(&listing)?);
+    }
     for line in lines(
         &listing,
         arguments.r#type.is_some(),

@@ -6,7 +6,7 @@
 //! - `group`: what is known of one group, by either protocol.
 //! - `offsets`: what groups have committed, and where partitions begin and end.
 //! - `names`: the states and types of groups.
-//! - `columns`: lines of padded cells.
+//! - `columns`: lines of padded cells; `json`: documents in their place.
 //! - `list`, `describe` with `members` and `state`, `delete`, `reset`: the actions.
 //! - `plan`: the offsets that a reset leads to; `csv` and `time` read what it is given.
 //! - `re2`: whether a regular expression is one by RE2's rules.
@@ -18,6 +18,7 @@ mod delete;
 mod describe;
 mod failure;
 mod group;
+mod json;
 mod list;
 mod members;
 mod names;
@@ -37,6 +38,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::ending::{self, Ending};
+use super::format::FormatArguments;
 use super::options::ConnectionArguments;
 use super::session;
 use crate::client::Cluster;
@@ -163,6 +165,9 @@ struct GroupsArguments {
     /// Reset to what this file of CSV says
     #[arg(long, value_name = "FILE")]
     from_file: Option<String>,
+
+    #[command(flatten)]
+    output: FormatArguments,
 }
 
 /// The numbers among the arguments. Kafka's tool reads them late, so that one that is none does not end it with 1.
@@ -188,6 +193,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
     }
     match arguments.act() {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if arguments.output.is_json() => failure.tell_programs(NAME),
         Err(failure) => failure.tell(NAME),
     }
 }

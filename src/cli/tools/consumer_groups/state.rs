@@ -6,6 +6,7 @@ use super::columns::{line, or_dash, width};
 use super::describe::{Groups, tell_state};
 use super::failure::Failure;
 use super::group::{Coordinator, Description, coordinator};
+use super::{GroupsArguments, json};
 use crate::client::Cluster;
 
 const WIDTH: usize = 15;
@@ -16,16 +17,19 @@ const WIDE: usize = 20;
 pub(super) async fn describe(
     groups: &Groups,
     cluster: &mut Cluster,
-    is_verbose: bool,
+    arguments: &GroupsArguments,
 ) -> Result<(), Failure> {
     let mut coordinators = Vec::new();
     for id in groups.keys() {
         let found = coordinator(cluster, id).await;
         coordinators.push(found.map_err(|error| Failure::of_call(&error))?);
     }
+    if arguments.output.is_json() {
+        return Ok(json::print_states(groups, &coordinators)?);
+    }
     for ((id, description), coordinator) in groups.iter().zip(&coordinators) {
         if tell_state(id, description.state, true)? {
-            let table = table(id, description, coordinator, is_verbose);
+            let table = table(id, description, coordinator, arguments.verbose);
             writeln!(io::stdout(), "{table}")?;
         }
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use super::description::{Description, Partition, collect, collect_by_id, live_brokers};
-use super::{TopicsArguments, names};
+use super::{TopicsArguments, json, names};
 use crate::cli::tools::ending::Ending;
 use crate::client::Cluster;
 use crate::model::Uuid;
@@ -28,7 +28,7 @@ pub(super) async fn describe(
         None => {
             let found = names::find(arguments, cluster).await?;
             arguments.must_exist(&found)?;
-            if found.is_empty() {
+            if found.is_empty() && !arguments.output.is_json() {
                 return Ok(());
             }
             let page_size = arguments.partition_size_limit_per_response;
@@ -36,6 +36,9 @@ pub(super) async fn describe(
         }
     };
     let live = live_brokers(cluster);
+    if arguments.output.is_json() {
+        return Ok(json::print(arguments, &topics, &live)?);
+    }
     let mut output = io::stdout().lock();
     for topic in &topics {
         output.write_all(lines(arguments, topic, &live).as_bytes())?;
@@ -89,7 +92,8 @@ fn lines(arguments: &TopicsArguments, topic: &Description, live: &BTreeSet<i32>)
     text
 }
 
-fn is_reported(
+/// Whether a partition is one of those that the arguments ask for.
+pub(super) fn is_reported(
     arguments: &TopicsArguments,
     topic: &Description,
     partition: &Partition,
@@ -109,7 +113,10 @@ fn is_reported(
 fn put_topic(text: &mut String, topic: &Description) {
     let factor = topic.partitions.first();
     let factor = factor.map_or(0, Partition::replication_factor);
-    let configs: Vec<String> = topic.set_configs().collect();
+    let configs = topic.set_configs();
+    let configs: Vec<String> = configs
+        .map(|(name, value)| format!("{name}={}", value.unwrap_or("null")))
+        .collect();
     put(text, format_args!("Topic: {}", topic.name));
     if !topic.id.is_zero() {
         put(text, format_args!("\tTopicId: {}", topic.id));

@@ -52,14 +52,11 @@ pub(super) struct Partition {
 }
 
 impl Description {
-    /// The topic's own and the cluster's configs, as `name=value`.
-    pub(super) fn set_configs(&self) -> impl Iterator<Item = String> {
+    /// The topic's own and the cluster's configs; a secret has no value.
+    pub(super) fn set_configs(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         let set = self.configs.iter();
         let set = set.filter(|config| config.config_source != DEFAULT_CONFIG);
-        set.map(|config| {
-            let value = config.value.as_deref().unwrap_or("null");
-            format!("{}={value}", config.name)
-        })
+        set.map(|config| (&*config.name, config.value.as_deref()))
     }
 
     /// How many replicas are to be in sync for acks=all.

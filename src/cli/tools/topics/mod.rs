@@ -4,11 +4,12 @@
 //! - `names`: the topics that an expression stands for.
 //! - `create`: creating them, and adding partitions.
 //! - `description`: what is known of one topic, from all the requests that tell.
-//! - `describe`: the lines that are printed of it.
+//! - `describe`: the lines that are printed of it; `json`: the same as JSON.
 
 mod create;
 mod describe;
 mod description;
+mod json;
 mod names;
 
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ use clap::{ArgGroup, Parser};
 
 use super::admin::{accepted, not_controller, timeout_ms};
 use super::ending::{self, Ending, exclude, require};
+use super::format::{FormatArguments, print_json};
 use super::options::ConnectionArguments;
 use super::session;
 use crate::client::{Cluster, To};
@@ -124,6 +126,9 @@ struct TopicsArguments {
     /// How many partitions the cluster may tell of in one answer
     #[arg(long, value_name = "COUNT", default_value_t = 2000)]
     partition_size_limit_per_response: i32,
+
+    #[command(flatten)]
+    output: FormatArguments,
 }
 
 /// Runs the tool.
@@ -145,6 +150,8 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
     };
     match session::run(work) {
         Ok(()) => ExitCode::SUCCESS,
+        // An error is in the way of no document.
+        Err(error) if arguments.output.is_json() => error.tell(NAME),
         Err(error) => {
             let told = writeln!(
                 io::stdout(),
@@ -166,6 +173,11 @@ impl TopicsArguments {
             return describe::describe(self, cluster).await;
         }
         let topics = names::find(self, cluster).await?;
+        if self.list && self.output.is_json() {
+            let names: Vec<&str> = topics.iter().map(|name| &**name).collect();
+            print_json(&names)?;
+            return Ok(());
+        }
         if self.list {
             writeln!(io::stdout(), "{}", topics.join("\n"))?;
             return Ok(());
@@ -234,9 +246,32 @@ impl TopicsArguments {
             let others = actions.iter().filter(|(name, _)| !allowed.contains(name));
             others.copied().collect()
         };
+        self.check_creation(&but(&["create"]), &but(&["alter", "create"]))?;
+        self.check_reports(&but(&["describe"]))?;
+        exclude(
+            ("if-exists", self.if_exists),
+            &but(&["alter", "delete", "describe"]),
+        )?;
+        exclude(("if-not-exists", self.if_not_exists), &but(&["create"]))?;
+        exclude(
+            ("format", self.output.is_json()),
+            &but(&["list", "describe"]),
+        )?;
+        exclude(
+            ("exclude-internal", self.exclude_internal),
+            &but(&["list", "describe"]),
+        )
+    }
+
+    /// Checks the arguments that say what a topic becomes, beside the actions that they are not for: those other
+    /// than --create, and those other than --create and --alter.
+    fn check_creation(
+        &self,
+        not_create: &[(&str, bool)],
+        not_change: &[(&str, bool)],
+    ) -> Result<(), Ending> {
         let has_config = !self.config.is_empty();
-        let has_assignment = self.replica_assignment.is_some();
-        exclude(("config", has_config), &but(&["alter", "create"]))?;
+        exclude(("config", has_config), not_change)?;
         if has_config && self.alter {
             return Err(Ending::Usage(
                 "Option \"[config]\" can't be used with option \"[alter]\" (To alter topic configurations, the \
@@ -246,23 +281,14 @@ impl TopicsArguments {
         }
         let partitions = ("partitions", self.partitions.is_some());
         let factor = ("replication-factor", self.replication_factor.is_some());
-        let assignment = ("replica-assignment", has_assignment);
-        exclude(partitions, &but(&["alter", "create"]))?;
-        exclude(factor, &but(&["create"]))?;
-        exclude(assignment, &but(&["alter", "create"]))?;
+        let assignment = ("replica-assignment", self.replica_assignment.is_some());
+        exclude(partitions, not_change)?;
+        exclude(factor, not_create)?;
+        exclude(assignment, not_change)?;
         if self.create {
             exclude(assignment, &[partitions, factor])?;
         }
-        self.check_reports(&but(&["describe"]))?;
-        exclude(
-            ("if-exists", self.if_exists),
-            &but(&["alter", "delete", "describe"]),
-        )?;
-        exclude(("if-not-exists", self.if_not_exists), &but(&["create"]))?;
-        exclude(
-            ("exclude-internal", self.exclude_internal),
-            &but(&["list", "describe"]),
-        )
+        Ok(())
     }
 
     /// Checks the arguments that leave some of what is described out.

@@ -45,8 +45,14 @@ pub mod coordinator;
 /// What tools use to ask nodes of any Kafka cluster.
 pub mod client;
 
+/// Whether a node serves, and whether it may be stopped.
+pub mod health;
+
 /// The APIs: the route table, and a thin file for each key.
 pub mod api;
+
+/// What is served by HTTP: metrics and health.
+pub mod web;
 
 /// Builds all parts of a node, starts them in order, stops them in reverse.
 pub mod broker;

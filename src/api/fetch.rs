@@ -98,11 +98,7 @@ pub fn handle(
             let api = Arc::clone(api);
             Ok(Handling::Later(Box::pin(async move {
                 let fetched = meter.drive(fetch.run()).await;
-                if is_follower {
-                    let records = fetched.partitions.iter().map(|it| it.records.len() as u64);
-                    let sent = &api.metrics().replication.sent_bytes;
-                    sent.inc_by(records.sum());
-                }
+                count(&api, &fetched, is_follower);
                 let mut response = response(&api, &context, fetched, is_follower);
                 // The quotas of clients do not hold for followers.
                 if !is_follower {
@@ -111,6 +107,27 @@ pub fn handle(
                 Outcome::Answer(answer::<FetchRequest>(&context, &response))
             })))
         }
+    }
+}
+
+fn count(api: &Api, fetched: &FetchAnswer, is_follower: bool) {
+    let (metrics, partitions) = (api.metrics(), &fetched.partitions);
+    if partitions.is_empty() {
+        return;
+    }
+    let bytes = partitions.iter().map(|it| it.records.len() as u64).sum();
+    if is_follower {
+        metrics.replication.sent_bytes.inc_by(bytes);
+    } else {
+        metrics.traffic.fetched_bytes.inc_by(bytes);
+    }
+    metrics
+        .traffic
+        .fetched_partitions
+        .inc_by(partitions.len() as u64);
+    let refused = partitions.iter().filter(|it| it.error.is_error()).count();
+    if refused > 0 {
+        metrics.traffic.refused_fetches.inc_by(refused as u64);
     }
 }
 

@@ -87,7 +87,13 @@ impl Api {
         if wait.is_zero() {
             return 0;
         }
-        self.metrics().throttled_requests.inc();
+        let metrics = self.metrics();
+        metrics.throttled_requests.inc();
+        let is_of_follower = context.connection.is_of_follower();
+        let times = &metrics.request_times;
+        if let Some(kind) = times.kind(context.header.api_key, is_of_follower) {
+            times.note_throttle(kind, wait);
+        }
         // The connection of a broker that forwards is not its client's.
         if context.forwarded_for.is_none() {
             context.connection.mute_for(wait);

@@ -41,6 +41,8 @@ pub(super) struct BrokerRole {
     lifecycle: Arc<BrokerLifecycle>,
     replicas: ReplicaManager,
     groups: GroupCoordinator,
+    /// What its listeners serve.
+    parts: Parts,
     /// The address for clients: host and port of the first broker listener.
     bootstrap: String,
 }
@@ -103,7 +105,7 @@ impl PreparedBroker {
         lifecycle.set_ready();
         lifecycle.unfenced().await?;
         seen_unfenced(metadata, config.node.node_id).await;
-        let api = Api::new(Parts {
+        let parts = Parts {
             controller: anywhere(config, metadata),
             broker: Some(BrokerParts {
                 lifecycle: Arc::clone(&lifecycle),
@@ -112,7 +114,8 @@ impl PreparedBroker {
                 client_metrics,
             }),
             ..parts
-        });
+        };
+        let api = Api::new(parts.clone());
         let network = network.with_handler(Arc::new(Dispatcher::new(Arc::new(api))));
         let listeners = &config.network.listeners;
         if listeners.inter_broker.is_none() {
@@ -128,6 +131,7 @@ impl PreparedBroker {
             lifecycle,
             replicas: replicas.manager,
             groups,
+            parts,
             bootstrap: advertised.bootstrap(),
         })
     }
@@ -143,6 +147,11 @@ pub(super) struct NodeSoFar<'a> {
 }
 
 impl BrokerRole {
+    /// What its listeners serve.
+    pub(super) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// Host and port for clients.
     pub(super) fn bootstrap(&self) -> &str {
         &self.bootstrap

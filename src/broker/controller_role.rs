@@ -11,7 +11,7 @@ use crate::metadata::driver::Metadata;
 use crate::metadata::{BrokenConnectionsInbox, fence_gone_brokers, register_controller};
 use crate::protocol::messages::controller_registration::ControllerRegistrationRequest;
 
-/// Begins both on the runtime `quorum`; they end with it.
+/// Begins both on the runtime `quorum`, if the node is a controller; they end with it.
 pub(super) fn begin(
     config: &BrokerConfig,
     metadata: &Metadata,
@@ -19,6 +19,9 @@ pub(super) fn begin(
     registration: ControllerRegistrationRequest,
     quorum: &Handle,
 ) {
+    if !config.node.process_roles.is_controller() {
+        return;
+    }
     quorum.spawn(fence_gone_brokers(
         broken,
         metadata.controller().clone(),

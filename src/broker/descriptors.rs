@@ -35,6 +35,12 @@ fn for_connections(allowed: usize, for_files: usize) -> usize {
     left - for_all_else(left)
 }
 
+/// How many connections the admin listeners may have: few, and they are among all else.
+pub(super) fn for_admins() -> usize {
+    const MOST: usize = 32;
+    (allowed() / 32).clamp(4, MOST)
+}
+
 /// A quarter of what files leave; no less than twice what a node of three has with few clients, some 50, and no
 /// more than four times that. Where even that is not there, three quarters.
 fn for_all_else(left: usize) -> usize {

@@ -46,7 +46,7 @@ impl Advertised {
 }
 
 /// The machine's own name.
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     let name = rustix::system::uname();
     name.nodename()
         .to_str()

@@ -3,7 +3,8 @@
 //! The order is what the parts need of each other: directories, sockets (bound, so that peers wait
 //! instead of being refused), the metadata quorum, the controller and the image, and the controller's
 //! listeners, by which the quorum's members meet. A broker goes on with the replicas and its registration;
-//! only when the cluster counts on it are its own listeners served.
+//! only when the cluster counts on it are its own listeners served. The admin listeners are there from the
+//! beginning: they tell how far the node is.
 //!
 //! The quorum talks to its other members, and the controller's listeners are served, on a runtime of their
 //! own.
@@ -40,6 +41,7 @@ use crate::protocol::{ApiKey, Str};
 use crate::raft::wire::QuorumAddresses;
 use crate::raft::{Raft, VoterLines};
 use crate::telemetry::{Loggers, Metrics};
+use crate::{health, web};
 use broker_role::{BrokerRole, NodeSoFar};
 use directories::Directories;
 use endpoints::Advertised;
@@ -74,17 +76,32 @@ pub fn start(loaded: Loaded, loggers: Loggers) -> anyhow::Result<()> {
         .thread_name("quorum-worker")
         .build()
         .context("cannot start the quorum's threads")?;
-    let outcome = runtime.block_on(run(loaded, loggers, quorum.handle()));
+    let admin = web::runtime().context("cannot start the thread of the admin listeners")?;
+    let runtimes = Runtimes {
+        quorum: quorum.handle().clone(),
+        admin: admin.handle().clone(),
+    };
+    let outcome = runtime.block_on(run(loaded, loggers, &runtimes));
+    admin.shutdown_background();
     runtime.shutdown_timeout(LEFTOVER_TIME);
     quorum.shutdown_timeout(LEFTOVER_TIME);
     outcome
 }
 
-async fn run(loaded: Loaded, loggers: Loggers, quorum: &Handle) -> anyhow::Result<()> {
+/// The runtimes beside that of clients.
+struct Runtimes {
+    /// Of the quorum's connections, and the listeners of the controller.
+    quorum: Handle,
+    /// Of the admin listeners.
+    admin: Handle,
+}
+
+async fn run(loaded: Loaded, loggers: Loggers, runtimes: &Runtimes) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut stop = StopSignal::listen()?;
     let on_fatal = Arc::clone(stop.on_fatal());
-    let starting = Node::start(loaded, loggers, &on_fatal, quorum);
+    let seen = serve_admins(&loaded.config, runtimes).await?;
+    let starting = Node::start(loaded, loggers, &on_fatal, &runtimes.quorum, &seen);
     let node = tokio::select! {
         node = starting => node?,
         // A broker may wait for the quorum for long. What it has done so far a kill does not harm.
@@ -105,6 +122,7 @@ async fn run(loaded: Loaded, loggers: Loggers, quorum: &Handle) -> anyhow::Resul
     let reason = stop.wait().await;
     tracing::info!("stopping: {reason}");
     service_manager::tell(service_manager::STOPPING);
+    seen.set_stage(web::Stage::Stopping);
     node.stop().await;
     tracing::info!("stopped");
     reason.into_result()
@@ -113,6 +131,23 @@ async fn run(loaded: Loaded, loggers: Loggers, quorum: &Handle) -> anyhow::Resul
 fn stopped_early(reason: StopReason) -> anyhow::Result<()> {
     tracing::info!("stopping before the start is done: {reason}");
     reason.into_result()
+}
+
+/// Begins to serve the admin listeners. Returns the node as they see it.
+async fn serve_admins(
+    config: &BrokerConfig,
+    runtimes: &Runtimes,
+) -> anyhow::Result<Arc<web::Node>> {
+    let node = Arc::new(web::Node::starting(
+        Arc::new(config.clone()),
+        Arc::new(metrics_of_all_apis()),
+        Handle::current(),
+        runtimes.quorum.clone(),
+    ));
+    let machine = endpoints::host_name();
+    let connections = descriptors::for_admins();
+    web::serve(Arc::clone(&node), &machine, connections, &runtimes.admin).await?;
+    Ok(node)
 }
 
 /// A running node.
@@ -131,19 +166,17 @@ impl Node {
         loggers: Loggers,
         on_fatal: &driver::OnFatal,
         quorum: &Handle,
+        seen: &web::Node,
     ) -> anyhow::Result<Self> {
-        let config = Arc::new(loaded.config);
+        let (config, metrics) = (Arc::clone(&seen.config), Arc::clone(&seen.metrics));
         let directories = Directories::open(&config)?;
         let mut sockets = Sockets::bind(&config.network, quorum).await?;
         let advertised = Advertised::new(&config.network.listeners, |name| sockets.port_of(name));
+        let address = health::address(&config.network.listeners, |name| sockets.port_of(name));
         let (raft, events, addresses) = open_quorum(&config, &directories, on_fatal, quorum)?;
-        let metrics = Arc::new(metrics_of_all_apis());
         let live = LiveConfig::new(&loaded.settings, &config);
         let (quotas, quota_publisher) = Quotas::new(&config.quotas);
-        // The config comes first, because a new topic gets the defaults that came with it.
-        let config_publisher = Box::new(ConfigPublisher(Arc::clone(&live)));
-        let counter = cluster_metrics::publisher(&live, &metrics);
-        let mut publishers: Publishers = vec![config_publisher, quota_publisher, counter];
+        let mut publishers = publishers_of_all(&live, quota_publisher, &metrics);
         let broker = config.node.process_roles.is_broker().then(|| {
             let (broker, of_broker) = broker_role::prepare(&live, &directories, &metrics, on_fatal);
             publishers.extend(of_broker);
@@ -170,11 +203,9 @@ impl Node {
             broker: None,
         };
         let of_controller = Arc::new(Dispatcher::new(Arc::new(Api::new(parts.clone()))));
-        let serving = sockets.serve_controllers(&live, of_controller, metrics);
-        let (listeners, network) = serving.await?;
-        if config.node.process_roles.is_controller() {
-            controller_role::begin(&config, &metadata, inbox, registration, quorum);
-        }
+        let of_controller = sockets.serve_controllers(&live, of_controller, metrics);
+        let (listeners, network) = of_controller.await?;
+        controller_role::begin(&config, &metadata, inbox, registration, quorum);
         let so_far = NodeSoFar {
             config: &config,
             directories: &directories,
@@ -183,9 +214,11 @@ impl Node {
             network: &network,
         };
         let broker = match broker {
-            Some(broker) => Some(broker.start(so_far, parts, sockets).await?),
+            Some(broker) => Some(broker.start(so_far, parts.clone(), sockets).await?),
             None => None,
         };
+        let parts = broker.as_ref().map_or(parts, |it| it.parts().clone());
+        seen.serves(web::Serving::new(parts, &network, address));
         directories.reserves().keep()?;
         quotas.keep_rates(network.connections().clone(), &metadata.published().image());
         Ok(Self {
@@ -228,6 +261,17 @@ impl Node {
         }
         stop_all(listeners).await;
     }
+}
+
+/// Who acts on the metadata in every node. The config comes first, because a new topic gets the defaults that
+/// came with it.
+fn publishers_of_all(
+    live: &Arc<LiveConfig>,
+    quotas: Box<dyn driver::MetadataPublisher>,
+    metrics: &Arc<Metrics>,
+) -> Publishers {
+    let config = Box::new(ConfigPublisher(Arc::clone(live)));
+    vec![config, quotas, cluster_metrics::publisher(live, metrics)]
 }
 
 fn metrics_of_all_apis() -> Metrics {

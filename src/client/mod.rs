@@ -1,4 +1,4 @@
-//! A client of any Kafka cluster, from Apache's 3.0 on: for the tools, for `broker health`, and for whatever
+//! A client of any Kafka cluster, from Apache's 3.0 on: for the tools, for `health`, and for whatever
 //! else of this program talks to a cluster from outside.
 //!
 //! The rooms, bottom-up; each uses only those above it:

@@ -4,6 +4,7 @@
 //! underscores, and the table documents it. To change a key while the broker runs, another view is built
 //! from the changed layers.
 
+use super::admin::AdminConfig;
 use super::check;
 use super::cordon;
 use super::group_coordinator::GroupCoordinatorConfig;
@@ -28,6 +29,8 @@ pub struct BrokerConfig {
     pub quorum: QuorumConfig,
     /// Listeners, connections, memory for requests.
     pub network: NetworkConfig,
+    /// Metrics and health by HTTP.
+    pub admin: AdminConfig,
     /// How quotas are measured.
     pub quotas: QuotaConfig,
     /// Directories and housekeeping of logs.
@@ -111,6 +114,7 @@ impl BrokerConfig {
             node: NodeConfig::read(&view, membership, &listeners)?,
             quorum: QuorumConfig::read(&view),
             network: NetworkConfig::read(&view, listeners)?,
+            admin: AdminConfig::read(&view)?,
             quotas: QuotaConfig::read(&view),
             metadata_log: MetadataLogConfig::read(&view, &storage),
             storage,

@@ -5,6 +5,7 @@
 //! into a checked [`Value`]; the rest of the broker reads [`BrokerConfig`] and [`TopicConfig`], whose
 //! fields are named as the keys, with dots turned into underscores.
 
+mod admin;
 mod advertised;
 mod alter;
 mod broker;
@@ -38,6 +39,7 @@ mod topic;
 mod value;
 mod view;
 
+pub use admin::AdminConfig;
 pub use alter::{AlteredBroker, check_broker_alteration};
 pub use broker::{BrokerConfig, ClientTelemetryConfig, LoggingConfig, LoggingFormat, TopicsConfig};
 pub use check::BROKER_DRAIN;

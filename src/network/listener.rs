@@ -4,24 +4,26 @@
 //! who wait in the backlog are served when others have left.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::Network;
+use super::bind::{ListenError, bind};
 use super::close::CloseReason;
 use super::connection::Connection;
 use super::connection_task::Server;
 use super::connections::{Place, TooMany};
 use super::options::{ConnectionOptions, ListenerOptions};
-use crate::config::Endpoint;
 
+/// The key that names the listeners of brokers and controllers.
+const LISTENERS: &str = "listeners";
 /// How long accepting rests after it failed for lack of descriptors or memory.
 const REST: Duration = Duration::from_millis(250);
 
@@ -29,33 +31,6 @@ const REST: Duration = Duration::from_millis(250);
 const HELD_OFF: usize = 500;
 /// The longest that a refused connection is held.
 const LONGEST_HOLD: Duration = Duration::from_secs(1);
-
-/// Why a listener cannot be opened. The text says what to do about it.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {endpoint}: {source}{}", hint(source))]
-pub struct ListenError {
-    /// The endpoint as written in `listeners`.
-    pub endpoint: String,
-    /// What the system said.
-    pub source: io::Error,
-}
-
-fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "; another process has this port (`ss -ltnp` names it): \
-             stop it, or set another port in `listeners`"
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            "; this machine has no such address: leave the host in `listeners` empty to listen \
-             on all, and name what clients connect to in `advertised.listeners`"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need a privilege: set a higher port in `listeners`"
-        }
-        _ => "",
-    }
-}
 
 /// A bound listener: peers can connect, and wait until it is served.
 #[derive(Debug)]
@@ -91,12 +66,8 @@ impl Listener {
         options: ListenerOptions,
         connections: &ConnectionOptions,
     ) -> Result<Self, ListenError> {
-        let bound = bind_endpoint(&options.endpoint, connections).await;
-        let bound = bound.and_then(|socket| Ok((socket.local_addr()?, socket)));
-        let (address, socket) = bound.map_err(|source| ListenError {
-            endpoint: options.endpoint.to_string(),
-            source,
-        })?;
+        let (backlog, receive_buffer) = (connections.backlog, connections.receive_buffer_bytes);
+        let (socket, address) = bind(&options.endpoint, LISTENERS, backlog, receive_buffer).await?;
         Ok(Self {
             options: Arc::new(options),
             socket,
@@ -340,52 +311,4 @@ fn report(network: &Network, connection: &Connection, reason: &CloseReason) {
         }
         _ => tracing::warn!(%peer, listener, %reason, suppressed, "connection closed"),
     }
-}
-
-async fn bind_endpoint(
-    endpoint: &Endpoint,
-    options: &ConnectionOptions,
-) -> io::Result<TcpListener> {
-    use io::ErrorKind::{AddrNotAvailable, Unsupported};
-
-    if endpoint.host.is_empty() {
-        let bound = bind_address((Ipv6Addr::UNSPECIFIED, endpoint.port).into(), options);
-        let has_no_ipv6 = |error: &io::Error| {
-            let unsupported = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
-            matches!(error.kind(), AddrNotAvailable | Unsupported)
-                || error.raw_os_error() == Some(unsupported)
-        };
-        return match bound {
-            Err(error) if has_no_ipv6(&error) => {
-                bind_address((Ipv4Addr::UNSPECIFIED, endpoint.port).into(), options)
-            }
-            bound => bound,
-        };
-    }
-    let mut addresses = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await?;
-    let address = addresses.next().ok_or(AddrNotAvailable)?;
-    bind_address(address, options)
-}
-
-fn bind_address(address: SocketAddr, options: &ConnectionOptions) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    if address.is_ipv6() && address.ip().is_unspecified() {
-        // One socket for IPv6 and IPv4.
-        socket.set_only_v6(false)?;
-    }
-    // A port whose old connections are still dying down is free.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    // Connections inherit the size. Set on them it would come too late: the window scale is agreed on when
-    // they open.
-    if let Some(bytes) = options.receive_buffer_bytes {
-        socket.set_recv_buffer_size(bytes)?;
-    }
-    socket.bind(&address.into())?;
-    socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
-    TcpListener::from_std(socket.into())
 }

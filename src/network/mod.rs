@@ -3,6 +3,7 @@
 //! The network knows sizes and order, and no request's meaning: a [`RequestHandler`] does. What a peer can
 //! cost that is not logged in, does not read, or stops sending is bounded here.
 
+mod bind;
 mod budget;
 mod client;
 mod close;
@@ -28,13 +29,14 @@ use turns::Crowd;
 
 use crate::telemetry::Metrics;
 
+pub use bind::{ListenError, bind};
 pub use budget::{Lane, MemoryCharge, RequestMemory};
 pub use client::{Client, ClientError, ClientOptions, decode_answer};
 pub use close::CloseReason;
 pub use connection::{ClientSoftware, Connection};
 pub use connections::{ConnectionLimits, Connections, IpRates, ListenerLimits};
 pub use handler::{Handling, Outcome, Pending, RequestFrame, RequestHandler, Treatment};
-pub use listener::{ListenError, Listener, RunningListener};
+pub use listener::{Listener, RunningListener};
 pub use options::{ConnectionOptions, ListenerOptions};
 pub use sniff::Foreign;
 

@@ -5,11 +5,13 @@
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use super::close::CloseReason;
 use super::handler::{Outcome, Pending};
 use super::write::Output;
 use crate::protocol::ResponseFrame;
+use crate::telemetry::{RequestClock, RequestTimes};
 
 /// Requests of one connection that may wait at once. Java clients keep 5 in flight, librdkafka any number;
 /// with a round trip of 1 ms to the followers, 64 still allow 64,000 requests a second.
@@ -30,6 +32,7 @@ pub(super) struct Pipeline {
 struct Slot {
     answer: Answer,
     bytes: usize,
+    clock: RequestClock,
 }
 
 enum Answer {
@@ -49,37 +52,48 @@ impl Pipeline {
     }
 
     /// Adds an answer that is made already, behind others that are not.
-    pub(super) fn push_made(&mut self, frame: ResponseFrame) {
-        let answer = Answer::Made(Outcome::Answer(frame));
-        self.slots.push_back(Slot { answer, bytes: 0 });
+    pub(super) fn push_made(&mut self, frame: ResponseFrame, clock: RequestClock) {
+        self.slots.push_back(Slot {
+            answer: Answer::Made(Outcome::Answer(frame)),
+            bytes: 0,
+            clock,
+        });
     }
 
     /// Ends the connection after all earlier answers; nothing is started any more.
-    pub(super) fn push_close(&mut self, reason: CloseReason) {
+    pub(super) fn push_close(&mut self, reason: CloseReason, clock: RequestClock) {
         self.slots.push_back(Slot {
             answer: Answer::Made(Outcome::Close(reason)),
             bytes: 0,
+            clock,
         });
         self.overlapping = None;
     }
 
-    /// Adds the answer to a request of so many bytes, and sets it going.
+    /// Adds the answer to a request of so many bytes, and sets it going: what it does now is still a part of
+    /// serving it.
     pub(super) fn push(
         &mut self,
         context: &mut Context<'_>,
         pending: Pending,
-        bytes: usize,
-        overlapping: Option<i16>,
+        (bytes, overlapping): (usize, Option<i16>),
+        mut clock: RequestClock,
     ) {
         let mut answer = Answer::Waiting(pending);
         answer.poll(context);
-        self.slots.push_back(Slot { answer, bytes });
+        clock.served = Instant::now();
+        clock.made = clock.served;
+        self.slots.push_back(Slot {
+            answer,
+            bytes,
+            clock,
+        });
         self.bytes += bytes;
         self.overlapping = overlapping;
     }
 
-    /// Drives all answers, and moves those at the front that are made to the output. Returns whether there
-    /// were any.
+    /// Drives all answers, and moves those at the front that are made to the output. Requests without an answer
+    /// end then, which `times` notes. Returns when there were any.
     ///
     /// # Errors
     /// The handler's wish to close the connection, once all earlier answers are in the output.
@@ -87,11 +101,19 @@ impl Pipeline {
         &mut self,
         context: &mut Context<'_>,
         output: &mut Output,
-    ) -> Result<bool, CloseReason> {
-        for slot in &mut self.slots {
-            slot.answer.poll(context);
+        times: &RequestTimes,
+    ) -> Result<Option<Instant>, CloseReason> {
+        if self.slots.is_empty() {
+            return Ok(None);
         }
-        let mut moved = false;
+        // The clock is read once for all that have been made meanwhile.
+        let mut now = None;
+        for slot in &mut self.slots {
+            if slot.answer.poll(context) {
+                slot.clock.made = *now.get_or_insert_with(Instant::now);
+            }
+        }
+        let mut moved = None;
         while let Some(Slot {
             answer: Answer::Made(_),
             ..
@@ -99,11 +121,17 @@ impl Pipeline {
         {
             let slot = self.slots.pop_front().expect("it was just seen");
             self.bytes -= slot.bytes;
-            moved = true;
+            let now = *now.get_or_insert_with(Instant::now);
+            moved = Some(now);
+            let clock = RequestClock {
+                queued: now,
+                ..slot.clock
+            };
             match slot.answer {
-                Answer::Made(Outcome::Answer(frame)) => output.push(frame),
+                Answer::Made(Outcome::Answer(frame)) => output.push_answer(frame, clock),
                 Answer::Made(Outcome::Close(reason)) => return Err(reason),
-                Answer::Made(Outcome::NoAnswer) | Answer::Waiting(_) => {}
+                Answer::Made(Outcome::NoAnswer) => times.note(&clock, now),
+                Answer::Waiting(_) => {}
             }
         }
         Ok(moved)
@@ -111,11 +139,14 @@ impl Pipeline {
 }
 
 impl Answer {
-    fn poll(&mut self, context: &mut Context<'_>) {
+    /// Drives it. Returns true once: when it has been made.
+    fn poll(&mut self, context: &mut Context<'_>) -> bool {
         if let Self::Waiting(pending) = self
             && let Poll::Ready(outcome) = pending.as_mut().poll(context)
         {
             *self = Self::Made(outcome);
+            return true;
         }
+        false
     }
 }

@@ -17,6 +17,7 @@ use super::budget::{AnswerCharge, RequestMemory};
 use super::close::CloseReason;
 use super::sys::{self, FileSend};
 use crate::protocol::{FramePiece, ResponseFrame};
+use crate::telemetry::{RequestClock, RequestTimes};
 
 /// Pieces of memory handed to the system at once.
 const MOST_SLICES: usize = 32;
@@ -40,6 +41,10 @@ const MOST_COPIED: usize = 16 << 10;
 pub(super) struct Output {
     pieces: VecDeque<FramePiece>,
     bytes: usize,
+    /// The answers that are not sent whole, each with the count of bytes that is sent by then.
+    answers: VecDeque<(u64, RequestClock)>,
+    /// All bytes that were ever added.
+    added: u64,
     /// What those pieces take that are in memory, and not in files. The first counts whole until all of it is
     /// written, as it is held whole.
     in_memory: usize,
@@ -95,8 +100,28 @@ impl Output {
                     self.in_memory += bytes.len() + PIECE_BYTES;
                 }
                 self.bytes += piece.len();
+                self.added += piece.len() as u64;
                 self.pieces.push_back(piece);
             }
+        }
+    }
+
+    /// Adds an answer, whose end is noted when it is sent.
+    pub(super) fn push_answer(&mut self, frame: ResponseFrame, clock: RequestClock) {
+        self.push(frame);
+        self.answers.push_back((self.added, clock));
+    }
+
+    /// Notes the ends of those answers that are sent whole.
+    pub(super) fn note_sent(&mut self, times: &RequestTimes) {
+        let sent = self.added - self.bytes as u64;
+        if self.answers.front().is_none_or(|(end, _)| *end > sent) {
+            return;
+        }
+        // The clock is read once for all of them.
+        let now = Instant::now();
+        while let Some((_, clock)) = self.answers.pop_front_if(|(end, _)| *end <= sent) {
+            times.note(&clock, now);
         }
     }
 

@@ -6,17 +6,17 @@
 //! by `replicas`, as the metadata says, and by `dirs`, for what has failed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arc_swap::{ArcSwap, Guard};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::metadata::image::{BrokerImage, MetadataImage};
 use crate::model::{BrokerId, TopicIdPartition, TopicPartition, Uuid};
 use crate::replication::error::ReplicaError;
 use crate::replication::partition::Partition;
 use crate::storage::error::StorageError;
-use crate::telemetry::Gauge;
+use crate::telemetry::{Gauge, TopicTraffic};
 
 const SHARD_COUNT: usize = 64;
 
@@ -77,6 +77,8 @@ pub struct Hosted {
     count: Gauge,
     offline_count: Gauge,
     image: ArcSwap<MetadataImage>,
+    /// The traffic of each topic that has partitions here, and perhaps of some that had.
+    traffic: Mutex<BTreeMap<Uuid, Weak<TopicTraffic>>>,
 }
 
 impl Hosted {
@@ -88,6 +90,7 @@ impl Hosted {
             count,
             offline_count,
             image: ArcSwap::from(Arc::clone(image)),
+            traffic: Mutex::default(),
         }
     }
 
@@ -153,10 +156,28 @@ impl Hosted {
         id: TopicIdPartition,
         partition: HostedPartition,
     ) -> Option<HostedPartition> {
+        if let HostedPartition::Online(partition) = &partition {
+            partition.share_traffic(&self.traffic_of(id.topic_id));
+        }
         let is_offline = partition.is_offline();
         let previous = self.shard(&id).write().insert(id, partition);
         self.count(&previous, Some(is_offline));
         previous
+    }
+
+    /// The traffic of a topic: its partitions keep it.
+    fn traffic_of(&self, topic: Uuid) -> Arc<TopicTraffic> {
+        let mut all = self.traffic.lock();
+        if let Some(known) = all.get(&topic).and_then(Weak::upgrade) {
+            return known;
+        }
+        // Those of topics that are gone go when as many have come: each look costs little on the whole.
+        if all.len().is_power_of_two() {
+            all.retain(|_, traffic| traffic.strong_count() > 0);
+        }
+        let new = Arc::<TopicTraffic>::default();
+        all.insert(topic, Arc::downgrade(&new));
+        new
     }
 
     /// Whether this is the partition of its id, and its log is open.

@@ -2,9 +2,9 @@
 //! for.
 
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
 
-use super::metrics::{count, gauge};
+use super::metrics::{bytes, count, gauge};
+use super::registry::Registry;
 use super::striped::Count;
 
 /// Replicas that this broker leads and follows.
@@ -77,12 +77,6 @@ pub struct QuorumMetrics {
     pub lag: Gauge,
     /// Requests that wait for the controller's thread (`EventQueueSize`).
     pub waiting_requests: Gauge,
-}
-
-fn bytes(registry: &mut Registry, name: &str, help: &str) -> Count {
-    let count = Count::default();
-    registry.register_with_unit(name, help, Unit::Bytes, count.clone());
-    count
 }
 
 impl ReplicationMetrics {

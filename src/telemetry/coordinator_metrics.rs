@@ -5,13 +5,12 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
-use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
 
+use super::exposition::{MetricKind, Samples};
 use super::metrics::count;
+use super::registry::{Expose, Registry};
 use super::striped::Count;
 
 /// The states of a shard, as Kafka names them.
@@ -89,28 +88,38 @@ impl PerState {
     }
 }
 
-impl EncodeMetric for PerState {
-    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
-        for (state, gauge) in &self.0 {
-            gauge.encode(encoder.encode_family(&[("state", *state)])?)?;
-        }
-        Ok(())
+impl Expose for PerState {
+    fn kind(&self) -> MetricKind {
+        MetricKind::Gauge
     }
 
-    fn metric_type(&self) -> MetricType {
-        MetricType::Gauge
+    fn expose(&self, samples: &mut Samples<'_>) -> fmt::Result {
+        for (state, gauge) in &self.0 {
+            samples.sample(&[("state", *state)], gauge.get())?;
+        }
+        Ok(())
     }
 }
 
 impl Time {
     fn register(registry: &mut Registry, name: &str, help: &str) -> Self {
         let this = Self::default();
-        registry.register_with_unit(name, help, Unit::Seconds, this.0.clone());
+        registry.register(&format!("{name}_seconds"), help, this.clone());
         this
     }
 
     /// Adds a duration.
     pub fn add(&self, time: Duration) {
         self.0.inc_by(time.as_secs_f64());
+    }
+}
+
+impl Expose for Time {
+    fn kind(&self) -> MetricKind {
+        MetricKind::Counter
+    }
+
+    fn expose(&self, samples: &mut Samples<'_>) -> fmt::Result {
+        samples.sample(&[], self.0.get())
     }
 }

@@ -2,10 +2,10 @@
 //! `group-coordinator-metrics`.
 
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
 
 use super::coordinator_metrics::{CoordinatorMetrics, PerState};
 use super::metrics::{bytes_gauge, count, gauge};
+use super::registry::Registry;
 use super::striped::Count;
 
 /// The states of groups, as Kafka names them.

@@ -1,4 +1,4 @@
-//! The broker's metrics: typed handles, raised where things happen, rendered as Prometheus reads
+//! The broker's metrics: typed handles, raised where things happen, written as Prometheus reads
 //! them.
 //!
 //! Counters of hot paths are striped. Names begin with `broker_`, units are bytes and seconds;
@@ -6,17 +6,17 @@
 
 use std::fmt;
 
-use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
-use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
 
 use super::cluster_metrics::{ClusterMetrics, QuorumMetrics, ReplicationMetrics};
+use super::exposition::Exposition;
 use super::group_metrics::GroupMetrics;
+use super::registry::Registry;
+use super::request_times::RequestTimes;
 use super::striped::Count;
+use super::traffic_metrics::TrafficMetrics;
 
-/// Handles of all metrics, and the registry that renders them.
+/// Handles of all metrics, and the registry that writes them.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -43,17 +43,13 @@ pub struct Metrics {
     pub sent_bytes: Count,
     /// Memory that requests hold now, in bytes.
     pub request_memory_bytes: Gauge,
-    /// Requests served, by API.
-    pub requests: PerApi,
+    /// Requests that have ended, by API, and how long they took.
+    pub request_times: RequestTimes,
     /// Requests that were answered later than they could have been, for a quota.
     pub throttled_requests: Count,
 
-    /// Batches appended.
-    pub appended_batches: Count,
-    /// Records appended.
-    pub appended_records: Count,
-    /// Bytes appended.
-    pub appended_bytes: Count,
+    /// What is appended and fetched.
+    pub traffic: TrafficMetrics,
     /// Syncs of log files to disk.
     pub syncs: Count,
     /// Damage found where records had been durable: each takes its partition offline.
@@ -110,17 +106,11 @@ impl CleanerMetrics {
     }
 }
 
-/// A counter for each API key, found by the key as an index.
-#[derive(Clone, Debug)]
-pub struct PerApi {
-    /// `None` where no API has the key.
-    counts: Vec<Option<(&'static str, Count)>>,
-}
-
 impl Metrics {
     /// Registers all metrics, at zero. `apis` are the API keys that are served, with their names.
     pub fn new(apis: impl IntoIterator<Item = (i16, &'static str)>) -> Self {
-        let registry = &mut Registry::with_prefix("broker");
+        let mut families = Registry::new("broker");
+        let registry = &mut families;
         Self {
             connections: gauge(registry, "connections", "Connections held now"),
             connections_accepted: count(registry, "connections_accepted", "Connections accepted"),
@@ -153,11 +143,9 @@ impl Metrics {
                 "request_memory_bytes",
                 "Memory that requests hold now",
             ),
-            requests: PerApi::register(registry, apis),
+            request_times: RequestTimes::new(apis),
             throttled_requests: count(registry, "throttled_requests", "Answered later for a quota"),
-            appended_batches: count(registry, "appended_batches", "Batches appended"),
-            appended_records: count(registry, "appended_records", "Records appended"),
-            appended_bytes: bytes(registry, "appended", "Bytes appended"),
+            traffic: TrafficMetrics::new(registry),
             syncs: count(registry, "syncs", "Syncs of log files to disk"),
             corrupt_batches: count(
                 registry,
@@ -177,64 +165,23 @@ impl Metrics {
             ),
             offline_log_dirs: gauge(registry, "offline_log_dirs", "Log directories that failed"),
             stray_partitions: gauge(registry, "stray_partitions", "Stray folders with records"),
-            registry: std::mem::take(registry),
+            registry: families,
         }
     }
 
-    /// All metrics as text, in OpenMetrics' format.
-    pub fn render(&self) -> String {
-        let mut text = String::new();
-        encode(&mut text, &self.registry).expect("a String takes all that is written to it");
-        text
+    /// Writes all metrics.
+    ///
+    /// # Errors
+    /// The sink takes no more.
+    pub fn write(&self, out: &mut Exposition<'_>) -> fmt::Result {
+        self.registry.write(out)
     }
 }
 
-impl PerApi {
-    fn register(
-        registry: &mut Registry,
-        apis: impl IntoIterator<Item = (i16, &'static str)>,
-    ) -> Self {
-        let mut counts = Vec::new();
-        for (key, name) in apis {
-            let index = usize::try_from(key).expect("API keys are not negative");
-            if counts.len() <= index {
-                counts.resize(index + 1, None);
-            }
-            counts[index] = Some((name, Count::default()));
-        }
-        let per_api = Self { counts };
-        registry.register("requests", "Requests served", per_api.clone());
-        per_api
-    }
-
-    /// Counts one request of the API `key`; requests of unknown APIs are not counted.
-    pub fn inc(&self, key: i16) {
-        if let Some(count) = self.of(key) {
-            count.inc();
-        }
-    }
-
-    /// The count of requests of the API `key`.
-    pub fn get(&self, key: i16) -> u64 {
-        self.of(key).map_or(0, Count::get)
-    }
-
-    fn of(&self, key: i16) -> Option<&Count> {
-        let index = usize::try_from(key).ok()?;
-        self.counts.get(index)?.as_ref().map(|(_, count)| count)
-    }
-}
-
-impl EncodeMetric for PerApi {
-    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
-        for (name, count) in self.counts.iter().flatten() {
-            count.encode(encoder.encode_family(&[("api", *name)])?)?;
-        }
-        Ok(())
-    }
-
-    fn metric_type(&self) -> MetricType {
-        MetricType::Counter
+/// All metrics, as they are written.
+impl fmt::Display for Metrics {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(&mut Exposition::new(formatter))
     }
 }
 
@@ -244,10 +191,9 @@ pub(super) fn count(registry: &mut Registry, name: &str, help: &str) -> Count {
     count
 }
 
-fn bytes(registry: &mut Registry, name: &str, help: &str) -> Count {
-    let count = Count::default();
-    registry.register_with_unit(name, help, Unit::Bytes, count.clone());
-    count
+/// A counter of bytes, which its name tells.
+pub(super) fn bytes(registry: &mut Registry, name: &str, help: &str) -> Count {
+    count(registry, &format!("{name}_bytes"), help)
 }
 
 pub(super) fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
@@ -256,10 +202,9 @@ pub(super) fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
     gauge
 }
 
+/// A gauge of bytes, which its name tells.
 pub(super) fn bytes_gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
-    let gauge = Gauge::default();
-    registry.register_with_unit(name, help, Unit::Bytes, gauge.clone());
-    gauge
+    gauge(registry, &format!("{name}_bytes"), help)
 }
 
 #[cfg(test)]
@@ -269,14 +214,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_counted_is_rendered_with_its_unit_and_api() {
+    fn what_is_counted_is_written_with_its_unit() {
         let metrics = Metrics::new([(0, "Produce"), (18, "ApiVersions")]);
 
         metrics.connections.set(2);
         metrics.received_bytes.inc_by(17);
-        metrics.requests.inc(18);
-        metrics.requests.inc(1);
-        metrics.requests.inc(-1);
         metrics.groups.groups.at(3).set(5);
         metrics
             .groups
@@ -289,26 +231,22 @@ mod tests {
         metrics.cluster.unclean_elections.inc();
         metrics.quorum.active_controller.set(1);
 
-        let text = metrics.render();
+        let text = metrics.to_string();
         for line in [
             "broker_connections 2",
             "broker_received_bytes_total 17",
-            "broker_requests_total{api=\"Produce\"} 0",
-            "broker_requests_total{api=\"ApiVersions\"} 1",
             "broker_groups{state=\"Stable\"} 5",
             "broker_group_shard_load_seconds_total 1.5",
             "broker_under_min_isr_partitions 3",
             "broker_replication_sent_bytes_total 7",
             "broker_cluster_unclean_elections_total 1",
             "broker_active_controller 1",
-            "# EOF",
+            "# TYPE broker_received_bytes_total counter",
         ] {
             assert!(
                 text.lines().any(|found| found == line),
                 "{line} is not in\n{text}"
             );
         }
-        assert_eq!(metrics.requests.get(18), 1);
-        assert_eq!(metrics.requests.get(1), 0);
     }
 }

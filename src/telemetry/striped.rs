@@ -34,10 +34,21 @@ thread_local! {
     static THREAD: usize = THREADS_SEEN.fetch_add(1, Ordering::Relaxed);
 }
 
+/// How many stripes there are: a power of two.
+pub(super) fn count() -> usize {
+    *STRIPE_COUNT
+}
+
+/// The stripe of this thread, of `count`, which is a power of two.
+pub(super) fn mine(count: usize) -> usize {
+    // So the remainder is a mask.
+    THREAD.with(|thread| thread & (count - 1))
+}
+
 impl Default for Striped {
     fn default() -> Self {
         Self {
-            stripes: (0..*STRIPE_COUNT).map(|_| Stripe::default()).collect(),
+            stripes: (0..count()).map(|_| Stripe::default()).collect(),
         }
     }
 }
@@ -45,9 +56,7 @@ impl Default for Striped {
 impl Striped {
     /// The stripe of this thread.
     fn mine(&self) -> &AtomicU64 {
-        // The number of stripes is a power of two, so the remainder is a mask.
-        let index = THREAD.with(|thread| thread & (self.stripes.len() - 1));
-        &self.stripes[index].0
+        &self.stripes[mine(self.stripes.len())].0
     }
 }
 

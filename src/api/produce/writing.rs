@@ -282,6 +282,7 @@ impl Appending<'_> {
 
     /// Remembers a refusal, as batches that the producer sent behind this one may be on their way.
     fn note_refusal(&self, topic: Option<Uuid>, index: i32, records: &[u8], code: ErrorCode) {
+        self.count_refusal(topic, index, records, code);
         if let (Some(topic_id), Ok(Some(header))) = (topic, BatchHeader::parse(records)) {
             let id = TopicIdPartition {
                 topic_id,
@@ -289,6 +290,30 @@ impl Appending<'_> {
             };
             let refused = &self.api.refused_for_now;
             refused.note(id, &header, code, Instant::now());
+        }
+    }
+
+    fn count_refusal(&self, topic: Option<Uuid>, index: i32, records: &[u8], code: ErrorCode) {
+        const TOO_LARGE: [ErrorCode; 2] = [
+            ErrorCode::MESSAGE_TOO_LARGE,
+            ErrorCode::RECORD_LIST_TOO_LARGE,
+        ];
+        let is_too_large = TOO_LARGE.contains(&code);
+        let too_large = if is_too_large {
+            records.len() as u64
+        } else {
+            0
+        };
+        let metrics = self.api.metrics();
+        metrics.traffic.refused_batches.inc();
+        metrics.traffic.oversized_bytes.inc_by(too_large);
+        let id = topic.map(|topic_id| TopicIdPartition {
+            topic_id,
+            partition: index,
+        });
+        let partition = id.and_then(|id| self.api.replicas().partition(&id).ok());
+        if let Some(traffic) = partition.as_ref().and_then(|it| it.traffic()) {
+            traffic.refused(too_large);
         }
     }
 

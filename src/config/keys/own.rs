@@ -1,10 +1,19 @@
 //! Our own keys. Apache Kafka takes them for keys of a plug-in, and starts with them.
 
-use super::table::{ANY, NOT_EMPTY, at_least, one_of};
+use super::table::{ANY, LIST, NOT_EMPTY, at_least, one_of};
 
 keys! {
     KEYS: Own;
 
+    "admin.hosts": List = "", LIST; Low ReadOnly Acts;
+        "Names by which browsers and scrapers may ask the admin listeners, beside IP addresses, localhost, \
+         this machine's own name, and the hosts of its listeners, also as they are advertised. Any other \
+         `Host` is refused: a web page that has its name lead to this machine could read what is served \
+         here. `*` takes any.";
+    "admin.listeners": List = "http://127.0.0.1:9000", LIST; Medium ReadOnly Acts;
+        "Where metrics and health are served by HTTP, without a password; `http://:9000` is port 9000 of \
+         all addresses. None if it is empty. Nobody has to set it: if another process has the port of the \
+         default, this node does without, and says so.";
     "auto.create.topics.per.request.max": Int = "100", at_least(1); Low ReadOnly Acts;
         "How many topics one Metadata request may have made that nobody made before. For each the \
          disk makes folders, and others' changes wait for them; the client is told to come again \

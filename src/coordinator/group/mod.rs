@@ -60,6 +60,7 @@ mod offsets;
 mod record_versions;
 mod request;
 mod settings;
+mod survey;
 mod tally;
 mod timers;
 
@@ -73,4 +74,5 @@ pub use group_shard::GroupShard;
 pub use memory::SpareBytes;
 pub use request::{DeletedTopic, Request};
 pub use settings::GroupSettings;
+pub use survey::{GroupGlance, OffsetGlance};
 pub use tally::Tally;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::config::GroupCoordinatorConfig;
-use crate::coordinator::group::{Answer, DeletedTopic, GroupCommon, GroupShard, Request};
+use crate::coordinator::group::{
+    Answer, DeletedTopic, GroupCommon, GroupGlance, GroupShard, Request,
+};
 use crate::coordinator::runtime::{Runtime, RuntimeSettings, Submitted};
 use crate::coordinator::shard::Caller;
 use crate::metadata::delta::MetadataDelta;
@@ -73,6 +75,15 @@ impl GroupCoordinator {
     /// The partitions of which this broker has a shard.
     pub fn partitions(&self) -> Vec<i32> {
         self.runtime.partitions()
+    }
+
+    /// The groups of one partition behind the one with the id `after`, see [`GroupShard::glance`]; none if it is
+    /// not served here.
+    pub fn glance(&self, partition: i32, after: Option<&Str>, most: usize) -> Vec<GroupGlance> {
+        let seen = self
+            .runtime
+            .read(partition, |shard| shard.glance(after, most));
+        seen.unwrap_or_default()
     }
 
     /// Follows a change of the metadata, after the replicas have. Takes up shards of partitions that this

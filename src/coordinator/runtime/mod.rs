@@ -30,6 +30,7 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use self::alarms::Alarms;
+use self::phase::Phase;
 use self::shard_runner::{Services, ShardRunner};
 use crate::coordinator::java_hash::partition_for;
 use crate::coordinator::shard::{Caller, Effects, Shard};
@@ -136,6 +137,16 @@ impl<S: Shard> Runtime<S> {
     ) {
         for shard in self.shards.load().values() {
             shard.input(shard.lock(), &act);
+        }
+    }
+
+    /// Reads the shard of a partition under its lock; `None` if it is not running. It must not take long.
+    pub(super) fn read<T>(&self, partition: i32, read: impl FnOnce(&S) -> T) -> Option<T> {
+        let shards = self.shards.load();
+        let state = shards.get(&partition)?.lock();
+        match &state.phase {
+            Phase::Running(shard) => Some(read(shard)),
+            Phase::Loading | Phase::Failed | Phase::Over => None,
         }
     }
 

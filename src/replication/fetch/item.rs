@@ -323,6 +323,20 @@ impl Item {
         Some(PartitionAnswer::refusal(topic, self.partition, error))
     }
 
+    /// Counts the answer as traffic of the topic.
+    pub fn count(&self, answer: &PartitionAnswer, is_of_follower: bool) {
+        let Some(traffic) = self.found().and_then(|partition| partition.traffic()) else {
+            return;
+        };
+        if answer.error != ErrorCode::NONE {
+            traffic.fetch_refused();
+        } else if is_of_follower {
+            traffic.fetched(0);
+        } else {
+            traffic.fetched(answer.records.len() as u64);
+        }
+    }
+
     /// What the answer has of records.
     pub fn filled(&self) -> Filled {
         let answer = self.answer.as_ref();

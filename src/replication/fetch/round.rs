@@ -332,10 +332,12 @@ impl Round {
         let mut partitions = Vec::new();
         let mut unanswered = Vec::new();
         let may_leave_out = matches!(self.kind, Kind::Incremental(_));
+        let is_of_follower = self.params.follower.is_some();
         for mut item in std::mem::take(&mut self.items) {
             let is_left_out = may_leave_out && item.is_unheard();
             let answer = item.take_answer().filter(|_| !is_left_out);
             if let Some(answer) = answer {
+                item.count(&answer, is_of_follower);
                 partitions.push(answer);
                 items.push(item);
             } else {

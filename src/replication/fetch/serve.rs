@@ -118,6 +118,7 @@ impl Fetch {
                 Step::Wait(bytes, at_most) => {
                     let now = tokio::time::Instant::now();
                     let until = at_most.map_or(deadline, |at_most| deadline.min(now + at_most));
+                    let _waiting = self.fetches.dirs.metrics.traffic.waiting_fetches.begin();
                     let wait = self.round.watch().wait(bytes);
                     let is_woken = tokio::time::timeout_at(until, wait).await.is_ok();
                     if !is_woken && until == deadline {

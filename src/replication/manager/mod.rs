@@ -215,6 +215,7 @@ impl ReplicaManager {
     /// Waits until everything that a Produce has written is committed, or `timeout` is over: partitions
     /// that are still [`AckOutcome::Waiting`] have timed out.
     pub async fn wait_for_acks(&self, wait: AckWait, timeout: Duration) -> Vec<AckOutcome> {
+        let _waiting = self.rooms.dirs.metrics.traffic.waiting_produces.begin();
         wait_for_acks(wait, timeout).await
     }
 

@@ -20,8 +20,8 @@ mod role;
 mod throttled;
 mod uncommitted_bytes;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -37,6 +37,7 @@ use crate::storage::error::StorageError;
 use crate::storage::log::Log;
 use crate::storage::log_config::LogConfig;
 use crate::storage::log_dir::LogDir;
+use crate::telemetry::TopicTraffic;
 
 pub use crate::metadata::IsrChange;
 pub use append::{Appended, LeaderWrite};
@@ -123,6 +124,8 @@ pub struct Partition {
     is_complete: AtomicBool,
     /// Whether the partition waits to be brought in line with the metadata, because its disk hangs.
     is_settled_late: AtomicBool,
+    /// What is written and read of the topic here; set when the partition is hosted.
+    traffic: OnceLock<Arc<TopicTraffic>>,
 }
 
 #[derive(Debug)]
@@ -209,6 +212,7 @@ impl Partition {
             is_healing: AtomicBool::new(false),
             is_complete: AtomicBool::new(false),
             is_settled_late: AtomicBool::new(false),
+            traffic: OnceLock::new(),
             state: Mutex::new(state),
         };
         this.publish(&this.state.lock());
@@ -223,6 +227,18 @@ impl Partition {
     /// The topic's name and the partition's index.
     pub fn name(&self) -> &TopicPartition {
         &self.name
+    }
+
+    /// Lets the partition count what is written and read of it with others of its topic. Only the first time
+    /// counts.
+    pub fn share_traffic(&self, traffic: &Arc<TopicTraffic>) {
+        // Who puts the same partition into the table again has the same traffic for it.
+        let _ = self.traffic.set(Arc::clone(traffic));
+    }
+
+    /// The traffic of the topic, once the partition is hosted.
+    pub fn traffic(&self) -> Option<&Arc<TopicTraffic>> {
+        self.traffic.get()
     }
 
     /// The log directory that the partition lies in.

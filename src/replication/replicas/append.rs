@@ -24,8 +24,10 @@ impl Replicas {
         let appended = dirs::marked(dir, || partition.append_as_leader(write, now()));
         match &appended {
             Ok(appended) => {
-                if !appended.info.duplicate {
-                    self.count_append(batch);
+                if appended.info.duplicate {
+                    self.count_repeated(partition);
+                } else {
+                    self.count_append(partition, batch);
                 }
                 if appended.needs_flush {
                     self.dirs.queue_sync(partition);
@@ -36,14 +38,23 @@ impl Replicas {
         appended
     }
 
-    fn count_append(&self, batch: &ValidatedBatch) {
+    fn count_append(&self, partition: &Partition, batch: &ValidatedBatch) {
         let metrics = &self.metrics;
-        let records = batch.header().record_count();
-        metrics.appended_batches.inc();
-        metrics
-            .appended_records
-            .inc_by(u64::from(records.unsigned_abs()));
-        metrics.appended_bytes.inc_by(batch.size() as u64);
+        let records = u64::from(batch.header().record_count().unsigned_abs());
+        let bytes = batch.size() as u64;
+        metrics.traffic.appended_batches.inc();
+        metrics.traffic.appended_records.inc_by(records);
+        metrics.traffic.appended_bytes.inc_by(bytes);
+        if let Some(traffic) = partition.traffic() {
+            traffic.appended(records, bytes);
+        }
+    }
+
+    fn count_repeated(&self, partition: &Partition) {
+        self.metrics.traffic.repeated_batches.inc();
+        if let Some(traffic) = partition.traffic() {
+            traffic.repeated();
+        }
     }
 }
 

@@ -123,6 +123,11 @@ impl ClassicGroup {
         self.state
     }
 
+    /// How many members there are.
+    pub(super) fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
     pub(super) fn protocol_type(&self) -> Option<&Str> {
         self.protocol_type.as_ref()
     }

@@ -12,6 +12,7 @@ pub(super) use delete::tombstone;
 use std::collections::BTreeMap;
 
 use self::topics::Topics;
+use super::survey::OffsetGlance;
 use crate::coordinator::shard::TransactionOutcome;
 use crate::model::{Offset, ProducerId, TopicId};
 use crate::protocol::Str;
@@ -146,6 +147,20 @@ impl Offsets {
             *pending_bytes += topics.bytes();
             !topics.is_empty()
         });
+    }
+
+    /// The committed offsets, by topic and partition.
+    pub(super) fn glance(&self) -> impl Iterator<Item = OffsetGlance> {
+        self.committed.iter().flat_map(|(topic, partitions)| {
+            partitions
+                .iter()
+                .map(|(partition, committed)| OffsetGlance {
+                    topic: topic.clone(),
+                    topic_id: committed.topic_id,
+                    partition: *partition,
+                    offset: committed.offset,
+                })
+        })
     }
 
     /// All partitions with a committed or pending offset, each once.

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use prometheus_client::registry::Registry;
 
 use crate::coordinator::shard::{
     Caller, Effects, Moment, Shard, ShardAnswer, ShardCommon, ShardRecord, ShardRequest, Token,
@@ -12,7 +11,7 @@ use crate::coordinator::shard::{
 };
 use crate::model::{Offset, ProducerId, TopicPartition};
 use crate::protocol::ErrorCode;
-use crate::telemetry::CoordinatorMetrics;
+use crate::telemetry::{CoordinatorMetrics, MetricRegistry};
 
 /// What can be asked of a counter.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +49,11 @@ pub(super) struct Counter {
 impl Default for CounterCommon {
     fn default() -> Self {
         Self {
-            metrics: CoordinatorMetrics::new(&mut Registry::default(), "counter", super::TOPIC),
+            metrics: CoordinatorMetrics::new(
+                &mut MetricRegistry::new("test"),
+                "counter",
+                super::TOPIC,
+            ),
             limit: AtomicI64::new(i64::MAX),
             total: AtomicI64::new(0),
             catch_ups: AtomicI64::new(0),

@@ -423,7 +423,7 @@ impl World {
 
     /// A line of the metrics that is there: with this name and value.
     pub(super) fn assert_metric(&self, name: &str, value: u64) {
-        let text = self.metrics.render();
+        let text = self.metrics.to_string();
         let line = format!("broker_{name} {value}");
         assert!(
             text.lines().any(|found| found == line),

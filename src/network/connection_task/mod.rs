@@ -3,10 +3,13 @@
 //! It is one poll function over three parts (reader, pipeline, output), none of which blocks. A
 //! request that is answered at once costs a read and a write, no other task and no channel.
 //! Requests are read only while the peer takes its answers: what waits for it is bounded. So is what
-//! the peer waits for: an answer that does not come is given up when the peer is gone, or in the end.
+//! the peer waits for: an answer that does not come is given up when the peer is gone, or in the end
+//! (`deadlines`).
+
+mod deadlines;
 
 use std::any::Any;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,9 +27,9 @@ use super::connection::Connection;
 use super::handler::{Handling, RequestFrame};
 use super::pipeline::Pipeline;
 use super::read::{Appetite, FrameReader, ReadRules};
-use super::sys::{self, Hangup};
 use super::turns::{InCrowd, Turn};
 use super::write::Output;
+use crate::telemetry::RequestClock;
 
 /// The shortest request: the fixed part of its header, which is key, version and correlation id.
 const SHORTEST_REQUEST: i32 = 8;
@@ -37,20 +40,6 @@ const TURN_BYTES: usize = 256 << 10;
 const TURNS: usize = 4;
 /// While so many bytes of answers are unwritten, no request is started.
 const MOST_OUTPUT: usize = 256 << 10;
-/// While others wait for memory, a peer that holds some and does not send has this part of the usual time.
-const HURRY: u32 = 10;
-/// How long a peer may take nothing of its answers while others wait for what these hold. Who reads takes
-/// some within about a round trip, also over a slow line: the system buffers about twice what is under way,
-/// and takes more once a third of that has arrived.
-const LONGEST_SILENCE: Duration = Duration::from_millis(500);
-/// How long answers are still made for a peer that has closed its end, and may still read. Work for it is
-/// finished within this time; waits for others (records, members, replicas) are given up.
-const CLOSED_PATIENCE: Duration = Duration::from_millis(500);
-/// How often to look at a peer whose end would not be noticed, since its requests are not read now.
-const LOOK_DISTANCE: Duration = Duration::from_millis(250);
-/// How long an answer may take beyond `connections.max.idle.ms`. (Kafka closes the connection at that
-/// time; here handlers end their waits by then, and the peer gets their answers.)
-const LATEST_ANSWER: Duration = Duration::from_secs(5);
 /// How long, and for how many bytes, a peer may go on sending after the last answer. Closing a socket with
 /// bytes unread would throw away what the peer has not read yet.
 const LINGER: Duration = Duration::from_millis(500);
@@ -77,13 +66,6 @@ pub(super) struct Server {
     /// When to look at the peer again, while its end would not be noticed.
     look_at: Option<Instant>,
     timer: Pin<Box<Sleep>>,
-}
-
-/// When something is due.
-struct Deadline {
-    at: Instant,
-    /// How the connection ends then; `None` if it goes on.
-    reason: Option<CloseReason>,
 }
 
 impl Server {
@@ -178,24 +160,29 @@ impl Server {
             self.close_after_answers(reason)?;
         }
         let started = self.start_requests(context)?;
-        let answered = match self.pipeline.poll(context, &mut self.output) {
+        let times = &self.network.metrics.request_times;
+        let answered = match self.pipeline.poll(context, &mut self.output, times) {
             Ok(answered) => answered,
             Err(reason) => {
                 self.pipeline = Pipeline::default();
                 self.close_after_answers(reason)?;
-                true
+                Some(Instant::now())
             }
         };
-        if answered {
-            self.last_active = Instant::now();
+        if let Some(at) = answered {
+            self.last_active = at;
         }
         let unwritten = self.output.bytes();
         if let Poll::Ready(Err(reason)) = self.output.poll_write(context, &mut self.socket) {
             return Err(reason);
         }
         let written = unwritten - self.output.bytes();
-        self.network.metrics.sent_bytes.inc_by(written as u64);
-        Ok(started || answered || written > 0)
+        if written > 0 {
+            let metrics = &self.network.metrics;
+            metrics.sent_bytes.inc_by(written as u64);
+            self.output.note_sent(&metrics.request_times);
+        }
+        Ok(started || answered.is_some() || written > 0)
     }
 
     fn start_requests(&mut self, context: &mut Context<'_>) -> Result<bool, CloseReason> {
@@ -222,14 +209,19 @@ impl Server {
                 self.reader.pause(&self.network.memory);
                 break;
             }
-            if !was_read_before {
+            let begun = if was_read_before {
+                Instant::now()
+            } else {
                 self.turn.note(frame.received_at, &self.network.crowd);
-            }
+                frame.received_at
+            };
             requests += 1;
             bytes += frame.bytes.len();
-            self.start(context, frame, overlapping);
+            self.start(context, frame, begun, overlapping);
         }
-        self.network.metrics.received_bytes.inc_by(bytes as u64);
+        if bytes > 0 {
+            self.network.metrics.received_bytes.inc_by(bytes as u64);
+        }
         Ok(requests > 0)
     }
 
@@ -296,18 +288,38 @@ impl Server {
         reader.poll_frame(context, socket, &rules)
     }
 
-    fn start(&mut self, context: &mut Context<'_>, frame: RequestFrame, overlapping: Option<i16>) {
+    fn start(
+        &mut self,
+        context: &mut Context<'_>,
+        frame: RequestFrame,
+        begun: Instant,
+        overlapping: Option<i16>,
+    ) {
         self.last_active = frame.received_at;
-        let bytes = frame.bytes.len();
-        match self.network.handler.handle(&self.connection, frame) {
-            Handling::Answer(frame) if self.pipeline.is_empty() => self.output.push(frame),
-            Handling::Answer(frame) => self.pipeline.push_made(frame),
-            Handling::Later(pending) => self.pipeline.push(context, pending, bytes, None),
-            Handling::Pipelined(pending) => {
-                self.pipeline.push(context, pending, bytes, overlapping);
+        let (key, bytes, received) = (api_key(&frame), frame.bytes.len(), frame.received_at);
+        let handling = self.network.handler.handle(&self.connection, frame);
+        let times = &self.network.metrics.request_times;
+        // By now it is known whether a follower asks.
+        let kind = times.kind(key, self.connection.is_of_follower());
+        let clock = RequestClock::new(kind, received, begun);
+        let served = |clock: RequestClock| clock.served_by(Instant::now());
+        match handling {
+            Handling::Answer(frame) if self.pipeline.is_empty() => {
+                self.output.push_answer(frame, served(clock));
             }
-            Handling::NoAnswer => {}
-            Handling::Close(reason) => self.pipeline.push_close(reason),
+            Handling::Answer(frame) => self.pipeline.push_made(frame, served(clock)),
+            Handling::Later(pending) => {
+                self.pipeline.push(context, pending, (bytes, None), clock);
+            }
+            Handling::Pipelined(pending) => {
+                self.pipeline
+                    .push(context, pending, (bytes, overlapping), clock);
+            }
+            Handling::NoAnswer => {
+                let clock = served(clock);
+                times.note(&clock, clock.served);
+            }
+            Handling::Close(reason) => self.pipeline.push_close(reason, clock),
         }
     }
 
@@ -328,139 +340,6 @@ impl Server {
     fn note_close_by_peer(&mut self) {
         self.closed_by_peer.get_or_insert_with(Instant::now);
         self.connection.note_close_by_peer();
-    }
-
-    /// Looks whether a peer is still there whose end would not be noticed.
-    fn look_at_peer(&mut self) -> Result<(), CloseReason> {
-        let answers_nobody = self.pipeline.is_empty();
-        if answers_nobody || self.reader.listens() || self.closed_by_peer.is_some() {
-            self.look_at = None;
-            return Ok(());
-        }
-        let now = Instant::now();
-        if self.look_at.is_some_and(|at| at <= now) {
-            self.look_at = None;
-            match sys::hangup(&self.socket) {
-                Some(Hangup::Whole) => return Err(CloseReason::PeerClosed),
-                Some(Hangup::Sending) => self.note_close_by_peer(),
-                None => {}
-            }
-        }
-        self.look_at.get_or_insert(now + LOOK_DISTANCE);
-        Ok(())
-    }
-
-    /// Ends the connection when a deadline has passed, else sets the timer to the next.
-    fn poll_deadlines(&mut self, context: &mut Context<'_>) -> Poll<CloseReason> {
-        loop {
-            if let Err(reason) = self.look_at_peer() {
-                return Poll::Ready(reason);
-            }
-            let next = self.next_deadline();
-            // Deadlines move on with every request; the timer follows only when it has fired.
-            if let Some(Deadline { at, .. }) = next
-                && at < self.timer.deadline().into_std()
-            {
-                self.timer.as_mut().reset(at.into());
-            }
-            if self.timer.as_mut().poll(context).is_pending() {
-                return Poll::Pending;
-            }
-            let now = Instant::now();
-            match next {
-                Some(Deadline { at, reason }) if at <= now => {
-                    if let Some(reason) = reason {
-                        return Poll::Ready(reason);
-                    }
-                    self.timer
-                        .as_mut()
-                        .reset((now + self.network.options.max_idle).into());
-                    context.waker().wake_by_ref();
-                }
-                Some(Deadline { at, .. }) => self.timer.as_mut().reset(at.into()),
-                None => self
-                    .timer
-                    .as_mut()
-                    .reset((now + self.network.options.max_idle).into()),
-            }
-        }
-    }
-
-    /// The earliest deadline of all that the connection waits for.
-    fn next_deadline(&self) -> Option<Deadline> {
-        let options = &self.network.options;
-        let mut first: Option<Deadline> = None;
-        let mut consider = |at: Instant, reason: Option<CloseReason>| {
-            if first.as_ref().is_none_or(|first| at < first.at) {
-                first = Some(Deadline { at, reason });
-            }
-        };
-        if !self.connection.is_authenticated() {
-            let at = self.connection.opened() + options.login_time;
-            consider(at, Some(CloseReason::NotAuthenticated));
-        }
-        if let Some(since) = self.reader.stalled_since() {
-            let hurry = options.request_stall / HURRY;
-            let in_the_way = self.reader.holds_memory() && self.network.memory.waiting() > 0;
-            let patience = if in_the_way {
-                hurry
-            } else {
-                options.request_stall
-            };
-            consider(since + patience, Some(CloseReason::StalledRequest));
-            if self.reader.holds_memory() {
-                // Looks again after the shorter time: by then others may wait for that memory.
-                consider(Instant::now() + hurry, None);
-            }
-        }
-        if let Some(since) = self.output.stalled_since() {
-            self.consider_silence(since, &mut consider);
-        } else if !self.pipeline.is_empty() {
-            let latest = self.last_active + options.max_idle + LATEST_ANSWER;
-            consider(latest, Some(CloseReason::Idle));
-            if let Some(since) = self.closed_by_peer {
-                let renewed = self.last_active.max(since) + CLOSED_PATIENCE;
-                let at = renewed.min(since + options.request_stall);
-                consider(at, Some(CloseReason::PeerClosed));
-            }
-        } else if !self.reader.is_partial() {
-            consider(self.last_active + options.max_idle, Some(CloseReason::Idle));
-        }
-        if let Some(at) = self.look_at {
-            consider(at, None);
-        }
-        if let Some(until) = self.muted_until() {
-            consider(until, None);
-        }
-        first
-    }
-
-    /// When to close a peer that has taken nothing since then: soon, if others wait for what its answers hold.
-    fn consider_silence(
-        &self,
-        since: Instant,
-        consider: &mut impl FnMut(Instant, Option<CloseReason>),
-    ) {
-        let (options, memory) = (&self.network.options, &self.network.memory);
-        let output = &self.output;
-        let hurry = options.request_stall / HURRY;
-        let silence = LONGEST_SILENCE.min(hurry);
-        let holds_memory =
-            self.reader.holds_memory() || self.next.is_some() || output.holds_memory();
-        let is_wanted =
-            (output.holds_memory() && memory.wants_answers_taken()) || output.holds_wanted_file();
-        let patience = if is_wanted {
-            silence
-        } else if !holds_memory {
-            options.max_idle
-        } else if memory.waiting() > 0 {
-            hurry
-        } else {
-            options.request_stall.min(options.max_idle)
-        };
-        consider(since + patience, Some(CloseReason::StalledAnswer));
-        // By then others may wait.
-        consider(Instant::now() + silence, None);
     }
 
     /// Tells the peer that no more comes, and gives it time to read what it was sent.

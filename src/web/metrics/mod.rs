@@ -1,0 +1,50 @@
+//! `/metrics`, with few series, and `/metrics/detailed`, with those of topics, partitions and groups.
+//!
+//! The text is made piece by piece as its reader takes it, on a thread that may block: a scrape takes the
+//! same memory however many partitions there are, and stops where its reader does.
+
+mod few;
+mod kafka_names;
+mod process;
+mod recent;
+mod requests;
+mod stream;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use super::node::Node;
+use crate::telemetry::{Exposition, TEXT_FORMAT};
+use recent::Recent;
+use stream::Scrapes;
+
+/// What serves scrapes.
+pub(super) struct Metrics {
+    node: Arc<Node>,
+    recent: Arc<Recent>,
+    scrapes: Scrapes,
+}
+
+impl Metrics {
+    /// Metrics of `node`. It takes readings now and then on this runtime.
+    pub(super) fn new(node: &Arc<Node>) -> Arc<Self> {
+        Arc::new(Self {
+            node: Arc::clone(node),
+            recent: Recent::begin(node),
+            scrapes: Scrapes::default(),
+        })
+    }
+}
+
+/// Metrics of the node as a whole.
+pub(super) async fn few(State(metrics): State<Arc<Metrics>>) -> Response {
+    let (node, recent) = (Arc::clone(&metrics.node), Arc::clone(&metrics.recent));
+    let write = move |out: &mut Exposition<'_>| few::write(&node, &recent, out);
+    match metrics.scrapes.begin(write).await {
+        Ok(body) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], body).into_response(),
+        Err(busy) => busy.into_response(),
+    }
+}

@@ -18,6 +18,10 @@ pub struct AdminConfig {
     pub is_asked_for: bool,
     /// Names by which they may be asked, beside those that are this node's own; `*` for any.
     pub admin_hosts: Vec<String>,
+    /// How many partitions `/metrics/detailed` tells of: 0 or above.
+    pub admin_metrics_partitions_max: i32,
+    /// How many groups and committed offsets together it tells of: 0 or above.
+    pub admin_metrics_groups_max: i32,
 }
 
 impl AdminConfig {
@@ -31,6 +35,8 @@ impl AdminConfig {
             admin_listeners: endpoints?,
             is_asked_for: view.is_set(ADMIN_LISTENERS),
             admin_hosts: hosts.filter(|host| !host.is_empty()).collect(),
+            admin_metrics_partitions_max: view.int("admin.metrics.partitions.max"),
+            admin_metrics_groups_max: view.int("admin.metrics.groups.max"),
         })
     }
 }

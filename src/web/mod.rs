@@ -23,7 +23,9 @@ use tokio::runtime::{Builder, Handle, Runtime};
 pub use node::{Node, Serving, Stage};
 
 use crate::network::{ListenError, bind};
+use health::Asked;
 use hosts::Hosts;
+use metrics::Metrics;
 use server::Server;
 use slots::Slots;
 
@@ -112,18 +114,18 @@ pub async fn serve(
 
 /// What is served, by path.
 fn router(node: &Arc<Node>) -> Router {
+    let (readiness, restart) = (Asked::readiness(node), Asked::restart(node));
+    let metrics = Metrics::new(node);
     Router::new()
         .route("/livez", get(health::live).with_state(Arc::clone(node)))
-        .route(
-            "/readyz",
-            get(health::asked).with_state(health::Asked::readiness(node)),
-        )
-        .route(
-            "/safe-to-restart",
-            get(health::asked).with_state(health::Asked::restart(node)),
-        )
+        .route("/readyz", get(health::asked).with_state(readiness))
+        .route("/safe-to-restart", get(health::asked).with_state(restart))
         .route(
             "/metrics",
-            get(metrics::few).with_state(metrics::Metrics::new(node)),
+            get(metrics::few).with_state(Arc::clone(&metrics)),
+        )
+        .route(
+            "/metrics/detailed",
+            get(metrics::detailed).with_state(metrics),
         )
 }

@@ -14,6 +14,14 @@ keys! {
         "Where metrics and health are served by HTTP, without a password; `http://:9000` is port 9000 of \
          all addresses. None if it is empty. Nobody has to set it: if another process has the port of the \
          default, this node does without, and says so.";
+    "admin.metrics.groups.max": Int = "20000", at_least(0); Low ReadOnly Acts;
+        "How many groups and committed offsets together `/metrics/detailed` tells of: each offset is two \
+         series of whoever scrapes, and clients name groups. Those that were told keep their place; the others \
+         are counted by `broker_metrics_left_out`, with groups whose id is longer than 255 bytes.";
+    "admin.metrics.partitions.max": Int = "20000", at_least(0); Low ReadOnly Acts;
+        "How many replicas here `/metrics/detailed` tells of: each is up to 17 series. Of a topic all are told \
+         or none; those that were told keep their place, and the others are counted by \
+         `broker_metrics_left_out`.";
     "auto.create.topics.per.request.max": Int = "100", at_least(1); Low ReadOnly Acts;
         "How many topics one Metadata request may have made that nobody made before. For each the \
          disk makes folders, and others' changes wait for them; the client is told to come again \

@@ -3,13 +3,19 @@
 //! The text is made piece by piece as its reader takes it, on a thread that may block: a scrape takes the
 //! same memory however many partitions there are, and stops where its reader does.
 
+mod bounds;
+mod detailed;
+mod end_offsets;
 mod few;
+mod groups;
 mod kafka_names;
+mod partitions;
 mod process;
 mod recent;
 mod requests;
 mod stream;
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -18,6 +24,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::node::Node;
 use crate::telemetry::{Exposition, TEXT_FORMAT};
+use detailed::Details;
 use recent::Recent;
 use stream::Scrapes;
 
@@ -25,6 +32,7 @@ use stream::Scrapes;
 pub(super) struct Metrics {
     node: Arc<Node>,
     recent: Arc<Recent>,
+    details: Arc<Details>,
     scrapes: Scrapes,
 }
 
@@ -34,6 +42,7 @@ impl Metrics {
         Arc::new(Self {
             node: Arc::clone(node),
             recent: Recent::begin(node),
+            details: Arc::default(),
             scrapes: Scrapes::default(),
         })
     }
@@ -42,7 +51,20 @@ impl Metrics {
 /// Metrics of the node as a whole.
 pub(super) async fn few(State(metrics): State<Arc<Metrics>>) -> Response {
     let (node, recent) = (Arc::clone(&metrics.node), Arc::clone(&metrics.recent));
-    let write = move |out: &mut Exposition<'_>| few::write(&node, &recent, out);
+    answer(&metrics, move |out| few::write(&node, &recent, out)).await
+}
+
+/// Metrics of topics, partitions and groups.
+pub(super) async fn detailed(State(metrics): State<Arc<Metrics>>) -> Response {
+    let (node, recent) = (Arc::clone(&metrics.node), Arc::clone(&metrics.recent));
+    let details = Arc::clone(&metrics.details);
+    answer(&metrics, move |out| details.write(&node, &recent, out)).await
+}
+
+async fn answer(
+    metrics: &Metrics,
+    write: impl FnOnce(&mut Exposition<'_>) -> fmt::Result + Send + 'static,
+) -> Response {
     match metrics.scrapes.begin(write).await {
         Ok(body) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], body).into_response(),
         Err(busy) => busy.into_response(),

@@ -89,9 +89,9 @@ impl Api {
         }
         let metrics = self.metrics();
         metrics.throttled_requests.inc();
-        let is_of_follower = context.connection.is_of_follower();
+        let is_of_brokers = context.connection.is_of_brokers();
         let times = &metrics.request_times;
-        if let Some(kind) = times.kind(context.header.api_key, is_of_follower) {
+        if let Some(kind) = times.kind(context.header.api_key, is_of_brokers) {
             times.note_throttle(kind, wait);
         }
         // The connection of a broker that forwards is not its client's.

@@ -95,12 +95,7 @@ impl Connection {
     /// Whether a broker or a controller is at the other end: by the listener, or because a follower has
     /// fetched by the connection.
     pub fn is_of_brokers(&self) -> bool {
-        self.listener.brokers_only || self.is_of_follower()
-    }
-
-    /// Whether a follower has fetched by the connection.
-    pub fn is_of_follower(&self) -> bool {
-        self.is_of_follower.load(Ordering::Relaxed)
+        self.listener.brokers_only || self.is_of_follower.load(Ordering::Relaxed)
     }
 
     /// Notes that a broker is at the other end: it has fetched as a follower, and named its registration.

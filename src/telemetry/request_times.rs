@@ -68,10 +68,10 @@ pub const BUCKETS: usize = BOUNDS_US.len() + 1;
 const CELLS_OF_STAGE: usize = BUCKETS + 1;
 const CELLS_OF_KIND: usize = Stage::ALL.len() * CELLS_OF_STAGE;
 
-/// The API key of Fetch, whose requests by followers are counted apart.
+/// The API key of Fetch, whose requests by brokers and controllers are counted apart, as in Kafka.
 const FETCH: i16 = 1;
 
-/// What a request is: an API, with fetches of followers apart.
+/// What a request is: an API, with the fetches of brokers and controllers apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestKind(u16);
 
@@ -161,8 +161,8 @@ impl RequestTimes {
     }
 
     /// The kind of requests with this API key; `None` if nobody serves them.
-    pub fn kind(&self, api_key: i16, is_of_follower: bool) -> Option<RequestKind> {
-        if api_key == FETCH && is_of_follower {
+    pub fn kind(&self, api_key: i16, is_of_brokers: bool) -> Option<RequestKind> {
+        if api_key == FETCH && is_of_brokers {
             return Some(RequestKind(0));
         }
         let index = usize::try_from(api_key).ok()?;

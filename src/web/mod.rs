@@ -116,16 +116,18 @@ pub async fn serve(
 fn router(node: &Arc<Node>) -> Router {
     let (readiness, restart) = (Asked::readiness(node), Asked::restart(node));
     let metrics = Metrics::new(node);
+    let get_metrics = || Arc::clone(&metrics);
     Router::new()
         .route("/livez", get(health::live).with_state(Arc::clone(node)))
         .route("/readyz", get(health::asked).with_state(readiness))
         .route("/safe-to-restart", get(health::asked).with_state(restart))
-        .route(
-            "/metrics",
-            get(metrics::few).with_state(Arc::clone(&metrics)),
-        )
+        .route("/metrics", get(metrics::few).with_state(get_metrics()))
         .route(
             "/metrics/detailed",
-            get(metrics::detailed).with_state(metrics),
+            get(metrics::detailed).with_state(get_metrics()),
+        )
+        .route(
+            "/metrics/clients",
+            get(metrics::of_clients).with_state(get_metrics()),
         )
 }

@@ -19,6 +19,7 @@ mod identities;
 mod impostors;
 mod in_flight;
 mod load;
+mod metrics;
 mod mixed_data;
 mod mixed_quorum;
 mod near_replicas;

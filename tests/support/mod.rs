@@ -8,6 +8,8 @@
 )]
 
 pub mod apache;
+pub mod http;
+pub mod metrics_text;
 pub mod preload;
 pub mod process;
 pub mod tools;
@@ -35,6 +37,8 @@ pub struct Broker {
     library: Option<PathBuf>,
     /// The socket of the service manager.
     manager: Option<PathBuf>,
+    /// Whether the default of `admin.listeners` holds where no setting names any.
+    keeps_admin_default: bool,
     /// The words of the command that stand before the arguments, the program last.
     command: Vec<String>,
     running: Option<Running>,
@@ -71,6 +75,7 @@ impl Broker {
             settings,
             library: None,
             manager: None,
+            keeps_admin_default: false,
             command: vec![program()],
             running: None,
         }
@@ -84,6 +89,19 @@ impl Broker {
     /// Names the socket on which the process tells a service manager of itself.
     pub fn tell(&mut self, manager: &Path) {
         self.manager = Some(manager.to_owned());
+    }
+
+    /// Leaves `admin.listeners` to its default.
+    pub fn keep_admin_default(&mut self) {
+        self.keeps_admin_default = true;
+    }
+
+    /// Where the running broker serves metrics and health, `host:port`: `admin.listeners` was set.
+    pub fn admin(&self) -> String {
+        const SERVING: &str = "serving metrics and health on http://";
+        let line = self.wait_until_logged(SERVING);
+        let address = line.split(SERVING).nth(1).expect("the line has it");
+        address.trim().to_owned()
     }
 
     /// Lets this program be the broker from the next start on.

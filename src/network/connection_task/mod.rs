@@ -299,8 +299,8 @@ impl Server {
         let (key, bytes, received) = (api_key(&frame), frame.bytes.len(), frame.received_at);
         let handling = self.network.handler.handle(&self.connection, frame);
         let times = &self.network.metrics.request_times;
-        // By now it is known whether a follower asks.
-        let kind = times.kind(key, self.connection.is_of_follower());
+        // By now it is known whether a follower asks, or a controller.
+        let kind = times.kind(key, self.connection.is_of_brokers());
         let clock = RequestClock::new(kind, received, begun);
         let served = |clock: RequestClock| clock.served_by(Instant::now());
         match handling {

@@ -1,9 +1,11 @@
-//! `/metrics`, with few series, and `/metrics/detailed`, with those of topics, partitions and groups.
+//! `/metrics`, with few series; `/metrics/detailed`, with those of topics, partitions and groups; and
+//! `/metrics/clients`, with what clients push of themselves.
 //!
 //! The text is made piece by piece as its reader takes it, on a thread that may block: a scrape takes the
 //! same memory however many partitions there are, and stops where its reader does.
 
 mod bounds;
+mod clients;
 mod detailed;
 mod end_offsets;
 mod few;
@@ -22,8 +24,9 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::node::Node;
+use super::node::{Node, Stage};
 use crate::telemetry::{Exposition, TEXT_FORMAT};
+use clients::Clients;
 use detailed::Details;
 use recent::Recent;
 use stream::Scrapes;
@@ -59,6 +62,21 @@ pub(super) async fn detailed(State(metrics): State<Arc<Metrics>>) -> Response {
     let (node, recent) = (Arc::clone(&metrics.node), Arc::clone(&metrics.recent));
     let details = Arc::clone(&metrics.details);
     answer(&metrics, move |out| details.write(&node, &recent, out)).await
+}
+
+/// Metrics that clients have pushed.
+pub(super) async fn of_clients(State(metrics): State<Arc<Metrics>>) -> Response {
+    let node = Arc::clone(&metrics.node);
+    answer(&metrics, move |out| {
+        let stage = node.stage();
+        let broker = match &*stage {
+            Stage::Serving(serving) => serving.parts.broker.as_ref(),
+            Stage::Starting | Stage::Stopping => None,
+        };
+        let newest = broker.map(|broker| broker.client_metrics.newest());
+        Clients::read(newest.unwrap_or_default()).write(out)
+    })
+    .await
 }
 
 async fn answer(

@@ -1,0 +1,91 @@
+//! However many names clients make up, the number of series is bounded, and who was told before is told on.
+
+use broker::protocol::ErrorCode;
+use broker::protocol::messages::api_versions::ApiVersionsRequest;
+
+use crate::start;
+use crate::support::http::get;
+use crate::support::metrics_text::Scrape;
+use crate::traffic::Traffic;
+
+fn detailed(admin: &str) -> Scrape {
+    Scrape::parse(&get(admin, "/metrics/detailed").body)
+}
+
+#[test]
+fn a_flood_of_groups_is_cut_and_counted_and_pushes_nobody_out() {
+    const GROUPS: usize = 3_000;
+    let (broker, admin) = start(&[("admin.metrics.groups.max", "100")]);
+    let mut traffic = Traffic::new(&broker);
+    traffic.create("t", 1);
+    traffic.produce("t", 9);
+    traffic.meet("zz-first");
+    assert_eq!(traffic.commit("zz-first", "t", 4), ErrorCode::NONE);
+    detailed(&admin);
+
+    for number in 0..GROUPS {
+        traffic.commit(&format!("aa-{number}"), "t", 1);
+    }
+    let long = "x".repeat(300);
+    traffic.commit(&long, "t", 1);
+
+    let seen = detailed(&admin);
+    // A group and its one offset: two of the hundred.
+    assert_eq!(seen.all("kafka_consumergroup_members").count(), 50);
+    assert_eq!(seen.all("kafka_consumergroup_lag").count(), 50);
+    let of_first = [
+        ("consumergroup", "zz-first"),
+        ("topic", "t"),
+        ("partition", "0"),
+    ];
+    assert_eq!(seen.value("kafka_consumergroup_lag", &of_first), 5.0);
+    let left_out = seen.value("broker_metrics_left_out", &[("what", "groups")]);
+    assert_eq!(left_out, (2 * (GROUPS + 2) - 100) as f64);
+}
+
+#[test]
+fn a_flood_of_topics_is_cut_and_counted_and_pushes_nobody_out() {
+    let (broker, admin) = start(&[("admin.metrics.partitions.max", "20")]);
+    let mut traffic = Traffic::new(&broker);
+    traffic.create("zz-first", 5);
+    detailed(&admin);
+
+    for number in 0..30 {
+        traffic.create(&format!("aa-{number}"), 3);
+    }
+
+    let seen = detailed(&admin);
+    assert_eq!(seen.all("kafka_log_log_size").count(), 20);
+    let first = seen.all("kafka_log_log_size");
+    assert_eq!(
+        first
+            .filter(|(labels, _)| labels["topic"] == "zz-first")
+            .count(),
+        5
+    );
+    let left_out = seen.value("broker_metrics_left_out", &[("what", "partitions")]);
+    assert_eq!(left_out, (5 + 90 - 20) as f64);
+}
+
+#[test]
+fn client_ids_make_no_series() {
+    const CLIENTS: usize = 300;
+    let (broker, admin) = start(&[]);
+    let series = || Scrape::parse(&get(&admin, "/metrics").body).series.len();
+    let ask = |client: &str| {
+        let request = ApiVersionsRequest {
+            client_software_name: "s".into(),
+            client_software_version: "1".into(),
+            ..ApiVersionsRequest::default()
+        };
+        Traffic::named(&broker, Some(client)).call(&request, 3);
+    };
+    ask("first");
+    let before = series();
+
+    for number in 0..CLIENTS {
+        ask(&format!("{number}\"\n{}", "x".repeat(number)));
+    }
+
+    assert_eq!(series(), before);
+}

@@ -47,7 +47,7 @@ pub(super) fn handle(
         Ok(Handling::Later(pending) | Handling::Pipelined(pending)) => {
             Handling::Later(Box::pin(async move {
                 Outcome::Answer(match pending.await {
-                    Outcome::Answer(frame) => seal(Ok(&frame)),
+                    Outcome::Answer(frame) | Outcome::FromElsewhere(frame, _) => seal(Ok(&frame)),
                     Outcome::NoAnswer | Outcome::Close(_) => seal(unanswered),
                 })
             }))

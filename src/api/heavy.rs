@@ -6,6 +6,7 @@
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -14,7 +15,7 @@ use tokio::task::spawn_blocking;
 use super::Api;
 use super::context::RequestContext;
 use super::route::Route;
-use crate::network::{Handling, Outcome, Pending};
+use crate::network::{Elsewhere, Handling, Outcome, Pending};
 use crate::protocol::reader::{MAX_HEAP_FACTOR, MIN_HEAP_BUDGET};
 
 /// How many times its decoded form a request may take in memory: the form itself, what is made of it, and
@@ -67,6 +68,7 @@ pub(super) fn serve(
     Handling::Later(Box::pin(async move {
         let memory = PARTS * most_heap(body.len(), context.limits.decoded_bytes);
         let memory = memory as u64;
+        let asked = Instant::now();
         let is_of_brokers = route.is_of_brokers() && context.connection.is_of_brokers();
         let turn = if is_of_brokers {
             let turn = api.heavy_of_brokers.turn().await;
@@ -82,34 +84,41 @@ pub(super) fn serve(
             }
             turn
         };
-        let begin = move || (route.serve(&api, context, body), turn);
-        let (pending, turn) = match elsewhere(begin).await {
-            (Err(error), _) => return Outcome::Close(route.malformed(&error)),
-            (Ok(Handling::Answer(frame)), _) => return Outcome::Answer(frame),
-            (Ok(Handling::NoAnswer), _) => return Outcome::NoAnswer,
-            (Ok(Handling::Close(reason)), _) => return Outcome::Close(reason),
-            (Ok(Handling::Later(pending) | Handling::Pipelined(pending)), turn) => (pending, turn),
+        let waited = asked.elapsed();
+        let begin = timed(move || (route.serve(&api, context, body), turn));
+        let ((begun, turn), worked) = elsewhere(begin).await;
+        let cost = Elsewhere { waited, worked };
+        let pending = match begun {
+            Err(error) => return Outcome::Close(route.malformed(&error)),
+            Ok(Handling::Answer(frame)) => return Outcome::FromElsewhere(frame, cost),
+            Ok(Handling::NoAnswer) => return Outcome::NoAnswer,
+            Ok(Handling::Close(reason)) => return Outcome::Close(reason),
+            Ok(Handling::Later(pending) | Handling::Pipelined(pending)) => pending,
         };
-        drive_elsewhere(pending, turn).await
+        drive_elsewhere(pending, turn, cost).await
     }))
 }
 
 /// Drives an answer whose steps may each take long. Between them it waits, mostly for others, so only the
 /// first step needs the turn.
-async fn drive_elsewhere(mut pending: Pending, mut turn: Turn) -> Outcome {
+async fn drive_elsewhere(mut pending: Pending, mut turn: Turn, mut cost: Elsewhere) -> Outcome {
     let woken = Arc::new(Woken::default());
     loop {
         let waker = Waker::from(Arc::clone(&woken));
         let turn = turn.take();
-        let step = move || {
+        let step = timed(move || {
             let polled = pending.as_mut().poll(&mut Context::from_waker(&waker));
             drop(turn);
             (polled, pending)
-        };
-        let polled;
-        (polled, pending) = elsewhere(step).await;
+        });
+        let (polled, worked);
+        ((polled, pending), worked) = elsewhere(step).await;
+        cost.worked += worked;
         if let Poll::Ready(outcome) = polled {
-            return outcome;
+            return match outcome {
+                Outcome::Answer(frame) => Outcome::FromElsewhere(frame, cost),
+                other => other,
+            };
         }
         woken.0.notified().await;
     }
@@ -122,6 +131,14 @@ struct Woken(Notify);
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
         self.0.notify_one();
+    }
+}
+
+/// Work that tells how long it took.
+fn timed<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> (T, Duration) {
+    move || {
+        let begun = Instant::now();
+        (work(), begun.elapsed())
     }
 }
 

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -67,10 +67,21 @@ pub enum Handling {
     Close(CloseReason),
 }
 
+/// What a request has cost on threads that no connection waits for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Elsewhere {
+    /// How long it waited for its turn there.
+    pub waited: Duration,
+    /// How long it was worked on.
+    pub worked: Duration,
+}
+
 /// What a pending answer ends with.
 pub enum Outcome {
     /// The answer.
     Answer(ResponseFrame),
+    /// The answer of a request that was served elsewhere.
+    FromElsewhere(ResponseFrame, Elsewhere),
     /// The peer expects no answer.
     NoAnswer,
     /// The connection is closed as soon as earlier answers are written.

@@ -35,7 +35,7 @@ pub use client::{Client, ClientError, ClientOptions, decode_answer};
 pub use close::CloseReason;
 pub use connection::{ClientSoftware, Connection};
 pub use connections::{ConnectionLimits, Connections, IpRates, ListenerLimits};
-pub use handler::{Handling, Outcome, Pending, RequestFrame, RequestHandler, Treatment};
+pub use handler::{Elsewhere, Handling, Outcome, Pending, RequestFrame, RequestHandler, Treatment};
 pub use listener::{Listener, RunningListener};
 pub use options::{ConnectionOptions, ListenerOptions};
 pub use sniff::Foreign;

@@ -129,6 +129,9 @@ impl Pipeline {
             };
             match slot.answer {
                 Answer::Made(Outcome::Answer(frame)) => output.push_answer(frame, clock),
+                Answer::Made(Outcome::FromElsewhere(frame, cost)) => {
+                    output.push_answer(frame, clock.served_elsewhere(cost.waited, cost.worked));
+                }
                 Answer::Made(Outcome::Close(reason)) => return Err(reason),
                 Answer::Made(Outcome::NoAnswer) => times.note(&clock, now),
                 Answer::Waiting(_) => {}

@@ -105,6 +105,19 @@ impl RequestClock {
         }
     }
 
+    /// The request if a part of its wait was one for its turn elsewhere, and another the work there.
+    #[must_use]
+    pub fn served_elsewhere(self, waited: Duration, worked: Duration) -> Self {
+        let begun = (self.begun + waited).min(self.made);
+        // What was done at once is a part of serving it as well.
+        let at_once = self.served.saturating_duration_since(self.begun);
+        Self {
+            begun,
+            served: (begun + at_once + worked).min(self.made),
+            ..self
+        }
+    }
+
     /// The request once it was served by `at`, with its answer.
     #[must_use]
     pub fn served_by(self, at: Instant) -> Self {
@@ -359,6 +372,20 @@ mod tests {
             times.histogram(kind, Stage::Total, 1).sum_ns,
             60_000_000_000
         );
+    }
+
+    #[test]
+    fn work_elsewhere_is_no_wait_for_others() {
+        let start = Instant::now();
+        let us = Duration::from_micros;
+
+        let clock = clock(None, start).served_elsewhere(us(1_000), us(3_000));
+
+        assert_eq!(clock.begun - clock.received, us(1_000));
+        assert_eq!(clock.served - clock.begun, us(3_060));
+        assert_eq!(clock.made - clock.served, us(1_000));
+        let too_much = clock.served_elsewhere(us(9_000), us(9_000));
+        assert_eq!((too_much.begun, too_much.served), (clock.made, clock.made));
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod refused;
 mod writing;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -23,7 +23,7 @@ use super::route::answer;
 use super::{Api, nodes};
 use crate::metadata::image::MetadataImage;
 use crate::model::{TopicIdPartition, Uuid};
-use crate::network::{CloseReason, Handling, Outcome};
+use crate::network::{CloseReason, Elsewhere, Handling, Outcome};
 use crate::protocol::messages::produce::{
     LeaderIdAndEpoch, NodeEndpoint, ProduceRequest, ProduceResponse, TopicProduceData,
 };
@@ -105,9 +105,9 @@ fn on_slow_disk(
     writing: Writing,
 ) -> Handling {
     Handling::Later(Box::pin(async move {
-        let write = all_of_it(&api, context, writing);
-        let (written, context) = api.replicas().on_slow_disk(dir, write).await;
-        outcome(&api, &context, written).await
+        let (asked, write) = (Instant::now(), all_of_it(&api, context, writing));
+        let written = api.replicas().on_slow_disk(dir, write).await;
+        outcome(&api, written, asked).await
     }))
 }
 
@@ -115,35 +115,61 @@ fn on_slow_disk(
 /// connection is started before it is answered.
 fn elsewhere(api: Arc<Api>, context: RequestContext, writing: Writing) -> Handling {
     Handling::Later(Box::pin(async move {
-        let write = all_of_it(&api, context, writing);
-        let (written, context) = api.large_batches.run(write).await;
-        outcome(&api, &context, written).await
+        let (asked, write) = (Instant::now(), all_of_it(&api, context, writing));
+        let written = api.large_batches.run(write).await;
+        outcome(&api, written, asked).await
     }))
+}
+
+/// A request that was written elsewhere.
+struct WrittenElsewhere {
+    written: Written,
+    context: RequestContext,
+    worked: Duration,
 }
 
 fn all_of_it(
     api: &Arc<Api>,
     mut context: RequestContext,
     mut writing: Writing,
-) -> impl FnOnce() -> (Written, RequestContext) + Send + 'static {
+) -> impl FnOnce() -> WrittenElsewhere + Send + 'static {
     let api = Arc::clone(api);
     move || {
+        let begun = Instant::now();
         let is_done = writing.go_on(&api, &context, &mut Effort::any());
         assert!(is_done, "any effort is enough");
         let written = writing.finish(&api, &context);
         context.release_memory();
-        (written, context)
+        WrittenElsewhere {
+            written,
+            context,
+            worked: begun.elapsed(),
+        }
     }
 }
 
-async fn outcome(api: &Api, context: &RequestContext, written: Written) -> Outcome {
-    match written {
+/// What becomes of a request that was written elsewhere, since it was `asked` for there.
+async fn outcome(api: &Api, elsewhere: WrittenElsewhere, asked: Instant) -> Outcome {
+    let WrittenElsewhere {
+        written,
+        context,
+        worked,
+    } = elsewhere;
+    let cost = Elsewhere {
+        waited: asked.elapsed().saturating_sub(worked),
+        worked,
+    };
+    let outcome = match written {
         Written::Unanswered(response) => match without_answer(&response) {
             Handling::Close(reason) => Outcome::Close(reason),
             _ => Outcome::NoAnswer,
         },
-        Written::Answered(response) => Outcome::Answer(complete(api, context, response)),
-        Written::Waiting(waiting) => waiting.answer(api, context).await,
+        Written::Answered(response) => Outcome::Answer(complete(api, &context, response)),
+        Written::Waiting(waiting) => waiting.answer(api, &context).await,
+    };
+    match outcome {
+        Outcome::Answer(frame) => Outcome::FromElsewhere(frame, cost),
+        other => other,
     }
 }
 

@@ -10,13 +10,13 @@ use std::fmt;
 use super::recent::Recent;
 use super::requests::Requests;
 use super::{kafka_names, process};
-use crate::telemetry::{Exposition, MetricKind, Metrics, SampleValue};
+use crate::api::{BrokerParts, Parts};
+use crate::telemetry::MetricKind::{self, Counter, Gauge};
+use crate::telemetry::{Exposition, Metrics, SampleValue};
 use crate::web::{Node, Serving, Stage};
 
 /// A family of one sample.
 type Single<'a> = (&'a str, MetricKind, &'a str, SampleValue);
-
-use MetricKind::{Counter, Gauge};
 
 /// Writes all of it.
 pub(super) fn write(node: &Node, recent: &Recent, out: &mut Exposition<'_>) -> fmt::Result {
@@ -88,98 +88,62 @@ fn write_node(
 
 /// What is read of a node's parts.
 fn write_serving(serving: &Serving, out: &mut Exposition<'_>) -> fmt::Result {
-    let parts = &serving.parts;
+    write_quorum(&serving.parts, out)?;
+    write_connections(serving, out)?;
+    if let Some(broker) = &serving.parts.broker {
+        write_fetch_sessions(broker, out)?;
+        write_brokers(&serving.parts, out)?;
+    }
+    Ok(())
+}
+
+/// The metadata quorum, as this node knows it.
+#[rustfmt::skip]
+fn write_quorum(parts: &Parts, out: &mut Exposition<'_>) -> fmt::Result {
     let quorum = parts.raft.info();
     let role = quorum.role.to_ascii_lowercase();
     let name = "kafka_server_raftmetrics_current_state";
     out.family(name, Gauge, "The role of this node in the metadata quorum")?
         .sample(&[("current_state", role.as_str())], 1u64)?;
-    write_all(
-        &[
-            (
-                "kafka_server_raftmetrics_current_leader",
-                Gauge,
-                "The id of the active controller, or -1",
-                quorum.leader.map_or(-1, |id| i64::from(id.0)).into(),
-            ),
-            (
-                "kafka_server_raftmetrics_current_epoch",
-                Gauge,
-                "The epoch of the metadata quorum",
-                i64::from(quorum.epoch.0).into(),
-            ),
-            (
-                "kafka_server_raftmetrics_high_watermark",
-                Gauge,
-                "The offset below which the metadata log is committed, or -1",
-                quorum.high_watermark.map_or(-1, |it| it.0).into(),
-            ),
-            (
-                "kafka_server_raftmetrics_log_end_offset",
-                Gauge,
-                "The end of the metadata log here",
-                quorum.log_end_offset.0.into(),
-            ),
-            (
-                "kafka_server_brokermetadatametrics_last_applied_record_offset",
-                Gauge,
-                "The last record of the metadata log that was acted on",
-                parts.metadata.offset().borrow().0.into(),
-            ),
-        ],
-        out,
-    )?;
-    let mut connections: BTreeMap<String, u64> = BTreeMap::new();
+    let leader = quorum.leader.map_or(-1, |id| i64::from(id.0));
+    let high_watermark = quorum.high_watermark.map_or(-1, |it| it.0);
+    let acted_on = parts.metadata.offset().borrow().0;
+    let families: [Single<'_>; 5] = [
+        ("kafka_server_raftmetrics_current_leader", Gauge, "The id of the active controller, or -1", leader.into()),
+        ("kafka_server_raftmetrics_current_epoch", Gauge, "The epoch of the metadata quorum", i64::from(quorum.epoch.0).into()),
+        ("kafka_server_raftmetrics_high_watermark", Gauge, "The offset below which the metadata log is committed, or -1", high_watermark.into()),
+        ("kafka_server_raftmetrics_log_end_offset", Gauge, "The end of the metadata log here", quorum.log_end_offset.0.into()),
+        ("kafka_server_brokermetadatametrics_last_applied_record_offset", Gauge, "The last record of the metadata log that was acted on", acted_on.into()),
+    ];
+    write_all(&families, out)
+}
+
+fn write_connections(serving: &Serving, out: &mut Exposition<'_>) -> fmt::Result {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for connection in serving.network.connections().list() {
-        *connections
-            .entry(connection.listener_name().to_owned())
-            .or_default() += 1;
+        let listener = connection.listener_name().to_owned();
+        *counts.entry(listener).or_default() += 1;
     }
     let name = "kafka_server_socket_server_metrics_connection_count";
     let mut samples = out.family(name, Gauge, "Connections held now")?;
-    for (listener, count) in &connections {
-        samples.sample(&[("listener", listener)], *count)?;
-    }
-    if let Some(broker) = &parts.broker {
-        let (sessions, partitions, evicted) = broker.replicas.fetch_session_counts();
-        write_fetch_sessions([sessions as u64, partitions as u64, evicted], out)?;
-        write_brokers(serving, out)?;
-    }
-    Ok(())
+    counts
+        .iter()
+        .try_for_each(|(listener, count)| samples.sample(&[("listener", listener)], *count))
 }
 
-fn write_fetch_sessions(
-    [sessions, partitions, evicted]: [u64; 3],
-    out: &mut Exposition<'_>,
-) -> fmt::Result {
-    write_all(
-        &[
-            (
-                "kafka_server_fetchsessioncache_numincrementalfetchsessions",
-                Gauge,
-                "Fetch sessions",
-                sessions.into(),
-            ),
-            (
-                "kafka_server_fetchsessioncache_numincrementalfetchpartitionscached",
-                Gauge,
-                "Partitions of all fetch sessions",
-                partitions.into(),
-            ),
-            (
-                "kafka_server_fetchsessioncache_incrementalfetchsessionevictions_total",
-                Counter,
-                "Fetch sessions that made room for others",
-                evicted.into(),
-            ),
-        ],
-        out,
-    )
+#[rustfmt::skip]
+fn write_fetch_sessions(broker: &BrokerParts, out: &mut Exposition<'_>) -> fmt::Result {
+    let (sessions, partitions, evicted) = broker.replicas.fetch_session_counts();
+    let families: [Single<'_>; 3] = [
+        ("kafka_server_fetchsessioncache_numincrementalfetchsessions", Gauge, "Fetch sessions", (sessions as u64).into()),
+        ("kafka_server_fetchsessioncache_numincrementalfetchpartitionscached", Gauge, "Partitions of all fetch sessions", (partitions as u64).into()),
+        ("kafka_server_fetchsessioncache_incrementalfetchsessionevictions_total", Counter, "Fetch sessions that made room for others", evicted.into()),
+    ];
+    write_all(&families, out)
 }
 
 /// The brokers of the cluster, as kafka_exporter tells of them: each broker tells of itself.
-fn write_brokers(serving: &Serving, out: &mut Exposition<'_>) -> fmt::Result {
-    let parts = &serving.parts;
+fn write_brokers(parts: &Parts, out: &mut Exposition<'_>) -> fmt::Result {
     let image = parts.metadata.image();
     let up = image
         .brokers()

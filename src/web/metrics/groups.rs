@@ -111,21 +111,24 @@ impl Groups {
     pub(super) fn find_ends(&mut self, parts: &Parts, broker: &BrokerParts, ends: &EndOffsets) {
         let image = parts.metadata.image();
         let local = parts.config.node.node_id;
-        let own = |topic: &str, partition: i32| {
-            let topic = image.topics().by_name(topic)?;
-            let is_led = topic.partition(partition)?.leader == local;
-            let id = TopicIdPartition {
-                topic_id: topic.id,
-                partition,
-            };
-            let log = broker.replicas.partition(&id).ok().filter(|_| is_led)?;
-            Some(log.high_watermark().0)
-        };
         let mut elsewhere = BTreeSet::new();
         for position in self.groups.iter_mut().flat_map(|it| &mut it.offsets) {
-            position.end = own(&position.topic, position.partition);
-            if position.end.is_none() {
-                elsewhere.insert((position.topic.clone(), position.partition));
+            let (topic, partition) = (&position.topic, position.partition);
+            let topic_image = image.topics().by_name(topic);
+            // Nobody knows the end of a partition without a leader.
+            let state = topic_image.and_then(|topic| topic.partition(partition));
+            let (Some(topic_image), Some(state)) = (topic_image, state) else {
+                continue;
+            };
+            if state.leader == local {
+                let id = TopicIdPartition {
+                    topic_id: topic_image.id,
+                    partition,
+                };
+                let log = broker.replicas.partition(&id).ok();
+                position.end = log.map(|log| log.high_watermark().0);
+            } else if state.has_leader() {
+                elsewhere.insert((topic.clone(), partition));
             }
         }
         if elsewhere.is_empty() {

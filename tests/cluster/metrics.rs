@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -317,12 +318,12 @@ fn every_query_of_the_dashboard_and_of_the_alerts_works_on_a_real_prometheus() {
     let queries = queries_of_dashboard();
     assert!(queries.len() > 40, "only {} queries", queries.len());
     // While it goes on rates are of something, and so are quantiles.
+    let stop = AtomicBool::new(false);
     let missing = thread::scope(|scope| {
-        let stop = std::sync::atomic::AtomicBool::new(false);
         let (nodes, stop) = (&nodes, &stop);
         scope.spawn(move || {
             let mut all = 0;
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) {
                 fill(nodes, "t", 6, 20);
                 all += 120;
                 drop(read(nodes, &format!("g{all}"), "t", all));
@@ -334,7 +335,7 @@ fn every_query_of_the_dashboard_and_of_the_alerts_works_on_a_real_prometheus() {
             missing.retain(|query| prometheus.query(query).is_empty());
             thread::sleep(Duration::from_millis(200));
         }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
         missing
     });
     assert!(missing.is_empty(), "they yield nothing: {missing:#?}");

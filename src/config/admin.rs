@@ -1,7 +1,7 @@
-//! The config of the admin listeners: where metrics and health are served by HTTP, and to whom.
+//! The config of the admin listeners: where pages, metrics and health are served by HTTP, and to whom.
 
 use super::endpoint::{Endpoint, SecurityProtocol, parse_listener};
-use super::value::InvalidValue;
+use super::value::{InvalidValue, Secret};
 use super::view::View;
 
 /// The key that names the listeners.
@@ -9,7 +9,7 @@ pub(super) const ADMIN_LISTENERS: &str = "admin.listeners";
 /// The one scheme that is served.
 const HTTP: &str = "http";
 
-/// Where metrics and health are served, and to whom.
+/// Where pages, metrics and health are served, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminConfig {
     /// The endpoints to bind; none where nothing is served. Their listener's name is the scheme, `http`.
@@ -18,6 +18,10 @@ pub struct AdminConfig {
     pub is_asked_for: bool,
     /// Names by which they may be asked, beside those that are this node's own; `*` for any.
     pub admin_hosts: Vec<String>,
+    /// What the pages ask for where they are served on other addresses than those of loopback.
+    pub admin_password: Option<Secret>,
+    /// The file that holds it, if it is not set itself.
+    pub admin_password_file: Option<String>,
     /// How many partitions `/metrics/detailed` tells of: 0 or above.
     pub admin_metrics_partitions_max: i32,
     /// How many groups and committed offsets together it tells of: 0 or above.
@@ -35,6 +39,8 @@ impl AdminConfig {
             admin_listeners: endpoints?,
             is_asked_for: view.is_set(ADMIN_LISTENERS),
             admin_hosts: hosts.filter(|host| !host.is_empty()).collect(),
+            admin_password: view.optional_secret("admin.password"),
+            admin_password_file: view.optional_text("admin.password.file"),
             admin_metrics_partitions_max: view.int("admin.metrics.partitions.max"),
             admin_metrics_groups_max: view.int("admin.metrics.groups.max"),
         })

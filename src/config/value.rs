@@ -29,6 +29,12 @@ pub enum Value {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl Value {
     /// What is shown instead of a secret.
     pub const HIDDEN: &'static str = "[hidden]";

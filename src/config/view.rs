@@ -4,7 +4,7 @@
 use super::key::Key;
 use super::keys;
 use super::layers::Layers;
-use super::value::{InvalidValue, Value};
+use super::value::{InvalidValue, Secret, Value};
 
 /// Reads broker keys by name.
 #[derive(Clone, Copy)]
@@ -52,6 +52,13 @@ impl View<'_> {
 
     pub(super) fn optional_text(&self, name: &str) -> Option<String> {
         Some(self.value(name)?.as_str().expect(FITS).to_owned())
+    }
+
+    pub(super) fn optional_secret(&self, name: &str) -> Option<Secret> {
+        match self.value(name)? {
+            Value::Password(secret) => Some(secret),
+            _ => None,
+        }
     }
 
     pub(super) fn list(&self, name: &str) -> Vec<String> {

@@ -1,14 +1,17 @@
 //! What is served by HTTP on the admin listeners (`admin.listeners`): health and metrics, to whoever reaches
-//! them, without a password. Nothing here changes anything.
+//! them, and pages for people, which ask for a password on other addresses than loopback (`gate`). Nothing here
+//! changes anything.
 //!
 //! axum routes, hyper speaks HTTP, on a thread of their own that yields to all others: a stuck scrape takes
 //! nothing from clients, and however many connect, few are held (`slots`). A page is a handler in a file of
 //! its own, and a line in [`router`]; it sees the node through [`Node`].
 
+mod gate;
 mod health;
 mod hosts;
 mod metrics;
 mod node;
+mod pages;
 mod server;
 mod slots;
 mod watched;
@@ -130,4 +133,5 @@ fn router(node: &Arc<Node>) -> Router {
             "/metrics/clients",
             get(metrics::of_clients).with_state(get_metrics()),
         )
+        .merge(pages::router(node))
 }

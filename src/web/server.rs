@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::gate::Ends;
 use super::hosts::Hosts;
 use super::slots::{Slot, Slots, Taken};
 use super::watched::{WatchedBody, WatchedSocket};
@@ -84,11 +85,12 @@ impl Server {
         // An answer leaves in pieces: waiting for more would only add latency.
         let _ = socket.set_nodelay(true);
         let slot = taken.slot();
+        let ends = Ends::of(&socket);
         let io = TokioIo::new(WatchedSocket {
             socket,
             slot: Arc::clone(slot),
         });
-        let service = service_fn(|request| self.answer(request, slot));
+        let service = service_fn(|request| self.answer(request, ends, slot));
         let connection = http1::Builder::new()
             // A client that closes its end behind its request gets its answer.
             .half_close(true)
@@ -109,10 +111,12 @@ impl Server {
 
     async fn answer(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
+        ends: Ends,
         slot: &Arc<Slot>,
     ) -> Result<Response<WatchedBody>, Infallible> {
         slot.note_request(Instant::now());
+        request.extensions_mut().insert(ends);
         let mut response = match self.hosts.check(&request) {
             Ok(()) => self.route(request).await?,
             Err(wrong) => wrong.answer().into_response(),

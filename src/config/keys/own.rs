@@ -11,9 +11,9 @@ keys! {
          `Host` is refused: a web page that has its name lead to this machine could read what is served \
          here. `*` takes any.";
     "admin.listeners": List = "http://127.0.0.1:9000", LIST; Medium ReadOnly Acts;
-        "Where metrics and health are served by HTTP, without a password; `http://:9000` is port 9000 of \
-         all addresses. None if it is empty. Nobody has to set it: if another process has the port of the \
-         default, this node does without, and says so.";
+        "Where the admin pages, metrics and health are served by HTTP; `http://:9000` is port 9000 of all \
+         addresses, where the pages ask for `admin.password`. None if it is empty. Nobody has to set it: if \
+         another process has the port of the default, this node does without, and says so.";
     "admin.metrics.groups.max": Int = "20000", at_least(0); Low ReadOnly Acts;
         "How many groups and committed offsets together `/metrics/detailed` tells of: each offset is two \
          series of whoever scrapes, and clients name groups. Those that were told keep their place; the others \
@@ -22,6 +22,11 @@ keys! {
         "How many replicas here `/metrics/detailed` tells of: each is up to 17 series. Of a topic all are told \
          or none; those that were told keep their place, and the others are counted by \
          `broker_metrics_left_out`.";
+    "admin.password": Password = unset, ANY; Medium ReadOnly Acts;
+        "What the admin pages ask for on other addresses than those of loopback, by whatever user name. \
+         Without it, or if it is empty, nobody sees them there. Metrics and health need none.";
+    "admin.password.file": String = unset, NOT_EMPTY; Medium ReadOnly Acts;
+        "The file whose first line is `admin.password`, where that is not set. It is read at the start.";
     "auto.create.topics.per.request.max": Int = "100", at_least(1); Low ReadOnly Acts;
         "How many topics one Metadata request may have made that nobody made before. For each the \
          disk makes folders, and others' changes wait for them; the client is told to come again \

@@ -1,0 +1,242 @@
+//! The admin pages: the whole cluster, whichever node serves them, to read. A page is data (`view`, made of the
+//! node's own metadata image and of what the brokers told, see `survey`), shown as HTML (`render`, in a `frame`)
+//! or as JSON to who accepts that.
+//!
+//! Nothing in a page runs but one script of our own, and nothing is loaded from elsewhere: the policy that goes
+//! with each says so to browsers.
+
+mod answer;
+mod assets;
+mod detail;
+mod frame;
+mod open_api;
+mod query;
+mod render;
+mod survey;
+mod view;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{MethodRouter, get};
+
+use super::gate::{Ends, Gate};
+use super::node::{Node, Serving, Stage};
+use crate::clock::wall_clock;
+use crate::config::host_and_port;
+use crate::metadata::image::{BrokerImage, MetadataImage, ResourceKind};
+use answer::{Asked, Shown};
+use detail::{Detail, Detailer};
+use survey::{Peer, Surveyor};
+use view::Known;
+use view::brokers::{Brokers, LogDirectories, OneBroker};
+use view::groups::{Groups, OneGroup};
+use view::overview::Overview;
+use view::quorum::QuorumView;
+use view::topics::{OneTopic, Topics};
+
+/// The number of PLAINTEXT among security protocols.
+const PLAINTEXT: i16 = 0;
+
+/// What makes a page of what is known. `None` if there is no such thing.
+type Make = fn(&Known, &Asked) -> Option<Shown>;
+
+/// What all pages share.
+struct Pages {
+    node: Arc<Node>,
+    gate: Gate,
+    surveyor: Arc<Surveyor>,
+    detailer: Detailer,
+}
+
+/// The pages, by path.
+pub(super) fn router(node: &Arc<Node>) -> Router {
+    let pages = Arc::new(Pages {
+        node: Arc::clone(node),
+        gate: Gate::new(&node.config.admin),
+        surveyor: Arc::default(),
+        detailer: Detailer::default(),
+    });
+    Router::new()
+        .route("/", page(overview))
+        .route("/topics", page(topics))
+        .route("/topics/{name}", page(topic))
+        .route("/groups", page(groups))
+        .route("/group", page(group))
+        .route("/brokers", page(brokers))
+        .route("/brokers/{id}", page(broker))
+        .route("/log-dirs", page(log_directories))
+        .route("/quorum", page(quorum))
+        .route("/openapi.json", get(open_api::describe))
+        .fallback(missing)
+        .with_state(pages)
+        .merge(assets::routes())
+}
+
+fn page(make: Make) -> MethodRouter<Arc<Pages>> {
+    get(
+        move |State(pages): State<Arc<Pages>>, request: Request| async move {
+            let asked = Asked::of(&request);
+            match pages.refusal(&request, &asked) {
+                Some(refused) => refused,
+                None => pages.answer(&asked, make).await,
+            }
+        },
+    )
+}
+
+async fn missing(State(pages): State<Arc<Pages>>, request: Request) -> Response {
+    let asked = Asked::of(&request);
+    match pages.refusal(&request, &asked) {
+        Some(refused) => refused,
+        None => asked.error(StatusCode::NOT_FOUND, "There is no such page."),
+    }
+}
+
+impl Pages {
+    async fn answer(&self, asked: &Asked, make: Make) -> Response {
+        let stage = self.node.stage();
+        let serving = match &*stage {
+            Stage::Serving(serving) => serving,
+            Stage::Starting => {
+                let sentence = "This node is starting. It shows the cluster once it serves.";
+                return asked.error(StatusCode::SERVICE_UNAVAILABLE, sentence);
+            }
+            Stage::Stopping => {
+                let sentence = "This node is stopping. Another node shows the cluster.";
+                return asked.error(StatusCode::SERVICE_UNAVAILABLE, sentence);
+            }
+        };
+        let known = self.known(serving, asked).await;
+        match make(&known, asked) {
+            Some(shown) => asked.answer(&known, shown),
+            None => asked.error(StatusCode::NOT_FOUND, "There is nothing of this name."),
+        }
+    }
+
+    /// The answer to who may not see the pages.
+    fn refusal(&self, request: &Request, asked: &Asked) -> Option<Response> {
+        let ends = request.extensions().get::<Ends>().copied();
+        let checked = self.gate.check(ends, request.headers(), Instant::now());
+        checked.err().map(|refused| asked.refused(&refused))
+    }
+
+    async fn known(&self, serving: &Serving, asked: &Asked) -> Known {
+        let parts = &serving.parts;
+        let image = Arc::clone(&parts.metadata.image());
+        let listener = parts.config.network.listeners.inter_broker.as_deref();
+        let peers = peers(&image, listener);
+        let detail = Detail::of(asked, &image);
+        let details = async {
+            match detail {
+                Some(detail) => Some(self.detailer.ask(detail, &image, &peers).await),
+                None => None,
+            }
+        };
+        let survey = self.surveyor.latest(&image, peers.clone());
+        let (survey, details) = tokio::join!(survey, details);
+        let of_file = parts.config.topic_defaults.min_insync_replicas;
+        Known {
+            min_isr: min_isr(&image, of_file),
+            image,
+            survey,
+            cluster_id: parts.cluster_id.clone(),
+            node_id: parts.config.node.node_id.0,
+            details,
+            now_ms: wall_clock().0,
+        }
+    }
+}
+
+/// Where the brokers listen: on the listener of brokers, if they have it.
+fn peers(image: &MetadataImage, listener: Option<&str>) -> Vec<Peer> {
+    let address = |broker: &BrokerImage| {
+        if broker.fenced {
+            return Err("it is fenced, and was not asked".to_owned());
+        }
+        let named = listener.and_then(|listener| broker.endpoint(listener));
+        let mut plain = broker.endpoints.iter();
+        let plain = plain.find(|it| it.security_protocol == PLAINTEXT);
+        let endpoint = named.or(plain);
+        let endpoint = endpoint.filter(|it| it.security_protocol == PLAINTEXT);
+        let endpoint = endpoint.ok_or("it has no listener without encryption")?;
+        Ok(host_and_port(&endpoint.host, endpoint.port))
+    };
+    let brokers = image.brokers().iter();
+    let peer = brokers.map(|broker| Peer {
+        id: broker.id.0,
+        address: address(broker),
+    });
+    peer.collect()
+}
+
+/// `min.insync.replicas` of topics that have none of their own: the cluster's, or that of this node's file.
+fn min_isr(image: &MetadataImage, of_file: i32) -> usize {
+    let configs = image.configs();
+    let of_cluster = configs.get(ResourceKind::Broker, "", view::MIN_ISR);
+    let of_cluster = of_cluster.and_then(|text| text.parse().ok());
+    of_cluster.unwrap_or_else(|| usize::try_from(of_file).unwrap_or(1))
+}
+
+fn overview(known: &Known, asked: &Asked) -> Option<Shown> {
+    let view = Overview::of(known);
+    let content = || render::overview::overview(&view);
+    Some(asked.show("Overview", "/", &view, content))
+}
+
+fn topics(known: &Known, asked: &Asked) -> Option<Shown> {
+    let view = Topics::of(known, &asked.query);
+    let content = || render::topics::topics(&view, &asked.query);
+    let shown = asked.show("Topics", "/topics", &view, content);
+    Some(shown.with_tools(render::topics::tools(&asked.query)))
+}
+
+fn topic(known: &Known, asked: &Asked) -> Option<Shown> {
+    let view = OneTopic::of(known, &asked.name, &asked.query)?;
+    let title = format!("Topic {}", asked.name);
+    let content = || render::topics::one(&view, &asked.query);
+    Some(asked.show(&title, "/topics", &view, content))
+}
+
+fn groups(known: &Known, asked: &Asked) -> Option<Shown> {
+    let view = Groups::of(known, &asked.query);
+    let content = || render::groups::groups(&view, &asked.query);
+    let shown = asked.show("Groups", "/groups", &view, content);
+    Some(shown.with_tools(render::groups::tools(&asked.query)))
+}
+
+fn group(known: &Known, asked: &Asked) -> Option<Shown> {
+    let view = OneGroup::of(known, &asked.query)?;
+    let title = format!("Group {}", asked.query.id);
+    let content = || render::groups::one(&view, &asked.query);
+    Some(asked.show(&title, "/groups", &view, content))
+}
+
+fn brokers(known: &Known, asked: &Asked) -> Option<Shown> {
+    let view = Brokers::of(known);
+    let content = || render::brokers::brokers(&view);
+    Some(asked.show("Brokers", "/brokers", &view, content))
+}
+
+fn broker(known: &Known, asked: &Asked) -> Option<Shown> {
+    let view = OneBroker::of(known, asked.name.parse().ok()?)?;
+    let title = format!("Broker {}", asked.name);
+    let content = || render::brokers::one(&view);
+    Some(asked.show(&title, "/brokers", &view, content))
+}
+
+fn log_directories(known: &Known, asked: &Asked) -> Option<Shown> {
+    let view = LogDirectories::of(known);
+    let content = || render::brokers::log_directories(&view);
+    Some(asked.show("Log directories", "/log-dirs", &view, content))
+}
+
+fn quorum(known: &Known, asked: &Asked) -> Option<Shown> {
+    let view = QuorumView::of(known);
+    let content = || render::overview::quorum(&view);
+    Some(asked.show("Metadata quorum", "/quorum", &view, content))
+}

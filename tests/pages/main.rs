@@ -1,0 +1,21 @@
+//! The admin pages as browsers and programs ask for them, over HTTP, of nodes that are real processes.
+
+#![allow(clippy::print_stdout, reason = "a run tells what it does")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../cluster/nodes.rs"]
+mod nodes;
+#[path = "../cluster/topics.rs"]
+mod topics;
+#[path = "../cluster/voice.rs"]
+mod voice;
+
+mod browser;
+mod gate;
+mod hostile;
+mod many;
+mod whole;
+
+use support::apache;

@@ -46,8 +46,8 @@ pub(super) struct Tool {
     run: fn(Vec<OsString>) -> ExitCode,
 }
 
-/// The tools that have a name of Kafka's.
-const TOOLS: [Tool; 8] = [
+/// The tools that have a name of Kafka's, in the order of their names.
+const TOOLS: &[Tool] = &[
     Tool {
         name: "console-consumer",
         about: "Write the records of topics to standard output",
@@ -146,6 +146,11 @@ mod tests {
     fn found(words: &[&str]) -> Option<(&'static str, usize)> {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         find(&words).map(|(tool, rest)| (tool.name, rest.len()))
+    }
+
+    #[test]
+    fn tools_are_in_the_order_of_their_names() {
+        assert!(TOOLS.is_sorted_by(|first, second| first.name < second.name));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::network::{Client, ClientError, ClientOptions};
-use crate::protocol::{ApiKey, Request, Str};
+use crate::protocol::{ApiKey, ErrorCode, Request, Str};
 
 /// The versions of a request to choose from.
 pub(super) type Versions = RangeInclusive<i16>;
@@ -25,6 +25,14 @@ pub enum AskError {
     /// The node does not serve the API in any version that is known here.
     #[error("it does not serve {0:?} in any version that is known here")]
     NotServed(ApiKey),
+    /// The node is not one that the request is for.
+    #[error("{}", .message.as_deref().unwrap_or(.code.message()))]
+    Refused {
+        /// Its error.
+        code: ErrorCode,
+        /// Its own words for it.
+        message: Option<Str>,
+    },
 }
 
 /// A request that was sent and has no answer yet.

@@ -22,7 +22,7 @@ mod line;
 mod producer;
 mod retry;
 
-pub use cluster::{Cluster, ClusterError, ClusterOptions, PartitionKey, To};
+pub use cluster::{Cluster, ClusterError, ClusterOptions, Entry, PartitionKey, To};
 pub use connection::{AskError, NodeConnection};
 pub use consumer::{
     Assignor, Consumed, Consumer, ConsumerSettings, GroupConsumer, GroupSettings, Polled, Start,

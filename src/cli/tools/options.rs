@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::ending::{Ending, require};
-use crate::client::ClusterOptions;
+use crate::client::{ClusterOptions, Entry};
 use crate::config::read_properties;
 
 /// How Kafka's clients that are not told otherwise wait.
@@ -45,16 +45,76 @@ impl ConnectionArguments {
     /// # Errors
     /// There is no address, or the file can't be read, or asks for what is not served.
     pub(super) fn cluster(&self, client_id: &str) -> Result<ClusterOptions, Ending> {
-        if self.zookeeper.is_some() {
-            let reason =
-                "Option --zookeeper is gone with ZooKeeper: use --bootstrap-server HOST:PORT";
-            return Err(Ending::Usage(reason.to_owned()));
-        }
+        refuse_zookeeper(self.zookeeper.as_deref())?;
         let missing = || Ending::Failed("--bootstrap-server must be specified".to_owned());
         let servers = self.bootstrap_server.as_deref().ok_or_else(missing)?;
-        let file = self.command_config.as_deref();
-        let properties = file.map_or_else(|| Ok(Properties::default()), Properties::of_file)?;
-        properties.cluster(servers, client_id)
+        Properties::of_optional_file(self.command_config.as_deref())?.cluster(servers, client_id)
+    }
+}
+
+/// Where the cluster is, by brokers or by controllers, and how to talk to it.
+#[derive(Debug, Args)]
+pub(super) struct EntryArguments {
+    /// The brokers to ask first, HOST:PORT and separated by commas
+    #[arg(long, value_name = "SERVERS")]
+    pub(super) bootstrap_server: Option<String>,
+
+    /// The controllers to ask first, HOST:PORT and separated by commas; no broker is asked then
+    #[arg(long, value_name = "SERVERS")]
+    pub(super) bootstrap_controller: Option<String>,
+
+    /// Read settings of the client from this file of properties
+    #[arg(long, value_name = "FILE")]
+    pub(super) command_config: Option<PathBuf>,
+
+    /// Kafka's old way to name the cluster
+    #[arg(long, value_name = "SERVERS", hide = true)]
+    pub(super) zookeeper: Option<String>,
+}
+
+impl EntryArguments {
+    /// Which nodes are named, and what they are.
+    ///
+    /// # Errors
+    /// Kafka's sentences for none, and for both.
+    pub(super) fn entry(&self) -> Result<(Entry, &str), Ending> {
+        refuse_zookeeper(self.zookeeper.as_deref())?;
+        let servers = self.bootstrap_server.as_deref();
+        let reason = match (servers, self.bootstrap_controller.as_deref()) {
+            (Some(servers), None) => return Ok((Entry::Brokers, servers)),
+            (None, Some(controllers)) => return Ok((Entry::Controllers, controllers)),
+            (Some(_), Some(_)) => {
+                "You cannot specify both --bootstrap-controller and --bootstrap-server."
+            }
+            (None, None) => "You must specify either --bootstrap-controller or --bootstrap-server.",
+        };
+        Err(Ending::Usage(reason.to_owned()))
+    }
+
+    /// Where the cluster is, by these arguments.
+    ///
+    /// # Errors
+    /// As [`Self::entry`]; or the file can't be read, or asks for what is not served.
+    pub(super) fn cluster(&self, client_id: &str) -> Result<ClusterOptions, Ending> {
+        let (entry, servers) = self.entry()?;
+        let properties = Properties::of_optional_file(self.command_config.as_deref())?;
+        Ok(ClusterOptions {
+            entry,
+            ..properties.cluster(servers, client_id)?
+        })
+    }
+}
+
+/// # Errors
+/// The cluster is named in the way of old.
+fn refuse_zookeeper(zookeeper: Option<&str>) -> Result<(), Ending> {
+    match zookeeper {
+        None => Ok(()),
+        Some(_) => {
+            let reason =
+                "Option --zookeeper is gone with ZooKeeper: use --bootstrap-server HOST:PORT";
+            Err(Ending::Usage(reason.to_owned()))
+        }
     }
 }
 
@@ -72,6 +132,14 @@ impl Properties {
         let text = fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
         let settings = read_properties(&text).map_err(told)?;
         Ok(Self(settings.into_iter().collect()))
+    }
+
+    /// As [`Self::of_file`]; nothing is set without a file.
+    ///
+    /// # Errors
+    /// As [`Self::of_file`].
+    pub(super) fn of_optional_file(path: Option<&Path>) -> Result<Self, Ending> {
+        path.map_or_else(|| Ok(Self::default()), Self::of_file)
     }
 
     /// Adds `key=value` pairs; one without a value is empty.
@@ -129,6 +197,7 @@ impl Properties {
         };
         Ok(ClusterOptions {
             bootstrap: addresses(servers)?,
+            entry: Entry::Brokers,
             client_id: self.get("client.id").unwrap_or(client_id).to_owned(),
             request_timeout: milliseconds("request.timeout.ms", REQUEST_TIMEOUT_MS)?,
             api_timeout: milliseconds("default.api.timeout.ms", API_TIMEOUT_MS)?,
@@ -174,6 +243,31 @@ mod tests {
             Err("Invalid url in bootstrap.servers: b".to_owned())
         );
         assert!(wrong(" ").is_err());
+    }
+
+    #[test]
+    fn a_cluster_is_entered_by_brokers_or_by_controllers() {
+        let entry = |server: Option<&str>, controller: Option<&str>| {
+            let arguments = EntryArguments {
+                bootstrap_server: server.map(str::to_owned),
+                bootstrap_controller: controller.map(str::to_owned),
+                command_config: None,
+                zookeeper: None,
+            };
+            let options = arguments.cluster("x").ok()?;
+            Some((options.entry, options.bootstrap.join(",")))
+        };
+
+        assert_eq!(
+            entry(Some("a:1"), None),
+            Some((Entry::Brokers, "a:1".to_owned()))
+        );
+        assert_eq!(
+            entry(None, Some("b:2")),
+            Some((Entry::Controllers, "b:2".to_owned()))
+        );
+        assert_eq!(entry(Some("a:1"), Some("b:2")), None);
+        assert_eq!(entry(None, None), None);
     }
 
     #[test]

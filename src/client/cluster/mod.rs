@@ -1,8 +1,15 @@
 //! A cluster as its clients see it: its nodes, who leads which partition, who coordinates which group. Requests
 //! go where they belong, and again after a pause where Kafka's own clients would send them again.
 //!
+//! - this file: the connections, and which node a request is for.
+//! - `entry`: which nodes there are, by brokers or by controllers, and what controllers may be asked for.
+//! - `error`: why something was not done.
+//!
 //! Connections are kept, by address, and made anew when they broke. While a request waits for its answer its
 //! connection is taken out: a call that is dropped takes it with it.
+
+mod entry;
+mod error;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,13 +18,16 @@ use crate::config::host_and_port;
 use crate::network::ClientError;
 use crate::protocol::messages::find_coordinator::FindCoordinatorRequest;
 use crate::protocol::messages::metadata::{
-    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
-    MetadataResponseTopic,
+    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseTopic,
 };
 use crate::protocol::{ApiKey, ErrorCode, Request, Str};
 
 use crate::client::connection::{AskError, NodeConnection, Versions};
 use crate::client::retry::{Attempts, ErrorClass};
+
+pub use entry::Entry;
+pub use error::ClusterError;
+use error::{fatal, timed_out};
 
 /// The type of a group's id among the keys of FindCoordinator.
 const GROUP: i8 = 0;
@@ -30,6 +40,8 @@ pub type PartitionKey = (Str, i32);
 pub struct ClusterOptions {
     /// Addresses of some of its nodes, `host:port`.
     pub bootstrap: Vec<String>,
+    /// What these nodes are.
+    pub entry: Entry,
     /// What the nodes see in their logs and quotas.
     pub client_id: String,
     /// How long one answer may take, `request.timeout.ms`.
@@ -41,7 +53,7 @@ pub struct ClusterOptions {
 /// The node that a request is for.
 #[derive(Clone, Copy, Debug)]
 pub enum To<'a> {
-    /// Whichever answers.
+    /// Whichever broker answers; among controllers the active one.
     Any,
     /// The node with this id.
     Node(i32),
@@ -49,46 +61,6 @@ pub enum To<'a> {
     Controller,
     /// The coordinator of this group.
     Group(&'a str),
-}
-
-/// Why the cluster has not done what was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// No node was reached, or none answered, as long as the call was to be tried.
-    #[error("Timed out waiting for a node assignment. Call: {call}")]
-    TimedOut {
-        /// The API, as Kafka's clients name its call.
-        call: String,
-        /// What the last attempt failed with.
-        last: Option<AskError>,
-    },
-    /// The cluster refuses.
-    #[error("{}", .message.as_deref().unwrap_or(.code.message()))]
-    Refused {
-        /// Its error.
-        code: ErrorCode,
-        /// Its own words for it.
-        message: Option<Str>,
-    },
-    /// The node does not serve the API.
-    #[error("The node does not support {}", .0.name())]
-    NotServed(ApiKey),
-}
-
-impl ClusterError {
-    /// A refusal in the words of its code.
-    pub fn of(code: ErrorCode) -> Self {
-        let message = None;
-        Self::Refused { code, message }
-    }
-
-    /// The error code, if the cluster has answered with one.
-    pub fn code(&self) -> Option<ErrorCode> {
-        match self {
-            Self::Refused { code, .. } => Some(*code),
-            Self::TimedOut { .. } | Self::NotServed(_) => None,
-        }
-    }
 }
 
 /// A cluster and the connections to it.
@@ -119,6 +91,11 @@ impl Cluster {
         &self.options
     }
 
+    /// Gives up what is begun from now on after this time, if not earlier.
+    pub fn limit(&mut self, api_timeout: Duration) {
+        self.options.api_timeout = self.options.api_timeout.min(api_timeout);
+    }
+
     /// The moment at which what is begun now is given up.
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.options.api_timeout
@@ -145,11 +122,11 @@ impl Cluster {
         leader: i32,
         request: &R,
     ) -> Result<Option<R::Response>, ClusterError> {
+        self.options.entry.check(R::KEY)?;
         let versions = R::KEY.valid_versions();
         match self.attempt(To::Node(leader), request, &versions).await {
             Ok(answer) => Ok(Some(answer)),
-            Err(AskError::NotServed(api)) => Err(ClusterError::NotServed(api)),
-            Err(AskError::Client(_)) => Ok(None),
+            Err(error) => fatal(&error).map_or(Ok(None), Err),
         }
     }
 
@@ -178,6 +155,7 @@ impl Cluster {
         versions: &Versions,
         outcome: impl Fn(&R::Response) -> ErrorCode,
     ) -> Result<R::Response, ClusterError> {
+        self.options.entry.check(R::KEY)?;
         let mut attempts = Attempts::until(self.deadline());
         loop {
             let attempt = self.attempt(to, request, versions).await;
@@ -186,8 +164,10 @@ impl Cluster {
                     ErrorCode::NONE => None,
                     code => Some(ErrorClass::of(code)),
                 },
-                Err(AskError::NotServed(api)) => return Err(ClusterError::NotServed(*api)),
-                Err(AskError::Client(_)) => Some(ErrorClass::NewMetadata),
+                Err(error) => match fatal(error) {
+                    Some(error) => return Err(error),
+                    None => Some(ErrorClass::NewMetadata),
+                },
             };
             let pause = match class {
                 None | Some(ErrorClass::Fatal) => None,
@@ -210,7 +190,7 @@ impl Cluster {
             (ErrorClass::NewMetadata | ErrorClass::NewCoordinator, To::Group(group)) => {
                 self.coordinators.remove(group);
             }
-            (ErrorClass::NewMetadata, To::Controller) => self.controller = -1,
+            (ErrorClass::NewMetadata, To::Controller | To::Any) => self.controller = -1,
             _ => {}
         }
     }
@@ -223,18 +203,20 @@ impl Cluster {
         versions: &Versions,
     ) -> Result<R::Response, AskError> {
         match to {
-            To::Any => self.ask_any(request, versions).await,
-            To::Node(id) => self.ask_node(id, request, versions).await,
-            To::Controller => {
-                if self.controller < 0 {
+            To::Any if self.options.entry == Entry::Brokers => {
+                // A node that is no broker is found out like that, as by Kafka's clients.
+                if self.nodes.is_empty() && R::KEY != ApiKey::Metadata {
                     self.learn_nodes().await?;
                 }
-                // Every broker passes on what is for the controller, and knows best who that is.
-                match self.controller {
-                    id if id >= 0 => self.ask_node(id, request, versions).await,
-                    _ => self.ask_any(request, versions).await,
-                }
+                self.ask_any(request, versions).await
             }
+            To::Node(id) => self.ask_node(id, request, versions).await,
+            To::Any | To::Controller => match (self.controller().await?, self.options.entry) {
+                // Every broker passes on what is for the controller, and knows best who that is.
+                (..0, Entry::Brokers) => self.ask_any(request, versions).await,
+                (..0, Entry::Controllers) => Err(not_connected("the active controller".to_owned())),
+                (id, _) => self.ask_node(id, request, versions).await,
+            },
             To::Group(group) => {
                 let coordinator = match self.coordinators.get(group) {
                     Some(id) => *id,
@@ -309,27 +291,6 @@ impl Cluster {
             self.connections.insert(address.to_owned(), connection);
         }
         answer
-    }
-
-    /// Learns which nodes there are, and which is the controller.
-    async fn learn_nodes(&mut self) -> Result<(), AskError> {
-        let request = MetadataRequest {
-            topics: Some(Vec::new()),
-            allow_auto_topic_creation: false,
-            ..MetadataRequest::default()
-        };
-        let answer = self.ask_any(&request, &valid_versions(&request)).await?;
-        self.note_nodes(&answer);
-        Ok(())
-    }
-
-    fn note_nodes(&mut self, answer: &MetadataResponse) {
-        let address = |it: &MetadataResponseBroker| {
-            let port = u16::try_from(it.port).unwrap_or_default();
-            (it.node_id, host_and_port(&it.host, port))
-        };
-        self.nodes = answer.brokers.iter().map(address).collect();
-        self.controller = answer.controller_id;
     }
 
     async fn find_coordinator(&mut self, group: &str) -> Result<i32, AskError> {
@@ -460,18 +421,6 @@ impl Cluster {
         self.known(topic)
             .ok_or_else(|| ClusterError::of(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
     }
-}
-
-/// Nobody has answered a call, as Kafka's clients name it: `createTopics`.
-fn timed_out(api: ApiKey, last: Option<AskError>) -> ClusterError {
-    let name = match api {
-        ApiKey::Metadata => "listTopics",
-        api => api.name(),
-    };
-    let mut letters = name.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
-    let call = first.into_iter().chain(letters).collect();
-    ClusterError::TimedOut { call, last }
 }
 
 fn valid_versions<R: Request>(_: &R) -> Versions {

@@ -12,7 +12,7 @@ pub fn partition_for(name: &str, count: i32) -> i32 {
 }
 
 /// Java's `String.hashCode`: over UTF-16 code units, wrapping.
-fn java_hash(text: &str) -> i32 {
+pub fn java_hash(text: &str) -> i32 {
     text.encode_utf16().fold(0, |hash: i32, unit| {
         hash.wrapping_mul(31).wrapping_add(i32::from(unit))
     })

@@ -17,4 +17,5 @@ pub mod group;
 mod group_coordinator;
 
 pub use group_coordinator::{GroupCoordinator, OFFSETS_TOPIC};
+pub use java_hash::java_hash;
 pub use runtime::{Submitted, Waiting};

@@ -84,7 +84,8 @@ pub struct Nodes {
 
 impl Nodes {
     /// Controllers with the ids 1, 2, ... by these makers, none of which runs. `test` is a number that no
-    /// other test of this program has. `None` where Apache Kafka is needed and not installed.
+    /// other test of this program has. In the values of settings `{id}` stands for the node's id. `None` where
+    /// Apache Kafka is needed and not installed.
     pub fn controllers(test: u8, makers: &[Maker], settings: &[(&str, &str)]) -> Option<Self> {
         let hosting = Arc::new(Loopback::new(test));
         Self::new(hosting, makers, settings, Role::Controller, &[])
@@ -157,7 +158,10 @@ impl Nodes {
                 ("offsets.topic.replication.factor", "1"),
             ];
             all.retain(|(key, _)| settings.iter().all(|(set, _)| set != key));
-            all.extend_from_slice(settings);
+            let filled = settings.iter();
+            let filled = filled.map(|(key, value)| (*key, value.replace("{id}", &node_id)));
+            let filled: Vec<(&str, String)> = filled.collect();
+            all.extend(filled.iter().map(|(key, value)| (*key, value.as_str())));
             if *maker == Maker::Ours {
                 all.push(("cluster.id", CLUSTER_ID));
             }
@@ -186,11 +190,7 @@ impl Nodes {
     }
 
     fn format(&self, node: &Node, settings: &[(&str, &str)]) {
-        let mut text = format!("log.dirs={}\n", path_text(&node.place.data_dir()));
-        for (key, value) in settings {
-            text.push_str(&format!("{key}={value}\n"));
-        }
-        fs::write(properties(node), text).expect("the properties can be written");
+        write_properties(node, settings.iter().copied());
         let apache = self.apache.as_ref().expect("it was found");
         apache.format(&properties(node), CLUSTER_ID);
     }
@@ -274,9 +274,18 @@ impl Nodes {
         }
     }
 
-    /// Changes a setting of one of our nodes for its next start.
+    /// Changes a setting of a node for its next start.
     pub fn set(&mut self, id: i32, key: &str, value: &str) {
-        self.node(id).place.set(key, value);
+        self.change(id, |place| place.set(key, value));
+    }
+
+    fn change(&mut self, id: i32, change: impl FnOnce(&mut Broker)) {
+        let node = self.node(id);
+        change(&mut node.place);
+        if node.maker == Maker::Apache {
+            let settings = node.place.settings().iter();
+            write_properties(node, settings.map(|(key, value)| (&**key, &**value)));
+        }
     }
 
     /// Where the config of one of our nodes is, once it has been started.
@@ -284,9 +293,9 @@ impl Nodes {
         self.all[&id].place.config()
     }
 
-    /// Takes a setting of one of our nodes away for its next start.
+    /// Takes a setting of a node away for its next start.
     pub fn unset(&mut self, id: i32, key: &str) {
-        self.node(id).place.unset(key);
+        self.change(id, |place| place.unset(key));
     }
 
     fn node(&mut self, id: i32) -> &mut Node {
@@ -458,6 +467,14 @@ impl Hosting for Loopback {
     fn inside(&self, _: i32, spawn: &mut dyn FnMut()) {
         spawn();
     }
+}
+
+fn write_properties<'a>(node: &Node, settings: impl Iterator<Item = (&'a str, &'a str)>) {
+    let mut text = format!("log.dirs={}\n", path_text(&node.place.data_dir()));
+    for (key, value) in settings {
+        text.push_str(&format!("{key}={value}\n"));
+    }
+    fs::write(properties(node), text).expect("the properties can be written");
 }
 
 fn properties(node: &Node) -> PathBuf {

@@ -13,11 +13,14 @@ mod groups;
 mod java;
 mod json;
 mod links;
+mod listed_groups;
+mod metadata_quorum;
 #[path = "../cluster/nodes.rs"]
 mod nodes;
 mod offsets;
 mod ours;
 mod partitions;
+mod reassign_partitions;
 mod topics;
 
 use support::apache;

@@ -10,8 +10,9 @@ use clap::Parser;
 
 use super::admin::{exception, timeout_ms};
 use super::ending::{self, Ending, require};
+use super::java_order::repeated;
 use super::options::ConnectionArguments;
-use super::partitions_file::{PartitionsFile, repeated, shown};
+use super::partitions_file::{PartitionsFile, joined, shown};
 use super::session;
 use crate::client::{Attempts, Cluster, ClusterError, ErrorClass, PartitionKey};
 use crate::protocol::messages::delete_records::{
@@ -86,7 +87,7 @@ fn wanted(path: &str) -> Result<BTreeMap<PartitionKey, i64>, Ending> {
     if !repeated.is_empty() {
         return Err(Ending::Failed(format!(
             "Offset json file contains duplicate topic partitions: {}",
-            repeated.join(",")
+            joined(repeated, ",")
         )));
     }
     Ok(offsets.into_iter().collect())

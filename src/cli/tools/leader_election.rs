@@ -11,8 +11,9 @@ use clap::Parser;
 
 use super::admin::{exception, not_controller, timeout_ms};
 use super::ending::{self, Ending, exclude};
+use super::java_order::repeated;
 use super::options::Properties;
-use super::partitions_file::{PartitionsFile, repeated, shown};
+use super::partitions_file::{PartitionsFile, joined, shown};
 use super::session;
 use crate::client::{Cluster, ClusterError, PartitionKey, To};
 use crate::protocol::messages::elect_leaders::{
@@ -194,7 +195,7 @@ fn of_file(path: &str) -> Result<Vec<PartitionKey>, Ending> {
     if !repeated.is_empty() {
         return Err(Ending::Failed(format!(
             "Replica election data contains duplicate partitions: [{}]",
-            repeated.join(", ")
+            joined(repeated, ", ")
         )));
     }
     Ok(keys)

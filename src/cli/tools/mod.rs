@@ -6,6 +6,9 @@
 //! - this file: the table of tools, and how one is found by a name.
 //! - `options`: what all tools take: where the cluster is, `key=value` pairs, files of properties.
 //! - `ending`: how a tool ends when it does not succeed.
+//! - `exception`: what tools tell of an error by the name of Kafka's exception.
+//! - `java_order`, `java_uuid`: how Java orders what is in a set, and reads an id.
+//! - `group_listing`: the groups of a cluster.
 //! - `admin`: what tools share that have the cluster change something.
 //! - `format`: lines, or JSON.
 //! - `partitions_file`: the JSON files that name partitions.
@@ -20,13 +23,20 @@ mod console_producer;
 mod consumer_groups;
 mod delete_records;
 mod ending;
+mod exception;
 mod format;
 mod get_offsets;
+mod group_listing;
+mod groups;
+mod java_order;
+mod java_uuid;
 mod leader_election;
 mod links;
 mod log_dirs;
+mod metadata_quorum;
 mod options;
 mod partitions_file;
+mod reassign_partitions;
 mod session;
 mod topic_filter;
 mod topics;
@@ -74,6 +84,11 @@ const TOOLS: &[Tool] = &[
         run: get_offsets::run,
     },
     Tool {
+        name: "groups",
+        about: "List groups of all types",
+        run: groups::run,
+    },
+    Tool {
         name: "leader-election",
         about: "Elect leaders of partitions: the first replicas, or unclean ones",
         run: leader_election::run,
@@ -82,6 +97,16 @@ const TOOLS: &[Tool] = &[
         name: "log-dirs",
         about: "Tell what the log directories of brokers hold",
         run: log_dirs::run,
+    },
+    Tool {
+        name: "metadata-quorum",
+        about: "Describe the quorum of controllers, or change its voters",
+        run: metadata_quorum::run,
+    },
+    Tool {
+        name: "reassign-partitions",
+        about: "Move partitions to other brokers, and replicas to other log directories",
+        run: reassign_partitions::run,
     },
     Tool {
         name: "topics",

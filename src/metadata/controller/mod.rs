@@ -50,7 +50,7 @@ pub use activation::{activation_records, bootstrap_records};
 pub use decision::{Decision, Refusal};
 pub use incremental_alter_configs::{adds_values, alteration_answer, check_alterations};
 pub use periodic_elections::ElectionIntervals;
-pub use placement::Entropy;
+pub use placement::{Entropy, place_on};
 pub use request::{Circumstances, ControllerRequest, ControllerRequestContext, RequestSender};
 pub use topic_name::{METADATA_TOPIC_NAME, check as check_topic_name};
 pub use transaction::{LogBatches, MAX_BYTES_PER_BATCH, MAX_RECORDS_PER_BATCH};

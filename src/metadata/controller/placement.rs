@@ -108,28 +108,35 @@ enum Drained {
     AsOthers,
 }
 
+/// How far a broker can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Fenced,
+    Drained,
+    /// It is neither.
+    Unfenced,
+}
+
+/// A broker and its rack.
+type Located = (BrokerId, Option<Arc<str>>);
+
 impl Racks {
-    fn new(brokers: &Brokers<'_>, use_of_drained: Drained, entropy: Entropy<'_>) -> Self {
+    fn new(brokers: impl Iterator<Item = (Located, Standing)>, entropy: Entropy<'_>) -> Self {
         // Racks are ordered by name; brokers without a rack come first.
         let mut racks: BTreeMap<Option<Arc<str>>, Rack> = BTreeMap::new();
         let (mut count, mut unfenced) = (0, 0);
-        for broker in brokers.registered.iter() {
-            let is_drained =
-                use_of_drained != Drained::AsOthers && brokers.drained.contains(&broker.id);
-            let is_left_out = is_drained && use_of_drained == Drained::LeftOut;
-            if broker.in_controlled_shutdown || !broker.takes_new_replicas() || is_left_out {
-                continue;
-            }
-            let rack = racks.entry(broker.rack.clone()).or_default();
+        for ((id, rack), standing) in brokers {
+            let rack = racks.entry(rack).or_default();
             count += 1;
-            if broker.fenced {
-                rack.fenced.brokers.push(broker.id);
-            } else if is_drained {
-                rack.drained.brokers.push(broker.id);
-            } else {
-                unfenced += 1;
-                rack.unfenced.brokers.push(broker.id);
-            }
+            let list = match standing {
+                Standing::Fenced => &mut rack.fenced,
+                Standing::Drained => &mut rack.drained,
+                Standing::Unfenced => {
+                    unfenced += 1;
+                    &mut rack.unfenced
+                }
+            };
+            list.brokers.push(id);
         }
         let mut racks: Vec<Rack> = racks.into_values().collect();
         for list in racks.iter_mut().flat_map(lists) {
@@ -149,6 +156,19 @@ impl Racks {
             epoch: 0,
             offset,
         }
+    }
+
+    /// The replicas of so many partitions.
+    fn place_all(
+        mut self,
+        partitions: usize,
+        replication_factor: i16,
+        entropy: Entropy<'_>,
+    ) -> Result<Vec<Vec<BrokerId>>, Refusal> {
+        self.check(replication_factor)?;
+        let count = usize::from(replication_factor.unsigned_abs());
+        let placed = (0..partitions).map(|_| self.place(count, entropy));
+        Ok(placed.collect())
     }
 
     fn check(&self, replication_factor: i16) -> Result<(), Refusal> {
@@ -218,6 +238,29 @@ fn lists(rack: &mut Rack) -> [&mut BrokerList; 3] {
     [&mut rack.fenced, &mut rack.drained, &mut rack.unfenced]
 }
 
+/// The brokers that replicas can be placed on, with how far they can be used.
+fn usable(
+    brokers: &Brokers<'_>,
+    use_of_drained: Drained,
+) -> impl Iterator<Item = (Located, Standing)> {
+    brokers.registered.iter().filter_map(move |broker| {
+        let is_drained =
+            use_of_drained != Drained::AsOthers && brokers.drained.contains(&broker.id);
+        let is_left_out = is_drained && use_of_drained == Drained::LeftOut;
+        if broker.in_controlled_shutdown || !broker.takes_new_replicas() || is_left_out {
+            return None;
+        }
+        let standing = if broker.fenced {
+            Standing::Fenced
+        } else if is_drained {
+            Standing::Drained
+        } else {
+            Standing::Unfenced
+        };
+        Some(((broker.id, broker.rack.clone()), standing))
+    })
+}
+
 /// The replicas of `partitions` new partitions, the preferred leader of each first.
 ///
 /// # Errors
@@ -233,7 +276,7 @@ pub(super) fn place(
     } else {
         Drained::LeftOut
     };
-    let mut racks = Racks::new(brokers, first, entropy);
+    let mut racks = Racks::new(usable(brokers, first), entropy);
     let count = usize::from(replication_factor.unsigned_abs());
     if first == Drained::LeftOut && racks.unfenced < count {
         let use_of_drained = if racks.unfenced > 0 {
@@ -241,10 +284,21 @@ pub(super) fn place(
         } else {
             Drained::AsOthers
         };
-        racks = Racks::new(brokers, use_of_drained, entropy);
+        racks = Racks::new(usable(brokers, use_of_drained), entropy);
     }
-    racks.check(replication_factor)?;
-    Ok((0..partitions)
-        .map(|_| racks.place(count, entropy))
-        .collect())
+    racks.place_all(partitions, replication_factor, entropy)
+}
+
+/// As a controller places replicas, on brokers that all live: what a tool proposes, which sees no others.
+///
+/// # Errors
+/// INVALID_REPLICATION_FACTOR: there are too few brokers, or none.
+pub fn place_on(
+    living: impl Iterator<Item = (BrokerId, Option<Arc<str>>)>,
+    partitions: usize,
+    replication_factor: i16,
+    entropy: Entropy<'_>,
+) -> Result<Vec<Vec<BrokerId>>, Refusal> {
+    let brokers = living.map(|broker| (broker, Standing::Unfenced));
+    Racks::new(brokers, entropy).place_all(partitions, replication_factor, entropy)
 }

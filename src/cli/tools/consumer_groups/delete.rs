@@ -5,9 +5,10 @@ use std::io::{self, Write as _};
 
 use super::GroupsArguments;
 use super::columns::{line, or_dash, width};
-use super::failure::{Exception, Failure, tell_error};
+use super::failure::{Failure, tell_error};
 use super::offsets::{ask_group, topics};
 use super::plan::specified;
+use crate::cli::tools::exception::Exception;
 use crate::client::{Cluster, PartitionKey};
 use crate::protocol::messages::delete_groups::DeleteGroupsRequest;
 use crate::protocol::messages::offset_delete::{

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::failure::Exception;
 use super::names::State;
 use super::offsets::ask_group;
+use crate::cli::tools::exception::Exception;
 use crate::client::{Attempts, Cluster, ClusterError, ErrorClass, PartitionKey, To};
 use crate::protocol::messages::consumer_group_describe::{
     self, ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse,

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
 
 use super::columns::{line, width};
-use super::failure::{Exception, Failure};
+use super::failure::Failure;
 use super::group::CONSUMER;
 use super::names::{State, TYPES_OF_CONSUMERS, group_type};
 use super::{GroupsArguments, json};
-use crate::client::{Cluster, To};
-use crate::protocol::messages::list_groups::{ListGroupsRequest, ListedGroup};
-use crate::protocol::{ErrorCode, Str};
+use crate::cli::tools::exception::Exception;
+use crate::cli::tools::group_listing;
+use crate::client::Cluster;
+use crate::protocol::Str;
+use crate::protocol::messages::list_groups::ListedGroup;
 
 const GROUP_WIDTH: usize = 15;
 const GAP: usize = 10;
@@ -56,44 +58,18 @@ pub(super) async fn consumer_groups(cluster: &mut Cluster) -> Result<BTreeSet<St
     Ok(listing.into_keys().collect())
 }
 
-/// Asks all brokers for the groups that they coordinate.
+/// The consumer groups of these types and in these states.
 async fn listing(
     cluster: &mut Cluster,
-    types_filter: Vec<Str>,
-    states_filter: Vec<Str>,
+    types: Vec<Str>,
+    states: Vec<Str>,
 ) -> Result<Listing, Exception> {
-    let nodes = cluster.refresh(Some(&[]), false).await;
-    nodes.map_err(|_| {
-        let reason = "Failed to find brokers to send ListGroups";
-        Exception::new("org.apache.kafka.common.KafkaException", reason.to_owned())
-    })?;
-    let request = ListGroupsRequest {
-        states_filter,
-        types_filter,
-    };
-    let mut listing = Listing::new();
-    let nodes: Vec<i32> = cluster.node_ids().collect();
-    for node in nodes {
-        let passing = |code: ErrorCode| match code {
-            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS | ErrorCode::COORDINATOR_NOT_AVAILABLE => code,
-            _ => ErrorCode::NONE,
-        };
-        let answer = cluster
-            .ask_until(To::Node(node), &request, |answer| {
-                passing(answer.error_code)
-            })
-            .await?;
-        let code = answer.error_code;
-        if code.is_error() {
-            let words = format!("Error listing groups on {node}: {}", code.message());
-            return Err(Exception::refused(code, Some(Str::from(words))));
-        }
-        let groups = answer.groups.into_iter();
-        let groups =
-            groups.filter(|it| it.protocol_type.is_empty() || it.protocol_type == CONSUMER);
-        listing.extend(groups.map(|group| (group.group_id.to_string(), group)));
-    }
-    Ok(listing)
+    let groups = group_listing::listing(cluster, types, states).await?;
+    let groups = groups.into_iter();
+    let groups = groups.filter(|it| it.protocol_type.is_empty() || it.protocol_type == CONSUMER);
+    Ok(groups
+        .map(|group| (group.group_id.to_string(), group))
+        .collect())
 }
 
 fn lines(listing: &Listing, has_type: bool, has_state: bool) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::failure::Exception;
+use crate::cli::tools::exception::Exception;
 use crate::client::{Cluster, ClusterError, PartitionKey, To, offsets_at};
 use crate::protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,

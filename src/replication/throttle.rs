@@ -81,9 +81,9 @@ impl Throttle {
     }
 }
 
-/// By how much what has passed is ahead of the rate.
+/// By how much what has passed is ahead of a rate in bytes a second, which may change at any time.
 #[derive(Debug, Default)]
-struct Passed {
+pub struct Passed {
     /// Negative: what may pass besides the rate.
     ahead: f64,
     noted_at: Option<Instant>,
@@ -97,7 +97,8 @@ impl Passed {
         (self.ahead - made_up).max(-rate * CREDIT.as_secs_f64())
     }
 
-    fn blocked_until(&self, rate: u64, now: Instant) -> Option<Instant> {
+    /// When to look again whether bytes may pass; `None` if they may now.
+    pub fn blocked_until(&self, rate: u64, now: Instant) -> Option<Instant> {
         if rate == 0 {
             return Some(now + LONGEST_WAIT);
         }
@@ -106,7 +107,8 @@ impl Passed {
         (!wait.is_zero()).then(|| now + wait.min(LONGEST_WAIT))
     }
 
-    fn spend(&mut self, bytes: u64, rate: u64, now: Instant) {
+    /// Notes that bytes have passed.
+    pub fn spend(&mut self, bytes: u64, rate: u64, now: Instant) {
         self.ahead = self.ahead(rate, now) + bytes as f64;
         self.noted_at = Some(now);
     }

@@ -1,10 +1,11 @@
 //! `kafka-reassign-partitions.sh`: on one node what it refuses, on three moves that end, are throttled, cancelled
-//! or changed.
+//! or changed, and on nodes with several log directories moves between these.
 
 use std::sync::LazyLock;
 
 use crate::call::{Call, PRODUCER, TOPICS, Tool, compare, compare_in_turn};
 use crate::nodes::{Maker, Nodes};
+use crate::support::path_text;
 
 const REASSIGN: Tool = Tool {
     name: "reassign-partitions",
@@ -345,6 +346,69 @@ fn keyed() -> &'static str {
             .collect()
     });
     &LINES
+}
+
+/// Nodes with two log directories each.
+struct WithDirectories(tempfile::TempDir);
+
+impl WithDirectories {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a directory"))
+    }
+
+    fn nodes(&self, maker: Maker, test: u8) -> Option<Nodes> {
+        let place = self.0.path().join(test.to_string());
+        let place = path_text(&place);
+        let both = format!("{place}/{{id}}/a,{place}/{{id}}/b");
+        Nodes::combined(test, &[maker; 2], &[SMALL_FETCHES, ("log.dirs", &both)])
+    }
+}
+
+#[test]
+fn replicas_move_between_directories_as_with_kafkas_tool() {
+    let first = partition_0!(r#""replicas": [1], "log_dirs": ["{d1a}"]"#);
+    let second = partition_0!(r#""replicas": [1], "log_dirs": ["{d1b}"]"#);
+    let elsewhere = partition_0!(r#""replicas": [2], "log_dirs": ["{d2b}"]"#);
+    let with_second = |arguments: &'static str| REASSIGN.call(arguments).with_file(second);
+    let broker = CONFIGS.call("{on} --describe --entity-type brokers --entity-name 1");
+    let broker = broker.in_any_order().by_kafkas();
+    let place = WithDirectories::new();
+    compare_in_turn(
+        &[
+            TOPICS.call("{on} --create --topic {t} --replica-assignment 1"),
+            PRODUCER
+                .call("{on} --topic {t}")
+                .with_input(three_megabytes()),
+            execute(first),
+            verify(first).until("completed successfully"),
+            verify(second),
+            cancel(second),
+            with_second(
+                "{on} --execute --replica-alter-log-dirs-throttle 1 --reassignment-json-file {f}",
+            ),
+            broker,
+            verify(second),
+            verify(first),
+            on("{on} --list"),
+            with_second("{on} --cancel --preserve-throttles --reassignment-json-file {f}"),
+            broker,
+            verify(second).until("is not being moved"),
+            broker,
+            execute(second),
+            verify(second).until("completed successfully"),
+            // Its move between directories begins when the replica is there.
+            execute(elsewhere),
+            verify(elsewhere).until(
+                "Reassignment of partition {t}-0 is completed.\n\
+                 Reassignment of replica {t}-0-2 completed successfully.\n",
+            ),
+            on("{on} --execute --reassignment-json-file {f}").with_file(partition_0!(
+                r#""replicas": [2], "log_dirs": ["/no/such/directory"]"#
+            )),
+        ],
+        230,
+        |maker, test| place.nodes(maker, test),
+    );
 }
 
 #[test]

@@ -26,7 +26,8 @@ use crate::replication::dirs::Dirs;
 use crate::replication::hosted::Hosted;
 use crate::replication::listener::ReplicaListener;
 use crate::replication::settings::ReplicaSettings;
-use crate::replication::threads::{SharedRate, join_others, now};
+use crate::replication::threads::{join_others, now};
+use crate::replication::throttle::Passed;
 use table::MoveTable;
 
 pub use table::Move;
@@ -42,7 +43,8 @@ pub struct Moves {
     dirs: Arc<Dirs>,
     listener: Arc<dyn ReplicaListener>,
     table: Arc<MoveTable>,
-    rate: SharedRate,
+    /// What the threads have copied, against the rate that they share.
+    copied: Mutex<Passed>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -61,7 +63,7 @@ impl Moves {
             dirs: Arc::clone(dirs),
             listener: Arc::clone(listener),
             table: Arc::default(),
-            rate: SharedRate::default(),
+            copied: Mutex::default(),
             threads: Mutex::default(),
         });
         let weak = Arc::downgrade(&moves);
@@ -139,12 +141,21 @@ fn run(table: &MoveTable, moves: &Weak<Moves>) {
             return;
         };
         let started = now().instant;
+        let rate = moves.copy_rate();
         let under_way = table.all();
+        let blocked = moves.copied.lock().blocked_until(rate, started);
+        if let Some(until) = blocked.filter(|_| !under_way.is_empty()) {
+            drop(moves);
+            if table.pause(until) {
+                return;
+            }
+            continue;
+        }
         let copied: u64 = under_way.iter().map(|moving| moves.advance(moving)).sum();
-        let turn = moves.rate.spend(copied, moves.copy_rate() as f64, started);
+        moves.copied.lock().spend(copied, rate, started);
         drop(moves);
         let is_stopped = if copied > 0 {
-            table.pause(turn.end)
+            table.is_stopped()
         } else {
             let is_idle = under_way.is_empty();
             table.wait(&mut seen, (!is_idle).then(|| started + IDLE_PAUSE))

@@ -1,4 +1,4 @@
-//! A rate of I/O that several threads share: for moves between directories, and for compaction.
+//! A rate of I/O that several threads share: those that compact.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};

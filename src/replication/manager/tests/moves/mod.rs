@@ -308,6 +308,28 @@ fn the_rate_is_that_of_the_broker_or_else_of_the_cluster() {
 }
 
 #[test]
+fn a_higher_rate_counts_at_once_for_a_move_that_waits() {
+    let world = World::filled(&["/a", "/b"]);
+    let key = "replica.alter.log.dirs.io.max.bytes.per.second";
+    world.apply(&[broker_config("1", key, "1")]);
+    let moves = &world.manager.rooms.moves;
+    moves
+        .move_to(&world.partition("t", 0), world.dir("/b"))
+        .unwrap();
+    // One step copies more than may pass in minutes, and the next has to wait.
+    let progress = || moves.of(&id()).map_or(0, |moving| moving.progress().0);
+    world.until(|| progress() > 0);
+
+    world.apply(&[broker_config("1", key, "1000000000")]);
+
+    world.until(|| {
+        world.obey();
+        moves.all().is_empty()
+    });
+    assert!(world.is_in("/b"));
+}
+
+#[test]
 fn a_log_that_is_compacted_changes_places_only_then() {
     let world = World::filled(&["/a", "/b"]);
     let moving = world.begin_move("/b");

@@ -290,6 +290,7 @@ mod tests {
             "broker.id",
             "listeners",
             "advertised.listeners",
+            "admin.listeners",
             "log.dirs",
         ];
         for (id, (config, settings)) in (1..).zip(&nodes) {

@@ -1,11 +1,14 @@
 //! However many names clients make up, the number of series is bounded, and who was told before is told on.
 
+use std::time::{Duration, Instant};
+
 use broker::protocol::ErrorCode;
 use broker::protocol::messages::api_versions::ApiVersionsRequest;
 
 use crate::start;
 use crate::support::http::get;
 use crate::support::metrics_text::Scrape;
+use crate::support::process::memory;
 use crate::traffic::Traffic;
 
 fn detailed(admin: &str) -> Scrape {
@@ -65,6 +68,50 @@ fn a_flood_of_topics_is_cut_and_counted_and_pushes_nobody_out() {
     );
     let left_out = seen.value("broker_metrics_left_out", &[("what", "partitions")]);
     assert_eq!(left_out, (5 + 90 - 20) as f64);
+}
+
+/// With a release build (`BROKER`), in the time that it may take beside clients; else within ten times that.
+#[test]
+fn a_scrape_of_ten_thousand_partitions_is_quick_and_costs_little_memory() {
+    const PARTITIONS: i32 = 10_000;
+    let limit = match std::env::var_os("BROKER") {
+        Some(_) => Duration::from_millis(100),
+        None => Duration::from_secs(1),
+    };
+    let (broker, admin) = start(&[]);
+    let mut traffic = Traffic::new(&broker);
+    for number in 0..10 {
+        traffic.create(&format!("t{number}"), PARTITIONS / 10);
+    }
+    let scraped = || {
+        let begun = Instant::now();
+        (get(&admin, "/metrics/detailed").body, begun.elapsed())
+    };
+    let begun = Instant::now();
+    while scraped().0.matches("\nkafka_log_log_size{").count() < PARTITIONS as usize {
+        assert!(
+            begun.elapsed() < Duration::from_secs(120),
+            "they do not come"
+        );
+    }
+    let before = memory(broker.pid(), "VmRSS");
+
+    // The best of some: others use this machine, too.
+    let times = (0..8).map(|_| scraped().1);
+    let best = times.min().expect("there are some");
+    let few = {
+        let begun = Instant::now();
+        get(&admin, "/metrics");
+        begun.elapsed()
+    };
+
+    let grown = memory(broker.pid(), "VmRSS").saturating_sub(before);
+    let bytes = scraped().0.len();
+    println!(
+        "{PARTITIONS} partitions: {bytes} bytes in {best:?}, {grown} bytes of memory; few: {few:?}"
+    );
+    assert!(best < limit, "{best:?}");
+    assert!(grown < 16 << 20, "{grown} bytes");
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn scrape(admin: &str, path: &str) -> Scrape {
 
 #[test]
 fn what_is_written_and_read_is_counted_by_broker_and_by_topic() {
-    let (broker, admin) = start(&[("max.message.bytes", "2000"), ("message.max.bytes", "2000")]);
+    let (broker, admin) = start(&[("message.max.bytes", "2000")]);
     let mut traffic = Traffic::new(&broker);
     traffic.create("t", 3);
     let sizes: usize = (1..=4).map(|records| traffic.produce("t", records).0).sum();

@@ -1,5 +1,7 @@
 //! What a real broker process serves by HTTP: health and metrics, whoever asks, and however.
 
+#![allow(clippy::print_stdout, reason = "a run tells what it measures")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

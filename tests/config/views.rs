@@ -25,6 +25,7 @@ fn show(endpoints: &[Endpoint]) -> Vec<String> {
 /// The source of all views, in which a key that is read stands in quotes.
 fn sources() -> String {
     [
+        "admin",
         "advertised",
         "broker",
         "check",

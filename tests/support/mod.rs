@@ -160,7 +160,7 @@ impl Broker {
             .settings
             .iter()
             .any(|(key, _)| key == "admin.listeners");
-        if !asks {
+        if !asks && !self.keeps_admin_default {
             command.env("KAFKA_ADMIN_LISTENERS", " ");
         }
         if let Some(library) = &self.library {

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::client::{Cluster, ClusterOptions, PartitionKey, offsets_at};
+use crate::client::{Cluster, ClusterOptions, Entry, PartitionKey, offsets_at};
 
 /// How old an end may be.
 const FRESH: Duration = Duration::from_secs(5);
@@ -45,6 +45,7 @@ impl EndOffsets {
             .is_some_and(|cluster| cluster.options().bootstrap.iter().any(|it| it == address));
         if !is_known {
             *cluster = Some(Cluster::new(ClusterOptions {
+                entry: Entry::Brokers,
                 bootstrap: vec![address.to_owned()],
                 client_id: "broker-metrics".to_owned(),
                 request_timeout: ONE,
@@ -54,7 +55,7 @@ impl EndOffsets {
     }
 
     /// The ends of these partitions, of those that are known. It waits for leaders, on a thread that may.
-    pub(super) fn of(&self, wanted: BTreeSet<PartitionKey>) -> BTreeMap<PartitionKey, i64> {
+    pub(super) fn of(&self, wanted: &BTreeSet<PartitionKey>) -> BTreeMap<PartitionKey, i64> {
         let old: BTreeMap<PartitionKey, i64> = {
             let known = self.known.lock();
             let is_fresh = |key: &PartitionKey| {

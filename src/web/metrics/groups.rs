@@ -134,7 +134,7 @@ impl Groups {
         if elsewhere.is_empty() {
             return;
         }
-        let found = ends.of(elsewhere);
+        let found = ends.of(&elsewhere);
         for position in self.groups.iter_mut().flat_map(|it| &mut it.offsets) {
             let key = (position.topic.clone(), position.partition);
             position.end = position.end.or_else(|| found.get(&key).copied());

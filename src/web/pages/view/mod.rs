@@ -67,7 +67,6 @@ impl Known {
 pub(super) mod testing {
     //! Clusters for tests.
 
-    use super::*;
     use crate::metadata::image::{LeaderRecovery, PartitionImage};
     use crate::model::{BrokerId, LeaderEpoch};
 

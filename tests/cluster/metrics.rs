@@ -26,11 +26,11 @@ const ADMIN_PORT: u16 = 9000;
 const PROMETHEUS_PORT: u16 = 9090;
 
 fn admin(nodes: &Nodes, id: i32) -> String {
-    let (host, _) = split(nodes.bootstrap(id));
+    let (host, _) = split(&nodes.bootstrap(id));
     format!("{host}:{ADMIN_PORT}")
 }
 
-fn split(address: String) -> (String, String) {
+fn split(address: &str) -> (String, String) {
     let (host, port) = address.split_once(':').expect("host and port");
     (host.to_owned(), port.to_owned())
 }
@@ -97,6 +97,34 @@ fn read(nodes: &Nodes, group: &str, topic: &str, messages: usize) -> BaseConsume
     consumer
 }
 
+/// Whether the nodes together tell all of topic `t` and of the four groups that read it, and nothing twice.
+fn is_whole(nodes: &Nodes) -> bool {
+    let scrapes: Vec<Scrape> = nodes
+        .ids()
+        .into_iter()
+        .map(|id| scrape(nodes, id, "/metrics/detailed"))
+        .collect();
+    let values = |name: &str| -> Vec<f64> {
+        let all = scrapes.iter().flat_map(|scrape| scrape.all(name));
+        all.filter(|(labels, _)| labels.get("topic").is_some_and(|it| it == "t"))
+            .map(|(_, value)| value)
+            .collect()
+    };
+    let count = |name: &str| values(name).len();
+    let sum = |name: &str| values(name).into_iter().sum::<f64>();
+    count("kafka_topic_partitions") == 1
+        && count("kafka_topic_partition_leader") == 6
+        && count("kafka_log_log_size") == 18
+        && count("kafka_server_fetcherlagmetrics_consumerlag") == 12
+        && sum("kafka_topic_partition_current_offset") == 90.0
+        && sum("kafka_topic_partition_in_sync_replica") == 18.0
+        && sum("kafka_server_fetcherlagmetrics_consumerlag") == 0.0
+        && sum("kafka_server_brokertopicmetrics_messagesin_total") == 90.0
+        && count("kafka_consumergroup_lag") == 4 * 6
+        && sum("kafka_consumergroup_lag") == 4.0 * 30.0
+        && sum("kafka_consumergroup_lag_sum") == 4.0 * 30.0
+}
+
 #[test]
 fn each_node_tells_its_own_and_together_it_is_the_cluster() {
     let mut nodes = nodes(240);
@@ -109,42 +137,7 @@ fn each_node_tells_its_own_and_together_it_is_the_cluster() {
         .collect();
     fill(&nodes, "t", 6, 5);
 
-    wait_for("all of it, each once", || {
-        let scrapes: Vec<Scrape> = nodes
-            .ids()
-            .into_iter()
-            .map(|id| scrape(&nodes, id, "/metrics/detailed"))
-            .collect();
-        let count = |name: &str| -> usize {
-            let of_topic = |scrape: &Scrape| {
-                let all = scrape.all(name);
-                all.filter(|(labels, _)| labels.get("topic").is_some_and(|it| it == "t"))
-                    .count()
-            };
-            scrapes.iter().map(of_topic).sum()
-        };
-        let sum = |name: &str| -> f64 {
-            let of_topic = |scrape: &Scrape| -> f64 {
-                let all = scrape.all(name);
-                let ours =
-                    all.filter(|(labels, _)| labels.get("topic").is_some_and(|it| it == "t"));
-                ours.map(|(_, value)| value).sum()
-            };
-            scrapes.iter().map(of_topic).sum()
-        };
-        let is_whole = count("kafka_topic_partitions") == 1
-            && count("kafka_topic_partition_leader") == 6
-            && count("kafka_log_log_size") == 18
-            && count("kafka_server_fetcherlagmetrics_consumerlag") == 12
-            && sum("kafka_topic_partition_current_offset") == 90.0
-            && sum("kafka_topic_partition_in_sync_replica") == 18.0
-            && sum("kafka_server_fetcherlagmetrics_consumerlag") == 0.0
-            && sum("kafka_server_brokertopicmetrics_messagesin_total") == 90.0
-            && count("kafka_consumergroup_lag") == 4 * 6
-            && sum("kafka_consumergroup_lag") == 4.0 * 30.0
-            && sum("kafka_consumergroup_lag_sum") == 4.0 * 30.0;
-        is_whole.then_some(())
-    });
+    wait_for("all of it, each once", || is_whole(&nodes).then_some(()));
     let few: Vec<Scrape> = nodes
         .ids()
         .into_iter()
@@ -251,7 +244,7 @@ impl Prometheus {
             .replace("prometheus-alerts.yml", &alerts);
         let config = directory.path().join("prometheus.yml");
         fs::write(&config, text).expect("it can be written");
-        let (host, _) = split(nodes.bootstrap(1));
+        let (host, _) = split(&nodes.bootstrap(1));
         let address = format!("{host}:{PROMETHEUS_PORT}");
         let mut command = Command::new(program);
         command.arg(format!("--config.file={}", path_text(&config)));

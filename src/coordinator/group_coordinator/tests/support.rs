@@ -95,7 +95,7 @@ impl World {
     /// Lines of the metrics that are there.
     pub(super) fn assert_metrics(&self, expected: &[&str]) {
         let replicas = self.replicas.metrics.to_string();
-        let text = format!("{}{replicas}", self.metrics.to_string());
+        let text = self.metrics.to_string() + &replicas;
         for line in expected {
             let line = format!("broker_{line}");
             assert!(

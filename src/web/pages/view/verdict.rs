@@ -307,9 +307,12 @@ mod tests {
         assert_eq!(sentence, expected);
     }
 
+    /// A change for the worse, how bad that is, and a part of its sentence.
+    type Case = (fn(&mut Facts), Level, &'static str);
+
     #[test]
     fn each_thing_that_is_wrong_is_a_reason() {
-        let cases: [(fn(&mut Facts), Level, &str); 8] = [
+        let cases: [Case; 8] = [
             (
                 |it| it.silent = vec![1, 3],
                 Level::Warn,

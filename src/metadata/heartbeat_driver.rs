@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use super::controller::{ControllerRequest, Refusal};
 use super::controller_handle_driver::ControllerHandle;
 use super::controller_link_driver::ControllerLink;
 use crate::model::BrokerId;
@@ -34,24 +35,29 @@ impl ControllerHandle {
         let known = leader.borrow_and_update().0;
         let usual = self.ask(request.clone());
         tokio::pin!(usual);
-        let mut patience = PATIENCE;
-        loop {
-            let answer = tokio::time::timeout(patience, &mut usual).await.ok();
-            if let Some(response) = &answer
-                && !is_misdirected(response)
-            {
-                return response.clone();
+        let found = async {
+            let mut patience = PATIENCE;
+            loop {
+                let answer = tokio::time::timeout(patience, &mut usual).await.ok();
+                if let Some(response) = &answer
+                    && !is_misdirected(response)
+                {
+                    return response.clone();
+                }
+                let found = self.ask_others(link, known, &request).await;
+                if let Some(response) = found.or(answer) {
+                    return response;
+                }
+                // Whoever waits for this node's disk gets an answer in the end.
+                patience = PATIENCE_WITH_OTHERS;
             }
-            let found = tokio::select! {
-                found = self.ask_others(link, known, &request) => found,
-                // The next heartbeat goes there at once.
-                _ = leader.wait_for(|told| told.0.is_some() && told.0 != known) => None,
-            };
-            if let Some(response) = found.or(answer) {
-                return response;
+        };
+        tokio::select! {
+            response = found => response,
+            // The next heartbeat goes there at once.
+            _ = leader.wait_for(|told| told.0.is_some() && told.0 != known) => {
+                request.refuse(&Refusal::plain(ErrorCode::NOT_CONTROLLER))
             }
-            // Whoever waits for this node's disk gets an answer in the end.
-            patience = PATIENCE_WITH_OTHERS;
         }
     }
 

@@ -1,6 +1,9 @@
 //! A whole node on a disk in memory: what was answered is seen, survives, and is found again.
 
+mod controller_links;
+mod controllers;
 mod full_disk;
+mod heartbeats;
 mod isr_changes;
 mod refusals;
 mod restart;

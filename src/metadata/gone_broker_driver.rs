@@ -2,34 +2,24 @@
 //!
 //! When the connection of a broker's heartbeats breaks, the broker's own listeners are tried. Only if all
 //! of them refuse the connection is its process gone, and the broker fenced; a host that does not answer may
-//! be cut off or paused, and waits for its session. A refusal says something only where connections were
-//! accepted before: there may be a wall between this controller and what the broker tells its clients. So
-//! each controller tries each registration once while it is well. The active controller tries a broker that
-//! has no such connection to it again and again: its process may take its time to die, or to find out who is
-//! active now.
+//! be cut off or paused, and waits for its session. [`super::gone_brokers`] decides whom to try when.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::controller_handle_driver::ControllerHandle;
 use super::driver::Published;
+use super::gone_brokers::{GoneBrokers, Listeners, Registration, Verdict};
 use crate::model::BrokerId;
 
-/// How often, and with which pause, a broker is tried that still accepts connections, as a process that
-/// dies closes its sockets one after the other; or that is gone while nobody leads the quorum.
-const TRIES: usize = 25;
-const PAUSE: Duration = Duration::from_millis(20);
-/// The pause after so many tries, for as long as the broker sends the active controller no heartbeat.
-const LONG_PAUSE: Duration = Duration::from_millis(200);
 /// So many listeners of a broker are tried.
 const MAX_ENDPOINTS: usize = 8;
 /// How often, at most, new registrations are looked for.
@@ -37,25 +27,22 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a host may take to accept or to refuse.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What is known of one registration.
-type Registration = (BrokerId, i64);
-
-/// The registrations that have connections, and how many.
-type Connected = Arc<Mutex<BTreeMap<Registration, usize>>>;
+/// What connections tell.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// One has brought the first heartbeat of this registration.
+    Connected(Registration),
+    /// Such a one has ended.
+    Broken(Registration),
+}
 
 /// The end that is told of connections, and of broken ones. Clones tell the same.
 #[derive(Clone, Debug)]
-pub struct BrokenConnections {
-    broken: mpsc::UnboundedSender<Registration>,
-    connected: Connected,
-}
+pub struct BrokenConnections(mpsc::UnboundedSender<Event>);
 
 /// The end that looks after them.
 #[derive(Debug)]
-pub struct BrokenConnectionsInbox {
-    broken: mpsc::UnboundedReceiver<Registration>,
-    connected: Connected,
-}
+pub struct BrokenConnectionsInbox(mpsc::UnboundedReceiver<Event>);
 
 /// Stands for a connection by which a broker sends heartbeats; dropped with it.
 #[derive(Debug)]
@@ -68,17 +55,8 @@ pub struct BrokerPresence {
 
 /// Makes the two ends.
 pub fn broken_connections() -> (BrokenConnections, BrokenConnectionsInbox) {
-    let (sender, broken) = mpsc::unbounded_channel();
-    let connected = Connected::default();
-    let inbox = BrokenConnectionsInbox {
-        broken,
-        connected: Arc::clone(&connected),
-    };
-    let connections = BrokenConnections {
-        broken: sender,
-        connected,
-    };
-    (connections, inbox)
+    let (sender, inbox) = mpsc::unbounded_channel();
+    (BrokenConnections(sender), BrokenConnectionsInbox(inbox))
 }
 
 impl BrokenConnections {
@@ -91,14 +69,9 @@ impl BrokenConnections {
         }
     }
 
-    fn forget_one_of(&self, registration: Registration) {
-        let mut connected = self.connected.lock();
-        if let Entry::Occupied(mut count) = connected.entry(registration) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
+    fn tell(&self, event: Event) {
+        // The other end is gone only when the process stops.
+        let _ = self.0.send(event);
     }
 }
 
@@ -107,60 +80,71 @@ impl BrokerPresence {
     pub fn note_epoch(&self, epoch: i64) {
         let former = self.epoch.swap(epoch, Ordering::Relaxed);
         if former != epoch {
-            let mut connected = self.connections.connected.lock();
-            *connected.entry((self.broker, epoch)).or_default() += 1;
-            drop(connected);
-            self.connections.forget_one_of((self.broker, former));
+            self.connections
+                .tell(Event::Connected((self.broker, epoch)));
+            self.tell_end_of(former);
+        }
+    }
+
+    fn tell_end_of(&self, epoch: i64) {
+        if epoch >= 0 {
+            self.connections.tell(Event::Broken((self.broker, epoch)));
         }
     }
 }
 
 impl Drop for BrokerPresence {
     fn drop(&mut self) {
-        let registration = (self.broker, self.epoch.load(Ordering::Relaxed));
-        self.connections.forget_one_of(registration);
-        // The other end is gone only when the process stops.
-        let _ = self.connections.broken.send(registration);
+        self.tell_end_of(self.epoch.load(Ordering::Relaxed));
     }
+}
+
+/// What was under way, and is done.
+enum Done {
+    Tried(Registration, Listeners),
+    Fenced(Registration, bool),
+    /// The metadata does not count on it any more.
+    Over(Registration),
 }
 
 /// The state of the task.
 struct Watch {
     controller: ControllerHandle,
     published: Arc<Published>,
-    local: BrokerId,
-    connected: Connected,
-    /// Registrations whose listeners have accepted a connection.
-    reached: Arc<Mutex<BTreeSet<Registration>>>,
-    /// Registrations that are being tried now.
-    under_way: Arc<Mutex<BTreeSet<Registration>>>,
+    brokers: GoneBrokers,
+    under_way: JoinSet<Done>,
 }
 
 /// Tries the brokers whose connections broke, and has those fenced that are gone. A controller that becomes
-/// active tries all brokers: of those that died with the one before it, it would hear nothing.
+/// active tries all brokers that it hears nothing of: those may have died with the one before it.
 pub async fn fence_gone_brokers(
-    BrokenConnectionsInbox {
-        mut broken,
-        connected,
-    }: BrokenConnectionsInbox,
+    BrokenConnectionsInbox(mut inbox): BrokenConnectionsInbox,
     controller: ControllerHandle,
     published: Arc<Published>,
     local: BrokerId,
 ) {
     let (mut leader, mut offset) = (published.leader.subscribe(), published.offset());
-    let watch = Arc::new(Watch {
+    let mut watch = Watch {
         controller,
         published,
-        local,
-        connected,
-        reached: Arc::default(),
-        under_way: Arc::default(),
-    });
+        brokers: GoneBrokers::default(),
+        under_way: JoinSet::new(),
+    };
+    // What is so already is news here.
+    leader.mark_changed();
+    offset.mark_changed();
     let mut next_look = Instant::now();
     loop {
-        let to_try = tokio::select! {
-            broken = broken.recv() => match broken {
-                Some(registration) => vec![registration],
+        watch.start();
+        let look = async {
+            tokio::time::sleep_until(next_look).await;
+            offset.changed().await
+        };
+        tokio::select! {
+            // What is known of connections comes before what was tried.
+            biased;
+            event = inbox.recv() => match event {
+                Some(event) => watch.on_event(event),
                 None => return,
             },
             changed = leader.changed() => {
@@ -168,118 +152,103 @@ pub async fn fence_gone_brokers(
                     return;
                 }
                 let leads = leader.borrow_and_update().0 == Some(local);
-                if leads { watch.unfenced() } else { Vec::new() }
+                watch.brokers.on_leader(leads, now());
             }
-            changed = async {
-                tokio::time::sleep_until(next_look).await;
-                offset.changed().await
-            } => {
+            changed = look => {
                 if changed.is_err() {
                     return;
                 }
                 next_look = Instant::now() + LOOK_INTERVAL;
-                watch.forget_and_find_new()
+                watch.brokers.on_brokers(&counted(&watch.published, local), now());
+            }
+            Some(done) = watch.under_way.join_next() => {
+                // A task ends otherwise only when the runtime stops.
+                if let Ok(done) = done {
+                    watch.on_done(done);
+                }
+            }
+            () = at(watch.brokers.next_start()) => {}
+        }
+    }
+}
+
+impl Watch {
+    /// Starts what is due.
+    fn start(&mut self) {
+        while let Some(registration) = self.brokers.start(now()) {
+            let published = Arc::clone(&self.published);
+            self.under_way.spawn(async move {
+                match addresses_of(&published, registration) {
+                    Some(addresses) => Done::Tried(registration, try_all(&addresses).await),
+                    None => Done::Over(registration),
+                }
+            });
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Connected(registration) => self.brokers.on_connected(registration, now()),
+            Event::Broken(registration) => self.brokers.on_disconnected(registration, now()),
+        }
+    }
+
+    fn on_done(&mut self, done: Done) {
+        let (registration, listeners) = match done {
+            Done::Tried(registration, listeners) => (registration, listeners),
+            Done::Fenced(registration, is_fenced) => {
+                self.brokers.on_fenced(registration, is_fenced, now());
+                return;
+            }
+            Done::Over(registration) => {
+                self.brokers.on_over(registration);
+                return;
             }
         };
-        for registration in to_try {
-            let is_free = watch.under_way.lock().insert(registration);
-            if is_free {
-                let watch = Arc::clone(&watch);
-                tokio::spawn(async move {
-                    loop {
-                        watch.look_after(registration).await;
-                        let mut under_way = watch.under_way.lock();
-                        // Its connection may have broken since the last look at it.
-                        if !watch.misses(registration) {
-                            under_way.remove(&registration);
-                            return;
-                        }
-                    }
+        let (broker, epoch) = registration;
+        match self.brokers.on_tried(registration, listeners, now()) {
+            Verdict::Open => {}
+            Verdict::Reached => {
+                let broker = broker.0;
+                tracing::info!(broker, epoch, "a broker's listeners accept connections");
+            }
+            Verdict::Gone => {
+                let controller = self.controller.clone();
+                self.under_way.spawn(async move {
+                    let is_fenced = controller.fence_gone(broker, epoch).await;
+                    Done::Fenced(registration, is_fenced)
                 });
             }
         }
     }
 }
 
-impl Watch {
-    /// Whether this node leads the quorum: its controller is active, or will be.
-    fn leads(&self) -> bool {
-        self.published.leader.borrow().0 == Some(self.local)
-    }
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
 
-    /// All brokers that the cluster counts on, other than this node, with their epochs.
-    fn unfenced(&self) -> Vec<Registration> {
-        let image = self.published.image();
-        let brokers = image.brokers().iter();
-        let others = brokers.filter(|broker| !broker.fenced && broker.id != self.local);
-        others.map(|broker| (broker.id, broker.epoch)).collect()
-    }
-
-    /// Forgets registrations that are over, and returns those that were never reached.
-    fn forget_and_find_new(&self) -> Vec<Registration> {
-        let unfenced = self.unfenced();
-        let mut reached = self.reached.lock();
-        reached.retain(|registration| unfenced.contains(registration));
-        let is_new = |registration: &Registration| !reached.contains(registration);
-        unfenced.into_iter().filter(is_new).collect()
-    }
-
-    fn is_connected(&self, registration: Registration) -> bool {
-        self.connected.lock().contains_key(&registration)
-    }
-
-    /// Whether this node leads the quorum, and a broker that it has reached has no connection to it.
-    fn misses(&self, registration: Registration) -> bool {
-        let (broker, epoch) = registration;
-        self.leads()
-            && broker != self.local
-            && !self.is_connected(registration)
-            && self.reached.lock().contains(&registration)
-            && addresses_of(&self.published, broker, epoch).is_some()
-    }
-
-    async fn look_after(&self, registration: Registration) {
-        let (broker, epoch) = registration;
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let Some(addresses) = addresses_of(&self.published, broker, epoch) else {
-                return;
-            };
-            let was_reached = self.reached.lock().contains(&registration);
-            match try_all(&addresses).await {
-                Listeners::Refuse if !was_reached || broker == self.local => return,
-                // There may be a wall by now: its heartbeats come through.
-                Listeners::Refuse if self.is_connected(registration) => {}
-                Listeners::Refuse => {
-                    if self.controller.fence_gone(broker, epoch).await {
-                        return;
-                    }
-                    // A new leader is active once its first batch is committed: disks may take their time.
-                    if self.leads() {
-                        tries = 0;
-                    }
-                }
-                Listeners::Accept => {
-                    if self.reached.lock().insert(registration) {
-                        let broker = broker.0;
-                        tracing::info!(broker, epoch, "a broker's listeners accept connections");
-                        tries = TRIES;
-                    }
-                }
-                Listeners::Close | Listeners::Silent => {}
-            }
-            if tries >= TRIES && !self.misses(registration) {
-                return;
-            }
-            let pause = if tries < TRIES { PAUSE } else { LONG_PAUSE };
-            tokio::time::sleep(pause).await;
-        }
+/// Ends at that moment; never if there is none.
+async fn at(moment: Option<std::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }
 
+/// All registrations that the cluster counts on and that say where they listen, other than this node's.
+fn counted(published: &Published, local: BrokerId) -> BTreeSet<Registration> {
+    let image = published.image();
+    let brokers = image.brokers().iter();
+    let others = brokers
+        .filter(|broker| !broker.fenced && broker.id != local && !broker.endpoints.is_empty());
+    others.map(|broker| (broker.id, broker.epoch)).collect()
+}
+
 /// Where a broker listens; `None` if it is fenced, or registered anew.
-fn addresses_of(published: &Published, broker: BrokerId, epoch: i64) -> Option<Vec<(String, u16)>> {
+fn addresses_of(
+    published: &Published,
+    (broker, epoch): Registration,
+) -> Option<Vec<(String, u16)>> {
     let image = published.image();
     let registered = image.brokers().get(broker)?;
     if registered.epoch != epoch || registered.fenced {
@@ -291,19 +260,6 @@ fn addresses_of(published: &Published, broker: BrokerId, epoch: i64) -> Option<V
         .map(|endpoint| (endpoint.host.to_string(), endpoint.port))
         .collect();
     (!addresses.is_empty()).then_some(addresses)
-}
-
-/// What the listeners of a broker do with a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Listeners {
-    /// One accepts it.
-    Accept,
-    /// All refuse it.
-    Refuse,
-    /// One is being closed: its process is dying, or closes it.
-    Close,
-    /// One says nothing in time, or the network does in its place.
-    Silent,
 }
 
 async fn try_all(addresses: &[(String, u16)]) -> Listeners {

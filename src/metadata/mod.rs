@@ -25,6 +25,7 @@ mod controller_handle_driver;
 mod controller_link_driver;
 mod controller_registration_driver;
 mod gone_broker_driver;
+mod gone_brokers;
 mod heartbeat_driver;
 mod isr_change_driver;
 mod isr_changes;

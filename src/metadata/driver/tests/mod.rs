@@ -3,6 +3,7 @@
 mod controller_links;
 mod controllers;
 mod full_disk;
+mod gone_brokers;
 mod heartbeats;
 mod isr_changes;
 mod refusals;

@@ -15,6 +15,7 @@ mod json;
 mod links;
 mod listed_groups;
 mod metadata_quorum;
+mod moving_leader;
 #[path = "../cluster/nodes.rs"]
 mod nodes;
 mod offsets;

@@ -100,6 +100,7 @@ impl Drop for BrokerPresence {
 }
 
 /// What was under way, and is done.
+#[derive(Clone, Copy)]
 enum Done {
     Tried(Registration, Listeners),
     Fenced(Registration, bool),

@@ -32,6 +32,8 @@ pub(super) struct Slots {
 #[derive(Debug)]
 pub(super) struct Slot {
     state: Mutex<State>,
+    /// Told when the deadline may have come nearer.
+    changed: Notify,
     given_up: Notify,
 }
 
@@ -83,6 +85,7 @@ impl Slots {
         }
         let slot = Arc::new(Slot {
             state: Mutex::new(State::new(Phase::Idle, now)),
+            changed: Notify::new(),
             given_up: Notify::new(),
         });
         taken.push(Arc::clone(&slot));
@@ -133,12 +136,14 @@ impl Slot {
         let mut state = self.state.lock();
         if state.phase == Phase::Idle {
             *state = State::new(Phase::Head, now);
+            self.changed.notify_one();
         }
     }
 
     /// Notes that the head of a request is complete.
     pub(super) fn note_request(&self, now: Instant) {
         *self.state.lock() = State::new(Phase::Answer, now);
+        self.changed.notify_one();
     }
 
     /// Notes that all of an answer was made. Some of it may not be sent yet.
@@ -156,8 +161,9 @@ impl Slot {
         let mut state = self.state.lock();
         if took {
             state.blocked_since = None;
-        } else {
-            state.blocked_since.get_or_insert(now);
+        } else if state.blocked_since.is_none() {
+            state.blocked_since = Some(now);
+            self.changed.notify_one();
         }
     }
 
@@ -167,6 +173,7 @@ impl Slot {
             let deadline = self.state.lock().deadline();
             tokio::select! {
                 () = self.given_up.notified() => return,
+                () = self.changed.notified() => continue,
                 () = tokio::time::sleep_until(deadline.into()) => {}
             }
             if self.state.lock().deadline() <= Instant::now() {
@@ -223,11 +230,25 @@ mod tests {
         assert!(is_given_up(&first));
     }
 
+    #[tokio::test]
+    async fn a_deadline_that_comes_nearer_is_noticed() {
+        let taken = Slots::new(1).take(Instant::now()).unwrap();
+        let slot = Arc::clone(taken.slot());
+        let over = tokio::spawn(async move { slot.over().await });
+        tokio::task::yield_now().await;
+
+        let before = Instant::now().checked_sub(HEAD).unwrap();
+        taken.slot().note_read(before);
+
+        over.await.unwrap();
+    }
+
     #[test]
     fn each_phase_has_its_time_and_a_stall_is_shorter() {
         let start = Instant::now();
         let slot = Slot {
             state: Mutex::new(State::new(Phase::Idle, start)),
+            changed: Notify::new(),
             given_up: Notify::new(),
         };
         let left = || slot.state.lock().deadline() - start;

@@ -38,7 +38,7 @@ pub mod varint;
 /// Collects the bytes of a frame.
 pub mod writer;
 
-pub use api_key::ApiKey;
+pub use api_key::{ApiKey, ListenerSet};
 pub use error::DecodeError;
 pub use error_code::ErrorCode;
 pub use frame::{Frame, ResponseFrame};

@@ -38,10 +38,12 @@ pub const OFFSETS: Tool = Tool {
 pub struct Call {
     pub tool: Tool,
     pub arguments: &'static str,
+    /// What our tool is called with before each of both: so that both find the same. Nothing if empty.
+    pub before: &'static str,
     pub input: &'static str,
     pub file: &'static str,
-    /// Which line of what is printed to standard error is Kafka's, too.
-    pub error_line: Option<usize>,
+    /// Which lines of what is printed to standard error are Kafka's, too: how many are before, and how many.
+    pub error_lines: (usize, usize),
     /// Whether Kafka's tool prints its lines in the order of a Java hash map.
     pub is_in_any_order: bool,
     /// The call is made again until this is in its output.
@@ -107,9 +109,10 @@ impl Tool {
         Call {
             tool: self,
             arguments,
+            before: "",
             input: "",
             file: "",
-            error_line: None,
+            error_lines: (0, 0),
             is_in_any_order: false,
             until: None,
             is_kafkas: false,
@@ -120,6 +123,12 @@ impl Tool {
 }
 
 impl Call {
+    /// After a call of our tool with these arguments.
+    pub const fn after(mut self, before: &'static str) -> Self {
+        self.before = before;
+        self
+    }
+
     /// With text on standard input.
     pub const fn with_input(mut self, input: &'static str) -> Self {
         self.input = input;
@@ -134,13 +143,19 @@ impl Call {
 
     /// With the same first line on standard error.
     pub const fn told(mut self) -> Self {
-        self.error_line = Some(0);
+        self.error_lines = (0, 1);
+        self
+    }
+
+    /// With the same first two lines on standard error.
+    pub const fn told_twice(mut self) -> Self {
+        self.error_lines = (0, 2);
         self
     }
 
     /// With the same line on standard error after an empty one.
     pub const fn told_after_blank(mut self) -> Self {
-        self.error_line = Some(1);
+        self.error_lines = (1, 1);
         self
     }
 
@@ -179,10 +194,17 @@ impl Call {
         let [file, soon] = ["file", "soon"].map(|name| place.directory.join(name));
         fs::write(&file, place.filled(self.file)).expect("a file");
         fs::write(&soon, SOON).expect("a file");
-        let line = place.filled(self.arguments);
-        let line = line.replace("{f}", path_text(&file));
-        let line = line.replace("{soon}", path_text(&soon));
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words = |text: &str| -> Vec<String> {
+            let line = place.filled(text);
+            let line = line.replace("{f}", path_text(&file));
+            let line = line.replace("{soon}", path_text(&soon));
+            line.split_whitespace().map(str::to_owned).collect()
+        };
+        if !self.before.is_empty() {
+            let outcome = ours::call(self, &words(self.before));
+            assert_eq!(outcome.code, 0, "{}: {outcome:?}", self.before);
+        }
+        let words = words(self.arguments);
         let begun = Instant::now();
         loop {
             let outcome = tool(&words);
@@ -194,7 +216,7 @@ impl Call {
             }
             assert!(
                 begun.elapsed() < PATIENCE,
-                "{line} never prints {text:?}: {outcome:?}"
+                "{words:?} never prints {text:?}: {outcome:?}"
             );
         }
     }
@@ -221,24 +243,34 @@ pub fn compare(calls: &[Call], test: u8) {
 /// # Panics
 /// Something differs.
 pub fn compare_beside<Begun>(calls: &[Call], test: u8, begin: impl Fn(Maker, &str) -> Begun) {
-    let one = |maker, test| {
-        let settings = [("group.initial.rebalance.delay.ms", "0")];
-        Nodes::combined(test, &[maker], &settings)
-    };
     for (maker, test) in MAKERS.into_iter().zip([test, test + 1]) {
-        let Some((nodes, mut java)) = started(one(maker, test)) else {
-            return;
-        };
-        let _begun = begin(maker, &nodes.bootstrap(nodes.ids()[0]));
-        let directory = tempfile::tempdir().expect("a directory");
-        let places = PREFIXES.map(|prefix| Place::new(&nodes, prefix, directory.path()));
-        let made = calls.iter().map(|call| {
-            let theirs = call.made(&places[0], |words| java.call(call, words));
-            let own = call.made(&places[1], |words| ours::call(call, words));
-            (call, [theirs, own])
+        let is_there = beside_broker(maker, test, |nodes, java| {
+            let _begun = begin(maker, &nodes.bootstrap(nodes.ids()[0]));
+            let made = calls.iter().map(|call| (call, outcomes(call, nodes, java)));
+            expect_no_difference(maker, made);
         });
-        expect_no_difference(maker, made);
+        if !is_there {
+            return;
+        }
     }
+}
+
+/// Starts a broker of this maker, and the JVM of Kafka's tools, for `act`. It says whether there is what it takes.
+pub fn beside_broker(maker: Maker, test: u8, act: impl FnOnce(&Nodes, &mut Java)) -> bool {
+    let settings = [("group.initial.rebalance.delay.ms", "0")];
+    let started = started(Nodes::combined(test, &[maker], &settings));
+    started
+        .map(|(nodes, mut java)| act(&nodes, &mut java))
+        .is_some()
+}
+
+/// What comes of a call by Kafka's tool, and of one by ours.
+pub fn outcomes(call: &Call, nodes: &Nodes, java: &mut Java) -> [Outcome; 2] {
+    let directory = tempfile::tempdir().expect("a directory");
+    let places = PREFIXES.map(|prefix| Place::new(nodes, prefix, directory.path()));
+    let theirs = call.made(&places[0], |words| java.call(call, words));
+    let own = call.made(&places[1], |words| ours::call(call, words));
+    [theirs, own]
 }
 
 /// As [`compare`], on clusters that `nodes` makes by their maker and a number, and in turn: Kafka's tools make all
@@ -329,9 +361,10 @@ fn shown(outcome: &Outcome, call: &Call) -> String {
         text.push_str(&line);
         text.push('\n');
     }
-    if let Some(line) = call.error_line {
-        let line = outcome.errors.lines().nth(line).unwrap_or_default();
+    let (before, count) = call.error_lines;
+    for line in outcome.errors.lines().skip(before).take(count) {
         text.push_str(&masked(line));
+        text.push('\n');
     }
     text
 }
@@ -372,6 +405,11 @@ fn masked(line: &str) -> String {
         return line;
     }
     let line = line.replace("of-java", "T").replace("of-ours", "T");
+    // The log of the metadata goes on between two calls.
+    let line = match line.split_once("  Epoch: ") {
+        Some((feature, _)) => feature.to_owned(),
+        None => line,
+    };
     let columns = line.split('\t').map(|column| {
         if column.starts_with("TopicId: ") {
             return "TopicId: ID".to_owned();

@@ -1,6 +1,7 @@
 //! Calls of Kafka's own tools, all in one JVM.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use base64::Engine as _;
@@ -9,8 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use crate::call::{Call, Outcome};
 use crate::support::{path_text, tools};
 
-/// The JVM; it ends with this value.
+/// The JVM; it ends with this value. A tool that ends it is answered for all the same, and the next has another.
 pub struct Java {
+    jars: PathBuf,
     process: Child,
     calls: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -19,7 +21,10 @@ pub struct Java {
 impl Java {
     /// Starts it, or says loudly that there is no Kafka here.
     pub fn start() -> Option<Self> {
-        let jars = tools::kafka_jars()?;
+        tools::kafka_jars().map(Self::of)
+    }
+
+    fn of(jars: PathBuf) -> Self {
         let mut process = Command::new("java")
             .args(["-Xmx256m", "-XX:TieredStopAtLevel=1"])
             .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=off")
@@ -34,11 +39,12 @@ impl Java {
             .expect("java starts");
         let calls = process.stdin.take().expect("it is piped");
         let answers = BufReader::new(process.stdout.take().expect("it is piped"));
-        Some(Self {
+        Self {
+            jars,
             process,
             calls,
             answers,
-        })
+        }
     }
 
     /// Makes a call.
@@ -52,8 +58,16 @@ impl Java {
         let [code, output, errors] = words[..] else {
             panic!("java has ended at {arguments:?}: {line:?}");
         };
+        let code = match code {
+            "ended" => {
+                let status = self.process.wait().expect("java ends");
+                *self = Self::of(self.jars.clone());
+                status.code().unwrap_or(-1)
+            }
+            code => code.parse().expect("a number"),
+        };
         Outcome {
-            code: code.parse().expect("a number"),
+            code,
             output: decode(output),
             errors: decode(errors),
         }

@@ -7,6 +7,7 @@
 mod support;
 
 mod call;
+mod configs;
 mod console;
 mod consumer_groups;
 mod groups;

@@ -18,6 +18,7 @@
 //! - one file or folder for each tool, named as the tool is. None knows another.
 
 mod admin;
+mod configs;
 mod console_consumer;
 mod console_producer;
 mod consumer_groups;
@@ -58,6 +59,11 @@ pub(super) struct Tool {
 
 /// The tools that have a name of Kafka's, in the order of their names.
 const TOOLS: &[Tool] = &[
+    Tool {
+        name: "configs",
+        about: "Tell or change configs of topics, brokers, groups and others, and quotas",
+        run: configs::run,
+    },
     Tool {
         name: "console-consumer",
         about: "Write the records of topics to standard output",

@@ -13,7 +13,8 @@ import org.apache.kafka.common.utils.Exit;
 /**
  * Calls Kafka's tools one after the other in one JVM. A line of standard input is a call: a class, what its
  * standard input holds, and its arguments, each in base64 and a blank between them. A line of standard output is
- * what came of it: the exit code, standard output and standard error.
+ * what came of it: the exit code, standard output and standard error. A tool that ends the process itself has
+ * "ended" in the place of the code.
  */
 public class Calls {
     /** Ends a call where the tool would end the process. */
@@ -28,6 +29,7 @@ public class Calls {
 
     private static int code;
     private static boolean hasEnded;
+    private static volatile boolean isCalling;
     private static String output;
     private static String errors;
     private static ByteArrayOutputStream out;
@@ -67,6 +69,13 @@ public class Calls {
         Exit.setShutdownHookAdder((name, hook) -> {
             if (name.contains("producer")) hooks.add(hook);
         });
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            if (!isCalling) return;
+            System.out.flush();
+            System.err.flush();
+            answers.println("ended " + encode(out) + " " + encode(err));
+            answers.flush();
+        }));
         BufferedReader calls = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = calls.readLine(); line != null; line = calls.readLine()) {
             String[] words = Arrays.stream(line.split(" ")).map(Calls::decode).toArray(String[]::new);
@@ -78,6 +87,7 @@ public class Calls {
             System.setErr(new PrintStream(err));
             System.setIn(new ByteArrayInputStream(words[1].getBytes(StandardCharsets.UTF_8)));
             String[] arguments = Arrays.copyOfRange(words, 2, words.length);
+            isCalling = true;
             try {
                 Class.forName(words[0]).getMethod("main", String[].class).invoke(null, (Object) arguments);
                 end(0);
@@ -85,6 +95,7 @@ public class Calls {
                 // An exception that leaves main ends the process with 1.
                 end(1);
             }
+            isCalling = false;
             answers.println(code + " " + output + " " + errors);
             answers.flush();
         }

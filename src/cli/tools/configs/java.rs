@@ -1,0 +1,128 @@
+//! Numbers and orders that Java gives to what the tool prints and reads.
+
+use crate::coordinator::java_hash;
+
+/// A number as Java prints it: `1024.0`, `1.0E7`.
+pub(super) fn shown(number: f64) -> String {
+    if number.is_nan() {
+        return "NaN".to_owned();
+    }
+    if number.is_infinite() {
+        let sign = if number < 0.0 { "-" } else { "" };
+        return format!("{sign}Infinity");
+    }
+    if number == 0.0 || (1e-3..1e7).contains(&number.abs()) {
+        return format!("{number:?}");
+    }
+    let text = format!("{number:E}");
+    match text.split_once('E') {
+        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
+        _ => text,
+    }
+}
+
+/// A number as Java reads it.
+pub(super) fn parse(text: &str) -> Option<f64> {
+    let text = text.trim_matches(|c| c <= ' ');
+    let unsigned = text.trim_start_matches(['+', '-']);
+    if text.len() - unsigned.len() > 1 {
+        return None;
+    }
+    let is_word = unsigned == "NaN" || unsigned == "Infinity";
+    // Java takes the letter that says the type in its programs.
+    let number = text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text);
+    let is_decimal = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    match (is_word, is_decimal) {
+        (true, _) => text.parse().ok(),
+        (false, true) => number.parse().ok(),
+        (false, false) => None,
+    }
+}
+
+/// Texts in the order of a Java hash map that was made for as many entries and then filled in the order given.
+pub(super) fn in_map_order<T>(mut entries: Vec<T>, key: impl Fn(&T) -> &str) -> Vec<T> {
+    // The table is a power of two, and doubles when more than three quarters are in use.
+    let mut table = entries.len().next_power_of_two();
+    if entries.len() * 4 > table * 3 {
+        table *= 2;
+    }
+    let place = |entry: &T| {
+        let hash = java_hash(key(entry)).cast_unsigned();
+        let spread = (hash ^ (hash >> 16)) as usize;
+        spread & (table - 1)
+    };
+    entries.sort_by_key(place);
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_shown_as_java_shows_them() {
+        for (number, text) in [
+            (1024.0, "1024.0"),
+            (0.0, "0.0"),
+            (0.5, "0.5"),
+            (9_999_999.0, "9999999.0"),
+            (1e7, "1.0E7"),
+            (1_048_576_000.0, "1.048576E9"),
+            (0.0001, "1.0E-4"),
+            (-2.5e10, "-2.5E10"),
+            (9.223_372_036_854_776e18, "9.223372036854776E18"),
+            (f64::INFINITY, "Infinity"),
+        ] {
+            assert_eq!(shown(number), text);
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_java_reads_them() {
+        for (text, number) in [
+            ("1024", Some(1024.0)),
+            (" -1.5e3 ", Some(-1500.0)),
+            ("10d", Some(10.0)),
+            ("1.", Some(1.0)),
+            ("1e", None),
+            ("+5", Some(5.0)),
+            (".5", Some(0.5)),
+            ("Infinity", Some(f64::INFINITY)),
+            ("inf", None),
+            ("infinity", None),
+            ("1,5", None),
+            ("--1", None),
+            ("", None),
+        ] {
+            assert_eq!(parse(text), number, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_map_has_javas_order() {
+        let ordered = |keys: &[&'static str]| in_map_order(keys.to_vec(), |key| *key).join(" ");
+
+        // As a HashMap of JDK 17 prints them.
+        assert_eq!(
+            ordered(&["producer_byte_rate", "consumer_byte_rate"]),
+            "consumer_byte_rate producer_byte_rate"
+        );
+        assert_eq!(
+            ordered(&[
+                "request_percentage",
+                "consumer_byte_rate",
+                "producer_byte_rate"
+            ]),
+            "consumer_byte_rate request_percentage producer_byte_rate"
+        );
+        assert_eq!(
+            ordered(&[
+                "producer_byte_rate",
+                "consumer_byte_rate",
+                "request_percentage",
+                "controller_mutation_rate"
+            ]),
+            "producer_byte_rate consumer_byte_rate controller_mutation_rate request_percentage"
+        );
+    }
+}

@@ -18,6 +18,7 @@
 //! - one file or folder for each tool, named as the tool is. None knows another.
 
 mod admin;
+mod broker_api_versions;
 mod configs;
 mod console_consumer;
 mod console_producer;
@@ -59,6 +60,11 @@ pub(super) struct Tool {
 
 /// The tools that have a name of Kafka's, in the order of their names.
 const TOOLS: &[Tool] = &[
+    Tool {
+        name: "broker-api-versions",
+        about: "Tell which versions of which APIs brokers serve",
+        run: broker_api_versions::run,
+    },
     Tool {
         name: "configs",
         about: "Tell or change configs of topics, brokers, groups and others, and quotas",

@@ -19,6 +19,7 @@
 
 mod admin;
 mod broker_api_versions;
+mod cluster;
 mod configs;
 mod console_consumer;
 mod console_producer;
@@ -64,6 +65,11 @@ const TOOLS: &[Tool] = &[
         name: "broker-api-versions",
         about: "Tell which versions of which APIs brokers serve",
         run: broker_api_versions::run,
+    },
+    Tool {
+        name: "cluster",
+        about: "Tell the id or the endpoints of a cluster, or have it forget a broker",
+        run: cluster::run,
     },
     Tool {
         name: "configs",

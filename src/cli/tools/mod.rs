@@ -27,6 +27,7 @@ mod consumer_groups;
 mod delete_records;
 mod ending;
 mod exception;
+mod features;
 mod format;
 mod get_offsets;
 mod group_listing;
@@ -95,6 +96,11 @@ const TOOLS: &[Tool] = &[
         name: "delete-records",
         about: "Delete the records of partitions that are before an offset",
         run: delete_records::run,
+    },
+    Tool {
+        name: "features",
+        about: "Tell or change the levels of the features of a cluster",
+        run: features::run,
     },
     Tool {
         name: "get-offsets",

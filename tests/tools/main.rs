@@ -7,6 +7,7 @@
 mod support;
 
 mod call;
+mod cluster_tools;
 mod configs;
 mod console;
 mod consumer_groups;

@@ -193,7 +193,7 @@ fn versions_are_told_as_by_kafkas_tool() {
     let told = |maker, test, alone: [&[&str]; 2]| {
         beside_broker(maker, test, |node, java| {
             for arguments in ["{on}", "--bootstrap-server {b},localhost:1"] {
-                let (theirs, own) = outcomes(&VERSIONS.call(arguments), node, java);
+                let [theirs, own] = outcomes(&VERSIONS.call(arguments), node, java);
 
                 assert_eq!((theirs.code, own.code), (0, 0));
                 let (theirs, own) = (theirs.output, own.output);

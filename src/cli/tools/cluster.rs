@@ -125,7 +125,9 @@ impl Connection {
 }
 
 async fn tell_id(cluster: &mut Cluster) -> Result<(), Ending> {
-    let told = describe_cluster(cluster, false).await.map_err(failed)?;
+    let told = describe_cluster(cluster, false)
+        .await
+        .map_err(|error| failed(&error))?;
     writeln!(io::stdout(), "Cluster ID: {}", told.cluster_id)?;
     Ok(())
 }
@@ -140,7 +142,8 @@ async fn unregister(cluster: &mut Cluster, id: i32) -> Result<(), Ending> {
     let asked = cluster.ask_until(To::Any, &request, |answer| outcome(answer.error_code));
     match asked.await {
         Ok(answer) => {
-            ClusterError::check(answer.error_code, answer.error_message).map_err(failed)?;
+            ClusterError::check(answer.error_code, answer.error_message)
+                .map_err(|error| failed(&error))?;
         }
         Err(ClusterError::NotServed(_)) => {
             writeln!(
@@ -149,7 +152,7 @@ async fn unregister(cluster: &mut Cluster, id: i32) -> Result<(), Ending> {
             )?;
             return Ok(());
         }
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(failed(&error)),
     }
     writeln!(io::stdout(), "Broker {id} is no longer registered.")?;
     Ok(())
@@ -168,15 +171,15 @@ async fn list_endpoints(cluster: &mut Cluster, with_fenced: bool) -> Result<(), 
             writeln!(io::stdout(), "{error}")?;
             return Ok(());
         }
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(failed(&error)),
     };
     nodes.sort_by_key(|node| node.broker_id);
     io::stdout().write_all(table(&nodes, entry).as_bytes())?;
     Ok(())
 }
 
-fn failed(error: ClusterError) -> Ending {
-    Ending::Failed(thrown(&error))
+fn failed(error: &ClusterError) -> Ending {
+    Ending::Failed(thrown(error))
 }
 
 /// The nodes, a line each. Columns are as wide as what is in them, but for the heads of hosts and racks.

@@ -66,7 +66,6 @@ fn nothing_else_is_served_and_nothing_can_be_sent() {
     };
 
     for path in [
-        "/",
         "/admin",
         "/metrics/",
         "/metrics/other",
@@ -76,11 +75,10 @@ fn nothing_else_is_served_and_nothing_can_be_sent() {
         assert_eq!(status("GET", path).as_deref(), Some("404"), "{path}");
     }
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
-        assert_eq!(
-            status(method, "/metrics").as_deref(),
-            Some("405"),
-            "{method}"
-        );
+        for path in ["/", "/topics", "/metrics"] {
+            let status = status(method, path);
+            assert_eq!(status.as_deref(), Some("405"), "{method} {path}");
+        }
     }
     assert_eq!(status("HEAD", "/livez").as_deref(), Some("200"));
     let live = get(&admin, "/livez");

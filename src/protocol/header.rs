@@ -29,7 +29,7 @@ impl RequestHeader {
         let api_version = reader.i16()?;
         let correlation_id = reader.i32()?;
         let key = ApiKey::try_from(api_key)?;
-        let client_id = reader.lossy_string()?;
+        let client_id = reader.lossy_string(false)?;
         if key.is_flexible(api_version) {
             reader.skip_tags()?;
         }

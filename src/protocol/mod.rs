@@ -18,6 +18,8 @@ pub mod field;
 pub mod frame;
 /// What precedes the body of each frame.
 pub mod header;
+/// Messages as JSON, as tools print them.
+pub mod json;
 /// What a message is.
 pub mod message;
 /// The notation that messages are defined in.

@@ -224,13 +224,13 @@ impl Reader {
         self.text(flexible)?.map(Str::from_utf8).transpose()
     }
 
-    /// A string in the old encoding, or null. Bytes that are not UTF-8 are replaced, as in Java: for text
-    /// that is only shown.
+    /// A string; `None` stands for null. Bytes that are not UTF-8 are replaced, as in Java: for text that is
+    /// only shown.
     ///
     /// # Errors
     /// The input ends, or the length is not one a string can have.
-    pub fn lossy_string(&mut self) -> Result<Option<Str>, DecodeError> {
-        Ok(self.text(false)?.as_ref().map(Str::from_utf8_lossy))
+    pub fn lossy_string(&mut self, flexible: bool) -> Result<Option<Str>, DecodeError> {
+        Ok(self.text(flexible)?.as_ref().map(Str::from_utf8_lossy))
     }
 
     /// The bytes of a string.

@@ -1,5 +1,7 @@
 //! Definitions of messages as data, for code that handles any message, such as tests and tools.
 
+use super::message::Message;
+
 /// The definition of a message, or of a part of one.
 #[derive(Debug)]
 pub struct Schema {
@@ -44,4 +46,26 @@ pub enum Kind {
     Nullable(&'static Self),
     Array(&'static Self),
     Struct(&'static Schema),
+}
+
+/// The definition of a type of records: what their keys and values are.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordSchema {
+    /// The key's definition, of which there is one version.
+    pub key: &'static Schema,
+    /// The value's definition.
+    pub value: &'static Schema,
+    /// The first and last version of the value.
+    pub versions: (i16, i16),
+}
+
+impl RecordSchema {
+    /// The definition of records with these keys and values.
+    pub fn of<K: Message, V: Message>() -> Self {
+        Self {
+            key: K::SCHEMA,
+            value: V::SCHEMA,
+            versions: (V::MIN_VERSION, V::MAX_VERSION),
+        }
+    }
 }

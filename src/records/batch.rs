@@ -10,7 +10,7 @@ use crate::model::{Offset, Timestamp};
 use super::compression::{Compression, Scratch};
 use super::error::RecordsError;
 use super::header::{ATTRIBUTES_AT, BatchHeader, CURRENT_MAGIC, HEADER_SIZE, MAGIC_END};
-use super::legacy;
+use super::legacy::{self, LegacyMessages};
 use super::record::Records;
 
 /// One whole batch in a buffer. Its header's fields are those of [`BatchHeader`].
@@ -113,6 +113,20 @@ impl<'a> Batch<'a> {
         Records::new(&self.header, bytes)
     }
 
+    /// Iterates over the messages of a batch of magic 0 or 1.
+    ///
+    /// # Errors
+    /// The batch is compressed, and cannot be decompressed, or holds no messages.
+    pub fn legacy_messages<'s>(
+        &self,
+        scratch: &'s mut Scratch,
+    ) -> Result<LegacyMessages<'s>, RecordsError>
+    where
+        'a: 's,
+    {
+        legacy::messages(self, scratch)
+    }
+
     /// The first record at or after `timestamp` whose offset is at least `from`, in a batch of any magic.
     ///
     /// # Errors
@@ -146,8 +160,9 @@ impl<'a> Batch<'a> {
         wanted: impl Fn(Offset, Timestamp) -> bool,
     ) -> Result<Option<(Offset, Timestamp)>, RecordsError> {
         if self.magic() != CURRENT_MAGIC {
-            let mut messages = legacy::messages(self, scratch)?;
-            return Ok(messages.find(|(offset, time)| wanted(*offset, *time)));
+            let messages = legacy::messages(self, scratch)?;
+            let mut places = messages.map(|message| (message.offset(), message.timestamp()));
+            return Ok(places.find(|(offset, time)| wanted(*offset, *time)));
         }
         for record in self.records(scratch)? {
             let record = record?;

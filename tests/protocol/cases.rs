@@ -5,7 +5,10 @@ use std::ops::RangeInclusive;
 
 use broker::protocol::messages::metadata_records as metadata;
 use broker::protocol::messages::offsets_records as offsets;
-use broker::protocol::messages::{consumer_protocol, principal, raft_records as raft};
+use broker::protocol::messages::{
+    consumer_protocol, principal, raft_records as raft, share_state_records as share,
+    transaction_records as transaction,
+};
 use broker::protocol::schema::Schema;
 use broker::protocol::{ApiKey, DecodeError, Message, Request, decode_whole, encode_whole};
 use bytes::Bytes;
@@ -271,6 +274,26 @@ pub fn offsets_records() -> Vec<(i16, Case, Case)> {
     }
 }
 
+/// The keys and values of `__transaction_state` and `__share_group_state`.
+pub fn state_records() -> Vec<(Case, Case)> {
+    const TRANSACTION: &str = "org.apache.kafka.coordinator.transaction.generated";
+    const SHARE: &str = "org.apache.kafka.coordinator.share.generated";
+    vec![
+        (
+            case::<transaction::TransactionLogKey>(TRANSACTION),
+            case::<transaction::TransactionLogValue>(TRANSACTION),
+        ),
+        (
+            case::<share::ShareSnapshotKey>(SHARE),
+            case::<share::ShareSnapshotValue>(SHARE),
+        ),
+        (
+            case::<share::ShareUpdateKey>(SHARE),
+            case::<share::ShareUpdateValue>(SHARE),
+        ),
+    ]
+}
+
 /// All of the above.
 pub fn all() -> Vec<Case> {
     let mut all = embedded();
@@ -279,6 +302,9 @@ pub fn all() -> Vec<Case> {
     }
     all.extend(metadata_records().into_iter().map(|(_, record)| record));
     for (_, key, value) in offsets_records() {
+        all.extend([key, value]);
+    }
+    for (key, value) in state_records() {
         all.extend([key, value]);
     }
     all

@@ -10,6 +10,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use broker::protocol::Reader;
+use broker::protocol::json::Json;
 use broker::protocol::messages::metadata_records::MetadataRecord;
 use bytes::Bytes;
 
@@ -66,8 +68,35 @@ fn records_are_those_of_kafka_4_3() {
         comparison.add(&key, &mut random);
         comparison.add(&value, &mut random);
     }
+    for (key, value) in cases::state_records() {
+        comparison.add(&key, &mut random);
+        comparison.add(&value, &mut random);
+    }
 
     comparison.check("KAFKA_JARS", &["Recode.java", "MetadataFrame.java"], seed);
+}
+
+#[test]
+fn records_as_json_are_those_of_kafka_4_3() {
+    let seed = generate::seed(12);
+    let mut random = Random::new(seed);
+    let mut comparison = Comparison::default();
+    for (_, record) in cases::metadata_records() {
+        if record.name != "UnregisterControllerRecord" {
+            comparison.add_json(&record, &mut random);
+        }
+    }
+    let offsets = cases::offsets_records().into_iter();
+    let pairs = offsets.map(|(_, key, value)| (key, value));
+    for (key, value) in pairs.chain(cases::state_records()) {
+        comparison.add_json(&key, &mut random);
+        comparison.add_json(&value, &mut random);
+    }
+    for case in cases::embedded() {
+        comparison.add_json(&case, &mut random);
+    }
+
+    comparison.check("KAFKA_JARS", &["Recode.java", "Json.java"], seed);
 }
 
 #[test]
@@ -156,6 +185,25 @@ impl Comparison {
                     .push(expected.expect("generated values decode"));
                 self.questions.push(Question {
                     class: case.java_class(),
+                    from: version,
+                    to: version,
+                    bytes,
+                });
+            }
+        }
+    }
+
+    /// Java is to write JSON, which is asked for by the class's name.
+    fn add_json(&mut self, case: &Case, random: &mut Random) {
+        for version in case.versions.clone() {
+            for _ in 0..ROUNDS {
+                let bytes = Bytes::from(generate::message(case.schema, version, random));
+                let mut reader = Reader::new(bytes.clone());
+                let json = Json::read(case.schema, &mut reader, version, version);
+                let json = json.expect("generated values decode").to_string();
+                self.expected.push(json.into());
+                self.questions.push(Question {
+                    class: format!("json:{}", case.java_class()),
                     from: version,
                     to: version,
                     bytes,

@@ -11,6 +11,7 @@ mod cluster_tools;
 mod configs;
 mod console;
 mod consumer_groups;
+mod dump_log;
 mod groups;
 mod java;
 mod json;
@@ -24,6 +25,8 @@ mod offsets;
 mod ours;
 mod partitions;
 mod reassign_partitions;
+#[path = "../support/random.rs"]
+mod random;
 mod topics;
 
 use support::apache;

@@ -25,6 +25,7 @@ mod console_consumer;
 mod console_producer;
 mod consumer_groups;
 mod delete_records;
+mod dump_log;
 mod ending;
 mod exception;
 mod features;
@@ -96,6 +97,11 @@ const TOOLS: &[Tool] = &[
         name: "delete-records",
         about: "Delete the records of partitions that are before an offset",
         run: delete_records::run,
+    },
+    Tool {
+        name: "dump-log",
+        about: "Tell what is in the files of a partition, and what is wrong with them",
+        run: dump_log::run,
     },
     Tool {
         name: "features",

@@ -16,7 +16,8 @@ import org.apache.kafka.common.protocol.Readable;
  * Reads lines of "class from to hex" and answers each with the bytes that Kafka's own class writes
  * in version "to" after it has read them in version "from", as hex, or with "error" and the reason.
  *
- * The name "frame" stands for a record of the metadata log of any type, with its frame.
+ * The name "frame" stands for a record of the metadata log of any type, with its frame. Before a name "json:" asks
+ * for the message as JSON.
  */
 public final class Recode {
     private static final HexFormat HEX = HexFormat.of();
@@ -36,9 +37,14 @@ public final class Recode {
 
     private static String answer(String name, short from, short to, byte[] bytes) {
         try {
-            ByteBuffer written = name.equals("frame")
-                ? recodeFrame(bytes)
-                : recode(name, from, to, bytes);
+            ByteBuffer written;
+            if (name.equals("frame")) {
+                written = recodeFrame(bytes);
+            } else if (name.startsWith("json:")) {
+                written = json(name.substring("json:".length()), from, to, bytes);
+            } else {
+                written = recode(name, from, to, bytes);
+            }
             byte[] array = new byte[written.remaining()];
             written.get(array);
             return HEX.formatHex(array);
@@ -49,6 +55,16 @@ public final class Recode {
     }
 
     private static ByteBuffer recode(String name, short from, short to, byte[] bytes) throws Exception {
+        return MessageUtil.toByteBufferAccessor(read(name, from, bytes), to).buffer();
+    }
+
+    /** By reflection, too. */
+    private static ByteBuffer json(String name, short from, short to, byte[] bytes) throws Exception {
+        var write = Class.forName("Json").getMethod("write", Message.class, short.class);
+        return (ByteBuffer) write.invoke(null, read(name, from, bytes), to);
+    }
+
+    private static Message read(String name, short from, byte[] bytes) throws Exception {
         var accessor = new ByteBufferAccessor(ByteBuffer.wrap(bytes));
         var constructor = Class.forName(name).getConstructor(Readable.class, short.class);
         var message = (Message) constructor.newInstance(accessor, from);
@@ -56,7 +72,7 @@ public final class Recode {
             throw new IllegalStateException(accessor.remaining() + " bytes left");
         }
         rejectUnknownTags(message);
-        return MessageUtil.toByteBufferAccessor(message, to).buffer();
+        return message;
     }
 
     /** A tag that Kafka does not know would come back as it was. */

@@ -3,8 +3,12 @@
 //! A record's value is a frame: the frame's version (1), the record's type, the record's version,
 //! each as an unsigned integer of variable length, and the body.
 
+use std::ops::RangeInclusive;
+
 use bytes::Bytes;
 
+use crate::protocol::message::Struct as _;
+use crate::protocol::schema::Schema;
 use crate::protocol::{Decode as _, DecodeError, Message, Reader, Size, Writer, varint};
 
 pub mod broker;
@@ -55,6 +59,14 @@ macro_rules! metadata_records {
             /// Number and name of each type.
             pub const TYPES: &'static [(u32, &'static str)] =
                 &[$(($number, stringify!($record)),)*];
+
+            /// The definition of the type with this number, and its first and last version.
+            pub fn definition(number: u32) -> Option<(&'static Schema, RangeInclusive<i16>)> {
+                match number {
+                    $($number => Some(($record::SCHEMA, $record::MIN_VERSION..=$record::MAX_VERSION)),)*
+                    _ => None,
+                }
+            }
 
             /// The number of the type.
             pub fn number(&self) -> u32 {

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use crate::protocol::message::{decode_front, encode_versioned};
+use crate::protocol::schema::RecordSchema;
 use crate::protocol::{DecodeError, Message, Reader};
 
 pub mod classic_group;
@@ -57,6 +58,14 @@ macro_rules! offsets_records {
             /// Number and name of each type.
             pub const TYPES: &'static [(i16, &'static str)] =
                 &[$(($number, stringify!($variant)),)*];
+
+            /// The definition of the type with this number.
+            pub fn definition(number: i16) -> Option<RecordSchema> {
+                match number {
+                    $($number => Some(RecordSchema::of::<$key, $value>()),)*
+                    _ => None,
+                }
+            }
 
             /// The newest version of the type's value.
             pub fn max_version(&self) -> i16 {

@@ -27,6 +27,7 @@ mod partitions;
 mod reassign_partitions;
 #[path = "../support/random.rs"]
 mod random;
+mod storage;
 mod topics;
 
 use support::apache;

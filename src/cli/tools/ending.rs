@@ -20,6 +20,9 @@ pub(super) enum Ending {
     /// The cluster does not do it.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// What is wrong was told on standard output.
+    #[error("told")]
+    Told,
     /// Nobody reads the output any more.
     #[error("Unable to write to standard out: {0}")]
     Output(#[from] io::Error),
@@ -35,6 +38,7 @@ impl Ending {
                 errors,
                 "{self}\n\nFor more information, try '{tool} --help'."
             ),
+            Self::Told => Ok(()),
             _ => writeln!(errors, "{self}"),
         };
         ExitCode::FAILURE

@@ -12,6 +12,7 @@
 //! - `admin`: what tools share that have the cluster change something.
 //! - `format`: lines, or JSON.
 //! - `partitions_file`: the JSON files that name partitions.
+//! - `releases`: the levels of features that belong to a release of Kafka.
 //! - `session`: the runtime of one thread and the cluster that a tool talks to.
 //! - `topic_filter`: the regular expressions that stand for topics.
 //! - `links`: `broker install-links`.
@@ -42,7 +43,9 @@ mod metadata_quorum;
 mod options;
 mod partitions_file;
 mod reassign_partitions;
+mod releases;
 mod session;
+mod storage;
 mod topic_filter;
 mod topics;
 
@@ -137,6 +140,11 @@ const TOOLS: &[Tool] = &[
         name: "reassign-partitions",
         about: "Move partitions to other brokers, and replicas to other log directories",
         run: reassign_partitions::run,
+    },
+    Tool {
+        name: "storage",
+        about: "Format the log directories of a node, or tell what is in them",
+        run: storage::run,
     },
     Tool {
         name: "topics",

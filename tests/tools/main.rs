@@ -24,9 +24,9 @@ mod nodes;
 mod offsets;
 mod ours;
 mod partitions;
-mod reassign_partitions;
 #[path = "../support/random.rs"]
 mod random;
+mod reassign_partitions;
 mod storage;
 mod topics;
 

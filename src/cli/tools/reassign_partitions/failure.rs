@@ -53,6 +53,7 @@ impl From<Ending> for Failure {
             Ending::Output(error) => Self::Output(error),
             Ending::Cluster(error) => Exception::from(error).into(),
             Ending::Usage(text) | Ending::Failed(text) => Self::Error(text),
+            told @ Ending::Told => Self::Error(told.to_string()),
         }
     }
 }

@@ -257,12 +257,13 @@ fn removed_keys_are_not_in_the_table() {
 }
 
 #[test]
-fn four_keys_are_parents_of_others() {
+fn five_keys_are_parents_of_others() {
     let names = broker_keys().map(|key| key.name);
 
     let parents: Vec<&str> = names.filter(|name| is_parent(name)).collect();
 
     let expected = [
+        "admin.password",
         "log.dir",
         "max.connections",
         "max.connections.per.ip",

@@ -163,6 +163,7 @@ accepted! {
     "DescribeConfigs", ["*"], "*.configs[*remote.copy.lag.*]", "(there)", "(absent)", "keys of 4.4";
     "DescribeConfigs", ["*"], "*.configs[group.streams.*]", "(there)", "(absent)", "keys of 4.4";
     "DescribeConfigs", ["*"], "*.configs[sasl.oauthbearer.allow.unverified.*]", "(there)", "(absent)", "keys of 4.4";
+    "DescribeConfigs", ["*"], "*.configs[admin.*]", "(there)", "(absent)", "keys of our own";
     "DescribeConfigs", ["*"], "*.configs[broker.drain]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["*"], "*.configs[cluster.id]", "(there)", "(absent)", "a key of our own";
     "DescribeConfigs", ["*"], "*.configs[disk.reserve.bytes]", "(there)", "(absent)", "a key of our own";

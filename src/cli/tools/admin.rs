@@ -67,17 +67,6 @@ pub(super) fn accepted(code: ErrorCode, message: Option<Str>) -> Result<(), Endi
     Ok(ClusterError::check(code, message)?)
 }
 
-/// The exception of Kafka's client for a failed call, as Java prints it: its class and what it says.
-pub(super) fn thrown(error: &ClusterError) -> String {
-    let code = match error {
-        ClusterError::Refused { code, .. } => *code,
-        ClusterError::TimedOut { .. } => ErrorCode::REQUEST_TIMED_OUT,
-        ClusterError::NotServed(_) => ErrorCode::UNSUPPORTED_VERSION,
-    };
-    let class = exception(code);
-    format!("{class}: {error}")
-}
-
 /// The class of Kafka's exception for an error, with its package, as Java prints it.
 pub(super) fn exception(code: ErrorCode) -> String {
     let name = code.name();

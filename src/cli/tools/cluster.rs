@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
-use super::admin::{describe_cluster, thrown};
+use super::admin::describe_cluster;
 use super::ending::{self, Ending};
+use super::exception::Exception;
 use super::options::EntryArguments;
 use super::session;
 use crate::client::{Cluster, ClusterError, Entry, To};
@@ -179,7 +180,7 @@ async fn list_endpoints(cluster: &mut Cluster, with_fenced: bool) -> Result<(), 
 }
 
 fn failed(error: &ClusterError) -> Ending {
-    Ending::Failed(thrown(error))
+    Ending::Failed(Exception::from(error).to_string())
 }
 
 /// The nodes, a line each. Columns are as wide as what is in them, but for the heads of hosts and racks.

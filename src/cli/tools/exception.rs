@@ -42,8 +42,14 @@ impl Exception {
 
 impl From<ClusterError> for Exception {
     fn from(error: ClusterError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&ClusterError> for Exception {
+    fn from(error: &ClusterError) -> Self {
         match error {
-            ClusterError::Refused { code, message } => Self::refused(code, message),
+            ClusterError::Refused { code, message } => Self::refused(*code, message.clone()),
             ClusterError::TimedOut { .. } => Self::timeout(error.to_string()),
             ClusterError::NotServed(_) => Self::new(
                 "org.apache.kafka.common.errors.UnsupportedVersionException",

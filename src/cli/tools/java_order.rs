@@ -45,14 +45,29 @@ impl<T: HashCode> HashCode for &T {
 
 /// Distinct values in the order of a `HashSet` that they were added to one by one.
 pub(super) fn in_java_order<T: HashCode>(values: impl IntoIterator<Item = T>) -> Vec<T> {
-    let mut values: Vec<T> = values.into_iter().collect();
-    let mut buckets = FIRST_BUCKETS;
-    // It grows once it is full to three quarters.
-    while values.len() > buckets / 4 * 3 {
+    let values: Vec<T> = values.into_iter().collect();
+    let buckets = buckets(FIRST_BUCKETS, values.len());
+    by_bucket(values, buckets, HashCode::hash_code)
+}
+
+/// Entries in the order of a `HashMap` that was made for as many and then filled in the order given.
+pub(super) fn in_map_order<T>(entries: Vec<T>, key: impl Fn(&T) -> &str) -> Vec<T> {
+    let buckets = buckets(entries.len().next_power_of_two(), entries.len());
+    by_bucket(entries, buckets, |entry| java_hash(key(entry)))
+}
+
+/// How many buckets there are once so many values are in: it grows when it is full to more than three quarters.
+fn buckets(first: usize, values: usize) -> usize {
+    let mut buckets = first;
+    while values * 4 > buckets * 3 {
         buckets *= 2;
     }
+    buckets
+}
+
+fn by_bucket<T>(mut values: Vec<T>, buckets: usize, hash: impl Fn(&T) -> i32) -> Vec<T> {
     let bucket = |value: &T| {
-        let hash = value.hash_code().cast_unsigned();
+        let hash = hash(value).cast_unsigned();
         (hash ^ (hash >> 16)) as usize & (buckets - 1)
     };
     // What shares a bucket stays in the order in which it came.
@@ -109,5 +124,33 @@ mod tests {
 
         let numbers: Vec<i32> = repeated.iter().map(|(_, partition)| *partition).collect();
         assert_eq!(numbers, [1, 0]);
+    }
+
+    #[test]
+    fn a_map_has_javas_order() {
+        let ordered = |keys: &[&'static str]| in_map_order(keys.to_vec(), |key| *key).join(" ");
+
+        // As a HashMap of JDK 17 prints them.
+        assert_eq!(
+            ordered(&["producer_byte_rate", "consumer_byte_rate"]),
+            "consumer_byte_rate producer_byte_rate"
+        );
+        assert_eq!(
+            ordered(&[
+                "request_percentage",
+                "consumer_byte_rate",
+                "producer_byte_rate"
+            ]),
+            "consumer_byte_rate request_percentage producer_byte_rate"
+        );
+        assert_eq!(
+            ordered(&[
+                "producer_byte_rate",
+                "consumer_byte_rate",
+                "request_percentage",
+                "controller_mutation_rate"
+            ]),
+            "producer_byte_rate consumer_byte_rate controller_mutation_rate request_percentage"
+        );
     }
 }

@@ -69,6 +69,14 @@ fn metadata_levels(last: i16) -> impl Iterator<Item = (i16, String)> {
     all.take_while(move |(level, _)| *level <= last)
 }
 
+/// A level as it is shown: for `metadata.version` by its name.
+pub(super) fn shown_level(feature: &str, level: i16) -> String {
+    if feature != METADATA_VERSION {
+        return level.to_string();
+    }
+    name_of(level).unwrap_or_else(|| format!("UNKNOWN {level}"))
+}
+
 fn name_of(metadata_level: i16) -> Option<String> {
     let mut levels = metadata_levels(UNRELEASED.0);
     let found = levels.find(|(level, _)| *level == metadata_level);
@@ -113,6 +121,26 @@ pub(super) fn released(release: &str) -> Result<MetadataVersion, Ending> {
     metadata_level(release, MetadataVersion::LATEST.0).map(MetadataVersion)
 }
 
+/// The level of `metadata.version` that belongs to a release, also to one that is not released.
+///
+/// # Errors
+/// There is no such release.
+pub(super) fn known(release: &str) -> Result<i16, Ending> {
+    metadata_level(release, UNRELEASED.0)
+}
+
+/// The levels of all features that belong to a release, that of `metadata.version` first.
+///
+/// # Errors
+/// There is no such release.
+pub(super) fn levels(release: &str) -> Result<Vec<(&'static str, i16)>, Ending> {
+    let metadata_level = known(release)?;
+    let others = FEATURES.iter();
+    let others = others.map(|feature| (feature.name, feature.level_at(metadata_level)));
+    let all = std::iter::once((METADATA_VERSION, metadata_level)).chain(others);
+    Ok(all.collect())
+}
+
 /// Tells the levels that belong to a release, or to the newest.
 ///
 /// # Errors
@@ -120,48 +148,36 @@ pub(super) fn released(release: &str) -> Result<MetadataVersion, Ending> {
 pub(super) fn tell_mapping(release: Option<&str>) -> Result<(), Ending> {
     let newest = MetadataVersion::LATEST.to_string();
     let release = release.unwrap_or(&newest);
-    let level = metadata_level(release, UNRELEASED.0)?;
     let mut output = io::stdout().lock();
-    writeln!(output, "{METADATA_VERSION}={level} ({release})")?;
-    for feature in &FEATURES {
-        let level = feature.level_at(level);
-        writeln!(output, "{}={level}", feature.name)?;
+    for (name, level) in levels(release)? {
+        if name == METADATA_VERSION {
+            writeln!(output, "{name}={level} ({release})")?;
+        } else {
+            writeln!(output, "{name}={level}")?;
+        }
     }
     Ok(())
 }
 
-/// Tells what each of these levels, `NAME=LEVEL`, needs of other features.
+/// What a level needs of other features, as lines. `no_level` is what the tool says where the feature has no such level.
 ///
 /// # Errors
 /// There is no such feature or level.
-pub(super) fn tell_dependencies(features: &[String]) -> Result<(), Ending> {
-    for text in features {
-        let told = dependencies(text).map_err(Ending::Failed)?;
-        io::stdout().write_all(told.as_bytes())?;
-    }
-    Ok(())
-}
-
-fn dependencies(text: &str) -> Result<String, String> {
-    let (name, level) = text.split_once('=').ok_or_else(|| {
-        format!(
-            "Invalid feature format: {text}. Expected format: 'feature=version' (e.g. 'group.version=1')"
-        )
-    })?;
-    let (name, level) = (name.trim(), level.trim());
-    let number = level.parse::<i16>();
-    let level =
-        number.map_err(|_| format!("Invalid version format: {level} for feature {name}"))?;
+pub(super) fn dependencies(
+    name: &str,
+    level: i16,
+    no_level: impl FnOnce() -> String,
+) -> Result<String, Ending> {
     if name == METADATA_VERSION {
-        let release = name_of(level).ok_or_else(|| format!("Unknown {name} {level}"))?;
+        let unknown = || Ending::Failed(format!("Unknown {name} {level}"));
+        let release = name_of(level).ok_or_else(unknown)?;
         return Ok(format!("{name}={level} ({release}) has no dependencies.\n"));
     }
-    let feature = Feature::of_name(name).ok_or_else(|| format!("Unknown feature: {name}"))?;
+    let unknown = || Ending::Failed(format!("Unknown feature: {name}"));
+    let feature = Feature::of_name(name).ok_or_else(unknown)?;
     let index = usize::try_from(level).ok();
     if index.is_none_or(|index| index >= feature.since.len()) {
-        return Err(format!(
-            "Feature level {level} is not supported for feature {name}"
-        ));
+        return Err(Ending::Failed(no_level()));
     }
     if name == ELR_VERSION && level > 0 {
         let needed = MetadataVersion::FIRST_WITH_ELR;
@@ -204,6 +220,37 @@ mod tests {
         assert_eq!(level("4.4-IV0"), Some(31));
         assert_eq!(level("4.4"), None, "nothing of it is released");
         assert_eq!(level("3.7."), None);
+        assert_eq!(level("3.7-IV9"), None);
         assert!(released("4.4-IV0").is_err() && released("4.3").is_ok());
+    }
+
+    #[test]
+    fn features_come_with_the_release_that_brought_them() {
+        let levels = |release| {
+            let levels = levels(release).expect("a release");
+            levels
+                .into_iter()
+                .map(|(_, level)| level)
+                .collect::<Vec<_>>()
+        };
+
+        assert_eq!(levels("3.3-IV3"), [7, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(levels("4.0"), [25, 1, 2, 1, 0, 0, 0]);
+        assert_eq!(levels("4.3"), [30, 1, 2, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn one_feature_needs_another() {
+        let told = |name, level| {
+            let told = dependencies(name, level, String::new);
+            told.unwrap_or_else(|error| error.to_string())
+        };
+
+        assert_eq!(
+            told(ELR_VERSION, 1),
+            "eligible.leader.replicas.version=1 requires:\n    metadata.version=23 (4.0-IV1)\n"
+        );
+        assert_eq!(told(METADATA_VERSION, 5), "Unknown metadata.version 5");
+        assert_eq!(told("x", 5), "Unknown feature: x");
     }
 }

@@ -9,7 +9,8 @@ use sha2::{Sha256, Sha512};
 use super::changes::Changes;
 use super::failure::Failure;
 use super::resources::PATIENCE;
-use crate::cli::tools::admin::{not_controller, thrown};
+use crate::cli::tools::admin::not_controller;
+use crate::cli::tools::exception::Exception;
 use crate::client::{Cluster, ClusterError, To};
 use crate::protocol::messages::alter_user_scram_credentials::{
     AlterUserScramCredentialsRequest, ScramCredentialDeletion, ScramCredentialUpsertion,
@@ -99,7 +100,7 @@ fn line(result: &DescribeUserScramCredentialsResult) -> String {
     let user = &result.user;
     let checked = ClusterError::check(result.error_code, result.error_message.clone());
     if let Err(error) = checked {
-        let error = thrown(&error);
+        let error = Exception::from(&error).to_string();
         return format!(
             "Error retrieving SCRAM credential configs for user-principal '{user}': ExecutionException: {error}"
         );

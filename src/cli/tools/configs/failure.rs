@@ -4,8 +4,8 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use crate::cli::tools::admin::thrown;
 use crate::cli::tools::ending::Ending;
+use crate::cli::tools::exception::Exception;
 use crate::client::ClusterError;
 
 /// Why the tool has not done what it was asked for.
@@ -51,7 +51,7 @@ impl Failure {
 
     /// A call has failed.
     pub(super) fn of_call(error: &ClusterError) -> Self {
-        Self::thrown_by_call(&thrown(error))
+        Self::thrown_by_call(&Exception::from(error).to_string())
     }
 
     /// An exception in another: Kafka's tool waits for calls elsewhere than where they fail.

@@ -1,6 +1,4 @@
-//! Numbers and orders that Java gives to what the tool prints and reads.
-
-use crate::coordinator::java_hash;
+//! Numbers as Java reads and prints them.
 
 /// A number as Java prints it: `1024.0`, `1.0E7`.
 pub(super) fn shown(number: f64) -> String {
@@ -37,22 +35,6 @@ pub(super) fn parse(text: &str) -> Option<f64> {
         (false, true) => number.parse().ok(),
         (false, false) => None,
     }
-}
-
-/// Texts in the order of a Java hash map that was made for as many entries and then filled in the order given.
-pub(super) fn in_map_order<T>(mut entries: Vec<T>, key: impl Fn(&T) -> &str) -> Vec<T> {
-    // The table is a power of two, and doubles when more than three quarters are in use.
-    let mut table = entries.len().next_power_of_two();
-    if entries.len() * 4 > table * 3 {
-        table *= 2;
-    }
-    let place = |entry: &T| {
-        let hash = java_hash(key(entry)).cast_unsigned();
-        let spread = (hash ^ (hash >> 16)) as usize;
-        spread & (table - 1)
-    };
-    entries.sort_by_key(place);
-    entries
 }
 
 #[cfg(test)]
@@ -96,33 +78,5 @@ mod tests {
         ] {
             assert_eq!(parse(text), number, "{text}");
         }
-    }
-
-    #[test]
-    fn a_map_has_javas_order() {
-        let ordered = |keys: &[&'static str]| in_map_order(keys.to_vec(), |key| *key).join(" ");
-
-        // As a HashMap of JDK 17 prints them.
-        assert_eq!(
-            ordered(&["producer_byte_rate", "consumer_byte_rate"]),
-            "consumer_byte_rate producer_byte_rate"
-        );
-        assert_eq!(
-            ordered(&[
-                "request_percentage",
-                "consumer_byte_rate",
-                "producer_byte_rate"
-            ]),
-            "consumer_byte_rate request_percentage producer_byte_rate"
-        );
-        assert_eq!(
-            ordered(&[
-                "producer_byte_rate",
-                "consumer_byte_rate",
-                "request_percentage",
-                "controller_mutation_rate"
-            ]),
-            "producer_byte_rate consumer_byte_rate controller_mutation_rate request_percentage"
-        );
     }
 }

@@ -7,6 +7,7 @@ use super::entities::{Entities, EntityType};
 use super::failure::Failure;
 use super::java;
 use super::resources::PATIENCE;
+use crate::cli::tools::java_order::in_map_order;
 use crate::client::{Cluster, ClusterError, To};
 use crate::protocol::Str;
 use crate::protocol::messages::alter_client_quotas::{
@@ -69,7 +70,7 @@ pub(super) async fn describe(cluster: &mut Cluster, entities: &Entities) -> Resu
 
 /// The quotas of an entity in the order in which Kafka's tool prints them.
 fn in_order(entry: &EntryData) -> Vec<&ValueData> {
-    java::in_map_order(entry.values.iter().collect(), |quota| &*quota.key)
+    in_map_order(entry.values.iter().collect(), |quota| &*quota.key)
 }
 
 /// An entity: `user-principal 'alice', the default client-id`.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 
-use super::releases;
-use crate::cli::tools::admin::{api_versions, thrown};
+use crate::cli::tools::admin::api_versions;
 use crate::cli::tools::ending::Ending;
+use crate::cli::tools::exception::Exception;
+use crate::cli::tools::releases;
 use crate::client::{Cluster, ClusterError, To};
 use crate::protocol::messages::api_versions::{ApiVersionsResponse, SupportedFeatureKey};
 
@@ -19,7 +20,7 @@ pub(super) async fn describe(cluster: &mut Cluster, node: Option<i32>) -> Result
         Some(id) => To::Node(id),
         None => To::Any,
     };
-    let failed = |error: ClusterError| Ending::Failed(thrown(&error));
+    let failed = |error: ClusterError| Ending::Failed(Exception::from(error).to_string());
     let answer = cluster.ask(to, &api_versions()).await.map_err(failed)?;
     ClusterError::check(answer.error_code, None).map_err(failed)?;
     io::stdout().write_all(table(&answer).as_bytes())?;

@@ -3,20 +3,19 @@
 //! - this file: its arguments, and what is done with them.
 //! - `describe`: the levels that a node serves, and those that the cluster is at.
 //! - `update`: upgrades, downgrades and disables features.
-//! - `releases`: the levels of features that belong to a release, and what they depend on.
 
 mod describe;
-mod releases;
 mod update;
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use super::ending::{self, Ending};
 use super::options::EntryArguments;
-use super::session;
+use super::{releases, session};
 use crate::client::Cluster;
 use update::{Action, Update};
 
@@ -112,7 +111,7 @@ impl FeaturesArguments {
                 return releases::tell_mapping(release_version.as_deref());
             }
             Command::FeatureDependencies { feature } => {
-                return releases::tell_dependencies(feature);
+                return tell_dependencies(feature);
             }
             _ => {}
         }
@@ -156,19 +155,13 @@ fn command_line(error: Ending) -> Ending {
     }
 }
 
-/// A feature and its level, `metadata.version=5`.
-///
-/// # Errors
-/// The text is none.
-fn name_and_level(text: &str) -> Result<(&str, i16), Ending> {
-    let unreadable = |reason: String| {
-        Ending::Failed(format!("Can't parse feature=level string {text}: {reason}"))
-    };
-    let (name, level) = text
-        .split_once('=')
-        .ok_or_else(|| unreadable("equals sign not found.".to_owned()))?;
-    let level = level.trim();
-    let number = level.parse();
-    let number = number.map_err(|_| unreadable(format!("unable to parse {level} as a short.")))?;
-    Ok((name.trim(), number))
+/// Tells what each of these levels, `NAME=LEVEL`, needs of other features.
+fn tell_dependencies(features: &[String]) -> Result<(), Ending> {
+    for text in features {
+        let (name, level) = releases::name_and_level(text)?;
+        let no_level = || format!("No feature:{name} with feature level {level}");
+        let told = releases::dependencies(name, level, no_level)?;
+        io::stdout().write_all(told.as_bytes())?;
+    }
+    Ok(())
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 
-use super::{Levels, name_and_level, releases};
+use super::Levels;
 use crate::cli::tools::admin::{not_controller, timeout_ms};
 use crate::cli::tools::ending::Ending;
+use crate::cli::tools::releases;
 use crate::client::{Cluster, ClusterError, To};
 use crate::metadata::image::METADATA_VERSION;
 use crate::protocol::Str;
@@ -83,10 +84,10 @@ impl Update {
                 io::stdout(),
                 " `metadata` flag is deprecated and may be removed in a future release."
             )?;
-            update.add(METADATA_VERSION, releases::metadata_level(release)?)?;
+            update.add(METADATA_VERSION, releases::known(release)?)?;
         }
         for text in feature {
-            let (name, level) = name_and_level(text)?;
+            let (name, level) = releases::name_and_level(text)?;
             update.add(name, level)?;
         }
         Ok(update)

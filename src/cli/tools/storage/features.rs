@@ -1,6 +1,8 @@
 //! The levels of features that a new cluster begins with: those of Kafka's releases as far as they are served here,
 //! and 0 for the rest.
 
+use std::io::{self, Write as _};
+
 use std::collections::BTreeMap;
 
 use crate::cli::tools::ending::Ending;
@@ -100,4 +102,28 @@ fn check_served(name: &str, level: i16) -> Result<(), Ending> {
     Err(Ending::Failed(format!(
         "{name} {level} is not served by this broker, which knows the levels {lowest} to {highest}{hint}"
     )))
+}
+
+/// Tells what each of these levels, `NAME=LEVEL`, needs of other features.
+///
+/// # Errors
+/// There is no such feature or level.
+pub(super) fn tell_dependencies(features: &[String]) -> Result<(), Ending> {
+    for text in features {
+        let (name, level) = text.split_once('=').ok_or_else(|| {
+            Ending::Failed(format!(
+                "Invalid feature format: {text}. Expected format: 'feature=version' (e.g. 'group.version=1')"
+            ))
+        })?;
+        let (name, level) = (name.trim(), level.trim());
+        let number = level.parse::<i16>().map_err(|_| {
+            Ending::Failed(format!(
+                "Invalid version format: {level} for feature {name}"
+            ))
+        })?;
+        let no_level = || format!("Feature level {number} is not supported for feature {name}");
+        let told = releases::dependencies(name, number, no_level)?;
+        io::stdout().write_all(told.as_bytes())?;
+    }
+    Ok(())
 }

@@ -75,7 +75,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
             Command::VersionMapping { release_version } => {
                 releases::tell_mapping(release_version.as_deref())
             }
-            Command::FeatureDependencies { feature } => releases::tell_dependencies(feature),
+            Command::FeatureDependencies { feature } => features::tell_dependencies(feature),
             Command::RandomUuid => {
                 writeln!(io::stdout(), "{}", random_id())?;
                 Ok(())

@@ -79,24 +79,30 @@ impl Surveyor {
         }
         let (this, image) = (Arc::clone(self), Arc::clone(image));
         // It goes on if who wanted it is gone: the next finds it.
-        let making = tokio::spawn(async move { this.make(&image, peers).await });
+        let make = async move { this.make(&image, peers).await };
         if let (Some(last), Some(age)) = (&last, age)
             && age < STALE
         {
+            // However many look meanwhile, they start no more than one.
+            if self.making.try_lock().is_ok() {
+                tokio::spawn(make);
+            }
             return Arc::clone(&last.survey);
         }
+        let making = tokio::spawn(make);
         let _ = tokio::time::timeout(LONGEST_WAIT, making).await;
         let made = self.last.load_full();
         made.map_or_else(Arc::default, |made| Arc::clone(&made.survey))
     }
 
     async fn make(&self, image: &Arc<MetadataImage>, peers: Vec<Peer>) {
-        let began = Instant::now();
+        let wanted = Instant::now();
         let _alone = self.making.lock().await;
         let last = self.last.load_full();
-        if last.as_ref().is_some_and(|last| last.at >= began) {
+        if last.as_ref().is_some_and(|last| last.at >= wanted) {
             return;
         }
+        let began = Instant::now();
         let mut survey = ask_all(image, peers).await;
         if let Some(last) = last {
             survey.rates = rates(&last.survey.ends, &survey.ends, last.at.elapsed());

@@ -7,7 +7,7 @@
 //! - `options`: what all tools take: where the cluster is, `key=value` pairs, files of properties.
 //! - `ending`: how a tool ends when it does not succeed.
 //! - `exception`: what tools tell of an error by the name of Kafka's exception.
-//! - `java_order`, `java_uuid`: how Java orders what is in a set, and reads an id.
+//! - `java_order`, `java_text`, `java_uuid`: how Java orders what is in a set, reads bytes as text, and reads an id.
 //! - `group_listing`: the groups of a cluster.
 //! - `admin`: what tools share that have the cluster change something.
 //! - `format`: lines, or JSON.
@@ -35,6 +35,7 @@ mod get_offsets;
 mod group_listing;
 mod groups;
 mod java_order;
+mod java_text;
 mod java_uuid;
 mod leader_election;
 mod links;

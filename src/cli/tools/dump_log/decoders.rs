@@ -5,6 +5,7 @@ use std::fmt::Display;
 use bytes::Bytes;
 
 use super::super::ending::Ending;
+use super::super::java_text::java_text;
 use crate::protocol::json::Json;
 use crate::protocol::message::Struct as _;
 use crate::protocol::messages::consumer_protocol::{
@@ -82,7 +83,7 @@ impl Plain {
     fn shown(self, bytes: &[u8]) -> Result<String, Ending> {
         let short = || Ending::Failed(format!("{} bytes are no number", bytes.len()));
         match self {
-            Self::Text => Ok(String::from_utf8_lossy(bytes).into_owned()),
+            Self::Text => Ok(java_text(bytes)),
             Self::Integer => {
                 let number = bytes.first_chunk().ok_or_else(short)?;
                 Ok(i32::from_be_bytes(*number).to_string())

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::super::ending::Ending;
+use super::super::java_text::java_text;
 use super::batches::{BatchFile, Found};
 use super::control::control_record;
 use super::decoders::Decoder;
@@ -326,9 +327,7 @@ fn write_metadata(
     output: &mut dyn Write,
 ) -> Result<(), Ending> {
     let offset_delta = record.offset().0.wrapping_sub(batch.base_offset().0) as i32;
-    let keys = record
-        .headers()
-        .map(|header| String::from_utf8_lossy(header.key).into_owned());
+    let keys = record.headers().map(|header| java_text(header.key));
     write!(
         output,
         "{INDENT} offset: {} {}: {} keySize: {} valueSize: {} sequence: {} headerKeys: [{}]",

@@ -128,15 +128,21 @@ fn a_broker_whose_listeners_were_never_reached_is_not_gone() {
 #[test]
 fn connections_are_counted_by_registration() {
     let newer = (FIRST.0, FIRST.1 + 1);
-    let mut world = World::well(&[FIRST]);
-    world.connect(newer);
-    world.count(&[newer]);
-    assert_eq!(world.try_next(Listeners::Accept), (newer, Verdict::Reached));
+    let registered_again = || {
+        let mut world = World::well(&[FIRST]);
+        world.connect(newer);
+        world.count(&[newer]);
+        assert_eq!(world.try_next(Listeners::Accept), (newer, Verdict::Reached));
+        world
+    };
 
     // The end of the process before says nothing of this one.
+    let mut world = registered_again();
     world.disconnect(FIRST);
     assert_eq!(world.brokers.next_start(), None);
 
+    // Nor does a connection of it that is still there.
+    let mut world = registered_again();
     world.disconnect(newer);
     assert_eq!(world.try_next(Listeners::Refuse), (newer, Verdict::Gone));
 }

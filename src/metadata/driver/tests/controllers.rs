@@ -57,6 +57,7 @@ pub(super) struct Controllers {
     met: UnboundedReceiver<Met>,
     /// What this node's own controller is asked.
     inputs: mpsc::Receiver<ControllerInput>,
+    asked_here: Vec<ControllerInput>,
 }
 
 impl Controllers {
@@ -89,6 +90,7 @@ impl Controllers {
             published,
             met,
             inputs,
+            asked_here: Vec::new(),
         }
     }
 
@@ -115,9 +117,10 @@ impl Controllers {
         self.connection_counts[place].load(Ordering::Acquire)
     }
 
-    /// Whether this node's own controller was asked.
-    pub(super) fn is_asked_here(&self) -> bool {
-        self.inputs.try_recv().is_ok()
+    /// Whether this node's own controller was asked. Whoever has asked goes on waiting.
+    pub(super) fn is_asked_here(&mut self) -> bool {
+        self.asked_here.extend(self.inputs.try_iter());
+        !self.asked_here.is_empty()
     }
 }
 

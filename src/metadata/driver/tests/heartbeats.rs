@@ -41,7 +41,7 @@ async fn a_heartbeat_reaches_the_new_controller_where_the_known_one_is_deposed()
 
 #[tokio::test]
 async fn a_heartbeat_reaches_the_new_controller_while_this_nodes_own_waits_for_its_disk() {
-    let controllers = Controllers::begin(&[Manner::Deposed, Manner::active()]).await;
+    let mut controllers = Controllers::begin(&[Manner::Deposed, Manner::active()]).await;
     controllers.know(HERE);
 
     let response = controllers.handle.heartbeat(heartbeat()).await;
@@ -52,7 +52,7 @@ async fn a_heartbeat_reaches_the_new_controller_while_this_nodes_own_waits_for_i
 
 #[tokio::test]
 async fn a_heartbeat_ends_with_the_news_of_another_controller_so_that_the_next_goes_there() {
-    let controllers = Controllers::begin(&[Manner::Silent]).await;
+    let mut controllers = Controllers::begin(&[Manner::Silent]).await;
     controllers.know(HERE);
     let beat = tokio::spawn({
         let handle = controllers.handle.clone();

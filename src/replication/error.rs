@@ -74,6 +74,9 @@ pub enum ReplicaError {
     /// The disk failed or is full, or the log directory is offline.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// A panic has ended what was done; the log of this process tells where.
+    #[error("a bug has ended what was done to the log")]
+    Bug,
 }
 
 impl ReplicaError {
@@ -94,6 +97,7 @@ impl ReplicaError {
             Self::LargerThanSegment { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
             Self::Replicated(_) => ErrorCode::CORRUPT_MESSAGE,
             Self::Storage(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+            Self::Bug => ErrorCode::UNKNOWN_SERVER_ERROR,
         }
     }
 

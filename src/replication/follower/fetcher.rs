@@ -253,7 +253,7 @@ impl Fetcher {
             return;
         };
         match outcome {
-            Outcome::Gone | Outcome::Unready => self.put(work.id, None),
+            Outcome::Gone | Outcome::Unready | Outcome::Broken => self.put(work.id, None),
             Outcome::Ends(end) => {
                 let is_as_before = following.end == end;
                 following.end = end;

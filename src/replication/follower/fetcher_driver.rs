@@ -14,6 +14,7 @@ use super::fetcher::Fetcher;
 use super::inbox_driver::{Changes, Inbox};
 use super::link_driver::{Link, LinkError};
 use super::logs_driver::Logs;
+use super::postponed::Postponed;
 use super::work::{Found, Next, Outcome, Search, Work};
 use crate::model::{BrokerId, LeaderEpoch, TopicIdPartition};
 use crate::protocol::messages::fetch::{FetchRequest, FetchResponse};
@@ -45,10 +46,8 @@ pub struct Desk {
     inbox: Arc<Inbox>,
     logs: Logs,
     backoff: Duration,
-    /// Changes that could not be carried out, and when to try again.
-    postponed: Changes,
-    /// When these are tried again.
-    pub retry_at: Option<Instant>,
+    /// Partitions that could not be begun with.
+    postponed: Postponed,
 }
 
 /// Whether the thread goes on.
@@ -67,8 +66,7 @@ impl Desk {
             inbox,
             logs,
             backoff,
-            postponed: Changes::new(),
-            retry_at: None,
+            postponed: Postponed::default(),
         }
     }
 
@@ -77,16 +75,14 @@ impl Desk {
         let Some(changes) = self.inbox.take() else {
             return Flow::End;
         };
-        let mut due = Changes::new();
-        if self.retry_at.is_some_and(|at| at <= now().instant) {
-            self.retry_at = None;
-            due = std::mem::take(&mut self.postponed);
-        }
+        let due = self.postponed.take_due(now().instant).into_iter();
+        let mut due: Changes = due.map(|(id, epoch)| (id, Some(epoch))).collect();
         due.extend(changes);
         for (id, epoch) in due {
             self.postponed.remove(&id);
             let Some(epoch) = epoch else {
                 self.fetcher.unfollow(&id);
+                self.postponed.forget_bugs(&id);
                 continue;
             };
             if let Some(known) = self.fetcher.end_of(&id, epoch) {
@@ -101,9 +97,9 @@ impl Desk {
                     self.fetcher.follow(id, epoch, end);
                 }
                 Outcome::Gone => self.fetcher.unfollow(&id),
-                Outcome::Failed(_) | Outcome::Unready => {
+                outcome @ (Outcome::Failed(_) | Outcome::Unready | Outcome::Broken) => {
                     self.fetcher.unfollow(&id);
-                    self.postpone(id, epoch);
+                    self.postpone(id, epoch, outcome);
                 }
             }
         }
@@ -120,9 +116,17 @@ impl Desk {
     }
 
     /// Begins with a partition again after a pause.
-    fn postpone(&mut self, id: TopicIdPartition, epoch: LeaderEpoch) {
-        self.postponed.insert(id, Some(epoch));
-        self.retry_at = Some(now().instant + self.backoff);
+    fn postpone(&mut self, id: TopicIdPartition, epoch: LeaderEpoch, outcome: Outcome) {
+        let now = now().instant;
+        match outcome {
+            Outcome::Broken => self.postponed.put_after_bug(id, epoch, now),
+            _ => self.postponed.put(id, epoch, now + self.backoff),
+        }
+    }
+
+    /// When something that was postponed is tried again.
+    pub fn retry_at(&self) -> Option<Instant> {
+        self.postponed.next()
     }
 
     /// Has works done to logs, and notes what became of them.
@@ -130,8 +134,14 @@ impl Desk {
         let outcomes = self.logs.carry_out(works);
         let now = now().instant;
         for (work, outcome) in works.iter().zip(outcomes) {
-            if outcome == Outcome::Unready && self.fetcher.follows(&work.id, work.leader_epoch) {
-                self.postpone(work.id, work.leader_epoch);
+            match outcome {
+                Outcome::Unready | Outcome::Broken => {
+                    if self.fetcher.follows(&work.id, work.leader_epoch) {
+                        self.postpone(work.id, work.leader_epoch, outcome);
+                    }
+                }
+                Outcome::Ends(_) | Outcome::Throttled(_) => self.postponed.forget_bugs(&work.id),
+                Outcome::Failed(_) | Outcome::Gone => {}
             }
             self.fetcher.done(work, outcome, now);
         }
@@ -164,7 +174,7 @@ impl FetcherThread {
 
     async fn wait(&self, until: Option<Instant>) {
         let changed = self.desk.inbox.changed();
-        let until = [until, self.desk.retry_at].into_iter().flatten().min();
+        let until = [until, self.desk.retry_at()].into_iter().flatten().min();
         match until {
             Some(until) => {
                 // Either is a reason to look again.

@@ -1,7 +1,14 @@
 //! Does to logs what a fetcher has decided, on the fetcher's own thread, which may wait for the disk.
+//!
+//! A panic at one log is a bug, and costs the others nothing: what was done to it counts as failed, and is tried
+//! again later.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
+
+#[cfg(test)]
+use parking_lot::Mutex;
 
 use super::work::{Act, Outcome, Work};
 use crate::model::{LeaderEpoch, TopicIdPartition};
@@ -16,6 +23,7 @@ use crate::replication::throttle::Throttles;
 use crate::telemetry::{LogGate, ReplicationMetrics};
 
 static FAILED: LogGate = LogGate::of_many(100);
+static BUGS: LogGate = LogGate::of_many(10);
 
 /// So many logs are synced at a time: a journalling file system commits their syncs together.
 const SYNCING_THREADS: usize = 4;
@@ -26,6 +34,9 @@ pub struct Logs {
     hosted: Arc<Hosted>,
     dirs: Arc<Dirs>,
     throttles: Arc<Throttles>,
+    /// Each append to this log panics.
+    #[cfg(test)]
+    pub(crate) plants_panic_at: Arc<Mutex<Option<TopicIdPartition>>>,
 }
 
 /// How far a work has come.
@@ -43,6 +54,8 @@ impl Logs {
             hosted: Arc::clone(hosted),
             dirs: Arc::clone(dirs),
             throttles: Arc::clone(throttles),
+            #[cfg(test)]
+            plants_panic_at: Arc::default(),
         }
     }
 
@@ -114,7 +127,7 @@ impl Logs {
         if !partition.must_sync_to_fetch() {
             return outcome;
         }
-        match partition.flush_if_due(now) {
+        match self.guarded(partition, || partition.flush_if_due(now)) {
             Ok(_) if !partition.must_sync_to_fetch() => outcome,
             Ok(_) => Outcome::Unready,
             Err(error) => {
@@ -153,7 +166,11 @@ impl Logs {
         let received = &self.metrics().received_bytes;
         received.inc_by(fetched.records.len() as u64);
         let dir = partition.dir_address();
-        let appended = dirs::marked(dir, || partition.append_as_follower(&fetched, now().wall));
+        let appended = self.guarded(&partition, || {
+            #[cfg(test)]
+            assert_ne!(*self.plants_panic_at.lock(), Some(work.id), "a planted bug");
+            dirs::marked(dir, || partition.append_as_follower(&fetched, now().wall))
+        });
         match appended {
             Ok(FollowerAppend::BeginsAt(offset)) => Step::Cuts(partition, Cut::StartOver(offset)),
             Ok(FollowerAppend::Done { must_sync, .. }) if must_sync => Step::Syncs(partition),
@@ -230,7 +247,8 @@ impl Logs {
         let planned: Vec<_> = cuts
             .into_iter()
             .map(|(index, partition, epoch, cut)| {
-                (index, partition, partition.plan_cut(epoch, cut))
+                let plan = self.guarded(partition, || partition.plan_cut(epoch, cut));
+                (index, partition, plan)
             })
             .collect();
         let mut lowered: Vec<(&Arc<DataDir>, bool)> = Vec::new();
@@ -249,7 +267,9 @@ impl Logs {
             let is_lowered = lowered
                 .find(|(known, _)| dir.is_some_and(|dir| Arc::ptr_eq(known, dir)))
                 .is_some_and(|(_, is_lowered)| *is_lowered);
-            let cut = plan.and_then(|plan| cut_as_planned(partition, &plan, is_lowered));
+            let cut = plan.and_then(|plan| {
+                self.guarded(partition, || cut_as_planned(partition, &plan, is_lowered))
+            });
             let metrics = self.metrics();
             if let Ok(cut) = &cut {
                 metrics.truncations.inc();
@@ -274,8 +294,8 @@ impl Logs {
             return;
         }
         let failed = on_threads(SYNCING_THREADS.min(syncing.len()), &syncing, |partition| {
-            let error = partition.flush_if_due(now).err()?;
-            Some((partition.id(), error))
+            let flushed = self.guarded(partition, || partition.flush_if_due(now));
+            Some((partition.id(), flushed.err()?))
         });
         for (work, step) in works.iter().zip(steps) {
             let Step::Syncs(partition) = step else {
@@ -286,7 +306,7 @@ impl Logs {
             let counted = match (failure, fetched(work)) {
                 (Some((_, error)), _) => Err(error),
                 (None, fetched) => Ok(fetched.map(|fetched| {
-                    let end = partition.follow_after_sync(&fetched)?;
+                    let end = self.guarded(&partition, || partition.follow_after_sync(&fetched))?;
                     self.tell_if_healed(&partition, &end, &fetched);
                     Ok(self.paced(&partition, &fetched, end))
                 })),
@@ -300,6 +320,22 @@ impl Logs {
         }
     }
 
+    /// Does something to a log. A panic is an error, which the log lines that it writes itself tell of.
+    fn guarded<T>(
+        &self,
+        partition: &Partition,
+        act: impl FnOnce() -> Result<T, ReplicaError>,
+    ) -> Result<T, ReplicaError> {
+        // What it leaves of the log is what the next attempt finds, as it would on another thread.
+        catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| {
+            self.metrics().fetcher_panics.inc();
+            if let Some(suppressed) = BUGS.pass() {
+                tracing::error!(partition = %partition.name(), suppressed, "a bug has ended what a follower does to its log: it is tried again later");
+            }
+            Err(ReplicaError::Bug)
+        })
+    }
+
     /// What an error means for the fetching of a partition.
     fn outcome_of(
         &self,
@@ -307,6 +343,9 @@ impl Logs {
         leader_epoch: LeaderEpoch,
         error: &ReplicaError,
     ) -> Outcome {
+        if matches!(error, ReplicaError::Bug) {
+            return Outcome::Broken;
+        }
         let is_late = matches!(
             error,
             ReplicaError::NotLeader

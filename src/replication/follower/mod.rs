@@ -7,7 +7,7 @@
 //!
 //! The files, each of which uses only those before it: `session`: what the leader knows of the requests
 //! before; `following`: one partition; `work`: what is asked for and to be done; `request`: that as messages;
-//! `fetcher`: decides it, for one leader. Of the drivers, `logs_driver` does work on logs, `link_driver` is the
+//! `fetcher`: decides it, for one leader; `postponed`: what is tried again later. Of the drivers, `logs_driver` does work on logs, `link_driver` is the
 //! connection, `fetcher_driver` the thread that `inbox_driver` tells of changes, `followers_driver` all of them.
 
 mod fetcher;
@@ -17,6 +17,7 @@ mod following;
 mod inbox_driver;
 mod link_driver;
 mod logs_driver;
+mod postponed;
 mod request;
 mod session;
 mod work;

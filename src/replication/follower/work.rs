@@ -82,6 +82,8 @@ pub enum Outcome {
     /// It has failed, and the log cannot be fetched for before it is synced, which must be tried again
     /// later.
     Unready,
+    /// A bug has ended it. It is tried again after a pause that grows.
+    Broken,
     /// The partition is not fetched under this epoch any more.
     Gone,
 }

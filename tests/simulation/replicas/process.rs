@@ -296,7 +296,7 @@ impl Process {
         let given_up = self.asking.values().filter_map(|asking| asking.give_up_at);
         let idle = self.replicas.fetchers.iter();
         let idle = idle.filter(|(leader, it)| !self.busy.contains(&(**leader, it.number)));
-        let desks = idle.filter_map(|(_, it)| it.desk.retry_at);
+        let desks = idle.filter_map(|(_, it)| it.desk.retry_at());
         let wakes = self.wakes.values().copied();
         let all = fetches
             .chain(produces)

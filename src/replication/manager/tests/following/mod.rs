@@ -4,6 +4,7 @@ mod cluster;
 mod healing;
 mod server;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use cluster::{Cluster, until};
@@ -269,6 +270,38 @@ async fn a_fetcher_that_ends_by_a_bug_is_replaced() {
 
     assert_same(&cluster, "t");
     assert_eq!(cluster.replication_metrics(2).fetcher_panics.get(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bug_at_one_log_keeps_no_other_from_being_fetched() {
+    let mut cluster = Cluster::start(&[1, 2]).await;
+    for topic in ["t", "u"] {
+        cluster.create(topic, &[1, 2], &[]);
+        cluster.append(1, topic, 3, "before");
+        assert_same(&cluster, topic);
+    }
+    let followers = Arc::clone(&cluster.nodes[&2].manager.rooms.followers);
+    assert_eq!(followers.thread_count(), 1, "both are fetched by one");
+    let planted = &followers.logs().plants_panic_at;
+    // Of the two it is the one that is served first.
+    let ids = ["t", "u"].map(|topic| cluster.partition(2, topic).id());
+    *planted.lock() = ids.into_iter().min();
+    let (broken, other) = if ids[0] < ids[1] {
+        ("t", "u")
+    } else {
+        ("u", "t")
+    };
+    cluster.append(1, broken, 1, "after");
+    until(|| cluster.replication_metrics(2).fetcher_panics.get() == 1);
+
+    for _ in 0..5 {
+        cluster.append(1, other, 1, "after");
+        assert_same(&cluster, other);
+    }
+
+    assert_ne!(cluster.end(1, broken), cluster.end(2, broken));
+    *planted.lock() = None;
+    assert_same(&cluster, broken);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,8 @@ pub(super) struct Node {
     pub(super) server: Arc<Server>,
     pub(super) settings: ReplicaSettings,
     pub(super) placed: Placed,
+    /// The directories that the last change of the metadata has answered: the controller is told of these, too.
+    pub(super) answered: Vec<DirectoryId>,
     pub(super) isr_changes: Arc<Mutex<Vec<IsrChange>>>,
     /// Lets the thread that asks for the broker epoch next end by a panic.
     pub(super) plants_panic: Arc<AtomicBool>,
@@ -154,6 +156,7 @@ impl Cluster {
             server,
             settings,
             placed: told.placed,
+            answered: Vec::new(),
             isr_changes: told.isr_changes,
             plants_panic,
             _listener: listener,
@@ -182,7 +185,9 @@ impl Cluster {
         self.image = delta.image().clone();
         let image = Arc::new(self.image.clone());
         for id in ids {
-            self.nodes[id].manager.apply(&delta, &image);
+            let node = self.nodes.get_mut(id).unwrap();
+            let answered = node.manager.apply(&delta, &image).into_iter();
+            node.answered = answered.map(|it| it.directory).collect();
             between(self);
         }
     }

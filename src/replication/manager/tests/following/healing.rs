@@ -265,6 +265,99 @@ async fn a_log_that_opens_is_not_called_whole_before_it_was_read() {
     assert!(told.iter().all(|it| *it == LOST), "{told:?}");
 }
 
+/// Replaces a file of a broker.
+fn write(disk: &CrashDisk, path: &str, bytes: &[u8]) {
+    let file = disk.open(Path::new(path), OpenMode::Truncate).unwrap();
+    file.write_at(&[IoSlice::new(bytes)], 0).unwrap();
+}
+
+/// How many bytes the first of these batches has.
+fn batch_size(batches: &[u8]) -> usize {
+    let length = batches[8..].first_chunk().unwrap();
+    12 + u32::from_be_bytes(*length) as usize
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_with_a_hole_is_not_called_whole() {
+    let mut cluster = equal().await;
+    for _ in 0..2 {
+        cluster.append(1, "t", 2, "more");
+    }
+    assert_same(&cluster, "t");
+    let disk = lose_last(&mut cluster);
+    // It ends where it did, and all that is in it is well: of three segments the one in the midst is gone.
+    const FIRST: &str = "/a/t-0/00000000000000000000.log";
+    const THIRD: &str = "/a/t-0/00000000000000000007.log";
+    let bytes = read_file(&disk, Path::new(FIRST)).unwrap().unwrap();
+    let first = batch_size(&bytes);
+    let second = batch_size(&bytes[first..]);
+    write(&disk, FIRST, &bytes[..first]);
+    write(&disk, THIRD, &bytes[first + second..]);
+
+    cluster.start_node(1, disk).await;
+
+    assert_eq!(cluster.end(1, "t"), Offset(9));
+    until(|| code(&cluster, 1) == Some(ErrorCode::KAFKA_STORAGE_ERROR));
+    let told = told(&cluster, 1);
+    assert!(told.iter().all(|it| *it == LOST), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_log_of_which_no_checkpoint_tells_is_not_called_whole_when_it_counts_as_lost() {
+    const CHECKPOINT: &str = "/a/recovery-point-offset-checkpoint";
+    let mut cluster = equal().await;
+    cluster.create("u", &[1, 2], &[]);
+    cluster.append(1, "u", 5, "value");
+    assert_same(&cluster, "u");
+    let disk = stop(&mut cluster, 1);
+    let text = read_file(&disk, Path::new(CHECKPOINT)).unwrap().unwrap();
+    assert!(text.ends_with(b"0\n2\nt 0 5\nu 0 5\n"), "{text:?}");
+    write(&disk, CHECKPOINT, b"0\n1\nu 0 5\n");
+    cluster.start_node(1, disk).await;
+    cluster.apply(&["t", "u"].map(|topic| cluster.led_by(topic, BrokerId::NONE.0, &[1])));
+    cluster.nodes[&1].placed.lock().clear();
+
+    // Of the two logs, which opened both, nothing is missing in the second.
+    let lost = ["t", "u"].map(|topic| cluster.leaderless(topic, &[LOST, dir(2)], 1));
+    cluster.apply(&lost);
+
+    until(|| !cluster.nodes[&1].placed.lock().is_empty());
+    assert_eq!(told(&cluster, 1), [Uuid::UNASSIGNED_DIRECTORY]);
+    assert_eq!(code(&cluster, 1), None, "its records may still be read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_of_three_replicas_that_no_disk_had_room_for_is_there_once_there_is_room() {
+    let mut cluster = Cluster::start(&[1, 2, 3]).await;
+    for id in 1..=3 {
+        fill(&cluster, id);
+    }
+    cluster.create("t", &[1, 2, 3], &[]);
+    for id in [1, 2, 3] {
+        assert_eq!(code(&cluster, id), Some(ErrorCode::KAFKA_STORAGE_ERROR));
+        let answered = &cluster.nodes[&id].answered;
+        assert_eq!(*answered, [LOST], "another may lead");
+    }
+
+    // The controller takes in what it is told as long as another is in sync; the last one counts.
+    cluster.apply(&[
+        cluster.placed("t", &[LOST, LOST, Uuid::UNASSIGNED_DIRECTORY], &[3]),
+        cluster.led_by("t", 3, &[3]),
+    ]);
+    assert_eq!(cluster.nodes[&3].answered, [], "nobody else can lead");
+    for id in [3, 1, 2] {
+        cluster.nodes[&id].disk.heal();
+    }
+
+    until(|| (1..=3).all(|id| code(&cluster, id).is_none()));
+    cluster.append(3, "t", 5, "value");
+    for id in [1, 2] {
+        cluster.until_caught_up(3, id, "t");
+        until(|| told(&cluster, id).last() == Some(&dir(id as u8)));
+    }
+    assert_eq!(cluster.log_bytes(1, "t"), cluster.log_bytes(3, "t"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_is_shorter_than_what_was_committed_is_not_called_whole() {
     let (mut cluster, disk) = last_in_sync_is_lost().await;

@@ -6,6 +6,7 @@
 
 mod image;
 mod lock;
+mod stall;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use rustix::io::Errno;
 
 use crate::model::Timestamp;
@@ -26,6 +27,7 @@ use crate::storage::disk::{
 
 use image::{DirImage, FileImage, Inode, Random, index};
 use lock::CrashLock;
+use stall::Stalled;
 
 /// What goes wrong at an operation. Operations are those that change something: making, writing,
 /// cutting, syncing, renaming and removing, counted from 0.
@@ -60,13 +62,6 @@ pub struct CrashDisk {
     lends_nothing: Arc<AtomicBool>,
 }
 
-/// The file that cannot be written for now.
-#[derive(Debug, Default)]
-struct Stalled {
-    inode: Mutex<Option<InodeId>>,
-    ended: Condvar,
-}
-
 impl CrashDisk {
     /// An empty disk.
     pub fn new() -> Self {
@@ -90,25 +85,23 @@ impl CrashDisk {
 
     /// Lets writes to this file wait until [`Self::end_stall`], as a disk does that hangs.
     pub fn stall(&self, file: &Path) {
-        *self.stalled.inode.lock() = self.state.lock().find(file);
+        let inode = self.state.lock().find(file);
+        self.stalled.begin_for_file(inode);
     }
 
-    /// Lets the writes that wait go on.
+    /// Lets whoever makes this folder, or something in it, wait until [`Self::end_stall`].
+    pub fn stall_folder(&self, folder: &Path) {
+        self.stalled.begin_for_folder(folder);
+    }
+
+    /// Lets those who wait go on.
     pub fn end_stall(&self) {
-        *self.stalled.inode.lock() = None;
-        self.stalled.ended.notify_all();
+        self.stalled.end();
     }
 
     /// Says whether answers may have parts of files: others may have all that can be lent.
     pub fn lend(&self, may_lend: bool) {
         self.lends_nothing.store(!may_lend, Ordering::Relaxed);
-    }
-
-    fn wait_while_stalled(&self, inode: InodeId) {
-        let mut stalled = self.stalled.inode.lock();
-        while *stalled == Some(inode) {
-            self.stalled.ended.wait(&mut stalled);
-        }
     }
 
     /// What the machine finds after the power came back: another disk, all of it durable.
@@ -200,6 +193,7 @@ impl Disk for CrashDisk {
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        self.stalled.wait_for_path(dir);
         let mut path = Path::new("").to_owned();
         for component in dir.components() {
             path.push(component);
@@ -295,7 +289,7 @@ impl DiskFile for CrashFile {
     }
 
     fn write_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()> {
-        self.disk.wait_while_stalled(self.inode);
+        self.disk.stalled.wait_for_file(self.inode);
         let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
         self.disk.change(|state, fault| {
             let now = state.tick();

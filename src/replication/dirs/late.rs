@@ -15,10 +15,10 @@ use super::{DataDir, Dirs};
 use crate::model::Offset;
 use crate::replication::threads::now;
 
-/// How long a disk may take for a small write before the directory lags.
+/// How long a disk may take for a small write, or for making one log, before the directory lags.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-type Work = Box<dyn FnOnce() + Send>;
+type Work = Box<dyn FnOnce() -> Option<OpenWork> + Send>;
 
 /// The work that waits for a directory.
 #[derive(Default)]
@@ -50,12 +50,16 @@ impl LateWork {
         self.is_over.store(true, Ordering::Release);
     }
 
-    fn do_next(&self, is_offline: bool) {
+    /// Whether nothing is done any more.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    fn do_next(&self, is_offline: bool) -> Option<OpenWork> {
         let _one_at_a_time = self.one_at_a_time.lock();
         let next = self.queue.lock().pop_front();
-        if let Some(work) = next.filter(|_| !is_offline && !self.is_over.load(Ordering::Acquire)) {
-            work();
-        }
+        let work = next.filter(|_| !is_offline && !self.is_over())?;
+        work()
     }
 }
 
@@ -81,6 +85,57 @@ impl Probe {
     }
 }
 
+/// Work on directories that somebody waits for, as long as any of it gets done.
+#[derive(Default)]
+pub struct Progress {
+    state: Mutex<ProgressState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct ProgressState {
+    open: usize,
+    steps: u64,
+}
+
+/// A piece of work that is waited for. It ends when this is dropped.
+pub struct OpenWork(Arc<Progress>);
+
+impl Drop for OpenWork {
+    fn drop(&mut self) {
+        self.0.state.lock().open -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Progress {
+    /// Another piece of work is to be done.
+    pub fn begin(self: &Arc<Self>) -> OpenWork {
+        self.state.lock().open += 1;
+        OpenWork(Arc::clone(self))
+    }
+
+    /// A part of it is done.
+    pub fn step(&self) {
+        self.state.lock().steps += 1;
+        self.changed.notify_all();
+    }
+
+    /// Waits until all has ended. Returns false if nothing of it gets done any more.
+    pub fn wait(&self) -> bool {
+        let mut state = self.state.lock();
+        while state.open > 0 {
+            let seen = state.steps;
+            let deadline = now().instant + PATIENCE;
+            let waited = self.changed.wait_until(&mut state, deadline);
+            if waited.timed_out() && state.open > 0 && state.steps == seen {
+                return false;
+            }
+        }
+        true
+    }
+}
+
 impl DataDir {
     /// Whether the disk hangs, as far as is known: see [`LateWork`].
     pub fn lags(&self) -> bool {
@@ -89,6 +144,15 @@ impl DataDir {
 
     /// Has a thread of the directory do this when the disk goes on.
     pub fn do_late(self: &Arc<Self>, work: impl FnOnce() + Send + 'static) {
+        self.do_late_for(move || {
+            work();
+            None
+        });
+    }
+
+    /// As [`Self::do_late`], for work that somebody waits for: it has ended when the directory does not lag any more
+    /// because of it.
+    pub fn do_late_for(self: &Arc<Self>, work: impl FnOnce() -> Option<OpenWork> + Send + 'static) {
         /// Counts the work as done even if it panics.
         struct Done(Arc<DataDir>);
         impl Drop for Done {
@@ -100,7 +164,9 @@ impl DataDir {
         self.late.queue.lock().push_back(Box::new(work));
         let done = Done(Arc::clone(self));
         self.slow_lane.push(Box::new(move || {
-            done.0.late.do_next(done.0.log_dir.is_offline());
+            let waited_for = done.0.late.do_next(done.0.log_dir.is_offline());
+            drop(done);
+            drop(waited_for);
         }));
     }
 }

@@ -38,6 +38,7 @@ use crate::storage::log_dir::LogDirs;
 use crate::telemetry::Metrics;
 
 pub use data_dir::{CheckpointKind, Checkpoints, DataDir, SetAside};
+pub use late::{OpenWork, Progress};
 pub use stall::{SlowDir, marked, wait_elsewhere};
 
 /// Called with a directory that has just failed, before its partitions are marked offline.
@@ -127,7 +128,7 @@ impl Dirs {
     }
 
     /// Whether the directories have threads of their own.
-    fn has_threads(&self) -> bool {
+    pub fn has_threads(&self) -> bool {
         !self.threads.lock().is_empty()
     }
 
@@ -185,6 +186,15 @@ impl Dirs {
     /// partitions whose disk does not hang, and that is cordoned only if all are: the controller may have placed
     /// the replica before it heard of that. `None` if the log may already be in a directory that is offline.
     pub fn choose(&self, assigned: DirectoryId) -> Option<&Arc<DataDir>> {
+        self.choose_beside(assigned, |_| 0)
+    }
+
+    /// As [`Self::choose`], where directories are about to get so many more partitions.
+    pub fn choose_beside(
+        &self,
+        assigned: DirectoryId,
+        planned: impl Fn(&DataDir) -> usize,
+    ) -> Option<&Arc<DataDir>> {
         let mut online = self.online();
         if let Some(dir) = online.clone().find(|dir| dir.log_dir.id() == assigned) {
             return Some(dir);
@@ -196,7 +206,8 @@ impl Dirs {
         }
         let first = online.next()?;
         Some(online.fold(first, |best, dir| {
-            let rank = |dir: &DataDir| (dir.is_cordoned(), dir.lags(), dir.partition_count());
+            let count = |dir: &DataDir| dir.partition_count() + planned(dir);
+            let rank = |dir: &DataDir| (dir.is_cordoned(), dir.lags(), count(dir));
             if rank(dir) < rank(best) { dir } else { best }
         }))
     }

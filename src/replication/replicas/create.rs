@@ -32,13 +32,7 @@ impl Replicas {
         if replica.directory == Uuid::LOST_DIRECTORY {
             return self.make_anew(id, replica, configs);
         }
-        let preferred = self.moves.take_preferred(name);
-        let wanted = match replica.directory {
-            // An operator's choice counts for as long as the controller has assigned no directory.
-            Uuid::ZERO | Uuid::UNASSIGNED_DIRECTORY => preferred.unwrap_or(replica.directory),
-            assigned => assigned,
-        };
-        let Some(dir) = self.dirs.choose(wanted) else {
+        let Some(dir) = self.dirs.choose(self.wanted_dir(replica)) else {
             if let Some(suppressed) = OFFLINE.pass() {
                 tracing::warn!(partition = %name, suppressed, "its log directory is offline");
             }

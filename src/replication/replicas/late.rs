@@ -19,6 +19,9 @@ impl Replicas {
     /// The directory that a change of a partition has to wait for, because its disk hangs. `wanted` is where
     /// one that is not here would be made.
     pub fn hanging_dir(&self, id: &TopicIdPartition, wanted: DirectoryId) -> Option<&Arc<DataDir>> {
+        if let Some(dir) = self.making_dir(id) {
+            return Some(dir);
+        }
         let mut online = self.dirs.online();
         match self.hosted.get(id) {
             Some(HostedPartition::Online(partition)) => self.hanging_dir_of(&partition),
@@ -61,7 +64,8 @@ impl Replicas {
         });
     }
 
-    fn settle(&self, dir: &DataDir, id: TopicIdPartition, name: &TopicPartition) {
+    /// Brings a partition in line with the metadata as it is now.
+    pub fn settle(&self, dir: &DataDir, id: TopicIdPartition, name: &TopicPartition) {
         if let Some(HostedPartition::Online(partition)) = self.hosted.get(&id) {
             partition.end_late_settling();
         }

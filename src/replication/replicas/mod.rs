@@ -15,6 +15,7 @@ mod heal;
 mod kept;
 mod late;
 mod list_offsets;
+mod make;
 mod open;
 mod remove;
 mod roles;
@@ -39,6 +40,7 @@ use crate::replication::settings::ReplicaSettings;
 use crate::storage::partition_folder::{self, FolderMark};
 use crate::telemetry::Metrics;
 
+use make::BeingMade;
 use second_look::SecondLook;
 
 pub use append::wait_for_acks;
@@ -57,6 +59,7 @@ pub struct Replicas {
     followers: Arc<Followers>,
     metrics: Arc<Metrics>,
     second_look: SecondLook,
+    being_made: BeingMade,
     /// Whether replication has stopped. The lock is held while partitions come, go, or change roles:
     /// changes are applied one at a time, and none after the stop.
     is_closed: Mutex<bool>,
@@ -81,6 +84,7 @@ impl Replicas {
             followers: Arc::clone(followers),
             metrics: Arc::clone(metrics),
             second_look: SecondLook::default(),
+            being_made: BeingMade::default(),
             is_closed: Mutex::new(false),
         }
     }

@@ -62,7 +62,11 @@ impl Replicas {
         let replicas: Vec<_> = replicas
             .filter(|it| !self.must_wait(it.topic_id, &it.partition, it.directory))
             .collect();
-        let mut replica_directories = self.take_roles(&replicas, &configs);
+        let (new, known): (Vec<_>, Vec<_>) = replicas.into_iter().partition(|it| self.is_new(it));
+        let mut replica_directories = self.take_roles(&known, &configs);
+        if !new.is_empty() {
+            replica_directories.extend(self.make_new(&new, &configs));
+        }
         let waiting = self.waiting_to_heal(image);
         let waiting = waiting
             .iter()

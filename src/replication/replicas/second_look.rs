@@ -106,7 +106,7 @@ fn run(stop_flag: &StopFlag, replicas: &Weak<Replicas>) {
 
 impl Replicas {
     /// Returns whether there is more to do at once.
-    fn look_again(&self, memory: &mut Memory, now: Instant) -> bool {
+    fn look_again(self: &Arc<Self>, memory: &mut Memory, now: Instant) -> bool {
         self.followers.replace_dead(now);
         self.make_again(memory, now);
         let full = self.dirs.online().filter(|dir| dir.log_dir.is_full());
@@ -119,7 +119,7 @@ impl Replicas {
         self.read_lost(memory)
     }
 
-    fn make_again(&self, memory: &mut Memory, now: Instant) {
+    fn make_again(self: &Arc<Self>, memory: &mut Memory, now: Instant) {
         let image = self.hosted.image().clone();
         let offline = self.hosted.offline().into_iter();
         let waiting = offline.filter(|id| self.local_that_waits(&image, *id).is_some());
@@ -141,7 +141,7 @@ impl Replicas {
     }
 
     /// Makes logs that wait for it. Returns those that could not be made.
-    fn make_some(&self, ids: &[TopicIdPartition]) -> Vec<TopicIdPartition> {
+    fn make_some(self: &Arc<Self>, ids: &[TopicIdPartition]) -> Vec<TopicIdPartition> {
         let is_closed = self.is_closed.lock();
         if *is_closed {
             return Vec::new();
@@ -153,19 +153,16 @@ impl Replicas {
             return Vec::new();
         }
         let configs = TopicConfigs::new(&image, &self.settings.load());
-        let mut failed = Vec::new();
-        for id in ids {
-            let Some(local) = self.local_that_waits(&image, *id) else {
-                continue;
-            };
-            if let Some(placed) = self.take_role(&local, &configs) {
-                self.dirs.tell_placed(placed);
-            }
-            if self.local_that_waits(&image, *id).is_some() {
-                failed.push(*id);
-            }
-        }
-        failed
+        let waiting = ids
+            .iter()
+            .filter_map(|id| self.local_that_waits(&image, *id));
+        let waiting: Vec<_> = waiting.collect();
+        let (new, lost): (Vec<_>, Vec<_>) = waiting.iter().partition(|it| self.is_new(it));
+        let mut placed = self.make_new(&new, &configs);
+        placed.extend(self.take_roles(&lost, &configs));
+        placed.into_iter().for_each(|it| self.dirs.tell_placed(it));
+        let still_waits = |id: &&TopicIdPartition| self.local_that_waits(&image, **id).is_some();
+        ids.iter().filter(still_waits).copied().collect()
     }
 
     /// Tells the controller where replicas lie, where it knows otherwise.

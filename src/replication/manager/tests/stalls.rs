@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use super::support::{Change, World};
 use super::*;
+use crate::metadata::ReplicaDirectory;
 use crate::model::BrokerId;
 use crate::protocol::messages::metadata_records::{MetadataRecord, PartitionChangeRecord};
+use crate::storage::disk::Disk as _;
 
 const LOG: &str = "/a/t-0/00000000000000000000.log";
 
@@ -30,6 +32,13 @@ impl World {
     fn append_elsewhere(self: &Arc<Self>) {
         let world = Arc::clone(self);
         std::thread::spawn(move || world.append("t", 0, 1));
+    }
+
+    /// As [`Self::apply`], and does not wait for what comes later.
+    fn apply_unsettled(&self, changes: &[Change]) -> Vec<ReplicaDirectory> {
+        let delta = self.delta(changes);
+        let image = Arc::clone(&self.image.lock());
+        self.manager.apply(&delta, &image)
     }
 
     async fn until_async(&self, is_done: impl Fn() -> bool) {
@@ -259,4 +268,61 @@ fn a_disk_that_hangs_keeps_no_other_partition_from_its_upkeep() {
     assert!(!world.manager.rooms.dirs.hangs(&u));
     world.disk.end_stall();
     world.until(|| !world.manager.rooms.dirs.hangs(&t));
+}
+
+/// A broker whose directory `/a` hangs as soon as the folder of `t` is to be made there; `u` goes to the other one.
+fn hanging_while_made() -> (Arc<World>, [DirectoryId; 2]) {
+    let world = Arc::new(World::new(&["/a", "/b"]));
+    let dirs = [0, 1].map(|index| world.manager.online_dirs()[index]);
+    world.disk.stall_folder(Path::new("/a/t-0"));
+    let (done, told) = mpsc::channel();
+    let applying = Arc::clone(&world);
+    std::thread::spawn(move || {
+        let changes = [
+            Change::topic_in("t", 1, dirs[0]),
+            Change::topic_in("u", 3, dirs[1]),
+        ];
+        done.send(applying.apply_unsettled(&changes)).unwrap();
+    });
+    let placed = told.recv_timeout(LONG).expect("it waits for no disk");
+    assert!(placed.is_empty(), "{placed:?}");
+    (world, dirs)
+}
+
+#[test]
+fn a_disk_that_hangs_while_a_log_is_made_keeps_no_other_partition_waiting() {
+    let (world, dirs) = hanging_while_made();
+
+    for index in 0..3 {
+        assert_eq!(world.append("u", index, 1), Ok(Offset(0)));
+    }
+    // Where no directory is named the one that hangs is not chosen, also not for what is not made yet.
+    world.apply_unsettled(&[Change::topic("v", 4), broker(2, false)]);
+    for index in 0..4 {
+        assert_eq!(world.append("v", index, 1), Ok(Offset(0)));
+        assert_eq!(world.partition("v", index).dir().id(), dirs[1]);
+    }
+    assert_eq!(
+        world.append("t", 0, 1),
+        Err(ErrorCode::NOT_LEADER_OR_FOLLOWER)
+    );
+
+    world.disk.end_stall();
+    world.until(|| world.append("t", 0, 1).is_ok());
+    assert_eq!(world.partition("t", 0).dir().id(), dirs[0]);
+    world.until(|| world.manager.rooms.dirs.online().all(|dir| !dir.lags()));
+}
+
+#[test]
+fn a_topic_that_is_deleted_while_its_log_waits_for_a_disk_is_gone_when_that_goes_on() {
+    let (world, _) = hanging_while_made();
+
+    world.apply_unsettled(&[Change::delete("t")]);
+    world.disk.end_stall();
+
+    world.until(|| world.manager.rooms.dirs.online().all(|dir| !dir.lags()));
+    let missing = Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    assert_eq!(world.append("t", 0, 1), missing);
+    let folders = world.disk.list(Path::new("/a")).unwrap();
+    assert!(folders.iter().all(|it| it.name != "t-0"), "{folders:?}");
 }

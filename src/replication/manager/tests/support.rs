@@ -232,7 +232,7 @@ impl World {
         self.delta(changes);
     }
 
-    fn delta(&self, changes: &[Change]) -> MetadataDelta {
+    pub(super) fn delta(&self, changes: &[Change]) -> MetadataDelta {
         let mut image = self.image.lock();
         let mut delta = MetadataDelta::new((**image).clone());
         for change in changes {

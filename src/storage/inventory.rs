@@ -18,6 +18,12 @@
 //! A file system may lose what was not synced and the machine run on (it was shut down and mounted again; a
 //! virtual machine was cloned). So the list is only held against what was durable: after a kill against
 //! segments below the recovery point. Above it recovery cuts where the batches end, and a line says so.
+//!
+//! In a compacted log nobody sees where they end: offsets may be missing anywhere. There the list is made durable
+//! before a closed segment is synced, and tells recovery, after a power cut as well, above the recovery point
+//! that a segment is gone or shorter than it was: the log ends there. That is no claim on anything durable, and
+//! whoever takes segments away makes a list without them durable first, so an older list does no harm. Somebody
+//! else would not: a list that was there before Kafka had the log directory tells nothing.
 
 use std::fmt::Write as _;
 use std::io::{self, IoSlice};

@@ -5,7 +5,7 @@
 //! It holds a generation, which our lists carry; in which run of the machine we used the directory, or
 //! with which broker epoch we closed it; and when the four checkpoints were written last, which every
 //! user does. If anything of that is not as it was, the generation is over. So it is, too, when the power
-//! was cut: then lists may be older than the files.
+//! was cut: then lists may be older than the files, and tell less ([`generation_before_power_cut`]).
 
 use std::io;
 use std::path::Path;
@@ -52,7 +52,30 @@ pub fn generation(
     Ok((is_ours && generation != 0).then_some(generation))
 }
 
-/// Notes that we use the directory: after each change of one of its checkpoints.
+/// The generation that the end of the machine's run has ended, if nobody else has used the directory since: the power
+/// was cut while we used it, and lists of that generation may be older than the files, but not newer.
+///
+/// # Errors
+/// The disk failed.
+pub fn generation_before_power_cut(disk: &dyn Disk, log_dir: &Path) -> io::Result<Option<u64>> {
+    let Some(content) = disk::read_file(disk, &log_dir.join(LAST_USE_FILE))? else {
+        return Ok(None);
+    };
+    let text = String::from_utf8_lossy(&content);
+    let mut fields = text.split(' ').skip(1);
+    let generation = fields.next().and_then(|it| it.parse().ok());
+    let (Some(generation), Some("running"), Some(boot)) =
+        (generation, fields.next(), fields.next())
+    else {
+        return Ok(None);
+    };
+    let is_over = disk.boot_id().is_some_and(|now| now != boot);
+    let is_ours = is_over && line(disk, log_dir, generation, &running_in(boot))? == text;
+    Ok((is_ours && generation != 0).then_some(generation))
+}
+
+/// Notes that we use the directory: after each change of one of its checkpoints. Durable when this returns, so that
+/// it is known after a power cut, too.
 ///
 /// # Errors
 /// The disk failed, or is full.
@@ -60,7 +83,7 @@ pub fn note_running(disk: &dyn Disk, log_dir: &Path, generation: u64) -> io::Res
     match running(disk) {
         Some(state) => {
             let text = line(disk, log_dir, generation, &state)?;
-            disk::replace_file_unsynced(disk, &log_dir.join(LAST_USE_FILE), text.as_bytes())
+            disk::replace_file(disk, &log_dir.join(LAST_USE_FILE), text.as_bytes())
         }
         // What an earlier run noted is not true any more, and must not look so.
         None => disk.remove(&log_dir.join(LAST_USE_FILE)),
@@ -83,7 +106,11 @@ pub fn note_stopped(
 }
 
 fn running(disk: &dyn Disk) -> Option<String> {
-    Some(format!("running {}", disk.boot_id()?))
+    Some(running_in(&disk.boot_id()?))
+}
+
+fn running_in(boot_id: &str) -> String {
+    format!("running {boot_id}")
 }
 
 fn stopped(broker_epoch: i64) -> String {
@@ -166,6 +193,25 @@ mod tests {
         note_stopped(&disk, Path::new(DIR), 7, 5).unwrap();
 
         assert_eq!(found(&disk.after_power_cut(Tear::Lost), Some(5)), Some(7));
+    }
+
+    #[test]
+    fn the_generation_that_a_power_cut_ended_is_known_unless_somebody_else_had_the_directory_since()
+    {
+        let before = |disk: &CrashDisk| generation_before_power_cut(disk, Path::new(DIR)).unwrap();
+        let disk = used();
+        assert_eq!(before(&disk.after_power_cut(Tear::Lost)), None);
+        note_running(&disk, Path::new(DIR), 7).unwrap();
+        assert_eq!(before(&disk), None, "the machine runs on");
+
+        let survivor = disk.after_power_cut(Tear::Lost);
+        assert_eq!(before(&survivor), Some(7));
+        checkpoint(&survivor, "0\n0\n");
+        assert_eq!(before(&survivor), None, "somebody else wrote a checkpoint");
+
+        note_stopped(&disk, Path::new(DIR), 7, 5).unwrap();
+        let survivor = disk.after_power_cut(Tear::Lost);
+        assert_eq!(before(&survivor), None, "somebody else has opened it");
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub(super) struct FolderContent {
     pub(super) inventory: Option<Inventory>,
     /// There is a file that says so, or did.
     pub(super) has_inventory: bool,
+    /// Above the recovery point of a compacted log: the first segment that is gone, or lacks batches. Nothing
+    /// else tells, as offsets may be missing there for another reason.
+    pub(super) lost_from: Option<Offset>,
 }
 
 /// The files of a segment.
@@ -44,12 +47,22 @@ pub(super) struct Known {
     pub(super) clean: bool,
     /// A list of the segments holds if it has this generation; with 0 none does.
     pub(super) generation: u64,
+    /// A list of this generation may be older than the files; with 0 there is none.
+    pub(super) older_generation: u64,
     /// Where the log starts, as its checkpoint says.
     pub(super) log_start: Offset,
     /// Everything below was on stable storage, as its checkpoint says.
     pub(super) recovery_point: Offset,
     /// The log is compacted: nobody can tell a file that is missing from offsets that are.
     pub(super) compacted: bool,
+}
+
+impl Known {
+    /// Whether recovery must be told where a compacted log ends. Where nothing is known of a recovery point,
+    /// as for a log that was put here by hand, no list is believed.
+    fn may_end_early(&self) -> bool {
+        self.compacted && !self.clean && self.recovery_point > self.log_start
+    }
 }
 
 /// Clears up, and returns what is left.
@@ -60,17 +73,19 @@ pub(super) struct Known {
 pub(super) fn clear(folder: &Folder, known: Known) -> Result<FolderContent, StorageError> {
     let (mut names, mut has_inventory) = list(folder)?;
     // Before anything is removed: what is left may be the only trace of the batches that are missing.
-    check_logs_are_there(folder, &names, known)?;
+    let unlogged = check_logs_are_there(folder, &names, known)?;
     // Whoever was compacting had not written down what comes of it.
     let is_swapping = names.iter().any(|name| name.stage == Stage::Swap);
-    let holds = has_inventory && known.generation != 0 && !is_swapping;
-    let inventory = if holds {
+    let read = |generation: u64| {
+        if !has_inventory || generation == 0 || is_swapping {
+            return Ok(None);
+        }
         let path = folder.path();
-        let read = Inventory::read(folder.disk(), &path, known.generation);
-        read.map_err(|error| StorageError::io("read", &path, error))?
-    } else {
-        None
+        let read = Inventory::read(folder.disk(), &path, generation);
+        read.map_err(|error| StorageError::io("read", &path, error))
     };
+    let inventory = read(known.generation)?;
+    let older = read(known.older_generation)?;
     let deleted: BTreeSet<Offset> = logs_in(&names, Stage::Deleted).collect();
     if let Some(inventory) = &inventory {
         check_listed_are_there(folder, &names, &deleted, inventory, known)?;
@@ -110,7 +125,11 @@ pub(super) fn clear(folder: &Folder, known: Known) -> Result<FolderContent, Stor
     if let Some(inventory) = &inventory {
         check_listed_sizes(folder, &segments, &deleted, inventory, known)?;
     }
+    let list = inventory.as_ref().or(older.as_ref());
+    let lacking = list.and_then(|list| first_lacking(&segments, &deleted, list, known));
+    let lost_from = unlogged.into_iter().chain(lacking).min();
     Ok(FolderContent {
+        lost_from: lost_from.filter(|_| known.may_end_early()),
         segments,
         inventory,
         has_inventory,
@@ -118,17 +137,43 @@ pub(super) fn clear(folder: &Folder, known: Known) -> Result<FolderContent, Stor
     })
 }
 
+/// The first segment above the recovery point that is not what the list says, with others behind it.
+fn first_lacking(
+    segments: &[SegmentFiles],
+    deleted: &BTreeSet<Offset>,
+    list: &Inventory,
+    known: Known,
+) -> Option<Offset> {
+    let listed = list.segments.iter();
+    let mut listed = listed.filter(|it| it.log_bytes > 0 && !deleted.contains(&it.base_offset));
+    let lacking = listed.find(|listed| {
+        let base = listed.base_offset;
+        let next = segments.partition_point(|segment| segment.base_offset <= base);
+        let is_above = |offset: Offset| offset > known.recovery_point;
+        // What ends below the recovery point is none of this: there the list need not be newer than the files.
+        let is_inside = segments
+            .get(next)
+            .is_some_and(|next| is_above(next.base_offset));
+        let found = segments.get(next.wrapping_sub(1));
+        let found = found.filter(|segment| segment.base_offset == base);
+        let is_gone = found.is_none() && base >= known.recovery_point;
+        let is_short = found.is_some_and(|segment| segment.size < listed.log_bytes);
+        is_inside && (is_gone || is_short)
+    });
+    lacking.map(|listed| listed.base_offset)
+}
+
 /// Checks that no index lacks its log, except where a crash leaves such: at an end of the log, where a
 /// segment was being made or deleted, and above the recovery point, where new names need not be durable:
-/// recovery ends the log there, unless it is compacted. After a stop in order it leaves none.
+/// recovery ends the log there, and is told of the first one. After a stop in order there is none.
 fn check_logs_are_there(
     folder: &Folder,
     names: &[FileName],
     known: Known,
-) -> Result<(), StorageError> {
+) -> Result<Option<Offset>, StorageError> {
     // A swap was cut short: while it is not completed, logs may well be missing.
     if names.iter().any(|name| name.stage != Stage::Live) {
-        return Ok(());
+        return Ok(None);
     }
     let of_kind = |kind| names.iter().filter(move |name| name.kind == kind);
     let logs: BTreeSet<Offset> = of_kind(FileKind::Log).map(|name| name.offset).collect();
@@ -139,7 +184,8 @@ fn check_logs_are_there(
     let lost = of_kind(FileKind::OffsetIndex)
         .map(|name| name.offset)
         .filter(|offset| !logs.contains(offset) && (known.clean || is_inside(offset)));
-    for offset in lost {
+    let lost: BTreeSet<Offset> = lost.collect();
+    for &offset in &lost {
         let missing = StorageError::Inconsistent {
             path: folder.path().to_path_buf(),
             reason: format!(
@@ -148,10 +194,10 @@ fn check_logs_are_there(
                 folder.file(offset, FileKind::Log).display()
             ),
         };
-        let is_loss = known.clean || known.compacted || offset < known.recovery_point;
-        judge(is_loss, missing)?;
+        let is_seen = !known.compacted || known.may_end_early();
+        judge(!is_seen || offset < known.recovery_point, missing)?;
     }
-    Ok(())
+    Ok(lost.first().copied())
 }
 
 fn logs_in(names: &[FileName], stage: Stage) -> impl Iterator<Item = Offset> {

@@ -16,7 +16,8 @@
 //!
 //! Refused: when it is opened, or when the damaged part is read, with an error; nothing is cut. Cut off:
 //! after a kill, at or above the recovery point, recovery ends the log where its batches end (missing: with
-//! its indexes or without them). What takes two faults at once is not in the table: a file that is lost together with `.inventory`.
+//! its indexes or without them; of a compacted log: `compacted_tails`). What takes two faults at once is not
+//! in the table: a file that is lost together with `.inventory`.
 
 use std::path::{Path, PathBuf};
 

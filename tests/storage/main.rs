@@ -12,6 +12,7 @@ mod tool;
 mod base_offsets;
 mod bit_flips;
 mod compacted;
+mod compacted_tails;
 mod compaction;
 mod compaction_crashes;
 mod damaged_files;

@@ -282,6 +282,15 @@ pub fn killed(recovery_point: Offset) -> Opening {
     }
 }
 
+/// How the log is opened after the power came back, if nobody else had the disk.
+pub fn after_power_cut(recovery_point: Offset) -> Opening {
+    Opening {
+        generation: GENERATION + 1,
+        older_generation: GENERATION,
+        ..after_crash(recovery_point)
+    }
+}
+
 /// How the log is opened after it was closed in order.
 pub fn after_close(log: &Log) -> Opening {
     Opening {
@@ -289,7 +298,7 @@ pub fn after_close(log: &Log) -> Opening {
         log_start_offset: log.log_start_offset(),
         clean: true,
         generation: GENERATION,
-        now: NOW,
+        ..Opening::unknown(NOW)
     }
 }
 

@@ -78,10 +78,7 @@ impl Replicas {
         let disk = &**dir.log_dir.disk();
         let mark = clean_shutdown::take(disk, dir.path()).map_err(|error| error.to_string());
         let prepared = mark.and_then(|mark| {
-            let generation = last_use::generation(disk, dir.path(), mark.as_ref());
-            let generation = generation.map_err(|error| error.to_string())?;
-            dir.log_dir
-                .keep_lists(generation.unwrap_or_else(new_generation));
+            keep_lists(dir, mark.as_ref()).map_err(|error| error.to_string())?;
             let checkpoints = dir.read_checkpoints().map_err(|error| error.to_string())?;
             let found = self.find(dir, image).map_err(|error| error.to_string())?;
             Ok((mark, checkpoints, found))
@@ -180,6 +177,7 @@ impl Replicas {
                 recovery_point: offset_in(&checkpoints.recovery_points),
                 log_start_offset: offset_in(&checkpoints.log_starts),
                 clean,
+                older_generation: dir.log_dir.older_generation(),
                 ..unknown
             }
         };
@@ -237,6 +235,19 @@ impl Replicas {
         let offline = HostedPartition::Offline(Offline::Damaged(None));
         self.hosted.insert(found.id, offline);
     }
+}
+
+/// Has lists of segments kept, and finds out which of those that are there count.
+fn keep_lists(dir: &DataDir, mark: Option<&CleanShutdown>) -> io::Result<()> {
+    let (disk, path) = (&**dir.log_dir.disk(), dir.path());
+    let generation = last_use::generation(disk, path, mark)?;
+    let older = match mark {
+        None => last_use::generation_before_power_cut(disk, path)?,
+        Some(_) => None,
+    };
+    let generation = generation.unwrap_or_else(new_generation);
+    dir.log_dir.keep_lists(generation, older);
+    Ok(())
 }
 
 /// A generation that no list has, and that is not 0.

@@ -12,6 +12,7 @@ use crate::model::{Offset, Timestamp};
 use crate::storage::checkpoint::StateFileError;
 use crate::storage::error::StorageError;
 use crate::storage::folder::Folder;
+use crate::storage::inventory::Inventory;
 use crate::storage::segment::Segment;
 
 /// The most bytes that stay unsynced without anybody asking for a sync. A crash leaves no more than this to
@@ -22,6 +23,9 @@ const MOST_UNFLUSHED: u64 = 128 << 20;
 #[derive(Debug)]
 pub struct FlushPlan {
     folder: Arc<Folder>,
+    /// Whether the list of segments comes first: in a compacted log nothing else tells after a power cut that
+    /// a segment lacks what one behind it follows.
+    syncs_list: bool,
     /// The segments to sync, and whether nothing is appended to each any more.
     segments: Vec<(Arc<Segment>, bool)>,
     /// The number of the folder's last change of names that a sync of the folder makes durable.
@@ -59,15 +63,29 @@ impl FlushPlan {
 
     /// Syncs. It must be called without any lock, and only once: an error is final.
     pub fn run(&self) -> Result<(), StorageError> {
+        if self.syncs_list {
+            let path = self.folder.path();
+            let synced = Inventory::sync(self.folder.disk(), &path);
+            synced.map_err(|source| sync_error(&path, source))?;
+            self.sync_names()?;
+        }
         for (segment, sealed) in &self.segments {
             segment.sync(*sealed)?;
         }
-        if self.names.is_some() {
-            let path = self.folder.path();
-            for dir in path.ancestors().take(1 + usize::from(self.folder_is_new)) {
-                let synced = self.folder.disk().sync_dir(dir);
-                synced.map_err(|source| sync_error(dir, source))?;
-            }
+        if self.syncs_list {
+            return Ok(());
+        }
+        self.sync_names()
+    }
+
+    fn sync_names(&self) -> Result<(), StorageError> {
+        if self.names.is_none() {
+            return Ok(());
+        }
+        let path = self.folder.path();
+        for dir in path.ancestors().take(1 + usize::from(self.folder_is_new)) {
+            let synced = self.folder.disk().sync_dir(dir);
+            synced.map_err(|source| sync_error(dir, source))?;
         }
         Ok(())
     }
@@ -133,11 +151,13 @@ impl Log {
         // The active segment may hold bytes that are durable already, so what is left of it is at most
         // that much.
         let written = self.written.saturating_sub(left).max(self.flushed);
-        let unflushed = (self.first_unsynced()..end)
+        let first = self.first_unsynced();
+        let unflushed = (first..end)
             .map(|index| (Arc::clone(&self.segments[index]), index < active))
             .collect();
         Ok(Some(FlushPlan {
             folder: Arc::clone(&self.folder),
+            syncs_list: self.config.compact && first < active,
             segments: unflushed,
             names,
             folder_is_new: self.folder_is_new,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Log;
 use super::flush::state_file_error;
 use super::inventory::Recorded;
+use super::recover::Bounds;
 use super::roll::Tail;
 use super::segment_list::SegmentList;
 use crate::model::{LeaderEpoch, Offset, Timestamp};
@@ -33,6 +34,9 @@ pub struct Opening {
     /// Tells the lists of segments that hold from those that were written before somebody else used the
     /// log directory ([`crate::storage::last_use`]); 0: no list is kept.
     pub generation: u64,
+    /// The generation that a power cut has ended: its lists may be older than the files, and nobody else has used
+    /// the log directory since; 0: there is none.
+    pub older_generation: u64,
     /// The time now.
     pub now: Timestamp,
 }
@@ -45,6 +49,7 @@ impl Opening {
             log_start_offset: Offset::ZERO,
             clean: false,
             generation: 0,
+            older_generation: 0,
             now,
         }
     }
@@ -66,6 +71,7 @@ impl Log {
         let known = Known {
             clean: opening.clean,
             generation: opening.generation,
+            older_generation: opening.older_generation,
             log_start: opening.log_start_offset,
             recovery_point: opening.recovery_point,
             compacted: config.compact,
@@ -114,7 +120,7 @@ impl Log {
             log.begin_inventory()?;
             return Ok(log);
         }
-        log.load(opening, rescan, &files.segments)?;
+        log.load(opening, rescan, files.lost_from, &files.segments)?;
         // The file has no checksum: where it is lost, or contradicts the batches, these tell.
         if epochs_lost || !log.epochs_hold()? {
             log.read_epochs()?;
@@ -147,6 +153,7 @@ impl Log {
         &mut self,
         opening: &Opening,
         rescan: Option<Offset>,
+        lost_from: Option<Offset>,
         files: &[SegmentFiles],
     ) -> Result<(), StorageError> {
         let start = self.believed_start(files[0].base_offset, opening.log_start_offset);
@@ -173,7 +180,12 @@ impl Log {
             let scan_from = rescan.unwrap_or(durable).min(durable);
             let first = self.segment_of(scan_from);
             self.rebuild_missing(&files[..first])?;
-            self.recover(first, scan_from, durable, opening.now)?;
+            let bounds = Bounds {
+                scan_from,
+                durable,
+                lost_from,
+            };
+            self.recover(first, bounds, opening.now)?;
             self.flushed_offset = durable.min(self.end_offset);
         }
         if self.end_offset < start {

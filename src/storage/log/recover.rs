@@ -23,10 +23,23 @@ struct Cut {
     reason: RecordsError,
 }
 
+/// What is known before a recovery.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Where it begins: at the batch that holds this offset.
+    pub(super) scan_from: Offset,
+    /// Everything below this offset must be good.
+    pub(super) durable: Offset,
+    /// The base of a segment that is gone, or shorter than it was: the log ends there.
+    pub(super) lost_from: Option<Offset>,
+}
+
 /// What a recovery knows, and learns on the way.
 struct Progress {
-    /// Everything below this offset must be good.
+    /// See [`Bounds`].
     durable: Offset,
+    /// See [`Bounds`].
+    lost_from: Option<Offset>,
     around: Surroundings,
     /// The epoch of the last batch that was scanned: those in the file may be wrong.
     epoch: LeaderEpoch,
@@ -47,25 +60,25 @@ const RECALLED_OFFSETS: i64 = 10_000;
 const RETRIES_FOR_MS: i64 = 5 * 60 * 1000;
 
 impl Log {
-    /// Checks the log from the batch of `scan_from` on, which is in segment `first`. Everything below
-    /// `durable` must be good.
+    /// Checks the log within these bounds, which begin in segment `first`.
     pub(super) fn recover(
         &mut self,
         first: usize,
-        scan_from: Offset,
-        durable: Offset,
+        bounds: Bounds,
         now: Timestamp,
     ) -> Result<(), StorageError> {
+        let durable = bounds.durable;
         let all = Arc::clone(&self.segments);
         Arc::make_mut(&mut self.segments).truncate(first + 1);
         let mut file_size = all[first].size();
-        let resumed = all[first].resume_before(scan_from)?;
+        let resumed = all[first].resume_before(bounds.scan_from)?;
         self.end_offset = resumed.offset;
         self.load_producers_at(resumed.offset, now)?;
         self.tail = Tail::new(now);
         self.tail.since_entry = resumed.since_entry;
         let mut progress = Progress {
             durable,
+            lost_from: bounds.lost_from,
             around: surroundings(file_size, &all[first + 1..], self.config.compact),
             epoch: LeaderEpoch::NONE,
         };
@@ -199,10 +212,11 @@ impl Log {
     }
 
     /// Whether a crash lost good batches before a segment. In a log that was compacted once, offsets may be
-    /// missing there for another reason.
+    /// missing there for another reason: unless it is known that batches are, nothing was lost.
     fn leaves_hole(&self, segment: &Segment, progress: &Progress) -> Result<bool, StorageError> {
         let from = segment.base_offset();
-        if from <= self.end_offset || progress.around.has_gaps {
+        let is_known = progress.lost_from.is_some_and(|lost| lost < from);
+        if !is_known && (from <= self.end_offset || progress.around.has_gaps) {
             return Ok(false);
         }
         if self.end_offset < progress.durable {

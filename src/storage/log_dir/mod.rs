@@ -33,6 +33,7 @@ pub struct LogDir {
     reserve: OnceLock<Arc<Reserve>>,
     /// What the lists of segments in it carry; unset: none are kept.
     generation: OnceLock<u64>,
+    older_generation: OnceLock<u64>,
     /// The lock, held as long as the directory is in use.
     lock: Box<dyn DiskLock>,
 }
@@ -331,6 +332,7 @@ impl Candidate {
             is_slow: AtomicBool::new(false),
             reserve: OnceLock::new(),
             generation: OnceLock::new(),
+            older_generation: OnceLock::new(),
             lock: self.lock,
         })
     }
@@ -415,15 +417,21 @@ impl LogDir {
         self.reserve.get_or_init(|| reserve);
     }
 
-    /// Has lists of segments kept in it, of this generation: see [`super::last_use`]. The first call
-    /// counts.
-    pub fn keep_lists(&self, generation: u64) {
+    /// Has lists of segments kept in it, of this generation: see [`super::last_use`]. `older` is the one that a
+    /// power cut has ended, if one has. The first call counts.
+    pub fn keep_lists(&self, generation: u64, older: Option<u64>) {
         self.generation.get_or_init(|| generation);
+        self.older_generation.get_or_init(|| older.unwrap_or(0));
     }
 
     /// The generation of the lists of segments in it; 0: none are kept.
     pub fn generation(&self) -> u64 {
         self.generation.get().copied().unwrap_or(0)
+    }
+
+    /// The generation of the lists that a power cut may have made older than the files; 0: there is none.
+    pub fn older_generation(&self) -> u64 {
+        self.older_generation.get().copied().unwrap_or(0)
     }
 
     /// The reserve of the directory's volume, if one is kept.

@@ -124,8 +124,7 @@ fn reopen(disk: &CrashDisk, log: &Log, clean: bool) -> Log {
         recovery_point: log.flushed_offset(),
         log_start_offset: log.log_start_offset(),
         clean,
-        generation: 0,
-        now: NOW,
+        ..Opening::unknown(NOW)
     };
     open_on(disk, Arc::clone(log.config()), &opening)
 }

@@ -103,6 +103,9 @@ pub struct World {
     commit_is_due: bool,
     at_once: usize,
     pub checks_followers: bool,
+    /// Whether leaders end while followers are slow to cut what they have said: then a cut may come when its
+    /// follower has gone on with another leader.
+    ends_leaders_of_cuts: bool,
     /// Clients send nothing more.
     pub clients_rest: bool,
     /// What the last answer of a leader said of high watermarks.
@@ -122,6 +125,7 @@ impl World {
         };
         let has_elr = random.one_in(2);
         let checks_followers = random.one_in(2);
+        let needs_late_cuts = mutation == Some(Mutation::LateAnswerApplies);
         let nodes = (0..NODES).map(|_| {
             let drift_ppm = random.below(60_000) as i32 - 30_000;
             Node {
@@ -159,6 +163,7 @@ impl World {
             chance: seed << 20,
             commit_is_due: false,
             at_once: 0,
+            ends_leaders_of_cuts: needs_late_cuts || seed % 4 == 3,
             clients_rest: false,
             watermarks_told: Vec::new(),
             story: Vec::new(),
@@ -613,11 +618,25 @@ impl World {
                     works,
                 };
                 self.events.schedule(at, event);
+                if cuts && self.ends_leaders_of_cuts {
+                    self.end_soon(node_of(leader));
+                }
             } else {
                 self.carry_out(node, (leader, number), works);
             }
         }
         self.act(node);
+    }
+
+    /// At times the process of a node ends a moment later.
+    fn end_soon(&mut self, node: usize) {
+        if self.random.one_in(2)
+            && let Some(running) = &self.nodes[node].process
+        {
+            let process = running.number;
+            let at = self.elapsed + self.random.millis(1..50);
+            self.events.schedule(at, Event::End { node, process });
+        }
     }
 
     fn carry_out(&mut self, node: usize, (leader, number): (BrokerId, u64), mut works: Vec<Work>) {

@@ -78,6 +78,11 @@ impl CrashDisk {
         self.state.lock().fault = Some((operation, fault));
     }
 
+    /// Lets whoever begins the operation with this number panic.
+    pub fn inject_panic(&self, operation: u64) {
+        self.state.lock().panics_at = Some(operation);
+    }
+
     /// Takes back what [`Self::inject`] set up: space was freed, the disk is well.
     pub fn heal(&self) {
         self.state.lock().fault = None;
@@ -377,6 +382,7 @@ struct State {
     locked: Vec<InodeId>,
     operations: u64,
     fault: Option<(u64, Fault)>,
+    panics_at: Option<u64>,
     /// The time of files in milliseconds; each write moves it by one.
     clock: Timestamp,
     /// How often the power came back.
@@ -391,6 +397,7 @@ impl Default for State {
             locked: Vec::new(),
             operations: 0,
             fault: None,
+            panics_at: None,
             clock: Timestamp(1_000_000_000_000),
             boots: 0,
         }
@@ -402,6 +409,7 @@ impl State {
     fn next_fault(&mut self) -> Option<Fault> {
         let operation = self.operations;
         self.operations += 1;
+        assert_ne!(self.panics_at, Some(operation), "a planted bug");
         match self.fault {
             Some((at, fault)) if operation >= at => {
                 if fault == Fault::Io {

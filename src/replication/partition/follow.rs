@@ -100,10 +100,13 @@ impl Partition {
     /// Where the log ends, if the partition is a follower in this epoch.
     ///
     /// # Errors
-    /// It has another epoch or role.
+    /// It has another epoch or role, or its log takes no more writes: what that says of its end need not be so.
     pub fn follower_end(&self, leader_epoch: LeaderEpoch) -> Result<FollowerEnd, ReplicaError> {
         let state = self.state.lock();
         state.check_follows(leader_epoch)?;
+        if state.log.is_offline() {
+            return Err(StorageError::Offline.into());
+        }
         Ok(state.follower_end())
     }
 

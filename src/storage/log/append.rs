@@ -128,11 +128,11 @@ impl Log {
         }
         let head = header.to_bytes();
         let parts = [IoSlice::new(&head), IoSlice::new(batch.records())];
-        let appended = self
-            .roll_if_due(&header, 0, now)
-            .and_then(|()| self.write(&parts))
-            .and_then(|position| self.note(&header, &produced, position));
-        self.offline_if_failed(appended)?;
+        self.change(|log| {
+            log.roll_if_due(&header, 0, now)?;
+            let position = log.write(&parts)?;
+            log.note(&header, &produced, position)
+        })?;
         Ok(AppendInfo {
             first_offset: header.base_offset(),
             last_offset: header.last_offset(),
@@ -155,8 +155,7 @@ impl Log {
         let records = &records[..checked.size];
         self.forget_unwritten_epochs();
         self.check_epochs(records)?;
-        let appended = self.append_run(records, now);
-        self.offline_if_failed(appended)
+        self.change(|log| log.append_run(records, now))
             .map(|first| first.map(|first| (first, checked.last_offset)))
             .map_err(AppendError::from)
     }

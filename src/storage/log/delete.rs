@@ -73,8 +73,7 @@ impl Log {
             begins_below.saturating_sub(1)
         };
         if count > 0 {
-            let deleted = self.delete_front(count, now);
-            self.offline_if_failed(deleted)?;
+            self.change(|log| log.delete_front(count, now))?;
         }
         Ok(count)
     }

@@ -71,6 +71,8 @@ pub struct Log {
     folder_is_new: bool,
     last_flush: Timestamp,
     offline: bool,
+    /// A change of the segments was begun and has not ended. If nobody is at it, a panic has ended it midway.
+    is_changing: bool,
     tail: Tail,
     epochs: LeaderEpochs,
     producers: ProducerState,
@@ -136,9 +138,10 @@ impl Log {
         self.segments.len()
     }
 
-    /// Whether the log takes no more writes because one failed.
+    /// Whether the log takes no more writes because one failed, or because a bug has left it half changed: what
+    /// is in memory need not be what is in the files then, until these are opened again.
     pub fn is_offline(&self) -> bool {
-        self.offline
+        self.offline || self.is_changing
     }
 
     /// Takes the log offline: its disk failed, or it is corrupt.
@@ -230,8 +233,19 @@ impl Log {
         outcome
     }
 
+    /// Changes the segments. If the change panics the log is offline, as after a failure of the disk.
+    fn change<T>(
+        &mut self,
+        change: impl FnOnce(&mut Self) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        self.is_changing = true;
+        let outcome = change(self);
+        self.is_changing = false;
+        self.offline_if_failed(outcome)
+    }
+
     fn check_online(&self) -> Result<(), StorageError> {
-        if self.offline {
+        if self.is_offline() {
             return Err(StorageError::Offline);
         }
         Ok(())

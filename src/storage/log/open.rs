@@ -99,6 +99,7 @@ impl Log {
             folder_is_new: files.segments.is_empty(),
             last_flush: opening.now,
             offline: false,
+            is_changing: false,
             tail: Tail::new(opening.now),
             epochs,
             producers: ProducerState::default(),

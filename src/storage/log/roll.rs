@@ -202,8 +202,7 @@ impl Log {
         if self.active().size() == 0 {
             return Ok(());
         }
-        let rolled = self.roll_at(self.end_offset, now);
-        self.offline_if_failed(rolled)
+        self.change(|log| log.roll_at(log.end_offset, now))
     }
 
     /// Saves the producers. Returns whether a file was written: on a full disk it may not be, since the

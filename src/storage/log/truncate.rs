@@ -28,8 +28,7 @@ impl Log {
             self.truncate_fully(offset, offset, now)?;
             return Ok(offset);
         }
-        let cut = self.cut_at(offset, now);
-        self.offline_if_failed(cut)?;
+        self.change(|log| log.cut_at(offset, now))?;
         Ok(self.end_offset)
     }
 
@@ -54,10 +53,10 @@ impl Log {
             log_start_offset <= offset,
             "a log starts at or below its end"
         );
-        let emptied = self.start_again_at(offset, now);
+        let emptied = self.change(|log| log.start_again_at(offset, now));
         // Also if the disk is full: there is no segment left then.
         self.offline |= emptied.is_err();
-        self.offline_if_failed(emptied)?;
+        emptied?;
         self.log_start_offset = log_start_offset;
         Ok(())
     }

@@ -85,6 +85,27 @@ fn a_log_that_cannot_be_synced_is_not_fetched_for() {
     );
 }
 
+#[test]
+fn a_log_that_a_bug_has_left_half_changed_claims_nothing() {
+    let (world, partition, logs) = unsynced();
+    let work = Work {
+        id: partition.id(),
+        leader_epoch: EPOCH,
+        act: Act::Append {
+            fetch_offset: Offset(39),
+            records: batch(1).to_bytes(Offset(39), EPOCH),
+            high_watermark: Offset(30),
+            log_start_offset: Offset(12),
+        },
+    };
+    world.disk.inject_panic(world.disk.operations());
+
+    let outcomes = logs.carry_out(&[work]);
+
+    assert_eq!(outcomes, [Outcome::Broken]);
+    assert_eq!(logs.begin(partition.id(), EPOCH), Outcome::Gone);
+}
+
 /// Broker 2 fetches what it follows of this broker, once, saying that it has all up to `offset`.
 async fn fetch_as_follower(world: &World, offset: i64) -> FetchAnswer {
     let params = FetchParams {

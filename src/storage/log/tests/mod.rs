@@ -1,5 +1,6 @@
 //! A log on a disk in memory: appends, reads, rolls, cuts.
 
+mod bugs;
 mod follower;
 mod reopening;
 

@@ -89,8 +89,19 @@ pub fn settings(now: Timestamp) -> CleanSettings {
     }
 }
 
-/// One pass over all that can be cleaned, if there is anything.
+/// Syncs what is not yet, and then does as [`pass`].
 pub fn compact(log: &Locked, settings: &CleanSettings) -> Result<Option<CleanSummary>, CleanError> {
+    {
+        let mut log = log.0.lock();
+        if log.flushed_offset() < log.end_offset() {
+            log.flush(settings.now)?;
+        }
+    }
+    pass(log, settings)
+}
+
+/// One pass over all that can be cleaned, if there is anything.
+pub fn pass(log: &Locked, settings: &CleanSettings) -> Result<Option<CleanSummary>, CleanError> {
     let target = {
         let log = log.0.lock();
         let stable = log.first_unstable_offset().unwrap_or(log.end_offset());
@@ -299,7 +310,7 @@ pub fn doomed(log: &Log) -> BTreeMap<i64, Doomed> {
     doomed
 }
 
-/// A log of `steps` random writes with few keys, closed segments, and all transactions ended.
+/// A log of `steps` random writes with few keys, closed segments, and all transactions ended. It is synced.
 pub fn filled(disk: &CrashDisk, seed: u64, steps: usize) -> (Log, Model) {
     let mut log = open(disk, &Opening::unknown(NOW)).unwrap();
     let (mut model, mut random) = (Model::default(), Random::new(seed));
@@ -316,6 +327,7 @@ pub fn filled(disk: &CrashDisk, seed: u64, steps: usize) -> (Log, Model) {
     log.on_high_watermark(log.end_offset());
     log.roll(NOW).unwrap();
     model.append(&mut log, &mut Random::new(1_000_003), 12, NOW);
+    log.flush(NOW).unwrap();
     (log, model)
 }
 

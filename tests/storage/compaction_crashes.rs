@@ -3,11 +3,14 @@
 
 use broker::doubles::{CrashDisk, Fault, Tear};
 use broker::model::Offset;
-use broker::storage::log::Opening;
+use broker::storage::compaction::{CleanError, clean};
+use broker::storage::log::{Log, Opening};
 use parking_lot::Mutex;
 
-use crate::compacted::{Left, Locked, Model, after_kill, compact, filled, left, open, settings};
-use crate::support::{NOW, after_crash, copy, killed, new_disk};
+use crate::compacted::{
+    Freely, Left, Locked, Model, after_kill, compact, filled, left, open, pass, settings,
+};
+use crate::support::{NOW, Random, after_crash, after_power_cut, copy, killed, new_disk};
 
 const TEARS: [Tear; 2] = [Tear::Lost, Tear::Kept];
 
@@ -166,4 +169,71 @@ fn a_disk_that_fails_or_is_full_leaves_the_log_as_it_was_or_compacted() {
             after_kill(&failing);
         }
     }
+}
+
+/// Adds to the log, without a sync, and closes the last segment.
+fn go_on(log: &mut Log, model: &mut Model, seed: u64) {
+    let mut random = Random::new(seed);
+    for _ in 0..40 {
+        model.append(log, &mut random, 12, NOW);
+    }
+    for producer in [100, 101] {
+        model.end(log, producer, true, NOW);
+    }
+    log.on_high_watermark(log.end_offset());
+    log.roll(NOW).unwrap();
+}
+
+#[test]
+fn a_power_cut_after_a_pass_leaves_of_each_key_what_the_log_that_is_left_should_have() {
+    let mut cleaned = 0;
+    for seed in 0..20 {
+        let disk = new_disk();
+        let (mut log, mut model) = filled(&disk, seed, 60);
+        log.flush(NOW).unwrap();
+        let durable = log.flushed_offset();
+        drop(log);
+        // It has a list of its segments from here on.
+        let mut log = open(&disk, &killed(durable)).unwrap();
+        go_on(&mut log, &mut model, seed + 100);
+        let log = Locked(Mutex::new(log));
+
+        let summary = pass(&log, &settings(NOW)).unwrap();
+
+        cleaned += summary.map_or(0, |summary| summary.replaced_segments);
+        let torn = (0..6).map(|part| Tear::Torn(seed * 6 + part));
+        for tear in TEARS.into_iter().chain(torn) {
+            let at = format!("seed {seed}, {tear:?}");
+            let survivor = disk.after_power_cut(tear);
+            let opened = open(&survivor, &after_power_cut(durable));
+            let log = opened.unwrap_or_else(|error| panic!("{at}: {error}"));
+            let (end, found) = (log.end_offset().0, left(&log));
+            for (key, offset) in model.newest(end) {
+                assert!(
+                    found.contains_key(&offset),
+                    "{at}: {key} at {offset} is lost"
+                );
+            }
+        }
+    }
+    assert!(cleaned > 100, "only {cleaned} segments were cleaned");
+}
+
+#[test]
+fn nothing_is_cleaned_that_was_cut_and_written_again_without_a_sync_since_it_was_chosen() {
+    let disk = new_disk();
+    let (mut log, _) = filled(&disk, 7, 60);
+    log.flush(NOW).unwrap();
+    let stable = log.end_offset();
+    let target = log
+        .view()
+        .cleanable(None, stable, log.config(), NOW)
+        .unwrap();
+    log.truncate_to(Offset(0), NOW).unwrap();
+    go_on(&mut log, &mut Model::default(), 8);
+    let log = Locked(Mutex::new(log));
+
+    let done = clean(&log, &target, &settings(NOW), &mut Freely);
+
+    assert!(matches!(done, Err(CleanError::Aborted)), "{done:?}");
 }

@@ -171,6 +171,8 @@ impl Cleaner {
         if must_wait || self.set_apart.lock().contains(&id) {
             return None;
         }
+        // What is not synced is not cleaned.
+        self.dirs.queue_sync_if_due(partition);
         match partition.clean_target(now().wall) {
             Ok(target) => {
                 let log = &target.config.log;

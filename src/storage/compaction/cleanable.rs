@@ -13,7 +13,7 @@ pub struct Cleanable {
     /// The log is clean below this offset.
     pub first_dirty: Offset,
     /// The base of the first segment that may not be cleaned yet: it is active, or not all of it is stable,
-    /// or its records are too young.
+    /// or synced, or its records are too young.
     pub first_uncleanable: Offset,
     /// Whether the cleaned offset that was given does not fit this log, which then counts as dirty from its
     /// start.
@@ -56,7 +56,11 @@ impl LogView {
         let start = self.log_start_offset();
         let known = cleaned.filter(|offset| (start..=self.end_offset()).contains(offset));
         let first_dirty = known.unwrap_or(start);
-        let mut uncleanable = last_stable.min(self.base_of_active());
+        // A record goes because a newer one of its key is there. If that were not synced, a power cut could take
+        // it, too, and leave neither.
+        let mut uncleanable = last_stable
+            .min(self.base_of_active())
+            .min(self.flushed_offset());
         if let Some(young) = self.first_young(first_dirty, config, now)? {
             uncleanable = uncleanable.min(young);
         }

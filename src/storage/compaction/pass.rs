@@ -1,6 +1,8 @@
 //! One pass over one log, from the first key to the last swap.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::cleanable::Cleanable;
@@ -14,6 +16,7 @@ use crate::records::{Batch, RecordFilter};
 use crate::storage::batch_walk::BatchWalk;
 use crate::storage::error::StorageError;
 use crate::storage::folder::Folder;
+use crate::storage::inventory::Inventory;
 use crate::storage::log::{Log, LogView, Replacement};
 use crate::storage::log_config::LogConfig;
 use crate::storage::segment::Segment;
@@ -100,6 +103,10 @@ pub fn clean(
         let config = Arc::clone(log.config());
         Ok((log.view(), log.folder(), config, last_writes(log)))
     })?;
+    // The log may have been cut since that was decided, and what came in its place need not be synced.
+    if view.flushed_offset() < target.first_uncleanable {
+        return Err(CleanError::Aborted);
+    }
     let mut pass = Pass {
         view: &view,
         folder: &folder,
@@ -215,6 +222,11 @@ impl Pass<'_> {
         }
         self.sync_names()?;
         access.with_log(|log| log.end_swap(replacement))?;
+        // There may be segments behind that are not synced, whose names are durable now: after a power cut only the
+        // list tells what they had.
+        let path = self.folder.path();
+        let synced = Inventory::sync(self.folder.disk(), &path);
+        synced.map_err(|source| sync_error(&path, source))?;
         self.sync_names()
     }
 
@@ -228,13 +240,7 @@ impl Pass<'_> {
     fn sync_names(&self) -> Result<(), CleanError> {
         let path = self.folder.path();
         let synced = self.folder.disk().sync_dir(&path);
-        synced.map_err(|source| {
-            CleanError::from(StorageError::Io {
-                action: "sync",
-                path: path.to_path_buf(),
-                source,
-            })
-        })
+        synced.map_err(|source| sync_error(&path, source))
     }
 
     /// The next batch of a segment, checked; `None` at the end.
@@ -293,4 +299,12 @@ impl Pass<'_> {
             tracing::warn!(segment = %segment.display(), "records of magic 0 and 1 are not compacted");
         }
     }
+}
+
+fn sync_error(path: &Path, source: io::Error) -> CleanError {
+    CleanError::from(StorageError::Io {
+        action: "sync",
+        path: path.to_owned(),
+        source,
+    })
 }

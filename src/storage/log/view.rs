@@ -21,6 +21,8 @@ pub struct LogView {
     pub(super) segments: Segments,
     pub(super) log_start_offset: Offset,
     pub(super) end_offset: Offset,
+    /// Everything below this offset was on stable storage.
+    flushed_offset: Offset,
     /// The size of the active segment at that moment.
     pub(super) end_position: u64,
     /// How often the log had been cut by then.
@@ -45,6 +47,7 @@ impl Log {
             segments: Arc::clone(&self.segments),
             log_start_offset: self.log_start_offset,
             end_offset: self.end_offset,
+            flushed_offset: self.flushed_offset,
             end_position: self.active().size(),
             cuts: self.segments.cuts(),
         }
@@ -74,6 +77,11 @@ impl LogView {
                     path: segment.log_path(),
                 });
         described.collect()
+    }
+
+    /// Everything below this offset was on stable storage when the view was taken.
+    pub(in super::super) fn flushed_offset(&self) -> Offset {
+        self.flushed_offset
     }
 
     /// Whether batches were taken away from the end of the log since the view was taken.

@@ -5,7 +5,7 @@ use super::*;
 use crate::replication::upkeep::apply_retention_to;
 
 impl World {
-    /// A topic of many segments, from years ago.
+    /// A topic of many segments, from years ago, which is synced.
     fn old(&self, topic: &'static str, settings: &[(&'static str, &'static str)]) {
         self.apply(&[
             Change::topic(topic, 1),
@@ -15,6 +15,8 @@ impl World {
         for _ in 0..20 {
             self.append(topic, 0, 1).unwrap();
         }
+        let partition = self.partition(topic, 0);
+        partition.flush_if_due(now).unwrap();
     }
 
     fn set(&self, topic: &'static str, settings: &[(&'static str, &'static str)]) {

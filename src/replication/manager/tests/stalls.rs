@@ -326,3 +326,35 @@ fn a_topic_that_is_deleted_while_its_log_waits_for_a_disk_is_gone_when_that_goes
     let folders = world.disk.list(Path::new("/a")).unwrap();
     assert!(folders.iter().all(|it| it.name != "t-0"), "{folders:?}");
 }
+
+#[test]
+fn a_stop_while_a_log_waits_for_a_disk_makes_none_of_those_behind_it() {
+    let world = Arc::new(World::new(&["/a"]));
+    let dir = world.manager.online_dirs()[0];
+    world.disk.stall_folder(Path::new("/a/t-0"));
+    world.apply_unsettled(&[Change::topic_in("t", 3, dir)]);
+
+    drop(world.manager.rooms.replicas.close());
+    world.disk.end_stall();
+
+    world.until(|| world.manager.rooms.dirs.online().all(|dir| !dir.lags()));
+    let folders = world.disk.list(Path::new("/a")).unwrap();
+    let made = |name: &str| folders.iter().any(|it| it.name == name);
+    assert_eq!(["t-0", "t-1", "t-2"].map(made), [true, false, false]);
+}
+
+#[test]
+fn a_disk_that_fails_while_logs_are_made_leaves_those_behind_to_another() {
+    let world = World::new(&["/a", "/b"]);
+    // Each directory notes first what the metadata says.
+    world.disk.inject(world.disk.operations() + 14, Fault::Io);
+
+    world.apply_unsettled(&[Change::topic("t", 12)]);
+
+    assert_eq!(world.manager.online_dirs().len(), 1);
+    // Half of them were to be made there, of which the first may have been, and one was under way.
+    world.until(|| world.manager.partitions().len() >= 9);
+    let left = world.manager.online_dirs()[0];
+    let partitions = world.manager.partitions();
+    assert!(partitions.iter().all(|it| it.dir().id() == left));
+}

@@ -342,19 +342,3 @@ fn a_stop_while_a_log_waits_for_a_disk_makes_none_of_those_behind_it() {
     let made = |name: &str| folders.iter().any(|it| it.name == name);
     assert_eq!(["t-0", "t-1", "t-2"].map(made), [true, false, false]);
 }
-
-#[test]
-fn a_disk_that_fails_while_logs_are_made_leaves_those_behind_to_another() {
-    let world = World::new(&["/a", "/b"]);
-    // Each directory notes first what the metadata says.
-    world.disk.inject(world.disk.operations() + 14, Fault::Io);
-
-    world.apply_unsettled(&[Change::topic("t", 12)]);
-
-    assert_eq!(world.manager.online_dirs().len(), 1);
-    // Half of them were to be made there, of which the first may have been, and one was under way.
-    world.until(|| world.manager.partitions().len() >= 9);
-    let left = world.manager.online_dirs()[0];
-    let partitions = world.manager.partitions();
-    assert!(partitions.iter().all(|it| it.dir().id() == left));
-}

@@ -28,5 +28,5 @@ pub use consumer::{
     Assignor, Consumed, Consumer, ConsumerSettings, GroupConsumer, GroupSettings, Polled, Start,
     Subscription, offsets_at,
 };
-pub use producer::{BatchLimits, Lost, Producer, ProducerSettings};
+pub use producer::{BatchLimits, Lost, Producer, ProducerCounts, ProducerSettings};
 pub use retry::{Attempts, ErrorClass};

@@ -11,8 +11,10 @@
 //! - `group_listing`: the groups of a cluster.
 //! - `admin`: what tools share that have the cluster change something.
 //! - `format`: lines, or JSON.
+//! - `client_settings`: what settings say of producers and consumers.
 //! - `partitions_file`: the JSON files that name partitions.
 //! - `releases`: the levels of features that belong to a release of Kafka.
+//! - `java_number`, `metrics_table`: numbers as Kafka's tools print them.
 //! - `session`: the runtime of one thread and the cluster that a tool talks to.
 //! - `topic_filter`: the regular expressions that stand for topics.
 //! - `links`: `broker install-links`.
@@ -20,6 +22,7 @@
 
 mod admin;
 mod broker_api_versions;
+mod client_settings;
 mod cluster;
 mod configs;
 mod console_consumer;
@@ -34,6 +37,7 @@ mod format;
 mod get_offsets;
 mod group_listing;
 mod groups;
+mod java_number;
 mod java_order;
 mod java_text;
 mod java_uuid;
@@ -41,8 +45,10 @@ mod leader_election;
 mod links;
 mod log_dirs;
 mod metadata_quorum;
+mod metrics_table;
 mod options;
 mod partitions_file;
+mod producer_perf_test;
 mod reassign_partitions;
 mod releases;
 mod session;
@@ -136,6 +142,11 @@ const TOOLS: &[Tool] = &[
         name: "metadata-quorum",
         about: "Describe the quorum of controllers, or change its voters",
         run: metadata_quorum::run,
+    },
+    Tool {
+        name: "producer-perf-test",
+        about: "Tell how fast records arrive that are sent as fast as can be",
+        run: producer_perf_test::run,
     },
     Tool {
         name: "reassign-partitions",

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::model::{Offset, ProducerId};
+use crate::model::{Offset, ProducerId, Timestamp};
 use crate::protocol::Str;
 use crate::records::{BatchBuilder, CompressionSetting, NewRecord, sequence_after};
 
@@ -31,9 +31,11 @@ pub struct BatchLimits {
 /// The producer's id and epoch, by which the broker knows batches again.
 pub(super) type Identity = (ProducerId, i16);
 
-/// The sizes of a record's key and value, for who has to tell that it was lost.
+/// A record's time and the sizes of its key and value, for who has to tell that it was lost, or has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordSizes {
+    /// The time that the record was sent with.
+    pub timestamp: Timestamp,
     /// Bytes of the key.
     pub key: Option<usize>,
     /// Bytes of the value.
@@ -50,6 +52,13 @@ pub(super) struct Batch {
     /// How often it was sent.
     pub(super) attempts: u32,
     sequence: Option<i32>,
+}
+
+impl Batch {
+    /// Its bytes before compression.
+    pub(super) fn size(&self) -> usize {
+        self.builder.size()
+    }
 }
 
 /// The batches of a partition.
@@ -99,8 +108,13 @@ impl Accumulator {
         }
     }
 
-    /// Adds a record.
-    pub(super) fn append(&mut self, now: Instant, key: PartitionKey, record: NewRecord<'_>) {
+    /// Adds a record. Whether a batch of the partition may have become ready by that.
+    pub(super) fn append(
+        &mut self,
+        now: Instant,
+        key: PartitionKey,
+        record: NewRecord<'_>,
+    ) -> bool {
         let queue = self.queues.entry(key).or_default();
         let size = record_size(&record);
         let has_room = queue.waiting.back().is_some_and(|last| {
@@ -123,10 +137,13 @@ impl Accumulator {
         let before = batch.builder.size();
         batch.builder.append(record);
         batch.records.push(RecordSizes {
+            timestamp: record.timestamp,
             key: record.key.map(<[u8]>::len),
             value: record.value.map(<[u8]>::len),
         });
-        self.bytes += batch.builder.size() - before;
+        let size = batch.builder.size();
+        self.bytes += size - before;
+        !has_room || size >= self.limits.batch_size || self.limits.linger.is_zero()
     }
 
     /// The partitions of which a batch may leave now.

@@ -2,11 +2,13 @@
 //! idempotent.
 //!
 //! This file drives: it asks the cluster who leads, hands ready batches to the leaders' lines, and decides by
-//! Kafka's classes of errors what becomes of each answer. `partitioner` chooses partitions, `accumulator` owns
-//! what is on its way.
+//! Kafka's classes of errors what becomes of each answer. `settings` says how, `partitioner` chooses partitions,
+//! `accumulator` owns what is on its way, `outcome` is what is told of the rest.
 
 mod accumulator;
+mod outcome;
 mod partitioner;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -29,46 +31,17 @@ use crate::records::NewRecord;
 
 use accumulator::{Accumulator, Identity, record_size};
 pub use accumulator::{BatchLimits, RecordSizes};
+pub use outcome::{Lost, ProducerCounts};
 use partitioner::StickyPartitions;
+pub use settings::ProducerSettings;
 
 type PartitionKey = accumulator::PartitionKey;
 
 /// The versions that name topics; later ones have ids, which a topic of the same name made anew does not keep.
 const VERSIONS: RangeInclusive<i16> = 3..=12;
 
-/// How a producer works, by the names of Kafka's configs.
-#[derive(Clone, Debug)]
-pub struct ProducerSettings {
-    /// `acks`: 0, 1, or -1 for all.
-    pub acks: i16,
-    /// `enable.idempotence`. It needs `acks` of all.
-    pub is_idempotent: bool,
-    /// `batch.size`, `linger.ms`, `compression.type`.
-    pub limits: BatchLimits,
-    /// `buffer.memory`.
-    pub buffer_memory: usize,
-    /// `max.request.size`.
-    pub max_request_size: usize,
-    /// `max.block.ms`.
-    pub max_block: Duration,
-    /// `retries`.
-    pub retries: u32,
-    /// `retry.backoff.ms`.
-    pub retry_backoff: Duration,
-    /// `delivery.timeout.ms`.
-    pub delivery_timeout: Duration,
-}
-
-/// Records that have not arrived, and will not.
-#[derive(Debug)]
-pub struct Lost {
-    /// The topic they were for.
-    pub topic: Str,
-    /// The sizes of each.
-    pub records: Vec<RecordSizes>,
-    /// Why, in words.
-    pub reason: String,
-}
+/// How often batches that have become old enough are looked for while records come.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 /// Which batches a request has.
 type Tag = Vec<(PartitionKey, u64)>;
@@ -89,7 +62,11 @@ pub struct Producer {
     stale: BTreeSet<Str>,
     refresh_at: Instant,
     is_flushing: bool,
+    /// When batches that have become old enough are looked for.
+    look_at: Instant,
     lost: Vec<Lost>,
+    arrived: Vec<Vec<RecordSizes>>,
+    counts: ProducerCounts,
 }
 
 impl Producer {
@@ -108,7 +85,10 @@ impl Producer {
             stale: BTreeSet::new(),
             refresh_at: Instant::now(),
             is_flushing: false,
+            look_at: Instant::now(),
             lost: Vec::new(),
+            arrived: Vec::new(),
+            counts: ProducerCounts::default(),
             settings,
         }
     }
@@ -131,7 +111,7 @@ impl Producer {
                 ))),
             });
         }
-        let deadline = Instant::now() + self.settings.max_block;
+        let now = Instant::now();
         while self.accumulator.bytes() + size > self.settings.buffer_memory
             && !self.accumulator.is_empty()
         {
@@ -140,10 +120,21 @@ impl Producer {
             self.is_flushing = false;
             moved?;
         }
-        let chosen = self.partition(topic, &record, size, deadline).await?;
-        self.accumulator
-            .append(Instant::now(), (topic.clone(), chosen), record);
-        self.dispatch_ready().await
+        let chosen = match self.partition_at_once(topic, &record, size) {
+            Some(partition) => partition,
+            None => {
+                let deadline = now + self.settings.max_block;
+                self.partition(topic, &record, size, deadline).await?
+            }
+        };
+        let key = (topic.clone(), chosen);
+        let is_ready = self.accumulator.append(now, key, record);
+        // Records come by millions: what need not be looked at for each is looked at once in a while.
+        if is_ready || now >= self.look_at {
+            self.look_at = now + BETWEEN_LOOKS;
+            self.dispatch_ready().await?;
+        }
+        Ok(())
     }
 
     /// Waits until something has arrived, or has to be sent, and does what follows.
@@ -151,6 +142,7 @@ impl Producer {
     /// # Errors
     /// The cluster gives no producer id.
     pub async fn turn(&mut self) -> Result<(), ClusterError> {
+        self.dispatch_ready().await?;
         let refresh = (!self.stale.is_empty()).then_some(self.refresh_at);
         let ready = self
             .accumulator
@@ -170,18 +162,53 @@ impl Producer {
     /// # Errors
     /// As [`Self::turn`].
     pub async fn flush(&mut self) -> Result<(), ClusterError> {
-        self.is_flushing = true;
-        self.dispatch_ready().await?;
-        while !self.accumulator.is_empty() {
-            self.turn().await?;
-        }
-        self.is_flushing = false;
+        while self.flush_some().await? {}
         Ok(())
+    }
+
+    /// As [`Self::flush`], but for one turn only. Whether something is left.
+    ///
+    /// # Errors
+    /// As [`Self::turn`].
+    pub async fn flush_some(&mut self) -> Result<bool, ClusterError> {
+        self.is_flushing = true;
+        let turned = if self.accumulator.is_empty() {
+            Ok(())
+        } else {
+            self.turn().await
+        };
+        self.is_flushing = false;
+        turned.map(|()| !self.accumulator.is_empty())
     }
 
     /// What was lost since this was asked last.
     pub fn take_lost(&mut self) -> Vec<Lost> {
         std::mem::take(&mut self.lost)
+    }
+
+    /// The records of each batch that has arrived since this was asked last.
+    pub fn take_arrived(&mut self) -> Vec<Vec<RecordSizes>> {
+        std::mem::take(&mut self.arrived)
+    }
+
+    /// What was done so far.
+    pub fn counts(&self) -> ProducerCounts {
+        self.counts
+    }
+
+    /// The partition of a record, where it takes no more than a look.
+    fn partition_at_once(
+        &mut self,
+        topic: &Str,
+        record: &NewRecord<'_>,
+        size: usize,
+    ) -> Option<i32> {
+        if record.key.is_some() {
+            return None;
+        }
+        let batch_size = self.settings.limits.batch_size;
+        let kept = self.sticky.kept(topic, size, batch_size)?;
+        self.cluster.leader(topic, kept).map(|_| kept)
     }
 
     async fn partition(
@@ -284,6 +311,7 @@ impl Producer {
             topic_data: topics.into_iter().map(topic).collect(),
             ..ProduceRequest::default()
         };
+        self.counts.requests += 1;
         let client_id = &self.cluster.options().client_id;
         let answers = &self.answers_in;
         let line = self
@@ -343,7 +371,12 @@ impl Producer {
     fn settle_batch(&mut self, key: &PartitionKey, id: u64, code: ErrorCode, reason: &str) {
         let arrived = [ErrorCode::NONE, ErrorCode::DUPLICATE_SEQUENCE_NUMBER];
         if arrived.contains(&code) {
-            self.accumulator.remove(key, id);
+            if let Some(batch) = self.accumulator.remove(key, id) {
+                self.counts.note_arrival(&batch);
+                if self.settings.tells_arrivals {
+                    self.arrived.push(batch.records);
+                }
+            }
             return;
         }
         let now = Instant::now();
@@ -367,6 +400,8 @@ impl Producer {
         }
         let is_worth_it = class != ErrorClass::Fatal || is_of_numbers && self.identity.is_some();
         if may_come_again && is_worth_it {
+            let batch = self.accumulator.in_flight(key, id);
+            self.counts.retried_records += batch.map_or(0, |batch| batch.records.len() as u64);
             let rest_until = now + self.settings.retry_backoff;
             self.accumulator.put_back(key, id, rest_until);
             return;
@@ -374,6 +409,7 @@ impl Producer {
         if let Some(batch) = self.accumulator.remove(key, id) {
             // What follows it in order would be refused: its numbers come after a hole.
             self.needs_identity |= self.identity.is_some();
+            self.counts.lost_records += batch.records.len() as u64;
             self.lost.push(Lost {
                 topic: key.0.clone(),
                 records: batch.records,

@@ -51,6 +51,16 @@ pub(super) struct StickyPartitions {
 }
 
 impl StickyPartitions {
+    /// The partition for another record of `bytes`, unless it is time for another.
+    pub(super) fn kept(&mut self, topic: &Str, bytes: usize, batch_size: usize) -> Option<i32> {
+        let sticky = self.topics.get_mut(topic)?;
+        if sticky.bytes >= batch_size {
+            return None;
+        }
+        sticky.bytes += bytes;
+        Some(sticky.partition)
+    }
+
     /// The partition for a record of `bytes`, among `available`, which is not empty. The partition changes once
     /// `batch_size` bytes have gone to one.
     pub(super) fn choose(

@@ -2,25 +2,12 @@
 
 use std::time::Duration;
 
-use regex::Regex;
-
 use super::ConsumerArguments;
+use crate::cli::tools::client_settings;
 use crate::cli::tools::ending::Ending;
 use crate::cli::tools::options::Properties;
-use crate::client::{
-    Assignor, ClusterOptions, ConsumerSettings, GroupSettings, Start, Subscription,
-};
+use crate::client::{ClusterOptions, ConsumerSettings, GroupSettings, Start, Subscription};
 use crate::protocol::Str;
-
-/// Kafka's defaults, in ms and bytes.
-const MAX_WAIT_MS: u64 = 500;
-const MAX_BYTES: u64 = 52_428_800;
-const PARTITION_MAX_BYTES: u64 = 1_048_576;
-const SESSION_TIMEOUT_MS: u64 = 45_000;
-const HEARTBEAT_INTERVAL_MS: u64 = 3_000;
-const MAX_POLL_INTERVAL_MS: u64 = 300_000;
-const COMMIT_INTERVAL_MS: u64 = 5_000;
-const METADATA_AGE_MS: u64 = 300_000;
 
 /// What is to be done.
 #[derive(Debug)]
@@ -72,12 +59,20 @@ impl Plan {
         let patience = arguments.timeout_ms.filter(|ms| *ms >= 0);
         Ok(Self {
             cluster: properties.cluster(servers, "console-consumer")?,
-            consumer: consumer(arguments, &properties)?,
+            consumer: client_settings::consumer(
+                &properties,
+                arguments.isolation_level.as_deref(),
+                reset(arguments, &properties)?,
+            )?,
             what: what(arguments, &properties, group)?,
             most: most.map(i64::unsigned_abs),
             patience: patience.map(|ms| Duration::from_millis(ms.unsigned_abs())),
             skips_errors: arguments.skip_message_on_error,
-            metadata_age: milliseconds(&properties, "metadata.max.age.ms", METADATA_AGE_MS)?,
+            metadata_age: client_settings::milliseconds(
+                &properties,
+                "metadata.max.age.ms",
+                client_settings::METADATA_AGE_MS,
+            )?,
         })
     }
 }
@@ -116,86 +111,17 @@ fn what(
     properties: &Properties,
     group: Option<String>,
 ) -> Result<What, Ending> {
-    let topic = arguments.topic.as_deref().map(Str::copy_from);
-    if let (Some(topic), Some(partition)) = (&topic, arguments.partition) {
-        return Ok(What::Partition(topic.clone(), partition, start(arguments)?));
+    if let (Some(topic), Some(partition)) = (&arguments.topic, arguments.partition) {
+        let topic = Str::copy_from(topic);
+        return Ok(What::Partition(topic, partition, start(arguments)?));
     }
-    let subscription = match topic {
-        Some(topic) => Subscription::Topics(vec![topic]),
-        None => {
-            let expression = arguments.include.as_deref().unwrap_or_default();
-            let pattern = Regex::new(&format!("^(?:{expression})$"));
-            let invalid = |_| Ending::Failed(format!("{expression} is an invalid regex."));
-            Subscription::Pattern(pattern.map_err(invalid)?)
-        }
-    };
+    let subscription =
+        client_settings::subscription(arguments.topic.as_deref(), arguments.include.as_deref())?;
     let Some(group) = group else {
         return Ok(What::All(subscription));
     };
-    let time = |key, usual| milliseconds(properties, key, usual);
-    let commits = properties.is_true("enable.auto.commit").unwrap_or(true);
-    let interval = time("auto.commit.interval.ms", COMMIT_INTERVAL_MS)?;
-    Ok(What::Share(GroupSettings {
-        group,
-        instance: properties.get("group.instance.id").map(str::to_owned),
-        session_timeout: time("session.timeout.ms", SESSION_TIMEOUT_MS)?,
-        rebalance_timeout: time("max.poll.interval.ms", MAX_POLL_INTERVAL_MS)?,
-        heartbeat_interval: time("heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS)?,
-        commit_interval: commits.then_some(interval),
-        metadata_age: time("metadata.max.age.ms", METADATA_AGE_MS)?,
-        assignors: assignors(properties)?,
-        subscription,
-    }))
-}
-
-fn assignors(properties: &Properties) -> Result<Vec<Assignor>, Ending> {
-    let usual = "range,cooperative-sticky";
-    let names = properties
-        .get("partition.assignment.strategy")
-        .unwrap_or(usual);
-    let assignor = |name: &str| {
-        let unknown = || {
-            Ending::Failed(format!(
-                "{name} is an assignor that this tool does not know"
-            ))
-        };
-        Assignor::of(name).ok_or_else(unknown)
-    };
-    names.split(',').map(assignor).collect()
-}
-
-fn consumer(
-    arguments: &ConsumerArguments,
-    properties: &Properties,
-) -> Result<ConsumerSettings, Ending> {
-    let number = |key, usual| -> Result<i32, Ending> {
-        let number = properties.number(key)?.unwrap_or(usual);
-        Ok(i32::try_from(number).unwrap_or(i32::MAX))
-    };
-    let level = arguments.isolation_level.as_deref();
-    let level = level.or(properties.get("isolation.level"));
-    let is_committed_only = match level
-        .unwrap_or("read_uncommitted")
-        .to_ascii_lowercase()
-        .as_str()
-    {
-        "read_uncommitted" => false,
-        "read_committed" => true,
-        other => {
-            return Err(Ending::Failed(format!(
-                "Invalid value {other} for configuration isolation.level: String must be one of: read_committed, \
-                 read_uncommitted"
-            )));
-        }
-    };
-    Ok(ConsumerSettings {
-        is_committed_only,
-        reset: reset(arguments, properties)?,
-        max_wait: milliseconds(properties, "fetch.max.wait.ms", MAX_WAIT_MS)?,
-        min_bytes: number("fetch.min.bytes", 1)?,
-        max_bytes: number("fetch.max.bytes", MAX_BYTES)?,
-        partition_max_bytes: number("max.partition.fetch.bytes", PARTITION_MAX_BYTES)?,
-    })
+    let settings = client_settings::group(properties, group, subscription)?;
+    Ok(What::Share(settings))
 }
 
 /// Where to begin without a position.
@@ -238,10 +164,4 @@ fn start(arguments: &ConsumerArguments) -> Result<Start, Ending> {
             })
         }
     }
-}
-
-fn milliseconds(properties: &Properties, key: &str, usual: u64) -> Result<Duration, Ending> {
-    Ok(Duration::from_millis(
-        properties.number(key)?.unwrap_or(usual),
-    ))
 }

@@ -54,6 +54,8 @@ pub struct Call {
     pub has_proposal: bool,
     /// Whether an error is told in words of a library.
     pub has_foreign_words: bool,
+    /// Whether only the shapes of lines are compared: without numbers, and each once.
+    pub has_shapes_alone: bool,
 }
 
 /// How long a call is made again at the most.
@@ -118,6 +120,7 @@ impl Tool {
             is_kafkas: false,
             has_proposal: false,
             has_foreign_words: false,
+            has_shapes_alone: false,
         }
     }
 }
@@ -186,6 +189,12 @@ impl Call {
     /// With an error that a library words.
     pub const fn with_foreign_words(mut self) -> Self {
         self.has_foreign_words = true;
+        self
+    }
+
+    /// With other numbers, and lines that come more or less often.
+    pub const fn in_shape(mut self) -> Self {
+        self.has_shapes_alone = true;
         self
     }
 
@@ -354,6 +363,10 @@ fn shown(outcome: &Outcome, call: &Call) -> String {
             .iter_mut()
             .for_each(|line| line.truncate("Error: ".len()));
     }
+    if call.has_shapes_alone {
+        lines = lines.iter().map(|line| without_numbers(line)).collect();
+        lines.dedup();
+    }
     if call.is_in_any_order {
         lines.sort();
     }
@@ -398,6 +411,20 @@ fn sort_replicas(lines: &mut [String]) {
         format!("{}]{rest}", ids.join(","))
     });
     *line = parts.collect::<Vec<String>>().join(LIST);
+}
+
+/// A line with `#` in the place of each number.
+fn without_numbers(line: &str) -> String {
+    let mut shape = String::new();
+    for letter in line.chars() {
+        let is_of_number = letter.is_ascii_digit() || letter == '.' && shape.ends_with('#');
+        if !is_of_number {
+            shape.push(letter);
+        } else if !shape.ends_with('#') {
+            shape.push('#');
+        }
+    }
+    shape
 }
 
 fn masked(line: &str) -> String {

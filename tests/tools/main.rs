@@ -24,6 +24,7 @@ mod nodes;
 mod offsets;
 mod ours;
 mod partitions;
+mod perf;
 #[path = "../support/random.rs"]
 mod random;
 mod reassign_partitions;

@@ -28,6 +28,7 @@ mod configs;
 mod console_consumer;
 mod console_producer;
 mod consumer_groups;
+mod consumer_perf_test;
 mod delete_records;
 mod dump_log;
 mod ending;
@@ -102,6 +103,11 @@ const TOOLS: &[Tool] = &[
         name: "consumer-groups",
         about: "List, describe or delete consumer groups, or change what they have committed",
         run: consumer_groups::run,
+    },
+    Tool {
+        name: "consumer-perf-test",
+        about: "Tell how fast records come that are read as fast as can be",
+        run: consumer_perf_test::run,
     },
     Tool {
         name: "delete-records",

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::protocol::messages::fetch::AbortedTransaction;
 use crate::records::control::{ControlType, EndTransactionMarker};
-use crate::records::{Batch, Batches, Record, RecordsError, Scratch, TimestampType};
+use crate::records::{Batch, Batches, Compression, Record, RecordsError, Scratch, TimestampType};
 
 /// A record that was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,12 +28,16 @@ pub struct Consumed {
     pub headers: Vec<(Bytes, Option<Bytes>)>,
 }
 
-/// What a piece of a partition holds.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Piece {
-    pub(super) records: Vec<Consumed>,
-    /// The offset to go on with.
-    pub(super) next: i64,
+/// The offset to go on with behind the whole batches in `bytes`, when the position was `from`.
+///
+/// # Errors
+/// The head of a batch is damaged.
+pub(super) fn end(bytes: &[u8], from: i64) -> Result<i64, RecordsError> {
+    let mut end = from;
+    for batch in Batches::new(bytes) {
+        end = end.max(batch?.next_offset().0);
+    }
+    Ok(end)
 }
 
 /// Reads the whole batches in `bytes`, from offset `from` on. `aborted` names the transactions whose records
@@ -42,16 +46,13 @@ pub(super) struct Piece {
 /// # Errors
 /// A batch is damaged, or in a format of before 2017.
 pub(super) fn read(
-    bytes: &[u8],
+    bytes: &Bytes,
     from: i64,
     mut aborted: Vec<AbortedTransaction>,
     scratch: &mut Scratch,
-) -> Result<Piece, RecordsError> {
+) -> Result<Vec<Consumed>, RecordsError> {
     aborted.sort_by_key(|transaction| std::cmp::Reverse(transaction.first_offset));
-    let mut piece = Piece {
-        records: Vec::new(),
-        next: from,
-    };
+    let mut records = Vec::new();
     let mut open: BTreeSet<i64> = BTreeSet::new();
     for batch in Batches::new(bytes) {
         let batch = batch?;
@@ -67,16 +68,17 @@ pub(super) fn read(
             }
         } else if !(batch.is_transactional() && open.contains(&producer)) {
             let timestamp_type = batch.timestamp_type();
+            // What is not compressed lies in the answer, and is shared with it.
+            let shared = (batch.compression()? == Compression::None).then_some(bytes);
             for record in batch.records(scratch)? {
                 let record = record?;
                 if record.offset().0 >= from {
-                    piece.records.push(consumed(&record, timestamp_type));
+                    records.push(consumed(&record, timestamp_type, shared));
                 }
             }
         }
-        piece.next = piece.next.max(batch.next_offset().0);
     }
-    Ok(piece)
+    Ok(records)
 }
 
 fn is_abort(batch: &Batch<'_>, scratch: &mut Scratch) -> Result<bool, RecordsError> {
@@ -87,12 +89,19 @@ fn is_abort(batch: &Batch<'_>, scratch: &mut Scratch) -> Result<bool, RecordsErr
     }))
 }
 
-fn consumed(record: &Record<'_>, timestamp_type: TimestampType) -> Consumed {
-    let copy = |bytes: Option<&[u8]>| bytes.map(Bytes::copy_from_slice);
-    let headers = record.headers().map(|header| {
-        let key = Bytes::copy_from_slice(header.key);
-        (key, copy(header.value))
-    });
+fn consumed(
+    record: &Record<'_>,
+    timestamp_type: TimestampType,
+    shared: Option<&Bytes>,
+) -> Consumed {
+    let own = |part: &[u8]| match shared {
+        Some(shared) => shared.slice_ref(part),
+        None => Bytes::copy_from_slice(part),
+    };
+    let copy = |part: Option<&[u8]>| part.map(own);
+    let headers = record
+        .headers()
+        .map(|header| (own(header.key), copy(header.value)));
     Consumed {
         offset: record.offset().0,
         timestamp: record.timestamp().0,
@@ -137,21 +146,21 @@ mod tests {
         end_transaction_marker(placement, ProducerId(producer), 0, marker).to_vec()
     }
 
-    fn values(piece: &Piece) -> Vec<&[u8]> {
-        let records = piece.records.iter();
+    fn values(records: &[Consumed]) -> Vec<&[u8]> {
         records
+            .iter()
             .filter_map(|record| record.value.as_deref())
             .collect()
     }
 
     #[test]
     fn records_before_the_position_are_passed_over() {
-        let bytes = [batch(0, &["a", "b"], None), batch(2, &["c"], None)].concat();
+        let bytes = Bytes::from([batch(0, &["a", "b"], None), batch(2, &["c"], None)].concat());
 
-        let piece = read(&bytes, 1, Vec::new(), &mut Scratch::default()).expect("good batches");
+        let records = read(&bytes, 1, Vec::new(), &mut Scratch::default()).expect("good batches");
 
-        assert_eq!(values(&piece), [b"b", b"c"]);
-        assert_eq!(piece.next, 3);
+        assert_eq!(values(&records), [b"b", b"c"]);
+        assert_eq!(end(&bytes, 1), Ok(3));
     }
 
     #[test]
@@ -162,8 +171,8 @@ mod tests {
             marker(2, 1, false),
             batch(3, &["later"], Some(1)),
             marker(4, 2, true),
-        ]
-        .concat();
+        ];
+        let bytes = Bytes::from(bytes.concat());
         let aborted = || {
             vec![AbortedTransaction {
                 producer_id: 1,
@@ -175,8 +184,8 @@ mod tests {
         let all = read(&bytes, 0, Vec::new(), &mut Scratch::default()).expect("good batches");
 
         assert_eq!(values(&committed), [&b"committed"[..], b"later"]);
-        assert_eq!(committed.next, 5, "past the last marker");
-        assert_eq!(all.records.len(), 3);
+        assert_eq!(end(&bytes, 0), Ok(5), "past the last marker");
+        assert_eq!(all.len(), 3);
     }
 
     #[test]
@@ -184,6 +193,7 @@ mod tests {
         let mut bytes = batch(0, &["a"], None);
         *bytes.last_mut().expect("not empty") ^= 1;
 
+        let bytes = Bytes::from(bytes);
         assert!(read(&bytes, 0, Vec::new(), &mut Scratch::default()).is_err());
     }
 }

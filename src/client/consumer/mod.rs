@@ -1,7 +1,7 @@
 //! A consumer: reads partitions from a position on, up to what is committed.
 //!
 //! This file drives: it finds positions and leaders, keeps one Fetch on the way to each leader that has
-//! partitions to be read, and moves the positions. `fetched` reads what comes; `group` decides which partitions
+//! partitions to be read, also while what came before is made use of, and moves the positions. `fetched` reads what comes; `group` decides which partitions
 //! are read where members share them; `assignor` shares them out.
 
 mod assignor;
@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::client::cluster::{Cluster, ClusterError, PartitionKey};
@@ -24,7 +25,7 @@ use crate::protocol::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
 };
 use crate::protocol::{ErrorCode, Str};
-use crate::records::Scratch;
+use crate::records::{RecordsError, Scratch};
 
 pub use assignor::Assignor;
 pub use fetched::Consumed;
@@ -224,6 +225,11 @@ impl Consumer {
             self.stale.clear();
             self.refresh_at = Instant::now() + PAUSE;
         }
+        self.send_fetches();
+        Ok(())
+    }
+
+    fn send_fetches(&mut self) {
         let mut by_leader: BTreeMap<i32, Tag> = BTreeMap::new();
         for (key, offset) in self.offsets() {
             match self.cluster.leader(&key.0, key.1) {
@@ -243,7 +249,6 @@ impl Consumer {
             self.busy.insert(leader);
             self.line(leader, address).send(request, tag, true);
         }
-        Ok(())
     }
 
     fn line(&mut self, node: i32, address: String) -> &Line<FetchRequest, Tag> {
@@ -305,7 +310,7 @@ impl Consumer {
             self.refuse(tag);
             return Ok(Vec::new());
         }
-        let mut polled = Vec::new();
+        let mut arrived = Vec::new();
         let FetchResponse { responses, .. } = answer;
         for topic in responses {
             for data in topic.partitions {
@@ -315,52 +320,54 @@ impl Consumer {
                 // What was assigned anew meanwhile is read from its new place.
                 let is_current =
                     matches!(self.positions.get(&key), Some(Position::Known(at)) if at == from);
-                if is_current {
-                    polled.extend(self.settle_partition(key, *from, data)?);
+                if is_current && let Some(bytes) = self.advance(&key, *from, &data)? {
+                    let aborted = data.aborted_transactions.unwrap_or_default();
+                    arrived.push((key, *from, bytes, aborted));
                 }
+            }
+        }
+        // The next records are on their way while these are read.
+        self.send_fetches();
+        let mut polled = Vec::new();
+        for (key, from, bytes, aborted) in arrived {
+            let records = fetched::read(&bytes, from, aborted, &mut self.scratch);
+            let records = records.map_err(|error| damaged(&key, from, &error))?;
+            if !records.is_empty() {
+                polled.push(Polled { key, records });
             }
         }
         Ok(polled)
     }
 
-    fn settle_partition(
+    /// Moves the position of a partition behind what has come of it, and returns that.
+    fn advance(
         &mut self,
-        key: PartitionKey,
+        key: &PartitionKey,
         from: i64,
-        data: PartitionData,
-    ) -> Result<Option<Polled>, ClusterError> {
+        data: &PartitionData,
+    ) -> Result<Option<Bytes>, ClusterError> {
         match data.error_code {
             ErrorCode::NONE => {}
             ErrorCode::OFFSET_OUT_OF_RANGE => {
                 let reset = self.settings.reset;
                 let start = reset.ok_or_else(|| ClusterError::of(data.error_code))?;
-                self.positions.insert(key, Position::Unknown(start));
+                self.positions.insert(key.clone(), Position::Unknown(start));
                 return Ok(None);
             }
             code if ErrorClass::of(code) == ErrorClass::Fatal => {
                 return Err(ClusterError::of(code));
             }
             _ => {
-                self.refuse(vec![(key, from)]);
+                self.refuse(vec![(key.clone(), from)]);
                 return Ok(None);
             }
         }
         let Some(bytes) = data.records.bytes() else {
             return Ok(None);
         };
-        let aborted = data.aborted_transactions.unwrap_or_default();
-        let piece = fetched::read(bytes, from, aborted, &mut self.scratch);
-        let piece = piece.map_err(|error| ClusterError::Refused {
-            code: ErrorCode::CORRUPT_MESSAGE,
-            message: Some(Str::from(format!(
-                "{}-{} at offset {from}: {error}",
-                key.0, key.1
-            ))),
-        })?;
-        self.positions
-            .insert(key.clone(), Position::Known(piece.next));
-        let records = piece.records;
-        Ok(Some(Polled { key, records }).filter(|polled| !polled.records.is_empty()))
+        let end = fetched::end(bytes, from).map_err(|error| damaged(key, from, &error))?;
+        self.positions.insert(key.clone(), Position::Known(end));
+        Ok(Some(bytes.clone()))
     }
 
     /// Asks anew who leads these partitions, after a pause.
@@ -371,6 +378,16 @@ impl Consumer {
             self.cluster.forget_topic(&topic);
             self.stale.insert(topic);
         }
+    }
+}
+
+fn damaged(key: &PartitionKey, from: i64, error: &RecordsError) -> ClusterError {
+    ClusterError::Refused {
+        code: ErrorCode::CORRUPT_MESSAGE,
+        message: Some(Str::from(format!(
+            "{}-{} at offset {from}: {error}",
+            key.0, key.1
+        ))),
     }
 }
 

@@ -83,6 +83,9 @@ pub struct GroupConsumer {
     leaving: mpsc::UnboundedSender<Leaving>,
     commit_interval: Option<Duration>,
     commit_at: Instant,
+    /// Since when there is nothing to be read, and how long there was nothing before.
+    idle_since: Option<Instant>,
+    idle: Duration,
 }
 
 impl GroupConsumer {
@@ -107,7 +110,15 @@ impl GroupConsumer {
             leaving,
             commit_interval,
             commit_at: Instant::now(),
+            idle_since: Some(Instant::now()),
+            idle: Duration::ZERO,
         }
+    }
+
+    /// How long, in all, this member has had no partitions to read.
+    pub fn waited(&self) -> Duration {
+        let now = self.idle_since.map(|since| since.elapsed());
+        self.idle + now.unwrap_or_default()
     }
 
     /// The next records of what this member reads, or none if none came within `patience`.
@@ -174,6 +185,19 @@ impl GroupConsumer {
     }
 
     fn follow(&mut self, event: Event) -> Result<(), ClusterError> {
+        let followed = self.act_on(event);
+        match (self.consumer.positions.is_empty(), self.idle_since) {
+            (true, None) => self.idle_since = Some(Instant::now()),
+            (false, Some(since)) => {
+                self.idle += since.elapsed();
+                self.idle_since = None;
+            }
+            _ => {}
+        }
+        followed
+    }
+
+    fn act_on(&mut self, event: Event) -> Result<(), ClusterError> {
         match event {
             Event::Assigned(keys) => {
                 for (key, committed) in keys {

@@ -7,6 +7,7 @@ use std::path::Path;
 use regex::Regex;
 
 use crate::cli::tools::ending::Ending;
+use crate::cli::tools::java_text::java_text;
 
 /// Where the values of records come from.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl Payload {
         }
         let delimiter = Regex::new(delimiter);
         let delimiter = delimiter.map_err(|error| Ending::Failed(error.to_string()))?;
-        let lines = parts(&String::from_utf8_lossy(&bytes), &delimiter);
+        let lines = parts(&java_text(&bytes), &delimiter);
         writeln!(io::stdout(), "Number of records read: {}", lines.len())?;
         if lines.is_empty() {
             return Err(Ending::Failed(

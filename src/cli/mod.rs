@@ -1,6 +1,7 @@
 //! The `broker` command: what its arguments mean, and what it says when the config is wrong. Kafka's tools are
 //! in `tools`.
 
+mod completions;
 mod health;
 mod tools;
 
@@ -47,6 +48,8 @@ struct Arguments {
 enum Command {
     /// Say whether the node that the config belongs to serves its cluster: exit code 0 if so, 1 if not
     Health(health::HealthArguments),
+    /// Print the script by which a shell completes arguments, for `source <(broker completions bash)`
+    Completions(completions::CompletionsArguments),
 }
 
 /// Does what the command line says. `arguments` begin with the program's name.
@@ -63,6 +66,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return finish(error.print(), code);
         }
     };
+    if let Some(Command::Completions(arguments)) = &arguments.command {
+        return finish(completions::print(arguments, Arguments::command()), 0);
+    }
     let loaded = match config::load(arguments.config.as_deref(), environment()) {
         Ok(loaded) => loaded,
         Err(error) => return finish(writeln!(io::stderr(), "{error}"), WRONG_INPUT),

@@ -8,6 +8,7 @@ mod support;
 
 mod call;
 mod cluster_tools;
+mod completions;
 mod configs;
 mod console;
 mod consumer_groups;

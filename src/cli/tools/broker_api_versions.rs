@@ -27,7 +27,7 @@ const REQUEST_TIMEOUT_MS: &str = "5000";
 /// Tell which versions of which APIs brokers serve.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version)]
-struct VersionsArguments {
+pub(super) struct VersionsArguments {
     /// The brokers to ask first, HOST:PORT and separated by commas
     #[arg(long, value_name = "SERVERS")]
     bootstrap_server: Option<String>,

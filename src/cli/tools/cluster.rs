@@ -22,7 +22,7 @@ const NAME: &str = "kafka-cluster.sh";
 /// Tell the id or the endpoints of a cluster, or have it forget a broker.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, infer_long_args = true)]
-struct ClusterArguments {
+pub(super) struct ClusterArguments {
     #[command(subcommand)]
     command: Command,
 }

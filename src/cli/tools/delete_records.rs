@@ -25,7 +25,7 @@ const NAME: &str = "kafka-delete-records.sh";
 /// Delete the records of partitions that are before an offset.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, infer_long_args = true)]
-struct DeleteRecordsArguments {
+pub(super) struct DeleteRecordsArguments {
     #[command(flatten)]
     connection: ConnectionArguments,
 

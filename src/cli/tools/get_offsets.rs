@@ -22,7 +22,7 @@ const NAME: &str = "kafka-get-offsets.sh";
 /// Tell the first or last offsets of partitions, or those of a time.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, infer_long_args = true)]
-struct OffsetsArguments {
+pub(super) struct OffsetsArguments {
     /// The nodes to ask first, HOST:PORT and separated by commas. (--broker-list is the same.)
     #[arg(long, value_name = "SERVERS", alias = "broker-list")]
     bootstrap_server: Option<String>,

@@ -28,7 +28,7 @@ const CONSUMER: &str = "consumer";
 /// List groups of all types.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, infer_long_args = true)]
-struct GroupsArguments {
+pub(super) struct GroupsArguments {
     #[command(flatten)]
     connection: ConnectionArguments,
 

@@ -26,7 +26,7 @@ const NAME: &str = "kafka-leader-election.sh";
 /// Elect leaders of partitions.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, infer_long_args = true)]
-struct ElectionArguments {
+pub(super) struct ElectionArguments {
     /// The nodes to ask first, HOST:PORT and separated by commas
     #[arg(long, value_name = "SERVERS")]
     bootstrap_server: Option<String>,

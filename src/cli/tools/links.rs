@@ -14,7 +14,7 @@ use super::ending::{self, Ending};
 /// Make a link to this program for each of Kafka's tools: kafka-topics.sh and the others.
 #[derive(Debug, Parser)]
 #[command(name = "install-links", bin_name = "broker install-links")]
-struct LinksArguments {
+pub(super) struct LinksArguments {
     /// Make the links in this directory, which is made if it is not there
     directory: PathBuf,
 }

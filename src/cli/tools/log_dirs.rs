@@ -21,7 +21,7 @@ const NAME: &str = "kafka-log-dirs.sh";
 /// Tell what the log directories of brokers hold.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, infer_long_args = true)]
-struct LogDirsArguments {
+pub(super) struct LogDirsArguments {
     #[command(flatten)]
     connection: ConnectionArguments,
 

@@ -61,6 +61,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::{Command, CommandFactory as _};
+
 /// A tool.
 #[derive(Debug)]
 pub(super) struct Tool {
@@ -68,6 +70,8 @@ pub(super) struct Tool {
     name: &'static str,
     /// What it does.
     about: &'static str,
+    /// Which arguments it takes, by the name that Kafka has for it.
+    command: fn() -> Command,
     /// Runs it. The arguments begin with its name.
     run: fn(Vec<OsString>) -> ExitCode,
 }
@@ -77,96 +81,115 @@ const TOOLS: &[Tool] = &[
     Tool {
         name: "broker-api-versions",
         about: "Tell which versions of which APIs brokers serve",
+        command: broker_api_versions::VersionsArguments::command,
         run: broker_api_versions::run,
     },
     Tool {
         name: "cluster",
         about: "Tell the id or the endpoints of a cluster, or have it forget a broker",
+        command: cluster::ClusterArguments::command,
         run: cluster::run,
     },
     Tool {
         name: "configs",
         about: "Tell or change configs of topics, brokers, groups and others, and quotas",
+        command: configs::ConfigsArguments::command,
         run: configs::run,
     },
     Tool {
         name: "console-consumer",
         about: "Write the records of topics to standard output",
+        command: console_consumer::ConsumerArguments::command,
         run: console_consumer::run,
     },
     Tool {
         name: "console-producer",
         about: "Send lines of standard input as records",
+        command: console_producer::ProducerArguments::command,
         run: console_producer::run,
     },
     Tool {
         name: "consumer-groups",
         about: "List, describe or delete consumer groups, or change what they have committed",
+        command: consumer_groups::GroupsArguments::command,
         run: consumer_groups::run,
     },
     Tool {
         name: "consumer-perf-test",
         about: "Tell how fast records come that are read as fast as can be",
+        command: consumer_perf_test::PerfArguments::command,
         run: consumer_perf_test::run,
     },
     Tool {
         name: "delete-records",
         about: "Delete the records of partitions that are before an offset",
+        command: delete_records::DeleteRecordsArguments::command,
         run: delete_records::run,
     },
     Tool {
         name: "dump-log",
         about: "Tell what is in the files of a partition, and what is wrong with them",
+        command: dump_log::DumpArguments::command,
         run: dump_log::run,
     },
     Tool {
         name: "features",
         about: "Tell or change the levels of the features of a cluster",
+        command: features::FeaturesArguments::command,
         run: features::run,
     },
     Tool {
         name: "get-offsets",
         about: "Tell the first or last offsets of partitions, or those of a time",
+        command: get_offsets::OffsetsArguments::command,
         run: get_offsets::run,
     },
     Tool {
         name: "groups",
         about: "List groups of all types",
+        command: groups::GroupsArguments::command,
         run: groups::run,
     },
     Tool {
         name: "leader-election",
         about: "Elect leaders of partitions: the first replicas, or unclean ones",
+        command: leader_election::ElectionArguments::command,
         run: leader_election::run,
     },
     Tool {
         name: "log-dirs",
         about: "Tell what the log directories of brokers hold",
+        command: log_dirs::LogDirsArguments::command,
         run: log_dirs::run,
     },
     Tool {
         name: "metadata-quorum",
         about: "Describe the quorum of controllers, or change its voters",
+        command: metadata_quorum::QuorumArguments::command,
         run: metadata_quorum::run,
     },
     Tool {
         name: "producer-perf-test",
         about: "Tell how fast records arrive that are sent as fast as can be",
+        command: producer_perf_test::PerfArguments::command,
         run: producer_perf_test::run,
     },
     Tool {
         name: "reassign-partitions",
         about: "Move partitions to other brokers, and replicas to other log directories",
+        command: reassign_partitions::ReassignArguments::command,
         run: reassign_partitions::run,
     },
     Tool {
         name: "storage",
         about: "Format the log directories of a node, or tell what is in them",
+        command: storage::StorageArguments::command,
         run: storage::run,
     },
     Tool {
         name: "topics",
         about: "Create, delete, describe or change topics",
+        command: topics::TopicsArguments::command,
         run: topics::run,
     },
 ];
@@ -175,6 +198,7 @@ const TOOLS: &[Tool] = &[
 const INSTALL_LINKS: Tool = Tool {
     name: "install-links",
     about: "Make a link for each tool, with Kafka's name, in a directory",
+    command: links::LinksArguments::command,
     run: links::run,
 };
 
@@ -201,6 +225,19 @@ impl Tool {
 pub(super) fn list() -> String {
     let lines = all().map(|tool| format!("  {:<21}{}\n", tool.name, tool.about));
     lines.collect()
+}
+
+/// The arguments of all tools, each as a word after `broker`.
+pub(super) fn subcommands() -> impl Iterator<Item = Command> {
+    all().map(|tool| {
+        let command = (tool.command)().name(tool.name).about(tool.about);
+        command.bin_name(format!("broker {}", tool.name))
+    })
+}
+
+/// The arguments of all tools that have a name of Kafka's, under that name.
+pub(super) fn programs() -> impl Iterator<Item = Command> {
+    TOOLS.iter().map(|tool| (tool.command)())
 }
 
 fn all() -> impl Iterator<Item = &'static Tool> {
@@ -232,6 +269,15 @@ mod tests {
     #[test]
     fn tools_are_in_the_order_of_their_names() {
         assert!(TOOLS.is_sorted_by(|first, second| first.name < second.name));
+    }
+
+    #[test]
+    fn the_arguments_of_a_tool_go_by_the_name_of_its_link() {
+        let names: Vec<String> = programs()
+            .map(|command| command.get_name().to_owned())
+            .collect();
+
+        assert_eq!(names, link_names().collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A consumer: reads partitions from a position on, up to what is committed.
 //!
 //! This file drives: it finds positions and leaders, keeps one Fetch on the way to each leader that has
-//! partitions to be read, also while what came before is made use of, and moves the positions. `fetched` reads what comes; `group` decides which partitions
-//! are read where members share them; `assignor` shares them out.
+//! partitions to be read, also while what came before is made use of, and moves the positions. `fetched` reads what
+//! comes; `group` decides which partitions are read where members share them; `assignor` shares them out.
 
 mod assignor;
 mod fetched;

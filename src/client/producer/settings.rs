@@ -25,6 +25,6 @@ pub struct ProducerSettings {
     pub retry_backoff: Duration,
     /// `delivery.timeout.ms`.
     pub delivery_timeout: Duration,
-    /// Whether [`Producer::take_arrived`] is asked for what has arrived.
+    /// Whether [`super::Producer::take_arrived`] is asked for what has arrived.
     pub tells_arrivals: bool,
 }

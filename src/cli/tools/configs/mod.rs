@@ -40,7 +40,7 @@ const NAME: &str = "kafka-configs.sh";
 /// Tell or change configs of topics, brokers, loggers, groups and client metrics, and quotas.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version)]
-struct ConfigsArguments {
+pub(super) struct ConfigsArguments {
     #[command(flatten)]
     connection: EntryArguments,
 

@@ -28,7 +28,7 @@ const NAME: &str = "kafka-console-consumer.sh";
 /// Read records of topics and write them to standard output, a line each.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, infer_long_args = true)]
-struct ConsumerArguments {
+pub(super) struct ConsumerArguments {
     /// The nodes to ask first, HOST:PORT and separated by commas
     #[arg(long, value_name = "SERVERS")]
     bootstrap_server: Option<String>,

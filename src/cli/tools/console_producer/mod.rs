@@ -32,7 +32,7 @@ const LINES_AT_ONCE: usize = 500;
 /// Read records from standard input, a line each, and send them to a topic.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, infer_long_args = true)]
-struct ProducerArguments {
+pub(super) struct ProducerArguments {
     /// The topic to send records to
     #[arg(long)]
     topic: Option<String>,

@@ -49,7 +49,7 @@ const NAME: &str = "kafka-consumer-groups.sh";
 /// List, describe or delete consumer groups, or change what they have committed.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, infer_long_args = true)]
-struct GroupsArguments {
+pub(super) struct GroupsArguments {
     #[command(flatten)]
     connection: ConnectionArguments,
 

@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Tell how fast records come that are read as fast as can be.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, infer_long_args = true)]
-struct PerfArguments {
+pub(super) struct PerfArguments {
     /// The nodes to ask first, HOST:PORT and separated by commas
     #[arg(long, value_name = "SERVERS")]
     bootstrap_server: Option<String>,

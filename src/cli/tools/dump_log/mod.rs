@@ -34,7 +34,7 @@ const STRING_DECODER: &str = "org.apache.kafka.tools.api.StringDecoder";
 /// Tell what is in the files of a partition, and what is wrong with them.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, infer_long_args = true)]
-struct DumpArguments {
+pub(super) struct DumpArguments {
     /// The files, with commas between them: .log, .index, .timeindex, .txnindex, .snapshot, .checkpoint
     #[arg(long, value_name = "LIST")]
     files: Option<String>,

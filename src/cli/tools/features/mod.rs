@@ -24,7 +24,7 @@ const NAME: &str = "kafka-features.sh";
 /// Tell or change the levels of the features of a cluster.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, infer_long_args = true)]
-struct FeaturesArguments {
+pub(super) struct FeaturesArguments {
     #[command(flatten)]
     connection: EntryArguments,
 

@@ -29,7 +29,7 @@ const NAME: &str = "kafka-metadata-quorum.sh";
 /// Describe the quorum of controllers, or change its voters.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, infer_long_args = true)]
-struct QuorumArguments {
+pub(super) struct QuorumArguments {
     #[command(flatten)]
     entry: EntryArguments,
 

@@ -38,7 +38,7 @@ const NAME: &str = "kafka-producer-perf-test.sh";
 /// Tell how fast records arrive that are sent as fast as can be.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, infer_long_args = true)]
-struct PerfArguments {
+pub(super) struct PerfArguments {
     /// The topic to send records to
     #[arg(long)]
     topic: String,

@@ -46,7 +46,7 @@ const NO_LIMIT: i64 = -1;
 /// Move partitions to other brokers, and replicas to other log directories.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, infer_long_args = true)]
-struct ReassignArguments {
+pub(super) struct ReassignArguments {
     #[command(flatten)]
     entry: EntryArguments,
 

@@ -29,7 +29,7 @@ const NAME: &str = "kafka-storage.sh";
 /// Format the log directories of a node, or tell what is in them.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version)]
-struct StorageArguments {
+pub(super) struct StorageArguments {
     #[command(subcommand)]
     command: Command,
 }

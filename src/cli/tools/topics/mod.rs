@@ -38,7 +38,7 @@ const NAME: &str = "kafka-topics.sh";
     infer_long_args = true,
     group = ArgGroup::new("action").multiple(true)
 )]
-struct TopicsArguments {
+pub(super) struct TopicsArguments {
     #[command(flatten)]
     connection: ConnectionArguments,
 

@@ -50,7 +50,7 @@ mod tests {
 
         assert_eq!(
             String::from_utf8(text).expect("text"),
-            "\nMetric Name              Value\ng:a:{client-id=c}    : 1.000\ng:long:{client-id=c} : 2.500\n"
+            "\nMetric Name            Value\ng:a:{client-id=c}    : 1.000\ng:long:{client-id=c} : 2.500\n"
         );
     }
 }

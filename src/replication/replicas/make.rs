@@ -23,6 +23,9 @@ const LOGS_PER_THREAD: usize = 50;
 /// The logs that are being made, and in which directory.
 pub type BeingMade = Mutex<BTreeMap<TopicIdPartition, DirectoryId>>;
 
+/// The logs that are to be made in each directory.
+type Shares = Vec<(Arc<DataDir>, Vec<LocalPartition>)>;
+
 /// What those who make logs share with whoever waits.
 #[derive(Default)]
 struct Making {
@@ -101,14 +104,8 @@ impl Replicas {
     }
 
     /// Which directory each log is made in; those without one are offline.
-    fn share_out<'r>(
-        &self,
-        replicas: &[&'r LocalPartition],
-    ) -> (
-        Vec<(Arc<DataDir>, Vec<LocalPartition>)>,
-        Vec<&'r LocalPartition>,
-    ) {
-        let mut shares: Vec<(Arc<DataDir>, Vec<LocalPartition>)> = Vec::new();
+    fn share_out<'r>(&self, replicas: &[&'r LocalPartition]) -> (Shares, Vec<&'r LocalPartition>) {
+        let mut shares = Shares::new();
         let mut nowhere = Vec::new();
         for &replica in replicas {
             let planned = |dir: &DataDir| {

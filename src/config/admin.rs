@@ -22,6 +22,8 @@ pub struct AdminConfig {
     pub admin_password: Option<Secret>,
     /// The file that holds it, if it is not set itself.
     pub admin_password_file: Option<String>,
+    /// Whether the pages refuse every change.
+    pub admin_read_only: bool,
     /// How many partitions `/metrics/detailed` tells of: 0 or above.
     pub admin_metrics_partitions_max: i32,
     /// How many groups and committed offsets together it tells of: 0 or above.
@@ -41,6 +43,7 @@ impl AdminConfig {
             admin_hosts: hosts.filter(|host| !host.is_empty()).collect(),
             admin_password: view.optional_secret("admin.password"),
             admin_password_file: view.optional_text("admin.password.file"),
+            admin_read_only: view.bool("admin.read.only"),
             admin_metrics_partitions_max: view.int("admin.metrics.partitions.max"),
             admin_metrics_groups_max: view.int("admin.metrics.groups.max"),
         })

@@ -1,5 +1,6 @@
 //! Who may see the pages. On a loopback address everybody may: who is there is on this machine. On any other
-//! they tell `admin.password`, by HTTP's own means, and may guess a few times only.
+//! they tell `admin.password`, by HTTP's own means or in a form (`pages/login`), and may guess a few times only.
+//! Who wants to change something tells it wherever they are.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -33,6 +34,11 @@ impl Ends {
             local: socket.local_addr().ok().map(|it| it.ip().to_canonical()),
             peer: socket.peer_addr().ok().map(|it| it.ip().to_canonical()),
         }
+    }
+
+    /// Where it comes from.
+    pub(super) fn peer(self) -> Option<IpAddr> {
+        self.peer
     }
 
     fn are_loopback(self) -> bool {
@@ -107,12 +113,22 @@ impl Gate {
         if ends.is_some_and(Ends::are_loopback) {
             return Ok(());
         }
+        self.prove(ends, told_password(headers).as_deref(), now)
+    }
+
+    /// Whether somebody at these ends has told the password, wherever they are.
+    pub(super) fn prove(
+        &self,
+        ends: Option<Ends>,
+        told: Option<&str>,
+        now: Instant,
+    ) -> Result<(), Refused> {
         let secret = match &self.password {
             Password::Unset => return Err(Refused::NoPassword),
             Password::Unreadable => return Err(Refused::Unreadable),
             Password::Is(secret) => secret.reveal(),
         };
-        let told = told_password(headers).ok_or(Refused::Wrong)?;
+        let told = told.ok_or(Refused::Wrong)?;
         let peer = ends.and_then(|ends| ends.peer).map(network_of);
         let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
         let mut guesses = self.guesses.lock();
@@ -158,7 +174,7 @@ fn network_of(ip: IpAddr) -> IpAddr {
 }
 
 /// The password of a request; whatever name stands before it.
-fn told_password(headers: &HeaderMap) -> Option<String> {
+pub(super) fn told_password(headers: &HeaderMap) -> Option<String> {
     let told = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, coded) = told.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -171,7 +187,7 @@ fn told_password(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Whether both are the same. How long it takes says nothing of where they differ, nor of how long the secret is.
-fn is_same(told: &[u8], secret: &[u8]) -> bool {
+pub(super) fn is_same(told: &[u8], secret: &[u8]) -> bool {
     if secret.is_empty() {
         return false;
     }

@@ -42,17 +42,40 @@ impl Answer {
 
 /// Asks `address` for a page, with these headers.
 pub fn get(address: &str, path: &str, headers: &[&str]) -> Answer {
+    let host = format!("Host: {address}");
+    let headers: Vec<&str> = [host.as_str()].iter().chain(headers).copied().collect();
+    send(address, "GET", path, &headers, "")
+}
+
+/// Sends a form to `address`, with these headers.
+pub fn post(address: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+    let host = format!("Host: {address}");
+    let headers: Vec<&str> = [host.as_str()].iter().chain(headers).copied().collect();
+    send(address, "POST", path, &headers, body)
+}
+
+/// Sends a request with these headers and no others of meaning.
+pub fn send(address: &str, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
     let mut socket = TcpStream::connect(address).expect("the pages are served");
     socket.set_read_timeout(Some(LIMIT)).expect("it can be set");
-    let mut request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+    if method == "POST" {
+        request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
     for header in headers {
         request.push_str(header);
         request.push_str("\r\n");
     }
     request.push_str("\r\n");
     socket.write_all(request.as_bytes()).expect("it is sent");
+    // A body that is too long is refused before all of it has been taken.
+    let _ = socket.write_all(body.as_bytes());
     let mut answer = Vec::new();
-    socket.read_to_end(&mut answer).expect("it is answered");
+    let ended = socket.read_to_end(&mut answer);
+    assert!(
+        ended.is_ok() || !answer.is_empty(),
+        "it is answered: {ended:?}"
+    );
     let answer = String::from_utf8(answer).expect("text");
     let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());

@@ -13,7 +13,9 @@ mod topics;
 mod voice;
 
 mod browser;
+mod changing;
 mod gate;
+mod guard;
 mod hostile;
 mod many;
 mod whole;

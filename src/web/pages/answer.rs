@@ -5,9 +5,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use maud::Markup;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::frame::{Frame, sentence};
+use super::login::to_login;
 use super::query::{Query, decoded};
 use super::view::Known;
 use crate::web::gate::Refused;
@@ -24,7 +25,15 @@ pub(super) struct Asked {
     /// What stands behind the second slash of the path.
     pub(super) name: String,
     pub(super) query: Query,
+    /// The path with all that stands behind it.
+    pub(super) target: String,
+    /// The token of the forms of the session, if the request has one.
+    pub(super) form_token: Option<String>,
+    /// What was done by the form that led here.
+    pub(super) notice: Option<String>,
     wants_json: bool,
+    wants_html: bool,
+    has_cookie: bool,
     /// The ETag that the browser has.
     seen: Option<HeaderValue>,
 }
@@ -61,9 +70,70 @@ impl Asked {
             path: path.to_owned(),
             name: parts.next().map(decoded).unwrap_or_default(),
             query: Query::of(request.uri().query().unwrap_or_default()),
+            target: request
+                .uri()
+                .path_and_query()
+                .map_or("/", |it| it.as_str())
+                .to_owned(),
+            form_token: None,
+            notice: None,
             wants_json: wants_json(request.headers()),
+            wants_html: accepted(request.headers()).contains("text/html"),
+            has_cookie: request.headers().contains_key(header::COOKIE),
             seen: request.headers().get(header::IF_NONE_MATCH).cloned(),
         }
+    }
+
+    /// Whether JSON is wanted.
+    pub(super) fn wants_json(&self) -> bool {
+        self.wants_json
+    }
+
+    /// Whether a browser asks, for somebody to look at.
+    pub(super) fn wants_html(&self) -> bool {
+        self.wants_html && !self.wants_json
+    }
+
+    /// What stands behind the `?` under this name.
+    pub(super) fn parameter(&self, name: &str) -> Option<String> {
+        let (_, query) = self.target.split_once('?')?;
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs
+            .find(|pair| pair.0 == name)
+            .map(|pair| decoded(pair.1))
+    }
+
+    /// An answer to a program.
+    pub(super) fn json(&self, status: StatusCode, told: &Value) -> Response {
+        let headers = [(header::CONTENT_TYPE, JSON), (header::VARY, "accept")];
+        (status, headers, told.to_string()).into_response()
+    }
+
+    /// A page that somebody types in: nothing on it is renewed.
+    pub(super) fn form(
+        &self,
+        status: StatusCode,
+        (title, place): (&str, &str),
+        node: Option<i32>,
+        content: &Markup,
+    ) -> Response {
+        let frame = Frame {
+            title,
+            place,
+            node,
+            tools: None,
+            notice: self.notice.as_deref(),
+            session: self.form_token.as_deref(),
+            is_live: false,
+        };
+        let headers: [(HeaderName, &str); 4] = [
+            (header::CONTENT_TYPE, HTML),
+            (header::CONTENT_SECURITY_POLICY, POLICY),
+            (header::VARY, "accept"),
+            // Without it browsers would not say where the form comes from when it is sent.
+            (header::REFERRER_POLICY, "same-origin"),
+        ];
+        (status, headers, frame.around(content)).into_response()
     }
 
     /// Shows data as it is wanted: as JSON, or as what `content` makes of it.
@@ -100,6 +170,8 @@ impl Asked {
                     place: shown.place,
                     node: Some(known.node_id),
                     tools: shown.tools,
+                    notice: self.notice.as_deref(),
+                    session: self.form_token.as_deref(),
                     is_live: true,
                 };
                 self.with_tag(HTML, frame.around(&content))
@@ -138,6 +210,8 @@ impl Asked {
                 place: "",
                 node: None,
                 tools: None,
+                notice: None,
+                session: self.form_token.as_deref(),
                 // It goes on by itself once the node serves.
                 is_live: status == StatusCode::SERVICE_UNAVAILABLE,
             };
@@ -165,11 +239,16 @@ impl Asked {
                 "The file that admin.password.file names could not be read when this node started; \
                  its log says why.",
             ),
+            Refused::Wrong if self.wants_html() => to_login(self),
             Refused::Wrong => {
                 let mut answer =
                     self.error(StatusCode::UNAUTHORIZED, "The pages need the password.");
-                let asks = HeaderValue::from_static("Basic realm=\"broker\", charset=\"UTF-8\"");
-                answer.headers_mut().insert(header::WWW_AUTHENTICATE, asks);
+                // A page whose session has ended asks by itself: no window shall come up in front of it.
+                if !self.has_cookie {
+                    let asks =
+                        HeaderValue::from_static("Basic realm=\"broker\", charset=\"UTF-8\"");
+                    answer.headers_mut().insert(header::WWW_AUTHENTICATE, asks);
+                }
                 answer
             }
             Refused::TooMany(seconds) => {
@@ -183,10 +262,14 @@ impl Asked {
     }
 }
 
+fn accepted(headers: &HeaderMap) -> &str {
+    let accepted = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
+    accepted.unwrap_or_default()
+}
+
 /// Whether JSON is named, and before HTML.
 fn wants_json(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
-    let accepted = accepted.unwrap_or_default();
+    let accepted = accepted(headers);
     let json = accepted.find(JSON);
     let html = accepted.find("text/html");
     json.is_some_and(|json| html.is_none_or(|html| json < html))

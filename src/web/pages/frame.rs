@@ -3,6 +3,8 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::assets;
+use super::changes::TOKEN;
+use super::login::{LOGIN, LOGOUT};
 use super::query::{Part, Query};
 
 /// The pages in the bar: address and name.
@@ -24,6 +26,10 @@ pub(super) struct Frame<'a> {
     pub(super) node: Option<i32>,
     /// What stands above the content and stays when that is renewed.
     pub(super) tools: Option<Markup>,
+    /// What was done by the form that led here.
+    pub(super) notice: Option<&'a str>,
+    /// The token of the forms of the session, if there is one.
+    pub(super) session: Option<&'a str>,
     /// Whether the content is renewed.
     pub(super) is_live: bool,
 }
@@ -53,11 +59,15 @@ impl Frame<'_> {
                                     a href=(path) aria-current=[here] { (name) }
                                 }
                             }
-                            @if let Some(node) = self.node { span.where { "node " (node) } }
+                            span.where { @if let Some(node) = self.node { "node " (node) } }
+                            (account(self.session))
                         }
                     }
                     main #content {
                         h1 { (self.title) }
+                        @if let Some(notice) = self.notice {
+                            div.verdict.good.notice role="status" { p { (notice) } }
+                        }
                         @if let Some(tools) = &self.tools { (tools) }
                         div #live { (content) }
                     }
@@ -66,6 +76,20 @@ impl Frame<'_> {
             }
         };
         page.into_string()
+    }
+}
+
+/// The way to log in, or to log out of a session.
+fn account(session: Option<&str>) -> Markup {
+    html! {
+        @if let Some(token) = session {
+            form.account method="post" action=(LOGOUT) {
+                input type="hidden" name=(TOKEN) value=(token);
+                button type="submit" { "Log out" }
+            }
+        } @else {
+            a.account href=(LOGIN) { "Log in" }
+        }
     }
 }
 
@@ -303,6 +327,8 @@ mod tests {
             place: hostile,
             node: Some(1),
             tools: Some(search("/topics", &query, &nothing())),
+            notice: Some(hostile),
+            session: Some(hostile),
             is_live: true,
         };
 

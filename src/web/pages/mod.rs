@@ -7,8 +7,10 @@
 
 mod answer;
 mod assets;
+mod changes;
 mod detail;
 mod frame;
+mod login;
 mod open_api;
 mod query;
 mod render;
@@ -16,21 +18,20 @@ mod survey;
 mod view;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 
-use super::gate::{Ends, Gate};
 use super::node::{Node, Serving, Stage};
 use crate::clock::wall_clock;
 use crate::config::host_and_port;
 use crate::metadata::image::{BrokerImage, MetadataImage, ResourceKind};
 use answer::{Asked, Shown};
 use detail::{Detail, Detailer};
+use login::Login;
 use survey::{Peer, Surveyor};
 use view::Known;
 use view::brokers::{Brokers, LogDirectories, OneBroker};
@@ -48,7 +49,7 @@ type Make = fn(&Known, &Asked) -> Option<Shown>;
 /// What all pages share.
 struct Pages {
     node: Arc<Node>,
-    gate: Gate,
+    login: Login,
     surveyor: Arc<Surveyor>,
     detailer: Detailer,
 }
@@ -57,7 +58,7 @@ struct Pages {
 pub(super) fn router(node: &Arc<Node>) -> Router {
     let pages = Arc::new(Pages {
         node: Arc::clone(node),
-        gate: Gate::new(&node.config.admin),
+        login: Login::new(&node.config.admin, &node.config.node),
         surveyor: Arc::default(),
         detailer: Detailer::default(),
     });
@@ -72,6 +73,9 @@ pub(super) fn router(node: &Arc<Node>) -> Router {
         .route("/log-dirs", page(log_directories))
         .route("/quorum", page(quorum))
         .route("/openapi.json", get(open_api::describe))
+        .route(login::LOGIN, get(login::show).post(login::log_in))
+        .route(login::LOGOUT, post(login::log_out))
+        .merge(changes::routes())
         .fallback(missing)
         .with_state(pages)
         .merge(assets::routes())
@@ -80,8 +84,8 @@ pub(super) fn router(node: &Arc<Node>) -> Router {
 fn page(make: Make) -> MethodRouter<Arc<Pages>> {
     get(
         move |State(pages): State<Arc<Pages>>, request: Request| async move {
-            let asked = Asked::of(&request);
-            match pages.refusal(&request, &asked) {
+            let mut asked = Asked::of(&request);
+            match pages.refusal(&request, &mut asked) {
                 Some(refused) => refused,
                 None => pages.answer(&asked, make).await,
             }
@@ -90,8 +94,8 @@ fn page(make: Make) -> MethodRouter<Arc<Pages>> {
 }
 
 async fn missing(State(pages): State<Arc<Pages>>, request: Request) -> Response {
-    let asked = Asked::of(&request);
-    match pages.refusal(&request, &asked) {
+    let mut asked = Asked::of(&request);
+    match pages.refusal(&request, &mut asked) {
         Some(refused) => refused,
         None => asked.error(StatusCode::NOT_FOUND, "There is no such page."),
     }
@@ -100,18 +104,11 @@ async fn missing(State(pages): State<Arc<Pages>>, request: Request) -> Response 
 impl Pages {
     async fn answer(&self, asked: &Asked, make: Make) -> Response {
         let stage = self.node.stage();
-        let serving = match &*stage {
-            Stage::Serving(serving) => serving,
-            Stage::Starting => {
-                let sentence = "This node is starting. It shows the cluster once it serves.";
-                return asked.error(StatusCode::SERVICE_UNAVAILABLE, sentence);
-            }
-            Stage::Stopping => {
-                let sentence = "This node is stopping. Another node shows the cluster.";
-                return asked.error(StatusCode::SERVICE_UNAVAILABLE, sentence);
-            }
+        let Stage::Serving(serving) = &*stage else {
+            return starting_or_stopping(&stage, asked);
         };
-        let known = self.known(serving, asked).await;
+        let detail = Detail::of(asked, &serving.parts.metadata.image());
+        let known = self.known(serving, detail).await;
         match make(&known, asked) {
             Some(shown) => asked.answer(&known, shown),
             None => asked.error(StatusCode::NOT_FOUND, "There is nothing of this name."),
@@ -119,18 +116,32 @@ impl Pages {
     }
 
     /// The answer to who may not see the pages.
-    fn refusal(&self, request: &Request, asked: &Asked) -> Option<Response> {
-        let ends = request.extensions().get::<Ends>().copied();
-        let checked = self.gate.check(ends, request.headers(), Instant::now());
+    fn refusal(&self, request: &Request, asked: &mut Asked) -> Option<Response> {
+        let checked = self.login.check(request, asked);
         checked.err().map(|refused| asked.refused(&refused))
     }
 
-    async fn known(&self, serving: &Serving, asked: &Asked) -> Known {
+    /// Where brokers can be asked, as clients ask them.
+    fn addresses(&self) -> Vec<String> {
+        match &*self.node.stage() {
+            Stage::Serving(serving) => {
+                let peers = self.peers(serving).into_iter();
+                peers.filter_map(|peer| peer.address.ok()).collect()
+            }
+            Stage::Starting | Stage::Stopping => Vec::new(),
+        }
+    }
+
+    fn peers(&self, serving: &Serving) -> Vec<Peer> {
+        let parts = &serving.parts;
+        let listener = parts.config.network.listeners.inter_broker.as_deref();
+        peers(&parts.metadata.image(), listener)
+    }
+
+    async fn known(&self, serving: &Serving, detail: Option<Detail>) -> Known {
         let parts = &serving.parts;
         let image = Arc::clone(&parts.metadata.image());
-        let listener = parts.config.network.listeners.inter_broker.as_deref();
-        let peers = peers(&image, listener);
-        let detail = Detail::of(asked, &image);
+        let peers = self.peers(serving);
         let details = async {
             match detail {
                 Some(detail) => Some(self.detailer.ask(detail, &image, &peers).await),
@@ -150,6 +161,17 @@ impl Pages {
             now_ms: wall_clock().0,
         }
     }
+}
+
+/// The answer of a node that does not serve.
+fn starting_or_stopping(stage: &Stage, asked: &Asked) -> Response {
+    let sentence = match stage {
+        Stage::Stopping => "This node is stopping. Another node shows the cluster.",
+        Stage::Starting | Stage::Serving(_) => {
+            "This node is starting. It shows the cluster once it serves."
+        }
+    };
+    asked.error(StatusCode::SERVICE_UNAVAILABLE, sentence)
 }
 
 /// Where the brokers listen: on the listener of brokers, if they have it.

@@ -7,8 +7,10 @@ use axum::Router;
 use axum::http::header;
 use axum::routing::get;
 
-static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("css", "text/css; charset=utf-8", include_str!("page.css")));
+static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    let text = concat!(include_str!("page.css"), include_str!("forms.css"));
+    Asset::new("css", "text/css; charset=utf-8", text)
+});
 static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new(
         "js",

@@ -1,0 +1,125 @@
+//! A change as a page: its form, with what was typed and what is wrong with it.
+//!
+//! PURE.
+
+use maud::{Markup, html};
+
+use super::form::{Field, Form, Kind};
+use super::guard::TOKEN;
+use super::{Change, Fault};
+use crate::web::pages::view::Known;
+
+/// The form of a change.
+pub(super) fn form(
+    change: &Change,
+    known: &Known,
+    typed: &Form,
+    (token, fault): (&str, Option<&Fault>),
+) -> Markup {
+    html! {
+        @if let Some(fault) = fault {
+            div.verdict.bad role="alert" { p { (fault.sentence(change)) } }
+        }
+        p.about { (change.about) }
+        ((change.show)(known, typed))
+        form.change method="post" action=(change.path) {
+            input type="hidden" name=(TOKEN) value=(token);
+            @let first = first_to_type(change, typed);
+            @for it in change.fields {
+                @let is_first = fault.and_then(Fault::field).or(first) == Some(it.name);
+                (field(it, known, typed, (is_first, fault)))
+            }
+            div.buttons {
+                @for (step, label) in change.steps {
+                    @let class = if Some(*step) == change.steps.last().map(|it| it.0) { "main" } else { "" };
+                    button class=(class) type="submit" name="step" value=(step) { (label) }
+                }
+            }
+        }
+    }
+}
+
+/// The field that is typed in first: one that is needed and empty, else the first that is no subject.
+fn first_to_type(change: &Change, typed: &Form) -> Option<&'static str> {
+    let mut all = change
+        .fields
+        .iter()
+        .filter(|it| it.kind != Kind::Subject || typed.text(it.name).is_empty());
+    let empty = all
+        .clone()
+        .find(|it| it.is_required && typed.text(it.name).is_empty());
+    empty.or_else(|| all.next()).map(|it| it.name)
+}
+
+fn field(
+    it: &Field,
+    known: &Known,
+    typed: &Form,
+    (is_first, fault): (bool, Option<&Fault>),
+) -> Markup {
+    let value = typed.text(it.name);
+    if it.kind == Kind::Subject && !value.is_empty() {
+        return html! {
+            div.field.subject {
+                span.label { (it.label) } " " b { (value) }
+                input type="hidden" name=(it.name) value=(value);
+            }
+        };
+    }
+    let fault = fault.filter(|fault| fault.field() == Some(it.name));
+    let invalid = fault.map(|_| "true");
+    let (help, id) = (format!("{}-help", it.name), it.name);
+    if it.kind == Kind::Check {
+        return html! {
+            div.field.check {
+                input id=(id) type="checkbox" name=(it.name) value="true" checked[typed.is_ticked(it.name)]
+                    autofocus[is_first] aria-describedby=(help);
+                label for=(id) { (it.label) }
+                (below(it, &help, fault))
+            }
+        };
+    }
+    html! {
+        div.field {
+            label for=(id) { (it.label) @if !it.is_required { span.soft { " (optional)" } } }
+            @match it.kind {
+                Kind::Lines => {
+                    textarea id=(id) name=(it.name) rows="6" spellcheck="false" autofocus[is_first]
+                        aria-describedby=(help) aria-invalid=[invalid] { "\n" (typed.typed(it.name)) }
+                }
+                Kind::Choice(choices) => {
+                    select id=(id) name=(it.name) autofocus[is_first] aria-describedby=(help) {
+                        @for (sent, shown) in choices {
+                            option value=(sent) selected[value == *sent] { (shown) }
+                        }
+                    }
+                }
+                Kind::Broker => {
+                    select id=(id) name=(it.name) autofocus[is_first] aria-describedby=(help) {
+                        @for broker in known.image.brokers().iter() {
+                            @let number = broker.id.0.to_string();
+                            option value=(number) selected[value == number] { "Broker " (number) }
+                        }
+                        @if !it.is_required { option value="" selected[value.is_empty()] { "All brokers" } }
+                    }
+                }
+                kind => {
+                    @let mode = (kind == Kind::Number).then_some("numeric");
+                    input id=(id) type="text" name=(it.name) value=(value) inputmode=[mode] autocomplete="off"
+                        spellcheck="false" autofocus[is_first] required[it.is_required] aria-describedby=(help)
+                        aria-invalid=[invalid];
+                }
+            }
+            (below(it, &help, fault))
+        }
+    }
+}
+
+fn below(it: &Field, id: &str, fault: Option<&Fault>) -> Markup {
+    html! {
+        p.note id=(id) {
+            @if let Some(fault) = fault { span.wrong { (fault.text()) } " " }
+            (it.help)
+        }
+    }
+}

@@ -102,7 +102,12 @@ pub fn pages(nodes: &Nodes, id: i32) -> String {
 
 /// Three nodes that serve pages, and that know each other.
 pub fn three(test: u8) -> Nodes {
-    let settings = [("min.insync.replicas", "2")];
+    three_with(test, &[])
+}
+
+/// The same, with these settings.
+pub fn three_with(test: u8, settings: &[(&str, &str)]) -> Nodes {
+    let settings = [&[("min.insync.replicas", "2")], settings].concat();
     let mut nodes = Nodes::combined(test, &[Maker::Ours; 3], &settings).expect("they are ours");
     for id in nodes.ids() {
         let listener = format!("http://{}", pages(&nodes, id));

@@ -2,9 +2,13 @@
 
 use std::fmt::Write as _;
 
+use broker::model::{Offset, Timestamp};
+use broker::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use broker::records::{BatchBuilder, NewRecord};
 use serde_json::Value;
 
 use crate::browser::{Answer, get, post};
+use crate::voice::{ask_at, wait_for};
 
 /// What the nodes of these tests ask for.
 pub const PASSWORD: &str = "opensesame";
@@ -111,4 +115,35 @@ pub fn encoded(fields: &[(&str, &str)]) -> String {
         }
     }
     text
+}
+
+/// Writes so many records to a partition.
+pub fn fill(address: &str, (topic, partition): (&str, i32), count: i64) {
+    let mut builder = BatchBuilder::new(Offset(0));
+    for number in 0..count {
+        builder.append(NewRecord {
+            timestamp: Timestamp(1_000 + number),
+            key: None,
+            value: Some(&[b'x'; 100]),
+            headers: &[],
+        });
+    }
+    let request = ProduceRequest {
+        acks: -1,
+        timeout_ms: 10_000,
+        topic_data: vec![TopicProduceData {
+            name: topic.to_owned().into(),
+            partition_data: vec![PartitionProduceData {
+                index: partition,
+                records: Some(builder.build()),
+            }],
+            ..TopicProduceData::default()
+        }],
+        ..ProduceRequest::default()
+    };
+    wait_for("a batch to be taken", || {
+        let answer = ask_at(address, &request, 9)?;
+        let code = answer.responses[0].partition_responses[0].error_code;
+        (!code.is_error()).then_some(())
+    });
 }

@@ -13,6 +13,7 @@ mod topics;
 mod voice;
 
 mod browser;
+mod changes;
 mod changing;
 mod gate;
 mod guard;

@@ -7,7 +7,8 @@ use maud::Markup;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::frame::{Frame, sentence};
+use super::changes::doings;
+use super::frame::{Frame, nothing, sentence};
 use super::login::to_login;
 use super::query::{Query, decoded};
 use super::view::Known;
@@ -31,6 +32,8 @@ pub(super) struct Asked {
     pub(super) form_token: Option<String>,
     /// What was done by the form that led here.
     pub(super) notice: Option<String>,
+    /// Whether nothing may be changed.
+    pub(super) is_read_only: bool,
     wants_json: bool,
     wants_html: bool,
     has_cookie: bool,
@@ -77,6 +80,7 @@ impl Asked {
                 .to_owned(),
             form_token: None,
             notice: None,
+            is_read_only: false,
             wants_json: wants_json(request.headers()),
             wants_html: accepted(request.headers()).contains("text/html"),
             has_cookie: request.headers().contains_key(header::COOKIE),
@@ -101,6 +105,15 @@ impl Asked {
         pairs
             .find(|pair| pair.0 == name)
             .map(|pair| decoded(pair.1))
+    }
+
+    /// Links to forms, by their names and addresses, where something may be changed.
+    pub(super) fn doings(&self, links: &[(&str, String)]) -> Markup {
+        if self.is_read_only {
+            nothing()
+        } else {
+            doings(links)
+        }
     }
 
     /// An answer to a program.

@@ -25,6 +25,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 
+use maud::html;
+
 use super::node::{Node, Serving, Stage};
 use crate::clock::wall_clock;
 use crate::config::host_and_port;
@@ -32,6 +34,7 @@ use crate::metadata::image::{BrokerImage, MetadataImage, ResourceKind};
 use answer::{Asked, Shown};
 use detail::{Detail, Detailer};
 use login::Login;
+use query::encoded;
 use survey::{Peer, Surveyor};
 use view::Known;
 use view::brokers::{Brokers, LogDirectories, OneBroker};
@@ -117,6 +120,7 @@ impl Pages {
 
     /// The answer to who may not see the pages.
     fn refusal(&self, request: &Request, asked: &mut Asked) -> Option<Response> {
+        asked.is_read_only = self.node.config.admin.admin_read_only;
         let checked = self.login.check(request, asked);
         checked.err().map(|refused| asked.refused(&refused))
     }
@@ -214,14 +218,31 @@ fn topics(known: &Known, asked: &Asked) -> Option<Shown> {
     let view = Topics::of(known, &asked.query);
     let content = || render::topics::topics(&view, &asked.query);
     let shown = asked.show("Topics", "/topics", &view, content);
-    Some(shown.with_tools(render::topics::tools(&asked.query)))
+    let links = [
+        ("Create a topic", "/change/create-topic".to_owned()),
+        (
+            "Elect preferred leaders",
+            "/change/elect-leaders".to_owned(),
+        ),
+    ];
+    let tools = render::topics::tools(&asked.query);
+    Some(shown.with_tools(html! { (tools) (asked.doings(&links)) }))
 }
 
 fn topic(known: &Known, asked: &Asked) -> Option<Shown> {
     let view = OneTopic::of(known, &asked.name, &asked.query)?;
     let title = format!("Topic {}", asked.name);
     let content = || render::topics::one(&view, &asked.query);
-    Some(asked.show(&title, "/topics", &view, content))
+    let shown = asked.show(&title, "/topics", &view, content);
+    let name = encoded(&asked.name);
+    let link = |text, change| (text, format!("/change/{change}?topic={name}"));
+    let links = [
+        link("Add partitions", "add-partitions"),
+        link("Elect preferred leaders", "elect-leaders"),
+        link("Delete records", "delete-records"),
+        link("Delete", "delete-topic"),
+    ];
+    Some(shown.with_tools(asked.doings(&links)))
 }
 
 fn groups(known: &Known, asked: &Asked) -> Option<Shown> {
@@ -248,7 +269,9 @@ fn broker(known: &Known, asked: &Asked) -> Option<Shown> {
     let view = OneBroker::of(known, asked.name.parse().ok()?)?;
     let title = format!("Broker {}", asked.name);
     let content = || render::brokers::one(&view);
-    Some(asked.show(&title, "/brokers", &view, content))
+    let shown = asked.show(&title, "/brokers", &view, content);
+    let drain = format!("/change/drain?broker={}", view.broker.id);
+    Some(shown.with_tools(asked.doings(&[("Drain", drain)])))
 }
 
 fn log_directories(known: &Known, asked: &Asked) -> Option<Shown> {

@@ -4,6 +4,8 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
+use super::changes::{CHANGES, Change, Field, Kind};
+
 /// Pages: path, what they tell, and the parameters that they take.
 const PAGES: [(&str, &str, &[Parameter]); 9] = [
     (
@@ -89,7 +91,10 @@ fn description() -> Value {
         });
         ((*path).to_owned(), json!({ "get": operation }))
     });
-    let paths: serde_json::Map<String, Value> = paths.collect();
+    let changes = CHANGES
+        .iter()
+        .map(|it| (it.path.to_owned(), json!({ "post": change(it) })));
+    let paths: serde_json::Map<String, Value> = paths.chain(changes).collect();
     json!({
         "openapi": "3.1.0",
         "info": { "title": "broker", "version": env!("CARGO_PKG_VERSION") },
@@ -97,6 +102,65 @@ fn description() -> Value {
         "security": [{}, { "password": [] }],
         "paths": paths,
     })
+}
+
+/// What a program sends to change something.
+fn change(change: &Change) -> Value {
+    let steps: Vec<&str> = change.steps.iter().map(|(step, _)| *step).collect();
+    let default = steps.first();
+    let step = json!({ "type": "string", "enum": steps, "default": default });
+    let fields = change
+        .fields
+        .iter()
+        .map(|it| (it.name.to_owned(), field(it)));
+    let properties: serde_json::Map<String, Value> =
+        fields.chain([("step".to_owned(), step)]).collect();
+    let required = change.fields.iter().filter(|it| it.is_required);
+    let required: Vec<&str> = required.map(|it| it.name).collect();
+    let schema = json!({ "type": "object", "properties": properties, "required": required });
+    let answer = |description: &str| json!({ "description": description });
+    json!({
+        "summary": change.title,
+        "description": change.about,
+        "security": [{ "password": [] }],
+        "parameters": [{
+            "name": "X-Requested-By",
+            "in": "header",
+            "required": true,
+            "description": "Any value: pages of others can't send it with a browser",
+            "schema": { "type": "string" },
+        }],
+        "requestBody": { "required": true, "content": { "application/json": { "schema": schema } } },
+        "responses": {
+            "200": answer("It is done, or shown what it would do"),
+            "400": answer("A field holds what it can't hold"),
+            "401": answer("The password is missing or wrong"),
+            "403": answer("No password is set, nothing may be changed, or the request is of another page"),
+            "409": answer("The cluster refuses"),
+            "429": answer("There were too many wrong passwords"),
+            "504": answer("Nobody has answered: it may have been done"),
+        },
+    })
+}
+
+fn field(it: &Field) -> Value {
+    let text = json!({ "type": "string" });
+    let mut schema = match it.kind {
+        Kind::Number | Kind::Broker => json!({ "type": "integer" }),
+        Kind::Check => json!({ "type": "boolean" }),
+        Kind::Choice(choices) => {
+            let sent: Vec<&str> = choices.iter().map(|(sent, _)| *sent).collect();
+            json!({ "type": "string", "enum": sent })
+        }
+        Kind::Lines => json!({ "oneOf": [
+            text,
+            { "type": "array", "items": text },
+            { "type": "object", "additionalProperties": text },
+        ] }),
+        Kind::Subject | Kind::Text | Kind::Value => text,
+    };
+    schema["description"] = json!(format!("{}. {}", it.label, it.help).trim());
+    schema
 }
 
 fn parameter((name, place, kind, description): &Parameter) -> Value {

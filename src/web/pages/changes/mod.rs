@@ -5,11 +5,16 @@
 //!
 //! No GET changes anything: it shows the form, with what its address says filled in.
 
+mod asking;
+mod brokers;
+mod configs;
+mod elections;
 mod fault;
 mod form;
 mod guard;
 mod page;
 mod passing;
+mod records;
 mod topics;
 
 use std::future::Future;
@@ -19,15 +24,41 @@ use maud::Markup;
 use serde_json::Value;
 
 use super::detail::Detail;
+use super::frame::nothing;
 use super::view::Known;
 use crate::client::Cluster;
+pub(super) use asking::doings;
 pub(super) use fault::Fault;
 pub(super) use form::{Field, Form, Kind};
 pub(super) use guard::{TOKEN, is_ours};
 pub(super) use passing::routes;
 
 /// All changes.
-static CHANGES: &[&Change] = &[&topics::CREATE];
+pub(super) static CHANGES: &[&Change] = &[
+    &topics::CREATE,
+    &topics::DELETE,
+    &topics::ADD_PARTITIONS,
+    &configs::OF_TOPIC,
+    &configs::OF_BROKER,
+    &brokers::DRAIN,
+    &records::DELETE,
+    &elections::ELECT,
+];
+
+/// What most changes are like: of topics, with nothing to be asked or shown.
+const BASE: Change = Change {
+    path: "",
+    title: "",
+    about: "",
+    place: "/topics",
+    steps: &[],
+    destroys: false,
+    fields: &[],
+    detail: |_| None,
+    fill: |_, _| {},
+    show: |_, _| nothing(),
+    run: |_| Box::pin(async { Err(Fault::wrong("step", "There is no such change.")) }),
+};
 
 /// Something that may be changed.
 pub(super) struct Change {
@@ -38,11 +69,15 @@ pub(super) struct Change {
     pub(super) about: &'static str,
     /// The page in the bar that it belongs to.
     pub(super) place: &'static str,
-    /// The buttons, the last of which does it: what `step` is then, and what stands on them.
+    /// The buttons: what `step` is then, and what stands on them. The first is meant where nothing is said.
     pub(super) steps: &'static [(&'static str, &'static str)],
+    /// Whether something is lost for good.
+    pub(super) destroys: bool,
     pub(super) fields: &'static [Field],
     /// What has to be asked before the form is shown.
     pub(super) detail: fn(&Form) -> Option<Detail>,
+    /// Fills in what nobody has typed yet.
+    pub(super) fill: fn(&Known, &mut Form),
     /// What stands above the fields.
     pub(super) show: fn(&Known, &Form) -> Markup,
     /// Does it.

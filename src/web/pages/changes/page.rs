@@ -20,7 +20,7 @@ pub(super) fn form(
         @if let Some(fault) = fault {
             div.verdict.bad role="alert" { p { (fault.sentence(change)) } }
         }
-        p.about { (change.about) }
+        @if !change.about.is_empty() { p.about { (change.about) } }
         ((change.show)(known, typed))
         form.change method="post" action=(change.path) {
             input type="hidden" name=(TOKEN) value=(token);
@@ -30,8 +30,8 @@ pub(super) fn form(
                 (field(it, known, typed, (is_first, fault)))
             }
             div.buttons {
-                @for (step, label) in change.steps {
-                    @let class = if Some(*step) == change.steps.last().map(|it| it.0) { "main" } else { "" };
+                @for (index, (step, label)) in change.steps.iter().enumerate() {
+                    @let class = match (index, change.destroys) { (0, true) => "main bad", (0, false) => "main", _ => "" };
                     button class=(class) type="submit" name="step" value=(step) { (label) }
                 }
             }

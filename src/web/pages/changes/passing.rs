@@ -78,10 +78,11 @@ async fn show(pages: &Pages, change: &'static Change, request: Request) -> Respo
         Err(Refused::NoPassword) => return asked.error(StatusCode::FORBIDDEN, NO_PASSWORD),
         Err(refused) => return asked.refused(&refused),
     }
-    let form = Form::of_pairs(request.uri().query().unwrap_or_default());
+    let mut form = Form::of_pairs(request.uri().query().unwrap_or_default());
     let Ok(known) = known(pages, change, &form).await else {
         return starting_or_stopping(&pages.node.stage(), &asked);
     };
+    (change.fill)(&known, &mut form);
     let token = asked.form_token.clone().unwrap_or_default();
     let content = page::form(change, &known, &form, (&token, None));
     asked.form(

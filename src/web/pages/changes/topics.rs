@@ -2,22 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use maud::html;
-
-use super::{Change, Fault, Field, Form, Kind, Outcome, Task};
-use crate::client::{Cluster, To};
+use super::asking::{not_controller, page_of, so_many, timeout_ms};
+use super::{BASE, Change, Fault, Field, Form, Kind, Outcome, Task};
+use crate::client::To;
+use crate::protocol::Str;
+use crate::protocol::messages::create_partitions::{
+    CreatePartitionsRequest, CreatePartitionsTopic,
+};
 use crate::protocol::messages::create_topics::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
-use crate::protocol::{ErrorCode, Str};
-use crate::web::pages::query::encoded;
+use crate::protocol::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
 
 /// A new topic.
 pub(super) static CREATE: Change = Change {
     path: "/change/create-topic",
     title: "Create a topic",
     about: "Topics hold records, in partitions that are copied to several brokers.",
-    place: "/topics",
     steps: &[("run", "Create")],
     fields: &[
         Field::new(
@@ -46,26 +47,56 @@ pub(super) static CREATE: Change = Change {
             "One in each line, as in retention.ms=3600000.",
         ),
     ],
-    detail: |_| None,
-    show: |_, _| html! {},
     run: |task| Box::pin(create(task)),
+    ..BASE
 };
 
-/// The path of a topic's page.
-pub(super) fn page_of(topic: &str) -> String {
-    format!("/topics/{}", encoded(topic))
-}
+/// A topic goes.
+pub(super) static DELETE: Change = Change {
+    path: "/change/delete-topic",
+    title: "Delete a topic",
+    about: "All its records go, on all brokers, and nothing brings them back.",
+    steps: &[("run", "Delete it")],
+    destroys: true,
+    fields: &[
+        Field::new("topic", "Topic", Kind::Subject, "").required(),
+        Field::new(
+            "confirm",
+            "Type its name",
+            Kind::Text,
+            "So that it is the right one.",
+        )
+        .required(),
+    ],
+    run: |task| Box::pin(delete(task)),
+    ..BASE
+};
 
-/// How long the cluster may work on a request.
-pub(super) fn timeout_ms(cluster: &Cluster) -> i32 {
-    i32::try_from(cluster.options().request_timeout.as_millis()).unwrap_or(i32::MAX)
-}
-
-/// The one error that is worth another attempt, at another controller.
-pub(super) fn not_controller(mut codes: impl Iterator<Item = ErrorCode>) -> ErrorCode {
-    let found = codes.find(|code| *code == ErrorCode::NOT_CONTROLLER);
-    found.unwrap_or(ErrorCode::NONE)
-}
+/// A topic gets more partitions.
+pub(super) static ADD_PARTITIONS: Change = Change {
+    path: "/change/add-partitions",
+    title: "Add partitions",
+    about: "A topic can get more partitions, and never fewer. Records are placed by their keys: those of a key \
+            may go to another partition from then on.",
+    steps: &[("run", "Add")],
+    fields: &[
+        Field::new("topic", "Topic", Kind::Subject, "").required(),
+        Field::new(
+            "partitions",
+            "Partitions then",
+            Kind::Number,
+            "How many it shall have in all.",
+        )
+        .required(),
+    ],
+    fill: |known, form| {
+        if let Some(topic) = known.image.topics().by_name(form.text("topic")) {
+            form.set("partitions", topic.partitions.len().to_string());
+        }
+    },
+    run: |task| Box::pin(add_partitions(task)),
+    ..BASE
+};
 
 async fn create(mut task: Task) -> Result<Outcome, Fault> {
     let topic = new_topic(&task.form)?;
@@ -85,6 +116,63 @@ async fn create(mut task: Task) -> Result<Outcome, Fault> {
         format!("Topic {name} is created."),
         page_of(&name),
     ))
+}
+
+/// Checks that the name of the topic was typed once more.
+pub(super) fn confirmed(form: &Form) -> Result<&str, Fault> {
+    let topic = form.required("topic")?;
+    if form.required("confirm")? == topic {
+        return Ok(topic);
+    }
+    Err(Fault::wrong("confirm", "This is not its name."))
+}
+
+async fn delete(mut task: Task) -> Result<Outcome, Fault> {
+    let name = Str::copy_from(confirmed(&task.form)?);
+    let request = DeleteTopicsRequest {
+        topics: vec![DeleteTopicState {
+            name: Some(name.clone()),
+            ..DeleteTopicState::default()
+        }],
+        topic_names: vec![name.clone()],
+        timeout_ms: timeout_ms(&task.cluster),
+    };
+    let asking = task.cluster.ask_until(To::Controller, &request, |answer| {
+        not_controller(answer.responses.iter().map(|it| it.error_code))
+    });
+    for result in asking.await?.responses {
+        Fault::check(result.error_code, result.error_message)?;
+    }
+    Ok(Outcome::done(
+        format!("Topic {name} is deleted."),
+        "/topics".to_owned(),
+    ))
+}
+
+async fn add_partitions(mut task: Task) -> Result<Outcome, Fault> {
+    let name = Str::copy_from(task.form.required("topic")?);
+    task.form.required("partitions")?;
+    let count: i32 = task.form.number("partitions")?.unwrap_or_default();
+    let request = CreatePartitionsRequest {
+        topics: vec![CreatePartitionsTopic {
+            name: name.clone(),
+            count,
+            assignments: None,
+        }],
+        timeout_ms: timeout_ms(&task.cluster),
+        validate_only: false,
+    };
+    let asking = task.cluster.ask_until(To::Controller, &request, |answer| {
+        not_controller(answer.results.iter().map(|it| it.error_code))
+    });
+    for result in asking.await?.results {
+        Fault::check(result.error_code, result.error_message)?;
+    }
+    let sentence = format!(
+        "Topic {name} has {} now.",
+        so_many(count.max(0) as usize, "partition")
+    );
+    Ok(Outcome::done(sentence, page_of(&name)))
 }
 
 fn new_topic(form: &Form) -> Result<CreatableTopic, Fault> {

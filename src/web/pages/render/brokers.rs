@@ -107,7 +107,8 @@ pub(in crate::web::pages) fn one(it: &OneBroker) -> Markup {
         @for address in &broker.addresses { div { code { (address) } } }
         h2 { "Log directories" }
         (directories(&broker.directories))
-        (configs(&it.configs, it.configs_trouble.as_deref()))
+        @let form = format!("/change/broker-config?broker={}&name=", broker.id);
+        (configs(&it.configs, it.configs_trouble.as_deref(), &form))
     }
 }
 

@@ -8,6 +8,7 @@ pub(super) mod topics;
 use maud::{Markup, html};
 
 use super::frame::{plain_head, tag, text};
+use super::query::encoded;
 use super::survey::{Config, ConfigSource};
 use super::view::partitions::PartitionCounts;
 
@@ -50,14 +51,15 @@ fn group_state(state: &str) -> Markup {
     tag(level, state)
 }
 
-/// The configs of a topic or broker, those that somebody has set first.
-fn configs(configs: &[Config], trouble: Option<&str>) -> Markup {
+/// The configs of a topic or broker, those that somebody has set first. The form to change one is at the address
+/// that `form` begins.
+fn configs(configs: &[Config], trouble: Option<&str>, form: &str) -> Markup {
     html! {
         h2 { "Configs" }
         @if let Some(why) = trouble { p.note { "They are not known: " (why) } }
         @if !configs.is_empty() {
             div.wide { table {
-                (plain_head(&[text("Name", ""), text("Value", ""), text("Source", "")]))
+                (plain_head(&[text("Name", ""), text("Value", ""), text("Source", ""), text("", "")]))
                 tbody {
                     @for config in configs {
                         tr {
@@ -68,6 +70,13 @@ fn configs(configs: &[Config], trouble: Option<&str>) -> Markup {
                                 @else { span.soft { "unset" } }
                             }
                             td { (source(config.source)) }
+                            td.n {
+                                @if !config.is_read_only {
+                                    a href={ (form) (encoded(&config.name)) } aria-label={ "Edit " (config.name) } {
+                                        "Edit"
+                                    }
+                                }
+                            }
                         }
                     }
                 }
@@ -76,7 +85,8 @@ fn configs(configs: &[Config], trouble: Option<&str>) -> Markup {
     }
 }
 
-fn source(source: ConfigSource) -> Markup {
+/// Where a value comes from.
+pub(super) fn source(source: ConfigSource) -> Markup {
     match source {
         ConfigSource::Topic => tag("set", "this topic"),
         ConfigSource::Broker => tag("set", "this broker"),

@@ -89,7 +89,8 @@ pub(in crate::web::pages) fn one(it: &OneTopic, query: &Query) -> Markup {
         (partitions(it, &path, query))
         h2 { "Groups" }
         (groups(it))
-        (configs(&it.configs, it.configs_trouble.as_deref()))
+        @let form = format!("/change/topic-config?topic={}&name=", encoded(&topic.name));
+        (configs(&it.configs, it.configs_trouble.as_deref(), &form))
         p.note { "Topic id " code { (it.id) } }
     }
 }

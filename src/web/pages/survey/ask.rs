@@ -134,6 +134,8 @@ pub(in crate::web::pages) struct Config {
     /// `None` where it has none, or is a secret.
     pub(in crate::web::pages) value: Option<String>,
     pub(in crate::web::pages) is_secret: bool,
+    /// Whether it can't be changed while the cluster runs.
+    pub(in crate::web::pages) is_read_only: bool,
     pub(in crate::web::pages) source: ConfigSource,
     pub(in crate::web::pages) documentation: Option<String>,
 }
@@ -421,6 +423,7 @@ pub(in crate::web::pages) async fn configs(
             .filter(|_| !it.is_sensitive)
             .map(|it| it.to_string()),
         is_secret: it.is_sensitive,
+        is_read_only: it.read_only,
         source: ConfigSource::of(it.config_source),
         documentation: it.documentation.map(|it| it.to_string()),
     });

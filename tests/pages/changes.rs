@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::browser::{json as data, pages, three_with};
-use crate::changing::{PASSWORD, Session, fill, order, ordered};
+use crate::changing::{PASSWORD, Session, encoded, fill, order, ordered};
 use crate::guard::node;
 use crate::nodes::Nodes;
 use crate::voice::wait_for;
 
 /// Three nodes whose pages ask for the password.
-fn three(test: u8) -> Nodes {
+pub fn three(test: u8) -> Nodes {
     three_with(test, &[("admin.password", PASSWORD)])
 }
 
@@ -28,7 +28,8 @@ fn wait_for_config(address: &str, path: &str, name: &str, (value, source): (&str
     });
 }
 
-fn partitions(address: &str, topic: &str) -> Vec<Value> {
+/// The rows of a topic's partitions.
+pub fn partitions(address: &str, topic: &str) -> Vec<Value> {
     let topic = data(address, &format!("/topics/{topic}?rows=1000"));
     topic["partition_part"]["rows"]
         .as_array()
@@ -237,7 +238,7 @@ fn every_change_is_described_and_its_form_can_be_looked_at() {
         .keys()
         .filter(|it| it.starts_with("/change/"))
         .collect();
-    assert!(changes.len() >= 8, "{changes:?}");
+    assert!(changes.len() >= 14, "{changes:?}");
 
     let hostile = "%22%3E%3Cimg+src=x+onerror=alert(1)%3E";
     for path in changes {
@@ -260,4 +261,121 @@ fn every_change_is_described_and_its_form_can_be_looked_at() {
             Some(fields.len() - 1)
         );
     }
+}
+
+#[test]
+fn offsets_of_a_group_are_shown_reset_and_deleted() {
+    let (broker, address) = node(&[("admin.password", PASSWORD)]);
+    let session = Session::begin(&address);
+    ordered(
+        &address,
+        "/change/create-topic",
+        &json!({"topic": "t", "partitions": 2}),
+    );
+    for partition in [0, 1] {
+        fill(broker.bootstrap(), ("t", partition), 50);
+    }
+    let path = "/change/reset-offsets";
+    let group = "<img src=x onerror=alert(1)>";
+    let link = format!(
+        "/group?id={}",
+        encoded(&[("", group)]).trim_start_matches('=')
+    );
+    let committed = || -> Vec<Value> {
+        let offsets = data(&address, &link)["offsets"]["rows"].clone();
+        offsets
+            .as_array()
+            .expect("rows")
+            .iter()
+            .map(|it| it["committed"].clone())
+            .collect()
+    };
+
+    // A group that nobody has been in yet.
+    let new = json!({"group": group, "topic": "t", "to": "offset", "value": 30, "step": "run"});
+    ordered(&address, path, &new);
+    wait_for("the group", || {
+        let groups = data(&address, "/groups");
+        (groups["groups"] == 1 && committed() == [30, 30]).then_some(())
+    });
+    let shift = json!({"group": group, "to": "shift", "value": -10, "partition": 1});
+    let told = ordered(&address, path, &shift);
+    let row = json!({"topic": "t", "partition": 1, "committed": 30, "then": 20, "lag": 30});
+    assert_eq!(told["offsets"], json!([row]));
+    let page = session.send(path, &[("group", group), ("to", "latest")]);
+    assert_eq!(page.status, 200);
+    assert!(
+        page.body.contains("Nothing is reset yet") && !page.body.contains("<img"),
+        "{page:?}"
+    );
+    assert_eq!(committed(), [30, 30], "it was only shown");
+    session.change(
+        path,
+        &[
+            ("group", group),
+            ("to", "earliest"),
+            ("partition", "0"),
+            ("step", "run"),
+        ],
+    );
+    wait_for("the offsets", || (committed() == [0, 30]).then_some(()));
+    // The records are of the second second of 1970, one in each millisecond.
+    let since = json!({"group": group, "to": "time", "value": 1_010, "step": "run"});
+    ordered(&address, path, &since);
+    wait_for("the offsets", || (committed() == [10, 10]).then_some(()));
+    let nothing = order(&address, path, &json!({"group": "other", "to": "latest"}));
+    assert_eq!(
+        (nothing.status, &nothing.json()["field"]),
+        (400, &"topic".into())
+    );
+
+    let path = "/change/delete-group";
+    assert_eq!(
+        order(&address, path, &json!({"group": group, "confirm": "x"})).status,
+        400
+    );
+    session.change(path, &[("group", group), ("confirm", group)]);
+    wait_for("the group to go", || {
+        (data(&address, "/groups")["groups"] == 0).then_some(())
+    });
+    let gone = order(&address, path, &json!({"group": group, "confirm": group}));
+    assert_eq!(
+        (gone.status, &gone.json()["code"]),
+        (409, &"GROUP_ID_NOT_FOUND".into())
+    );
+}
+
+#[test]
+fn quotas_are_set_shown_and_taken_away() {
+    let (_broker, address) = node(&[("admin.password", PASSWORD)]);
+    let session = Session::begin(&address);
+    let path = "/change/quota";
+    let hostile = "</script><img src=x onerror=alert(1)>";
+
+    let user = [("user", hostile), ("client_id", "<default>")];
+    let quota = [("quota", "producer_byte_rate"), ("value", "1048576")];
+    let page = session.change(path, &[user, quota].concat());
+    assert!(
+        page.body.contains("1048576") && page.body.contains("&lt;default&gt;"),
+        "{page:?}"
+    );
+    assert!(!page.body.contains("<img"), "{page:?}");
+    let remove = json!({"user": hostile, "client_id": "<default>", "quota": "producer_byte_rate", "step": "remove"});
+    ordered(&address, path, &remove);
+    assert!(session.get(path).body.contains("There are no quotas."));
+    let nobody = order(
+        &address,
+        path,
+        &json!({"quota": "producer_byte_rate", "value": 1}),
+    );
+    assert_eq!(
+        (nobody.status, &nobody.json()["field"]),
+        (400, &"user".into())
+    );
+    let unknown = order(
+        &address,
+        path,
+        &json!({"user": "a", "quota": "other", "value": 1}),
+    );
+    assert_eq!(unknown.status, 409, "{unknown:?}");
 }

@@ -19,6 +19,7 @@ mod gate;
 mod guard;
 mod hostile;
 mod many;
+mod moves;
 mod whole;
 
 use support::apache;

@@ -7,7 +7,7 @@ use crate::browser::{commit, get, json, pages, three};
 use crate::topics;
 use crate::voice::wait_for;
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "/",
     "/topics",
     "/topics/orders",
@@ -17,6 +17,7 @@ const PAGES: [&str; 9] = [
     "/brokers/2",
     "/log-dirs",
     "/quorum",
+    "/moves",
 ];
 
 #[test]

@@ -39,6 +39,7 @@ use survey::{Peer, Surveyor};
 use view::Known;
 use view::brokers::{Brokers, LogDirectories, OneBroker};
 use view::groups::{Groups, OneGroup};
+use view::moves::Moves;
 use view::overview::Overview;
 use view::quorum::QuorumView;
 use view::topics::{OneTopic, Topics};
@@ -75,6 +76,7 @@ pub(super) fn router(node: &Arc<Node>) -> Router {
         .route("/brokers/{id}", page(broker))
         .route("/log-dirs", page(log_directories))
         .route("/quorum", page(quorum))
+        .route("/moves", page(moves))
         .route("/openapi.json", get(open_api::describe))
         .route(login::LOGIN, get(login::show).post(login::log_in))
         .route(login::LOGOUT, post(login::log_out))
@@ -239,6 +241,7 @@ fn topic(known: &Known, asked: &Asked) -> Option<Shown> {
     let links = [
         link("Add partitions", "add-partitions"),
         link("Elect preferred leaders", "elect-leaders"),
+        link("Move or copy", "move-partitions"),
         link("Delete records", "delete-records"),
         link("Delete", "delete-topic"),
     ];
@@ -256,13 +259,24 @@ fn group(known: &Known, asked: &Asked) -> Option<Shown> {
     let view = OneGroup::of(known, &asked.query)?;
     let title = format!("Group {}", asked.query.id);
     let content = || render::groups::one(&view, &asked.query);
-    Some(asked.show(&title, "/groups", &view, content))
+    let shown = asked.show(&title, "/groups", &view, content);
+    let id = encoded(&asked.query.id);
+    let links = [
+        ("Reset offsets", format!("/change/reset-offsets?group={id}")),
+        ("Delete", format!("/change/delete-group?group={id}")),
+    ];
+    Some(shown.with_tools(asked.doings(&links)))
 }
 
 fn brokers(known: &Known, asked: &Asked) -> Option<Shown> {
     let view = Brokers::of(known);
     let content = || render::brokers::brokers(&view);
-    Some(asked.show("Brokers", "/brokers", &view, content))
+    let shown = asked.show("Brokers", "/brokers", &view, content);
+    let links = [
+        ("Quotas", "/change/quota".to_owned()),
+        ("Moves under way", "/moves".to_owned()),
+    ];
+    Some(shown.with_tools(asked.doings(&links)))
 }
 
 fn broker(known: &Known, asked: &Asked) -> Option<Shown> {
@@ -278,6 +292,18 @@ fn log_directories(known: &Known, asked: &Asked) -> Option<Shown> {
     let view = LogDirectories::of(known);
     let content = || render::brokers::log_directories(&view);
     Some(asked.show("Log directories", "/log-dirs", &view, content))
+}
+
+fn moves(known: &Known, asked: &Asked) -> Option<Shown> {
+    let view = Moves::of(known);
+    let content = || render::moves::moves(&view);
+    let shown = asked.show("Moves of partitions", "/topics", &view, content);
+    let links = [
+        ("Move partitions", "/change/move-partitions".to_owned()),
+        ("Cancel all", "/change/cancel-moves".to_owned()),
+        ("End limits", "/change/end-limits".to_owned()),
+    ];
+    Some(shown.with_tools(asked.doings(&links)))
 }
 
 fn quorum(known: &Known, asked: &Asked) -> Option<Shown> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::changes::{CHANGES, Change, Field, Kind};
 
 /// Pages: path, what they tell, and the parameters that they take.
-const PAGES: [(&str, &str, &[Parameter]); 9] = [
+const PAGES: [(&str, &str, &[Parameter]); 10] = [
     (
         "/",
         "The cluster at a glance, with a verdict and its reasons",
@@ -41,6 +41,7 @@ const PAGES: [(&str, &str, &[Parameter]); 9] = [
     ),
     ("/log-dirs", "The log directories of all brokers", &[]),
     ("/quorum", "The metadata quorum", &[]),
+    ("/moves", "Partitions that move to other brokers", &[]),
 ];
 
 /// A parameter: its name, where it stands, its type, and what it is.

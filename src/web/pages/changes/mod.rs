@@ -11,9 +11,12 @@ mod configs;
 mod elections;
 mod fault;
 mod form;
+mod groups;
 mod guard;
+mod moves;
 mod page;
 mod passing;
+mod quotas;
 mod records;
 mod topics;
 
@@ -43,6 +46,12 @@ pub(super) static CHANGES: &[&Change] = &[
     &brokers::DRAIN,
     &records::DELETE,
     &elections::ELECT,
+    &moves::MOVE,
+    &moves::CANCEL,
+    &moves::UNLIMIT,
+    &groups::RESET,
+    &groups::DELETE,
+    &quotas::SET,
 ];
 
 /// What most changes are like: of topics, with nothing to be asked or shown.

@@ -2,6 +2,7 @@
 
 pub(super) mod brokers;
 pub(super) mod groups;
+pub(super) mod moves;
 pub(super) mod overview;
 pub(super) mod topics;
 

@@ -1,5 +1,9 @@
 //! Each change once, by form and as data, and what the cluster is like then.
 
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use serde_json::{Value, json};
 
 use crate::browser::{json as data, pages, three_with};
@@ -378,4 +382,38 @@ fn quotas_are_set_shown_and_taken_away() {
         &json!({"user": "a", "quota": "other", "value": 1}),
     );
     assert_eq!(unknown.status, 409, "{unknown:?}");
+}
+
+#[test]
+fn a_group_with_members_keeps_its_offsets() {
+    let (broker, address) = node(&[("admin.password", PASSWORD)]);
+    ordered(&address, "/change/create-topic", &json!({"topic": "t"}));
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", broker.bootstrap())
+        .set("group.id", "g")
+        .create()
+        .expect("a consumer");
+    consumer.subscribe(&["t"]).expect("a name");
+    wait_for("the member to be told of", || {
+        consumer.poll(Duration::from_millis(10));
+        let groups = data(&address, "/groups");
+        (groups["rows"][0]["members"] == 1 && groups["rows"][0]["state"] == "Stable").then_some(())
+    });
+
+    let reset = json!({"group": "g", "topic": "t", "to": "earliest", "step": "run"});
+    for (path, body) in [
+        ("/change/reset-offsets", reset),
+        (
+            "/change/delete-group",
+            json!({"group": "g", "confirm": "g"}),
+        ),
+    ] {
+        let refused = order(&address, path, &body);
+        assert_eq!(
+            (refused.status, &refused.json()["code"]),
+            (409, &"NON_EMPTY_GROUP".into()),
+            "{path}"
+        );
+    }
+    assert_eq!(data(&address, "/groups")["groups"], 1);
 }

@@ -15,11 +15,13 @@ mod voice;
 mod browser;
 mod changes;
 mod changing;
+mod chromium;
 mod gate;
 mod guard;
 mod hostile;
 mod many;
 mod moves;
+mod seen;
 mod whole;
 
 use support::apache;

@@ -37,7 +37,7 @@ use login::Login;
 use query::encoded;
 use survey::{Peer, Surveyor};
 use view::Known;
-use view::brokers::{Brokers, LogDirectories, OneBroker};
+use view::brokers::{BrokerState, Brokers, LogDirectories, OneBroker};
 use view::groups::{Groups, OneGroup};
 use view::moves::Moves;
 use view::overview::Overview;
@@ -226,6 +226,8 @@ fn topics(known: &Known, asked: &Asked) -> Option<Shown> {
             "Elect preferred leaders",
             "/change/elect-leaders".to_owned(),
         ),
+        ("Move partitions", "/change/move-partitions".to_owned()),
+        ("Moves under way", "/moves".to_owned()),
     ];
     let tools = render::topics::tools(&asked.query);
     Some(shown.with_tools(html! { (tools) (asked.doings(&links)) }))
@@ -285,7 +287,11 @@ fn broker(known: &Known, asked: &Asked) -> Option<Shown> {
     let content = || render::brokers::one(&view);
     let shown = asked.show(&title, "/brokers", &view, content);
     let drain = format!("/change/drain?broker={}", view.broker.id);
-    Some(shown.with_tools(asked.doings(&[("Drain", drain)])))
+    let word = match view.broker.state {
+        BrokerState::Drained => "Let it lead again",
+        _ => "Drain",
+    };
+    Some(shown.with_tools(asked.doings(&[(word, drain)])))
 }
 
 fn log_directories(known: &Known, asked: &Asked) -> Option<Shown> {

@@ -62,7 +62,7 @@ pub(super) static RESET: Change = Change {
             "value",
             "Offset, time or number",
             Kind::Text,
-            "An offset; a time, as 2026-01-31T12:00:00 in UTC or in ms since 1970; 10 for ten on, -10 for ten back.",
+            "An offset; a time, in ms since 1970 or as so long ago: 30m, 2h, 7d; 10 for ten on, -10 for ten back.",
         ),
     ],
     run: |task| Box::pin(reset(task)),
@@ -114,7 +114,7 @@ struct Row {
 }
 
 impl Aim {
-    fn of(form: &Form) -> Result<Self, Fault> {
+    fn of(form: &Form, now_ms: i64) -> Result<Self, Fault> {
         let number = || {
             let number = form.number("value")?;
             number.ok_or_else(|| Fault::wrong("value", "This is needed."))
@@ -127,13 +127,25 @@ impl Aim {
                 offset => Ok(Self::Offset(offset)),
             },
             "shift" => Ok(Self::Shift(number()?)),
-            "time" => match number()? {
-                ..0 => Err(Fault::wrong("value", "This is no time.")),
-                time => Ok(Self::Time(time)),
-            },
+            "time" => {
+                let time = time(form.required("value")?, now_ms).filter(|time| *time >= 0);
+                let time = time.ok_or_else(|| Fault::wrong("value", "This is no time."))?;
+                Ok(Self::Time(time))
+            }
             _ => Err(Fault::wrong("to", "There is no such choice.")),
         }
     }
+}
+
+/// A time in ms since 1970, which may be told as so long ago.
+fn time(text: &str, now_ms: i64) -> Option<i64> {
+    const UNITS: [(char, i64); 4] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
+    let unit = UNITS.iter().find(|unit| text.ends_with(unit.0));
+    let Some((letter, seconds)) = unit else {
+        return text.parse().ok();
+    };
+    let count: i64 = text.trim_end_matches(*letter).trim().parse().ok()?;
+    now_ms.checked_sub(count.checked_mul(seconds * 1_000)?)
 }
 
 fn group<'a>(known: &'a Known, id: &str) -> Option<&'a Group> {
@@ -211,7 +223,7 @@ fn aimed(
 
 async fn reset(mut task: Task) -> Result<Outcome, Fault> {
     let id = Str::copy_from(task.form.required("group")?);
-    let aim = Aim::of(&task.form)?;
+    let aim = Aim::of(&task.form, task.known.now_ms)?;
     let group = group(&task.known, &id);
     if let Some(members) = group.map(|it| it.members.len()).filter(|count| *count > 0) {
         return Err(Fault::Refused {
@@ -407,12 +419,17 @@ mod tests {
 
     #[test]
     fn an_aim_has_the_number_that_it_needs() {
-        let aim = |text| Aim::of(&Form::of_pairs(text));
+        let aim = |text| Aim::of(&Form::of_pairs(text), 10_000_000);
 
         assert_eq!(aim(""), Ok(Aim::Time(EARLIEST)));
         assert_eq!(aim("to=shift&value=-10"), Ok(Aim::Shift(-10)));
         assert_eq!(aim("to=time&value=5"), Ok(Aim::Time(5)));
+        assert_eq!(aim("to=time&value=2h"), Ok(Aim::Time(2_800_000)));
         for wrong in [
+            "to=time",
+            "to=time&value=h",
+            "to=time&value=1d",
+            "to=time&value=9999999999999999d",
             "to=offset",
             "to=offset&value=-1",
             "to=shift&value=x",

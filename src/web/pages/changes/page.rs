@@ -9,14 +9,30 @@ use super::guard::TOKEN;
 use super::{Change, Fault};
 use crate::web::pages::view::Known;
 
-/// The form of a change.
+/// What became of a form that was sent.
+#[derive(Clone, Copy)]
+pub(super) enum Sent<'a> {
+    /// It was not sent yet.
+    No,
+    /// It was refused.
+    Refused(&'a Fault),
+    /// This is what it would do.
+    Previewed(&'a Markup),
+}
+
+/// The form of a change, with the token of the session.
 pub(super) fn form(
     change: &Change,
     known: &Known,
     typed: &Form,
-    (token, fault): (&str, Option<&Fault>),
+    (token, sent): (&str, Sent<'_>),
 ) -> Markup {
+    let fault = match sent {
+        Sent::Refused(fault) => Some(fault),
+        Sent::No | Sent::Previewed(_) => None,
+    };
     html! {
+        @if let Sent::Previewed(shown) = sent { (shown) }
         @if let Some(fault) = fault {
             div.verdict.bad role="alert" { p { (fault.sentence(change)) } }
         }
@@ -30,8 +46,10 @@ pub(super) fn form(
                 (field(it, known, typed, (is_first, fault)))
             }
             div.buttons {
+                @let last = change.steps.len().saturating_sub(1);
+                @let main = if matches!(sent, Sent::Previewed(_)) { last } else { 0 };
                 @for (index, (step, label)) in change.steps.iter().enumerate() {
-                    @let class = match (index, change.destroys) { (0, true) => "main bad", (0, false) => "main", _ => "" };
+                    @let class = if index != main { "" } else if change.destroys { "main bad" } else { "main" };
                     button class=(class) type="submit" name="step" value=(step) { (label) }
                 }
             }
@@ -81,7 +99,8 @@ fn field(
     }
     html! {
         div.field {
-            label for=(id) { (it.label) @if !it.is_required { span.soft { " (optional)" } } }
+            @let is_optional = !it.is_required && matches!(it.kind, Kind::Text | Kind::Number | Kind::Lines);
+            label for=(id) { (it.label) @if is_optional { span.soft { " (optional)" } } }
             @match it.kind {
                 Kind::Lines => {
                     textarea id=(id) name=(it.name) rows="6" spellcheck="false" autofocus[is_first]

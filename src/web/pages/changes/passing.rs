@@ -10,11 +10,11 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
-use maud::html;
 use serde_json::{Value, json};
 
 use super::form::Form;
 use super::guard::{self, TOKEN};
+use super::page::Sent;
 use super::{CHANGES, Change, Fault, Outcome, Task, page};
 use crate::client::{Cluster, ClusterOptions, Entry};
 use crate::telemetry::{LogGate, Untrusted};
@@ -84,7 +84,7 @@ async fn show(pages: &Pages, change: &'static Change, request: Request) -> Respo
     };
     (change.fill)(&known, &mut form);
     let token = asked.form_token.clone().unwrap_or_default();
-    let content = page::form(change, &known, &form, (&token, None));
+    let content = page::form(change, &known, &form, (&token, Sent::No));
     asked.form(
         StatusCode::OK,
         (change.title, change.place),
@@ -212,14 +212,12 @@ fn answer(
             sentence, place, ..
         }) => login::see_other(&pages.login.with_notice(cookie, &place, sentence)),
         Ok(Outcome::Preview { shown, form, .. }) => {
-            let content = html! {
-                (shown)
-                (page::form(change, known, &form, (form_token, None)))
-            };
+            let sent = (form_token.as_str(), Sent::Previewed(&shown));
+            let content = page::form(change, known, &form, sent);
             asked.form(StatusCode::OK, titles, Some(known.node_id), &content)
         }
         Err(fault) => {
-            let content = page::form(change, known, &typed, (form_token, Some(&fault)));
+            let content = page::form(change, known, &typed, (form_token, Sent::Refused(&fault)));
             asked.form(fault.status(), titles, Some(known.node_id), &content)
         }
     }

@@ -31,8 +31,8 @@ const MOST: usize = 500;
 pub(super) static SET: Change = Change {
     path: PATH,
     title: "Quotas",
-    about: "Who is beyond their quota waits for their answers. A user or client is named, or both for a client of that \
-            user; or an address alone. <default> is for all that have no quota of their own.",
+    about: "Who is beyond their quota waits for their answers. Name a user, a client, or both for a \
+            client of that user; or an address alone. <default> is for all that have no quota of their own.",
     place: "/brokers",
     steps: &[("run", "Set"), (REMOVE, "Remove")],
     fields: &[
@@ -57,7 +57,12 @@ pub(super) static SET: Change = Change {
             ]),
             "",
         ),
-        Field::new("value", "Value", Kind::Text, "A number above 0."),
+        Field::new(
+            "value",
+            "Value",
+            Kind::Text,
+            "A number above 0; Remove needs none.",
+        ),
     ],
     show,
     run: |task| Box::pin(alter(task)),

@@ -212,8 +212,11 @@ fn table(moves: &[Move], total: u64) -> Markup {
 
 async fn cancel(mut task: Task) -> Result<Outcome, Fault> {
     let only = task.form.text("topic");
-    let topics = task.known.image.topics().iter();
-    let topics = topics.filter(|it| only.is_empty() || *it.name == *only);
+    let all = task.known.image.topics();
+    if !only.is_empty() && all.by_name(only).is_none() {
+        return Err(Fault::wrong("topic", "There is no such topic."));
+    }
+    let topics = all.iter().filter(|it| only.is_empty() || *it.name == *only);
     let moving: Vec<PartitionKey> = topics
         .flat_map(|topic| {
             let partitions = topic.partitions.iter();

@@ -268,7 +268,7 @@ fn every_change_is_described_and_its_form_can_be_looked_at() {
 }
 
 #[test]
-fn offsets_of_a_group_are_shown_reset_and_deleted() {
+fn offsets_of_a_group_are_shown_and_then_reset() {
     let (broker, address) = node(&[("admin.password", PASSWORD)]);
     let session = Session::begin(&address);
     ordered(
@@ -332,6 +332,16 @@ fn offsets_of_a_group_are_shown_reset_and_deleted() {
         (nothing.status, &nothing.json()["field"]),
         (400, &"topic".into())
     );
+}
+
+#[test]
+fn a_group_is_deleted_by_who_types_its_name() {
+    let (_broker, address) = node(&[("admin.password", PASSWORD)]);
+    let session = Session::begin(&address);
+    let group = "a group";
+    ordered(&address, "/change/create-topic", &json!({"topic": "t"}));
+    let new = json!({"group": group, "topic": "t", "to": "earliest", "step": "run"});
+    ordered(&address, "/change/reset-offsets", &new);
 
     let path = "/change/delete-group";
     assert_eq!(

@@ -14,6 +14,22 @@ fn replicas(address: &str) -> Vec<Value> {
     partitions.iter().map(|it| it["replicas"].clone()).collect()
 }
 
+/// Sees that replicas of the topic are held back, and ends that.
+fn end_limits(session: &Session) {
+    let address = &session.address;
+    let limits = || {
+        let configs = data(address, "/topics/t")["configs"].to_string();
+        configs.contains("\"source\":\"topic\"") && configs.contains("throttled.replicas")
+    };
+    wait_for("the limits to be told", || limits().then_some(()));
+    session.change("/change/end-limits", &[]);
+    let set = |it: &Value| it["source"] == "topic";
+    wait_for("the limits to end", || {
+        let configs = data(address, "/topics/t")["configs"].as_array()?.clone();
+        (!configs.iter().any(set)).then_some(())
+    });
+}
+
 #[test]
 fn a_plan_is_proposed_shown_and_carried_out() {
     let nodes = three(45);
@@ -74,17 +90,7 @@ fn a_plan_is_proposed_shown_and_carried_out() {
     wait_for("the moves to end", || {
         (data(&address, "/moves")["moving"] == 0).then_some(())
     });
-    let limits = || {
-        let configs = data(&address, "/topics/t")["configs"].to_string();
-        configs.contains("\"source\":\"topic\"") && configs.contains("throttled.replicas")
-    };
-    wait_for("the limits to be told", || limits().then_some(()));
-    session.change("/change/end-limits", &[]);
-    let set = |it: &Value| it["source"] == "topic";
-    wait_for("the limits to end", || {
-        let configs = data(&address, "/topics/t")["configs"].as_array()?.clone();
-        (!configs.iter().any(set)).then_some(())
-    });
+    end_limits(&session);
     let same = json!({"plan": plan, "step": "run"});
     assert_eq!(
         order(&address, PATH, &same).json()["field"],

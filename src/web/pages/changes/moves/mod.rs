@@ -186,8 +186,8 @@ fn table(moves: &[Move], total: u64) -> Markup {
                 p { "Nothing moves by this plan." }
             } @else {
                 p {
-                    "Nothing has moved yet. " (so_many(moves.len(), "partition")) " would, and "
-                    (bytes(total)) " be copied."
+                    "Nothing has moved yet. " (so_many(moves.len(), "partition")) " would move, and "
+                    (bytes(total)) " would be copied."
                 }
             }
         }

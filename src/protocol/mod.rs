@@ -8,6 +8,8 @@
 
 /// All live API keys: name, versions, listeners.
 pub mod api_key;
+/// The records of coordinators' topics as JSON.
+pub mod coordinator_json;
 /// Why bytes are refused.
 pub mod error;
 /// Error codes that answers carry.

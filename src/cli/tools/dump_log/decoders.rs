@@ -6,21 +6,11 @@ use bytes::Bytes;
 
 use super::super::ending::Ending;
 use super::super::java_text::java_text;
+use crate::protocol::Reader;
+use crate::protocol::coordinator_json::{CoordinatorTopic, Unreadable};
 use crate::protocol::json::Json;
-use crate::protocol::message::Struct as _;
-use crate::protocol::messages::consumer_protocol::{
-    ConsumerProtocolAssignment, ConsumerProtocolSubscription,
-};
 use crate::protocol::messages::metadata_records::MetadataRecord;
-use crate::protocol::messages::offsets_records::OffsetsRecord;
-use crate::protocol::messages::{share_state_records, transaction_records};
-use crate::protocol::schema::{RecordSchema, Schema};
-use crate::protocol::{DecodeError, Reader, Str};
 
-/// The number of the type of records that hold classic groups.
-const CLASSIC_GROUP: i16 = 2;
-/// What members of classic groups speak that are consumers.
-const CONSUMER: &str = "consumer";
 /// The version of the frame of metadata records.
 const FRAME_VERSION: u32 = 1;
 
@@ -107,7 +97,7 @@ impl Decoder {
         key: Option<&[u8]>,
         value: Option<&[u8]>,
     ) -> Result<Contents, Ending> {
-        let definition =
+        let topic =
             match self {
                 Self::Plain {
                     key: read_key,
@@ -127,17 +117,20 @@ impl Decoder {
                         })),
                     });
                 }
-                Self::Offsets => OffsetsRecord::definition,
-                Self::Transactions => transaction_records::definition,
-                Self::ShareState => share_state_records::definition,
+                Self::Offsets => CoordinatorTopic::Offsets,
+                Self::Transactions => CoordinatorTopic::Transactions,
+                Self::ShareState => CoordinatorTopic::ShareState,
             };
         let Some(key) = key else {
             return Err(Ending::Failed(format!(
                 "Failed to decode message at offset {offset} using the specified decoder (message had a missing key)"
             )));
         };
-        match self.coordinator_record(definition, key, value) {
-            Ok(contents) => Ok(contents),
+        match topic.show(key, value) {
+            Ok(shown) => Ok(Contents {
+                key: Some(shown.key),
+                value: Some(shown.value),
+            }),
             Err(Unreadable::Type(number)) => Ok(Contents {
                 key: Some(format!(
                     "Unknown record type {number} at offset {offset}, skipping."
@@ -165,98 +158,6 @@ impl Decoder {
             }),
         }
     }
-
-    fn coordinator_record(
-        self,
-        definition: fn(i16) -> Option<RecordSchema>,
-        key: &[u8],
-        value: Option<&[u8]>,
-    ) -> Result<Contents, Unreadable> {
-        let mut key = Reader::new(Bytes::copy_from_slice(key));
-        let number = number_of(&mut key, "key")?;
-        let schema = definition(number).ok_or(Unreadable::Type(number))?;
-        let key = read_as(schema.key, &mut key, number, 0, "key")?;
-        let value = match value {
-            None => "<DELETE>".to_owned(),
-            Some(value) => {
-                let mut value = Reader::new(Bytes::copy_from_slice(value));
-                let version = number_of(&mut value, "value")?;
-                let (first, last) = schema.versions;
-                if !(first..=last).contains(&version) {
-                    let reason =
-                        format!("Found an unknown record version {version} for {number} type");
-                    return Err(Unreadable::Reason(reason));
-                }
-                let mut data = read_as(schema.value, &mut value, version, version, "value")?;
-                if matches!(self, Self::Offsets) && number == CLASSIC_GROUP {
-                    explain_members(&mut data);
-                }
-                format!("{{\"version\":\"{version}\",\"data\":{data}}}")
-            }
-        };
-        Ok(Contents {
-            key: Some(format!("{{\"type\":\"{number}\",\"data\":{key}}}")),
-            value: Some(value),
-        })
-    }
-}
-
-/// What consumers have told of themselves and been told, which the group's record holds as bytes.
-fn explain_members(data: &mut Json) {
-    let of_consumers = Json::Text(Str::from_static(CONSUMER));
-    if data.member_mut("protocol_type") != Some(&mut of_consumers.clone()) {
-        return;
-    }
-    let Some(Json::Array(members)) = data.member_mut("members") else {
-        return;
-    };
-    for member in members {
-        for (name, schema) in [
-            ("subscription", ConsumerProtocolSubscription::SCHEMA),
-            ("assignment", ConsumerProtocolAssignment::SCHEMA),
-        ] {
-            // What is no such message stays as it is.
-            if let Some(field) = member.member_mut(name)
-                && let Json::Bytes(bytes) = field
-                && let Ok(message) = versioned(schema, bytes.clone())
-            {
-                *field = message;
-            }
-        }
-    }
-}
-
-/// A message behind its version.
-fn versioned(schema: &Schema, bytes: Bytes) -> Result<Json, DecodeError> {
-    let mut reader = Reader::new(bytes);
-    let version = reader.i16()?;
-    Json::read(schema, &mut reader, version, version)
-}
-
-/// Why a record of a coordinator can't be shown.
-enum Unreadable {
-    Type(i16),
-    Reason(String),
-}
-
-fn number_of(reader: &mut Reader, part: &str) -> Result<i16, Unreadable> {
-    let reason = |_| Unreadable::Reason(format!("Could not read version from {part}'s buffer."));
-    reader.i16().map_err(reason)
-}
-
-/// Reads a key or a value; `told` is its version by Kafka's count, in which the type of a key is one.
-fn read_as(
-    schema: &Schema,
-    reader: &mut Reader,
-    told: i16,
-    version: i16,
-    part: &str,
-) -> Result<Json, Unreadable> {
-    Json::read(schema, reader, version, version).map_err(|error| {
-        Unreadable::Reason(format!(
-            "Could not read record with version {told} from {part}'s buffer due to: {error}."
-        ))
-    })
 }
 
 /// A record of the metadata log, or why it can't be shown.

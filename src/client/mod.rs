@@ -26,7 +26,9 @@ pub use cluster::{Cluster, ClusterError, ClusterOptions, Entry, PartitionKey, To
 pub use connection::{AskError, NodeConnection};
 pub use consumer::{
     Assignor, Consumed, Consumer, ConsumerSettings, GroupConsumer, GroupSettings, Polled, Start,
-    Subscription, offsets_at,
+    Subscription, Wanted, offsets_at, read_fetched,
 };
-pub use producer::{BatchLimits, Lost, Producer, ProducerCounts, ProducerSettings};
+pub use producer::{
+    BatchLimits, Lost, Producer, ProducerCounts, ProducerSettings, partition_of_key,
+};
 pub use retry::{Attempts, ErrorClass};

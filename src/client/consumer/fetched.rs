@@ -4,6 +4,7 @@
 //! past them all the same.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -26,6 +27,29 @@ pub struct Consumed {
     pub value: Option<Bytes>,
     /// Keys and values, in order.
     pub headers: Vec<(Bytes, Option<Bytes>)>,
+    /// The bytes of the record before compression.
+    pub size: usize,
+    /// How its batch is compressed.
+    pub compression: Compression,
+}
+
+/// Which of the records that were fetched are wanted.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Their offsets.
+    pub offsets: Range<i64>,
+    /// No more are read once they have so many bytes together, decompressed.
+    pub most_bytes: usize,
+}
+
+impl Wanted {
+    /// All from an offset on.
+    pub(super) fn from(offset: i64) -> Self {
+        Self {
+            offsets: offset..i64::MAX,
+            most_bytes: usize::MAX,
+        }
+    }
 }
 
 /// The offset to go on with behind the whole batches in `bytes`, when the position was `from`.
@@ -40,22 +64,67 @@ pub(super) fn end(bytes: &[u8], from: i64) -> Result<i64, RecordsError> {
     Ok(end)
 }
 
-/// Reads the whole batches in `bytes`, from offset `from` on. `aborted` names the transactions whose records
-/// are passed over; it is empty where all records are to be seen.
+/// What a piece of a partition holds.
+#[derive(Debug, Default, PartialEq)]
+pub struct Piece {
+    /// Its records.
+    pub records: Vec<Consumed>,
+    /// The offset to go on with. It may lie beyond those that are wanted.
+    pub next: i64,
+}
+
+/// Reads all records from offset `from` on in the whole batches of `bytes`.
 ///
 /// # Errors
 /// A batch is damaged, or in a format of before 2017.
 pub(super) fn read(
     bytes: &Bytes,
     from: i64,
-    mut aborted: Vec<AbortedTransaction>,
+    aborted: Vec<AbortedTransaction>,
     scratch: &mut Scratch,
 ) -> Result<Vec<Consumed>, RecordsError> {
+    let mut piece = Piece::default();
+    read_into(&mut piece, bytes, &Wanted::from(from), (aborted, scratch))?;
+    Ok(piece.records)
+}
+
+/// Reads those records that are wanted in the whole batches of `bytes`. `aborted` names the transactions whose
+/// records are passed over; it is empty where all records are to be seen.
+///
+/// # Errors
+/// The first batch is damaged, in a format of before 2017, or takes more memory than `scratch` may. Where it is
+/// a later one, what comes before it is read.
+pub fn read_fetched(
+    bytes: &Bytes,
+    wanted: &Wanted,
+    aborted: Vec<AbortedTransaction>,
+    scratch: &mut Scratch,
+) -> Result<Piece, RecordsError> {
+    let mut piece = Piece {
+        records: Vec::new(),
+        next: wanted.offsets.start,
+    };
+    match read_into(&mut piece, bytes, wanted, (aborted, scratch)) {
+        Err(error) if piece.next == wanted.offsets.start => Err(error),
+        // The next piece begins with the batch that cannot be read.
+        _ => Ok(piece),
+    }
+}
+
+fn read_into(
+    piece: &mut Piece,
+    bytes: &Bytes,
+    wanted: &Wanted,
+    (mut aborted, scratch): (Vec<AbortedTransaction>, &mut Scratch),
+) -> Result<(), RecordsError> {
     aborted.sort_by_key(|transaction| std::cmp::Reverse(transaction.first_offset));
-    let mut records = Vec::new();
     let mut open: BTreeSet<i64> = BTreeSet::new();
+    let mut left = wanted.most_bytes;
     for batch in Batches::new(bytes) {
         let batch = batch?;
+        if batch.base_offset().0 >= wanted.offsets.end {
+            break;
+        }
         batch.check_crc()?;
         let last = batch.last_offset().0;
         while aborted.last().is_some_and(|it| it.first_offset <= last) {
@@ -67,18 +136,24 @@ pub(super) fn read(
                 open.remove(&producer);
             }
         } else if !(batch.is_transactional() && open.contains(&producer)) {
-            let timestamp_type = batch.timestamp_type();
+            let of_batch = (batch.timestamp_type(), batch.compression()?);
             // What is not compressed lies in the answer, and is shared with it.
-            let shared = (batch.compression()? == Compression::None).then_some(bytes);
+            let shared = (of_batch.1 == Compression::None).then_some(bytes);
             for record in batch.records(scratch)? {
                 let record = record?;
-                if record.offset().0 >= from {
-                    records.push(consumed(&record, timestamp_type, shared));
+                if !wanted.offsets.contains(&record.offset().0) {
+                    continue;
+                }
+                piece.records.push(consumed(&record, of_batch, shared));
+                piece.next = record.offset().0.saturating_add(1);
+                left = left.saturating_sub(record.size());
+                if left == 0 {
+                    return Ok(());
                 }
             }
         }
     }
-    Ok(records)
+    Ok(())
 }
 
 fn is_abort(batch: &Batch<'_>, scratch: &mut Scratch) -> Result<bool, RecordsError> {
@@ -91,7 +166,7 @@ fn is_abort(batch: &Batch<'_>, scratch: &mut Scratch) -> Result<bool, RecordsErr
 
 fn consumed(
     record: &Record<'_>,
-    timestamp_type: TimestampType,
+    (timestamp_type, compression): (TimestampType, Compression),
     shared: Option<&Bytes>,
 ) -> Consumed {
     let own = |part: &[u8]| match shared {
@@ -109,6 +184,8 @@ fn consumed(
         key: copy(record.key()),
         value: copy(record.value()),
         headers: headers.collect(),
+        size: record.size(),
+        compression,
     }
 }
 
@@ -195,5 +272,43 @@ mod tests {
 
         let bytes = Bytes::from(bytes);
         assert!(read(&bytes, 0, Vec::new(), &mut Scratch::default()).is_err());
+    }
+
+    #[test]
+    fn what_comes_before_a_damaged_batch_is_read() {
+        let mut bytes = [batch(0, &["a"], None), batch(1, &["b"], None)].concat();
+        *bytes.last_mut().expect("not empty") ^= 1;
+        let bytes = Bytes::from(bytes);
+        let read = |from| {
+            let mut scratch = Scratch::default();
+            read_fetched(&bytes, &Wanted::from(from), Vec::new(), &mut scratch)
+        };
+
+        let piece = read(0).expect("the first is good");
+
+        assert_eq!((values(&piece.records), piece.next), (vec![&b"a"[..]], 1));
+        assert!(read(1).is_err());
+    }
+
+    #[test]
+    fn no_more_is_read_than_is_wanted() {
+        let bytes = [batch(0, &["a", "b", "c"], None), batch(3, &["d"], None)];
+        let bytes = Bytes::from(bytes.concat());
+        let read = |offsets, most_bytes| {
+            let wanted = Wanted {
+                offsets,
+                most_bytes,
+            };
+            let mut scratch = Scratch::default();
+            read_fetched(&bytes, &wanted, Vec::new(), &mut scratch).expect("good batches")
+        };
+
+        let some = read(1..3, usize::MAX);
+        assert_eq!(
+            (values(&some.records), some.next),
+            (vec![&b"b"[..], b"c"], 3)
+        );
+        let one = read(1..i64::MAX, 1);
+        assert_eq!((values(&one.records), one.next), (vec![&b"b"[..]], 2));
     }
 }

@@ -28,7 +28,7 @@ use crate::protocol::{ErrorCode, Str};
 use crate::records::{RecordsError, Scratch};
 
 pub use assignor::Assignor;
-pub use fetched::Consumed;
+pub use fetched::{Consumed, Wanted, read_fetched};
 pub use group::{GroupConsumer, GroupSettings, Subscription};
 
 /// The versions that name topics; later ones have ids, which a topic of the same name made anew does not keep.

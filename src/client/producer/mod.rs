@@ -33,6 +33,7 @@ use accumulator::{Accumulator, Identity, record_size};
 pub use accumulator::{BatchLimits, RecordSizes};
 pub use outcome::{Lost, ProducerCounts};
 use partitioner::StickyPartitions;
+pub use partitioner::of_key as partition_of_key;
 pub use settings::ProducerSettings;
 
 type PartitionKey = accumulator::PartitionKey;

@@ -33,7 +33,7 @@ fn murmur2(bytes: &[u8]) -> u32 {
 }
 
 /// The partition of a record with a key, of `count` partitions, which is at least 1.
-pub(super) fn of_key(key: &[u8], count: usize) -> usize {
+pub fn of_key(key: &[u8], count: usize) -> usize {
     (murmur2(key) & 0x7fff_ffff) as usize % count
 }
 

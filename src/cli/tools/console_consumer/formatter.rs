@@ -188,6 +188,7 @@ impl Formatter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::Compression;
     use bytes::Bytes;
 
     fn written(pairs: &[&str], record: &Consumed) -> String {
@@ -213,6 +214,8 @@ mod tests {
                 (Bytes::from_static(b"a"), Some(Bytes::from_static(b"1"))),
                 (Bytes::from_static(b"b"), None),
             ],
+            size: 0,
+            compression: Compression::None,
         }
     }
 

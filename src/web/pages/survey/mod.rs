@@ -43,6 +43,8 @@ pub(super) struct Survey {
     pub(super) brokers: BTreeMap<i32, Told>,
     /// The metadata quorum.
     pub(super) quorum: Option<Result<Quorum, String>>,
+    /// How often in a row it has not answered.
+    pub(super) quorum_silences: u32,
     /// The ends of partitions, as their leaders have them.
     pub(super) ends: Ends,
     /// Records a second that were written to each topic lately, where that is known.
@@ -104,6 +106,8 @@ impl Surveyor {
         }
         let began = Instant::now();
         let mut survey = ask_all(image, peers).await;
+        let before = last.as_ref().map_or(0, |it| it.survey.quorum_silences);
+        survey.quorum_silences = silences(before, &survey);
         if let Some(last) = last {
             survey.rates = rates(&last.survey.ends, &survey.ends, last.at.elapsed());
         }
@@ -141,6 +145,14 @@ async fn ask_all(image: &Arc<MetadataImage>, peers: Vec<Peer>) -> Survey {
     survey
 }
 
+/// How often in a row the quorum has not answered, of which `before` were before this survey.
+fn silences(before: u32, survey: &Survey) -> u32 {
+    match &survey.quorum {
+        Some(Err(_)) => before.saturating_add(1),
+        _ => 0,
+    }
+}
+
 /// How many records a second came between two looks, of partitions that are in both.
 fn rates(before: &Ends, now: &Ends, passed: Duration) -> BTreeMap<Str, f64> {
     let mut rates = BTreeMap::new();
@@ -164,6 +176,20 @@ fn rates(before: &Ends, now: &Ends, passed: Duration) -> BTreeMap<Str, f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_silences_in_a_row_count() {
+        let survey = |quorum| Survey {
+            quorum,
+            ..Survey::default()
+        };
+        let silent = survey(Some(Err("no answer".to_owned())));
+
+        assert_eq!(silences(0, &silent), 1);
+        assert_eq!(silences(1, &silent), 2);
+        assert_eq!(silences(2, &survey(Some(Ok(Quorum::default())))), 0);
+        assert_eq!(silences(2, &survey(None)), 0);
+    }
 
     #[test]
     fn a_rate_counts_partitions_that_were_seen_twice_and_none_that_shrank() {

@@ -10,6 +10,9 @@ use crate::web::pages::survey::{Directory, Quorum};
 /// A voter that was not heard of for so long does not follow, in milliseconds.
 const SILENCE_MS: i64 = 10_000;
 
+/// The quorum counts as silent when it has not answered so many times in a row.
+const SILENCES: u32 = 2;
+
 /// The cluster at a glance.
 #[derive(Debug, Serialize)]
 pub(in crate::web::pages) struct Overview {
@@ -94,6 +97,8 @@ fn facts(known: &Known) -> Facts {
     }
     facts.quorum = match &known.survey.quorum {
         None => QuorumFacts::Unknown,
+        // Once it may have been busy.
+        Some(Err(_)) if known.survey.quorum_silences < SILENCES => QuorumFacts::Unknown,
         Some(Err(why)) => QuorumFacts::Silent(why.clone()),
         Some(Ok(quorum)) if quorum.leader.is_none() => QuorumFacts::Leaderless,
         Some(Ok(quorum)) => QuorumFacts::Led {

@@ -56,7 +56,7 @@ pub(in crate::web::pages) struct Facts {
 /// What is known of the metadata quorum.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::web::pages) enum QuorumFacts {
-    /// Nobody was asked yet.
+    /// Nobody was asked yet, or it has not answered once.
     #[default]
     Unknown,
     /// It did not say.

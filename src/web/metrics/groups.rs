@@ -141,6 +141,17 @@ impl Groups {
         }
     }
 
+    /// How far each group is behind, in all partitions whose end is known. One that has committed nothing is
+    /// not told.
+    pub(super) fn lags(&self) -> Vec<(String, i64)> {
+        let groups = self.groups.iter().filter_map(|group| {
+            let mut lags = group.offsets.iter().filter_map(Position::lag).peekable();
+            lags.peek()?;
+            Some((group.id.to_string(), lags.fold(0, i64::saturating_add)))
+        });
+        groups.collect()
+    }
+
     /// Writes all families.
     pub(super) fn write(&self, out: &mut Exposition<'_>) -> fmt::Result {
         let mut members =

@@ -11,6 +11,7 @@ mod end_offsets;
 mod few;
 mod groups;
 mod kafka_names;
+mod lags;
 mod partitions;
 mod process;
 mod recent;
@@ -30,6 +31,9 @@ use clients::Clients;
 use detailed::Details;
 use recent::Recent;
 use stream::Scrapes;
+
+pub(super) use lags::Lags;
+pub(super) use process::resident_bytes;
 
 /// What serves scrapes.
 pub(super) struct Metrics {

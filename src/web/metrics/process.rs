@@ -49,6 +49,11 @@ pub(super) fn write(out: &mut Exposition<'_>) -> fmt::Result {
         .try_for_each(|(name, kind, help, value)| out.single(name, kind, help, value))
 }
 
+/// Bytes of memory that the process has; `None` where the system does not tell.
+pub(in crate::web) fn resident_bytes() -> Option<u64> {
+    Process::read().map(|process| process.resident_bytes)
+}
+
 struct Process {
     cpu_seconds: f64,
     resident_bytes: u64,

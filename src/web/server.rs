@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::gate::Ends;
 use super::hosts::Hosts;
-use super::slots::{Slot, Slots, Taken};
+use super::slots::{LongAnswer, Slot, Slots, Taken};
 use super::watched::{WatchedBody, WatchedSocket};
 use crate::telemetry::LogGate;
 
@@ -123,6 +123,9 @@ impl Server {
         };
         for (name, value) in HEADERS_OF_ALL {
             response.headers_mut().entry(name).or_insert(value);
+        }
+        if response.extensions().get::<LongAnswer>().is_some() {
+            slot.note_stream(Instant::now());
         }
         let slot = Arc::clone(slot);
         Ok(response.map(|body| WatchedBody { body, slot }))

@@ -16,10 +16,16 @@ const IDLE: Duration = Duration::from_secs(90);
 const HEAD: Duration = Duration::from_secs(5);
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(30);
+/// How long an answer may take that is a stream of what happens: whoever follows it comes again.
+const STREAM: Duration = Duration::from_secs(1_800);
 /// How long a peer may take nothing of its answer.
 const STALL: Duration = Duration::from_secs(5);
 /// How long an answer may go on while others wait for its place.
 const ANSWER_IN_THE_WAY: Duration = Duration::from_secs(5);
+
+/// In the extensions of an answer that goes on for as long as its reader likes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LongAnswer;
 
 /// All places.
 #[derive(Debug)]
@@ -53,6 +59,8 @@ enum Phase {
     Head,
     /// A request is answered.
     Answer,
+    /// A request is answered by a stream.
+    Stream,
 }
 
 /// A place that was taken; dropped, it is free.
@@ -124,6 +132,7 @@ impl State {
                 Phase::Idle => IDLE,
                 Phase::Head => HEAD,
                 Phase::Answer => ANSWER,
+                Phase::Stream => STREAM,
             };
         let of_stall = self.blocked_since.map(|since| since + STALL);
         of_stall.map_or(of_phase, |at| at.min(of_phase))
@@ -143,6 +152,12 @@ impl Slot {
     /// Notes that the head of a request is complete.
     pub(super) fn note_request(&self, now: Instant) {
         *self.state.lock() = State::new(Phase::Answer, now);
+        self.changed.notify_one();
+    }
+
+    /// Notes that the answer is a stream.
+    pub(super) fn note_stream(&self, now: Instant) {
+        *self.state.lock() = State::new(Phase::Stream, now);
         self.changed.notify_one();
     }
 
@@ -184,12 +199,12 @@ impl Slot {
 
     fn order(&self) -> (bool, Instant) {
         let state = self.state.lock();
-        (state.phase == Phase::Answer, state.since)
+        (state.phase >= Phase::Answer, state.since)
     }
 
     fn makes_room(&self, now: Instant) -> bool {
         let state = self.state.lock();
-        state.phase != Phase::Answer
+        state.phase < Phase::Answer
             || now.saturating_duration_since(state.since) >= ANSWER_IN_THE_WAY
     }
 }
@@ -264,6 +279,8 @@ mod tests {
         assert_eq!(left(), STALL);
         slot.note_write(true, start);
         assert_eq!(left(), ANSWER);
+        slot.note_stream(start);
+        assert_eq!(left(), STREAM);
         slot.note_write(false, start);
         slot.note_answered(start);
         assert_eq!(left(), STALL, "the rest of the answer is still to be sent");

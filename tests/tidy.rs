@@ -78,7 +78,7 @@ const ROOMS: [(&str, &[&str]); 3] = [
 ];
 
 /// Folders, and files, that decide without sockets, files, clock or chance, but for drivers among them.
-const PURE: [&str; 39] = [
+const PURE: [&str; 49] = [
     "protocol",
     "records",
     "security",
@@ -115,9 +115,19 @@ const PURE: [&str; 39] = [
     "client/consumer/fetched.rs",
     "client/consumer/group/protocol.rs",
     "web/pages/frame.rs",
+    "web/pages/charts/ring.rs",
+    "web/pages/charts/svg.rs",
+    "web/pages/messages/asked.rs",
+    "web/pages/messages/decode.rs",
+    "web/pages/messages/filter",
+    "web/pages/messages/lanes.rs",
+    "web/pages/messages/render.rs",
+    "web/pages/messages/view.rs",
     "web/pages/query.rs",
     "web/pages/render",
+    "web/pages/time.rs",
     "web/pages/view",
+    "web/pages/ways.rs",
 ];
 
 /// What tests put in the place of real parts: used by tests alone.

@@ -19,9 +19,14 @@ mod chromium;
 mod gate;
 mod guard;
 mod hostile;
+mod live;
 mod many;
+mod messages;
 mod moves;
+mod producing;
+mod records;
 mod seen;
+mod untrusted;
 mod whole;
 
 use support::apache;

@@ -7,10 +7,12 @@ use crate::browser::{commit, get, json, pages, three};
 use crate::topics;
 use crate::voice::wait_for;
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 13] = [
     "/",
     "/topics",
     "/topics/orders",
+    "/topics/orders/messages",
+    "/topics/orders/live",
     "/groups",
     "/group?id=readers",
     "/brokers",
@@ -18,6 +20,7 @@ const PAGES: [&str; 10] = [
     "/log-dirs",
     "/quorum",
     "/moves",
+    "/charts",
 ];
 
 #[test]

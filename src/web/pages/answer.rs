@@ -47,6 +47,7 @@ pub(super) struct Shown {
     place: &'static str,
     content: Content,
     tools: Option<Markup>,
+    is_live: bool,
 }
 
 enum Content {
@@ -59,6 +60,14 @@ impl Shown {
     pub(super) fn with_tools(self, tools: Markup) -> Self {
         Self {
             tools: Some(tools),
+            ..self
+        }
+    }
+
+    /// The same, which is not renewed.
+    pub(super) fn still(self) -> Self {
+        Self {
+            is_live: false,
             ..self
         }
     }
@@ -170,6 +179,7 @@ impl Asked {
             place,
             content,
             tools: None,
+            is_live: true,
         }
     }
 
@@ -185,7 +195,7 @@ impl Asked {
                     tools: shown.tools,
                     notice: self.notice.as_deref(),
                     session: self.form_token.as_deref(),
-                    is_live: true,
+                    is_live: shown.is_live,
                 };
                 self.with_tag(HTML, frame.around(&content))
             }

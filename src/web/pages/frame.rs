@@ -8,13 +8,14 @@ use super::login::{LOGIN, LOGOUT};
 use super::query::{Part, Query};
 
 /// The pages in the bar: address and name.
-const BAR: [(&str, &str); 6] = [
+const BAR: [(&str, &str); 7] = [
     ("/", "Overview"),
     ("/topics", "Topics"),
     ("/groups", "Groups"),
     ("/brokers", "Brokers"),
     ("/log-dirs", "Log directories"),
     ("/quorum", "Quorum"),
+    ("/charts", "Charts"),
 ];
 
 /// What stands around a page.

@@ -8,14 +8,19 @@
 mod answer;
 mod assets;
 mod changes;
+mod charts;
 mod detail;
+mod events;
 mod frame;
 mod login;
+mod messages;
 mod open_api;
 mod query;
 mod render;
 mod survey;
+mod time;
 mod view;
+mod ways;
 
 use std::sync::Arc;
 
@@ -56,6 +61,9 @@ struct Pages {
     login: Login,
     surveyor: Arc<Surveyor>,
     detailer: Detailer,
+    turns: messages::Turns,
+    history: Arc<charts::History>,
+    streams: events::Streams,
 }
 
 /// The pages, by path.
@@ -65,6 +73,9 @@ pub(super) fn router(node: &Arc<Node>) -> Router {
         login: Login::new(&node.config.admin, &node.config.node),
         surveyor: Arc::default(),
         detailer: Detailer::default(),
+        turns: messages::Turns::default(),
+        history: charts::History::begin(node),
+        streams: events::Streams::default(),
     });
     Router::new()
         .route("/", page(overview))
@@ -81,6 +92,9 @@ pub(super) fn router(node: &Arc<Node>) -> Router {
         .route(login::LOGIN, get(login::show).post(login::log_in))
         .route(login::LOGOUT, post(login::log_out))
         .merge(changes::routes())
+        .merge(messages::routes())
+        .route("/charts", get(charts::page))
+        .route("/events", get(events::looks))
         .fallback(missing)
         .with_state(pages)
         .merge(assets::routes())
@@ -156,14 +170,26 @@ impl Pages {
         };
         let survey = self.surveyor.latest(&image, peers.clone());
         let (survey, details) = tokio::join!(survey, details);
+        Known {
+            image,
+            survey,
+            details,
+            ..Self::bare(serving)
+        }
+    }
+
+    /// What is known without asking anybody.
+    fn bare(serving: &Serving) -> Known {
+        let parts = &serving.parts;
+        let image = Arc::clone(&parts.metadata.image());
         let of_file = parts.config.topic_defaults.min_insync_replicas;
         Known {
             min_isr: min_isr(&image, of_file),
             image,
-            survey,
+            survey: Arc::default(),
             cluster_id: parts.cluster_id.clone(),
             node_id: parts.config.node.node_id.0,
-            details,
+            details: None,
             now_ms: wall_clock().0,
         }
     }

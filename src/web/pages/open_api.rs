@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::changes::{CHANGES, Change, Field, Kind};
 
 /// Pages: path, what they tell, and the parameters that they take.
-const PAGES: [(&str, &str, &[Parameter]); 10] = [
+const PAGES: [(&str, &str, &[Parameter]); 18] = [
     (
         "/",
         "The cluster at a glance, with a verdict and its reasons",
@@ -42,6 +42,53 @@ const PAGES: [(&str, &str, &[Parameter]); 10] = [
     ("/log-dirs", "The log directories of all brokers", &[]),
     ("/quorum", "The metadata quorum", &[]),
     ("/moves", "Partitions that move to other brokers", &[]),
+    (
+        "/topics/{name}/messages",
+        "Messages from a place on, with the cursor of the next page",
+        &[
+            NAME,
+            FROM,
+            AT,
+            PARTITION,
+            FILTER,
+            LIMIT,
+            UNCOMMITTED,
+            KEY,
+            VALUE,
+            CURSOR,
+        ],
+    ),
+    (
+        "/topics/{name}/messages.jsonl",
+        "Whole messages as lines of JSON; the header `Link` leads to more",
+        &[NAME, FROM, AT, PARTITION, FILTER, UNCOMMITTED, CURSOR],
+    ),
+    (
+        "/topics/{name}/messages/{partition}/{offset}",
+        "One message",
+        &[NAME, IN_PARTITION, OFFSET, KEY, VALUE],
+    ),
+    (
+        "/topics/{name}/messages/{partition}/{offset}/{part}",
+        "The bytes of its `key` or `value`",
+        &[NAME, IN_PARTITION, OFFSET, PART],
+    ),
+    (
+        "/topics/{name}/live",
+        "Where the live tail of a topic is",
+        &[NAME, PARTITION, FILTER, UNCOMMITTED, KEY, VALUE],
+    ),
+    (
+        "/topics/{name}/live/events",
+        "Messages as they come, as server-sent events: `messages` has some of them as JSON, and how many were left out",
+        &[NAME, PARTITION, FILTER, UNCOMMITTED, KEY, VALUE],
+    ),
+    (
+        "/events",
+        "Server-sent events: `look` when a page that was loaded is out of date",
+        &[],
+    ),
+    ("/charts", "The last hour of this node in numbers", &[]),
 ];
 
 /// A parameter: its name, where it stands, its type, and what it is.
@@ -63,6 +110,48 @@ const INTERNAL: Parameter = (
     "boolean",
     "Whether internal topics are told",
 );
+const FROM: Parameter = (
+    "from",
+    "query",
+    "string",
+    "`end` (backwards), `beginning`, `offset` or `time`",
+);
+const AT: Parameter = ("at", "query", "string", "The offset or time to begin at");
+const PARTITION: Parameter = (
+    "partition",
+    "query",
+    "integer",
+    "One partition; all without it",
+);
+const FILTER: Parameter = (
+    "filter",
+    "query",
+    "string",
+    "Which are wanted, as `key == \"a\" and value.user.id > 5`",
+);
+const LIMIT: Parameter = (
+    "limit",
+    "query",
+    "integer",
+    "Messages of each page, up to 500",
+);
+const UNCOMMITTED: Parameter = (
+    "uncommitted",
+    "query",
+    "boolean",
+    "Whether those of open and aborted transactions are told as well",
+);
+const KEY: Parameter = (
+    "key",
+    "query",
+    "string",
+    "How keys are read: `auto`, `text`, `json`, `hex`, `i32`, `i64`, `uuid`",
+);
+const VALUE: Parameter = ("value", "query", "string", "How values are read, as `key`");
+const CURSOR: Parameter = ("cursor", "query", "string", "The `next` of the page before");
+const IN_PARTITION: Parameter = ("partition", "path", "integer", "The partition");
+const OFFSET: Parameter = ("offset", "path", "integer", "The offset in it");
+const PART: Parameter = ("part", "path", "string", "`key` or `value`");
 const NAME: Parameter = ("name", "path", "string", "The topic's name");
 const ID: Parameter = ("id", "query", "string", "The group's id");
 const BROKER: Parameter = ("id", "path", "integer", "The broker's `node.id`");

@@ -15,7 +15,7 @@ static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new(
         "js",
         "text/javascript; charset=utf-8",
-        include_str!("page.js"),
+        concat!(include_str!("page.js"), include_str!("tail.js")),
     )
 });
 static ICON: LazyLock<Asset> =

@@ -1,14 +1,19 @@
-// Keeps what is shown up to date: asks again every few seconds while somebody looks, and puts the new content
-// in the place of the old. Without it each page is whole, as of when it was loaded.
+// Keeps what is shown up to date: asks again when the node says that there is something new, or every few seconds
+// where it does not say, and puts the new content in the place of the old. Without it each page is whole, as of
+// when it was loaded.
 "use strict";
 (() => {
   const PAUSE_MS = 3000;
   const LONGEST_PAUSE_MS = 30000;
   const live = document.getElementById("live");
   const lost = document.getElementById("lost");
-  if (!live || !lost) return;
+  if (!live || !lost || document.getElementById("tail")) return;
+  const LONGEST_SILENCE_MS = 15000;
   let seen = null;
   let pause = PAUSE_MS;
+  let timer = 0;
+  let source = null;
+  let isLooking = false;
 
   const isInUse = () => {
     const selection = document.getSelection();
@@ -27,7 +32,13 @@
     if (at >= 0) links()[at]?.focus({ preventScroll: true });
   };
 
+  // While the node tells of news there is no need to ask without them.
+  const isTold = () => source !== null && source.readyState === EventSource.OPEN;
+
   const look = async () => {
+    clearTimeout(timer);
+    if (isLooking) return;
+    isLooking = true;
     if (!document.hidden && !isInUse()) {
       try {
         const headers = seen === null ? {} : { "If-None-Match": seen };
@@ -45,7 +56,19 @@
         pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
       }
     }
-    setTimeout(look, pause);
+    isLooking = false;
+    timer = setTimeout(look, lost.hidden && isTold() ? LONGEST_SILENCE_MS : pause);
   };
-  setTimeout(look, pause);
+
+  // A browser opens few connections to one node: a page that nobody sees takes none.
+  const follow = () => {
+    source?.close();
+    source = null;
+    if (document.hidden) return;
+    source = new EventSource("/events");
+    source.addEventListener("look", look);
+    look();
+  };
+  document.addEventListener("visibilitychange", follow);
+  timer = setTimeout(follow, PAUSE_MS);
 })();

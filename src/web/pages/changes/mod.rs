@@ -28,6 +28,7 @@ use serde_json::Value;
 
 use super::detail::Detail;
 use super::frame::nothing;
+use super::messages;
 use super::view::Known;
 use crate::client::Cluster;
 pub(super) use asking::doings;
@@ -52,10 +53,12 @@ pub(super) static CHANGES: &[&Change] = &[
     &groups::RESET,
     &groups::DELETE,
     &quotas::SET,
+    &messages::PRODUCE,
+    &messages::RESEND,
 ];
 
 /// What most changes are like: of topics, with nothing to be asked or shown.
-const BASE: Change = Change {
+pub(super) const BASE: Change = Change {
     path: "",
     title: "",
     about: "",

@@ -9,6 +9,7 @@ use crate::web::pages::frame::{
 };
 use crate::web::pages::query::{Query, encoded};
 use crate::web::pages::view::topics::{OneTopic, PartitionRow, TopicRow, Topics};
+use crate::web::pages::ways::ways;
 
 const PATH: &str = "/topics";
 
@@ -76,6 +77,7 @@ pub(in crate::web::pages) fn one(it: &OneTopic, query: &Query) -> Markup {
     let topic = &it.topic;
     let path = format!("{PATH}/{}", encoded(&topic.name));
     html! {
+        (ways(&topic.name, ""))
         p { (state(&topic.counts)) @if topic.is_internal { (tag("", "internal")) } }
         dl.cards {
             (card("Partitions", &count(topic.counts.partitions), &format!("{} replicas each", topic.replication_factor), ""))

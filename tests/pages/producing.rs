@@ -6,13 +6,20 @@ use serde_json::json;
 use crate::browser::json as data;
 use crate::changing::{PASSWORD, Session, order, ordered};
 use crate::guard::node;
+use crate::support::Broker;
 use crate::topics;
 
-#[test]
-fn a_message_is_written_sent_again_and_edited_as_a_copy() {
+/// A node with a topic `t` of two partitions, and where its pages are.
+fn node_with_topic() -> (Broker, String) {
     let (broker, address) = node(&[("admin.password", PASSWORD)]);
     let created = topics::create(broker.bootstrap(), "t", (2, 1), &[]);
     assert_eq!(created, Some(ErrorCode::NONE));
+    (broker, address)
+}
+
+#[test]
+fn a_message_is_written_sent_again_and_edited_as_a_copy() {
+    let (_broker, address) = node_with_topic();
     let session = Session::begin(&address);
 
     let page = session.change(
@@ -49,6 +56,11 @@ fn a_message_is_written_sent_again_and_edited_as_a_copy() {
     for part in ["key", "value", "headers"] {
         assert_eq!(again[part], first[part], "{part}");
     }
+}
+
+#[test]
+fn a_message_may_have_no_key_and_no_value_and_a_key_decides_on_the_partition() {
+    let (_broker, address) = node_with_topic();
 
     let told = ordered(
         &address,
@@ -70,6 +82,12 @@ fn a_message_is_written_sent_again_and_edited_as_a_copy() {
             .clone()
     };
     assert_eq!(by_key("k"), by_key("k"), "the key decides");
+}
+
+#[test]
+fn what_cannot_be_written_is_refused() {
+    let (_broker, address) = node_with_topic();
+
     for (path, body) in [
         ("/change/produce", json!({ "topic": "nothing" })),
         ("/change/produce", json!({ "topic": "t", "partition": 7 })),

@@ -17,6 +17,7 @@ use crate::protocol::{ErrorCode, Str};
 use crate::web::pages::frame::{maybe, number, plain_head, signed, text};
 use crate::web::pages::query::encoded;
 use crate::web::pages::survey::Group;
+use crate::web::pages::time;
 use crate::web::pages::view::Known;
 
 const EARLIEST: i64 = -2;
@@ -62,7 +63,7 @@ pub(super) static RESET: Change = Change {
             "value",
             "Offset, time or number",
             Kind::Text,
-            "An offset; a time, in ms since 1970 or as so long ago: 30m, 2h, 7d; 10 for ten on, -10 for ten back.",
+            "An offset; a time in UTC (2026-01-31T12:00), in ms since 1970, or as so long ago: 30m, 2h, 7d; 10 for ten on, -10 for ten back.",
         ),
     ],
     run: |task| Box::pin(reset(task)),
@@ -128,7 +129,7 @@ impl Aim {
             },
             "shift" => Ok(Self::Shift(number()?)),
             "time" => {
-                let time = time(form.required("value")?, now_ms).filter(|time| *time >= 0);
+                let time = told_time(form.required("value")?, now_ms).filter(|time| *time >= 0);
                 let time = time.ok_or_else(|| Fault::wrong("value", "This is no time."))?;
                 Ok(Self::Time(time))
             }
@@ -137,12 +138,12 @@ impl Aim {
     }
 }
 
-/// A time in ms since 1970, which may be told as so long ago.
-fn time(text: &str, now_ms: i64) -> Option<i64> {
+/// A time, which may also be told as so long ago.
+fn told_time(text: &str, now_ms: i64) -> Option<i64> {
     const UNITS: [(char, i64); 4] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
     let unit = UNITS.iter().find(|unit| text.ends_with(unit.0));
     let Some((letter, seconds)) = unit else {
-        return text.parse().ok();
+        return time::read(text);
     };
     let count: i64 = text.trim_end_matches(*letter).trim().parse().ok()?;
     now_ms.checked_sub(count.checked_mul(seconds * 1_000)?)
@@ -425,6 +426,10 @@ mod tests {
         assert_eq!(aim("to=shift&value=-10"), Ok(Aim::Shift(-10)));
         assert_eq!(aim("to=time&value=5"), Ok(Aim::Time(5)));
         assert_eq!(aim("to=time&value=2h"), Ok(Aim::Time(2_800_000)));
+        assert_eq!(
+            aim("to=time&value=1970-01-02T00:00"),
+            Ok(Aim::Time(86_400_000))
+        );
         for wrong in [
             "to=time",
             "to=time&value=h",

@@ -13,6 +13,7 @@
 //! - `format`: lines, or JSON.
 //! - `client_settings`: what settings say of producers and consumers.
 //! - `partitions_file`: the JSON files that name partitions.
+//! - `progress`: how far long work has come.
 //! - `releases`: the levels of features that belong to a release of Kafka.
 //! - `java_number`, `metrics_table`: numbers as Kafka's tools print them.
 //! - `session`: the runtime of one thread and the cluster that a tool talks to.
@@ -50,6 +51,7 @@ mod metrics_table;
 mod options;
 mod partitions_file;
 mod producer_perf_test;
+mod progress;
 mod reassign_partitions;
 mod releases;
 mod session;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::super::ending::Ending;
 use super::super::java_text::java_text;
+use super::super::progress::Progress;
 use super::batches::{BatchFile, Found};
 use super::control::control_record;
 use super::decoders::Decoder;
@@ -45,6 +46,7 @@ pub(super) fn dump(
     write_title(path, output)?;
     let mut file = BatchFile::open(path)?;
     let mut walk = file.walk(0, options.max_bytes)?;
+    let mut progress = Progress::of_bytes(&name(path), walk.end);
     let mut records = RecordDump {
         path,
         options,
@@ -56,6 +58,7 @@ pub(super) fn dump(
         if options.records {
             records.dump(&mut file, &found, timestamp_type, problems, output)?;
         }
+        progress.reach(walk.position);
     }
     let left = walk.end - walk.position;
     if left > 0 && options.max_bytes == i32::MAX {

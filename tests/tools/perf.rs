@@ -113,7 +113,7 @@ fn bad_calls_fail_as_with_kafkas_tools() {
             consume("{on} --topic t --num-records 1 --consumer.config {f} --command-config {f}")
                 .told(),
         ],
-        110,
+        244,
     );
 }
 

@@ -12,6 +12,7 @@ mod hosts;
 mod metrics;
 mod node;
 mod pages;
+mod received;
 mod server;
 mod slots;
 mod watched;

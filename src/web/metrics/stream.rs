@@ -1,19 +1,17 @@
 //! Text that is made while it is sent: a thread writes it into pieces, and waits where its reader does.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
 use bytes::Bytes;
-use http_body::Frame;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
 use crate::telemetry::Exposition;
+use crate::web::received::Received;
 
 /// The bytes of a piece.
 const PIECE: usize = 64 << 10;
@@ -95,21 +93,5 @@ impl fmt::Write for Pieces {
             self.send()?;
         }
         Ok(())
-    }
-}
-
-/// The body of the answer.
-struct Received(mpsc::Receiver<Bytes>);
-
-impl http_body::Body for Received {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let received = self.0.poll_recv(context);
-        received.map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
     }
 }

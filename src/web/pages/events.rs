@@ -1,9 +1,7 @@
 //! Server-sent events: streams that stay open for as long as somebody reads them. There are few, none is held up by
 //! a reader for long, and all end when the node stops.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,13 +9,13 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use http_body::Frame;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
 use super::Pages;
 use super::answer::Asked;
 use crate::web::node::Stage;
+use crate::web::received::Received;
 use crate::web::slots::LongAnswer;
 
 /// How many streams there may be.
@@ -89,22 +87,9 @@ impl Events {
     /// The answer.
     pub(super) fn answer(self) -> Response {
         let kind = [(header::CONTENT_TYPE, "text/event-stream")];
-        let mut answer = (kind, Body::new(self)).into_response();
+        let mut answer = (kind, Body::new(Received(self.0))).into_response();
         answer.extensions_mut().insert(LongAnswer);
         answer
-    }
-}
-
-impl http_body::Body for Events {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let received = self.0.poll_recv(context);
-        received.map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
     }
 }
 

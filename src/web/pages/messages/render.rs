@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::asked::{From, Reading};
 use super::decode::{Form, Message, Shown, ShownHeader};
 use super::view::{Messages, Mistake, OneMessage};
-use crate::web::pages::frame::{bytes, card, count, number, plain_head, signed, tag, text};
+use crate::web::pages::frame::{Column, bytes, card, count, number, plain_head, signed, tag, text};
 use crate::web::pages::time;
 use crate::web::pages::ways::{topic_path, ways};
 
@@ -121,21 +121,25 @@ fn mistaken(mistake: &Mistake, reading: &Reading) -> Markup {
     }
 }
 
-fn table(it: &Messages, reading: &Reading) -> Markup {
-    let columns = [
+/// The columns of messages, in a list and in the tail.
+fn columns() -> [Column; 6] {
+    [
         number("Partition", ""),
         number("Offset", ""),
         text("Time (UTC)", ""),
         text("Key", ""),
         text("Value", ""),
         number("Size", ""),
-    ];
+    ]
+}
+
+fn table(it: &Messages, reading: &Reading) -> Markup {
     html! {
         @if it.messages.is_empty() {
             p.note { @if it.is_bounded { "None was found so far." } @else { "There is no such message." } }
         } @else {
             div.wide { table.messages {
-                (plain_head(&columns))
+                (plain_head(&columns()))
                 tbody { @for message in &it.messages { (row(&it.topic, message, reading)) } }
             } }
         }
@@ -289,14 +293,6 @@ pub(super) fn tail(
     reading: &Reading,
     (events, mistake): (&str, Option<&Mistake>),
 ) -> Markup {
-    let columns = [
-        number("Partition", ""),
-        number("Offset", ""),
-        text("Time (UTC)", ""),
-        text("Key", ""),
-        text("Value", ""),
-        number("Size", ""),
-    ];
     html! {
         @if let Some(mistake) = mistake { (mistaken(mistake, reading)) }
         @else {
@@ -306,7 +302,7 @@ pub(super) fn tail(
                     span #following.note role="status" { "Waiting for messages. This needs the page's script." }
                 }
                 div.wide { table.messages {
-                    (plain_head(&columns))
+                    (plain_head(&columns()))
                     tbody #arrived {}
                 } }
             }

@@ -71,6 +71,7 @@ const ROOMS: [(&str, &[&str]); 3] = [
             "connection",
             "line",
             "cluster",
+            "requests",
             "producer",
             "consumer",
         ],

@@ -7,6 +7,7 @@
 //! - `connection`: one node; each request in the newest version that both sides speak.
 //! - `line`: one node for requests of one kind, several of them in flight; a task of its own.
 //! - `cluster`: who leads and who coordinates; requests go where they belong, until a deadline.
+//! - `requests`: what requests for changes have in common.
 //! - `producer`: records become batches; they arrive in order and once. `partitioner` and `accumulator` are
 //!   PURE.
 //! - `consumer`: partitions are read from a position on; `group` says which, if members share them.
@@ -20,6 +21,7 @@ mod connection;
 mod consumer;
 mod line;
 mod producer;
+mod requests;
 mod retry;
 
 pub use cluster::{Cluster, ClusterError, ClusterOptions, Entry, PartitionKey, To};
@@ -31,4 +33,5 @@ pub use consumer::{
 pub use producer::{
     BatchLimits, Lost, Producer, ProducerCounts, ProducerSettings, partition_of_key,
 };
+pub use requests::{not_controller, offset_commit, reassignments, timeout_ms};
 pub use retry::{Attempts, ErrorClass};

@@ -2,6 +2,7 @@
 
 use super::ending::Ending;
 use crate::client::{Cluster, ClusterError, Entry, To};
+pub(super) use crate::client::{not_controller, timeout_ms};
 use crate::protocol::messages::api_versions::ApiVersionsRequest;
 use crate::protocol::messages::describe_cluster::{
     DescribeClusterRequest, DescribeClusterResponse,
@@ -46,19 +47,6 @@ pub(super) async fn describe_cluster(
         .await?;
     ClusterError::check(answer.error_code, answer.error_message.clone())?;
     Ok(answer)
-}
-
-/// How long the cluster may work on a request.
-pub(super) fn timeout_ms(cluster: &Cluster) -> i32 {
-    let timeout = cluster.options().request_timeout.as_millis();
-    i32::try_from(timeout).unwrap_or(i32::MAX)
-}
-
-/// The only error that is worth another attempt: whatever else is refused is told at once.
-pub(super) fn not_controller(mut codes: impl Iterator<Item = ErrorCode>) -> ErrorCode {
-    codes
-        .find(|code| *code == ErrorCode::NOT_CONTROLLER)
-        .unwrap_or(ErrorCode::NONE)
 }
 
 /// # Errors

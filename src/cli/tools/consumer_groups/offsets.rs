@@ -3,10 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::tools::exception::Exception;
-use crate::client::{Cluster, ClusterError, PartitionKey, To, offsets_at};
-use crate::protocol::messages::offset_commit::{
-    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
+use crate::client::{Cluster, ClusterError, PartitionKey, To, offset_commit, offsets_at};
 use crate::protocol::messages::offset_fetch::{OffsetFetchRequest, OffsetFetchRequestGroup};
 use crate::protocol::{ErrorCode, Request, Str};
 
@@ -134,26 +131,7 @@ pub(super) async fn commit(
     group: &str,
     offsets: &Offsets,
 ) -> Result<(), Exception> {
-    let mut topics: BTreeMap<Str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
-    for ((topic, partition_index), committed_offset) in offsets {
-        let partition = OffsetCommitRequestPartition {
-            partition_index: *partition_index,
-            committed_offset: *committed_offset,
-            committed_metadata: Some(Str::default()),
-            ..OffsetCommitRequestPartition::default()
-        };
-        topics.entry(topic.clone()).or_default().push(partition);
-    }
-    let topic = |(name, partitions)| OffsetCommitRequestTopic {
-        name,
-        partitions,
-        ..OffsetCommitRequestTopic::default()
-    };
-    let request = OffsetCommitRequest {
-        group_id: Str::copy_from(group),
-        topics: topics.into_iter().map(topic).collect(),
-        ..OffsetCommitRequest::default()
-    };
+    let request = offset_commit(Str::copy_from(group), offsets);
     let answer = ask_group(cluster, group, &request, LAST_WITH_NAMES, |answer| {
         let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
         partitions.map(|it| it.error_code).collect()

@@ -8,10 +8,9 @@ use super::wanted::comma_separated;
 use crate::cli::tools::admin::{not_controller, timeout_ms};
 use crate::cli::tools::exception::Exception;
 use crate::cli::tools::partitions_file::shown;
-use crate::client::{Cluster, PartitionKey, To};
+use crate::client::{Cluster, PartitionKey, To, reassignments};
 use crate::protocol::messages::alter_partition_reassignments::{
-    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, ReassignablePartition,
-    ReassignableTopic,
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
 };
 use crate::protocol::messages::list_partition_reassignments::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsTopics,
@@ -91,20 +90,7 @@ pub(super) async fn alter(
     targets: impl Iterator<Item = (PartitionKey, Option<Vec<i32>>)>,
     allows_other_factor: bool,
 ) -> BTreeMap<PartitionKey, String> {
-    let mut topics: BTreeMap<Str, Vec<ReassignablePartition>> = BTreeMap::new();
-    for ((topic, partition_index), replicas) in targets {
-        let partition = ReassignablePartition {
-            partition_index,
-            replicas,
-        };
-        topics.entry(topic).or_default().push(partition);
-    }
-    let topic = |(name, partitions)| ReassignableTopic { name, partitions };
-    let request = AlterPartitionReassignmentsRequest {
-        timeout_ms: timeout_ms(cluster),
-        allow_replication_factor_change: allows_other_factor,
-        topics: topics.into_iter().map(topic).collect(),
-    };
+    let request = reassignments(targets, timeout_ms(cluster), allows_other_factor);
     let mut versions = AlterPartitionReassignmentsRequest::KEY.valid_versions();
     if !allows_other_factor {
         versions = FORBIDS_OTHER_FACTOR..=*versions.end();

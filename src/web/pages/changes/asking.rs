@@ -4,10 +4,11 @@ use maud::{Markup, html};
 
 use super::Fault;
 use crate::client::{Cluster, To};
+pub(super) use crate::client::{not_controller, timeout_ms};
+use crate::protocol::Str;
 use crate::protocol::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
 };
-use crate::protocol::{ErrorCode, Str};
 use crate::web::pages::query::encoded;
 
 /// The types of resources that have configs.
@@ -20,17 +21,6 @@ const DELETE: i8 = 1;
 /// The path of a topic's page.
 pub(super) fn page_of(topic: &str) -> String {
     format!("/topics/{}", encoded(topic))
-}
-
-/// How long the cluster may work on a request.
-pub(super) fn timeout_ms(cluster: &Cluster) -> i32 {
-    i32::try_from(cluster.options().request_timeout.as_millis()).unwrap_or(i32::MAX)
-}
-
-/// The one error that is worth another attempt, at another controller.
-pub(super) fn not_controller(mut codes: impl Iterator<Item = ErrorCode>) -> ErrorCode {
-    let found = codes.find(|code| *code == ErrorCode::NOT_CONTROLLER);
-    found.unwrap_or(ErrorCode::NONE)
 }
 
 /// A config's new value, or, without one, that it is reset.

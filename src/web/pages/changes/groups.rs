@@ -8,11 +8,8 @@ use serde_json::json;
 
 use super::asking::so_many;
 use super::{BASE, Change, Fault, Field, Form, Kind, Outcome, Task};
-use crate::client::{Cluster, PartitionKey, To, offsets_at};
+use crate::client::{Cluster, PartitionKey, To, offset_commit, offsets_at};
 use crate::protocol::messages::delete_groups::DeleteGroupsRequest;
-use crate::protocol::messages::offset_commit::{
-    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
 use crate::protocol::{ErrorCode, Str};
 use crate::web::pages::frame::{maybe, number, plain_head, signed, text};
 use crate::web::pages::query::encoded;
@@ -307,26 +304,7 @@ fn table(rows: &[Row]) -> Markup {
 }
 
 async fn commit(cluster: &mut Cluster, group: &Str, offsets: &Offsets) -> Result<(), Fault> {
-    let mut topics: BTreeMap<Str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
-    for ((topic, partition_index), committed_offset) in offsets {
-        let partition = OffsetCommitRequestPartition {
-            partition_index: *partition_index,
-            committed_offset: *committed_offset,
-            committed_metadata: Some(Str::default()),
-            ..OffsetCommitRequestPartition::default()
-        };
-        topics.entry(topic.clone()).or_default().push(partition);
-    }
-    let topic = |(name, partitions)| OffsetCommitRequestTopic {
-        name,
-        partitions,
-        ..OffsetCommitRequestTopic::default()
-    };
-    let request = OffsetCommitRequest {
-        group_id: group.clone(),
-        topics: topics.into_iter().map(topic).collect(),
-        ..OffsetCommitRequest::default()
-    };
+    let request = offset_commit(group.clone(), offsets);
     let asking = cluster.ask_within(
         To::Group(group),
         &request,

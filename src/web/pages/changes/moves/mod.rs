@@ -4,18 +4,13 @@
 mod plan;
 mod throttle;
 
-use std::collections::BTreeMap;
-
 use maud::{Markup, html};
 use serde_json::json;
 
 use super::asking::{not_controller, so_many, timeout_ms};
 use super::{BASE, Change, Fault, Field, Form, Kind, Outcome, Task};
-use crate::client::{Cluster, PartitionKey, To};
+use crate::client::{Cluster, PartitionKey, To, reassignments};
 use crate::protocol::Str;
-use crate::protocol::messages::alter_partition_reassignments::{
-    AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
-};
 use crate::web::pages::frame::{bytes, count, listed, maybe, number, plain_head, text};
 use plan::{Move, Plan, Wish};
 
@@ -244,20 +239,7 @@ async fn alter(
     cluster: &mut Cluster,
     targets: impl Iterator<Item = (PartitionKey, Option<Vec<i32>>)>,
 ) -> Result<(), Fault> {
-    let mut topics: BTreeMap<Str, Vec<ReassignablePartition>> = BTreeMap::new();
-    for ((topic, partition_index), replicas) in targets {
-        let partition = ReassignablePartition {
-            partition_index,
-            replicas,
-        };
-        topics.entry(topic).or_default().push(partition);
-    }
-    let topic = |(name, partitions)| ReassignableTopic { name, partitions };
-    let request = AlterPartitionReassignmentsRequest {
-        timeout_ms: timeout_ms(cluster),
-        allow_replication_factor_change: true,
-        topics: topics.into_iter().map(topic).collect(),
-    };
+    let request = reassignments(targets, timeout_ms(cluster), true);
     let asking = cluster.ask_until(To::Controller, &request, |answer| {
         not_controller(std::iter::once(answer.error_code))
     });

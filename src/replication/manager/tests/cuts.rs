@@ -13,6 +13,7 @@ pub(super) const EPOCH: LeaderEpoch = LeaderEpoch(1);
 /// log start is 12.
 pub(super) fn follower() -> World {
     let world = World::new(&["/a"]);
+    world.follow_by_hand();
     world.apply(&[
         Change::topic("t", 1),
         Change::config("t", "flush.messages", "1"),

@@ -80,6 +80,7 @@ fn a_copy_that_takes_its_logs_place_did_not_stop_in_order() {
 #[test]
 fn a_copy_is_cut_where_the_log_was() {
     let world = World::filled(&["/a", "/b"]);
+    world.follow_by_hand();
     let moving = world.begin_move("/b");
     world.advance_until_told(&moving);
     world.placed.lock().clear();

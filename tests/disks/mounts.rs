@@ -5,8 +5,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::support::{path_text, tools};
+
+/// How long an unmounted file system may be in use elsewhere.
+const UNMOUNTED: Duration = Duration::from_secs(30);
 
 /// Whether this process may mount; if not, it says so.
 pub fn may_mount() -> bool {
@@ -125,18 +129,31 @@ impl Mount {
 
     /// Lets the file system find an error of its own, after which nothing can be written.
     pub fn make_read_only(&self) {
+        std::fs::write(self.in_kernel().join("trigger_fs_error"), "a test")
+            .expect("root may write it");
+    }
+
+    /// Where the kernel tells of the file system, for as long as it has it.
+    fn in_kernel(&self) -> PathBuf {
         let mounts = std::fs::read_to_string("/proc/self/mounts").expect("it is told");
         let is_ours = |line: &&str| line.split(' ').nth(1) == Some(path_text(&self.point));
         let line = mounts.lines().find(is_ours).expect("it is mounted");
         let device = line.split(' ').next().expect("it comes first");
         let name = device.strip_prefix("/dev/").expect("a loop device");
-        let trigger = format!("/sys/fs/ext4/{name}/trigger_fs_error");
-        std::fs::write(trigger, "a test").expect("root may write it");
+        Path::new("/sys/fs/ext4").join(name)
     }
 
     /// Mounts it again after the power came back; nothing may have it open.
     pub fn power_on(&self) {
+        let in_kernel = self.in_kernel();
         run("umount", &[path_text(&self.point)]);
+        // Each `ip -n` of a test beside this one has all mounts for a moment. Until it ends, the kernel would
+        // give back the file system that has no power.
+        let started = Instant::now();
+        while in_kernel.exists() {
+            assert!(started.elapsed() < UNMOUNTED, "somebody keeps it mounted");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         self.mount_image();
     }
 }

@@ -2,6 +2,7 @@
 //! in `tools`.
 
 mod completions;
+mod hash_password;
 mod health;
 mod tools;
 
@@ -50,6 +51,8 @@ enum Command {
     Health(health::HealthArguments),
     /// Print the script by which a shell completes arguments, for `source <(broker completions bash)`
     Completions(completions::CompletionsArguments),
+    /// Read a password, and print the hash that can stand in its place in the config (`admin.password`)
+    HashPassword,
 }
 
 /// Does what the command line says. `arguments` begin with the program's name.
@@ -68,6 +71,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     if let Some(Command::Completions(arguments)) = &arguments.command {
         return finish(completions::print(arguments, Arguments::command()), 0);
+    }
+    if let Some(Command::HashPassword) = &arguments.command {
+        return match hash_password::run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => finish(writeln!(io::stderr(), "{error}"), 1),
+        };
     }
     let loaded = match config::load(arguments.config.as_deref(), environment()) {
         Ok(loaded) => loaded,

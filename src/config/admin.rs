@@ -1,7 +1,8 @@
 //! The config of the admin listeners: where pages, metrics and health are served by HTTP, and to whom.
 
 use super::endpoint::{Endpoint, SecurityProtocol, parse_listener};
-use super::value::{InvalidValue, Secret};
+use super::password_hash::PasswordHash;
+use super::value::{InvalidValue, Secret, Value};
 use super::view::View;
 
 /// The key that names the listeners.
@@ -19,7 +20,7 @@ pub struct AdminConfig {
     /// Names by which they may be asked, beside those that are this node's own; `*` for any.
     pub admin_hosts: Vec<String>,
     /// What the pages ask for where they are served on other addresses than those of loopback.
-    pub admin_password: Option<Secret>,
+    pub admin_password: Option<AdminPassword>,
     /// The file that holds it, if it is not set itself.
     pub admin_password_file: Option<String>,
     /// Whether the pages refuse every change.
@@ -28,6 +29,25 @@ pub struct AdminConfig {
     pub admin_metrics_partitions_max: i32,
     /// How many groups and committed offsets together it tells of: 0 or above.
     pub admin_metrics_groups_max: i32,
+}
+
+/// What the pages ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminPassword {
+    /// The password itself.
+    Clear(Secret),
+    /// Its hash.
+    Hashed(PasswordHash),
+}
+
+impl AdminPassword {
+    /// Reads what stands in a file; `None` if it is meant to be a hash and is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        if PasswordHash::is_meant_by(text) {
+            return PasswordHash::parse(text).map(Self::Hashed);
+        }
+        Some(Self::Clear(Secret::from(text)))
+    }
 }
 
 impl AdminConfig {
@@ -41,13 +61,25 @@ impl AdminConfig {
             admin_listeners: endpoints?,
             is_asked_for: view.is_set(ADMIN_LISTENERS),
             admin_hosts: hosts.filter(|host| !host.is_empty()).collect(),
-            admin_password: view.optional_secret("admin.password"),
+            admin_password: password(view)?,
             admin_password_file: view.optional_text("admin.password.file"),
             admin_read_only: view.bool("admin.read.only"),
             admin_metrics_partitions_max: view.int("admin.metrics.partitions.max"),
             admin_metrics_groups_max: view.int("admin.metrics.groups.max"),
         })
     }
+}
+
+fn password(view: &View<'_>) -> Result<Option<AdminPassword>, InvalidValue> {
+    let name = "admin.password";
+    let set = view.optional_secret(name);
+    let Some(set) = set.filter(|it| !it.reveal().is_empty()) else {
+        return Ok(None);
+    };
+    let reason = "It begins as a hash does, and is none: `broker hash-password` makes one";
+    let parsed = AdminPassword::parse(set.reveal());
+    let invalid = || InvalidValue::new(name, Value::HIDDEN, reason);
+    parsed.map(Some).ok_or_else(invalid)
 }
 
 fn endpoint(entry: &str) -> Result<Endpoint, InvalidValue> {
@@ -112,6 +144,20 @@ mod tests {
             let refused = read(&[(ADMIN_LISTENERS, wrong)]);
             assert!(refused.is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_password_is_itself_or_a_hash_and_a_broken_hash_is_refused_and_not_shown() {
+        let hash = PasswordHash::new(b"secret", [1; 16], 1_000).to_string();
+        let password = |text: &str| read(&[("admin.password", text)]);
+
+        let clear = password("$ecret").unwrap().admin_password;
+        assert_eq!(clear, Some(AdminPassword::Clear(Secret::from("$ecret"))));
+        let hashed = password(&hash).unwrap().admin_password;
+        assert!(matches!(hashed, Some(AdminPassword::Hashed(it)) if it.to_string() == hash));
+        assert_eq!(password("").unwrap().admin_password, None);
+        let refused = password(&hash[..hash.len() - 3]).unwrap_err();
+        assert!(refused.message.contains("hash-password") && !refused.message.contains("i="));
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! Who is shown the pages on other addresses than loopback.
 
+use std::io::Write as _;
 use std::net::UdpSocket;
+use std::process::{Command, Stdio};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 
 use crate::browser::get;
 use crate::support::Broker;
@@ -84,5 +89,54 @@ fn the_password_may_be_in_a_file() {
 
     let right = "Authorization: Basic YWRtaW46b3BlbnNlc2FtZQ==";
     assert_eq!(get(&far, "/", &[right]).status, 200);
+    assert_eq!(get(&far, "/", &[]).status, 401);
+}
+
+/// What `broker hash-password` prints for a line on its input.
+fn hashed(line: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_broker"));
+    command.arg("hash-password");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = command.spawn().expect("it runs");
+    let mut input = running.stdin.take().expect("it has an input");
+    input.write_all(line.as_bytes()).expect("it reads");
+    drop(input);
+    let output = running.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.trim_end().to_owned()
+}
+
+#[test]
+fn a_password_is_hashed_for_the_config() {
+    let hash = hashed("opensesame\n");
+
+    assert!(hash.starts_with("$pbkdf2-sha256$i=600000$"), "{hash}");
+    let checked = Command::new(env!("CARGO_BIN_EXE_broker"))
+        .arg("--check-config")
+        .env("KAFKA_ADMIN_PASSWORD", &hash)
+        .output()
+        .expect("it runs");
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+#[test]
+fn the_hash_of_a_password_may_stand_in_its_place() {
+    // Of `open sesame`, in few rounds: builds for tests are slow at them.
+    let hash =
+        "$pbkdf2-sha256$i=1000$AAECAwQFBgcICQoLDA0ODw$BMM+2dChHJ08jvZzI01cu+RhUTAJqDHgYJFfx3n7t5s";
+    let Some((_broker, _, far)) = everywhere(&[("admin.password", hash)]) else {
+        return;
+    };
+    let told = |password: &str| {
+        let pair = BASE64_STANDARD.encode(format!("admin:{password}"));
+        let header = format!("Authorization: Basic {pair}");
+        get(&far, "/", &[&header]).status
+    };
+
+    assert_eq!(told("open sesame"), 200);
+    assert_eq!(told("open sesame"), 200, "it is known");
+    assert_eq!(told("open sesamE"), 401);
+    assert_eq!(told(hash), 401, "it is no password");
     assert_eq!(get(&far, "/", &[]).status, 401);
 }

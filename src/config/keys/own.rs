@@ -24,10 +24,11 @@ keys! {
          `broker_metrics_left_out`.";
     "admin.password": Password = unset, ANY; Medium ReadOnly Acts;
         "What the admin pages ask for before they change anything, and on other addresses than those of \
-         loopback before they show anything; by whatever user name. Without it, or if it is empty, they show \
+         loopback before they show anything; by whatever user name. Its hash may stand in its place, as \
+         `broker hash-password` prints it. Without it, or if it is empty, they show \
          the cluster on loopback alone, and change nothing. Metrics and health need none.";
     "admin.password.file": String = unset, NOT_EMPTY; Medium ReadOnly Acts;
-        "The file whose first line is `admin.password`, where that is not set. It is read at the start.";
+        "The file whose first line is `admin.password` or its hash, where that is not set. It is read at the start.";
     "admin.read.only": Boolean = "false", ANY; Medium ReadOnly Acts;
         "Whether the admin pages of this node show the cluster and refuse to change it.";
     "auto.create.topics.per.request.max": Int = "100", at_least(1); Low ReadOnly Acts;

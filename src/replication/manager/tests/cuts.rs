@@ -1,5 +1,7 @@
 //! Cuts of a follower's log that a power cut interrupts, and what a follower refuses.
 
+use std::sync::atomic::Ordering;
+
 use super::*;
 use crate::model::LeaderEpoch;
 use crate::protocol::messages::metadata_records::{MetadataRecord, PartitionChangeRecord};
@@ -8,6 +10,14 @@ use crate::replication::partition::{
 };
 
 pub(super) const EPOCH: LeaderEpoch = LeaderEpoch(1);
+
+impl World {
+    /// Lets no fetcher run: where a test follows in its place, one that begins would sync and cut as well.
+    pub(in crate::replication::manager::tests) fn follow_by_hand(&self) {
+        let followers = &self.manager.rooms.followers;
+        followers.gets_no_thread.store(true, Ordering::Release);
+    }
+}
 
 /// A follower of broker 2 whose log has batches of three records up to offset 30, all of them durable. Its
 /// log start is 12.

@@ -1,7 +1,6 @@
 //! A broker's replicas on a disk in memory, and the metadata that says what they are.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -195,12 +194,6 @@ impl World {
             isr_changes: told.isr_changes,
             _dirs: dirs,
         }
-    }
-
-    /// Lets no fetcher run: where a test follows in its place, one that begins would sync and cut as well.
-    pub(super) fn follow_by_hand(&self) {
-        let followers = &self.manager.rooms.followers;
-        followers.gets_no_thread.store(true, Ordering::Release);
     }
 
     /// Another process on what is left on `disk`, with the same metadata.

@@ -2,8 +2,10 @@
 //! they tell `admin.password`, by HTTP's own means or in a form (`pages/login`), and may guess a few times only.
 //! Who wants to change something tells it wherever they are.
 
+mod password;
+
 use std::collections::BTreeMap;
-use std::hint::black_box;
+use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -13,7 +15,10 @@ use base64::prelude::BASE64_STANDARD;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
-use crate::config::{AdminConfig, Secret};
+use crate::config::{AdminConfig, AdminPassword};
+use password::{Verdict, Verifier};
+
+pub(super) use password::is_same;
 
 /// How many wrong passwords an address may send at once, and how long it takes until it may send one more.
 const GUESSES: u32 = 10;
@@ -64,7 +69,7 @@ pub(super) enum Refused {
 enum Password {
     Unset,
     Unreadable,
-    Is(Secret),
+    Is(Verifier),
 }
 
 /// Lets through who may see the pages.
@@ -77,6 +82,8 @@ pub(super) struct Gate {
 struct Guesses {
     count: u32,
     since: Instant,
+    /// Passwords that are being looked at: they count as wrong until then.
+    pending: u32,
 }
 
 impl Guesses {
@@ -90,10 +97,8 @@ impl Guesses {
 impl Gate {
     /// The gate that the config asks for. It reads the password's file.
     pub(super) fn new(config: &AdminConfig) -> Self {
-        let set = config.admin_password.as_ref();
-        let set = set.filter(|password| !password.reveal().is_empty());
-        let password = match (set, &config.admin_password_file) {
-            (Some(password), _) => Password::Is(password.clone()),
+        let password = match (&config.admin_password, &config.admin_password_file) {
+            (Some(password), _) => Password::Is(Verifier::new(password.clone())),
             (None, Some(file)) => read(file),
             (None, None) => Password::Unset,
         };
@@ -123,33 +128,67 @@ impl Gate {
         told: Option<&str>,
         now: Instant,
     ) -> Result<(), Refused> {
-        let secret = match &self.password {
+        let verifier = match &self.password {
             Password::Unset => return Err(Refused::NoPassword),
             Password::Unreadable => return Err(Refused::Unreadable),
-            Password::Is(secret) => secret.reveal(),
+            Password::Is(verifier) => verifier,
         };
         let told = told.ok_or(Refused::Wrong)?;
         let peer = ends.and_then(|ends| ends.peer).map(network_of);
         let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+        self.begin_guess(peer, now)?;
+        let verdict = verifier.look_at(told);
+        self.end_guess(peer, verdict, now);
+        match verdict {
+            Verdict::Right => Ok(()),
+            Verdict::Wrong => Err(Refused::Wrong),
+            Verdict::Busy => Err(Refused::TooMany(1)),
+        }
+    }
+
+    /// Counts a password of an address before it is looked at: who tells many at once has no more of them.
+    fn begin_guess(&self, peer: IpAddr, now: Instant) -> Result<(), Refused> {
         let mut guesses = self.guesses.lock();
-        guesses.retain(|_, it| it.at(now) > 0);
-        let so_far = guesses.get(&peer).map_or(0, |it| it.at(now));
-        if so_far >= GUESSES || (so_far == 0 && guesses.len() >= ADDRESSES) {
+        guesses.retain(|_, it| it.pending > 0 || it.at(now) > 0);
+        let is_full = guesses.len() >= ADDRESSES;
+        let of_peer = match guesses.entry(peer) {
+            Entry::Vacant(_) if is_full => return Err(Refused::TooMany(PAUSE.as_secs())),
+            entry => entry.or_insert(Guesses {
+                count: 0,
+                since: now,
+                pending: 0,
+            }),
+        };
+        if of_peer.at(now) + of_peer.pending >= GUESSES {
             return Err(Refused::TooMany(PAUSE.as_secs()));
         }
-        if is_same(told.as_bytes(), secret.as_bytes()) {
-            return Ok(());
+        of_peer.pending += 1;
+        Ok(())
+    }
+
+    fn end_guess(&self, peer: IpAddr, verdict: Verdict, now: Instant) {
+        let mut guesses = self.guesses.lock();
+        let Some(of_peer) = guesses.get_mut(&peer) else {
+            return;
+        };
+        of_peer.pending = of_peer.pending.saturating_sub(1);
+        if verdict == Verdict::Wrong {
+            of_peer.count = of_peer.at(now) + 1;
+            of_peer.since = now;
         }
-        let count = so_far + 1;
-        guesses.insert(peer, Guesses { count, since: now });
-        Err(Refused::Wrong)
     }
 }
 
 fn read(file: &str) -> Password {
     match std::fs::read_to_string(file) {
         Ok(text) => match text.lines().next().map(str::trim) {
-            Some(line) if !line.is_empty() => Password::Is(Secret::from(line)),
+            Some(line) if !line.is_empty() => match AdminPassword::parse(line) {
+                Some(password) => Password::Is(Verifier::new(password)),
+                None => {
+                    tracing::error!(file, "admin.password.file holds no hash that is known here");
+                    Password::Unreadable
+                }
+            },
             _ => {
                 tracing::error!(file, "the first line of admin.password.file is empty");
                 Password::Unreadable
@@ -186,26 +225,15 @@ pub(super) fn told_password(headers: &HeaderMap) -> Option<String> {
     Some(password.to_owned())
 }
 
-/// Whether both are the same. How long it takes says nothing of where they differ, nor of how long the secret is.
-pub(super) fn is_same(told: &[u8], secret: &[u8]) -> bool {
-    if secret.is_empty() {
-        return false;
-    }
-    let mut differs = u8::from(told.len() != secret.len());
-    for (told, secret) in told.iter().zip(secret.iter().cycle()) {
-        differs |= black_box(told ^ secret);
-    }
-    black_box(differs) == 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
     use axum::http::HeaderValue;
 
     fn gate(password: &str) -> Gate {
         Gate {
-            password: Password::Is(Secret::from(password)),
+            password: Password::Is(Verifier::Clear(Secret::from(password))),
             guesses: Mutex::default(),
         }
     }

@@ -22,6 +22,7 @@ mod floor;
 mod groups;
 mod load;
 mod memory;
+mod restarts;
 mod rival;
 mod scale;
 mod sections;
@@ -134,6 +135,9 @@ fn main() {
     }
     if options.wants("scale") {
         scale::all(&mut of("scale", 3), &mut table);
+    }
+    if options.wants("restarts") {
+        restarts::all(&mut of("restarts", 3), &mut table);
     }
     if options.wants("compaction") {
         compaction::compaction(&mut rivals("compaction"), &mut table);

@@ -245,6 +245,6 @@ mod tests {
         let took = started.elapsed();
         // A few tenths of a second on a machine that does nothing else. Looking each up among all that
         // came before takes minutes.
-        assert!(took < Duration::from_secs(10), "{took:?}");
+        assert!(took < Duration::from_secs(60), "{took:?}");
     }
 }

@@ -206,14 +206,12 @@ async fn thousands_of_brokers_unheard_of_are_tried_at_a_bounded_rate() {
     published.offset.send_replace(Offset(1));
 
     let begun = Instant::now();
-    let mut count = 0;
-    while begun.elapsed() < Duration::from_secs(3) {
+    for _ in 0..3_500 {
         listener.accept().await.unwrap();
-        count += 1;
     }
+    let took = begun.elapsed();
 
-    println!("{count} connections in {:?}", begun.elapsed());
+    println!("3,500 connections in {took:?}");
     watch.abort();
-    assert!(count > 1_000, "{count} connections");
-    assert!(count < 3_500, "{count} connections");
+    assert!(took > Duration::from_secs(3), "{took:?}");
 }

@@ -15,9 +15,10 @@ use crate::storage::folder::Folder;
 use crate::storage::inventory::Inventory;
 use crate::storage::segment::Segment;
 
-/// The most bytes that stay unsynced without anybody asking for a sync. A crash leaves no more than this to
-/// be checked, and the disk gets its work in small pieces instead of a segment at a time.
-const MOST_UNFLUSHED: u64 = 128 << 20;
+/// The most bytes that stay unsynced without anybody asking for a sync. A crash leaves little more than this to
+/// be checked, and the disk gets its work in small pieces instead of a segment at a time: a file system keeps
+/// whoever needs its journal waiting for the whole piece.
+const MOST_UNFLUSHED: u64 = 16 << 20;
 
 /// What must be synced so that everything below [`Self::end_offset`] is on stable storage.
 #[derive(Debug)]

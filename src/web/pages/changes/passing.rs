@@ -23,13 +23,15 @@ use crate::web::node::Stage;
 use crate::web::pages::answer::Asked;
 use crate::web::pages::login::{self, Actor};
 use crate::web::pages::view::Known;
-use crate::web::pages::{Pages, starting_or_stopping};
+use crate::web::pages::{Pages, starting_or_stopping, survey};
 
 /// The most bytes of a form: where 10,000 partitions shall go.
 const MOST_BYTES: usize = 1 << 20;
 /// How long a node may take to answer, and how long all attempts may take.
 const ANSWER: Duration = Duration::from_secs(10);
 const ATTEMPTS: Duration = Duration::from_secs(15);
+/// How long a node waits at most to know of a change itself.
+const CATCH_UP: Duration = Duration::from_secs(2);
 /// What the brokers see in their logs and quotas.
 const CLIENT: &str = "broker-admin";
 
@@ -180,7 +182,31 @@ async fn make(
         outcome
     });
     let ended = making.await;
-    ended.unwrap_or_else(|_| Err(Fault::Silence("the change broke off".to_owned())))
+    let outcome = ended.unwrap_or_else(|_| Err(Fault::Silence("the change broke off".to_owned())));
+    if matches!(outcome, Ok(Outcome::Done { .. })) {
+        let _ = tokio::time::timeout(CATCH_UP, catch_up(pages)).await;
+    }
+    outcome
+}
+
+/// Waits until this node knows what the cluster has agreed on so far. Another node may have answered the change, and
+/// the page that is shown next is made by this one.
+async fn catch_up(pages: &Pages) {
+    let stage = pages.node.stage();
+    let Stage::Serving(serving) = &*stage else {
+        return;
+    };
+    let Ok(address) = &serving.address else {
+        return;
+    };
+    let Ok(quorum) = survey::quorum(address).await else {
+        return;
+    };
+    let mut acted_on = serving.parts.metadata.offset();
+    // It ends otherwise only when the node stops.
+    let _ = acted_on
+        .wait_for(|offset| offset.0 + 1 >= quorum.high_watermark)
+        .await;
 }
 
 /// What is known of the cluster, with what the change needs beside it.

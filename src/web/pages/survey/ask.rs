@@ -357,7 +357,7 @@ async fn add_committed(
 }
 
 /// Asks any broker for the metadata quorum; it asks the quorum's leader.
-pub(super) async fn quorum(address: &str) -> Result<Quorum, String> {
+pub(in crate::web::pages) async fn quorum(address: &str) -> Result<Quorum, String> {
     let request = DescribeQuorumRequest {
         topics: vec![RequestTopicData {
             topic_name: METADATA_TOPIC.into(),

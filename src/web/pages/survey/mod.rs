@@ -13,7 +13,8 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 pub(super) use ask::{
-    Config, ConfigSource, Directory, Ends, Group, Member, Quorum, Told, Voter, configs, starts,
+    Config, ConfigSource, Directory, Ends, Group, Member, Quorum, Told, Voter, configs, quorum,
+    starts,
 };
 
 use crate::metadata::image::MetadataImage;
@@ -129,7 +130,7 @@ async fn ask_all(image: &Arc<MetadataImage>, peers: Vec<Peer>) -> Survey {
     }
     let quorum = async {
         match first {
-            Some(address) => Some(ask::quorum(&address).await),
+            Some(address) => Some(quorum(&address).await),
             None => None,
         }
     };

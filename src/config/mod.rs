@@ -61,7 +61,7 @@ pub use listeners::Listeners;
 pub use load::{LoadError, Loaded, Problem, load};
 pub use network::NetworkConfig;
 pub use node::{NodeConfig, QuorumConfig};
-pub use password_hash::PasswordHash;
+pub use password_hash::{PasswordHash, is_same};
 pub use print::effective;
 pub use properties_file::read as read_properties;
 pub use quotas::QuotaConfig;

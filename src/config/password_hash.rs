@@ -67,12 +67,20 @@ impl PasswordHash {
     /// Whether it was made of this password. It takes a good part of a second, however wrong the password is.
     pub fn is_of(&self, password: &[u8]) -> bool {
         let derived = derive(password, &self.salt, self.iterations);
-        let mut differs = 0;
-        for (derived, expected) in derived.iter().zip(&self.hash) {
-            differs |= black_box(derived ^ expected);
-        }
-        black_box(differs) == 0
+        is_same(&derived, &self.hash)
     }
+}
+
+/// Whether both are the same. How long it takes says nothing of where they differ, nor of how long the secret is.
+pub fn is_same(told: &[u8], secret: &[u8]) -> bool {
+    if secret.is_empty() {
+        return false;
+    }
+    let mut differs = u8::from(told.len() != secret.len());
+    for (told, secret) in told.iter().zip(secret.iter().cycle()) {
+        differs |= black_box(told ^ secret);
+    }
+    black_box(differs) == 0
 }
 
 fn derive(password: &[u8], salt: &[u8], iterations: u32) -> [u8; HASH_BYTES] {

@@ -18,8 +18,6 @@ use tokio::net::TcpStream;
 use crate::config::{AdminConfig, AdminPassword};
 use password::{Verdict, Verifier};
 
-pub(super) use password::is_same;
-
 /// How many wrong passwords an address may send at once, and how long it takes until it may send one more.
 const GUESSES: u32 = 10;
 const PAUSE: Duration = Duration::from_secs(6);

@@ -1,13 +1,12 @@
 //! Says whether a password is the right one: by itself, or by a hash. The latter takes a core for a good part of
 //! a second, so the last password that was right is known again at once, few are looked at, and one at a time.
 
-use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
-use crate::config::{AdminPassword, PasswordHash, Secret};
+use crate::config::{AdminPassword, PasswordHash, Secret, is_same};
 
 /// How many wait for their turn at most: threads that wait are not there for scrapes.
 const MOST_WAITING: usize = 3;
@@ -104,18 +103,6 @@ impl Hashed {
         let known = *self.known.lock();
         known.is_some_and(|known| is_same(digest, &known))
     }
-}
-
-/// Whether both are the same. How long it takes says nothing of where they differ, nor of how long the secret is.
-pub(in crate::web) fn is_same(told: &[u8], secret: &[u8]) -> bool {
-    if secret.is_empty() {
-        return false;
-    }
-    let mut differs = u8::from(told.len() != secret.len());
-    for (told, secret) in told.iter().zip(secret.iter().cycle()) {
-        differs |= black_box(told ^ secret);
-    }
-    black_box(differs) == 0
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri, header};
 
-use crate::web::gate::is_same;
+use crate::config::is_same;
 use crate::web::pages::login::Actor;
 
 /// The field of a form that holds the token of its session, and the header that stands for it.

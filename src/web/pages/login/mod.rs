@@ -18,9 +18,9 @@ use super::Pages;
 use super::answer::Asked;
 use super::changes::{Form, TOKEN, is_ours};
 use super::query::encoded;
-use crate::config::{AdminConfig, NodeConfig};
+use crate::config::{AdminConfig, NodeConfig, is_same};
 use crate::telemetry::LogGate;
-use crate::web::gate::{Ends, Gate, Refused, is_same, told_password};
+use crate::web::gate::{Ends, Gate, Refused, told_password};
 use sessions::{Secret, Sessions};
 
 /// Where the form is, and where a session is ended.

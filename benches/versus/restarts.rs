@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::load::{self, LIMIT, Queue, Stream};
 use crate::rival::Rival;
 use crate::sections::{Rivals, samples};
-use crate::table::{Bound, Table};
+use crate::table::{Bound, RowOfThree, Table};
 use crate::topics::{self, Layout};
 
 const NODES: i32 = 3;
@@ -36,8 +36,7 @@ const BURST: u64 = 2 * RATE;
 const PER_SECOND: u64 = 300;
 const SECONDS: u64 = 10;
 
-/// A row of the table: what, its unit, and what it must be beside Apache Kafka's.
-const ROWS: [(&str, &str, Bound); 5] = [
+const ROWS: [RowOfThree; 5] = [
     (
         "longest gap in acks when nodes are restarted one by one",
         "s",
@@ -94,9 +93,7 @@ pub fn all(rivals: &mut Rivals, table: &mut Table) {
         );
         rival.kill();
     }
-    for ((what, unit, bound), samples) in ROWS.into_iter().zip(&figures) {
-        table.add(&format!("RF 3: {what}"), unit, samples, bound);
-    }
+    table.add_of_three(&ROWS, &figures);
 }
 
 /// Has Apache Kafka compile what is measured.

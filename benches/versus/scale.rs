@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::load::{self, InFlight, Queue, Stream};
 use crate::rival::Rival;
 use crate::sections::{Rivals, measured, samples};
-use crate::table::{Bound, Table};
+use crate::table::{Bound, RowOfThree, Table};
 use crate::topics::{self, Layout};
 
 const NODES: i32 = 3;
@@ -25,10 +25,7 @@ const LARGE: Stream = Stream {
     queue: Queue::USUAL,
 };
 
-/// A row of the table: what, its unit, and what the issue of it asks for.
-type Row = (&'static str, &'static str, Bound);
-
-const ROWS: [Row; 10] = [
+const ROWS: [RowOfThree; 10] = [
     (
         "one message a request: rate with five in flight / with one",
         "",
@@ -86,9 +83,7 @@ pub fn all(rivals: &mut Rivals, table: &mut Table) {
         many(rival.as_mut(), |figure| note(told(name, "many", figure)));
         rival.kill();
     }
-    for ((what, unit, bound), samples) in ROWS.into_iter().zip(&figures) {
-        table.add(&format!("RF 3: {what}"), unit, samples, bound);
-    }
+    table.add_of_three(&ROWS, &figures);
 }
 
 /// Says a figure as soon as it is there: a run takes many minutes.

@@ -8,6 +8,9 @@ pub enum Bound {
     AtLeast(f64),
 }
 
+/// What a row of three nodes tells: what, its unit, and what its issue asks for.
+pub type RowOfThree = (&'static str, &'static str, Bound);
+
 struct Row {
     what: String,
     unit: &'static str,
@@ -42,6 +45,13 @@ impl Table {
         };
         println!("{}", row.line());
         self.rows.push(row);
+    }
+
+    /// Adds a row of three nodes for each list of `figures`, as [`Self::add`] does.
+    pub fn add_of_three(&mut self, rows: &[RowOfThree], figures: &[Vec<Vec<f64>>]) {
+        for ((what, unit, bound), samples) in rows.iter().zip(figures) {
+            self.add(&format!("RF 3: {what}"), unit, samples, *bound);
+        }
     }
 
     /// Prints all rows as a Markdown table.

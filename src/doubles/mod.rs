@@ -13,5 +13,5 @@ pub use crash_disk::{CrashDisk, Fault, Tear};
 pub use stepped_raft::{SteppedClock, SteppedRaft, arrives, comes_back};
 pub use stepped_replicas::{
     Act, Flow, Found, LeaderLog, Next, PendingIsrChanges, PendingReplicaDirectories, Search,
-    Simulated, SteppedFetch, SteppedFetcher, SteppedReplicas, SteppedStart, Work, simulate,
+    Simulated, Source, SteppedFetch, SteppedFetcher, SteppedReplicas, SteppedStart, Work, simulate,
 };

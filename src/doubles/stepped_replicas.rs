@@ -2,11 +2,13 @@
 //! clock of its own. All decisions, and all that is done to logs, checkpoints and directories, are the
 //! broker's own; only who runs them when is not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::metadata::ReplicaDirectory;
 use crate::metadata::delta::MetadataDelta;
@@ -21,13 +23,15 @@ use crate::replication::delayed::Interest;
 use crate::replication::dirs::CheckpointKind;
 use crate::replication::fetch::{Fetch, Step};
 use crate::replication::fetch_session::{PartitionRequest, SessionError, TopicKey, TopicRef};
-use crate::replication::follower::{Desk, Fetcher, Inbox, core_settings};
+use crate::replication::follower::{
+    Change, Desk, Fetcher, GiveAway, Given, Inbox, LaneChange, core_settings,
+};
 use crate::replication::listener::ReplicaListener;
 use crate::replication::manager::{
     FetchAnswer, FetchParams, FollowerIdentity, PartitionAnswer, ReplicaManager, Rooms,
     SessionRequest,
 };
-use crate::replication::partition::{OffsetQuery, OffsetSearch};
+use crate::replication::partition::{OffsetQuery, OffsetSearch, ReplicaNumber};
 use crate::replication::settings::ReplicaSettings;
 use crate::replication::threads;
 use crate::replication::upkeep::Chores;
@@ -35,7 +39,7 @@ use crate::storage::log_dir::LogDirs;
 use crate::telemetry::Metrics;
 
 pub use crate::metadata::{PendingIsrChanges, PendingReplicaDirectories};
-pub use crate::replication::follower::{Act, Flow, Found, LeaderLog, Next, Search, Work};
+pub use crate::replication::follower::{Act, Flow, Found, Lane, LeaderLog, Next, Search, Work};
 pub use crate::replication::threads::{Simulated, simulate};
 
 /// Asks for the start of a log.
@@ -43,18 +47,39 @@ const EARLIEST: i64 = -2;
 /// Asks for the end of a log.
 const LATEST: i64 = -1;
 
+/// A leader, and the lane on which is fetched from it.
+pub type Source = (BrokerId, Lane);
+
 /// See the module.
 pub struct SteppedReplicas {
     /// The handle that the rest of the broker has.
     pub manager: ReplicaManager,
-    /// What is fetched, by leader.
-    pub fetchers: BTreeMap<BrokerId, SteppedFetcher>,
+    /// What is fetched.
+    pub fetchers: BTreeMap<Source, SteppedFetcher>,
     local: BrokerId,
     settings: ReplicaSettings,
-    followed: BTreeMap<TopicIdPartition, (BrokerId, LeaderEpoch)>,
+    lanes: Arc<Mutex<Lanes>>,
     chores: [Chores; 2],
     /// How many fetchers were started.
     started: u64,
+}
+
+/// How a partition is fetched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Followed {
+    source: Source,
+    epoch: LeaderEpoch,
+    replica: ReplicaNumber,
+}
+
+/// Which partition is fetched from where.
+#[derive(Default)]
+struct Lanes {
+    followed: BTreeMap<TopicIdPartition, Followed>,
+    /// What has changed its lane, and whose new fetcher does not know it.
+    moved: Vec<LaneChange>,
+    /// How often one was to.
+    asked: u64,
 }
 
 /// One fetcher, without its thread and its connection.
@@ -99,7 +124,7 @@ impl SteppedReplicas {
             fetchers: BTreeMap::new(),
             local: settings.node_id,
             settings: settings.clone(),
-            followed: BTreeMap::new(),
+            lanes: Arc::default(),
             chores: [
                 Chores::new(&settings.storage),
                 Chores::settling(&settings.storage),
@@ -128,52 +153,86 @@ impl SteppedReplicas {
 
     /// Tells the fetchers whom to follow, as taking a role does.
     fn follow(&mut self) {
+        let mut lanes = std::mem::take(&mut *self.lanes.lock());
         let mut wanted = BTreeMap::new();
         for partition in self.manager.partitions() {
             let (leader, epoch) = partition.leader();
             if leader != BrokerId::NONE && leader != self.local {
-                wanted.insert(partition.id(), (leader, epoch));
+                let replica = partition.number();
+                let before = lanes.followed.get(&partition.id());
+                let before = before.filter(|it| it.source.0 == leader && it.replica == replica);
+                let lane = before.map_or(Lane::default(), |it| it.source.1);
+                let followed = Followed {
+                    source: (leader, lane),
+                    epoch,
+                    replica,
+                };
+                wanted.insert(partition.id(), followed);
             }
         }
-        let followed = std::mem::take(&mut self.followed);
-        for (id, (leader, _)) in &followed {
-            let stays = wanted.get(id).is_some_and(|(now, _)| now == leader);
-            if !stays && let Some(fetcher) = self.fetchers.get(leader) {
-                fetcher.inbox.push(*id, None);
+        for (id, before) in &lanes.followed {
+            let now = wanted.get(id).map(|now| (now.source, now.replica));
+            let stays = now == Some((before.source, before.replica));
+            if !stays && let Some(fetcher) = self.fetchers.get(&before.source) {
+                fetcher.inbox.push(*id, Change::Unfollow);
             }
         }
-        for (id, (leader, epoch)) in &wanted {
-            if followed.get(id) != Some(&(*leader, *epoch)) {
-                self.fetcher(*leader).inbox.push(*id, Some(*epoch));
+        for (id, now) in &wanted {
+            if lanes.followed.get(id) != Some(now) {
+                let inbox = &self.fetcher(now.source).inbox;
+                inbox.push(*id, Change::Follow(now.epoch));
             }
         }
-        self.followed = wanted;
-        let leaders: Vec<BrokerId> = self.followed.values().map(|(leader, _)| *leader).collect();
-        // A fetcher without partitions ends.
-        self.fetchers.retain(|leader, _| leaders.contains(leader));
+        lanes.followed = wanted;
+        *self.lanes.lock() = lanes;
+        self.end_idle();
     }
 
-    fn fetcher(&mut self, leader: BrokerId) -> &mut SteppedFetcher {
+    /// A fetcher without partitions ends.
+    fn end_idle(&mut self) {
+        let lanes = self.lanes.lock();
+        let sources: BTreeSet<Source> = lanes.followed.values().map(|it| it.source).collect();
+        self.fetchers.retain(|source, _| sources.contains(source));
+    }
+
+    fn fetcher(&mut self, source: Source) -> &mut SteppedFetcher {
         let rooms = &self.manager.rooms;
-        self.fetchers.entry(leader).or_insert_with(|| {
+        self.fetchers.entry(source).or_insert_with(|| {
             let core = core_settings(self.local, &self.settings.follower);
             let inbox = Arc::<Inbox>::default();
             let logs = rooms.followers.logs().clone();
             let backoff = core.backoff;
-            let fetcher = Fetcher::new(core);
+            let fetcher = Fetcher::new(core, source.1);
+            let give_away = give_away_from(source, &self.lanes, &inbox);
             self.started += 1;
             SteppedFetcher {
                 number: self.started,
-                desk: Desk::new(fetcher, Arc::clone(&inbox), logs, backoff),
+                desk: Desk::new(fetcher, Arc::clone(&inbox), logs, backoff, give_away),
                 inbox,
             }
         })
     }
 
-    /// Does works to logs, as the thread of a fetcher that was told to end meanwhile.
-    pub fn carry_out_late(&self, works: &[Work]) {
-        let logs = self.manager.rooms.followers.logs();
-        logs.carry_out(works);
+    /// Does works to logs, as the thread of the fetcher that has this number, which may have been told to end
+    /// meanwhile. Returns how many partitions are fetched on the other lane from now on.
+    pub fn carry_out(&mut self, source: Source, number: u64, works: &[Work]) -> usize {
+        match self.fetchers.get_mut(&source) {
+            Some(fetcher) if fetcher.number == number => fetcher.desk.carry_out(works),
+            _ => {
+                let logs = self.manager.rooms.followers.logs();
+                logs.carry_out(works);
+            }
+        }
+        let moved = std::mem::take(&mut self.lanes.lock().moved);
+        for it in &moved {
+            let to = (source.0, source.1.other());
+            let inbox = &self.fetcher(to).inbox;
+            inbox.push(it.id, Change::TakeOver(*it));
+        }
+        if !moved.is_empty() {
+            self.end_idle();
+        }
+        moved.len()
     }
 
     /// When housekeeping has something to do next.
@@ -279,6 +338,27 @@ impl SteppedReplicas {
             end_offset: edge(LATEST)?,
         })
     }
+}
+
+/// Gives partitions of a fetcher to the other lane, as the pool of threads does: at times its table is in use.
+fn give_away_from(source: Source, lanes: &Arc<Mutex<Lanes>>, inbox: &Arc<Inbox>) -> GiveAway {
+    let (lanes, inbox) = (Arc::clone(lanes), Arc::clone(inbox));
+    Box::new(move |it| {
+        let mut lanes = lanes.lock();
+        lanes.asked += 1;
+        if lanes.asked.is_multiple_of(5) {
+            return Given::NotNow;
+        }
+        let followed = lanes.followed.get_mut(&it.id);
+        let followed = followed.filter(|now| (now.source, now.epoch) == (source, it.leader_epoch));
+        let Some(followed) = followed else {
+            return Given::Stays;
+        };
+        followed.source.1 = source.1.other();
+        lanes.moved.push(*it);
+        inbox.forget(&it.id);
+        Given::Away
+    })
 }
 
 /// A Fetch that is being served.

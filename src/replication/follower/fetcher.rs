@@ -5,6 +5,9 @@
 //! argument. Each partition is by itself: one that is refused, or does not fit its log, is let alone for
 //! `replica.fetch.backoff.ms`, and the others go on.
 //!
+//! Partitions whose logs are behind are for another fetcher than the others, see [`super::lane`]: this one says
+//! which of its own are for the other.
+//!
 //! Invariant: of an answer counts only what belongs to the epoch and the log end that its partition has
 //! now. Whoever follows a partition in a new epoch, or cuts its log, makes what is under way meaningless.
 
@@ -12,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::following::{Following, Stage};
+use super::lane::{Lane, LaneChange};
 use super::request::fetch_request;
 use super::session::Session;
 use super::work::{Act, Found, Next, Outcome, Search, Work};
@@ -42,6 +46,7 @@ pub struct FetcherSettings {
 #[derive(Debug)]
 pub struct Fetcher {
     settings: FetcherSettings,
+    lane: Lane,
     partitions: BTreeMap<TopicIdPartition, Following>,
     session: Session,
     /// The partitions that may have changed since the last request.
@@ -49,6 +54,8 @@ pub struct Fetcher {
     searching: BTreeSet<TopicIdPartition>,
     throttled: BTreeSet<TopicIdPartition>,
     delayed: BTreeSet<(Instant, TopicIdPartition)>,
+    /// The partitions that are for the other lane.
+    misplaced: BTreeSet<TopicIdPartition>,
     fetching_count: usize,
     /// The end of a back-off that holds for all partitions: the leader cannot be reached.
     retry_at: Option<Instant>,
@@ -59,15 +66,17 @@ pub struct Fetcher {
 
 impl Fetcher {
     /// Fetches nothing yet.
-    pub fn new(settings: FetcherSettings) -> Self {
+    pub fn new(settings: FetcherSettings, lane: Lane) -> Self {
         Self {
             settings,
+            lane,
             partitions: BTreeMap::new(),
             session: Session::default(),
             changed: BTreeSet::new(),
             searching: BTreeSet::new(),
             throttled: BTreeSet::new(),
             delayed: BTreeSet::new(),
+            misplaced: BTreeSet::new(),
             fetching_count: 0,
             retry_at: None,
             served: None,
@@ -80,14 +89,19 @@ impl Fetcher {
         if known.is_some_and(|known| known.leader_epoch == leader_epoch) {
             return;
         }
-        let stage = Stage::Fetching;
-        let following = Following {
+        let change = LaneChange {
+            id,
             leader_epoch,
             end,
-            stage,
-            early_asks: 0,
+            is_throttled: false,
         };
-        self.put(id, Some(following));
+        self.take_over(&change);
+    }
+
+    /// Fetches a partition from now on that another fetcher has fetched so far.
+    pub fn take_over(&mut self, change: &LaneChange) {
+        let following = Following::begin(change, self.lane);
+        self.put(change.id, Some(following));
     }
 
     /// Fetches a partition no more.
@@ -109,13 +123,29 @@ impl Fetcher {
     }
 
     /// Whether a partition is to be fetched that the last request did not ask for, so that a request which
-    /// waits at the leader should be given up.
+    /// waits at the leader should be given up. For those that are behind none is: it may bring much.
     pub fn has_news(&self) -> bool {
+        if self.lane == Lane::Behind {
+            return false;
+        }
         let mut changed = self.changed.iter();
         changed.any(|id| {
             let following = self.partitions.get(id);
             following.is_some_and(|it| it.stage == Stage::Fetching)
         })
+    }
+
+    /// The partitions that are for the other lane and may go there now. Where all are behind, they keep none
+    /// waiting, and stay.
+    pub fn misplaced(&self) -> Vec<LaneChange> {
+        if self.lane == Lane::Prompt && self.misplaced.len() == self.partitions.len() {
+            return Vec::new();
+        }
+        let misplaced = self.misplaced.iter().filter_map(|id| {
+            let following = self.partitions.get(id);
+            following.and_then(|following| following.lane_change(*id))
+        });
+        misplaced.collect()
     }
 
     /// Whether there are partitions that wait for the throttle.
@@ -231,6 +261,7 @@ impl Fetcher {
                     self.put(search.id, Some(following));
                     work.extend(cut.map(|cut| Work {
                         id: search.id,
+                        replica: following.end.replica,
                         leader_epoch: search.leader_epoch,
                         act: Act::Cut(cut),
                     }));
@@ -252,6 +283,11 @@ impl Fetcher {
         let Some(mut following) = current else {
             return;
         };
+        if let (Act::Append { high_watermark, .. }, Outcome::Ends(end) | Outcome::Throttled(end)) =
+            (&work.act, &outcome)
+        {
+            following.note_answer(end.end_offset < *high_watermark);
+        }
         match outcome {
             Outcome::Gone | Outcome::Unready | Outcome::Broken => self.put(work.id, None),
             Outcome::Ends(end) => {
@@ -345,6 +381,7 @@ impl Fetcher {
         };
         Some(Work {
             id,
+            replica: following.end.replica,
             leader_epoch: ask.leader_epoch,
             act,
         })
@@ -428,6 +465,11 @@ impl Fetcher {
                 self.delayed.insert((until, id));
             }
             Some(Stage::Fenced) | None => {}
+        }
+        if following.is_some_and(|following| following.is_misplaced(self.lane)) {
+            self.misplaced.insert(id);
+        } else {
+            self.misplaced.remove(&id);
         }
         self.changed.insert(id);
     }

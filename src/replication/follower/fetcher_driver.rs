@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::fetcher::Fetcher;
-use super::inbox_driver::{Changes, Inbox};
+use super::inbox_driver::{Change, Changes, Inbox};
+use super::lane::{GiveAway, Given};
 use super::link_driver::{Link, LinkError};
 use super::logs_driver::Logs;
 use super::postponed::Postponed;
@@ -48,6 +49,7 @@ pub struct Desk {
     backoff: Duration,
     /// Partitions that could not be begun with.
     postponed: Postponed,
+    give_away: GiveAway,
 }
 
 /// Whether the thread goes on.
@@ -60,13 +62,20 @@ pub enum Flow {
 
 impl Desk {
     /// A desk with nothing on it.
-    pub fn new(fetcher: Fetcher, inbox: Arc<Inbox>, logs: Logs, backoff: Duration) -> Self {
+    pub fn new(
+        fetcher: Fetcher,
+        inbox: Arc<Inbox>,
+        logs: Logs,
+        backoff: Duration,
+        give_away: GiveAway,
+    ) -> Self {
         Self {
             fetcher,
             inbox,
             logs,
             backoff,
             postponed: Postponed::default(),
+            give_away,
         }
     }
 
@@ -76,22 +85,34 @@ impl Desk {
             return Flow::End;
         };
         let due = self.postponed.take_due(now().instant).into_iter();
-        let mut due: Changes = due.map(|(id, epoch)| (id, Some(epoch))).collect();
+        let mut due: Changes = due.map(|(id, epoch)| (id, Change::Follow(epoch))).collect();
         due.extend(changes);
-        for (id, epoch) in due {
+        for (id, change) in due {
             self.postponed.remove(&id);
-            let Some(epoch) = epoch else {
-                self.fetcher.unfollow(&id);
-                self.postponed.forget_bugs(&id);
-                continue;
-            };
-            if let Some(known) = self.fetcher.end_of(&id, epoch) {
-                // Only this thread appends: if it ends elsewhere, the log was made anew.
-                if self.logs.end_of(&id, epoch) == Some(known) {
+            let epoch = match change {
+                Change::Follow(epoch) => {
+                    let known = self.fetcher.end_of(&id, epoch);
+                    // Only a fetcher appends: if the log ends elsewhere, it was made anew.
+                    if known.is_some() && self.logs.end_of(&id, epoch) == known {
+                        continue;
+                    }
+                    epoch
+                }
+                Change::TakeOver(change) => {
+                    let epoch = change.leader_epoch;
+                    if self.logs.end_of(&id, epoch) == Some(change.end) {
+                        self.fetcher.take_over(&change);
+                        continue;
+                    }
+                    epoch
+                }
+                Change::Unfollow => {
+                    self.fetcher.unfollow(&id);
+                    self.postponed.forget_bugs(&id);
                     continue;
                 }
-                self.fetcher.unfollow(&id);
-            }
+            };
+            self.fetcher.unfollow(&id);
             match self.logs.begin(id, epoch) {
                 Outcome::Ends(end) | Outcome::Throttled(end) => {
                     self.fetcher.follow(id, epoch, end);
@@ -144,6 +165,18 @@ impl Desk {
                 Outcome::Failed(_) | Outcome::Gone => {}
             }
             self.fetcher.done(work, outcome, now);
+        }
+        self.change_lanes();
+    }
+
+    /// Gives away what is for the other lane. Nothing is under way for any partition now.
+    fn change_lanes(&mut self) {
+        for change in self.fetcher.misplaced() {
+            match (self.give_away)(&change) {
+                Given::Away => self.fetcher.unfollow(&change.id),
+                Given::Stays => {}
+                Given::NotNow => return,
+            }
         }
     }
 }

@@ -5,10 +5,22 @@ use std::collections::BTreeMap;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::lane::LaneChange;
 use crate::model::{LeaderEpoch, TopicIdPartition};
 
-/// For each partition the epoch in which it is fetched from now on; `None` if it is not.
-pub type Changes = BTreeMap<TopicIdPartition, Option<LeaderEpoch>>;
+/// What a fetcher is told of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is fetched in this epoch from now on, by whatever its log has.
+    Follow(LeaderEpoch),
+    /// The fetcher of the other lane has fetched it so far, and does so no more.
+    TakeOver(LaneChange),
+    /// It is fetched no more.
+    Unfollow,
+}
+
+/// Changes by partition.
+pub type Changes = BTreeMap<TopicIdPartition, Change>;
 
 /// Changes for a fetcher. Of several for one partition the last counts, so there are never more than
 /// partitions.
@@ -26,9 +38,14 @@ struct State {
 
 impl Inbox {
     /// Tells of a change.
-    pub fn push(&self, id: TopicIdPartition, epoch: Option<LeaderEpoch>) {
-        self.state.lock().changes.insert(id, epoch);
+    pub fn push(&self, id: TopicIdPartition, change: Change) {
+        self.state.lock().changes.insert(id, change);
         self.changed.notify_one();
+    }
+
+    /// Takes back what was told of a partition and not read yet.
+    pub fn forget(&self, id: &TopicIdPartition) {
+        self.state.lock().changes.remove(id);
     }
 
     /// Has the fetcher look again, though nothing changed for its partitions.

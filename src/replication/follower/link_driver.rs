@@ -49,12 +49,12 @@ impl Link {
     /// No connection yet.
     pub fn new(
         (replica, leader): (BrokerId, BrokerId),
-        number: usize,
+        name: &str,
         listener: &Arc<str>,
         timeout: Duration,
         hosted: &Arc<Hosted>,
     ) -> Self {
-        let client_id = format!("broker-{replica}-fetcher-{number}");
+        let client_id = format!("broker-{replica}-{name}");
         Self {
             leader,
             replica,

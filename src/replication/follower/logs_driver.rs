@@ -153,6 +153,9 @@ impl Logs {
         let Ok(partition) = self.hosted.partition(&work.id) else {
             return Step::Done(Outcome::Gone);
         };
+        if partition.number() != work.replica {
+            return Step::Done(Outcome::Gone);
+        }
         match &work.act {
             Act::Cut(cut) => Step::Cuts(partition, *cut),
             Act::Append { .. } => self.append(partition, work),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::model::{LeaderEpoch, Offset, TopicIdPartition};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::fetch::FetchRequest;
-use crate::replication::partition::{Cut, FollowerEnd};
+use crate::replication::partition::{Cut, FollowerEnd, ReplicaNumber};
 
 /// What comes next.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +46,8 @@ pub type Found = Result<LeaderLog, ErrorCode>;
 pub struct Work {
     /// The partition.
     pub id: TopicIdPartition,
+    /// The replica for whose log it was asked.
+    pub replica: ReplicaNumber,
     /// The leader epoch that the request named.
     pub leader_epoch: LeaderEpoch,
     /// What is to be done.

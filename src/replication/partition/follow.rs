@@ -6,6 +6,7 @@
 //! planned first, so that the recovery point is lowered on disk before the log gets shorter.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{News, Partition, Role, State};
 use crate::model::{LeaderEpoch, Offset, Timestamp};
@@ -16,9 +17,24 @@ use crate::storage::error::StorageError;
 use crate::storage::leader_epochs::EpochEnd;
 use crate::storage::log_dir::LogDir;
 
+/// Tells a replica from all others of this process. If a partition's log is lost and made anew, or its topic
+/// comes back, what was asked for the old log says nothing of the new one, though the epoch may be the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplicaNumber(u64);
+
+impl ReplicaNumber {
+    /// One that no replica had before.
+    pub fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// Where a follower's log ends: it fetches on from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FollowerEnd {
+    /// The replica whose log it is.
+    pub replica: ReplicaNumber,
     /// The log end offset.
     pub end_offset: Offset,
     /// The newest epoch of the log; [`LeaderEpoch::NONE`] if it knows none.
@@ -107,7 +123,7 @@ impl Partition {
         if state.log.is_offline() {
             return Err(StorageError::Offline.into());
         }
-        Ok(state.follower_end())
+        Ok(state.follower_end(self.number))
     }
 
     /// Whether the log must be synced before the follower fetches: a Fetch tells the leader that what lies
@@ -160,7 +176,7 @@ impl Partition {
         }
         let news = state.follow_leader(fetched);
         let done = FollowerAppend::Done {
-            end: state.follower_end(),
+            end: state.follower_end(self.number),
             is_sync_due: state.log.flush_is_due(now),
             must_sync: state.must_sync_to_fetch(),
         };
@@ -177,7 +193,7 @@ impl Partition {
         let mut state = self.state.lock();
         state.check_follows(fetched.leader_epoch)?;
         let news = state.follow_leader(fetched);
-        let end = state.follower_end();
+        let end = state.follower_end(self.number);
         self.finish(state, news);
         Ok(end)
     }
@@ -247,7 +263,7 @@ impl Partition {
             state.log.truncate_to(plan.offset, now).map(|_| ())
         };
         state.follow_truncated_log();
-        let end = state.follower_end();
+        let end = state.follower_end(self.number);
         let news = News {
             advance: Some(Advance::URGENT),
             ..News::default()
@@ -334,9 +350,10 @@ impl State {
         news
     }
 
-    fn follower_end(&self) -> FollowerEnd {
+    fn follower_end(&self, replica: ReplicaNumber) -> FollowerEnd {
         let latest = self.log.epochs().latest();
         FollowerEnd {
+            replica,
             end_offset: self.log.end_offset(),
             last_epoch: latest.map_or(LeaderEpoch::NONE, |latest| latest.epoch),
             log_start_offset: self.log.log_start_offset(),

@@ -43,7 +43,7 @@ pub use crate::metadata::IsrChange;
 pub use append::{Appended, LeaderWrite};
 pub use compaction::{CleanTarget, UpkeepRight};
 pub use fetch::{FetchPlan, FetchedRecords, Reader};
-pub use follow::{Cut, CutLog, CutPlan, Fetched, FollowerAppend, FollowerEnd};
+pub use follow::{Cut, CutLog, CutPlan, Fetched, FollowerAppend, FollowerEnd, ReplicaNumber};
 pub use offsets::{ListedOffset, OffsetQuery, OffsetSearch, Replicas};
 pub use relocation::{ReadForCopy, append_copy};
 pub use role::{Heard, RoleChange, Stopped};
@@ -103,6 +103,7 @@ const LOCK_PATIENCE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct Partition {
     id: TopicIdPartition,
+    number: ReplicaNumber,
     name: TopicPartition,
     /// The log directory. It changes under the lock, with the log.
     dir: ArcSwap<LogDir>,
@@ -201,6 +202,7 @@ impl Partition {
         state.last_stable_offset = state.computed_last_stable_offset();
         let this = Self {
             id,
+            number: ReplicaNumber::next(),
             name,
             dir: ArcSwap::new(dir),
             flushing: Mutex::default(),
@@ -222,6 +224,11 @@ impl Partition {
     /// The topic's id and the partition's index.
     pub fn id(&self) -> TopicIdPartition {
         self.id
+    }
+
+    /// Tells this replica from others of the partition that were here before.
+    pub fn number(&self) -> ReplicaNumber {
+        self.number
     }
 
     /// The topic's name and the partition's index.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use broker::doubles::{Found, Search, Work};
+use broker::doubles::{Found, Search, Source, Work};
 use broker::model::{BrokerId, TopicIdPartition};
 use broker::protocol::messages::fetch::{FetchRequest, FetchResponse};
 use bytes::Bytes;
@@ -54,6 +54,9 @@ pub enum Answer {
     Lost,
 }
 
+/// From where a fetcher fetches, and which of those it is.
+pub type FetcherId = (Source, u64);
+
 /// Something that happens at its time.
 #[derive(Debug)]
 pub enum Event {
@@ -83,8 +86,7 @@ pub enum Event {
     CarryOut {
         node: usize,
         process: u64,
-        /// The leader, and which of the fetchers.
-        fetcher: (BrokerId, u64),
+        fetcher: FetcherId,
         works: Vec<Work>,
     },
     /// A node starts.

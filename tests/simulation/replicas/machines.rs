@@ -96,6 +96,7 @@ impl World {
             image: Arc::clone(&machine.image),
             read: machine.read,
             checks_followers: self.checks_followers,
+            fetches_little: self.fetches_little,
         };
         let started = self.timed(node, |world, now| {
             let mut ids = 0;

@@ -10,7 +10,7 @@
 //! Modelled: threads (each piece of their work is a step, at a time of its own), sockets (a fetcher's
 //! connection, and that it gives up requests; requests are not encoded), the quorum behind the controller
 //! (a list of records: `tests/simulation/quorum` simulates the real one), when a broker registers, sends
-//! heartbeats and stops (`metadata::lifecycle_driver`), which fetcher a partition has, and clients. Left out:
+//! heartbeats and stops (`metadata::lifecycle_driver`), the table of fetchers, and clients. Left out:
 //! compaction, retention, moves between directories, transactions, groups.
 //!
 //! What may be lost, and when, is in [`ledger`].
@@ -63,7 +63,8 @@ impl Drop for Failing {
     }
 }
 
-/// Runs one seed through both phases. Returns how many events it had.
+/// Runs one seed through both phases. Returns how many partitions have changed the lane on which they are
+/// fetched.
 fn run(seed: u64, temper: Temper, mutation: Option<Mutation>) -> usize {
     let mut failing = Failing {
         name: format!("this was seed {seed}, {temper:?}"),
@@ -90,7 +91,7 @@ fn run(seed: u64, temper: Temper, mutation: Option<Mutation>) -> usize {
             "killed brokers lose nothing"
         );
     }
-    world.steps
+    world.lane_changes
 }
 
 fn run_all(first: u64, hundredths: u64, temper: Temper) {
@@ -102,6 +103,19 @@ fn run_all(first: u64, hundredths: u64, temper: Temper) {
 #[test]
 fn three_brokers_that_are_killed_lose_nothing() {
     run_all(11_000_000, 30, Temper::Kills);
+}
+
+#[test]
+fn what_is_behind_is_fetched_apart_in_these_runs() {
+    let changes: usize = (11_000_001..)
+        .step_by(4)
+        .take(4)
+        .map(|seed| run(seed, Temper::Kills, None))
+        .sum();
+    assert!(
+        changes >= 10,
+        "{changes} partitions have changed their lane"
+    );
 }
 
 #[test]

@@ -35,7 +35,7 @@ use broker::storage::producer_state::Origin;
 use broker::telemetry::Metrics;
 use parking_lot::Mutex;
 
-use super::events::{Answer, Caller, Events, Produce, Request, broker_of, node_of};
+use super::events::{Answer, Caller, Events, FetcherId, Produce, Request, broker_of, node_of};
 use super::lying_disk::LyingDisk;
 use super::quorum::{CLUSTER, Question, Reply};
 
@@ -141,11 +141,11 @@ pub struct Process {
     places: Telling<PendingReplicaDirectories>,
     fetches: Vec<(Caller, SteppedFetch)>,
     produces: Vec<Waiting>,
-    asking: BTreeMap<BrokerId, Asking>,
-    patience: BTreeMap<BrokerId, Duration>,
-    wakes: BTreeMap<BrokerId, Instant>,
+    asking: BTreeMap<FetcherId, Asking>,
+    patience: BTreeMap<FetcherId, Duration>,
+    wakes: BTreeMap<FetcherId, Instant>,
     /// Fetchers that are at work on logs.
-    busy: BTreeSet<(BrokerId, u64)>,
+    busy: BTreeSet<FetcherId>,
     /// Its listeners are open.
     is_serving: bool,
     /// Partitions whose logs may have become others than before at the same offsets.
@@ -168,9 +168,11 @@ pub struct Beginning {
     pub image: Arc<MetadataImage>,
     pub read: usize,
     pub checks_followers: bool,
+    /// Whether leaders are asked for few records at a time.
+    pub fetches_little: bool,
 }
 
-fn settings(node: usize) -> ReplicaSettings {
+fn settings(node: usize, fetches_little: bool) -> ReplicaSettings {
     let texts = [
         ("replica.lag.time.max.ms", "1500"),
         ("replica.fetch.wait.max.ms", "100"),
@@ -188,6 +190,10 @@ fn settings(node: usize) -> ReplicaSettings {
         ..ReplicaSettings::of(&config)
     };
     settings.storage.cleaner.enable = false;
+    if fetches_little {
+        settings.follower.partition_max_bytes = 500;
+        settings.follower.response_max_bytes = 800;
+    }
     settings
 }
 
@@ -207,6 +213,7 @@ impl Process {
             image,
             read,
             checks_followers,
+            fetches_little,
         } = beginning;
         let shared: Arc<dyn Disk> = Arc::new(disk);
         let identity = Identity {
@@ -218,7 +225,8 @@ impl Process {
         let told = Told::default();
         let metrics = Arc::new(Metrics::new([]));
         let listener = Box::new(told.clone());
-        let started = SteppedReplicas::start(&settings(node), &dirs, &image, listener, &metrics);
+        let settings = settings(node, fetches_little);
+        let started = SteppedReplicas::start(&settings, &dirs, &image, listener, &metrics);
         let SteppedStart {
             replicas,
             previous_broker_epoch,
@@ -295,7 +303,7 @@ impl Process {
         let produces = self.produces.iter().map(|waiting| waiting.until);
         let given_up = self.asking.values().filter_map(|asking| asking.give_up_at);
         let idle = self.replicas.fetchers.iter();
-        let idle = idle.filter(|(leader, it)| !self.busy.contains(&(**leader, it.number)));
+        let idle = idle.filter(|(source, it)| !self.busy.contains(&(**source, it.number)));
         let desks = idle.filter_map(|(_, it)| it.desk.retry_at());
         let wakes = self.wakes.values().copied();
         let all = fetches
@@ -333,23 +341,26 @@ impl Process {
         }
     }
 
-    /// As `fetcher_driver`: one request at a time to each leader.
+    /// As `fetcher_driver`: one request at a time by each fetcher.
     fn fetch(&mut self, now: Instant, events: &mut Events, out: &mut Vec<Outgoing>) {
         self.wakes.clear();
         let fetchers = &self.replicas.fetchers;
-        self.asking
-            .retain(|leader, _| fetchers.contains_key(leader));
+        self.asking.retain(|(source, number), _| {
+            let fetcher = fetchers.get(source);
+            fetcher.is_some_and(|fetcher| fetcher.number == *number)
+        });
         let epoch = self.life.is_ready.then_some(self.life.epoch);
-        for (leader, fetcher) in &mut self.replicas.fetchers {
-            if self.busy.contains(&(*leader, fetcher.number)) {
+        for (source, fetcher) in &mut self.replicas.fetchers {
+            let fetcher_id = (*source, fetcher.number);
+            if self.busy.contains(&fetcher_id) {
                 continue;
             }
             let desk = &mut fetcher.desk;
             let Flow::GoOn = desk.take_changes() else {
                 continue;
             };
-            let patience = self.patience.entry(*leader).or_insert(LEAST_PATIENCE);
-            if let Some(asking) = self.asking.get_mut(leader) {
+            let patience = self.patience.entry(fetcher_id).or_insert(LEAST_PATIENCE);
+            if let Some(asking) = self.asking.get_mut(&fetcher_id) {
                 if !asking.is_search && asking.give_up_at.is_none() && desk.fetcher.has_news() {
                     let soon = now + LEAST_PATIENCE;
                     asking.give_up_at = Some(soon.max(asking.sent_at + *patience));
@@ -359,14 +370,14 @@ impl Process {
                 }
                 desk.fetcher.abandoned();
                 *patience *= 2;
-                self.asking.remove(leader);
+                self.asking.remove(&fetcher_id);
             }
             let Some(epoch) = epoch else {
                 continue;
             };
             let (request, is_search) = match desk.next(epoch) {
                 Next::Wait(until) => {
-                    self.wakes.extend(until.map(|until| (*leader, until)));
+                    self.wakes.extend(until.map(|until| (fetcher_id, until)));
                     continue;
                 }
                 Next::Search(searches) => (Request::LookUp(searches), true),
@@ -374,7 +385,7 @@ impl Process {
             };
             let correlation = events.correlation();
             self.asking.insert(
-                *leader,
+                fetcher_id,
                 Asking {
                     correlation,
                     sent_at: now,
@@ -382,7 +393,7 @@ impl Process {
                     give_up_at: None,
                 },
             );
-            out.push(Outgoing::Send(correlation, node_of(*leader), request));
+            out.push(Outgoing::Send(correlation, node_of(source.0), request));
         }
     }
 
@@ -392,14 +403,17 @@ impl Process {
         correlation: u64,
         answer: Answer,
         now: Instant,
-    ) -> Option<(BrokerId, u64, Vec<Work>)> {
+    ) -> Option<(FetcherId, Vec<Work>)> {
         let asking = self.asking.iter();
         let mut asking = asking.filter(|(_, asking)| asking.correlation == correlation);
-        let leader = *asking.next()?.0;
-        self.asking.remove(&leader);
-        self.patience.remove(&leader);
-        let stepped = self.replicas.fetchers.get_mut(&leader)?;
-        let (number, fetcher) = (stepped.number, &mut stepped.desk.fetcher);
+        let fetcher_id = *asking.next()?.0;
+        self.asking.remove(&fetcher_id);
+        self.patience.remove(&fetcher_id);
+        let stepped = self.replicas.fetchers.get_mut(&fetcher_id.0)?;
+        if stepped.number != fetcher_id.1 {
+            return None;
+        }
+        let fetcher = &mut stepped.desk.fetcher;
         let works = match answer {
             Answer::Fetched(response) => fetcher.answered(response, now),
             Answer::Found(found) => fetcher.searched(&found, now),
@@ -408,33 +422,34 @@ impl Process {
                 Vec::new()
             }
         };
-        Some((leader, number, works))
+        Some((fetcher_id, works))
     }
 
     /// A fetcher begins to work on logs: it asks for nothing before that is done.
-    pub fn begin_work(&mut self, leader: BrokerId, number: u64) {
-        self.busy.insert((leader, number));
+    pub fn begin_work(&mut self, fetcher: FetcherId) {
+        self.busy.insert(fetcher);
     }
 
-    /// Does works to logs.
-    pub fn carry_out(&mut self, leader: BrokerId, number: u64, works: &[Work]) {
-        self.busy.remove(&(leader, number));
+    /// Does works to logs. Returns how many partitions are fetched on the other lane from now on.
+    pub fn carry_out(&mut self, fetcher: FetcherId, works: &[Work]) -> usize {
+        self.busy.remove(&fetcher);
         let cuts = works.iter().filter(|work| matches!(work.act, Act::Cut(_)));
         self.cut.extend(cuts.map(|work| work.id));
-        match self.replicas.fetchers.get_mut(&leader) {
-            Some(fetcher) if fetcher.number == number => fetcher.desk.carry_out(works),
-            _ => self.replicas.carry_out_late(works),
-        }
+        let (source, number) = fetcher;
+        self.replicas.carry_out(source, number, works)
     }
 
     /// How far it is, for whoever looks at a run that failed.
     pub fn describe(&self) -> String {
         let life = &self.life;
         let fetchers = self.replicas.fetchers.iter();
-        let fetchers = fetchers.map(|(leader, fetcher)| {
-            let asking = self.asking.get(leader).map(|asking| asking.sent_at);
+        let fetchers = fetchers.map(|(source, fetcher)| {
+            let asking = self
+                .asking
+                .get(&(*source, fetcher.number))
+                .map(|asking| asking.sent_at);
             format!(
-                "from {leader}: asked at {asking:?}, {:?}",
+                "from {source:?}: asked at {asking:?}, {:?}",
                 fetcher.desk.fetcher
             )
         });

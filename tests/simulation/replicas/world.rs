@@ -15,7 +15,7 @@ use broker::replication::partition::Moment;
 
 use super::clients::Client;
 use super::events::{
-    Answer, CLIENTS, CONTROLLER, Caller, Event, Events, Request, broker_of, node_of,
+    Answer, CLIENTS, CONTROLLER, Caller, Event, Events, FetcherId, Request, broker_of, node_of,
 };
 use super::faults::{DiskFault, Temper};
 use super::ledger::{Ledger, Rules};
@@ -98,11 +98,14 @@ pub struct World {
     /// The time.
     pub elapsed: Duration,
     pub steps: usize,
+    pub lane_changes: usize,
     /// What the next random bytes of a broker are made of.
     chance: u64,
     commit_is_due: bool,
     at_once: usize,
     pub checks_followers: bool,
+    /// Whether followers ask for few records at a time, so that what is behind stays so for a while.
+    pub fetches_little: bool,
     /// Whether leaders end while followers are slow to cut what they have said: then a cut may come when its
     /// follower has gone on with another leader.
     ends_leaders_of_cuts: bool,
@@ -151,6 +154,7 @@ impl World {
             nodes,
             quorum: Quorum::new(start, has_elr),
             checks_followers,
+            fetches_little: seed % 4 == 1,
             events: Events::default(),
             random,
             ledgers: BTreeMap::new(),
@@ -160,6 +164,7 @@ impl World {
             start,
             elapsed: Duration::ZERO,
             steps: 0,
+            lane_changes: 0,
             chance: seed << 20,
             commit_is_due: false,
             at_once: 0,
@@ -599,7 +604,7 @@ impl World {
         let works = self.on(node, |process, now| {
             process.fetched(correlation, answer, now)
         });
-        if let Some((leader, number, works)) = works.flatten() {
+        if let Some((fetcher, works)) = works.flatten() {
             // Before a cut the checkpoints are synced.
             let cuts = works.iter().any(|work| matches!(work.act, Act::Cut(_)));
             let is_slow = self.events.has_faults
@@ -607,10 +612,9 @@ impl World {
                 && self.random.one_in(if cuts { 2 } else { 5 });
             let longest = if cuts { 1500 } else { 600 };
             if is_slow {
-                self.on(node, |process, _| process.begin_work(leader, number));
+                self.on(node, |process, _| process.begin_work(fetcher));
                 let at = self.elapsed + self.random.millis(1..longest);
                 let process = caller.process;
-                let fetcher = (leader, number);
                 let event = Event::CarryOut {
                     node,
                     process,
@@ -619,10 +623,10 @@ impl World {
                 };
                 self.events.schedule(at, event);
                 if cuts && self.ends_leaders_of_cuts {
-                    self.end_soon(node_of(leader));
+                    self.end_soon(node_of(fetcher.0.0));
                 }
             } else {
-                self.carry_out(node, (leader, number), works);
+                self.carry_out(node, fetcher, works);
             }
         }
         self.act(node);
@@ -639,10 +643,11 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, node: usize, (leader, number): (BrokerId, u64), mut works: Vec<Work>) {
-        self.tell_of(node, leader, &works);
+    fn carry_out(&mut self, node: usize, fetcher: FetcherId, mut works: Vec<Work>) {
+        self.tell_of(node, fetcher.0.0, &works);
         self.distort_works(node, &mut works);
-        self.on(node, |process, _| process.carry_out(leader, number, &works));
+        let moved = self.on(node, |process, _| process.carry_out(fetcher, &works));
+        self.lane_changes += moved.unwrap_or(0);
         self.end_distortion(node);
     }
 

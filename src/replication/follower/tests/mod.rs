@@ -1,6 +1,7 @@
 //! The core as transcripts: what a fetcher asks for, and what it makes of the answers.
 
 mod answers;
+mod lanes;
 mod sessions;
 mod throttle;
 
@@ -9,13 +10,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::fetcher::{Fetcher, FetcherSettings};
+use super::lane::Lane;
 use super::work::{Act, Found, LeaderLog, Next, Outcome, Search, Work};
 use crate::model::{BrokerId, LeaderEpoch, Offset, TopicId, TopicIdPartition};
 use crate::protocol::messages::fetch::{
     EpochEndOffset, FetchResponse, FetchableTopicResponse, PartitionData,
 };
 use crate::protocol::{ErrorCode, Payload};
-use crate::replication::partition::{Cut, FollowerEnd};
+use crate::replication::partition::{Cut, FollowerEnd, ReplicaNumber};
 
 const BACKOFF: Duration = Duration::from_secs(1);
 /// The id of the leader's session.
@@ -30,6 +32,7 @@ fn id(partition: i32) -> TopicIdPartition {
 
 fn end(end_offset: i64, last_epoch: i32) -> FollowerEnd {
     FollowerEnd {
+        replica: ReplicaNumber::default(),
         end_offset: Offset(end_offset),
         last_epoch: LeaderEpoch(last_epoch),
         log_start_offset: Offset(0),
@@ -90,15 +93,20 @@ struct Script {
 
 impl Script {
     fn new() -> Self {
+        Self::on(Lane::Prompt)
+    }
+
+    fn on(lane: Lane) -> Self {
+        let settings = FetcherSettings {
+            replica: BrokerId(3),
+            max_wait_ms: 500,
+            min_bytes: 1,
+            response_max_bytes: 1000,
+            partition_max_bytes: 100,
+            backoff: BACKOFF,
+        };
         Self {
-            fetcher: Fetcher::new(FetcherSettings {
-                replica: BrokerId(3),
-                max_wait_ms: 500,
-                min_bytes: 1,
-                response_max_bytes: 1000,
-                partition_max_bytes: 100,
-                backoff: BACKOFF,
-            }),
+            fetcher: Fetcher::new(settings, lane),
             now: Instant::now(),
             throttled_until: None,
         }

@@ -60,6 +60,7 @@ fn a_fetch_after_a_refused_append_or_a_cut_claims_only_what_is_durable() {
         let (_world, partition, logs) = unsynced();
         let work = Work {
             id: partition.id(),
+            replica: partition.number(),
             leader_epoch: EPOCH,
             act,
         };
@@ -90,6 +91,7 @@ fn a_log_that_a_bug_has_left_half_changed_claims_nothing() {
     let (world, partition, logs) = unsynced();
     let work = Work {
         id: partition.id(),
+        replica: partition.number(),
         leader_epoch: EPOCH,
         act: Act::Append {
             fetch_offset: Offset(39),

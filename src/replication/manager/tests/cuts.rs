@@ -1,7 +1,5 @@
 //! Cuts of a follower's log that a power cut interrupts, and what a follower refuses.
 
-use std::sync::atomic::Ordering;
-
 use super::*;
 use crate::model::LeaderEpoch;
 use crate::protocol::messages::metadata_records::{MetadataRecord, PartitionChangeRecord};
@@ -15,7 +13,7 @@ impl World {
     /// Lets no fetcher run: where a test follows in its place, one that begins would sync and cut as well.
     pub(in crate::replication::manager::tests) fn follow_by_hand(&self) {
         let followers = &self.manager.rooms.followers;
-        followers.gets_no_thread.store(true, Ordering::Release);
+        followers.give_no_threads(true);
     }
 }
 

@@ -245,6 +245,16 @@ impl Cluster {
         })
     }
 
+    /// Says which replicas of a topic are in sync.
+    pub(super) fn in_sync(&self, topic: &str, isr: &[i32]) -> MetadataRecord {
+        MetadataRecord::PartitionChange(PartitionChangeRecord {
+            partition_id: 0,
+            topic_id: self.image.topics().id_of(topic).unwrap(),
+            isr: Some(isr.to_vec()),
+            ..PartitionChangeRecord::default()
+        })
+    }
+
     /// Says where the replicas of a topic lie that nobody leads or is in sync with; `last` led it.
     pub(super) fn leaderless(
         &self,

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod healing;
+mod lanes;
 mod server;
 
 use std::sync::Arc;
@@ -308,15 +309,15 @@ async fn a_bug_at_one_log_keeps_no_other_from_being_fetched() {
 async fn a_fetcher_that_gets_no_thread_gets_one_later() {
     let mut cluster = Cluster::start(&[1, 2]).await;
     let manager = cluster.nodes[&2].manager.clone();
-    let gets_no_thread = &manager.rooms.followers.gets_no_thread;
-    gets_no_thread.store(true, Ordering::Release);
+    let followers = &manager.rooms.followers;
+    followers.give_no_threads(true);
     cluster.create("t", &[1, 2], &[]);
     cluster.append(1, "t", 3, "value");
     let unfetched = &cluster.replication_metrics(2).unfetched_partitions;
     until(|| unfetched.get() == 1);
     assert_eq!(cluster.end(2, "t"), Offset(0));
 
-    gets_no_thread.store(false, Ordering::Release);
+    followers.give_no_threads(false);
 
     assert_same(&cluster, "t");
     until(|| cluster.replication_metrics(2).unfetched_partitions.get() == 0);

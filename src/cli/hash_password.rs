@@ -1,8 +1,10 @@
 //! `broker hash-password`: reads a password, unseen where somebody types it, and prints its hash for the config.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead, IsTerminal as _, Read as _, Write as _};
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+};
 
 use crate::config::PasswordHash;
 
@@ -32,14 +34,20 @@ pub(super) fn run() -> io::Result<()> {
     writeln!(io::stdout(), "{hash}")
 }
 
-/// A terminal that does not show what is typed, until this is dropped.
+/// What Ctrl-C types.
+const INTERRUPT: u8 = 3;
+
+/// A terminal that does not show what is typed, until this is dropped. Ctrl-C ends the line there, as a signal
+/// would end this process, and leave a terminal that shows nothing.
 struct Unseen(Termios);
 
 impl Unseen {
     fn begin() -> io::Result<Self> {
         let before = tcgetattr(rustix::stdio::stdin())?;
         let mut unseen = before.clone();
-        unseen.local_modes.remove(LocalModes::ECHO);
+        let without = LocalModes::ECHO | LocalModes::ISIG;
+        unseen.local_modes.remove(without);
+        unseen.special_codes[SpecialCodeIndex::VEOL] = INTERRUPT;
         tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &unseen)?;
         Ok(Self(before))
     }
@@ -54,9 +62,22 @@ impl Drop for Unseen {
 
 fn ask(question: &str) -> io::Result<String> {
     write!(io::stderr(), "{question}")?;
-    let answer = read_line()?;
+    let answer = typed_line(io::stdin().lock());
     writeln!(io::stderr())?;
-    Ok(answer)
+    answer
+}
+
+/// A line that somebody types.
+fn typed_line(input: impl BufRead) -> io::Result<String> {
+    let mut line = Vec::new();
+    for byte in input.bytes() {
+        match byte? {
+            b'\n' => break,
+            INTERRUPT => return Err(io::Error::other("interrupted")),
+            byte => line.push(byte),
+        }
+    }
+    String::from_utf8(line).map_err(|_| io::Error::other("the password is not UTF-8"))
 }
 
 fn read_line() -> io::Result<String> {
@@ -64,4 +85,17 @@ fn read_line() -> io::Result<String> {
     io::stdin().lock().read_line(&mut line)?;
     let line = line.strip_suffix('\n').unwrap_or(&line);
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typed_line_ends_with_its_end_and_is_nothing_after_an_interrupt() {
+        assert_eq!(typed_line(&b"secret\nmore"[..]).unwrap(), "secret");
+        assert_eq!(typed_line(&b"secret"[..]).unwrap(), "secret");
+        let interrupted = typed_line(&b"sec\x03ret\n"[..]).unwrap_err();
+        assert_eq!(interrupted.to_string(), "interrupted");
+    }
 }

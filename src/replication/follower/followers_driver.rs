@@ -7,13 +7,11 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use super::lane::Lane;
 use super::logs_driver::Logs;
-use super::pool_driver::{Followed, Pool};
+use super::pool_driver::Pool;
 use crate::model::{BrokerId, LeaderEpoch, TopicIdPartition};
 use crate::replication::hosted::Hosted;
 use crate::replication::settings::ReplicaSettings;
-use crate::replication::threads::join_others;
 
 /// Fetches what this broker follows.
 pub struct Followers {
@@ -37,9 +35,7 @@ impl Followers {
     /// that nothing is fetched: a leader counts no follower whose process it cannot tell from an earlier one
     /// (KIP-903).
     pub fn set_broker_epoch(&self, epoch: Box<dyn Fn() -> i64 + Send + Sync>) {
-        // It is set once.
-        let _ = self.pool.broker_epoch.set(epoch);
-        self.pool.table.lock().wake_all();
+        self.pool.set_broker_epoch(epoch);
     }
 
     /// Fetches a partition from `leader` from now on; from nobody if there is none.
@@ -48,26 +44,7 @@ impl Followers {
             self.unfollow(&id);
             return;
         }
-        let mut followed = Followed {
-            leader,
-            leader_epoch,
-            dir: self.pool.logs.place_of(&id),
-            lane: Lane::default(),
-        };
-        let mut table = self.pool.table.lock();
-        let before = table.followed.get(&id).copied();
-        if let Some(before) = before {
-            // Within an epoch only its fetcher gives it away: two that fetch it could cut what the other has told.
-            if (before.leader, before.leader_epoch) == (leader, leader_epoch) {
-                return;
-            }
-            if (before.leader, before.dir) == (leader, followed.dir) {
-                followed.lane = before.lane;
-            } else {
-                self.pool.leave(&mut table, &id);
-            }
-        }
-        self.pool.join(&mut table, id, followed);
+        self.pool.follow(id, leader, leader_epoch);
     }
 
     /// Starts threads again that could not start, or that a bug has ended: their partitions are not fetched
@@ -80,41 +57,23 @@ impl Followers {
 
     /// Fetches a partition no more.
     pub fn unfollow(&self, id: &TopicIdPartition) {
-        self.pool.leave(&mut self.pool.table.lock(), id);
+        self.pool.unfollow(id);
     }
 
-    /// Takes over another `num.replica.fetchers`. It waits for the threads: two that fetch one partition in
-    /// one epoch could cut what the other has appended and told the leader of.
+    /// Takes over another `num.replica.fetchers`. It waits for the threads.
     pub fn reconfigure(&self) {
-        let mut table = self.pool.table.lock();
-        let per_leader = self.pool.settings.load().follower.num_replica_fetchers;
-        if table.per_leader == per_leader || table.is_stopped {
-            return;
-        }
-        let followed = std::mem::take(&mut table.followed);
-        table.end_all();
-        join_others(std::mem::take(&mut table.ended));
-        table.per_leader = per_leader;
-        for (id, followed) in followed {
-            self.pool.join(&mut table, id, followed);
-        }
+        self.pool.reconfigure();
     }
 
     /// Fetches nothing more, and waits for the threads.
     pub fn stop(&self) {
-        let ended = {
-            let mut table = self.pool.table.lock();
-            table.is_stopped = true;
-            table.end_all();
-            std::mem::take(&mut table.ended)
-        };
-        join_others(ended);
+        self.pool.stop();
     }
 
-    /// How many threads fetch.
+    /// How many fetchers there are.
     #[cfg(test)]
-    pub(crate) fn thread_count(&self) -> usize {
-        self.pool.table.lock().fetchers.len()
+    pub(crate) fn fetcher_count(&self) -> usize {
+        self.pool.fetcher_count()
     }
 
     /// Lets no thread start from now on, or lets them start again.
@@ -128,6 +87,6 @@ impl Followers {
 
 impl Drop for Followers {
     fn drop(&mut self) {
-        self.pool.table.lock().end_all();
+        self.pool.end_all();
     }
 }

@@ -26,7 +26,7 @@ use super::logs_driver::Logs;
 use crate::model::{BrokerId, LeaderEpoch, TopicIdPartition};
 use crate::replication::hosted::Hosted;
 use crate::replication::settings::{FollowerSettings, ReplicaSettings};
-use crate::replication::threads::now;
+use crate::replication::threads::{join_others, now};
 use crate::telemetry::LogGate;
 
 static NO_THREAD: LogGate = LogGate::new();
@@ -41,11 +41,11 @@ const LONG_LIFE: Duration = Duration::from_secs(300);
 /// What threads are made of, and the table of them.
 pub struct Pool {
     pub replica: BrokerId,
-    pub settings: Arc<ArcSwap<ReplicaSettings>>,
-    pub hosted: Arc<Hosted>,
     pub logs: Logs,
-    pub broker_epoch: Arc<OnceLock<Box<dyn Fn() -> i64 + Send + Sync>>>,
-    pub table: Mutex<Table>,
+    settings: Arc<ArcSwap<ReplicaSettings>>,
+    hosted: Arc<Hosted>,
+    broker_epoch: Arc<OnceLock<Box<dyn Fn() -> i64 + Send + Sync>>>,
+    table: Mutex<Table>,
     /// Lets no thread start, as when the system gives none.
     #[cfg(test)]
     pub gets_no_thread: AtomicBool,
@@ -53,19 +53,19 @@ pub struct Pool {
 
 /// Which partitions are followed, and the threads that fetch them.
 #[derive(Default)]
-pub struct Table {
-    pub followed: BTreeMap<TopicIdPartition, Followed>,
-    pub fetchers: BTreeMap<FetcherKey, Running>,
+struct Table {
+    followed: BTreeMap<TopicIdPartition, Followed>,
+    fetchers: BTreeMap<FetcherKey, Running>,
     /// Threads that were told to end.
-    pub ended: Vec<JoinHandle<()>>,
+    ended: Vec<JoinHandle<()>>,
     /// `num.replica.fetchers`, as the fetchers were made for.
-    pub per_leader: usize,
-    pub is_stopped: bool,
+    per_leader: usize,
+    is_stopped: bool,
 }
 
 /// Which fetcher a partition belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FetcherKey {
+struct FetcherKey {
     leader: BrokerId,
     /// Below `num.replica.fetchers`.
     number: usize,
@@ -77,16 +77,16 @@ pub struct FetcherKey {
 
 /// What is known of a partition that is followed.
 #[derive(Clone, Copy)]
-pub struct Followed {
-    pub leader: BrokerId,
-    pub leader_epoch: LeaderEpoch,
+struct Followed {
+    leader: BrokerId,
+    leader_epoch: LeaderEpoch,
     /// The place of the log directory in which it lay when this epoch began.
-    pub dir: usize,
-    pub lane: Lane,
+    dir: usize,
+    lane: Lane,
 }
 
 /// The thread of a fetcher.
-pub struct Running {
+struct Running {
     inbox: Arc<Inbox>,
     /// `None` as long as it could not be started.
     thread: Option<JoinHandle<()>>,
@@ -136,8 +136,88 @@ impl Pool {
         }
     }
 
-    /// Has a partition fetched.
-    pub fn join(self: &Arc<Self>, table: &mut Table, id: TopicIdPartition, followed: Followed) {
+    /// Sets who tells the epoch of this broker's registration, negative as long as there is none.
+    pub fn set_broker_epoch(&self, epoch: Box<dyn Fn() -> i64 + Send + Sync>) {
+        // It is set once.
+        let _ = self.broker_epoch.set(epoch);
+        for fetcher in self.table.lock().fetchers.values() {
+            fetcher.inbox.wake();
+        }
+    }
+
+    /// Fetches a partition from `leader` from now on, in this epoch.
+    pub fn follow(
+        self: &Arc<Self>,
+        id: TopicIdPartition,
+        leader: BrokerId,
+        leader_epoch: LeaderEpoch,
+    ) {
+        let mut followed = Followed {
+            leader,
+            leader_epoch,
+            dir: self.logs.place_of(&id),
+            lane: Lane::default(),
+        };
+        let mut table = self.table.lock();
+        if let Some(before) = table.followed.get(&id).copied() {
+            // Within an epoch only its fetcher gives it away: two that fetch it could cut what the other has told.
+            if (before.leader, before.leader_epoch) == (leader, leader_epoch) {
+                return;
+            }
+            if (before.leader, before.dir) == (leader, followed.dir) {
+                followed.lane = before.lane;
+            } else {
+                table.leave(&id);
+            }
+        }
+        self.join(&mut table, id, followed);
+    }
+
+    /// Fetches a partition no more.
+    pub fn unfollow(&self, id: &TopicIdPartition) {
+        self.table.lock().leave(id);
+    }
+
+    /// Takes over another `num.replica.fetchers`. It waits for the threads: two that fetch one partition in
+    /// one epoch could cut what the other has appended and told the leader of.
+    pub fn reconfigure(self: &Arc<Self>) {
+        let mut table = self.table.lock();
+        let per_leader = self.settings.load().follower.num_replica_fetchers;
+        if table.per_leader == per_leader || table.is_stopped {
+            return;
+        }
+        let followed = std::mem::take(&mut table.followed);
+        table.end_all();
+        join_others(std::mem::take(&mut table.ended));
+        table.per_leader = per_leader;
+        for (id, followed) in followed {
+            self.join(&mut table, id, followed);
+        }
+    }
+
+    /// Fetches nothing more, and waits for the threads.
+    pub fn stop(&self) {
+        let ended = {
+            let mut table = self.table.lock();
+            table.is_stopped = true;
+            table.end_all();
+            std::mem::take(&mut table.ended)
+        };
+        join_others(ended);
+    }
+
+    /// Tells all threads to end.
+    pub fn end_all(&self) {
+        self.table.lock().end_all();
+    }
+
+    /// How many fetchers there are.
+    #[cfg(test)]
+    pub fn fetcher_count(&self) -> usize {
+        self.table.lock().fetchers.len()
+    }
+
+    fn join(self: &Arc<Self>, table: &mut Table, id: TopicIdPartition, followed: Followed) {
         if table.is_stopped {
             return;
         }
@@ -145,23 +225,9 @@ impl Pool {
         let is_new = !table.followed.contains_key(&id);
         let running = self.fetcher_or_start(table, key);
         running.count += usize::from(is_new);
-        running
-            .inbox
-            .push(id, Change::Follow(followed.leader_epoch));
+        let change = Change::Follow(followed.leader_epoch);
+        running.inbox.push(id, change);
         table.followed.insert(id, followed);
-    }
-
-    /// Has a partition fetched no more.
-    pub fn leave(&self, table: &mut Table, id: &TopicIdPartition) {
-        let Some(followed) = table.followed.remove(id) else {
-            return;
-        };
-        let key = key_of(id, &followed, table.per_leader);
-        let Some(running) = table.fetchers.get(&key) else {
-            return;
-        };
-        running.inbox.push(*id, Change::Unfollow);
-        table.take_one(&key);
     }
 
     /// Starts threads again that could not start, or that a bug has ended. Returns how many partitions are
@@ -347,15 +413,20 @@ impl FetcherKey {
 }
 
 impl Table {
-    /// Has all threads look again, though nothing changed for their partitions.
-    pub fn wake_all(&self) {
-        for fetcher in self.fetchers.values() {
-            fetcher.inbox.wake();
-        }
+    /// A partition is fetched no more.
+    fn leave(&mut self, id: &TopicIdPartition) {
+        let Some(followed) = self.followed.remove(id) else {
+            return;
+        };
+        let key = key_of(id, &followed, self.per_leader);
+        let Some(running) = self.fetchers.get(&key) else {
+            return;
+        };
+        running.inbox.push(*id, Change::Unfollow);
+        self.take_one(&key);
     }
 
-    /// Tells all threads to end.
-    pub fn end_all(&mut self) {
+    fn end_all(&mut self) {
         let keys: Vec<_> = self.fetchers.keys().copied().collect();
         for key in keys {
             self.end(&key);

@@ -34,7 +34,7 @@ fn in_sync(cluster: &mut Cluster, isr: &[i32]) {
 }
 
 fn threads(cluster: &Cluster) -> usize {
-    cluster.nodes[&2].manager.rooms.followers.thread_count()
+    cluster.nodes[&2].manager.rooms.followers.fetcher_count()
 }
 
 #[tokio::test(flavor = "multi_thread")]

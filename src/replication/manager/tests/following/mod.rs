@@ -45,7 +45,7 @@ async fn a_single_replica_starts_no_thread_that_fetches() {
     let mut cluster = Cluster::start(&[1]).await;
     cluster.create("t", &[1], &[]);
 
-    assert_eq!(cluster.nodes[&1].manager.rooms.followers.thread_count(), 0);
+    assert_eq!(cluster.nodes[&1].manager.rooms.followers.fetcher_count(), 0);
 }
 
 /// Moves leadership back and forth. The old leader goes on each time until it hears of the new one; with
@@ -213,7 +213,7 @@ async fn other_numbers_of_fetchers_take_effect_while_it_runs() {
     for topic in ["t", "u", "v", "w"] {
         cluster.create(topic, &[1, 2], &[]);
     }
-    let count = |cluster: &Cluster| cluster.nodes[&2].manager.rooms.followers.thread_count();
+    let count = |cluster: &Cluster| cluster.nodes[&2].manager.rooms.followers.fetcher_count();
     assert_eq!(count(&cluster), 1);
 
     for wanted in [3, 1] {
@@ -282,7 +282,7 @@ async fn a_bug_at_one_log_keeps_no_other_from_being_fetched() {
         assert_same(&cluster, topic);
     }
     let followers = Arc::clone(&cluster.nodes[&2].manager.rooms.followers);
-    assert_eq!(followers.thread_count(), 1, "both are fetched by one");
+    assert_eq!(followers.fetcher_count(), 1, "both are fetched by one");
     let planted = &followers.logs().plants_panic_at;
     // Of the two it is the one that is served first.
     let ids = ["t", "u"].map(|topic| cluster.partition(2, topic).id());

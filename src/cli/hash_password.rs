@@ -1,6 +1,6 @@
 //! `broker hash-password`: reads a password, unseen where somebody types it, and prints its hash for the config.
 
-use std::io::{self, BufRead, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, BufRead, IsTerminal as _, Write as _};
 
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,

@@ -9,13 +9,13 @@ use std::collections::btree_map::Entry;
 use std::io;
 #[cfg(test)]
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 use super::fetcher::{Fetcher, FetcherSettings};
 use super::fetcher_driver::{BrokerEpoch, Desk, FetcherThread};
@@ -377,14 +377,17 @@ impl Pool {
             broker_epoch: self.known_epoch(),
         };
         let builder = thread::Builder::new().name(name);
-        builder.spawn(move || {
-            // A runtime may not be dropped on the thread of another one, which starts this one.
-            let runtime = Builder::new_current_thread().enable_all().build();
-            match runtime {
-                Ok(runtime) => runtime.block_on(fetcher.run()),
-                Err(error) => tracing::error!(%leader, %error, "cannot fetch from a leader"),
+        // The runtime is made once there is a thread for it: it may not be dropped on the thread of another one,
+        // from which a fetcher may be started.
+        let (give, take) = mpsc::sync_channel::<Runtime>(1);
+        let thread = builder.spawn(move || {
+            if let Ok(runtime) = take.recv() {
+                runtime.block_on(fetcher.run());
             }
-        })
+        })?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        give.send(runtime).expect("the thread waits for it");
+        Ok(thread)
     }
 
     fn give_away_from(self: &Arc<Self>, key: FetcherKey, inbox: &Arc<Inbox>) -> GiveAway {

@@ -117,9 +117,8 @@ impl Desk {
                 Outcome::Ends(end) | Outcome::Throttled(end) => {
                     self.fetcher.follow(id, epoch, end);
                 }
-                Outcome::Gone => self.fetcher.unfollow(&id),
+                Outcome::Gone => {}
                 outcome @ (Outcome::Failed(_) | Outcome::Unready | Outcome::Broken) => {
-                    self.fetcher.unfollow(&id);
                     self.postpone(id, epoch, outcome);
                 }
             }

@@ -245,15 +245,14 @@ impl Pool {
         let mut unfetched = 0;
         for (key, running) in &mut table.fetchers {
             if let Some(dead) = running.thread.take_if(|thread| thread.is_finished()) {
-                // It was not told to end. What has ended it is in the log.
-                let is_bug = dead.join().is_err();
-                self.logs.metrics().fetcher_panics.inc_by(u64::from(is_bug));
+                // It was not told to end. What it has panicked with is in the log.
+                let _ = dead.join();
+                self.logs.metrics().fetcher_panics.inc();
                 let (name, partitions) = (key.thread_name(), running.count);
                 tracing::error!(
                     name,
                     partitions,
-                    is_bug,
-                    "a thread that fetches has ended: it is started again"
+                    "a bug has ended a thread that fetches: it is started again"
                 );
                 running.failed(now);
             }

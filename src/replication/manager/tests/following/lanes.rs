@@ -8,13 +8,14 @@ use crate::replication::settings::ReplicaSettings;
 /// How many answers it takes to fetch what is in `t`: some seconds of them.
 const ANSWERS: usize = 20_000;
 
+fn small_answers(settings: &mut ReplicaSettings) {
+    settings.follower.partition_max_bytes = 100;
+    settings.follower.response_max_bytes = 100;
+}
+
 /// Brokers 1 and 2 with two topics led by the first: broker 2 has not been in sync with `t` and lacks what is
 /// in it, and has all of `u`.
 async fn behind_in_one_of_two() -> Cluster {
-    let small_answers = |settings: &mut ReplicaSettings| {
-        settings.follower.partition_max_bytes = 100;
-        settings.follower.response_max_bytes = 100;
-    };
     let mut cluster = Cluster::start_with(&[1], small_answers).await;
     cluster.create("t", &[1, 2], &[]);
     in_sync(&mut cluster, &[1]);
@@ -98,10 +99,6 @@ async fn another_number_of_fetchers_finds_what_is_behind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_thread_for_it_what_is_behind_is_fetched_with_the_others() {
-    let small_answers = |settings: &mut ReplicaSettings| {
-        settings.follower.partition_max_bytes = 100;
-        settings.follower.response_max_bytes = 100;
-    };
     let mut cluster = Cluster::start_with(&[1, 2], small_answers).await;
     cluster.create("u", &[1, 2], &[]);
     cluster.append(1, "u", 1, "value");

@@ -53,8 +53,9 @@ pub struct DataDir {
     pub stuck_looks: AtomicUsize,
     /// The checksum of what was last written to each checkpoint.
     written: Mutex<BTreeMap<CheckpointKind, u64>>,
-    /// Held while offsets are gathered and written to a checkpoint.
-    pub checkpointing: Mutex<()>,
+    /// Held while offsets are gathered and written to a checkpoint. Has a digest of what the high watermarks
+    /// were when they were last written.
+    pub checkpointing: Mutex<Option<u64>>,
     /// Bytes that were synced since that count last led to writing the recovery points.
     synced: AtomicU64,
 }
@@ -209,6 +210,11 @@ impl DataDir {
             };
         }
         Ok(checkpoints)
+    }
+
+    /// A checksum of the entries of logs that could not be opened.
+    pub fn unopened_checksum(&self, kind: CheckpointKind) -> u64 {
+        checksum(self.unopened.lock().of_mut(kind))
     }
 
     /// Writes a checkpoint with these entries, and those of the logs that could not be opened.

@@ -10,16 +10,13 @@ use std::thread::{self, JoinHandle};
 
 use super::Dirs;
 use super::data_dir::DataDir;
-use super::sync_queue::SyncJob;
+use super::sync_queue::{FOLDERS_WORTH_A_VOLUME, SyncJob};
 use crate::replication::partition::Partition;
 use crate::replication::threads::now;
 use crate::storage::partition_folder;
 
 /// Threads for each log directory.
 const THREADS_PER_DIR: usize = 4;
-
-/// With so many new partition folders, one sync of their volume takes the place of one for each.
-const FOLDERS_WORTH_A_VOLUME: usize = 64;
 
 /// Starts the threads of one log directory.
 pub fn start(dirs: &Arc<Dirs>, dir: &Arc<DataDir>) -> io::Result<Vec<JoinHandle<()>>> {

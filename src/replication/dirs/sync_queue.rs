@@ -19,6 +19,13 @@ pub enum SyncJob {
     TopicIds(Vec<PathBuf>),
 }
 
+/// With so many new partition folders, one sync of their volume takes the place of one for each.
+pub const FOLDERS_WORTH_A_VOLUME: usize = 64;
+
+/// While many folders are made they gather until there are so many: each batch of them is worth a sync of the
+/// volume, and a disk that hangs meanwhile leaves no more without one.
+const GATHERED_AT_MOST: usize = 1024;
+
 /// What a disk's threads have to do.
 #[derive(Debug, Default)]
 pub struct SyncQueue {
@@ -30,14 +37,22 @@ pub struct SyncQueue {
 struct QueueState {
     logs: VecDeque<Arc<Partition>>,
     new_folders: Vec<PathBuf>,
+    /// How many makers of many folders are at work.
+    makers: usize,
     /// Whether a thread syncs folders. Only one does, so that those that come meanwhile gather.
     is_syncing_folders: bool,
     is_stopped: bool,
 }
 
 impl QueueState {
+    fn has_folders_to_sync(&self) -> bool {
+        let have_gathered =
+            self.makers == 0 || self.new_folders.len() >= GATHERED_AT_MOST || self.is_stopped;
+        have_gathered && !self.new_folders.is_empty() && !self.is_syncing_folders
+    }
+
     fn take(&mut self) -> Option<SyncJob> {
-        if !self.new_folders.is_empty() && !self.is_syncing_folders {
+        if self.has_folders_to_sync() {
             self.is_syncing_folders = true;
             return Some(SyncJob::TopicIds(std::mem::take(&mut self.new_folders)));
         }
@@ -56,8 +71,21 @@ impl SyncQueue {
 
     /// Queues a new partition folder, whose topic id must be synced.
     pub fn push_folder(&self, folder: PathBuf) {
-        self.state.lock().new_folders.push(folder);
-        self.changed.notify_one();
+        let mut state = self.state.lock();
+        state.new_folders.push(folder);
+        if state.has_folders_to_sync() {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Lets the folders that come gather until the value that is returned goes, if those that are about to come
+    /// are many. One by one they would be synced as quickly as they are made, and slow that down.
+    pub fn gather_folders(&self, coming: usize) -> Option<Gathering<'_>> {
+        if coming < FOLDERS_WORTH_A_VOLUME {
+            return None;
+        }
+        self.state.lock().makers += 1;
+        Some(Gathering(self))
     }
 
     /// Notes that the folders of the last [`SyncJob::TopicIds`] are synced.
@@ -102,5 +130,78 @@ impl SyncQueue {
     pub fn stop(&self) {
         self.state.lock().is_stopped = true;
         self.changed.notify_all();
+    }
+}
+
+/// Somebody who makes many folders, see [`SyncQueue::gather_folders`].
+#[derive(Debug)]
+pub struct Gathering<'q>(&'q SyncQueue);
+
+impl Drop for Gathering<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().makers -= 1;
+        self.0.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folders(queue: &SyncQueue) -> Option<usize> {
+        match queue.take()? {
+            SyncJob::TopicIds(folders) => Some(folders.len()),
+            SyncJob::Log(_) => None,
+        }
+    }
+
+    fn push(queue: &SyncQueue, count: usize) {
+        (0..count).for_each(|index| queue.push_folder(PathBuf::from(index.to_string())));
+    }
+
+    #[test]
+    fn a_folder_is_synced_at_once_unless_others_are() {
+        let queue = SyncQueue::default();
+        let _few = queue.gather_folders(FOLDERS_WORTH_A_VOLUME - 1);
+        push(&queue, 1);
+        assert_eq!(folders(&queue), Some(1));
+        push(&queue, 3);
+        assert_eq!(folders(&queue), None, "one thread syncs folders at a time");
+        queue.folders_synced();
+        assert_eq!(folders(&queue), Some(3));
+    }
+
+    #[test]
+    fn folders_gather_while_many_are_made() {
+        let queue = SyncQueue::default();
+        let (one, other) = (
+            queue.gather_folders(FOLDERS_WORTH_A_VOLUME),
+            queue.gather_folders(FOLDERS_WORTH_A_VOLUME),
+        );
+        push(&queue, GATHERED_AT_MOST - 1);
+        assert_eq!(folders(&queue), None);
+        drop(one);
+        assert_eq!(folders(&queue), None, "the other is still at work");
+        drop(other);
+        assert_eq!(folders(&queue), Some(GATHERED_AT_MOST - 1));
+    }
+
+    #[test]
+    fn folders_that_have_gathered_are_synced_beside_the_making() {
+        let queue = SyncQueue::default();
+        let _gathering = queue.gather_folders(FOLDERS_WORTH_A_VOLUME);
+        push(&queue, GATHERED_AT_MOST);
+        assert_eq!(folders(&queue), Some(GATHERED_AT_MOST));
+    }
+
+    #[test]
+    fn a_stop_syncs_what_has_gathered() {
+        let queue = SyncQueue::default();
+        let _gathering = queue.gather_folders(FOLDERS_WORTH_A_VOLUME);
+        push(&queue, 2);
+        queue.stop();
+        assert!(matches!(queue.next(), Some(SyncJob::TopicIds(folders)) if folders.len() == 2));
+        queue.folders_synced();
+        assert!(queue.next().is_none());
     }
 }

@@ -149,6 +149,7 @@ impl Share {
         let configs = TopicConfigs::new(&image, &self.replicas.settings.load());
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = cores.min(self.wanted.len() / LOGS_PER_THREAD);
+        let _gathering = self.dir.syncs.gather_folders(self.wanted.len());
         on_threads(threads, &self.wanted, |replica| {
             self.make_one(replica, &configs);
             None::<()>

@@ -184,10 +184,10 @@ impl Upkeep {
 
     /// Tells the metrics how far the replica lags that lags the most behind its leader.
     pub fn show_max_lag(&self) {
-        let online = self.hosted.online();
-        let lags = online.iter().map(|partition| partition.lag());
-        let max_lag = &self.dirs.metrics.replication.max_lag;
-        max_lag.set(lags.max().unwrap_or(0));
+        let mut longest = 0;
+        self.hosted
+            .look_at_online(|partition| longest = longest.max(partition.lag()));
+        self.dirs.metrics.replication.max_lag.set(longest);
     }
 
     fn expire_producers(&self) {

@@ -89,3 +89,34 @@ fn what_is_overdue_is_compacted_first_however_little_of_it_is_dirty() {
 
     assert_eq!(world.due(), ["overdue", "dirty"]);
 }
+
+#[test]
+fn the_checkpoint_of_high_watermarks_tells_all_that_has_moved() {
+    let world = World::new(&["/a"]);
+    world.apply(&[Change::topic("t", 2), Change::topic("gone", 1)]);
+    let dirs = &world.manager.rooms.dirs;
+    let dir = dirs.of(&world.partition("t", 0)).unwrap();
+    let checkpointed = || {
+        dirs.write_checkpoints(&[CheckpointKind::HighWatermark]);
+        let entries = dir.read_checkpoints().unwrap().high_watermarks;
+        let entries = entries.into_iter();
+        let shown = entries.map(|(name, at)| format!("{}-{} {at}", name.topic, name.partition));
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(checkpointed(), ["gone-0 0", "t-0 0", "t-1 0"]);
+
+    world.append("t", 1, 3).unwrap();
+    assert_eq!(checkpointed(), ["gone-0 0", "t-0 0", "t-1 3"]);
+    let operations = world.disk.operations();
+    assert_eq!(checkpointed(), ["gone-0 0", "t-0 0", "t-1 3"]);
+    assert_eq!(world.disk.operations(), operations, "nothing has moved");
+
+    world.apply(&[Change::delete("gone")]);
+    assert_eq!(checkpointed(), ["t-0 0", "t-1 3"]);
+
+    world.append("t", 0, 1).unwrap();
+    world.disk.inject(world.disk.operations(), Fault::NoSpace);
+    assert_eq!(checkpointed(), ["t-0 0", "t-1 3"], "there was no room");
+    world.disk.heal();
+    assert_eq!(checkpointed(), ["t-0 1", "t-1 3"]);
+}

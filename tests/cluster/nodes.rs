@@ -349,11 +349,11 @@ impl Nodes {
         self.all[&id].running.is_some()
     }
 
-    /// Whether one of our nodes, which was started, has ended by itself.
+    /// Whether a node that was started has ended by itself.
     pub fn has_ended(&mut self, id: i32) -> bool {
         match self.node(id).running.as_mut().expect("it was spawned") {
             Running::Ours(process) => process.has_ended(),
-            Running::Apache(_) => panic!("node {id} is not ours"),
+            Running::Apache(broker) => broker.has_ended(),
         }
     }
 

@@ -134,6 +134,11 @@ impl ApacheBroker {
             .wait_until_printed("Kafka Server started", START_LIMIT);
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.has_ended()
+    }
+
     /// Kills it (SIGKILL).
     pub fn kill(self) {
         self.process.kill();

@@ -238,8 +238,8 @@ impl Hosted {
     }
 
     /// Shows all partitions whose logs are open, always in the same order, while the table is locked a part at
-    /// a time: `look` must neither wait nor come back to the table. With many of them that costs a third of
-    /// [`Self::online`], as it touches no more of each than `look` does.
+    /// a time: `look` must neither wait nor come back to the table. Unlike [`Self::online`] it makes no list, and
+    /// touches no more of a partition than `look` does.
     pub fn look_at_online(&self, mut look: impl FnMut(&Partition)) {
         for shard in &self.shards {
             for hosted in shard.read().values() {

@@ -207,13 +207,20 @@ impl Hash {
 }
 
 /// What is taken here, and refused by Java with these words: the reasons.
-const TAKEN: [(&str, &str); 1] = [(
-    "Invalid negative timestamp",
-    "Java takes such times, but cannot compress their records anew",
-)];
+const TAKEN: [(&str, &str); 2] = [
+    (
+        "Invalid negative timestamp",
+        "Java takes such times, but cannot compress their records anew",
+    ),
+    (
+        "java.io.IOException: failed to read chunk",
+        "a block that is cut off behind a broken second header of snappy: Java takes that, but cannot compress \
+         it anew; here it is stored without",
+    ),
+];
 
 /// What is refused here with these words, and taken by Java: the reasons.
-const REFUSED: [(&str, &str); 4] = [
+const REFUSED: [(&str, &str); 6] = [
     (
         "snappy, with a damaged second header: ",
         "Java tells the end of the stream there, and reads on when it is asked again",
@@ -225,6 +232,15 @@ const REFUSED: [(&str, &str); 4] = [
     (
         "lz4: corrupt lz stream: block holds nothing",
         "Java reads over it behind the last record, and stops there anywhere else",
+    ),
+    (
+        "lz4: corrupt lz stream: block repeats nothing",
+        "the format forbids a match at distance 0; Java's decoder makes zeros of it",
+    ),
+    (
+        "zstd: corrupt zstd stream: not a zstd stream",
+        "where Java compresses anew it stops at the last record, and does not see what zstd finds at the \
+         end of a frame: another size than its head claims",
     ),
     (
         "record  has offset delta",

@@ -96,6 +96,7 @@ impl Frame {
             let size =
                 lz4_flex::block::decompress_into(block, room).map_err(|error| match error {
                     DecompressError::OutputTooSmall { .. } if at_limit => Failure::TooLarge,
+                    DecompressError::OffsetZero => Failure::Corrupt("block repeats nothing"),
                     _ => Failure::Corrupt("block"),
                 })?;
             if size == 0 {

@@ -4,11 +4,29 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::{CheckpointKind, DataDir, Dirs};
+use crate::model::{Offset, TopicIdPartition};
 use crate::replication::error::ReplicaError;
 use crate::replication::partition::Partition;
 use crate::replication::threads::now;
 use crate::storage::checkpoint::{Offsets, StateFileError};
 use crate::storage::error::StorageError;
+
+/// What a checkpoint of high watermarks says, in short: of the partitions in the order of the table.
+#[derive(Default)]
+struct Digest(DefaultHasher);
+
+impl Digest {
+    fn add(&mut self, partition: TopicIdPartition, high_watermark: Offset) {
+        (partition, high_watermark).hash(&mut self.0);
+    }
+
+    /// With the entries of logs that could not be opened, which the directory adds.
+    fn with_unopened(mut self, dir: &DataDir) -> u64 {
+        dir.unopened_checksum(CheckpointKind::HighWatermark)
+            .hash(&mut self.0);
+        self.0.finish()
+    }
+}
 
 impl Dirs {
     /// Writes checkpoints of all directories, but for those that hang.
@@ -51,10 +69,9 @@ impl Dirs {
         // Offsets that were gathered earlier must not be written later: over newer ones, or with those of a
         // partition that is gone and whose name belongs to another by now.
         let mut last_written = dir.checkpointing.lock();
-        // Before they are gathered: what changes meanwhile is another digest the next time.
-        let has_high_watermarks = kinds.contains(&CheckpointKind::HighWatermark);
-        let digest = has_high_watermarks.then(|| self.digest_of_high_watermarks(dir));
-        if kinds == [CheckpointKind::HighWatermark] && *last_written == digest {
+        if kinds == [CheckpointKind::HighWatermark]
+            && last_written.is_some_and(|last| last == self.digest_of_high_watermarks(dir))
+        {
             return Ok(());
         }
         let partitions = self.hosted.online();
@@ -63,31 +80,38 @@ impl Dirs {
         }
         let mut outcome = Ok(());
         for &kind in kinds {
-            let here = partitions.iter().filter(|it| it.is_in(&dir.log_dir));
-            let entries = here.filter_map(|partition| {
-                let offset = kind.offset_of(partition)?;
-                Some((partition.name().clone(), offset))
-            });
-            outcome = outcome.and(self.try_checkpoint(dir, kind, entries.collect()));
-        }
-        if has_high_watermarks {
-            *last_written = digest.filter(|_| outcome.is_ok());
+            let is_high_watermark = kind == CheckpointKind::HighWatermark;
+            let (mut entries, mut digest) = (Offsets::new(), Digest::default());
+            for partition in partitions.iter().filter(|it| it.is_in(&dir.log_dir)) {
+                let Some(offset) = kind.offset_of(partition) else {
+                    continue;
+                };
+                entries.insert(partition.name().clone(), offset);
+                if is_high_watermark {
+                    digest.add(partition.id(), offset);
+                }
+            }
+            // Before they are written: an entry that is added meanwhile is written the next time, too.
+            let digest = is_high_watermark.then(|| digest.with_unopened(dir));
+            let written = self.try_checkpoint(dir, kind, entries);
+            if is_high_watermark {
+                *last_written = digest.filter(|_| written.is_ok());
+            }
+            outcome = outcome.and(written);
         }
         outcome
     }
 
-    /// A digest of all that the checkpoint of high watermarks would say. It is written every five seconds:
+    /// The digest of what the checkpoint of high watermarks would say now. It is written every five seconds:
     /// where nothing has moved, 20,000 entries would be gathered and sorted for nothing.
     fn digest_of_high_watermarks(&self, dir: &DataDir) -> u64 {
-        let mut hasher = DefaultHasher::new();
+        let mut digest = Digest::default();
         self.hosted.look_at_online(|partition| {
             if partition.is_in(&dir.log_dir) {
-                (partition.id(), partition.high_watermark()).hash(&mut hasher);
+                digest.add(partition.id(), partition.high_watermark());
             }
         });
-        dir.unopened_checksum(CheckpointKind::HighWatermark)
-            .hash(&mut hasher);
-        hasher.finish()
+        digest.with_unopened(dir)
     }
 
     /// Makes the log starts of a directory's partitions safe to be written to the checkpoint.

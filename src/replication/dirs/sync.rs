@@ -57,7 +57,10 @@ impl Dirs {
         match job {
             SyncJob::Log(partition) => self.sync_log(&partition),
             SyncJob::TopicIds(folders) => {
-                if let Err(error) = sync_topic_ids(dir, &folders) {
+                // A directory that has failed is not touched again.
+                if !dir.log_dir.is_offline()
+                    && let Err(error) = sync_topic_ids(dir, &folders)
+                {
                     self.fail(dir, &error.to_string());
                 }
                 dir.syncs.folders_synced();

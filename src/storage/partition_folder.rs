@@ -209,12 +209,19 @@ pub fn write_topic_id_unsynced(
 
 /// Makes the topic id of a partition folder durable, and the folder's own name.
 pub fn sync_topic_id(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
-    let path = folder.join(PARTITION_METADATA_FILE);
-    disk.open(&path, OpenMode::Existing)?.sync()?;
+    sync_topic_id_file(disk, folder)?;
     disk.sync_dir(folder)?;
     match folder.parent() {
         Some(log_dir) => disk.sync_dir(log_dir),
         None => Ok(()),
+    }
+}
+
+/// Makes what the file says durable, if there is one, but not its name.
+pub fn sync_topic_id_file(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    match disk.open(&folder.join(PARTITION_METADATA_FILE), OpenMode::Existing) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        file => file?.sync(),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::storage::checkpoint::StateFileError;
 use crate::storage::error::StorageError;
 use crate::storage::folder::Folder;
 use crate::storage::inventory::Inventory;
+use crate::storage::partition_folder;
 use crate::storage::segment::Segment;
 
 /// The most bytes that stay unsynced without anybody asking for a sync. A crash leaves little more than this to
@@ -64,6 +65,13 @@ impl FlushPlan {
 
     /// Syncs. It must be called without any lock, and only once: an error is final.
     pub fn run(&self) -> Result<(), StorageError> {
+        if self.folder_is_new {
+            // Whose the records are must not be less durable than they: what belongs to nobody is kept, but
+            // not served.
+            let path = self.folder.path();
+            let synced = partition_folder::sync_topic_id_file(self.folder.disk(), &path);
+            synced.map_err(|source| sync_error(&path, source))?;
+        }
         if self.syncs_list {
             let path = self.folder.path();
             let synced = Inventory::sync(self.folder.disk(), &path);

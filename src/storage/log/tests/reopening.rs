@@ -1,7 +1,8 @@
 //! What a log is after a clean stop, a kill or a power cut.
 
 use super::*;
-use crate::model::ProducerId;
+use crate::model::{ProducerId, TopicId};
+use crate::storage::partition_folder;
 
 #[test]
 fn a_log_is_the_same_after_a_clean_stop_and_after_a_kill() {
@@ -54,6 +55,22 @@ fn a_start_offset_that_was_settled_is_not_above_what_survives_a_crash() {
 
     assert_eq!(reopened.log_start_offset(), Offset(30));
     assert_eq!(reopened.end_offset(), Offset(40));
+}
+
+#[test]
+fn records_that_survive_a_power_cut_have_their_topic_id_beside_them() {
+    let (disk, mut log) = new_log(Arc::default());
+    let topic_id = TopicId::from_bytes([7; 16]);
+    let folder = Path::new(PATH);
+    partition_folder::write_topic_id_unsynced(&disk, folder, topic_id).unwrap();
+    fill(&mut log, 10);
+    log.flush(NOW).unwrap();
+
+    let survivor = disk.after_power_cut(Tear::Lost);
+
+    assert_eq!(content(&reopen(&survivor, &log, false)), content(&log));
+    let found = partition_folder::read_topic_id(&survivor, folder).unwrap();
+    assert_eq!(found, Some(topic_id));
 }
 
 #[test]

@@ -192,7 +192,8 @@ fn charts_have_the_last_hour_as_numbers_and_as_drawings() {
     );
     assert!(charts["values"]["memory_bytes"][0].as_f64() > Some(1e6));
     assert!(charts["values"]["disk_free_bytes"][0].as_f64() > Some(0.0));
+    assert!(charts["values"]["open_descriptors"][0].as_f64() > Some(10.0));
     let page = get(&address, "/charts", &[]).body;
-    assert_eq!(page.matches("<svg viewBox=").count(), 8);
+    assert_eq!(page.matches("<svg viewBox=").count(), 9);
     assert!(page.contains("&lt;svg onload=alert(1)&gt;") && !page.contains("<svg onload"));
 }

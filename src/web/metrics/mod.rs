@@ -33,7 +33,7 @@ use recent::Recent;
 use stream::Scrapes;
 
 pub(super) use lags::Lags;
-pub(super) use process::resident_bytes;
+pub(super) use process::{descriptors, resident_bytes};
 
 /// What serves scrapes.
 pub(super) struct Metrics {

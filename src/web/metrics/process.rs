@@ -57,9 +57,9 @@ pub(in crate::web) fn resident_bytes() -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// How many descriptors are open. Linux tells since 6.2; before, they are counted.
-#[cfg(target_os = "linux")]
-fn descriptors() -> Option<u64> {
+/// How many descriptors are open; `None` where the system does not tell. Linux tells since 6.2: before, they
+/// are counted.
+pub(in crate::web) fn descriptors() -> Option<u64> {
     const OPEN: &str = "/proc/self/fd";
     match std::fs::metadata(OPEN).ok()?.len() {
         0 => Some(std::fs::read_dir(OPEN).ok()?.count() as u64),
@@ -105,7 +105,7 @@ impl Process {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::{descriptors, resident_bytes};
 

@@ -1,5 +1,5 @@
 //! `/charts`: the last hour of this node, kept in memory: throughput, latency, changes of in-sync sets, the lag of the
-//! groups that it coordinates, disks and memory.
+//! groups that it coordinates, disks, memory and descriptors.
 
 mod ring;
 mod sample;
@@ -28,7 +28,7 @@ const GROUPS_SHOWN: usize = 6;
 /// A chart: its title, its unit, and what is in it.
 type Chart = (&'static str, Unit, &'static [Measure]);
 
-const CHARTS: [Chart; 7] = [
+const CHARTS: [Chart; 8] = [
     (
         "Throughput of clients",
         Unit::BytesPerSecond,
@@ -38,12 +38,20 @@ const CHARTS: [Chart; 7] = [
     (
         "Time of a produce request",
         Unit::Milliseconds,
-        &[Measure::ProduceMedian, Measure::ProduceSlow],
+        &[
+            Measure::ProduceMedian,
+            Measure::ProduceSlow,
+            Measure::ProduceSlowest,
+        ],
     ),
     (
         "Time of a consumer's fetch, without its wait for records",
         Unit::Milliseconds,
-        &[Measure::FetchMedian, Measure::FetchSlow],
+        &[
+            Measure::FetchMedian,
+            Measure::FetchSlow,
+            Measure::FetchSlowest,
+        ],
     ),
     (
         "Changes of in-sync sets, in 5 s",
@@ -59,6 +67,11 @@ const CHARTS: [Chart; 7] = [
         "Memory",
         Unit::Bytes,
         &[Measure::Memory, Measure::RequestMemory],
+    ),
+    (
+        "Descriptors: files and connections",
+        Unit::Count,
+        &[Measure::Descriptors],
     ),
 ];
 

@@ -19,14 +19,17 @@ pub(super) enum Measure {
     RecordsIn,
     ProduceMedian,
     ProduceSlow,
+    ProduceSlowest,
     FetchMedian,
     FetchSlow,
+    FetchSlowest,
     IsrShrinks,
     IsrExpands,
     DiskUsed,
     DiskFree,
     Memory,
     RequestMemory,
+    Descriptors,
 }
 
 /// How a number is to be read.
@@ -40,20 +43,23 @@ pub(super) enum Unit {
 }
 
 impl Measure {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::BytesIn,
         Self::BytesOut,
         Self::RecordsIn,
         Self::ProduceMedian,
         Self::ProduceSlow,
+        Self::ProduceSlowest,
         Self::FetchMedian,
         Self::FetchSlow,
+        Self::FetchSlowest,
         Self::IsrShrinks,
         Self::IsrExpands,
         Self::DiskUsed,
         Self::DiskFree,
         Self::Memory,
         Self::RequestMemory,
+        Self::Descriptors,
     ];
 
     /// Its name in JSON.
@@ -64,14 +70,17 @@ impl Measure {
             Self::RecordsIn => "records_in_per_second",
             Self::ProduceMedian => "produce_p50_ms",
             Self::ProduceSlow => "produce_p99_ms",
+            Self::ProduceSlowest => "produce_p999_ms",
             Self::FetchMedian => "fetch_p50_ms",
             Self::FetchSlow => "fetch_p99_ms",
+            Self::FetchSlowest => "fetch_p999_ms",
             Self::IsrShrinks => "isr_shrinks",
             Self::IsrExpands => "isr_expands",
             Self::DiskUsed => "disk_used_bytes",
             Self::DiskFree => "disk_free_bytes",
             Self::Memory => "memory_bytes",
             Self::RequestMemory => "request_memory_bytes",
+            Self::Descriptors => "open_descriptors",
         }
     }
 
@@ -83,12 +92,14 @@ impl Measure {
             Self::RecordsIn => "written",
             Self::ProduceMedian | Self::FetchMedian => "half take less",
             Self::ProduceSlow | Self::FetchSlow => "1 in 100 takes more",
+            Self::ProduceSlowest | Self::FetchSlowest => "1 in 1,000 takes more",
             Self::IsrShrinks => "replicas lost",
             Self::IsrExpands => "replicas gained",
             Self::DiskUsed => "used",
             Self::DiskFree => "free",
             Self::Memory => "the process",
             Self::RequestMemory => "requests",
+            Self::Descriptors => "open",
         }
     }
 }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::ring::{EVERY_MS, Measure, Ring, Sample};
 use crate::clock::wall_clock;
 use crate::telemetry::{Histogram, Metrics, Stage as RequestStage};
-use crate::web::metrics::{Lags, resident_bytes};
+use crate::web::metrics::{Lags, descriptors, resident_bytes};
 use crate::web::node::{Node, Stage};
 
 /// Lags are measured with every so many samples: other brokers are asked for it.
@@ -76,6 +76,53 @@ impl Counted {
             fetch: histogram("FetchConsumer", RequestStage::Local),
         }
     }
+
+    /// Puts into a sample what has come since an earlier moment.
+    fn put_since(&self, before: &Self, sample: &mut Sample) {
+        let time = self.at.saturating_duration_since(before.at);
+        let seconds = time.as_secs_f64().max(0.001);
+        for (measure, now, before, per) in [
+            (Measure::BytesIn, self.bytes_in, before.bytes_in, seconds),
+            (Measure::BytesOut, self.bytes_out, before.bytes_out, seconds),
+            (
+                Measure::RecordsIn,
+                self.records_in,
+                before.records_in,
+                seconds,
+            ),
+            (
+                Measure::IsrShrinks,
+                self.isr_shrinks,
+                before.isr_shrinks,
+                1.0,
+            ),
+            (
+                Measure::IsrExpands,
+                self.isr_expands,
+                before.isr_expands,
+                1.0,
+            ),
+        ] {
+            sample.set(measure, Some(now.saturating_sub(before) as f64 / per));
+        }
+        let since = |now: &Option<Histogram>, before: &Option<Histogram>| match (now, before) {
+            (Some(now), Some(before)) => Some(now.since(before)),
+            _ => now.clone(),
+        };
+        let produce = since(&self.produce, &before.produce);
+        let fetch = since(&self.fetch, &before.fetch);
+        for (measure, times, part) in [
+            (Measure::ProduceMedian, &produce, 0.5),
+            (Measure::ProduceSlow, &produce, 0.99),
+            (Measure::ProduceSlowest, &produce, 0.999),
+            (Measure::FetchMedian, &fetch, 0.5),
+            (Measure::FetchSlow, &fetch, 0.99),
+            (Measure::FetchSlowest, &fetch, 0.999),
+        ] {
+            let seconds = times.as_ref().and_then(|times| times.quantile(part));
+            sample.set(measure, seconds.map(|it| it * 1e3));
+        }
+    }
 }
 
 /// What takes its time.
@@ -84,6 +131,7 @@ struct Slow {
     /// Bytes that are used and free on the disks of the log directories.
     disk: Option<(u64, u64)>,
     memory: Option<u64>,
+    descriptors: Option<u64>,
     lags: Option<Vec<(String, i64)>>,
 }
 
@@ -111,6 +159,7 @@ impl Sampler {
         let measuring = tokio::task::spawn_blocking(move || Slow {
             disk: disk(&node.config.storage.log_dirs),
             memory: resident_bytes(),
+            descriptors: descriptors(),
             lags: match &*node.stage() {
                 Stage::Serving(serving) if with_lags => Some(lags.read(serving)),
                 _ => None,
@@ -120,70 +169,19 @@ impl Sampler {
     }
 
     fn sample(&mut self, slow: &Slow) -> Sample {
-        let metrics = &self.node.metrics;
-        let now = Counted::read(metrics);
-        let before = std::mem::replace(&mut self.before, now);
-        let now = &self.before;
-        let seconds = now
-            .at
-            .saturating_duration_since(before.at)
-            .as_secs_f64()
-            .max(0.001);
-        let grown = |now: u64, before: u64| now.saturating_sub(before) as f64;
-        let quantile = |now: &Option<Histogram>, before: &Option<Histogram>, part| {
-            let now = now.as_ref()?;
-            let since = before
-                .as_ref()
-                .map_or_else(|| now.clone(), |before| now.since(before));
-            Some(since.quantile(part)? * 1e3)
-        };
+        let now = Counted::read(&self.node.metrics);
         let mut sample = Sample::at(wall_clock().0);
+        now.put_since(&self.before, &mut sample);
+        self.before = now;
+        let request_memory = self.node.metrics.request_memory_bytes.get() as u64;
         for (measure, value) in [
-            (
-                Measure::BytesIn,
-                Some(grown(now.bytes_in, before.bytes_in) / seconds),
-            ),
-            (
-                Measure::BytesOut,
-                Some(grown(now.bytes_out, before.bytes_out) / seconds),
-            ),
-            (
-                Measure::RecordsIn,
-                Some(grown(now.records_in, before.records_in) / seconds),
-            ),
-            (
-                Measure::ProduceMedian,
-                quantile(&now.produce, &before.produce, 0.5),
-            ),
-            (
-                Measure::ProduceSlow,
-                quantile(&now.produce, &before.produce, 0.99),
-            ),
-            (
-                Measure::FetchMedian,
-                quantile(&now.fetch, &before.fetch, 0.5),
-            ),
-            (
-                Measure::FetchSlow,
-                quantile(&now.fetch, &before.fetch, 0.99),
-            ),
-            (
-                Measure::IsrShrinks,
-                Some(grown(now.isr_shrinks, before.isr_shrinks)),
-            ),
-            (
-                Measure::IsrExpands,
-                Some(grown(now.isr_expands, before.isr_expands)),
-            ),
-            (Measure::DiskUsed, slow.disk.map(|it| it.0 as f64)),
-            (Measure::DiskFree, slow.disk.map(|it| it.1 as f64)),
-            (Measure::Memory, slow.memory.map(|it| it as f64)),
-            (
-                Measure::RequestMemory,
-                Some(metrics.request_memory_bytes.get() as f64),
-            ),
+            (Measure::DiskUsed, slow.disk.map(|it| it.0)),
+            (Measure::DiskFree, slow.disk.map(|it| it.1)),
+            (Measure::Memory, slow.memory),
+            (Measure::RequestMemory, Some(request_memory)),
+            (Measure::Descriptors, slow.descriptors),
         ] {
-            sample.set(measure, value);
+            sample.set(measure, value.map(|it| it as f64));
         }
         sample
     }

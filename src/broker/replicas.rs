@@ -60,6 +60,7 @@ pub(super) struct ReplicaStarter {
     failures: Arc<Failures>,
     replica_directories: ReplicaDirectoryInbox,
     isr_inbox: IsrChangeInbox,
+    on_fatal: OnFatal,
 }
 
 impl ReplicaStarter {
@@ -94,6 +95,7 @@ impl ReplicaStarter {
             failures,
             replica_directories,
             isr_inbox,
+            on_fatal: Arc::clone(on_fatal),
         };
         (this, Box::new(publisher))
     }
@@ -117,13 +119,21 @@ impl ReplicaStarter {
         let published = metadata.published();
         let (id, offset) = (identity.id, published.offset());
         let told = self.replica_directories;
-        let lifecycle = BrokerLifecycle::start(identity, controller.clone(), offset, told)
-            .context("cannot start the heartbeat thread")?;
+        let started =
+            BrokerLifecycle::start(identity, controller.clone(), offset, told, &self.on_fatal);
+        let lifecycle = started.context("cannot start the heartbeat thread")?;
         let tell = move |change: &IsrChange, outcome: &IsrOutcome| {
             replicas.isr_change_ended(change, outcome);
         };
         self.isr_inbox
-            .start(id, &lifecycle, controller, Arc::clone(published), tell)
+            .start(
+                id,
+                &lifecycle,
+                controller,
+                Arc::clone(published),
+                tell,
+                &self.on_fatal,
+            )
             .context("cannot start the thread that asks for in-sync sets")?;
         let lifecycle = Arc::new(lifecycle);
         let life = Arc::clone(&lifecycle);

@@ -3,13 +3,13 @@
 //! It has a thread of its own: telling a leader of the outcome waits for the partition, which a stalled
 //! disk may hold, and heartbeats must not wait for that.
 
+use std::io;
 use std::sync::Arc;
-use std::{io, thread};
 
 use tokio::sync::{mpsc, watch};
 
 use super::controller_handle_driver::ControllerHandle;
-use super::driver::Published;
+use super::driver::{OnFatal, Published, spawn};
 use super::isr_changes::{IsrChange, IsrOutcome, PendingIsrChanges};
 use super::lifecycle_driver::{BrokerLifecycle, LifecycleState, epoch_of};
 use crate::model::BrokerId;
@@ -38,7 +38,8 @@ impl IsrChangeSender {
 }
 
 impl IsrChangeInbox {
-    /// Starts the thread, which runs as long as the broker lives. `tell` is told how changes have ended.
+    /// Starts the thread, which runs as long as the broker lives. `tell` is told how changes have ended. If it
+    /// ends by a bug no in-sync set changes any more, and acks wait for good: that is fatal.
     ///
     /// # Errors
     /// The operating system gives no thread.
@@ -49,6 +50,7 @@ impl IsrChangeInbox {
         controller: ControllerHandle,
         published: Arc<Published>,
         tell: impl FnMut(&IsrChange, &IsrOutcome) + Send + 'static,
+        on_fatal: &OnFatal,
     ) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -62,14 +64,14 @@ impl IsrChangeInbox {
             published,
             pending: PendingIsrChanges::default(),
         };
-        let builder = thread::Builder::new().name("isr-changes".to_owned());
-        builder.spawn(move || {
+        spawn("isr-changes", Arc::clone(on_fatal), move || {
             runtime.block_on(async {
                 tokio::select! {
                     () = asking.run(tell) => {}
                     () = ended(state) => {}
                 }
             });
+            Ok(())
         })?;
         Ok(())
     }

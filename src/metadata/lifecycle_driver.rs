@@ -4,6 +4,7 @@
 //! It has a thread of its own: neither a stalled disk nor a storm of requests may keep a healthy
 //! broker from saying that it lives. It talks to the controller by the requests of the wire.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 
 use super::broker_identity::BrokerIdentity;
 use super::controller_handle_driver::ControllerHandle;
+use super::driver::{OnFatal, spawn};
 use super::replica_directory_driver::{self, ReplicaDirectoryInbox};
 use crate::model::{BrokerId, DirectoryId, LeaderEpoch, Offset};
 use crate::protocol::ErrorCode;
@@ -68,7 +70,8 @@ pub struct BrokerLifecycle {
 
 impl BrokerLifecycle {
     /// Starts to register. `published` is the offset up to which this broker has acted on the metadata;
-    /// `replica_directories` brings what the controller is to be told of its replicas.
+    /// `replica_directories` brings what the controller is to be told of its replicas. A broker whose thread
+    /// ends by a bug would be fenced for good: that is fatal.
     ///
     /// # Errors
     /// The operating system gives no thread.
@@ -77,6 +80,7 @@ impl BrokerLifecycle {
         controller: ControllerHandle,
         published: watch::Receiver<Offset>,
         replica_directories: ReplicaDirectoryInbox,
+        on_fatal: &OnFatal,
     ) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -105,8 +109,7 @@ impl BrokerLifecycle {
             offline: Vec::new(),
             cordoned: None,
         };
-        let builder = thread::Builder::new().name("broker-heartbeat".to_owned());
-        let thread = builder.spawn(move || {
+        let thread = spawn("broker-heartbeat", Arc::clone(on_fatal), move || {
             runtime.block_on(async {
                 let life = life.run();
                 tokio::pin!(life, told);
@@ -116,6 +119,7 @@ impl BrokerLifecycle {
                     () = &mut told => life.await,
                 }
             });
+            Ok(())
         })?;
         Ok(Self {
             commands: sender,

@@ -37,6 +37,8 @@ pub struct ReplicationMetrics {
     pub max_lag: Gauge,
     /// Threads that fetch from leaders and were ended by a panic: each is a bug.
     pub fetcher_panics: Count,
+    /// What was done for a partition on a thread that all share, and was ended by a panic: each is a bug.
+    pub upkeep_panics: Count,
     /// Partitions followed here whose thread does not run (`FailedPartitionsCount`).
     pub unfetched_partitions: Gauge,
 }
@@ -128,6 +130,11 @@ impl ReplicationMetrics {
                 "The most committed records of a leader that a replica here lacks",
             ),
             fetcher_panics: count(registry, "fetcher_panics", "Fetchers ended by a panic"),
+            upkeep_panics: count(
+                registry,
+                "upkeep_panics",
+                "Pieces of upkeep ended by a panic",
+            ),
             unfetched_partitions: gauge(
                 registry,
                 "unfetched_partitions",

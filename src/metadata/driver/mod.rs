@@ -35,7 +35,7 @@ pub trait MetadataPublisher: Send {
     fn on_update(&mut self, delta: &MetadataDelta, image: &Arc<MetadataImage>);
 }
 
-/// Called with the reason when this node cannot follow the metadata any more: the process must stop.
+/// Called with the reason when this node can go on no more: the process must stop.
 pub type OnFatal = Arc<dyn Fn(String) + Send + Sync>;
 
 /// The settings of the metadata threads.
@@ -287,8 +287,8 @@ impl Metadata {
     }
 }
 
-/// Starts a thread whose failure, or panic, is fatal to the process.
-fn spawn(
+/// Starts a thread that the node cannot do without: its failure, or a panic, is fatal to the process.
+pub(super) fn spawn(
     name: &'static str,
     on_fatal: OnFatal,
     run: impl FnOnce() -> Result<(), String> + Send + 'static,
@@ -300,7 +300,10 @@ fn spawn(
             Ok(Err(reason)) => reason,
             Err(_) => format!("a bug in the thread {name}; the log tells where"),
         };
-        tracing::error!(reason = failure, "metadata can be followed no more");
+        tracing::error!(
+            reason = failure,
+            "a thread has ended that this node cannot do without"
+        );
         on_fatal(failure);
     };
     thread::Builder::new().name(name.to_owned()).spawn(guarded)

@@ -1,4 +1,8 @@
-//! Takes what fails out of use: a failed disk with everything on it, a damaged log alone.
+//! Takes what fails out of use: a failed disk with everything on it, a damaged log alone. A bug is told of, and
+//! keeps what it has hit from nobody else.
+
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{DataDir, Dirs};
 use crate::metadata::ReplicaDirectory;
@@ -6,7 +10,11 @@ use crate::model::Uuid;
 use crate::replication::error::ReplicaError;
 use crate::replication::hosted::Offline;
 use crate::replication::partition::{Partition, Stopped};
+use crate::replication::threads::is_simulated;
 use crate::storage::error::StorageError;
+use crate::telemetry::LogGate;
+
+static BUGS: LogGate = LogGate::of_many(100);
 
 impl Dirs {
     /// Takes the directory offline if this error means that its disk failed.
@@ -36,6 +44,28 @@ impl Dirs {
             tracing::warn!(partition = %partition.name(), %error, "housekeeping failed");
         }
         self.note_failure(partition, error);
+    }
+
+    /// Does a piece of what one thread does for all: a bug in it must not end the thread, and with it what is
+    /// due for the others. `None` if there was one: whose turn it was has it again with the next round.
+    pub fn outlive_bugs<T>(
+        &self,
+        what: &'static str,
+        at: &dyn Display,
+        act: impl FnOnce() -> T,
+    ) -> Option<T> {
+        if is_simulated() {
+            return Some(act());
+        }
+        // What it leaves is what any other thread would find: a log that was left half changed knows.
+        let done = catch_unwind(AssertUnwindSafe(act));
+        if done.is_err() {
+            self.metrics.replication.upkeep_panics.inc();
+            if let Some(suppressed) = BUGS.pass() {
+                tracing::error!(%at, suppressed, "a bug has ended {what}: the rest goes on, and this is tried again");
+            }
+        }
+        done.ok()
     }
 
     /// Takes the directory offline that an error of a disk names.

@@ -58,10 +58,16 @@ impl Dirs {
             SyncJob::Log(partition) => self.sync_log(&partition),
             SyncJob::TopicIds(folders) => {
                 // A directory that has failed is not touched again.
-                if !dir.log_dir.is_offline()
-                    && let Err(error) = sync_topic_ids(dir, &folders)
-                {
-                    self.fail(dir, &error.to_string());
+                if !dir.log_dir.is_offline() {
+                    let path = dir.path().display();
+                    let synced = self.outlive_bugs("a sync of topic ids", &path, || {
+                        sync_topic_ids(dir, &folders)
+                    });
+                    match synced {
+                        Some(Ok(())) => {}
+                        Some(Err(error)) => self.fail(dir, &error.to_string()),
+                        None => self.fail(dir, "a bug has left topic ids without a sync"),
+                    }
                 }
                 dir.syncs.folders_synced();
             }
@@ -83,12 +89,16 @@ impl Dirs {
     }
 
     fn sync_log(&self, partition: &Arc<Partition>) {
-        match partition.flush_if_due(now) {
-            Ok(Some(bytes)) => self.note_synced(partition, bytes),
-            Ok(None) => {}
-            Err(error) => self.note_failure(partition, &error),
-        }
+        let name = partition.name();
+        let synced = self.outlive_bugs("a sync", &name, || partition.flush_if_due(now));
         partition.end_flush_wait();
+        match synced {
+            Some(Ok(Some(bytes))) => self.note_synced(partition, bytes),
+            Some(Ok(None)) => {}
+            Some(Err(error)) => self.note_failure(partition, &error),
+            // At once it would only come to the same end.
+            None => return,
+        }
         // An append during the sync found the partition in the queue, and did not queue it again. The
         // partition may have moved to another directory meanwhile.
         let dir = self.of(partition);

@@ -151,7 +151,13 @@ fn run(table: &MoveTable, moves: &Weak<Moves>) {
             }
             continue;
         }
-        let copied: u64 = under_way.iter().map(|moving| moves.advance(moving)).sum();
+        let advance = |moving: &Arc<Move>| {
+            let advanced = moves
+                .dirs
+                .outlive_bugs("a move", &moving.name, || moves.advance(moving));
+            advanced.unwrap_or(0)
+        };
+        let copied: u64 = under_way.iter().map(advance).sum();
         moves.copied.lock().spend(copied, rate, started);
         drop(moves);
         let is_stopped = if copied > 0 {

@@ -99,8 +99,15 @@ fn run(stop_flag: &StopFlag, replicas: &Weak<Replicas>) {
         let Some(replicas) = replicas.upgrade() else {
             return;
         };
-        let is_more = replicas.look_again(&mut memory, now().instant);
-        pause = if is_more { Duration::ZERO } else { INTERVAL };
+        let is_more = replicas
+            .dirs
+            .outlive_bugs("a second look", &"all partitions", || {
+                replicas.look_again(&mut memory, now().instant)
+            });
+        pause = match is_more {
+            Some(true) => Duration::ZERO,
+            Some(false) | None => INTERVAL,
+        };
     }
 }
 

@@ -9,7 +9,7 @@ mod rate;
 mod share;
 mod stop_flag;
 
-pub use clock::{Simulated, now, random_bytes, simulate};
+pub use clock::{Simulated, is_simulated, now, random_bytes, simulate};
 pub use rate::SharedRate;
 pub use share::on_threads;
 pub use stop_flag::{StopFlag, join_others};

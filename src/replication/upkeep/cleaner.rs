@@ -121,26 +121,38 @@ impl Cleaner {
     /// Cleans the log that needs it most, if any does. Returns whether there may be more to do.
     pub fn clean_dirtiest(&self, crew: &Crew) -> bool {
         for (partition, _) in self.due() {
-            let Some(_upkeep) = partition.begin_upkeep() else {
-                continue;
-            };
-            // Another thread may have just cleaned it, or a move may have begun.
-            let Some(target) = self.due_target(&partition) else {
-                continue;
-            };
-            let is_done = self.clean_one(crew, &partition, &target);
-            // This is due after a pass that ended early, too: another crew may find the log clean.
-            self.dirs.queue_removal(&partition);
-            self.dirs.write_checkpoints(&[CheckpointKind::Cleaned]);
+            let name = partition.name();
+            let is_done = self
+                .dirs
+                .outlive_bugs("compaction", &name, || self.clean_if_due(crew, &partition));
             if crew.is_ending() {
                 return false;
             }
-            retention::apply_to(&self.dirs, &partition);
-            if is_done {
+            if is_done == Some(true) {
                 return true;
             }
         }
         false
+    }
+
+    /// Cleans one log, if nobody else is at it, and applies its retention. Returns whether the log is as clean
+    /// as it can be.
+    fn clean_if_due(&self, crew: &Crew, partition: &Arc<Partition>) -> bool {
+        let Some(_upkeep) = partition.begin_upkeep() else {
+            return false;
+        };
+        // Another thread may have just cleaned it, or a move may have begun.
+        let Some(target) = self.due_target(partition) else {
+            return false;
+        };
+        let is_done = self.clean_one(crew, partition, &target);
+        // This is due after a pass that ended early, too: another crew may find the log clean.
+        self.dirs.queue_removal(partition);
+        self.dirs.write_checkpoints(&[CheckpointKind::Cleaned]);
+        if !crew.is_ending() {
+            retention::apply_to(&self.dirs, partition);
+        }
+        is_done
     }
 
     /// The partitions that are due: those that are overdue first, then the dirtiest.

@@ -67,7 +67,8 @@ impl Chores {
     pub fn run_due(&mut self, upkeep: &Upkeep) {
         let due = self.0.iter_mut();
         for chore in due.filter(|chore| chore.next <= now().instant) {
-            (chore.run)(upkeep);
+            let dirs = &upkeep.dirs;
+            dirs.outlive_bugs("a chore", &"housekeeping", || (chore.run)(upkeep));
             // The interval counts from the end of the work, so that a slow disk is not made slower.
             chore.next = now().instant + chore.every;
         }
@@ -150,29 +151,43 @@ impl Upkeep {
         online.filter(|partition| !self.dirs.hangs(partition))
     }
 
+    /// Does something for each of `partitions`; a bug at one keeps none of the others from it.
+    fn for_each(
+        &self,
+        partitions: impl IntoIterator<Item = Arc<Partition>>,
+        what: &'static str,
+        act: impl Fn(&Arc<Partition>),
+    ) {
+        for partition in partitions {
+            let name = partition.name();
+            self.dirs.outlive_bugs(what, &name, || act(&partition));
+        }
+    }
+
     /// Queues the logs that `flush.ms` asks to sync.
     fn queue_due_syncs(&self) {
-        for partition in self.reachable() {
-            self.dirs.queue_sync_if_due(&partition);
-        }
+        self.for_each(self.reachable(), "queueing a sync", |partition| {
+            self.dirs.queue_sync_if_due(partition);
+        });
     }
 
     /// Applies retention to all logs that compaction is not at work on.
     pub fn apply_retention(&self) {
-        for partition in self.reachable() {
+        self.for_each(self.reachable(), "retention", |partition| {
             // Where the cleaner is at work, it applies retention as well.
             if let Some(_upkeep) = partition.begin_upkeep() {
-                retention::apply_to(&self.dirs, &partition);
+                retention::apply_to(&self.dirs, partition);
             }
-        }
+        });
     }
 
     /// Has followers that lag behind taken out of the in-sync sets that this broker leads, and those taken
     /// in that have caught up.
     pub fn settle_in_sync_sets(&self) {
-        for partition in self.hosted.online() {
-            self.settle_in_sync_set(&partition);
-        }
+        let online = self.hosted.online();
+        self.for_each(online, "a look at an in-sync set", |partition| {
+            self.settle_in_sync_set(partition);
+        });
     }
 
     /// The same for one partition.
@@ -191,8 +206,8 @@ impl Upkeep {
     }
 
     fn expire_producers(&self) {
-        for partition in self.reachable() {
+        self.for_each(self.reachable(), "forgetting producers", |partition| {
             partition.expire_producers(now().wall);
-        }
+        });
     }
 }

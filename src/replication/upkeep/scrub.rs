@@ -118,8 +118,10 @@ impl Upkeep {
                 break;
             };
             let id = partition.id();
-            let slice = scrub_slice(partition, from, (due - read).min(SLICE_BYTES));
-            let (bytes, next) = slice.unwrap_or_else(|error| {
+            let slice = self.dirs.outlive_bugs("a scrub", &partition.name(), || {
+                scrub_slice(partition, from, (due - read).min(SLICE_BYTES))
+            });
+            let (bytes, next) = slice.unwrap_or(Ok((0, None))).unwrap_or_else(|error| {
                 self.dirs.note_failed_chore(partition, &error);
                 // The rest of a damaged log waits for the next round: the other logs must not wait for it.
                 (0, None)

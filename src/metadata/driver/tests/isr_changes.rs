@@ -70,7 +70,9 @@ async fn leaders_are_told_what_the_controller_makes_of_their_in_sync_sets() {
     let tell = move |change: &IsrChange, outcome: &IsrOutcome| {
         sender.send((change.clone(), outcome.clone())).unwrap();
     };
-    let started = inbox.start(BrokerId(1), &broker, controller, published, tell);
+    let on_fatal: OnFatal = Arc::new(|reason| panic!("{reason}"));
+    let id = BrokerId(1);
+    let started = inbox.start(id, &broker, controller, published, tell, &on_fatal);
     started.unwrap();
     let change = |partition_epoch, isr: &[(i32, i64)]| IsrChange {
         partition,
@@ -106,5 +108,35 @@ async fn leaders_are_told_what_the_controller_makes_of_their_in_sync_sets() {
         .unwrap()
         .is_some()
     {}
+    node.stop();
+}
+
+#[tokio::test]
+async fn a_bug_of_the_thread_that_asks_for_in_sync_sets_is_fatal() {
+    let node = Node::start(&formatted_disk(), config());
+    let broker = node.join(1).await;
+    let follower_epoch = claim_broker_2(&node).await;
+    let (wanted, inbox) = isr_changes();
+    let (sender, mut fatal) = mpsc::unbounded_channel();
+    let on_fatal: OnFatal = Arc::new(move |reason| sender.send(reason).unwrap());
+    let controller = node.metadata.controller().clone();
+    let published = Arc::clone(node.metadata.published());
+    let tell = |_: &IsrChange, _: &IsrOutcome| panic!("a planted bug");
+    let id = BrokerId(1);
+    let started = inbox.start(id, &broker, controller, published, tell, &on_fatal);
+    started.unwrap();
+
+    wanted.send(IsrChange {
+        partition: create_replicated(&node).await,
+        leader_epoch: LeaderEpoch(0),
+        partition_epoch: 0,
+        isr: vec![(BrokerId(1), -1)],
+    });
+
+    let reason = tokio::time::timeout(PATIENCE, fatal.recv()).await.unwrap();
+    let reason = reason.expect("it is told");
+    assert!(reason.contains("isr-changes"), "{reason}");
+    assert!(beat(&node, follower_epoch, true).await);
+    drop(broker);
     node.stop();
 }

@@ -211,7 +211,8 @@ impl Node {
     ) -> BrokerLifecycle {
         let controller = self.metadata.controller().clone();
         let published = self.metadata.published().offset();
-        BrokerLifecycle::start(identity, controller, published, inbox).unwrap()
+        let on_fatal: OnFatal = Arc::new(|reason| panic!("{reason}"));
+        BrokerLifecycle::start(identity, controller, published, inbox, &on_fatal).unwrap()
     }
 
     async fn create(&self, name: &str) -> ErrorCode {

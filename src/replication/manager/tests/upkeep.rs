@@ -120,3 +120,48 @@ fn the_checkpoint_of_high_watermarks_tells_all_that_has_moved() {
     world.disk.heal();
     assert_eq!(checkpointed(), ["t-0 1", "t-1 3"]);
 }
+
+#[test]
+fn a_bug_at_one_log_keeps_no_other_from_its_retention() {
+    let world = World::new(&["/a"]);
+    for topic in ["t", "u"] {
+        world.old(topic, &[("retention.ms", "1")]);
+    }
+    world.disk.inject_panic(world.disk.operations());
+
+    world.manager.rooms.upkeep.apply_retention();
+
+    let starts = ["t", "u"].map(|topic| world.partition(topic, 0).log_start_offset());
+    assert!(starts.contains(&Offset(0)), "{starts:?}");
+    assert!(starts.contains(&Offset(20)), "{starts:?}");
+    let replication = &world.manager.rooms.dirs.metrics.replication;
+    assert_eq!(replication.upkeep_panics.get(), 1);
+}
+
+#[test]
+fn a_bug_in_the_sync_of_one_log_keeps_no_other_from_it() {
+    let world = World::new(&["/a"]);
+    world.apply(&[Change::topic("t", 2)]);
+    let dirs = &world.manager.rooms.dirs;
+    let partitions = [0, 1].map(|index| world.partition("t", index));
+    let sync_all = || partitions.iter().for_each(|it| dirs.queue_sync(it));
+    let synced = || {
+        partitions
+            .iter()
+            .filter(|it| it.recovery_point() == Offset(3))
+    };
+    world.until(|| dirs.of(&partitions[0]).unwrap().syncs.has_synced_folders());
+    for index in [0, 1] {
+        world.append("t", index, 3).unwrap();
+    }
+    world.apply(&[Change::config("t", "flush.messages", "2")]);
+    world.disk.inject_panic(world.disk.operations());
+
+    sync_all();
+
+    world.until(|| dirs.metrics.replication.upkeep_panics.get() == 1);
+    world.until(|| synced().count() >= 1);
+    // The one that the bug has hit has its turn again.
+    sync_all();
+    world.until(|| synced().count() == 2);
+}

@@ -219,9 +219,11 @@ pub fn sync_topic_id(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
 
 /// Makes what the file says durable, if there is one, but not its name.
 pub fn sync_topic_id_file(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
-    match disk.open(&folder.join(PARTITION_METADATA_FILE), OpenMode::Existing) {
+    let file = disk.open(&folder.join(PARTITION_METADATA_FILE), OpenMode::Existing);
+    // A disk may open its files as late as they are used.
+    match file.and_then(|file| file.sync()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        file => file?.sync(),
+        synced => synced,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The power is cut at every single operation of a compaction, and of what clears up after it: no
 //! last record of a key is lost, and no other comes back to stay.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use broker::doubles::{CrashDisk, Fault, Tear};
 use broker::model::Offset;
 use broker::storage::compaction::{CleanError, clean};
@@ -167,6 +169,42 @@ fn a_disk_that_fails_or_is_full_leaves_the_log_as_it_was_or_compacted() {
             let at = format!("{fault:?} at {operation}");
             check_survivor(&copy(&failing), &model, durable, &expected, &at);
             after_kill(&failing);
+        }
+    }
+}
+
+#[test]
+fn a_bug_at_any_operation_loses_no_last_record_whatever_another_pass_comes_to() {
+    let (disk, model, durable) = prepared(6);
+    let expected = compacted(&copy(&disk), durable);
+    let fates = [
+        None,
+        Some((4, Fault::NoSpace)),
+        Some((9, Fault::PowerCut)),
+        Some((40, Fault::PowerCut)),
+    ];
+    for operation in 0.. {
+        let mut is_over = false;
+        for fate in fates {
+            let broken = copy(&disk);
+            let log = Locked(Mutex::new(open(&broken, &killed(durable)).unwrap()));
+            broken.inject_panic(broken.operations() + operation);
+            let first = catch_unwind(AssertUnwindSafe(|| compact(&log, &settings(NOW))));
+            is_over = first.is_ok();
+            if let Some((after, fault)) = fate {
+                broken.inject(broken.operations() + after, fault);
+            }
+            let _ = compact(&log, &settings(NOW));
+            broken.heal();
+            drop(log);
+
+            let at = format!("a bug at {operation}, then {fate:?}");
+            let survivor = broken.after_power_cut(Tear::Kept);
+            check_survivor(&survivor, &model, durable, &expected, &at);
+        }
+        if is_over {
+            assert!(operation > 50, "only {operation} operations");
+            break;
         }
     }
 }

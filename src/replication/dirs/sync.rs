@@ -33,7 +33,8 @@ fn run(dirs: &Weak<Dirs>, dir: &DataDir) {
         let Some(dirs) = dirs.upgrade() else {
             return;
         };
-        dirs.carry_out(dir, job);
+        let path = dir.path().display();
+        dirs.outlive_bugs("what follows a sync", &path, || dirs.carry_out(dir, job));
     }
 }
 
@@ -57,21 +58,27 @@ impl Dirs {
         match job {
             SyncJob::Log(partition) => self.sync_log(&partition),
             SyncJob::TopicIds(folders) => {
+                let path = dir.path().display();
                 // A directory that has failed is not touched again.
-                if !dir.log_dir.is_offline() {
-                    let path = dir.path().display();
-                    let synced = self.outlive_bugs("a sync of topic ids", &path, || {
+                let is_online = !dir.log_dir.is_offline();
+                let synced = is_online.then(|| {
+                    self.outlive_bugs("a sync of topic ids", &path, || {
                         sync_topic_ids(dir, &folders)
-                    });
-                    match synced {
-                        Some(Ok(())) => {}
-                        Some(Err(error)) => self.fail(dir, &error.to_string()),
-                        None => self.fail(dir, "a bug has left topic ids without a sync"),
-                    }
-                }
+                    })
+                });
                 dir.syncs.folders_synced();
+                match synced {
+                    None | Some(Some(Ok(()))) => {}
+                    Some(Some(Err(error))) => self.fail(dir, &error.to_string()),
+                    Some(None) => self.fail(dir, "a bug has left topic ids without a sync"),
+                }
             }
         }
+    }
+
+    /// Queues the logs whose sync has ended by a bug: they have their turn again.
+    pub fn queue_late_syncs(&self) {
+        self.online().for_each(|dir| dir.syncs.queue_late_logs());
     }
 
     /// Queues the log for the threads of its directory.
@@ -96,8 +103,12 @@ impl Dirs {
             Some(Ok(Some(bytes))) => self.note_synced(partition, bytes),
             Some(Ok(None)) => {}
             Some(Err(error)) => self.note_failure(partition, &error),
-            // At once it would only come to the same end.
-            None => return,
+            None => {
+                if let Some(dir) = self.of(partition) {
+                    dir.syncs.push_late_log(partition);
+                }
+                return;
+            }
         }
         // An append during the sync found the partition in the queue, and did not queue it again. The
         // partition may have moved to another directory meanwhile.

@@ -36,6 +36,8 @@ pub struct SyncQueue {
 #[derive(Debug, Default)]
 struct QueueState {
     logs: VecDeque<Arc<Partition>>,
+    /// Logs whose sync has ended by a bug: at once it would only come to the same end.
+    late_logs: Vec<Arc<Partition>>,
     new_folders: Vec<PathBuf>,
     /// How many makers of many folders are at work.
     makers: usize,
@@ -67,6 +69,17 @@ impl SyncQueue {
             self.state.lock().logs.push_back(Arc::clone(partition));
             self.changed.notify_one();
         }
+    }
+
+    /// Keeps a log for [`Self::queue_late_logs`].
+    pub fn push_late_log(&self, partition: &Arc<Partition>) {
+        self.state.lock().late_logs.push(Arc::clone(partition));
+    }
+
+    /// Puts the logs into the queue that were kept for later.
+    pub fn queue_late_logs(&self) {
+        let late = std::mem::take(&mut self.state.lock().late_logs);
+        late.iter().for_each(|partition| self.push_log(partition));
     }
 
     /// Queues a new partition folder, whose topic id must be synced.

@@ -125,6 +125,11 @@ impl Cleaner {
             let is_done = self
                 .dirs
                 .outlive_bugs("compaction", &name, || self.clean_if_due(crew, &partition));
+            if is_done.is_none() {
+                self.set_apart(&partition);
+                // If the bug came in the midst of a swap, this takes the log offline.
+                let _ = partition.with_log(Log::check_swapped);
+            }
             if crew.is_ending() {
                 return false;
             }
@@ -163,7 +168,12 @@ impl Cleaner {
             .into_iter()
             .filter(|partition| !self.dirs.hangs(partition) && partition.is_compacted())
             .filter_map(|partition| {
-                let target = self.due_target(&partition)?;
+                let name = partition.name();
+                let target =
+                    self.dirs
+                        .outlive_bugs("a look for what to compact", &name, || {
+                            self.due_target(&partition)
+                        })??;
                 Some((partition, target))
             })
             .collect();
@@ -270,12 +280,17 @@ impl Cleaner {
             ) => self.dirs.note_failed_chore(partition, &error.into()),
             error => {
                 tracing::error!(partition = %partition.name(), %error, "compaction leaves the partition alone until the next start");
-                let mut set_apart = self.set_apart.lock();
-                set_apart.insert(partition.id());
-                let count = i64::try_from(set_apart.len()).unwrap_or(i64::MAX);
-                self.metrics.cleaner.uncleanable_partitions.set(count);
+                self.set_apart(partition);
             }
         }
+    }
+
+    /// Leaves the partition alone until the next start.
+    fn set_apart(&self, partition: &Partition) {
+        let mut set_apart = self.set_apart.lock();
+        set_apart.insert(partition.id());
+        let count = i64::try_from(set_apart.len()).unwrap_or(i64::MAX);
+        self.metrics.cleaner.uncleanable_partitions.set(count);
     }
 
     fn forget_those_gone(&self, online: &[Arc<Partition>]) {

@@ -100,6 +100,7 @@ fn chores(storage: &StorageConfig) -> Vec<Chore> {
     [
         chore(removal_ms, |upkeep| upkeep.dirs.remove_due_folders()),
         chore(removal_ms, |upkeep| upkeep.dirs.remove_due_files()),
+        chore(removal_ms, |upkeep| upkeep.dirs.queue_late_syncs()),
         chore(high_watermark_ms, |upkeep| {
             upkeep
                 .dirs

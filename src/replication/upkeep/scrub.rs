@@ -92,7 +92,10 @@ fn run(stop_flag: &StopFlag, upkeep: &Weak<Upkeep>, period_ms: i64, bytes_per_se
         progress.resize_with(dirs.len(), || Progress::new(period_ms, now().wall));
         for (dir, progress) in dirs.iter().zip(&mut progress) {
             if !dir.log_dir.is_offline() && !dir.hangs() {
-                upkeep.scrub_part(dir, progress, bytes_per_second, now());
+                let path = dir.path().display();
+                upkeep.dirs.outlive_bugs("a scrub", &path, || {
+                    upkeep.scrub_part(dir, progress, bytes_per_second, now())
+                });
             }
         }
     }

@@ -100,6 +100,7 @@ pub fn clean(
     control: &mut dyn CleanControl,
 ) -> Result<CleanSummary, CleanError> {
     let (view, folder, config, last_writes) = access.with_log(|log| {
+        log.check_swapped()?;
         let config = Arc::clone(log.config());
         Ok((log.view(), log.folder(), config, last_writes(log)))
     })?;

@@ -105,10 +105,11 @@ impl Log {
     /// The recovery point follows each sync, so that a crash leaves little to check.
     pub fn flush_is_due(&self, now: Timestamp) -> bool {
         let unflushed = self.end_offset - self.flushed_offset;
-        self.has_unsynced_closed_segment()
+        let is_due = self.has_unsynced_closed_segment()
             || self.has_much_unflushed()
             || unflushed >= self.config.flush_messages
-            || (unflushed > 0 && now.0 - self.last_flush.0 >= self.config.flush_ms)
+            || (unflushed > 0 && now.0 - self.last_flush.0 >= self.config.flush_ms);
+        is_due && !self.is_offline()
     }
 
     /// Whether so much was written since the last sync that the active segment must be synced too.

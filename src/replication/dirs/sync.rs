@@ -58,19 +58,20 @@ impl Dirs {
         match job {
             SyncJob::Log(partition) => self.sync_log(&partition),
             SyncJob::TopicIds(folders) => {
-                let path = dir.path().display();
                 // A directory that has failed is not touched again.
-                let is_online = !dir.log_dir.is_offline();
-                let synced = is_online.then(|| {
+                let synced = if dir.log_dir.is_offline() {
+                    Some(Ok(()))
+                } else {
+                    let path = dir.path().display();
                     self.outlive_bugs("a sync of topic ids", &path, || {
                         sync_topic_ids(dir, &folders)
                     })
-                });
+                };
                 dir.syncs.folders_synced();
                 match synced {
-                    None | Some(Some(Ok(()))) => {}
-                    Some(Some(Err(error))) => self.fail(dir, &error.to_string()),
-                    Some(None) => self.fail(dir, "a bug has left topic ids without a sync"),
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => self.fail(dir, &error.to_string()),
+                    None => self.fail(dir, "a bug has left topic ids without a sync"),
                 }
             }
         }
